@@ -1,0 +1,1 @@
+"""ShopNow+: synthetic shop traffic through Kafka, HDFS and Spark, orchestrated by Airflow."""

@@ -1,0 +1,42 @@
+"""The lake's tables: where each lives and how to open it.
+
+A table is named as in the docs, `raw/orders`, `kpi/sales_daily`, …, and lives at `{lake}/{name}`, where `lake` is an
+address such as `hdfs://127.0.0.1:9820/shopnow`.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+# Plain features only, so that Spark, delta-rs, DuckDB, Polars and Trino all read every table.
+PLAIN: Mapping[str, str] = {"delta.minReaderVersion": "1", "delta.minWriterVersion": "2"}
+
+
+def uri(lake: str, name: str) -> str:
+    """The address of a table."""
+    return f"{lake.rstrip('/')}/{name}"
+
+
+def exists(lake: str, name: str) -> bool:
+    return DeltaTable.is_deltatable(uri(lake, name))
+
+
+def open_table(lake: str, name: str, version: int | None = None) -> DeltaTable:
+    """The table as it stands now, or stood at `version`.
+
+    Raises:
+        deltalake.exceptions.TableNotFoundError: there is no such table.
+    """
+    return DeltaTable(uri(lake, name), version=version)
+
+
+def ensure(lake: str, name: str, schema: pa.Schema, partition_by: Sequence[str] = ()) -> DeltaTable:
+    """The table, created empty if it is not there; safe when several callers do so at once."""
+    return DeltaTable.create(
+        uri(lake, name),
+        schema,
+        mode="ignore",
+        partition_by=list(partition_by) or None,
+        configuration=dict(PLAIN),
+    )
