@@ -44,7 +44,8 @@ def event_fields(topic: Topic) -> pa.Schema:
     fields: dict[str, pa.DataType] = {"event_type": pa.string()}
     for type_ in topic.types:
         info = inspect.type_info(type_)
-        assert isinstance(info, inspect.StructType)
+        if not isinstance(info, inspect.StructType):
+            raise TypeError(f"{type_} is not a struct")
         for field in info.fields:
             arrow = _arrow(field.type)
             if fields.setdefault(field.encode_name, arrow) != arrow:

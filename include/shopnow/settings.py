@@ -35,8 +35,6 @@ class Settings(BaseSettings):
     datanode_http_port: Port = 9864
     datanode_ipc_port: Port = 9867
     airflow_port: Port = 8080
-    airflow_worker_log_port: Port = 8793
-    airflow_triggerer_log_port: Port = 8794
     smtp_port: Port = 1025
     slack_port: Port = 1080
 

@@ -1,0 +1,35 @@
+"""`./shopnow COMMAND`: one command line for the stack, the pipeline and the proofs."""
+
+import sys
+
+import typer
+
+from shopnow.cli import stack
+from shopnow.cli.output import complain
+from shopnow.errors import UserError
+
+app = typer.Typer(
+    name="shopnow",
+    help="A simulated shop from Kafka through HDFS and Spark to KPIs and alerts, run by Airflow. Begin with: ./shopnow demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (stack.up, stack.down, stack.status):
+    app.command()(command)
+
+
+def main() -> None:
+    try:
+        app()
+    except UserError as error:
+        complain(str(error))
+        sys.exit(1)
+    except KeyboardInterrupt:
+        complain("interrupted")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

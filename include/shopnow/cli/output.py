@@ -1,0 +1,57 @@
+"""What the commands print: tables for people, JSON for programs, progress on standard error."""
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+_out = Console()
+_err = Console(stderr=True)
+
+
+def print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, default=str))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A table; columns of numbers are aligned right."""
+    rows = [list(row) for row in rows]
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else escape(str(cell)) for cell in row))
+    _out.print(table)
+
+
+def say(text: str) -> None:
+    _out.print(text, markup=False, highlight=False)
+
+
+def complain(message: str) -> None:
+    print(f"shopnow: {message}", file=sys.stderr)
+
+
+def reporter() -> Callable[[str, str], None]:
+    """A function that prints (subject, what) with the seconds since now; the same line is not said twice."""
+    start = time.monotonic()
+    said: dict[str, str] = {}
+    lock = threading.Lock()
+
+    def report(subject: str, what: str) -> None:
+        with lock:
+            if said.get(subject) != what:
+                said[subject] = what
+                _err.print(f"[dim]{time.monotonic() - start:6.1f} s[/dim]  [bold]{escape(subject)}[/bold]  {escape(what)}", highlight=False)
+
+    return report

@@ -1,0 +1,125 @@
+"""Airflow on this machine: its configuration, database and secrets."""
+
+import json
+import os
+import secrets
+import sqlite3
+import subprocess
+import sys
+from base64 import urlsafe_b64encode
+from importlib.metadata import version
+from pathlib import Path
+
+from shopnow import connections
+from shopnow.errors import UserError
+from shopnow.platform.jars import pyspark_home
+from shopnow.settings import ROOT, Settings
+
+USERNAME = "admin"
+
+
+def home(settings: Settings) -> Path:
+    return settings.data_dir / "airflow"
+
+
+def url(settings: Settings) -> str:
+    return f"http://127.0.0.1:{settings.ports['airflow']}"
+
+
+def password_file(settings: Settings) -> Path:
+    """A JSON object of user names to passwords."""
+    return home(settings) / "passwords.json"
+
+
+def password(settings: Settings) -> str:
+    return json.loads(password_file(settings).read_text())[USERNAME]
+
+
+def command(*words: str) -> list[str]:
+    return [sys.executable, "-m", "airflow", *words]
+
+
+def environment(settings: Settings, java: Path) -> dict[str, str]:
+    """The environment every Airflow process gets: its whole configuration and the connections."""
+    keys = _secrets(settings)
+    configuration = {
+        "CORE__DAGS_FOLDER": ROOT / "dags",
+        "CORE__PLUGINS_FOLDER": ROOT / "plugins",
+        "CORE__LOAD_EXAMPLES": False,
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__PARALLELISM": settings.airflow_parallelism,
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
+        "CORE__EXECUTION_API_SERVER_URL": f"{url(settings)}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USERNAME}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": password_file(settings),
+        "CORE__FERNET_KEY": keys["fernet_key"],
+        "API__HOST": "127.0.0.1",
+        "API__PORT": settings.ports["airflow"],
+        "API__BASE_URL": url(settings),
+        "API__WORKERS": 1,
+        "API__SECRET_KEY": keys["secret_key"],
+        "API_AUTH__JWT_SECRET": keys["jwt_secret"],
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(settings)}",
+        "LOGGING__BASE_LOG_FOLDER": home(settings) / "logs",
+        "USAGE_DATA_COLLECTION__ENABLED": False,
+        # A chain of short DAGs on one machine: look often, so that a finished step wakes the next within a second or two.
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.5,
+        "DAG_PROCESSOR__PARSING_PROCESSES": 1,
+        "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
+    }
+    return {
+        **{f"AIRFLOW__{name}": str(value) for name, value in configuration.items()},
+        **{connections.variable(id_): json.dumps(value) for id_, value in connections.load(settings).items()},
+        "AIRFLOW_HOME": str(home(settings)),
+        "PYTHONPATH": f"{ROOT / 'include'}:{ROOT / 'spark_apps'}",
+        "JAVA_HOME": str(java),
+        "SPARK_HOME": str(pyspark_home()),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "SHOPNOW_DATA_DIR": str(settings.data_dir),
+        "SHOPNOW_PORT_OFFSET": str(settings.port_offset),
+        "SHOPNOW_TRAFFIC": settings.traffic,
+        "SHOPNOW_SPARK_DRIVER_MEMORY_MB": str(settings.spark_driver_memory_mb),
+    }
+
+
+def prepare(settings: Settings, java: Path) -> None:
+    """Makes the metadata database and the admin's password, or brings the database up to the installed version.
+
+    Raises:
+        UserError: the database could not be migrated.
+    """
+    home(settings).mkdir(parents=True, exist_ok=True)
+    if not password_file(settings).exists():
+        _write_secret(password_file(settings), {USERNAME: secrets.token_urlsafe(12)})
+    stamp = home(settings) / "migrated"
+    if stamp.exists() and stamp.read_text() == version("apache-airflow") and _database(settings).exists():
+        return
+    run = subprocess.run(
+        command("db", "migrate"), env={**os.environ, **environment(settings, java)}, capture_output=True, text=True, check=False
+    )
+    if run.returncode:
+        reason = run.stderr.strip().splitlines() or ["no output"]
+        raise UserError(f"Airflow's database {_database(settings)} could not be migrated: {reason[-1]}")
+    with sqlite3.connect(_database(settings)) as database:
+        # Readers and the one writer stop blocking each other; the mode stays with the file.
+        database.execute("PRAGMA journal_mode=WAL")
+    stamp.write_text(version("apache-airflow"))
+
+
+def _database(settings: Settings) -> Path:
+    return home(settings) / "airflow.db"
+
+
+def _secrets(settings: Settings) -> dict[str, str]:
+    """Keys of this installation, made once."""
+    file = home(settings) / "secrets.json"
+    if not file.exists():
+        home(settings).mkdir(parents=True, exist_ok=True)
+        fernet_key = urlsafe_b64encode(secrets.token_bytes(32)).decode()
+        _write_secret(file, {"fernet_key": fernet_key, "secret_key": secrets.token_hex(32), "jwt_secret": secrets.token_hex(32)})
+    return json.loads(file.read_text())
+
+
+def _write_secret(file: Path, content: dict[str, str]) -> None:
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        json.dump(content, stream)

@@ -1,0 +1,62 @@
+"""Airflow's REST API, as far as the command line needs it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import httpx
+
+from shopnow.errors import UserError
+from shopnow.platform import airflow
+from shopnow.settings import ROOT, Settings
+
+
+@contextmanager
+def connect(settings: Settings) -> Iterator[httpx.Client]:
+    """A client logged in as the admin.
+
+    Raises:
+        UserError: Airflow does not answer, or answers with an error.
+    """
+    address = airflow.url(settings)
+    try:
+        login = {"username": airflow.USERNAME, "password": airflow.password(settings)}
+        token = httpx.post(f"{address}/auth/token", json=login, timeout=30).raise_for_status().json()["access_token"]
+        with httpx.Client(base_url=f"{address}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+            yield client
+    except httpx.HTTPStatusError as error:
+        raise UserError(f"Airflow at {address} refused {error.request.url.path}: {error.response.text[:300]}") from None
+    except (httpx.TransportError, FileNotFoundError):
+        raise UserError(f"Airflow at {address} does not answer: run ./shopnow up") from None
+
+
+def all_parsed(api: httpx.Client) -> bool:
+    """Whether Airflow knows every DAG file, or says why it cannot load one.
+
+    Raises:
+        UserError: a DAG file does not load.
+    """
+    errors = api.get("/importErrors").raise_for_status().json()["import_errors"]
+    if errors:
+        raise UserError(f"{errors[0]['filename']} does not load: {errors[0]['stack_trace'].strip().splitlines()[-1]}")
+    return {file.stem for file in (ROOT / "dags").glob("*.py")} <= {dag["dag_id"] for dag in dags(api)}
+
+
+def dags(api: httpx.Client) -> list[dict[str, Any]]:
+    return api.get("/dags", params={"limit": 100}).raise_for_status().json()["dags"]
+
+
+def unpause(api: httpx.Client) -> None:
+    api.patch("/dags", params={"dag_id_pattern": "%"}, json={"is_paused": False}).raise_for_status()
+
+
+def trigger(api: httpx.Client, dag_id: str, conf: dict[str, Any]) -> str:
+    """Starts a DAG run; returns its run id."""
+    return api.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf}).raise_for_status().json()["dag_run_id"]
+
+
+def runs(api: httpx.Client, dag_id: str, since: datetime) -> list[dict[str, Any]]:
+    """The runs of a DAG that were queued since then, oldest first."""
+    params = {"run_after_gte": since.isoformat(), "order_by": "run_after", "limit": 100}
+    return api.get(f"/dags/{dag_id}/dagRuns", params=params).raise_for_status().json()["dag_runs"]

@@ -1,0 +1,139 @@
+"""The jars the services need beside those of the pyspark package, fetched by their lock and checked.
+
+They are kept in the user's cache, where every checkout finds them again.
+"""
+
+import hashlib
+import os
+import subprocess
+import tempfile
+import urllib.request
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+from xml.sax.saxutils import quoteattr
+
+from shopnow.errors import UserError
+from shopnow.settings import ROOT
+
+LOCK = ROOT / "jars.lock"
+
+Progress = Callable[[str, int, int], None]
+"""Told what is done (found, fetched) with how many jars of how many."""
+
+
+class Jar(NamedTuple):
+    service: str
+    sha256: str
+    size: int
+    group: str
+    artifact: str
+    version: str
+
+    @property
+    def path(self) -> Path:
+        return cache_dir() / f"{self.artifact}-{self.version}.jar"
+
+    def intact(self) -> bool:
+        return self.path.is_file() and self.path.stat().st_size == self.size
+
+
+def cache_dir() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shopnow" / "jars"
+
+
+def locked(*services: str) -> list[Jar]:
+    """The jars of the lock, of all services or of those named."""
+    rows = [line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
+    jars = [Jar(service, sha256, int(size), *coordinates.split(":")) for service, sha256, size, coordinates in rows]
+    return [jar for jar in jars if not services or jar.service in services]
+
+
+def classpath(*services: str) -> list[Path]:
+    return [jar.path for jar in locked(*services)]
+
+
+def pyspark_home() -> Path:
+    spec = find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        raise UserError("the pyspark package is missing: run ./shopnow again, it installs the locked packages")
+    return Path(spec.origin).parent
+
+
+def pyspark_jar(artifact: str) -> Path:
+    """A jar of the pyspark package, by its name without the version."""
+    [path] = (pyspark_home() / "jars").glob(f"{artifact}-[0-9]*.jar")
+    return path
+
+
+def install(java: Path, mirror: str | None = None, progress: Progress = lambda what, done, total: None) -> None:
+    """Fetches what is missing, from `mirror` or else by Ivy from Maven Central; a jar is kept only if its hash is the lock's.
+
+    Raises:
+        UserError: the repository was not reached, or a jar is not the locked one.
+    """
+    missing = [jar for jar in locked() if not jar.intact()]
+    if not missing:
+        return
+    cache_dir().mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=cache_dir()) as folder:
+        target = Path(folder)
+        if mirror:
+            _download(missing, mirror, target, progress)
+        else:
+            _resolve(missing, java, target, progress)
+        for jar in missing:
+            _keep(jar, target / jar.path.name)
+
+
+def _keep(jar: Jar, file: Path) -> None:
+    name = f"{jar.group}:{jar.artifact}:{jar.version}"
+    if not file.is_file():
+        raise UserError(f"could not fetch {name}: check the network, or set SHOPNOW_MAVEN_MIRROR to a Maven repository within reach")
+    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+    if digest != jar.sha256:
+        raise UserError(f"{name} is not the locked jar (sha256 {digest}, expected {jar.sha256}): the repository serves another file")
+    file.replace(jar.path)
+
+
+def _download(jars: Iterable[Jar], mirror: str, target: Path, progress: Progress) -> None:
+    jars = list(jars)
+    if not mirror.startswith(("https://", "http://", "file://")):
+        raise UserError(f"setting SHOPNOW_MAVEN_MIRROR={mirror!r}: must be an http(s) address")
+
+    def fetch(jar: Jar) -> None:
+        address = f"{mirror.rstrip('/')}/{jar.group.replace('.', '/')}/{jar.artifact}/{jar.version}/{jar.path.name}"
+        try:
+            with urllib.request.urlopen(address, timeout=60) as response:  # noqa: S310  (scheme checked above)
+                (target / jar.path.name).write_bytes(response.read())
+        except OSError as error:
+            raise UserError(f"could not fetch {jar.path.name} from SHOPNOW_MAVEN_MIRROR: {error}") from None
+
+    with ThreadPoolExecutor(8) as pool:
+        for done, _ in enumerate(pool.map(fetch, jars), 1):
+            progress("fetched", done, len(jars))
+
+
+def _resolve(jars: list[Jar], java: Path, target: Path, progress: Progress) -> None:
+    """By the Ivy that ships with pyspark: it needs no settings and knows Maven Central."""
+    dependencies = "".join(
+        f"<dependency org={quoteattr(jar.group)} name={quoteattr(jar.artifact)} rev={quoteattr(jar.version)} "
+        f'transitive="false" conf="default->master"/>'
+        for jar in jars
+    )
+    module = target / "ivy.xml"
+    module.write_text(
+        '<ivy-module version="2.0"><info organisation="shopnow" module="jars"/><configurations><conf name="default"/></configurations>'
+        f"<dependencies>{dependencies}</dependencies></ivy-module>"
+    )
+    pattern = f"{target}/[artifact]-[revision].[ext]"
+    command = [java / "bin" / "java", "-jar", pyspark_jar("ivy"), "-cache", target / "ivy", "-ivy", module, "-types", "jar", "bundle"]
+    with subprocess.Popen([*command, "-retrieve", pattern], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as ivy:
+        counts = {"found": 0, "fetched": 0}
+        for line in ivy.stdout or ():
+            what = "fetched" if "[SUCCESSFUL ]" in line else "found" if line.strip().startswith("found ") else None
+            if what:
+                counts[what] += 1
+                progress(what, counts[what], len(jars))

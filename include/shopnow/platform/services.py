@@ -1,0 +1,106 @@
+"""The services of this machine: how each is started, and how to tell that it is well."""
+
+import json
+import smtplib
+import sys
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from shopnow.platform import airflow, hdfs, kafka
+from shopnow.settings import ROOT, Settings
+
+Probe = Callable[[Settings], bool]
+
+
+class Service(NamedTuple):
+    name: str
+    ports: tuple[str, ...]
+    """Names of the ports it listens on, as in `Settings.ports`."""
+    command: Callable[[Settings, Path], list[str]]
+    """Its command line, from the settings and the Java home."""
+    ready: Probe
+    """Whether it answers; may raise what a refused connection raises."""
+    environment: Callable[[Settings, Path], dict[str, str]] = lambda settings, java: {"PYTHONPATH": str(ROOT / "include")}
+
+
+def _kafka_ready(settings: Settings) -> bool:
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0, "socket.timeout.ms": 2000})
+    return bool(admin.list_topics(timeout=2).brokers)
+
+
+def _namenode_info(settings: Settings) -> dict:
+    port = settings.ports["namenode_http"]
+    return json.loads(_get(f"http://127.0.0.1:{port}/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo"))["beans"][0]
+
+
+def _namenode_ready(settings: Settings) -> bool:
+    return "Safemode" in _namenode_info(settings)
+
+
+def _datanode_ready(settings: Settings) -> bool:
+    info = _namenode_info(settings)
+    alive = [node for node in json.loads(info["LiveNodes"]).values() if node["lastContact"] < 10]
+    return not info["Safemode"] and bool(alive) and bool(_get(f"http://127.0.0.1:{settings.ports['datanode_http']}/jmx?qry=none"))
+
+
+def _airflow_ready(component: str) -> Probe:
+    def ready(settings: Settings) -> bool:
+        health = json.loads(_get(f"{airflow.url(settings)}/api/v2/monitor/health"))
+        return health[component]["status"] == "healthy"
+
+    return ready
+
+
+def _smtp_ready(settings: Settings) -> bool:
+    with smtplib.SMTP("127.0.0.1", settings.ports["smtp"], timeout=2) as client:
+        return client.noop()[0] == 250
+
+
+def _slack_ready(settings: Settings) -> bool:
+    return bool(_get(f"http://127.0.0.1:{settings.ports['slack']}/messages") or True)
+
+
+def _get(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=3) as response:  # noqa: S310  (always http to this machine)
+        return response.read().decode()
+
+
+def _airflow(*words: str) -> Callable[[Settings, Path], list[str]]:
+    return lambda settings, java: airflow.command(*words)
+
+
+def _sink(module: str, port: str) -> Callable[[Settings, Path], list[str]]:
+    def command(settings: Settings, java: Path) -> list[str]:
+        folder = settings.data_dir / port
+        return [sys.executable, "-m", f"shopnow.platform.{module}", "--port", str(settings.ports[port]), "--directory", str(folder)]
+
+    return command
+
+
+SERVICES: dict[str, Service] = {
+    service.name: service
+    for service in (
+        Service("kafka", ("kafka", "kafka_controller"), kafka.command, _kafka_ready),
+        Service("namenode", ("namenode", "namenode_http"), hdfs.namenode, _namenode_ready),
+        Service("datanode", ("datanode", "datanode_http", "datanode_ipc"), hdfs.datanode, _datanode_ready),
+        Service("smtp", ("smtp",), _sink("mail_server", "smtp"), _smtp_ready),
+        Service("slack", ("slack",), _sink("webhook_server", "slack"), _slack_ready),
+        Service("airflow-api-server", ("airflow",), _airflow("api-server"), _airflow_ready("metadatabase"), airflow.environment),
+        Service("airflow-scheduler", (), _airflow("scheduler", "--skip-serve-logs"), _airflow_ready("scheduler"), airflow.environment),
+        Service("airflow-dag-processor", (), _airflow("dag-processor"), _airflow_ready("dag_processor"), airflow.environment),
+        Service("airflow-triggerer", (), _airflow("triggerer", "--skip-serve-logs"), _airflow_ready("triggerer"), airflow.environment),
+    )
+}
+
+
+def is_ready(service: Service, settings: Settings) -> bool:
+    """Whether the service answers as it should, right now."""
+    try:
+        return service.ready(settings)
+    except (OSError, KafkaException, KeyError, ValueError, IndexError):
+        return False

@@ -1,0 +1,53 @@
+"""The real services, started once for the suite on free ports; a test that names `kafka` or `lake` runs against them."""
+
+import os
+import socket
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from shopnow.platform import stack
+from shopnow.settings import Settings
+
+STORAGE = ("kafka", "namenode", "datanode")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports nobody listens on now."""
+    with ExitStack() as sockets:
+        held = [sockets.enter_context(socket.socket()) for _ in range(count)]
+        for each in held:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in held]
+
+
+def settings_on_free_ports(data_dir: Path) -> Settings:
+    names = [name for name in Settings.model_fields if name.endswith("_port")]
+    return Settings(data_dir=data_dir, **dict(zip(names, free_ports(len(names)), strict=True)))
+
+
+@pytest.fixture(scope="session")
+def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Kafka and HDFS of the suite's own."""
+    settings = settings_on_free_ports(tmp_path_factory.mktemp("services"))
+    try:
+        stack.up(settings, lambda subject, what: None, STORAGE)
+        yield settings
+    finally:
+        stack.down(settings)
+
+
+@pytest.fixture(scope="session")
+def kafka(request: pytest.FixtureRequest) -> str:
+    """Bootstrap servers; `SHOPNOW_TEST_KAFKA` names a running broker to use instead."""
+    return os.environ.get("SHOPNOW_TEST_KAFKA") or request.getfixturevalue("storage").bootstrap_servers
+
+
+@pytest.fixture
+def lake(request: pytest.FixtureRequest) -> str:
+    """An empty lake; `SHOPNOW_TEST_HDFS` names a running HDFS to use instead."""
+    hdfs = os.environ.get("SHOPNOW_TEST_HDFS") or request.getfixturevalue("storage").lake_uri
+    return f"{hdfs}/{uuid.uuid4()}"
