@@ -1,0 +1,203 @@
+"""Delivering the outbox: every message once to its channel, trying again while that may help.
+
+A message is sent, then marked as sent; a crash in between repeats it once, with the same dedup key, and never loses it.
+An answer that does not come leaves open whether the message was taken: it is repeated once, as soon as the channel is
+seen to answer again, and if that brings no answer either, not before an hour has passed.
+"""
+
+import logging
+import time
+import traceback
+from collections import Counter
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import NamedTuple, TypedDict
+
+from shopnow.alerts import journal, outbox
+from shopnow.alerts.channels import Channel, Refused, Unavailable, Unconfirmed
+from shopnow.alerts.message import Message, compose
+from shopnow.alerts.outbox import Pending
+from shopnow.killpoints import reach
+from shopnow.lake import tables
+
+PATIENCE = timedelta(seconds=60)
+"""How long one delivery tries again; well under the outbox's lease."""
+REPEAT_AFTER = timedelta(hours=1)
+"""When a message handed over twice without an answer is tried again."""
+
+_POLL = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Delivery(TypedDict):
+    """A message that reached its channel."""
+
+    channel: str
+    dedup_key: str
+    alerts: int
+
+
+class Sent(TypedDict):
+    """What a channel has been sent so far."""
+
+    channel: str
+    messages: int
+    alerts: int
+
+
+class Undelivered(Exception):
+    """Messages are still in the outbox; run the delivery again."""
+
+
+def deliver(lake: str, owner: str, channels: Mapping[str, Channel], airflow_url: str, patience: timedelta = PATIENCE) -> list[Delivery]:
+    """Send every queued message, oldest first, each channel at its own pace.
+
+    Messages another run is sending are waited for, so that when this returns, they are out too.
+
+    Args:
+        lake: the lake's address.
+        owner: who sends, as given to `evaluate`.
+        channels: the channels by name.
+        airflow_url: base address of the Airflow UI; the message links to the DAG there.
+        patience: how long to go on trying a channel that does not take messages.
+
+    Raises:
+        Undelivered: a channel did not take a message; it stays in the outbox for the next try.
+    """
+    deliveries: list[Delivery] = []
+    while True:
+        now = datetime.now(UTC)
+        table = journal.open_journal(lake)
+        try:
+            messages = outbox.claim(table, owner, now, at_least=patience * 1.5)
+        except journal.Raced:
+            continue
+        mine = [message for message in messages if message.owner == owner]
+        theirs = [message for message in messages if message.owner not in {owner, None}]
+        if mine:
+            alerts = journal.announced(journal.rows(table, "alert"))
+            link = f"{airflow_url.rstrip('/')}/dags/watch_stock"
+            contents = {key: compose(key, alerts[key], link) for key in {message.dedup_key for message in mine}}
+            outcome = _send_all(lake, mine, contents, channels, patience)
+            deliveries += outcome.deliveries
+            if outcome.failures:
+                raise Undelivered(f"messages stay in the outbox for the next try: {'; '.join(outcome.failures)}")
+        elif theirs:
+            _log.info("waiting for %d messages that %s is sending", len(theirs), theirs[0].owner)
+            time.sleep(_POLL)
+        else:
+            return deliveries
+
+
+def sent(lake: str) -> list[Sent]:
+    """How many messages, and alerts in them, each channel has been sent."""
+    if not tables.exists(lake, journal.TABLE):
+        return []
+    table = journal.open_journal(lake)
+    alerts = {key: len(found) for key, found in journal.announced(journal.rows(table, "alert")).items()}
+    keys = {(row["channel"], row["dedup_key"]) for row in journal.rows(table, "message") if row["state"] == "sent"}
+    messages = Counter(channel for channel, _ in keys)
+    return [
+        Sent(channel=channel, messages=count, alerts=sum(alerts[key] for of, key in keys if of == channel))
+        for channel, count in sorted(messages.items())
+    ]
+
+
+class _Outcome(NamedTuple):
+    deliveries: list[Delivery]
+    failures: list[str]
+
+
+def _send_all(
+    lake: str, mine: list[Pending], contents: Mapping[str, Message], channels: Mapping[str, Channel], patience: timedelta
+) -> _Outcome:
+    """Send the messages, every channel in a thread of its own, so that one that hangs holds back no other."""
+    queues: dict[str, list[Pending]] = {}
+    for message in mine:
+        queues.setdefault(message.channel, []).append(message)
+    with ThreadPoolExecutor(len(queues), thread_name_prefix="deliver") as threads:
+        outcomes = list(threads.map(lambda name: _drain(lake, channels, queues[name], contents, patience), queues))
+    return _Outcome(*(list(chain.from_iterable(lists)) for lists in zip(*outcomes, strict=True)))
+
+
+def _drain(
+    lake: str, channels: Mapping[str, Channel], queue: list[Pending], contents: Mapping[str, Message], patience: timedelta
+) -> _Outcome:
+    """Send one channel's messages in order; what `patience` does not suffice for is left to be claimed anew."""
+    deadline = time.monotonic() + patience.total_seconds()
+    outcome = _Outcome([], [])
+    attempts = 0
+    while queue and time.monotonic() < deadline:
+        message = queue[0]
+        try:
+            attempts += 1
+            _send(channels, message, contents[message.dedup_key])
+        except Unavailable as error:
+            wait = backoff(attempts, error.retry_after)
+            if time.monotonic() + wait >= deadline:
+                outcome.failures.append(_note_failed(lake, queue, str(error)))
+                break
+            _log.info("%s: %s; trying again in %.0f s", message.channel, error, wait)
+            time.sleep(wait)
+            continue
+        except Unconfirmed as error:
+            if repeat := _note_unconfirmed(lake, message, str(error)):
+                queue = [repeat, *queue[1:]]
+                continue
+        except Refused as error:
+            outcome.failures.append(_note_failed(lake, [message], str(error)))
+        else:
+            journal.note(lake, [message.row("sent", datetime.now(UTC))])
+            reach("alerts:marked")
+            _log.info("%s: sent message %s", message.channel, message.dedup_key)
+            alerts = len(contents[message.dedup_key].alerts)
+            outcome.deliveries.append(Delivery(channel=message.channel, dedup_key=message.dedup_key, alerts=alerts))
+        attempts = 0
+        queue = queue[1:]
+    return outcome
+
+
+def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -> None:
+    if pending.channel not in channels:
+        raise Refused(f"there is no channel of that name; there are {', '.join(channels)}")
+    channel = channels[pending.channel]
+    try:
+        if pending.unconfirmed:
+            channel.ready()
+        reach("alerts:sending")
+        channel.send(message)
+        reach("alerts:sent")
+    except (Unavailable, Refused, Unconfirmed):
+        raise
+    except Exception as error:  # a fault in one channel must not hold back the others; its text could hold a secret
+        frames = "".join(traceback.format_tb(error.__traceback__))
+        _log.error("%s: %s at\n%s", pending.channel, type(error).__name__, frames)
+        raise Refused(f"unexpected {type(error).__name__}; its traceback is in the log") from None
+
+
+def _note_failed(lake: str, messages: list[Pending], reason: str) -> str:
+    """Record that the messages were not taken, and let whoever comes next try again; returns what went wrong."""
+    now = datetime.now(UTC)
+    _log.warning("%s: %d messages are not sent: %s", messages[0].channel, len(messages), reason)
+    journal.note(lake, [message._replace(owner=None, held_until=now).row("failed", now, reason) for message in messages])
+    return f"{messages[0].channel}: {reason}"
+
+
+def _note_unconfirmed(lake: str, message: Pending, reason: str) -> Pending | None:
+    """Record that the message may have been taken; returns it if it is to be repeated now."""
+    message = message._replace(unconfirmed=message.unconfirmed + 1)
+    now = datetime.now(UTC)
+    if message.unconfirmed < 2:
+        _log.warning("%s: message %s may have been taken: %s; repeating it once", message.channel, message.dedup_key, reason)
+        journal.note(lake, [message.row("unconfirmed", now, reason)])
+        return message
+    _log.warning("%s: message %s was handed over twice: %s; not before %s again", message.channel, message.dedup_key, reason, REPEAT_AFTER)
+    journal.note(lake, [message._replace(owner=None, held_until=now + REPEAT_AFTER).row("unconfirmed", now, reason)])
+    return None
+
+
+def backoff(attempt: int, retry_after: float = 0) -> float:
+    """Seconds to wait after the n-th failed attempt in a row: 1, 2, 4, … up to 15, but no less than was asked for."""
+    return max(min(2.0 ** (attempt - 1), 15.0), retry_after)

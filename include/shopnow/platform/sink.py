@@ -1,0 +1,25 @@
+"""What the local mail server and the local webhook receiver have in common: their command line."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from shopnow.errors import UserError
+
+
+def run(parser: argparse.ArgumentParser, serve: Callable[[int, Path], None]) -> None:
+    """Parse `--port` and `--directory`, make the directory and serve until told to stop."""
+    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1")
+    parser.add_argument("--directory", type=Path, required=True, help="where to keep what arrives; made if it is not there")
+    given = parser.parse_args()
+    try:
+        given.directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        sys.exit(f"cannot make the directory {given.directory}: {error.strerror}")
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            serve(given.port, given.directory)
+    except UserError as error:
+        sys.exit(str(error))
