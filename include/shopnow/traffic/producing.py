@@ -1,0 +1,105 @@
+"""A Kafka producer whose records are committed together or not at all."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
+
+from shopnow.broker import client
+from shopnow.broker.client import Conf
+from shopnow.errors import UserError
+from shopnow.traffic.records import PRODUCER_HEADER
+
+TRANSACTIONAL_ID = "shopnow-traffic"
+
+PATIENCE_SECONDS = 30.0
+
+_HEADERS = [PRODUCER_HEADER]
+_FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+
+
+class TransactionalProducer:
+    """The generator's producer. There is one at a time: creating it ends the transactions of any earlier one for good.
+
+    Raises:
+        UserError: Kafka does not answer.
+    """
+
+    def __init__(self, conf: Conf) -> None:
+        self._delivered: list[Message] = []
+        self._failed: list[KafkaError] = []
+        self._producer = Producer(
+            {
+                "linger.ms": 20,
+                "compression.type": "lz4",
+                "batch.size": 1_000_000,
+                "queue.buffering.max.messages": 1_000_000,
+                # As Java clients place keys, so that anyone's records of an order go to the same partition.
+                "partitioner": "murmur2_random",
+                "log_level": 2,
+                **conf,
+                "transactional.id": TRANSACTIONAL_ID,
+                "on_delivery": self._note,
+            }
+        )
+        try:
+            self._producer.init_transactions(PATIENCE_SECONDS)
+        except KafkaException as error:
+            raise client.failure(conf, error) from error
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commits what is sent inside, or, if anything goes wrong, aborts it.
+
+        Raises:
+            UserError: another generator has taken over.
+            KafkaException: the broker failed; whether the commit was made shows in the state topic.
+        """
+        try:
+            self._producer.begin_transaction()
+            yield
+            self.acknowledged()
+            self._commit()
+        except BaseException as error:
+            # Delivery reports have to be served before an abort; where either fails, the broker aborts by itself, after
+            # the transaction's time is up or when the next generator starts.
+            with suppress(KafkaException):
+                self._producer.flush(PATIENCE_SECONDS)
+                self._producer.abort_transaction(PATIENCE_SECONDS)
+            if isinstance(error, KafkaException) and error.args[0].code() in _FENCED:
+                raise UserError("another generate_traffic has taken over; when it is done, run this one again and it goes on") from error
+            raise
+
+    def send(self, topic: str, key: bytes, value: bytes | None) -> None:
+        while True:
+            try:
+                return self._producer.produce(topic, value, key, headers=_HEADERS)
+            except BufferError:  # the local queue is full: let some of it go out
+                self._producer.poll(1)
+
+    def acknowledged(self) -> list[Message]:
+        """The messages sent since the last call, each with the partition and offset it has; waits for them all.
+
+        Raises:
+            KafkaException: one was not accepted.
+        """
+        self._producer.flush()
+        delivered, self._delivered = self._delivered, []
+        failed, self._failed = self._failed, []
+        if failed:
+            raise KafkaException(failed[0])
+        return delivered
+
+    def _note(self, error: KafkaError | None, message: Message) -> None:
+        if error:
+            self._failed.append(error)
+        else:
+            self._delivered.append(message)
+
+    def _commit(self) -> None:
+        for attempts_left in (2, 1, 0):
+            try:
+                return self._producer.commit_transaction(PATIENCE_SECONDS)
+            except KafkaException as error:
+                if not (error.args[0].retriable() and attempts_left):
+                    raise

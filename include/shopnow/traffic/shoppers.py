@@ -1,0 +1,49 @@
+"""Who shops: customers by number, each the same person for ever.
+
+Faker is too slow to invent a person a session, so it fills a pool of names and one of addresses for each locale, and a
+customer's number picks one of each: hundreds of thousands of different people from a second's work.
+"""
+
+from functools import cache
+from typing import NamedTuple
+
+import xxhash
+from faker import Faker
+
+COUNTRIES = {"fr_FR": "FR", "en_GB": "GB", "de_DE": "DE", "es_ES": "ES", "it_IT": "IT"}
+
+_LOCALE_OF_TEN = ("fr_FR",) * 4 + ("en_GB",) * 2 + ("de_DE",) * 2 + ("es_ES", "it_IT")
+_POOL_SIZE = 200
+
+
+class Shopper(NamedTuple):
+    customer_id: str
+    name: str
+    country: str
+    """Two letters, ISO 3166."""
+    address: str
+    """On one line."""
+
+
+def customer_id(number: int) -> str:
+    return f"c-{number:08d}"
+
+
+def shopper(number: int) -> Shopper:
+    """The customer of that number, 0 or more."""
+    # A hash and not the number itself, so that neighbours do not resemble each other.
+    choice = xxhash.xxh3_64_intdigest(number.to_bytes(8, "big"))
+    choice, tenth = divmod(choice, 10)
+    locale = _LOCALE_OF_TEN[tenth]
+    names, addresses = _pool(locale)
+    choice, name = divmod(choice, _POOL_SIZE)
+    return Shopper(customer_id(number), names[name], COUNTRIES[locale], addresses[choice % _POOL_SIZE])
+
+
+@cache
+def _pool(locale: str) -> tuple[list[str], list[str]]:
+    fake = Faker(locale)
+    fake.seed_instance(locale)
+    names = [f"{fake.first_name()} {fake.last_name()}" for _ in range(_POOL_SIZE)]
+    addresses = [f"{fake.street_address()}, {fake.postcode()} {fake.city()}".replace("\n", ", ") for _ in range(_POOL_SIZE)]
+    return names, addresses
