@@ -1,0 +1,34 @@
+"""Kafka clients that keep quiet on stderr, and their errors as one line a person can act on."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from shopnow.errors import UserError
+
+Conf = Mapping[str, Any]
+"""A confluent_kafka configuration; needs `bootstrap.servers`."""
+
+# librdkafka writes every failed connection attempt to stderr; what matters reaches us as an error anyway.
+_QUIET = {"log_level": 2}
+
+
+def admin(conf: Conf) -> AdminClient:
+    return AdminClient({**_QUIET, **conf})
+
+
+def consumer(conf: Conf, settings: Conf) -> Consumer:
+    """A consumer; `settings` win over `conf`."""
+    return Consumer({**_QUIET, **conf, **settings})
+
+
+def failure(conf: Conf, error: KafkaException | KafkaError) -> UserError:
+    """What to tell the user about an error of the client library."""
+    kafka_error = error.args[0] if isinstance(error, KafkaException) else error
+    return unanswered(conf, kafka_error.str())
+
+
+def unanswered(conf: Conf, reason: str) -> UserError:
+    return UserError(f"Kafka at {conf['bootstrap.servers']} does not do what was asked ({reason}); check the address and that it runs")

@@ -1,0 +1,122 @@
+"""The topics: their settings, creating them, and how far each one reaches."""
+
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future
+from typing import Any, NamedTuple
+
+from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+
+from shopnow.broker import client
+from shopnow.broker.client import Conf
+from shopnow.errors import UserError
+from shopnow.events import TOPICS
+
+LEDGER = "ledger"
+SHOP_STATE = "shop_state"
+
+RETENTION_DAYS = 7
+MAX_RECORD_BYTES = 8 << 20
+TIMEOUT_SECONDS = 15.0
+
+
+class TopicState(NamedTuple):
+    """Where a topic stands: per partition the first offset still there and the one after the last committed record."""
+
+    topic: str
+    topic_id: str
+    partitions: dict[int, tuple[int, int]]
+
+
+def event_config(retention_days: float = RETENTION_DAYS) -> dict[str, str]:
+    """Settings of an event topic. Stamped by the broker, so that a producer's wrong clock cannot make records expire early."""
+    return {
+        "retention.ms": str(round(retention_days * 86_400_000)),
+        "max.message.bytes": str(MAX_RECORD_BYTES),
+        "message.timestamp.type": "LogAppendTime",
+    }
+
+
+def shop_topics(partitions: int, retention_days: float = RETENTION_DAYS) -> list[NewTopic]:
+    """All topics of ShopNow+: the event topics, the `ledger`, which is kept for ever, and the compacted `shop_state`."""
+    return [
+        *(NewTopic(name, partitions, config=event_config(retention_days)) for name in TOPICS),
+        NewTopic(LEDGER, 1, config={"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": str(MAX_RECORD_BYTES)}),
+        NewTopic(SHOP_STATE, 1, config={"cleanup.policy": "compact", "max.message.bytes": str(MAX_RECORD_BYTES)}),
+    ]
+
+
+def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
+    """Create the topics that are not there; those that are keep their settings and partitions.
+
+    Returns:
+        The names of those it created.
+
+    Raises:
+        UserError: Kafka does not answer, or refuses.
+    """
+    created = []
+    admin = client.admin(conf)  # kept until the futures are done: they die with it
+    futures = admin.create_topics(list(wanted), operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS)
+    for name, future in futures.items():
+        try:
+            future.result()
+            created.append(name)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise client.failure(conf, error) from error
+    return created
+
+
+def describe(conf: Conf, names: Iterable[str]) -> dict[str, TopicState]:
+    """How far each of the topics reaches.
+
+    Raises:
+        UserError: there is no such topic, or Kafka does not answer.
+    """
+    admin = client.admin(conf)
+    described = _described(conf, admin, names)
+    partitions = {name: [TopicPartition(name, info.id) for info in topic.partitions] for name, topic in described.items()}
+    everything = [partition for each in partitions.values() for partition in each]
+    earliest = _offsets(conf, admin, everything, OffsetSpec.earliest())
+    stable = _offsets(conf, admin, everything, OffsetSpec.latest())
+    return {
+        name: TopicState(
+            name,
+            str(topic.topic_id),
+            {p.partition: (earliest[name, p.partition], stable[name, p.partition]) for p in partitions[name]},
+        )
+        for name, topic in described.items()
+    }
+
+
+def topic_id(conf: Conf, name: str) -> str:
+    """The id Kafka gave the topic of that name, another one when the topic is created anew.
+
+    Raises:
+        UserError: there is no such topic, or Kafka does not answer.
+    """
+    return str(_described(conf, client.admin(conf), [name])[name].topic_id)
+
+
+def _described(conf: Conf, admin: AdminClient, names: Iterable[str]) -> dict[str, Any]:
+    futures = admin.describe_topics(TopicCollection(list(names)), request_timeout=TIMEOUT_SECONDS)
+    return {name: _result(conf, future, name) for name, future in futures.items()}
+
+
+def _offsets(conf: Conf, admin: AdminClient, partitions: list[TopicPartition], spec: OffsetSpec) -> Mapping[tuple[str, int], int]:
+    if not partitions:
+        return {}
+    futures = admin.list_offsets(
+        dict.fromkeys(partitions, spec), isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_SECONDS
+    )
+    return {(p.topic, p.partition): _result(conf, future, p.topic).offset for p, future in futures.items()}
+
+
+def _result(conf: Conf, future: "Future[Any]", name: str) -> Any:
+    try:
+        return future.result()
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
+            raise UserError(f"Kafka at {conf['bootstrap.servers']} has no topic {name!r}; create it or correct the name") from None
+        raise client.failure(conf, error) from error

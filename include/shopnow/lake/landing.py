@@ -1,0 +1,332 @@
+"""Kafka to `raw/{topic}`, each record exactly once.
+
+The lake itself is the only place that knows how far it has read. A commit carries, in one Delta transaction, rows, and one
+app transaction per partition: id `{topic_id}/{partition}`, version = the next offset to read. A run reads those versions,
+reads exactly what has been committed to Kafka since, and commits against the very snapshot it read. A run that was
+overtaken by another conflicts with it, and starts again from what is in the table by then. Killed anywhere, it leaves
+nothing but files that no commit names.
+
+While the main thread reads from Kafka, checks and encodes, a few threads upload files, which is slow by waiting, and one
+commits them in order, as many at once as are ready.
+"""
+
+import gc
+import re
+import time
+import uuid
+from collections import deque
+from collections.abc import Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.transaction import AddAction
+
+from shopnow.broker import reader, topics
+from shopnow.broker.client import Conf
+from shopnow.broker.reader import Ranges
+from shopnow.errors import UserError
+from shopnow.events import Topic
+from shopnow.killpoints import reach
+from shopnow.lake import encoding, receipts, tables
+from shopnow.lake.receipts import METADATA_KEY, Part, Parts
+from shopnow.lake.store import Store
+from shopnow.schemas import RAW
+
+PARTITION_BY = ("ingest_date",)
+BATCH_ROWS = 250_000
+BATCH_BYTES = 64 << 20
+
+_STORE_THREADS = 3
+_MAX_UPLOADS = 4
+_OVERTAKEN_POLL_SECONDS = 0.2
+_OVERTAKEN_PATIENCE_SECONDS = 5.0
+_COLOUR = re.compile(r"\x1b\[\d+m↳?")
+
+
+@dataclass(frozen=True)
+class Landed:
+    """What a run put into `raw/{topic}`: offsets `[start, end)` by partition, and the table's version after it."""
+
+    topic: str
+    topic_id: str
+    rows: int
+    quarantined: int
+    markers: int
+    offsets: dict[int, tuple[int, int]]
+    commits: int
+    version: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run has to read: of the Kafka topic of this name and id, the ranges of offsets by partition."""
+
+    kafka_topic: str
+    topic_id: str
+    ranges: Ranges
+
+
+@dataclass(frozen=True)
+class Batch:
+    """The rows of one file, none if only markers were passed over, and the parts of the receipt that they are."""
+
+    rows: list[pa.RecordBatch]
+    parts: Parts
+
+
+class _OvertakenError(Exception):
+    """Another run has landed some of what this one was about to."""
+
+
+def app_id(topic_id: str, partition: int) -> str:
+    """The id of the app transaction that holds the next offset of a partition."""
+    return f"{topic_id}/{partition}"
+
+
+def land(
+    conf: Conf,
+    lake: str,
+    topic: Topic,
+    *,
+    kafka_topic: str | None = None,
+    batch_rows: int = BATCH_ROWS,
+    batch_bytes: int = BATCH_BYTES,
+    queue_bytes: int = reader.QUEUE_BYTES,
+) -> Landed:
+    """Land what was committed to the topic and is not in `raw/{topic}` yet. Safe to repeat, and to run several times at once.
+
+    Args:
+        conf: confluent_kafka configuration.
+        lake: address such as `hdfs://127.0.0.1:9820/shopnow`.
+        topic: its event types are what records are checked against.
+        kafka_topic: the name in Kafka where it is not the topic's.
+        batch_rows, batch_bytes: a file is written when either is reached, by Kafka keys and values as they are.
+        queue_bytes: how much is fetched ahead. Memory is bounded by these three, whatever the backlog.
+
+    Raises:
+        MissingOffsets: Kafka has removed records before they were landed; those of earlier commits stay.
+        UserError: no such topic, or Kafka or HDFS does not answer; what was committed stays.
+    """
+    done: list[Parts] = []
+    with _storage_errors(lake):
+        store = Store(lake)
+        table = tables.ensure(lake, f"raw/{topic.name}", RAW, PARTITION_BY)
+        while True:
+            plan = make_plan(conf, table, kafka_topic or topic.name)
+            reach("land:plan")
+            try:
+                if plan.ranges:
+                    batches = _batches(conf, topic, plan, batch_rows, batch_bytes, queue_bytes)
+                    _run(conf, store, table, topic, plan, batches, done)
+                break
+            except _OvertakenError:
+                _let_pass(table, plan)
+    return _summary(topic, plan.topic_id, done, table.version())
+
+
+def make_plan(conf: Conf, table: DeltaTable, kafka_topic: str) -> Plan:
+    """What is committed to the topic and not in the table, as the two stand now.
+
+    Raises:
+        MissingOffsets: some of it is gone.
+        TruncatedTopic: the table has more.
+        UserError: no such topic, or Kafka does not answer.
+    """
+    state = topics.describe(conf, [kafka_topic])[kafka_topic]
+    ranges = {}
+    for partition, (earliest, stable) in state.partitions.items():
+        landed = table.transaction_version(app_id(state.topic_id, partition))
+        start = earliest if landed is None else landed
+        reader.check_present(kafka_topic, partition, start, earliest, stable)
+        if start < stable:
+            ranges[partition] = (start, stable)
+    return Plan(kafka_topic, state.topic_id, ranges)
+
+
+def _batches(conf: Conf, topic: Topic, plan: Plan, batch_rows: int, batch_bytes: int, queue_bytes: int) -> Generator[Batch]:
+    """The records of the plan in batches for a file each; their parts follow each other and cover its ranges whole."""
+    decode = topic.decoder().decode
+    positions = {partition: start for partition, (start, _) in plan.ranges.items()}
+    parts: Parts = {}
+    rows: list[pa.RecordBatch] = []
+    count = size = 0
+    for chunk in reader.read(conf, plan.kafka_topic, plan.ranges, queue_bytes=queue_bytes):
+        encoded, part = encoding.rows(plan.topic_id, chunk, decode)
+        part = replace(part, start=positions[chunk.partition])
+        positions[chunk.partition] = part.end
+        parts = receipts.merged([parts, {chunk.partition: part}])
+        rows.append(encoded)
+        count += encoded.num_rows
+        size += encoded.nbytes
+        if count >= batch_rows or size >= batch_bytes:
+            reach("land:read")
+            yield Batch(rows, parts)
+            parts, rows, count, size = {}, [], 0, 0
+    rest = {partition: Part(position, plan.ranges[partition][1]) for partition, position in positions.items()}
+    parts = receipts.merged([parts, {partition: part for partition, part in rest.items() if part.start < part.end}])
+    if parts:
+        reach("land:read")
+        yield Batch(rows, parts)
+
+
+def _run(conf: Conf, store: Store, table: DeltaTable, topic: Topic, plan: Plan, batches: Generator[Batch], done: list[Parts]) -> None:
+    """Upload and commit batches as they come, appending to `done` what was committed.
+
+    Raises:
+        _OvertakenError: another run landed some of it; everything in `done` is landed all the same.
+    """
+    uploads: deque[tuple[Parts, Future[AddAction | None]]] = deque()
+    commit: Future[None] | None = None
+    expected = {partition: start for partition, (start, _) in plan.ranges.items()}
+
+    with _collector_off(), ThreadPoolExecutor(_STORE_THREADS) as stores, ThreadPoolExecutor(1) as committer:
+
+        def settle(most: int) -> None:
+            """Commit what is uploaded, in order, and wait until no more than `most` batches are on their way."""
+            nonlocal commit
+            while uploads and (len(uploads) > most or uploads[0][1].done()):
+                if commit is not None:
+                    if len(uploads) <= most and not commit.done():
+                        return
+                    commit.result()
+                ready = [(uploads[0][0], uploads[0][1].result())]
+                uploads.popleft()
+                while uploads and uploads[0][1].done():
+                    ready.append((uploads[0][0], uploads[0][1].result()))
+                    uploads.popleft()
+                commit = committer.submit(_commit, conf, table, topic, plan, ready, expected, done)
+
+        try:
+            with closing(batches):
+                for batch in batches:
+                    uploads.append((batch.parts, stores.submit(_upload, store, topic, batch.rows)))
+                    settle(_MAX_UPLOADS)
+            settle(0)
+            if commit is not None:
+                commit.result()
+        except BaseException:
+            stores.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _upload(store: Store, topic: Topic, rows: list[pa.RecordBatch]) -> AddAction | None:
+    """Write the rows as a file of the table, in the partition of today."""
+    if not rows:
+        return None
+    table = pa.Table.from_batches(rows)
+    data = encoding.parquet(table)
+    now = datetime.now(UTC)
+    path = f"ingest_date={now.date()}/part-{uuid.uuid4()}.zstd.parquet"
+    store.put(f"raw/{topic.name}/{path}", data)
+    return AddAction(
+        path=path,
+        size=len(data),
+        partition_values={"ingest_date": str(now.date())},
+        modification_time=int(now.timestamp() * 1000),
+        data_change=True,
+        stats=encoding.statistics(table),
+    )
+
+
+def _commit(
+    conf: Conf,
+    table: DeltaTable,
+    topic: Topic,
+    plan: Plan,
+    ready: list[tuple[Parts, AddAction | None]],
+    expected: dict[int, int],
+    done: list[Parts],
+) -> None:
+    """Commit files and offsets in one transaction.
+
+    Raises:
+        _OvertakenError: another run committed offsets of these partitions, before or just after this commit.
+        UserError: the topic was created anew while it was read.
+    """
+    if topics.topic_id(conf, plan.kafka_topic) != plan.topic_id:
+        raise UserError(f"topic {plan.kafka_topic} was deleted and created again while it was read; run again")
+    parts = receipts.merged(parts for parts, _ in ready)
+    transactions = [Transaction(app_id(plan.topic_id, partition), part.end) for partition, part in parts.items()]
+    metadata = {METADATA_KEY: receipts.dumps(topic.name, plan.topic_id, parts)}
+    reach("land:commit")
+    try:
+        table.create_write_transaction(
+            [action for _, action in ready if action],
+            mode="append",
+            schema=RAW,
+            partition_by=list(PARTITION_BY),
+            commit_properties=CommitProperties(custom_metadata=metadata, app_transactions=transactions),
+        )
+    except CommitFailedError as error:
+        # The files stay: a commit reported as failed may be in the log all the same, if the answer was lost on its way.
+        if "Concurrent transaction failed" in str(error):
+            raise _OvertakenError from error
+        raise
+    reach("land:committed")
+    done.append(parts)
+    expected.update({partition: part.end for partition, part in parts.items()})
+    table.update_incremental()
+    # The next commit is made against this newer snapshot, so a run that slipped in just now would not conflict with it.
+    for partition, offset in expected.items():
+        if (table.transaction_version(app_id(plan.topic_id, partition)) or offset) != offset:
+            raise _OvertakenError
+
+
+def _let_pass(table: DeltaTable, plan: Plan) -> None:
+    """Wait while a faster run lands what is in the plan, so as not to read it a second time."""
+    landed: list[int | None] = []
+    deadline = 0.0
+    while True:
+        table.update_incremental()
+        before, landed = landed, [table.transaction_version(app_id(plan.topic_id, partition)) for partition in plan.ranges]
+        if all((offset or 0) >= end for offset, (_, end) in zip(landed, plan.ranges.values(), strict=True)):
+            return
+        if landed != before:
+            deadline = time.monotonic() + _OVERTAKEN_PATIENCE_SECONDS
+        if time.monotonic() > deadline:
+            return
+        time.sleep(_OVERTAKEN_POLL_SECONDS)
+
+
+def _summary(topic: Topic, topic_id: str, done: list[Parts], version: int) -> Landed:
+    parts = [part for parts in done for part in parts.values()]
+    offsets: dict[int, tuple[int, int]] = {}
+    for each in done:
+        for partition, part in sorted(each.items()):
+            offsets[partition] = (offsets.get(partition, (part.start, 0))[0], part.end)
+    return Landed(
+        topic=topic.name,
+        topic_id=topic_id,
+        rows=sum(part.rows for part in parts),
+        quarantined=sum(part.quarantined for part in parts),
+        markers=sum(part.markers for part in parts),
+        offsets=offsets,
+        commits=len(done),
+        version=version,
+    )
+
+
+@contextmanager
+def _collector_off() -> Iterator[None]:
+    """No garbage collection meanwhile: millions of short-lived objects without cycles would be searched for them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@contextmanager
+def _storage_errors(lake: str) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, DeltaError) as error:
+        reason = _COLOUR.sub("", str(error)).strip().splitlines()[-1].strip()
+        raise UserError(f"the lake at {lake} does not do what was asked ({reason}); check the address and that HDFS runs") from error

@@ -1,0 +1,129 @@
+"""What is wrong with a record, if anything: the `problem` column of raw.
+
+A problem reads `reason` or `reason (detail)`, where the reason is one of a few, so that records can be counted by it:
+`missing field: order_id`, `invalid JSON (invalid character, byte 4)`, `too large (2097152 bytes)`, …
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import msgspec
+import pyarrow as pa
+
+from shopnow.events import Event
+
+MAX_EVENT_BYTES = 1 << 20
+
+Decode = Callable[[bytes], Event]
+
+_FIELD = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_MISSING = re.compile(r"^Object missing required field `(.*)`$")
+_POSITION = re.compile(r" \((byte \d+)\)$")
+_INDEX = re.compile(r"\[(\d+|\.\.\.)\]")
+
+
+class Checked(NamedTuple):
+    """The outcome for some records: a problem or None for each, or None if all are good; and when their events happened."""
+
+    problems: list[str | None] | None
+    first_event: datetime | None
+    last_event: datetime | None
+
+
+def check(decode: Decode, values: Sequence[bytes | None], column: pa.Array) -> Checked:
+    """Check records against their topic's event types.
+
+    Args:
+        values: the records' values.
+        column: the same as an Arrow binary array, on which some of it is far cheaper.
+    """
+    try:
+        # Strings that the decoder skips, those of unknown fields, are not looked at by it.
+        column.cast(pa.string())
+        _check_sizes(column)
+        return Checked(None, *_span([event.event_time for event in map(decode, values)]))  # type: ignore[arg-type]
+    except Exception:  # whatever a record's bytes can bring about, it is only this record that is to blame
+        return _one_by_one(decode, values)
+
+
+def reason(problem: str) -> str:
+    """The problem without its detail, to count by."""
+    return problem.split(" (", 1)[0]
+
+
+def _one_by_one(decode: Decode, values: Sequence[bytes | None]) -> Checked:
+    problems: list[str | None] = []
+    times = []
+    for value in values:
+        try:
+            times.append(_event_time(decode, value))
+            problems.append(None)
+        except Exception as error:
+            problems.append(_describe(error, value))
+    return Checked(problems if any(problems) else None, *_span(times))
+
+
+class _Unfit(ValueError):
+    """A record with a problem of our own finding; its text is the problem."""
+
+
+def _event_time(decode: Decode, value: bytes | None) -> datetime:
+    if value is None:
+        raise _Unfit("no value")
+    if not value:
+        raise _Unfit("empty value")
+    if len(value) > MAX_EVENT_BYTES:
+        raise _Unfit(f"too large ({len(value)} bytes)")
+    value.decode()
+    time = decode(value).event_time
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise _Unfit("out of range: event_time") from None
+
+
+def _check_sizes(column: pa.Array) -> None:
+    if column.null_count or len(column) and pa.compute.max(pa.compute.binary_length(column)).as_py() > MAX_EVENT_BYTES:
+        raise _Unfit
+
+
+def _span(times: list[datetime]) -> tuple[datetime | None, datetime | None]:
+    if not times:
+        return None, None
+    return min(times).astimezone(UTC), max(times).astimezone(UTC)
+
+
+def _describe(error: Exception, value: bytes | None) -> str:
+    match error:
+        case _Unfit():
+            return str(error)
+        case UnicodeDecodeError():
+            return f"invalid UTF-8 (byte {error.start})"
+        case RecursionError():
+            return "invalid JSON (nested too deep)"
+        case msgspec.ValidationError():
+            return _invalid(str(error))
+        case msgspec.DecodeError():
+            return _malformed(str(error))
+    return f"unreadable ({type(error).__name__})"
+
+
+def _malformed(message: str) -> str:
+    detail = _POSITION.sub(r", \1", message.removeprefix("JSON is malformed: "))
+    return f"invalid JSON ({detail})"
+
+
+def _invalid(message: str) -> str:
+    found = _FIELD.match(message)
+    what, path = (found["what"], found["path"]) if found else (message, None)
+    field = _INDEX.sub("[]", path) if path else "record"
+    if missing := _MISSING.match(what):
+        return f"missing field: {missing[1] if field == 'record' else f'{field}.{missing[1]}'}"
+    detail = what[0].lower() + what[1:200].replace("`", "")
+    if field == "event_type" and what.startswith("Invalid value"):
+        return f"unknown event type ({detail.removeprefix('invalid value ')})"
+    if ", got " in what or field == "event_type":
+        return f"wrong type: {field} ({detail})"
+    return f"invalid value: {field} ({detail})"
