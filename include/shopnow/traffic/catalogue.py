@@ -25,7 +25,7 @@ class Product(NamedTuple):
 CATALOGUE: tuple[Product, ...] = (
     Product("p-001", "Everyday Sneakers, white", "shoes", 7_990, 160, 6),
     Product("p-002", "Game Console, launch edition", "electronics", 44_900, 4, 96),
-    Product("p-003", "Wireless Earbuds", "electronics", 5_900, 9, 3),
+    Product("p-003", "Wireless Earbuds", "electronics", 5_900, 8, 3),
     Product("p-004", "Cotton T-shirt, pack of three", "clothing", 2_490, 200, 4),
     Product("p-005", "Concert Hoodie, limited", "clothing", 6_490, 3, 72),
     Product("p-006", "Insulated Water Bottle", "sports", 2_290, 90, 5),
@@ -63,6 +63,8 @@ CATALOGUE: tuple[Product, ...] = (
     Product("p-038", "Telescope, 130 mm", "toys", 23_900, 4, 120),
     Product("p-039", "Cargo E-bike", "sports", 289_900, 3, 168),
     Product("p-040", "OLED Television, 65 inch", "electronics", 179_900, 4, 168),
+    Product("p-041", "Upright Piano", "home", 459_000, 3, 240),
+    Product("p-042", "Sapphire Watch, numbered", "jewellery", 349_000, 4, 240),
 )
 
 PRODUCTS: dict[str, Product] = {product.product_id: product for product in CATALOGUE}

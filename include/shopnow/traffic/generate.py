@@ -86,6 +86,7 @@ def generate(
         log.info("%d of %d sessions, %d events", run.done, run.sessions, sum(run.events.values()))
         if progress:
             progress(run.done, run.sessions)
+    producer.wait_until_visible()
     return Summary(run_id, run.sessions, run.events, moment(run.start), moment(run.end), already_done)
 
 

@@ -1,11 +1,12 @@
 """A Kafka producer whose records are committed together or not at all."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from shopnow.broker import client
+from shopnow.broker import client, topics
 from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow.traffic.records import PRODUCER_HEADER
@@ -26,6 +27,8 @@ class TransactionalProducer:
     """
 
     def __init__(self, conf: Conf) -> None:
+        self._conf = conf
+        self._reached: dict[tuple[str, int], int] = {}
         self._delivered: list[Message] = []
         self._failed: list[KafkaError] = []
         self._producer = Producer(
@@ -88,7 +91,27 @@ class TransactionalProducer:
         failed, self._failed = self._failed, []
         if failed:
             raise KafkaException(failed[0])
+        self._reached.update({(message.topic(), message.partition()): message.offset() for message in delivered})
         return delivered
+
+    def wait_until_visible(self) -> None:
+        """Return when whoever reads committed records sees all that were sent.
+
+        A commit is final as soon as the broker has noted it, but the readers of each partition learn of it a little later.
+
+        Raises:
+            UserError: they still do not after half a minute.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        names = {topic for topic, _ in self._reached}
+        while True:
+            states = topics.describe(self._conf, names)
+            hidden = [topic for (topic, partition), offset in self._reached.items() if states[topic].partitions[partition][1] <= offset]
+            if not hidden:
+                return
+            if time.monotonic() > deadline:
+                raise client.unanswered(self._conf, f"records committed to {hidden[0]} do not become visible")
+            time.sleep(0.02)
 
     def _note(self, error: KafkaError | None, message: Message) -> None:
         if error:

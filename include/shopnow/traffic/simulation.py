@@ -111,7 +111,7 @@ class Simulation:
 
     def _reorder_if_low(self, product_id: str, rng: Random) -> None:
         shelf, product = self.shop.shelves[product_id], PRODUCTS[product_id]
-        if shelf.delivery_at is None and shelf.quantity <= product.opening_stock // 4:
+        if shelf.delivery_at is None and shelf.quantity <= product.opening_stock // 3:
             shelf.delivery_at = self.shop.clock + int(product.lead_hours * HOUR * (0.8 + 0.4 * rng.random()))
             heapq.heappush(self.agenda, (shelf.delivery_at, product_id, "restock"))
 

@@ -139,12 +139,15 @@ def test_a_failed_payment_is_often_tried_again_and_never_a_third_time(day: list[
 @pytest.mark.parametrize("seed", range(20))
 def test_a_few_hundred_sessions_end_with_a_product_sold_out_and_one_running_low(seed: int) -> None:
     state = State()
-    events = events_of(a_run(seed=seed), state)
+    events_of(a_run(seed=seed), state)
     assert state.shop
     quantities = [shelf.quantity for shelf in state.shop.shelves.values()]
     assert 0 in quantities
     assert any(0 < quantity <= LOW for quantity in quantities)
-    assert of(StockRestocked, events)
+
+
+def test_suppliers_come_during_the_day(day: list[Event]) -> None:
+    assert of(StockRestocked, day)
 
 
 def test_orders_under_way_are_delivered_by_the_next_run() -> None:
