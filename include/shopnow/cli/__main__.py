@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from shopnow.cli import stack
+from shopnow.cli import pipeline, stack
 from shopnow.cli.output import complain
 from shopnow.errors import UserError
 
@@ -16,7 +16,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (stack.up, stack.down, stack.status):
+for command in (stack.up, stack.down, stack.status, pipeline.topics, pipeline.verify):
     app.command()(command)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from shopnow import connections
 from shopnow.errors import UserError
-from shopnow.platform.jars import pyspark_home
+from shopnow.platform import spark
 from shopnow.settings import ROOT, Settings
 
 USERNAME = "admin"
@@ -62,6 +62,7 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(settings)}",
         "LOGGING__BASE_LOG_FOLDER": home(settings) / "logs",
         "USAGE_DATA_COLLECTION__ENABLED": False,
+        "SHOPNOW__TRAFFIC": settings.traffic == "on",
         # A chain of short DAGs on one machine: look often, so that a finished step wakes the next within a second or two.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.5,
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
@@ -71,14 +72,8 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         **{f"AIRFLOW__{name}": str(value) for name, value in configuration.items()},
         **{connections.variable(id_): json.dumps(value) for id_, value in connections.load(settings).items()},
         "AIRFLOW_HOME": str(home(settings)),
-        "PYTHONPATH": f"{ROOT / 'include'}:{ROOT / 'spark_apps'}",
-        "JAVA_HOME": str(java),
-        "SPARK_HOME": str(pyspark_home()),
+        **spark.environment(settings, java),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "SHOPNOW_DATA_DIR": str(settings.data_dir),
-        "SHOPNOW_PORT_OFFSET": str(settings.port_offset),
-        "SHOPNOW_TRAFFIC": settings.traffic,
-        "SHOPNOW_SPARK_DRIVER_MEMORY_MB": str(settings.spark_driver_memory_mb),
     }
 
 

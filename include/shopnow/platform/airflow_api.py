@@ -58,5 +58,5 @@ def trigger(api: httpx.Client, dag_id: str, conf: dict[str, Any]) -> str:
 
 def runs(api: httpx.Client, dag_id: str, since: datetime) -> list[dict[str, Any]]:
     """The runs of a DAG that were queued since then, oldest first."""
-    params = {"run_after_gte": since.isoformat(), "order_by": "run_after", "limit": 100}
+    params: dict[str, str | int] = {"run_after_gte": since.isoformat(), "order_by": "run_after", "limit": 100}
     return api.get(f"/dags/{dag_id}/dagRuns", params=params).raise_for_status().json()["dag_runs"]

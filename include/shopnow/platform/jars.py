@@ -129,7 +129,18 @@ def _resolve(jars: list[Jar], java: Path, target: Path, progress: Progress) -> N
         f"<dependencies>{dependencies}</dependencies></ivy-module>"
     )
     pattern = f"{target}/[artifact]-[revision].[ext]"
-    command = [java / "bin" / "java", "-jar", pyspark_jar("ivy"), "-cache", target / "ivy", "-ivy", module, "-types", "jar", "bundle"]
+    command: list[str | Path] = [
+        java / "bin" / "java",
+        "-jar",
+        pyspark_jar("ivy"),
+        "-cache",
+        target / "ivy",
+        "-ivy",
+        module,
+        "-types",
+        "jar",
+        "bundle",
+    ]
     with subprocess.Popen([*command, "-retrieve", pattern], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as ivy:
         counts = {"found": 0, "fetched": 0}
         for line in ivy.stdout or ():

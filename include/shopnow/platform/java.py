@@ -38,7 +38,7 @@ def install() -> None:
     Raises:
         UserError: the package index was not reached.
     """
-    command = [
+    command: list[str | Path] = [
         sys.executable,
         "-m",
         "uv",

@@ -63,7 +63,7 @@ def _java(settings: Settings, java: Path) -> list[str]:
     ]
 
 
-def _properties(settings: Settings) -> dict[str, str | int]:
+def _properties(settings: Settings) -> dict[str, str | int | Path]:
     broker, controller = settings.ports["kafka"], settings.ports["kafka_controller"]
     return {
         "process.roles": "broker,controller",

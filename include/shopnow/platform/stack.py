@@ -11,7 +11,7 @@ import psutil
 from shopnow import connections
 from shopnow.broker import topics
 from shopnow.errors import UserError
-from shopnow.platform import airflow, airflow_api, hdfs, jars, java, kafka, supervision
+from shopnow.platform import airflow, airflow_api, hdfs, jars, java, kafka, spark, supervision
 from shopnow.platform.services import SERVICES, is_ready
 from shopnow.settings import Settings
 
@@ -60,7 +60,7 @@ def _start_kafka(settings: Settings, home: Path, names: set[str], report: Report
     if "kafka" in names:
         kafka.prepare(settings, home)
         _start(settings, home, ["kafka"], report)
-        topics.create(connections.kafka(connections.local(settings)), partitions=settings.topic_partitions)
+        topics.create(connections.kafka(connections.local(settings)), topics.shop_topics(settings.topic_partitions))
 
 
 def _start_hdfs(settings: Settings, home: Path, names: set[str], report: Report) -> None:
@@ -77,6 +77,7 @@ def _start_airflow(settings: Settings, home: Path, names: set[str], report: Repo
     wanted = [name for name in SERVICES if name.startswith("airflow-") and name in names]
     if wanted:
         report("airflow", "preparing its database")
+        spark.prepare(settings)
         airflow.prepare(settings, home)
         _start(settings, home, wanted, report)
     if "airflow-api-server" in wanted:
@@ -86,8 +87,8 @@ def _start_airflow(settings: Settings, home: Path, names: set[str], report: Repo
 
 
 def _start(settings: Settings, home: Path, names: list[str], report: Report) -> None:
-    for name in names:
-        supervision.start(settings, SERVICES[name], home)
+    started = [name for name in names if supervision.start(settings, SERVICES[name], home)]
+    for name in started:
         report(name, "starting")
     for name in names:
         _wait(settings, name)

@@ -67,17 +67,18 @@ def start_daemon(settings: Settings) -> None:
         raise UserError(f"the process manager did not start: see {log}")
 
 
-def start(settings: Settings, service: Service, java: Path) -> None:
-    """Starts one service; does nothing if it runs."""
+def start(settings: Settings, service: Service, java: Path) -> bool:
+    """Starts one service; False if it runs already."""
     specification = _specification(settings, service.name)
     content = json.dumps({"command": service.command(settings, java), "environment": service.environment(settings, java)})
     with os.fdopen(os.open(specification, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
         stream.write(content)
     try:
-        _rpc(settings).startProcess(service.name, False)
+        return _rpc(settings).startProcess(service.name, False)
     except Fault as fault:
-        if fault.faultCode != Faults.ALREADY_STARTED:
-            raise UserError(f"{service.name} could not be started: {fault.faultString}; see {logs(settings) / service.name}.log") from None
+        if fault.faultCode == Faults.ALREADY_STARTED:
+            return False
+        raise UserError(f"{service.name} could not be started: {fault.faultString}; see {logs(settings) / service.name}.log") from None
 
 
 def stop(settings: Settings, names: Iterable[str]) -> None:

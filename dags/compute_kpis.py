@@ -1,0 +1,55 @@
+"""
+### Turn raw records into events and KPIs, with Spark
+
+One Spark job: new rows of `raw/{topic}` become typed, deduplicated rows of `events/{topic}`, each on its own event date;
+then the KPI tables are computed anew for the dates that changed, and only for those.
+
+| table | rows |
+|---|---|
+| `kpi/sales_hourly`, `kpi/sales_daily` | orders, units, gross merchandise value, payments, refunds, net revenue |
+| `kpi/top_products` | products by revenue, per date |
+| `kpi/stock_position` | on hand and sold, per product |
+
+**Runs** when something landed, or by hand. It takes no params. Running it again with nothing new writes nothing.
+
+**When it fails.** The Spark driver's log is in the task's log. Nothing half-done is visible: each table changes in one
+commit that also says what it was made from, so the next run goes on from there. `raw_landed` waits for the first landing.
+
+**Wakes** `watch_stock`, by the asset `kpis`.
+"""
+
+from datetime import timedelta
+
+from airflow.providers.apache.hdfs.sensors.web_hdfs import WebHdfsSensor
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
+from airflow.sdk import DAG
+
+from shopnow.settings import ROOT
+from shopnow.workflow import DEFAULTS, KPIS, LAKE_PATH, LAKE_URI, RAW, Tag
+
+with DAG(
+    dag_id="compute_kpis",
+    description="raw → events → KPI tables, with Spark",
+    doc_md=__doc__,
+    schedule=[RAW],
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULTS,
+    tags={Tag.SHOPNOW, Tag.TRANSFORM},
+) as dag:
+    raw_landed = WebHdfsSensor(
+        task_id="raw_landed",
+        filepath=f"{LAKE_PATH}/raw",
+        mode="reschedule",
+        poke_interval=15,
+        timeout=timedelta(minutes=15).total_seconds(),
+        doc_md="Waits until the lake has raw tables: HDFS is up and something was landed.",
+    )
+    compute = SparkSubmitOperator(
+        task_id="compute",
+        application=str(ROOT / "spark_apps" / "compute_kpis.py"),
+        application_args=["--lake", LAKE_URI],
+        name="compute_kpis",
+        outlets=[KPIS],
+    )
+    raw_landed >> compute

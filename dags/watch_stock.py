@@ -1,0 +1,45 @@
+"""
+### Watch the stock, and tell when it runs low or out
+
+Compares the stock position with the rules (`include/shopnow/alerts/rules.toml`) and sends what changed, as one message by
+e-mail and one to Slack: products that ran low or out, and those that are well again.
+
+**Runs** when the KPIs are up to date, or by hand. It takes no params.
+
+**Nothing lost, nothing twice.** `evaluate` writes the alerts' new states and the messages to send in one commit of the
+`alerts` table; `deliver` then sends what is queued and marks it sent; a channel that is down holds back no other. Running
+it again sends only what was not marked; a message repeated after a crash carries the same dedup key.
+
+**When it fails.** Mail or Slack unreachable or refusing: the task retries with growing delays, the message stays queued
+and the next run sends it. Addresses: connections `smtp_default` and `slack_default`.
+"""
+
+from airflow.sdk import DAG, conf, get_current_context, task
+
+from shopnow.alerts import channels
+from shopnow.alerts.delivery import deliver as deliver_queued
+from shopnow.alerts.watch import evaluate as evaluate_stock
+from shopnow.workflow import DEFAULTS, KPIS, Tag, lake_uri
+
+with DAG(
+    dag_id="watch_stock",
+    description="Low stock and stock-outs → e-mail, Slack",
+    doc_md=__doc__,
+    schedule=[KPIS],
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULTS,
+    tags={Tag.SHOPNOW, Tag.ALERTS},
+) as dag:
+
+    @task
+    def evaluate() -> dict:
+        return dict(evaluate_stock(lake_uri(), owner=get_current_context()["run_id"]))
+
+    @task
+    def deliver() -> list[dict]:
+        """The messages sent by this run."""
+        owner = get_current_context()["run_id"]
+        return [dict(each) for each in deliver_queued(lake_uri(), owner, channels.default(), conf.get("api", "base_url"))]
+
+    evaluate() >> deliver()

@@ -1,0 +1,59 @@
+"""How far the lake has read each topic."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from shopnow.broker import topics
+from shopnow.broker.client import Conf
+from shopnow.events import TOPICS
+from shopnow.lake import receipts, tables
+from shopnow.lake.landing import app_id
+
+
+class Position(NamedTuple):
+    """Where Kafka and the lake stand with one partition."""
+
+    topic: str
+    topic_id: str
+    partition: int
+    earliest: int
+    """The first offset Kafka still has."""
+    stable: int
+    """The offset after the last committed record."""
+    landed: int | None
+    """The next offset the lake will read; None before the first landing."""
+
+    @property
+    def lag(self) -> int:
+        """Offsets not landed yet; transaction markers among them count as well."""
+        return max(self.stable - (self.earliest if self.landed is None else self.landed), 0)
+
+
+def positions(conf: Conf, lake: str) -> list[Position]:
+    """The position of every partition of every topic. The lake is read before Kafka, so a lag is never negative by a race.
+
+    Raises:
+        UserError: a topic is missing, or Kafka does not answer.
+    """
+    raw = {name: tables.open_table(lake, f"raw/{name}") for name in TOPICS if tables.exists(lake, f"raw/{name}")}
+    found = []
+    for name, state in topics.describe(conf, TOPICS).items():
+        for partition, (earliest, stable) in sorted(state.partitions.items()):
+            landed = raw[name].transaction_version(app_id(state.topic_id, partition)) if name in raw else None
+            found.append(Position(name, state.topic_id, partition, earliest, stable, landed))
+    return found
+
+
+def unread(conf: Conf, lake: str) -> list[str]:
+    """The topics whose end is not where the lake stands: behind it, or, cut off since, before it."""
+    return sorted({each.topic for each in positions(conf, lake) if each.stable != (each.earliest if each.landed is None else each.landed)})
+
+
+def markers(lake: str, partitions: Sequence[Position]) -> int:
+    """Offsets of the landed part of a topic's partitions that hold no record, though Kafka counts them."""
+    earliest = {(each.topic_id, each.partition): each.earliest for each in partitions if each.landed is not None}
+    if not earliest:
+        return 0
+    rows = receipts.receipts(lake, partitions[0].topic).to_pylist()
+    kept = [row for row in rows if row["start_offset"] >= earliest.get((row["topic_id"], row["partition"]), row["end_offset"])]
+    return sum(row["markers"] for row in kept)

@@ -1,0 +1,54 @@
+"""What the DAG files share: the assets that chain them, their tags and defaults, and where Airflow says the services are."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from airflow.sdk import Asset, Connection
+
+TRAFFIC = Asset(name="traffic", uri="shopnow://traffic", group="shopnow")
+"""New events are on the topics."""
+
+STOCK_OUT = Asset(name="stock_out", uri="shopnow://stock_out", group="shopnow")
+"""A product was seen to sell out; only a wake-up, what is true is read from the lake."""
+
+RAW = Asset(name="raw", uri="shopnow://raw", group="shopnow")
+"""New records are in the lake's raw tables."""
+
+KPIS = Asset(name="kpis", uri="shopnow://kpis", group="shopnow")
+"""The KPI tables are up to date with the raw tables."""
+
+
+class Tag(StrEnum):
+    SHOPNOW = "shopnow"
+    INGEST = "ingest"
+    TRANSFORM = "transform"
+    ALERTS = "alerts"
+
+
+DEFAULTS: dict[str, Any] = {
+    "owner": "shopnow",
+    "retries": 3,
+    "retry_delay": timedelta(seconds=10),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=5),
+    "execution_timeout": timedelta(minutes=30),
+}
+"""Default arguments of every task."""
+
+
+def kafka_conf() -> dict[str, Any]:
+    """The Kafka client configuration of the connection `kafka_default`."""
+    return dict(Connection.get("kafka_default").extra_dejson)
+
+
+def lake_uri() -> str:
+    """The lake's address, in the extra of the connection `webhdfs_default`."""
+    return Connection.get("webhdfs_default").extra_dejson["lake"]
+
+
+LAKE_URI = "{{ conn.webhdfs_default.extra_dejson.lake }}"
+"""The lake's address as a template, for operators."""
+
+LAKE_PATH = "/{{ conn.webhdfs_default.extra_dejson.lake.split('/', 3)[3] }}"
+"""The lake's path within HDFS as a template, for WebHDFS sensors."""
