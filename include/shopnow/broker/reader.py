@@ -53,7 +53,12 @@ class TruncatedTopic(UserError):
 
 
 def check_present(topic: str, partition: int, position: int, earliest: int, stable: int) -> None:
-    """Raises `MissingOffsets` or `TruncatedTopic` unless a partition that reaches from `earliest` to `stable` can be read on at `position`."""
+    """Make sure that a partition that reaches from `earliest` to `stable` can be read on at `position`.
+
+    Raises:
+        MissingOffsets: it begins later.
+        TruncatedTopic: it ends earlier.
+    """
     if position < earliest:
         raise MissingOffsets(topic, partition, position, earliest)
     if position > stable:
@@ -110,9 +115,9 @@ def read(
                 if offsets[-1] + 1 >= ends[partition]:
                     _finish(consumer, topic, partition, ends)
             for notice in notices:
-                if notice.partition() in ends and _at_end(conf, topic, notice, positions):
-                    if notice.offset() >= ends[notice.partition()]:
-                        _finish(consumer, topic, notice.partition(), ends)
+                partition = notice.partition()
+                if partition in ends and _at_end(conf, topic, notice, positions) and notice.offset() >= ends[partition]:
+                    _finish(consumer, topic, partition, ends)
     finally:
         consumer.close()
 

@@ -42,6 +42,9 @@ class Digest:
         return cls(rows, int(text[:16], 16), int(text[16:], 16))
 
 
+NOTHING = Digest()
+
+
 def digest(partition: int, offsets: Sequence[int] | np.ndarray, keys: Bytes, values: Bytes) -> Digest:
     """The digest of records of one partition, given as columns of equal length."""
     value_hashes = _hashes(xxhash.xxh3_128_digest, 16, values)

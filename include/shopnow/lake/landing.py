@@ -155,7 +155,7 @@ def _batches(conf: Conf, topic: Topic, plan: Plan, batch_rows: int, batch_bytes:
     parts: Parts = {}
     rows: list[pa.RecordBatch] = []
     count = size = 0
-    for chunk in reader.read(conf, plan.kafka_topic, plan.ranges, queue_bytes=queue_bytes):
+    for chunk in reader.read(conf, plan.kafka_topic, plan.ranges, chunk=min(reader.CHUNK, batch_rows), queue_bytes=queue_bytes):
         encoded, part = encoding.rows(plan.topic_id, chunk, decode)
         part = replace(part, start=positions[chunk.partition])
         positions[chunk.partition] = part.end

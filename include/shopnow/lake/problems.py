@@ -85,7 +85,7 @@ def _event_time(decode: Decode, value: bytes | None) -> datetime:
 
 
 def _check_sizes(column: pa.Array) -> None:
-    if column.null_count or len(column) and pa.compute.max(pa.compute.binary_length(column)).as_py() > MAX_EVENT_BYTES:
+    if column.null_count or (len(column) and pa.compute.max(pa.compute.binary_length(column)).as_py() > MAX_EVENT_BYTES):
         raise _Unfit
 
 
@@ -112,7 +112,7 @@ def _describe(error: Exception, value: bytes | None) -> str:
 
 def _malformed(message: str) -> str:
     detail = _POSITION.sub(r", \1", message.removeprefix("JSON is malformed: "))
-    return f"invalid JSON ({detail})"
+    return f"invalid JSON ({detail[0].lower()}{detail[1:]})"
 
 
 def _invalid(message: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from shopnow.lake import log, tables
-from shopnow.lake.digest import Digest
+from shopnow.lake.digest import NOTHING, Digest
 from shopnow.schemas import TIMESTAMP
 
 METADATA_KEY = "receipt"
@@ -43,7 +43,7 @@ class Part:
 
     start: int
     end: int
-    digest: Digest = Digest()
+    digest: Digest = NOTHING
     quarantined: int = 0
     first_event: datetime | None = None
     last_event: datetime | None = None

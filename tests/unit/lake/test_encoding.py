@@ -1,0 +1,50 @@
+import io
+import json
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shopnow import events
+from shopnow.broker.reader import Chunk
+from shopnow.lake import encoding
+
+DECODE = events.TOPICS["orders"].decoder().decode
+CANCELLED = events.OrderCancelled(
+    event_id="0" * 36, event_time=events.msgspec.convert("2026-01-02T03:04:05Z", events.Time), schema_version=1, order_id="o", reason="r"
+)
+GOOD = events.encode(CANCELLED)
+CHUNK = Chunk(
+    partition=3,
+    offsets=[7, 8, 11],
+    timestamps=[1_767_323_045_678, -1, 2**62],
+    keys=[b"o", None, b""],
+    values=[GOOD, None, b"\xff"],
+    headers=[[("producer", b"me"), ("empty", None)], None, []],
+)
+
+
+def test_keeps_every_record_as_it_is_and_says_what_is_wrong() -> None:
+    batch, part = encoding.rows("topic-id", CHUNK, DECODE)
+    assert batch.schema == encoding.FILE_SCHEMA
+    columns = batch.to_pydict()
+    assert columns["topic_id"] == ["topic-id"] * 3
+    assert columns["partition"] == [3] * 3
+    assert columns["offset"] == CHUNK.offsets
+    assert [stamp and stamp.isoformat() for stamp in columns["timestamp"]] == ["2026-01-02T03:04:05.678000+00:00", None, None]
+    assert columns["key"] == CHUNK.keys
+    assert columns["value"] == CHUNK.values
+    assert columns["headers"] == [[{"key": "producer", "value": b"me"}, {"key": "empty", "value": None}], None, []]
+    assert columns["problem"] == [None, "no value", "invalid UTF-8 (byte 0)"]
+    assert (part.start, part.end, part.rows, part.quarantined, part.markers) == (7, 12, 3, 2, 2)
+    assert part.first_event == part.last_event == CANCELLED.event_time
+
+
+def test_parquet_file_and_its_statistics() -> None:
+    table = pa.Table.from_batches([encoding.rows("topic-id", CHUNK, DECODE)[0]] * 2)
+    assert pq.read_table(io.BytesIO(encoding.parquet(table))).to_pydict() == table.to_pydict()
+    assert json.loads(encoding.statistics(table)) == {
+        "numRecords": 6,
+        "minValues": {"partition": 3, "offset": 7, "timestamp": "2026-01-02T03:04:05.678Z"},
+        "maxValues": {"partition": 3, "offset": 11, "timestamp": "2026-01-02T03:04:05.678Z"},
+        "nullCount": {"partition": 0, "offset": 0, "timestamp": 4, "problem": 2},
+    }

@@ -1,0 +1,104 @@
+import json
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shopnow import events
+from shopnow.lake.problems import MAX_EVENT_BYTES, check, reason
+
+ORDERS = events.TOPICS["orders"].decoder().decode
+PAYMENTS = events.TOPICS["payments"].decoder().decode
+VIEWS = events.TOPICS["views"].decoder().decode
+
+EVENT = {"event_id": "0" * 36, "event_time": "2026-01-02T03:04:05.678Z", "schema_version": 1}
+CANCELLED = {**EVENT, "event_type": "order_cancelled", "order_id": "o-1", "reason": "changed my mind"}
+ITEM = {"product_id": "p", "product_name": "n", "category": "c", "quantity": 1, "unit_price_cents": 5}
+PLACED = {
+    **EVENT,
+    "event_type": "order_placed",
+    **dict.fromkeys(("order_id", "session_id", "customer_id", "customer_name", "address"), "x"),
+    **{"country": "FR", "currency": "EUR", "items": [ITEM], "discount_cents": 0, "total_cents": 5},
+}
+PAID = {
+    **EVENT,
+    "event_type": "payment_succeeded",
+    **{"payment_id": "p", "order_id": "o", "method": "card", "amount_cents": 1, "currency": "EUR", "attempt": 1},
+}
+
+
+def encoded(event: dict[str, Any], without: str | None = None, **changes: Any) -> bytes:
+    return json.dumps({name: value for name, value in (event | changes).items() if name != without}).encode()
+
+
+def problem(value: bytes | None, decode: Any = ORDERS) -> str | None:
+    problems = check(decode, [value], pa.array([value], pa.binary())).problems
+    return problems[0] if problems else None
+
+
+GOOD = encoded(CANCELLED)
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, "no value"),
+        (b"", "empty value"),
+        (b'"' + b"x" * MAX_EVENT_BYTES + b'"', f"too large ({MAX_EVENT_BYTES + 2} bytes)"),
+        (b"nope", "invalid JSON (invalid character, byte 4)"),
+        (b"{", "invalid JSON (input data was truncated)"),
+        (GOOD + b"x", f"invalid JSON (trailing characters, byte {len(GOOD) + 1})"),
+        (b'{"a":' * 100_000, "invalid JSON (nested too deep)"),
+        (GOOD.replace(b"mind", b"\xff\xfe"), f"invalid UTF-8 (byte {GOOD.index(b'mind')})"),
+        (encoded(CANCELLED, note="é").replace(b"\\u00e9", b"\xe9"), f"invalid UTF-8 (byte {len(GOOD) + 10})"),
+        (b"[]", "wrong type: record (expected object, got array)"),
+        (b"null", "wrong type: record (expected object, got null)"),
+        (encoded(CANCELLED, without="event_type"), "missing field: event_type"),
+        (encoded(CANCELLED, without="order_id"), "missing field: order_id"),
+        (encoded(PLACED, items=[ITEM, {}]), "missing field: items[].product_id"),
+        (encoded(CANCELLED, event_type="order_lost"), "unknown event type ('order_lost')"),
+        (encoded(CANCELLED, event_type=5), "wrong type: event_type (expected str)"),
+        (encoded(CANCELLED, order_id=5), "wrong type: order_id (expected str, got int)"),
+        (encoded(PLACED, items=[ITEM | {"quantity": "1"}]), "wrong type: items[].quantity (expected int, got str)"),
+        (encoded(PLACED, total_cents=-1), "invalid value: total_cents (expected int >= 0)"),
+        (encoded(CANCELLED, schema_version=2), "invalid value: schema_version (expected int <= 1)"),
+        (encoded(CANCELLED, event_time="yesterday"), "invalid value: event_time (invalid RFC3339 encoded datetime)"),
+        (encoded(CANCELLED, event_time="0001-01-01T00:00:00+02:00"), "out of range: event_time"),
+    ],
+)
+def test_says_what_is_wrong(value: bytes | None, expected: str) -> None:
+    assert problem(value) == expected
+
+
+def test_every_event_needs_its_type_even_where_a_topic_has_only_one() -> None:
+    assert problem(b"{}", VIEWS) == "missing field: event_type"
+
+
+def test_names_the_value_that_is_not_one_of_the_known() -> None:
+    assert problem(encoded(PAID, method="cash"), PAYMENTS) == "invalid value: method (invalid enum value 'cash')"
+
+
+@pytest.mark.parametrize("value", [GOOD, encoded(PLACED), encoded(CANCELLED, a_later_field=[1])])
+def test_finds_nothing_wrong_with_a_good_record(value: bytes) -> None:
+    assert problem(value) is None
+
+
+def test_good_records_stay_good_beside_a_bad_one() -> None:
+    values = [GOOD, b"nope", encoded(CANCELLED, event_time="2026-01-02T04:00:00+01:00")]
+    checked = check(ORDERS, values, pa.array(values, pa.binary()))
+    assert checked.problems == [None, "invalid JSON (invalid character, byte 4)", None]
+    assert str(checked.first_event) == "2026-01-02 03:00:00+00:00"
+    assert str(checked.last_event) == "2026-01-02 03:04:05.678000+00:00"
+
+
+def test_reason_is_what_problems_have_in_common() -> None:
+    reasons = {reason(problem(b"nope") or ""), reason(problem(b"{") or "")}
+    assert reasons == {"invalid JSON"}
+
+
+@given(st.lists(st.one_of(st.none(), st.binary(max_size=40), st.just(GOOD)), max_size=5))
+def test_never_fails_whatever_the_bytes(values: list[bytes | None]) -> None:
+    checked = check(ORDERS, values, pa.array(values, pa.binary()))
+    assert [found is None for found in checked.problems or [None] * len(values)] == [value == GOOD for value in values]
