@@ -129,16 +129,15 @@ def test_a_run_that_is_done_is_not_done_again(conf: dict[str, str], run_id: str)
     assert not sent_since(conf, before)
 
 
-@pytest.mark.parametrize("nth", [1, 2])
-@pytest.mark.parametrize("point", KILL_POINTS)
-def test_a_killed_run_goes_on_with_neither_gap_nor_duplicate(conf: dict[str, str], run_id: str, point: str, nth: int) -> None:
+@pytest.mark.parametrize("point", ["traffic:state:1", *(f"{point}:2" for point in KILL_POINTS)])
+def test_a_killed_run_goes_on_with_neither_gap_nor_duplicate(conf: dict[str, str], run_id: str, point: str) -> None:
     start, end = window(conf)
     state = restore(conf)
     unkilled = begin(state, run_id, SESSIONS, SEED, 0.1, start, end)
     expected = [events.encode(event) for chunk in simulate(state, unkilled, SESSIONS) for event in chunk.events]
     before = mark(conf)
 
-    killed = generate_in_a_child(conf, run_id, start, end, {"SHOPNOW_KILL_AT": f"{point}:{nth}"})
+    killed = generate_in_a_child(conf, run_id, start, end, {"SHOPNOW_KILL_AT": point})
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     summary = generate(conf, run_id, SESSIONS, SEED, start=start, end=end, sessions_per_transaction=PER_TRANSACTION)
 
@@ -181,6 +180,19 @@ def test_a_generator_that_was_taken_over_commits_nothing_more(conf: dict[str, st
     assert restore(conf).runs[run_id].done == PER_TRANSACTION
     generate(conf, run_id, SESSIONS, SEED, sessions_per_transaction=PER_TRANSACTION)
     assert sorted(map(as_found, noted(conf, run_id))) == sorted(sent_since(conf, before))
+
+
+def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(conf: dict[str, str]) -> None:
+    producer = TransactionalProducer(conf)
+    cut = ledger.end(conf)
+    with pytest.raises(ZeroDivisionError), producer.transaction():
+        producer.send("ledger", b"test", None)
+        raise ZeroDivisionError
+    with producer.transaction():
+        producer.send("ledger", b"test", None)
+    producer.wait_until_visible()
+    found = [chunk.values for chunk in reader.read(conf, "ledger", {0: (cut, ledger.end(conf))})]
+    assert found == [[None]]
 
 
 def test_other_parameters_for_a_run_id_are_refused_and_nothing_is_sent(conf: dict[str, str], run_id: str) -> None:

@@ -64,13 +64,11 @@ class TransactionalProducer:
             self.acknowledged()
             self._commit()
         except BaseException as error:
-            # Delivery reports have to be served before an abort; where either fails, the broker aborts by itself, after
-            # the transaction's time is up or when the next generator starts.
-            with suppress(KafkaException):
-                self._producer.flush(PATIENCE_SECONDS)
-                self._producer.abort_transaction(PATIENCE_SECONDS)
-            if isinstance(error, KafkaException) and error.args[0].code() in _FENCED:
+            trouble = error.args[0] if isinstance(error, KafkaException) else None
+            if trouble and trouble.code() in _FENCED:
                 raise UserError("another generate_traffic has taken over; when it is done, run this one again and it goes on") from error
+            if not (trouble and trouble.fatal()):
+                self._abort()
             raise
 
     def send(self, topic: str, key: bytes, value: bytes | None) -> None:
@@ -86,7 +84,8 @@ class TransactionalProducer:
         Raises:
             KafkaException: one was not accepted.
         """
-        self._producer.flush()
+        while len(self._producer):
+            self._producer.poll(1)  # not flush, which cannot raise the fatal error it may meet
         delivered, self._delivered = self._delivered, []
         failed, self._failed = self._failed, []
         if failed:
@@ -118,6 +117,12 @@ class TransactionalProducer:
             self._failed.append(error)
         else:
             self._delivered.append(message)
+
+    def _abort(self) -> None:
+        # Where this fails, the broker aborts by itself: when the transaction's time is up or the next generator starts.
+        with suppress(KafkaException):
+            self._producer.flush(PATIENCE_SECONDS)  # reports have to be served before
+            self._producer.abort_transaction(PATIENCE_SECONDS)
 
     def _commit(self) -> None:
         for attempts_left in (2, 1, 0):

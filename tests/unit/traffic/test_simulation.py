@@ -1,9 +1,15 @@
+import hashlib
+import os
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
 from shopnow.events import TOPIC_OF, Event, OrderPlaced, PaymentFailed, PaymentSucceeded, StockRestocked, encode, key
+from shopnow.traffic import simulation
 from shopnow.traffic.arrivals import DAY
 from shopnow.traffic.catalogue import CATALOGUE
 from shopnow.traffic.journal import moment
@@ -22,6 +28,10 @@ def events_of(run: Run, state: State | None = None, per_chunk: int = 1000) -> li
     return [event for chunk in simulate(state or State(), run, per_chunk) for event in chunk.events]
 
 
+def digest(payloads: list[bytes]) -> str:
+    return hashlib.sha256(b"\n".join(payloads)).hexdigest()
+
+
 def payloads(events: list[Event]) -> list[bytes]:
     return [encode(event) for event in events]
 
@@ -38,6 +48,15 @@ def of(kind: type, events: list[Event]) -> list:
 
 def test_same_seed_parameters_and_state_give_the_same_bytes() -> None:
     assert payloads(events_of(a_run())) == payloads(events_of(a_run()))
+
+
+def test_another_process_gives_the_same_bytes() -> None:
+    code = "import test_simulation as t; print(t.digest(t.payloads(t.events_of(t.a_run()))))"
+    path = os.pathsep.join([str(Path(__file__).parent), str(Path(simulation.__file__).parents[2])])
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": hash_seed}
+        other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        assert other.stdout.strip() == digest(payloads(events_of(a_run())))
 
 
 def test_another_seed_gives_other_events() -> None:
