@@ -185,9 +185,14 @@ def test_a_generator_that_was_taken_over_commits_nothing_more(conf: dict[str, st
 def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(conf: dict[str, str]) -> None:
     producer = TransactionalProducer(conf)
     cut = ledger.end(conf)
-    with pytest.raises(ZeroDivisionError), producer.transaction():
-        producer.send("ledger", b"test", None)
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with producer.transaction():
+            producer.send("ledger", b"test", None)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     with producer.transaction():
         producer.send("ledger", b"test", None)
     producer.wait_until_visible()
