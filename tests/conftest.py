@@ -2,12 +2,21 @@
 
 import os
 import socket
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+# Before anything imports Airflow: it reads its configuration once, and must not touch the user's own.
+os.environ |= {
+    "AIRFLOW_HOME": tempfile.mkdtemp(prefix="shopnow-airflow-"),
+    "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+    "AIRFLOW__SHOPNOW__TRAFFIC": "True",
+    "PYTHONPATH": os.pathsep.join(str(Path(__file__).resolve().parents[1] / folder) for folder in ("include", "spark_apps")),
+}
 
 from shopnow.platform import stack
 from shopnow.settings import Settings

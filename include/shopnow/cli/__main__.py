@@ -4,7 +4,8 @@ import sys
 
 import typer
 
-from shopnow.cli import pipeline, stack
+from shopnow.cli import checks, pipeline, stack
+from shopnow.cli.demo import demo
 from shopnow.cli.output import complain
 from shopnow.errors import UserError
 
@@ -16,13 +17,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (stack.up, stack.down, stack.status, pipeline.topics, pipeline.verify):
+for command in (demo, stack.up, stack.down, stack.status, pipeline.topics, pipeline.verify):
     app.command()(command)
+# What follows `test` is pytest's.
+app.command("test", context_settings={"ignore_unknown_options": True})(checks.run_checks)
 
 
 def main() -> None:
     try:
-        app()
+        app(prog_name="./shopnow")
     except UserError as error:
         complain(str(error))
         sys.exit(1)

@@ -41,9 +41,7 @@ def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVIC
 
 def down(settings: Settings) -> None:
     """Stops every service and leaves no process behind; data stays. Airflow goes first, so that no task sees Kafka or HDFS go."""
-    running = {process.name for process in supervision.processes(settings) if process.running}
-    order = sorted(running, key=lambda name: (not name.startswith("airflow"), name))
-    supervision.stop(settings, order)
+    supervision.stop(settings, [name for name in SERVICES if name.startswith("airflow-")])
     supervision.stop_daemon(settings)
 
 

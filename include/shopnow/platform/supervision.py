@@ -82,13 +82,15 @@ def start(settings: Settings, service: Service, java: Path) -> bool:
 
 
 def stop(settings: Settings, names: Iterable[str]) -> None:
-    """Stops services and waits for their end; those that do not run are left as they are."""
+    """Stops services, all at once, and waits for their end; those that do not run are left as they are."""
+    names = set(names)
     for name in names:
         try:
-            _rpc(settings).stopProcess(name, True)
+            _rpc(settings).stopProcess(name, False)
         except Fault as fault:
             if fault.faultCode != Faults.NOT_RUNNING:
                 raise
+    wait_until(lambda: not any(process.running for process in processes(settings) if process.name in names), seconds=60)
 
 
 def stop_daemon(settings: Settings) -> None:
@@ -148,7 +150,7 @@ def socket(settings: Settings) -> Path:
 
 
 def _process(info: dict) -> Process:
-    running = info["state"] in {ProcessStates.STARTING, ProcessStates.RUNNING}
+    running = info["state"] in {ProcessStates.STARTING, ProcessStates.RUNNING, ProcessStates.STOPPING}
     died = info["state"] in {ProcessStates.EXITED, ProcessStates.FATAL, ProcessStates.BACKOFF}
     detail = "" if running or not info["stop"] else f"ended with {_ending(info['exitstatus'])}" if died else ""
     return Process(info["name"], running, died, info["pid"] or None, info["start"] if running else info["stop"], detail)

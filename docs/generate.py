@@ -1,0 +1,67 @@
+"""Writes the docs that follow from the code: `python docs/generate.py`. A test fails when they are out of date."""
+
+import os
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def dags() -> str:
+    """`DAGs.md`: every DAG with its runbook, as the Airflow UI shows it."""
+    from airflow.dag_processing.dagbag import DagBag
+
+    found = DagBag(dag_folder=str(ROOT / "dags")).dags
+    parts = ["# DAGs\n\nMade from the DAG files by `docs/generate.py`; edit them, not this.\n"]
+    parts += [f"| DAG | what | tags | tasks |\n|---|---|---|---|\n{''.join(_row(found[name]) for name in sorted(found))}"]
+    parts += [f"## `{name}`\n\n{(found[name].doc_md or '').strip()}\n" for name in sorted(found)]
+    return "\n".join(parts)
+
+
+def events() -> str:
+    """`events.md`: every topic and event type with its fields."""
+    from shopnow.events import TOPICS
+    from shopnow.schemas import json_schema
+
+    definitions = json_schema()["$defs"]
+    parts = ["# Events\n\nMade from `include/shopnow/events.py` by `docs/generate.py`. Money is integer cents, times are RFC 3339, UTC.\n"]
+    for topic in TOPICS.values():
+        parts.append(f"## Topic `{topic.name}`, keyed by `{topic.key}`\n")
+        for type_ in topic.types:
+            definition = definitions[type_.__name__]
+            rows = "".join(_field(name, kind) for name, kind in definition["properties"].items() if name != "event_type")
+            parts.append(f"### `{type_.__struct_config__.tag}`\n\n{definition.get('description', '')}\n\n| field | type | |\n|---|---|---|\n{rows}")
+    return "\n".join(parts)
+
+
+def kpis() -> str:
+    """`kpis.md`: every KPI table with the definition of each figure."""
+    from shopnow.kpis import KPIS
+
+    parts = ["# KPIs\n\nMade from `include/shopnow/kpis.py` by `docs/generate.py`.\n"]
+    for kpi in KPIS:
+        rows = "".join(f"| `{field.name}` | {field.type} | {(field.metadata or {}).get(b'comment', b'').decode()} |\n" for field in kpi.schema)
+        parts.append(f"## `{kpi.name}`\n\nfrom {', '.join(f'`{topic}`' for topic in kpi.topics)}\n\n| column | type | definition |\n|---|---|---|\n{rows}")
+    return "\n".join(parts)
+
+
+PAGES = {"DAGs.md": dags, "events.md": events, "kpis.md": kpis}
+
+
+def _row(dag) -> str:
+    return f"| [`{dag.dag_id}`](#{dag.dag_id}) | {dag.description} | {', '.join(sorted(dag.tags))} | {', '.join(f'`{task}`' for task in dag.task_ids)} |\n"
+
+
+def _field(name: str, kind: dict) -> str:
+    limits = {key: value for key, value in kind.items() if key not in {"description", "type", "items", "$ref", "enum"}}
+    type_ = kind.get("type") or " \\| ".join(f'"{value}"' for value in kind.get("enum", ())) or "object"
+    if "items" in kind:
+        type_ = f"array of {kind['items']['$ref'].rsplit('/', 1)[-1]}"
+    return f"| `{name}` | {type_} | {', '.join([kind.get('description', ''), *(f'{key} {value}' for key, value in limits.items())]).strip(', ')} |\n"
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as home:
+        os.environ |= {"AIRFLOW_HOME": home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__SHOPNOW__TRAFFIC": "True"}
+        for name, page in PAGES.items():
+            (ROOT / "docs" / name).write_text(page())

@@ -1,0 +1,105 @@
+"""The DAG files as Airflow sees them: they load, are all there, are documented, and do nothing but wire."""
+
+import subprocess
+import sys
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import ParamValidationError
+
+from shopnow.settings import ROOT
+from shopnow.workflow import KPIS, RAW, STOCK_OUT, TRAFFIC, Tag
+
+FILES = sorted((ROOT / "dags").glob("*.py"))
+INVENTORY = {"await_stock_out", "compute_kpis", "generate_traffic", "land_events", "watch_stock"}
+
+
+@pytest.fixture(scope="module")
+def dagbag() -> DagBag:
+    return DagBag(dag_folder=str(ROOT / "dags"))
+
+
+def test_every_file_loads(dagbag):
+    assert dagbag.import_errors == {}
+
+
+def test_inventory_one_file_a_dag(dagbag):
+    assert set(dagbag.dags) == INVENTORY == {file.stem for file in FILES}
+
+
+@pytest.mark.parametrize("dag_id", sorted(INVENTORY))
+def test_says_what_it_is_and_how_it_fails(dagbag, dag_id):
+    dag = dagbag.dags[dag_id]
+    assert "**Runs**" in dag.doc_md
+    assert "**When it fails.**" in dag.doc_md
+    assert dag.description
+    assert set(dag.tags) <= set(Tag)
+    assert Tag.SHOPNOW in dag.tags
+    assert dag.max_active_runs == 1
+    assert not dag.catchup
+
+
+@pytest.mark.parametrize("dag_id", sorted(INVENTORY))
+def test_tasks_have_owner_retries_and_timeout(dagbag, dag_id):
+    for task in dagbag.dags[dag_id].tasks:
+        assert task.owner == "shopnow"
+        assert task.retries >= 1
+        # A sensor's own timeout bounds it: it waits without a worker.
+        assert task.execution_timeout or task.timeout
+
+
+def test_chained_by_assets(dagbag):
+    def outlets(dag_id, task_id):
+        return {asset.name for asset in dagbag.dags[dag_id].get_task(task_id).outlets}
+
+    def wakes(dag_id):
+        return {asset.name for asset in dagbag.dags[dag_id].timetable.asset_condition.objects}
+
+    assert outlets("generate_traffic", "simulate") == {TRAFFIC.name}
+    assert outlets("await_stock_out", "stock_out") == {STOCK_OUT.name}
+    assert wakes("land_events") == {TRAFFIC.name, STOCK_OUT.name}
+    assert outlets("land_events", "publish") == {RAW.name}
+    assert wakes("compute_kpis") == {RAW.name}
+    assert outlets("compute_kpis", "compute") == {KPIS.name}
+    assert wakes("watch_stock") == {KPIS.name}
+
+
+def test_messages_are_delivered_after_the_look_at_the_stock(dagbag):
+    assert dagbag.dags["watch_stock"].get_task("deliver").upstream_task_ids == {"evaluate"}
+
+
+@pytest.mark.parametrize("sessions", [0, -1, 1_000_001, "many", 1.5, None])
+def test_the_form_refuses_wrong_sessions(dagbag, sessions):
+    with pytest.raises(ParamValidationError, match="sessions"):
+        dagbag.dags["generate_traffic"].params["sessions"] = sessions
+
+
+@pytest.mark.parametrize("rate", [-0.1, 1.1, "often"])
+def test_the_form_refuses_a_wrong_failure_rate(dagbag, rate):
+    with pytest.raises(ParamValidationError, match="payment_failure_rate"):
+        dagbag.dags["generate_traffic"].params["payment_failure_rate"] = rate
+
+
+def test_no_io_at_import():
+    """Our code, when a DAG file is loaded, connects nowhere, starts nothing, writes nothing and reads no settings file."""
+    watch = """
+import runpy, sys
+for file in sys.argv[1:]:
+    runpy.run_path(file)  # what libraries do when first imported is not ours
+found = []
+def hook(event, args):
+    if event in {"socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system"}:
+        found.append(f"{event} {args[0]}")
+    elif event == "open" and isinstance(args[0], str):
+        path, mode = args[:2]
+        if (set(mode or "") & set("wax+") and ".pyc" not in path) or path.endswith(".env"):
+            found.append(f"open {path}")
+sys.addaudithook(hook)
+for file in sys.argv[1:]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == "shopnow"]:
+        del sys.modules[name]
+    runpy.run_path(file)
+sys.exit("\\n".join(found))
+"""
+    run = subprocess.run([sys.executable, "-c", watch, *FILES], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
