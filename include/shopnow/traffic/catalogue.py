@@ -2,11 +2,14 @@
 
 The k-th product is asked for in proportion to 1/k (Zipf's law with exponent 1). Most have plenty of stock and a supplier
 who delivers within hours, some of them so little that the supplier has to come during the day. A few are scarce on
-purpose, so that any day of a few hundred sessions ends with something sold out (a best seller with a handful of pieces
-and a supplier who takes days) and something running low (an expensive thing of which the shop only ever holds a few).
+purpose, so that any day of a few hundred sessions ends with something sold out (a best seller with a handful of pieces)
+and something running low (an expensive thing of which the shop only ever holds a few). The supplier of a scarce product
+takes days and then brings the opening stock again; the others bring what the demand asks for.
 """
 
+from bisect import bisect_right
 from itertools import accumulate
+from random import Random
 from typing import NamedTuple
 
 CURRENCY = "EUR"
@@ -20,6 +23,10 @@ class Product(NamedTuple):
     opening_stock: int
     lead_hours: int
     """How long its supplier takes to deliver."""
+
+    @property
+    def scarce(self) -> bool:
+        return self.lead_hours >= 72
 
 
 CATALOGUE: tuple[Product, ...] = (
@@ -58,7 +65,7 @@ CATALOGUE: tuple[Product, ...] = (
     Product("p-033", "Board Game, the big one", "toys", 5_990, 20, 24),
     Product("p-034", "Robot Vacuum", "home", 34_900, 15, 48),
     Product("p-035", "Noise-cancelling Headphones", "electronics", 29_900, 15, 48),
-    Product("p-036", "Espresso Machine", "kitchen", 54_900, 12, 72),
+    Product("p-036", "Espresso Machine", "kitchen", 54_900, 12, 48),
     Product("p-037", "Mountain Tent, 3 persons", "travel", 27_900, 8, 72),
     Product("p-038", "Telescope, 130 mm", "toys", 23_900, 4, 120),
     Product("p-039", "Cargo E-bike", "sports", 289_900, 3, 168),
@@ -69,5 +76,9 @@ CATALOGUE: tuple[Product, ...] = (
 
 PRODUCTS: dict[str, Product] = {product.product_id: product for product in CATALOGUE}
 
-POPULARITY: tuple[float, ...] = tuple(accumulate(1 / rank for rank in range(1, len(CATALOGUE) + 1)))
-"""Cumulative weights of the catalogue, for `random.choices(CATALOGUE, cum_weights=POPULARITY)`."""
+_POPULARITY = tuple(accumulate(1 / rank for rank in range(1, len(CATALOGUE) + 1)))
+
+
+def pick(rng: Random) -> Product:
+    """A product, by popularity."""
+    return CATALOGUE[bisect_right(_POPULARITY, rng.random() * _POPULARITY[-1])]

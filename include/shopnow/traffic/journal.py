@@ -22,16 +22,18 @@ class Journal:
         # Counting through the life of the shop makes ids differ between runs and yet be the same whenever the same run
         # is made again.
         self.shop.events += 1
-        bits = xxhash.xxh3_128_intdigest(b"%d %d %d" % (self.seed, self.shop.opened, self.shop.events))
-        self.events.append(kind(event_id=uuid7(at, bits), event_time=moment(at), schema_version=SCHEMA_VERSION, **fields))
+        digits = xxhash.xxh3_128_hexdigest(b"%d %d %d" % (self.seed, self.shop.opened, self.shop.events))
+        self.events.append(kind(event_id=uuid7(at, digits), event_time=moment(at), schema_version=SCHEMA_VERSION, **fields))
 
 
 def moment(at: int) -> datetime:
     return datetime.fromtimestamp(at / 1000, UTC)
 
 
-def uuid7(at: int, bits: int) -> str:
-    """The UUIDv7 of a time in ms and (the lowest 74 of) these bits."""
-    value = at << 80 | 0x7 << 76 | (bits >> 62 & 0xFFF) << 64 | 0b10 << 62 | bits & 0x3FFF_FFFF_FFFF_FFFF
-    digits = f"{value:032x}"
-    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+def uuid7(at: int, digits: str) -> str:
+    """The UUIDv7 of a time in ms and of (the first 19 of) these hexadecimal digits, of which one gives only two bits."""
+    time = f"{at:012x}"
+    return f"{time[:8]}-{time[8:]}-7{digits[:3]}-{_VARIANT[digits[3]]}{digits[4:7]}-{digits[7:19]}"
+
+
+_VARIANT = {digit: "89ab"[int(digit, 16) % 4] for digit in "0123456789abcdef"}

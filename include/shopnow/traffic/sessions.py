@@ -17,7 +17,7 @@ from shopnow.events import (
     ProductViewed,
     StockSold,
 )
-from shopnow.traffic.catalogue import CATALOGUE, CURRENCY, POPULARITY, PRODUCTS
+from shopnow.traffic.catalogue import CURRENCY, PRODUCTS, pick
 from shopnow.traffic.journal import Journal
 from shopnow.traffic.shoppers import customer_id, shopper
 from shopnow.traffic.state import OpenOrder, Shop
@@ -87,7 +87,7 @@ class Visit:
         rng = self.rng
         who = {"session_id": self.session_id, "customer_id": self.customer_id}
         for _ in range(_VIEWS_AT_MOST):
-            product = rng.choices(CATALOGUE, cum_weights=POPULARITY)[0]
+            product = pick(rng)
             price = {"unit_price_cents": product.price_cents, "currency": CURRENCY}
             self._note(ProductViewed, 60, **who, product_id=product.product_id, category=product.category, **price)
             if rng.random() < ADDS:

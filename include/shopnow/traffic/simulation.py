@@ -14,7 +14,7 @@ import xxhash
 from shopnow.events import TOPIC_OF, Event, StockAdjusted, StockRestocked
 from shopnow.traffic import orders
 from shopnow.traffic.arrivals import HOUR, Arrivals
-from shopnow.traffic.catalogue import CATALOGUE, PRODUCTS
+from shopnow.traffic.catalogue import CATALOGUE, PRODUCTS, Product
 from shopnow.traffic.journal import Journal
 from shopnow.traffic.sessions import Visit
 from shopnow.traffic.state import OpenOrder, Run, Shelf, Shop, State, to_records
@@ -98,7 +98,7 @@ class Simulation:
     def _stock_new_products(self, journal: Journal) -> None:
         for product in CATALOGUE:
             if product.product_id not in self.shop.shelves:
-                self.shop.shelves[product.product_id] = Shelf(product.opening_stock)
+                self.shop.shelves[product.product_id] = Shelf(product.opening_stock, self.shop.clock)
                 journal.add(
                     StockAdjusted,
                     self.shop.clock,
@@ -111,15 +111,16 @@ class Simulation:
 
     def _reorder_if_low(self, product_id: str, rng: Random) -> None:
         shelf, product = self.shop.shelves[product_id], PRODUCTS[product_id]
-        if shelf.delivery_at is None and shelf.quantity <= product.opening_stock // 3:
+        enough = max(product.opening_stock // 3, 0 if product.scarce else _demand(shelf, product, self.shop.clock) * 3 // 2)
+        if shelf.delivery_at is None and shelf.quantity <= enough:
             shelf.delivery_at = self.shop.clock + int(product.lead_hours * HOUR * (0.8 + 0.4 * rng.random()))
             heapq.heappush(self.agenda, (shelf.delivery_at, product_id, "restock"))
 
     def _restock(self, product_id: str, at: int, journal: Journal) -> None:
         shelf, product = self.shop.shelves[product_id], PRODUCTS[product_id]
-        quantity = max(product.opening_stock, 2 * shelf.wanted)
+        quantity = max(product.opening_stock, 0 if product.scarce else _demand(shelf, product, at) * 3)
         shelf.quantity += quantity
-        shelf.wanted, shelf.delivery_at = 0, None
+        shelf.since, shelf.wanted, shelf.delivery_at = at, 0, None
         journal.add(
             StockRestocked,
             at,
@@ -128,3 +129,9 @@ class Simulation:
             quantity_change=quantity,
             quantity_after=shelf.quantity,
         )
+
+
+def _demand(shelf: Shelf, product: Product, at: int) -> int:
+    """Pieces asked for while the supplier takes to deliver, going by the time since the last delivery."""
+    lead = product.lead_hours * HOUR
+    return shelf.wanted * lead // max(at - shelf.since, lead)

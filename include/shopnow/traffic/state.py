@@ -20,8 +20,10 @@ class Shelf(msgspec.Struct):
     """The stock of one product."""
 
     quantity: int
+    since: int
+    """When the last delivery came."""
     wanted: int = 0
-    """Pieces asked for since the last delivery, in vain or not: what the next delivery goes by."""
+    """Pieces asked for since then, in vain or not."""
     delivery_at: int | None = None
     """When the supplier's next delivery comes, if one was ordered."""
 

@@ -1,4 +1,9 @@
-from shopnow.traffic.catalogue import CATALOGUE, POPULARITY, PRODUCTS
+from collections import Counter
+from random import Random
+
+import pytest
+
+from shopnow.traffic.catalogue import CATALOGUE, PRODUCTS, pick
 
 
 def test_products_are_distinct_and_sound() -> None:
@@ -7,5 +12,7 @@ def test_products_are_distinct_and_sound() -> None:
 
 
 def test_popularity_follows_zipf() -> None:
-    assert len(POPULARITY) == len(CATALOGUE)
-    assert POPULARITY[1] - POPULARITY[0] == POPULARITY[0] / 2
+    rng = Random(1)
+    picked = Counter(pick(rng) for _ in range(100_000))
+    for rank, product in enumerate(CATALOGUE, 1):
+        assert picked[product] * rank == pytest.approx(picked[CATALOGUE[0]], rel=0.2)

@@ -6,7 +6,7 @@ def test_no_records_no_shop() -> None:
 
 
 def test_state_survives_the_topic() -> None:
-    shop = Shop(opened=1, clock=5, sessions=2, customers=1, events=9, shelves={"p": Shelf(3, 4, 99)})
+    shop = Shop(opened=1, clock=5, sessions=2, customers=1, events=9, shelves={"p": Shelf(3, 1, 4, 99)})
     run = Run("manual/with/slashes é", 10, 1, 0.1, 1, 9, done=2, events={"views": 3})
     order = OpenOrder("o-1", "1 rue", [("p", 2)], 300, [(7, "create"), (9, "deliver")], "pay-1", "card", 1)
     state = from_records(to_records(shop, run, {"o-1": order}))
