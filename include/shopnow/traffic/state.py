@@ -20,7 +20,7 @@ class Shelf(msgspec.Struct):
     """The stock of one product."""
 
     quantity: int
-    since: int
+    since: int = 0
     """When the last delivery came."""
     wanted: int = 0
     """Pieces asked for since then, in vain or not."""
