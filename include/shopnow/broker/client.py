@@ -16,12 +16,27 @@ _QUIET = {"log_level": 2}
 
 
 def admin(conf: Conf) -> AdminClient:
-    return AdminClient({**_QUIET, **conf})
+    """A client to create and describe topics with. Keep it until its answers are in: they are lost when it is collected.
+
+    Raises:
+        UserError: the configuration is not valid.
+    """
+    try:
+        return AdminClient({**_QUIET, **conf})
+    except KafkaException as error:
+        raise failure(conf, error) from error
 
 
 def consumer(conf: Conf, settings: Conf) -> Consumer:
-    """A consumer; `settings` win over `conf`."""
-    return Consumer({**_QUIET, **conf, **settings})
+    """A consumer; `settings` win over `conf`.
+
+    Raises:
+        UserError: the configuration is not valid.
+    """
+    try:
+        return Consumer({**_QUIET, **conf, **settings})
+    except KafkaException as error:
+        raise failure(conf, error) from error
 
 
 def failure(conf: Conf, error: KafkaException | KafkaError) -> UserError:
@@ -31,4 +46,4 @@ def failure(conf: Conf, error: KafkaException | KafkaError) -> UserError:
 
 
 def unanswered(conf: Conf, reason: str) -> UserError:
-    return UserError(f"Kafka at {conf['bootstrap.servers']} does not do what was asked ({reason}); check the address and that it runs")
+    return UserError(f"Kafka at {conf.get('bootstrap.servers')} does not do what was asked ({reason}); check the address and that it runs")

@@ -3,11 +3,11 @@
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from operator import methodcaller
 from typing import NamedTuple
 
-from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from shopnow.broker import client, topics
 from shopnow.broker.client import Conf
@@ -18,9 +18,14 @@ Ranges = Mapping[int, tuple[int, int]]
 
 Header = tuple[str, bytes | None]
 
+UNREADABLE: list[Header] = [("(unreadable)", None)]
+
 QUEUE_BYTES = 128 << 20
 CHUNK = 4000
 PATIENCE_SECONDS = 30.0
+
+_error_of = methodcaller("error")
+_headers_of = methodcaller("headers")
 
 
 class Chunk(NamedTuple):
@@ -118,6 +123,8 @@ def read(
                 partition = notice.partition()
                 if partition in ends and _at_end(conf, topic, notice, positions) and notice.offset() >= ends[partition]:
                     _finish(consumer, topic, partition, ends)
+    except KafkaException as error:
+        raise client.failure(conf, error) from error
     finally:
         consumer.close()
 
@@ -147,7 +154,7 @@ def _consumer(conf: Conf, queue_bytes: int, trouble: list[KafkaError]) -> Consum
 def _sort(messages: list[Message]) -> tuple[dict[int, list[Message]], list[Message]]:
     """Records by partition, and what is not a record: ends of partitions and errors."""
     notices: list[Message] = []
-    if any(map(methodcaller("error"), messages)):
+    if any(map(_error_of, messages)):
         notices = [m for m in messages if m.error() is not None]
         messages = [m for m in messages if m.error() is None]
     if not messages:
@@ -170,8 +177,22 @@ def _columns(partition: int, offsets: list[int], messages: list[Message]) -> Chu
         [m.timestamp()[1] for m in messages],
         [m.key() for m in messages],
         [m.value() for m in messages],
-        [m.headers() for m in messages],
+        headers(messages),
     )
+
+
+def headers(messages: Sequence[Message]) -> list[list[Header] | None]:
+    """The headers of each message, `UNREADABLE` where a header's name is not UTF-8, which the client library cannot bear.
+
+    It must not be asked twice for those: the second time it hands out broken objects.
+    """
+    found: list[list[Header] | None] = []
+    while len(found) < len(messages):
+        try:
+            found.extend(map(_headers_of, messages[len(found) :]))
+        except (SystemError, UnicodeDecodeError):
+            found.append(UNREADABLE)
+    return found
 
 
 def _finish(consumer: Consumer, topic: str, partition: int, ends: dict[int, int]) -> None:

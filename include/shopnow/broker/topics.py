@@ -17,7 +17,7 @@ SHOP_STATE = "shop_state"
 
 RETENTION_DAYS = 7
 MAX_RECORD_BYTES = 8 << 20
-TIMEOUT_SECONDS = 15.0
+TIMEOUT_SECONDS = 10.0
 
 
 class TopicState(NamedTuple):
@@ -118,5 +118,5 @@ def _result(conf: Conf, future: "Future[Any]", name: str) -> Any:
         return future.result()
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise UserError(f"Kafka at {conf['bootstrap.servers']} has no topic {name!r}; create it or correct the name") from None
+            raise UserError(f"Kafka at {conf.get('bootstrap.servers')} has no topic {name!r}; create it or correct the name") from None
         raise client.failure(conf, error) from error

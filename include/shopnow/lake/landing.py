@@ -187,18 +187,15 @@ def _run(conf: Conf, store: Store, table: DeltaTable, topic: Topic, plan: Plan, 
     with _collector_off(), ThreadPoolExecutor(_STORE_THREADS) as stores, ThreadPoolExecutor(1) as committer:
 
         def settle(most: int) -> None:
-            """Commit what is uploaded, in order, and wait until no more than `most` batches are on their way."""
+            """Commit what is uploaded, in order, waiting for it only while more than `most` batches have not got that far."""
             nonlocal commit
-            while uploads and (len(uploads) > most or uploads[0][1].done()):
+            while uploads and (len(uploads) > most or (uploads[0][1].done() and (commit is None or commit.done()))):
                 if commit is not None:
-                    if len(uploads) <= most and not commit.done():
-                        return
                     commit.result()
-                ready = [(uploads[0][0], uploads[0][1].result())]
-                uploads.popleft()
-                while uploads and uploads[0][1].done():
-                    ready.append((uploads[0][0], uploads[0][1].result()))
-                    uploads.popleft()
+                ready: list[tuple[Parts, AddAction | None]] = []
+                while uploads and (not ready or uploads[0][1].done()):
+                    parts, upload = uploads.popleft()
+                    ready.append((parts, upload.result()))
                 commit = committer.submit(_commit, conf, table, topic, plan, ready, expected, done)
 
         try:

@@ -1,8 +1,10 @@
 import pickle
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from shopnow.broker.reader import MissingOffsets, TruncatedTopic, check_present
+from shopnow.broker.reader import UNREADABLE, MissingOffsets, TruncatedTopic, check_present, headers
 
 
 @pytest.mark.parametrize("position", [10, 15, 20])
@@ -20,3 +22,11 @@ def test_offsets_that_are_gone_are_named() -> None:
 def test_a_truncated_partition_is_noticed() -> None:
     with pytest.raises(TruncatedTopic, match="orders, partition 1: read up to offset 21 but Kafka now ends at 20"):
         check_present("orders", 1, 21, 10, 20)
+
+
+def test_headers_that_cannot_be_read_do_not_hide_the_others() -> None:
+    def unreadable() -> Any:
+        raise SystemError
+
+    messages: Any = [SimpleNamespace(headers=read) for read in (lambda: [("a", b"b")], unreadable, lambda: None)]
+    assert headers(messages) == [[("a", b"b")], UNREADABLE, None]

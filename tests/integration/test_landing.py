@@ -1,0 +1,277 @@
+"""Landing on a real Kafka and a real HDFS: each record exactly once, whatever comes in between."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
+from msgspec import convert
+
+from shopnow import events
+from shopnow.broker import topics
+from shopnow.broker.reader import MissingOffsets
+from shopnow.errors import UserError
+from shopnow.lake import audit, landing, receipts, store, tables
+from shopnow.lake.landing import Landed, land
+
+PAYMENTS = events.TOPICS["payments"]
+PARTITIONS = 3
+POINTS = ["land:plan", "land:read", "land:write", "land:commit", "land:committed"]
+
+
+@pytest.fixture
+def conf(kafka: str) -> dict[str, str]:
+    return {"bootstrap.servers": kafka}
+
+
+@pytest.fixture
+def name(conf: dict[str, str]) -> Iterator[str]:
+    """A topic of the test's own."""
+    name = f"landing-{uuid.uuid4()}"
+    create(conf, name)
+    yield name
+    delete(conf, name)
+
+
+def create(conf: dict[str, str], name: str) -> None:
+    assert topics.create(conf, [NewTopic(name, PARTITIONS, config=topics.event_config())]) == [name]
+
+
+def delete(conf: dict[str, str], name: str) -> None:
+    admin = AdminClient(conf)
+    admin.delete_topics([name])[name].result()
+
+
+def payment(number: int) -> bytes:
+    return events.encode(
+        events.PaymentSucceeded(
+            event_id=str(uuid.UUID(int=number)),
+            event_time=convert("2026-01-02T03:04:05Z", events.Time),
+            schema_version=1,
+            payment_id=f"payment-{number}",
+            order_id=f"order-{number}",
+            method="card",
+            amount_cents=number,
+            currency="EUR",
+            attempt=1,
+        )
+    )
+
+
+def send(conf: dict[str, str], name: str, values: Sequence[bytes | None], partition: int = -1, **options: Any) -> None:
+    producer = Producer({**conf, "message.max.bytes": topics.MAX_RECORD_BYTES})
+    for number, value in enumerate(values):
+        producer.produce(name, value, b"key-%d" % number, partition, **options)
+    assert producer.flush(30) == 0
+
+
+def rows(lake: str) -> list[dict[str, Any]]:
+    """The rows of raw by partition and offset."""
+    found = pa.table(tables.open_table(lake, "raw/payments").scan()).to_pylist()
+    return sorted(found, key=lambda row: (row["partition"], row["offset"]))
+
+
+def assert_exactly_once(conf: dict[str, str], lake: str, name: str, records: int) -> None:
+    """All that is committed to the topic is in raw, once; offsets and receipts say so too."""
+    state = topics.describe(conf, [name])[name]
+    in_raw = audit.raw_digests(tables.open_table(lake, "raw/payments"), state.topic_id)
+    in_kafka = audit.kafka_digests(conf, name, state.partitions)
+    assert in_raw == {partition: digest for partition, digest in in_kafka.items() if digest.rows}
+    assert sum(digest.rows for digest in in_raw.values()) == records
+    reached = {landing.app_id(state.topic_id, partition): end for partition, (_, end) in state.partitions.items() if end}
+    assert {app: end for app, end in audit.landed(lake, "payments").items() if app.startswith(state.topic_id)} == reached
+    of_topic = [row for row in receipts.receipts(lake, "payments").to_pylist() if row["topic_id"] == state.topic_id]
+    for partition, digest in in_raw.items():
+        parts = [row for row in of_topic if row["partition"] == partition]
+        assert [row["start_offset"] for row in parts[1:]] == [row["end_offset"] for row in parts[:-1]]
+        assert sum(row["rows"] for row in parts) == digest.rows
+
+
+def test_lands_each_record_once_and_nothing_when_nothing_is_new(conf: dict[str, str], lake: str, name: str) -> None:
+    send(conf, name, [payment(number) for number in range(1000)])
+    first = land(conf, lake, PAYMENTS, kafka_topic=name)
+    assert (first.rows, first.quarantined, first.markers, first.commits) == (1000, 0, 0, 1)
+    again = land(conf, lake, PAYMENTS, kafka_topic=name)
+    assert (again.rows, again.commits, again.offsets, again.version) == (0, 0, {}, first.version)
+    send(conf, name, [payment(number) for number in range(1000, 1500)])
+    assert land(conf, lake, PAYMENTS, kafka_topic=name).rows == 500
+    assert_exactly_once(conf, lake, name, 1500)
+
+
+def test_a_backlog_of_many_batches(conf: dict[str, str], lake: str, name: str) -> None:
+    send(conf, name, [payment(number) for number in range(3000)])
+    landed = land(conf, lake, PAYMENTS, kafka_topic=name, batch_rows=200)
+    assert landed.rows == 3000
+    assert landed.offsets == topics.describe(conf, [name])[name].partitions
+    assert_exactly_once(conf, lake, name, 3000)
+
+
+def test_poison_lands_with_its_problem_and_good_records_stay_good(conf: dict[str, str], lake: str, name: str) -> None:
+    huge = b'{"note":"' + b"x" * (2 << 20) + b'"}'
+    expected = {
+        payment(1): None,
+        b"nope": "invalid JSON (invalid character, byte 4)",
+        payment(2).replace(b'"amount_cents":2', b'"amount_cents":"2"'): "wrong type: amount_cents (expected int, got str)",
+        None: "no value",
+        b"": "empty value",
+        huge: f"too large ({len(huge)} bytes)",
+        payment(3).replace(b"order-3", b"\xff\xfe"): "invalid UTF-8 (byte 71)",
+        payment(4).replace(b"payment_succeeded", b"payment_lost"): "unknown event type ('payment_lost')",
+        payment(5).replace(b'"order_id"', b'"other_id"'): "missing field: order_id",
+        payment(6): None,
+    }
+    send(conf, name, list(expected), partition=0)
+    landed = land(conf, lake, PAYMENTS, kafka_topic=name)
+    assert (landed.rows, landed.quarantined) == (len(expected), len(expected) - 2)
+    assert [(row["value"], row["problem"]) for row in rows(lake)] == list(expected.items())
+    assert_exactly_once(conf, lake, name, len(expected))
+
+
+def test_keeps_key_timestamp_and_headers(conf: dict[str, str], lake: str, name: str) -> None:
+    send(conf, name, [payment(0)], partition=1, headers=[("producer", b"me"), ("empty", None)])
+    land(conf, lake, PAYMENTS, kafka_topic=name)
+    [row] = rows(lake)
+    assert (row["partition"], row["offset"], row["key"]) == (1, 0, b"key-0")
+    assert row["headers"] == [{"key": "producer", "value": b"me"}, {"key": "empty", "value": None}]
+    assert row["timestamp"].date() == row["ingest_date"]
+
+
+def test_only_committed_transactions_land(conf: dict[str, str], lake: str, name: str) -> None:
+    producer = Producer({**conf, "transactional.id": name})
+    producer.init_transactions()
+
+    def transaction(value: bytes) -> None:
+        producer.begin_transaction()
+        for _ in range(10):
+            producer.produce(name, value, partition=0)
+        producer.flush()
+
+    transaction(payment(0))
+    producer.commit_transaction()
+    transaction(payment(1))
+    producer.abort_transaction()
+    transaction(payment(2))
+    first = land(conf, lake, PAYMENTS, kafka_topic=name)
+    assert (first.rows, first.markers, first.offsets) == (10, 12, {0: (0, 22)})
+    producer.commit_transaction()
+    second = land(conf, lake, PAYMENTS, kafka_topic=name)
+    assert (second.rows, second.markers) == (10, 1)
+    assert [row["value"] for row in rows(lake)] == [payment(0)] * 10 + [payment(2)] * 10
+    transaction(payment(3))
+    producer.abort_transaction()
+    third = land(conf, lake, PAYMENTS, kafka_topic=name)
+    assert (third.rows, third.markers, third.commits) == (0, 11, 1)
+    assert land(conf, lake, PAYMENTS, kafka_topic=name).commits == 0
+    assert_exactly_once(conf, lake, name, 20)
+
+
+def test_added_partitions_land_from_their_first_record(conf: dict[str, str], lake: str, name: str) -> None:
+    send(conf, name, [payment(0)], partition=0)
+    land(conf, lake, PAYMENTS, kafka_topic=name)
+    admin = AdminClient(conf)
+    admin.create_partitions([NewPartitions(name, PARTITIONS + 1)])[name].result()
+    send(conf, name, [payment(1)], partition=PARTITIONS)
+    assert land(conf, lake, PAYMENTS, kafka_topic=name).offsets == {PARTITIONS: (0, 1)}
+
+
+def test_offsets_gone_before_they_were_read_stop_the_run(conf: dict[str, str], lake: str, name: str) -> None:
+    send(conf, name, [payment(number) for number in range(10)], partition=2)
+    land(conf, lake, PAYMENTS, kafka_topic=name)
+    send(conf, name, [payment(number) for number in range(10)], partition=2)
+    send(conf, name, [payment(number) for number in range(10)], partition=1)
+    admin = AdminClient(conf)
+    gone = TopicPartition(name, 2, 15)
+    admin.delete_records([gone])[gone].result()
+    before = tables.open_table(lake, "raw/payments").version()
+    with pytest.raises(MissingOffsets, match=f"{name}, partition 2: offsets 10 to 14 .* at most 5 records lost") as caught:
+        land(conf, lake, PAYMENTS, kafka_topic=name)
+    assert (caught.value.topic, caught.value.partition, caught.value.start, caught.value.end) == (name, 2, 10, 15)
+    assert tables.open_table(lake, "raw/payments").version() == before
+
+
+def test_a_recreated_topic_is_another_one(conf: dict[str, str], lake: str, name: str) -> None:
+    send(conf, name, [payment(number) for number in range(10)], partition=0)
+    first = land(conf, lake, PAYMENTS, kafka_topic=name)
+    delete(conf, name)
+    with pytest.raises(UserError, match=f"no topic '{name}'"):
+        land(conf, lake, PAYMENTS, kafka_topic=name)
+    create(conf, name)
+    send(conf, name, [payment(number) for number in range(10, 14)], partition=0)
+    second = land(conf, lake, PAYMENTS, kafka_topic=name)
+    assert second.topic_id != first.topic_id
+    assert second.offsets == {0: (0, 4)}
+    assert len(rows(lake)) == 14
+    assert_exactly_once(conf, lake, name, 4)
+
+
+def test_an_unreachable_kafka_is_one_clear_line(lake: str) -> None:
+    with pytest.raises(UserError, match=r"^Kafka at 127\.0\.0\.1:1 .*$"):
+        land({"bootstrap.servers": "127.0.0.1:1"}, lake, PAYMENTS)
+
+
+@pytest.mark.parametrize("address", ["hdfs://127.0.0.1:1/lake", "/lake", "s3://bucket/lake"])
+def test_an_unreachable_lake_is_one_clear_line(conf: dict[str, str], name: str, address: str) -> None:
+    with pytest.raises(UserError, match=f"^the lake.*{address}.*$"):
+        land(conf, address, PAYMENTS, kafka_topic=name)
+
+
+def land_in_batches(conf: dict[str, str], lake: str, name: str) -> Landed:
+    return land(conf, lake, PAYMENTS, kafka_topic=name, batch_rows=200)
+
+
+def test_two_runs_at_once_land_each_record_once(conf: dict[str, str], lake: str, name: str) -> None:
+    send(conf, name, [payment(number) for number in range(3000)])
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        runs = [pool.submit(land_in_batches, conf, lake, name) for _ in range(2)]
+        assert sum(run.result().rows for run in runs) == 3000
+    assert_exactly_once(conf, lake, name, 3000)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_run_that_is_overtaken_at_any_point_repeats_nothing(
+    conf: dict[str, str], lake: str, name: str, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(conf, name, [payment(number) for number in range(1000)])
+    others: list[Landed] = []
+
+    def overtake(reached: str) -> None:
+        if reached == point and not others:
+            monkeypatch.undo()
+            others.append(land_in_batches(conf, lake, name))
+
+    monkeypatch.setattr(landing, "reach", overtake)
+    monkeypatch.setattr(store, "reach", overtake)
+    own = land_in_batches(conf, lake, name)
+    assert others[0].rows > 0
+    assert own.rows + others[0].rows == 1000
+    assert_exactly_once(conf, lake, name, 1000)
+
+
+KILLED_RUN = """
+import json, sys
+from shopnow.events import TOPICS
+from shopnow.lake.landing import land
+conf, lake, name = json.loads(sys.argv[1])
+land(conf, lake, TOPICS["payments"], kafka_topic=name, batch_rows=200)
+"""
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_run_killed_at_any_point_loses_and_repeats_nothing(conf: dict[str, str], lake: str, name: str, point: str) -> None:
+    send(conf, name, [payment(number) for number in range(3000)])
+    passage = 1 if point == "land:plan" else 2
+    env = {**os.environ, "PYTHONPATH": "include", "SHOPNOW_KILL_AT": f"{point}:{passage}"}
+    killed = subprocess.run([sys.executable, "-c", KILLED_RUN, json.dumps([conf, lake, name])], env=env, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    land_in_batches(conf, lake, name)
+    assert_exactly_once(conf, lake, name, 3000)
