@@ -4,7 +4,7 @@ import os
 import socket
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -33,15 +33,21 @@ def free_ports(count: int) -> list[int]:
         return [each.getsockname()[1] for each in held]
 
 
-def settings_on_free_ports(data_dir: Path) -> Settings:
+def on_free_ports(data_dir: Path) -> Settings:
     names = [name for name in Settings.model_fields if name.endswith("_port")]
     return Settings(data_dir=data_dir, **dict(zip(names, free_ports(len(names)), strict=True)))
 
 
 @pytest.fixture(scope="session")
+def settings_on_free_ports() -> Callable[[Path], Settings]:
+    """Makes the settings of a stack of its own, from the folder for its data."""
+    return on_free_ports
+
+
+@pytest.fixture(scope="session")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Kafka and HDFS of the suite's own."""
-    settings = settings_on_free_ports(tmp_path_factory.mktemp("services"))
+    settings = on_free_ports(tmp_path_factory.mktemp("services"))
     try:
         stack.up(settings, lambda subject, what: None, STORAGE)
         yield settings

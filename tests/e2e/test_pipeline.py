@@ -1,0 +1,173 @@
+"""The whole of it as a user has it: one checkout, `./shopnow …`, every DAG through Airflow's own scheduler."""
+
+import json
+import os
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Callable, Iterator
+from email import message_from_bytes
+from pathlib import Path
+
+import psutil
+import pytest
+from confluent_kafka import Producer
+
+from shopnow.platform import airflow_api, supervision
+from shopnow.settings import ROOT, Settings
+
+SERVICE_COUNT = 9
+MINUTE = 60
+
+Shopnow = Callable[..., subprocess.CompletedProcess]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, settings_on_free_ports: Callable[[Path], Settings]) -> Settings:
+    return settings_on_free_ports(tmp_path_factory.mktemp("checkout") / "data").model_copy(update={"traffic": "off"})
+
+
+@pytest.fixture(scope="module")
+def shopnow(settings: Settings) -> Iterator[Shopnow]:
+    environment = {f"SHOPNOW_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_none=True).items()}
+
+    def run(*words: str, check: bool = True) -> subprocess.CompletedProcess:
+        command = [ROOT / "shopnow", *words]
+        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+        assert not check or done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
+        assert "Traceback" not in done.stderr
+        return done
+
+    yield run
+    run("down")
+
+
+@pytest.fixture(scope="module")
+def demo(shopnow: Shopnow) -> str:
+    """What the demo printed."""
+    return shopnow("demo", "--sessions", "300", "--seed", "1").stdout
+
+
+def as_json(done: subprocess.CompletedProcess) -> dict:
+    return json.loads(done.stdout)
+
+
+def test_demo_prints_figures_proof_and_where_to_look(demo, settings):
+    for words in (
+        "Events",
+        "net_revenue",
+        "Top products",
+        "Alerts sent",
+        "the figures are",
+        "holds",
+        f"127.0.0.1:{settings.ports['airflow']}",
+    ):
+        assert words in demo
+    assert "BROKEN" not in demo
+
+
+def test_every_dag_ran_through_the_scheduler(demo, settings):
+    with airflow_api.connect(settings) as api:
+        assert {dag["dag_id"] for dag in airflow_api.dags(api)} >= {
+            "await_stock_out",
+            "compute_kpis",
+            "generate_traffic",
+            "land_events",
+            "watch_stock",
+        }
+        assert not any(dag["is_paused"] for dag in airflow_api.dags(api))
+        for dag_id in ("generate_traffic", "land_events", "compute_kpis", "watch_stock", "await_stock_out"):
+            states = {run["state"] for run in api.get(f"/dags/{dag_id}/dagRuns").raise_for_status().json()["dag_runs"]}
+            assert "success" in states, dag_id
+
+
+def test_status_topics_and_verify_for_programs(demo, shopnow):
+    status = as_json(shopnow("status", "--json"))
+    assert [service["state"] for service in status["services"]] == ["running"] * SERVICE_COUNT
+    assert all(service["pid"] for service in status["services"])
+    topics = as_json(shopnow("topics", "--json"))["topics"]
+    assert {topic["topic"] for topic in topics} == {"views", "carts", "orders", "payments", "deliveries", "stock"}
+    assert all(topic["records"] > 0 and topic["lag"] == 0 for topic in topics)
+    verify = as_json(shopnow("verify", "--json"))
+    assert verify["ok"]
+    assert len(verify["checks"]) == 6
+
+
+def test_the_alert_is_one_grouped_mail_and_one_slack_message(demo, settings):
+    mails = [message_from_bytes(file.read_bytes()) for file in (settings.data_dir / "smtp").rglob("*") if file.is_file()]
+    with urllib.request.urlopen(f"http://127.0.0.1:{settings.ports['slack']}/messages") as response:
+        slack = response.read().decode()
+    keys = [mail["X-ShopNow-Dedup-Key"] for mail in mails]
+    assert keys
+    assert len(keys) == len(set(keys))
+    assert all(slack.count(key) >= 1 for key in keys)
+    assert any("stock" in mail["Subject"].lower() for mail in mails)
+
+
+def test_poison_lands_and_stops_nothing(demo, shopnow, settings):
+    producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
+    for value in (b"{", b"", None, b'{"event_type": "order_placed"}', b"\xff\xfe"):
+        producer.produce("orders", value, key=b"poison")
+    assert producer.flush(30) == 0
+    with airflow_api.connect(settings) as api:
+        run_id = airflow_api.trigger(api, "land_events", {})
+
+        def done() -> bool:
+            return api.get(f"/dags/land_events/dagRuns/{run_id}").raise_for_status().json()["state"] in {"success", "failed"}
+
+        assert supervision.wait_until(done, 5 * MINUTE, interval=1)
+        assert api.get(f"/dags/land_events/dagRuns/{run_id}").json()["state"] == "success"
+    assert as_json(shopnow("verify", "--json"))["ok"]
+
+
+def test_wrong_params_are_refused_by_the_form(demo, settings):
+    with airflow_api.connect(settings) as api:
+        for conf in ({"sessions": 0}, {"sessions": "many"}, {"payment_failure_rate": 2}):
+            answer = api.post("/dags/generate_traffic/dagRuns", json={"logical_date": None, "conf": conf})
+            assert 400 <= answer.status_code < 500, conf
+
+
+def test_a_dead_service_is_named_and_started_again(demo, shopnow):
+    before = {service["name"]: service for service in as_json(shopnow("status", "--json"))["services"]}
+    os.kill(before["datanode"]["pid"], signal.SIGKILL)
+
+    def states() -> dict[str, str]:
+        return {service["name"]: service["state"] for service in as_json(shopnow("status", "--json"))["services"]}
+
+    assert supervision.wait_until(lambda: states()["datanode"] == "dead", MINUTE)
+    assert "datanode" in shopnow("status").stdout
+    shopnow("up")
+    assert states()["datanode"] == "running"
+    assert as_json(shopnow("verify", "--json"))["ok"]
+
+
+def test_everything_listens_on_this_machine_only(demo, settings):
+    listening = [
+        connection.laddr
+        for process in supervision.stack_processes(settings)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert len(listening) >= len(settings.ports)
+    assert {address.ip for address in listening} <= {"127.0.0.1", "::ffff:127.0.0.1"}
+
+
+def test_wrong_settings_and_a_taken_port_are_one_line(demo, shopnow, settings, monkeypatch):
+    wrong = {**os.environ, "SHOPNOW_KAFKA_PORT": "many"}
+    done = subprocess.run([ROOT / "shopnow", "status"], env=wrong, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "SHOPNOW_KAFKA_PORT" in done.stderr
+    taken = {**os.environ, "SHOPNOW_DATA_DIR": str(settings.data_dir.parent / "other"), "SHOPNOW_SMTP_PORT": str(settings.ports["smtp"])}
+    done = subprocess.run([ROOT / "shopnow", "up", "smtp"], env=taken, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert str(settings.ports["smtp"]) in done.stderr.strip().splitlines()[-1]
+
+
+def test_down_leaves_no_process_and_keeps_the_data(demo, shopnow, settings):
+    shopnow("down")
+    assert supervision.stack_processes(settings) == []
+    assert {service["state"] for service in as_json(shopnow("status", "--json"))["services"]} == {"stopped"}
+    shopnow("down")
+    shopnow("up", "kafka", "namenode", "datanode")
+    assert as_json(shopnow("verify", "--json"))["ok"]

@@ -1,0 +1,64 @@
+"""Jars are taken by their lock only."""
+
+import hashlib
+import http.server
+import threading
+
+import pytest
+
+from shopnow.errors import UserError
+from shopnow.platform import jars
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A Maven repository on this machine that holds one jar, and a lock that names it; gives its address and the lock file."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = tmp_path / "repository" / "org" / "example" / "thing" / "1.0"
+    folder.mkdir(parents=True)
+    (folder / "thing-1.0.jar").write_bytes(b"a jar")
+    lock = tmp_path / "jars.lock"
+    lock.write_text(f"# comment\nkafka {hashlib.sha256(b'a jar').hexdigest()} 5 org.example:thing:1.0\n")
+    monkeypatch.setattr(jars, "LOCK", lock)
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def __init__(self, *args):
+            super().__init__(*args, directory=str(tmp_path / "repository"))
+
+        def log_message(self, *args):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", lock
+        server.shutdown()
+
+
+def test_fetched_once_and_kept(repository, tmp_path):
+    address, _ = repository
+    told = []
+    jars.install(tmp_path, address, lambda what, done, total: told.append((what, done, total)))
+    assert [path.read_bytes() for path in jars.classpath("kafka")] == [b"a jar"]
+    assert told == [("fetched", 1, 1)]
+    jars.install(tmp_path, "http://127.0.0.1:1")
+
+
+def test_another_file_than_the_locked_one_is_refused(repository, tmp_path):
+    address, lock = repository
+    lock.write_text(f"kafka {'0' * 64} 5 org.example:thing:1.0\n")
+    with pytest.raises(UserError, match="not the locked jar"):
+        jars.install(tmp_path, address)
+    assert not jars.classpath("kafka")[0].exists()
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1", "ftp://127.0.0.1"])
+def test_an_unreachable_mirror_is_one_line(repository, tmp_path, address):
+    with pytest.raises(UserError, match="SHOPNOW_MAVEN_MIRROR") as error:
+        jars.install(tmp_path, address)
+    assert "\n" not in str(error.value)
+
+
+def test_the_lock_names_every_jar_once():
+    names = [(jar.group, jar.artifact) for jar in jars.locked()]
+    assert len(names) == len(set(names)) > 40
+    assert {jar.service for jar in jars.locked()} == {"hdfs", "kafka", "spark"}
