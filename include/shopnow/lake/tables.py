@@ -7,7 +7,8 @@ address such as `hdfs://127.0.0.1:9820/shopnow`.
 from collections.abc import Mapping, Sequence
 
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import CommitFailedError
 
 # Plain features only, so that Spark, delta-rs, DuckDB, Polars and Trino all read every table.
 PLAIN: Mapping[str, str] = {"delta.minReaderVersion": "1", "delta.minWriterVersion": "2"}
@@ -33,10 +34,15 @@ def open_table(lake: str, name: str, version: int | None = None) -> DeltaTable:
 
 def ensure(lake: str, name: str, schema: pa.Schema, partition_by: Sequence[str] = ()) -> DeltaTable:
     """The table, created empty if it is not there; safe when several callers do so at once."""
-    return DeltaTable.create(
-        uri(lake, name),
-        schema,
-        mode="ignore",
-        partition_by=list(partition_by) or None,
-        configuration=dict(PLAIN),
-    )
+    try:
+        return DeltaTable.create(
+            uri(lake, name),
+            schema,
+            mode="ignore",
+            partition_by=list(partition_by) or None,
+            configuration=dict(PLAIN),
+            # Without this the slower of two would commit the creation again, on top of the first.
+            commit_properties=CommitProperties(max_commit_retries=0),
+        )
+    except CommitFailedError:
+        return open_table(lake, name)
