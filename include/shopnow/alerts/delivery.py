@@ -9,14 +9,15 @@ import logging
 import time
 import traceback
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import chain
-from typing import NamedTuple, TypedDict
+from queue import SimpleQueue
+from typing import TypedDict
 
 from shopnow.alerts import journal, outbox
 from shopnow.alerts.channels import Channel, Refused, Unavailable, Unconfirmed
+from shopnow.alerts.journal import Row
 from shopnow.alerts.message import Message, compose
 from shopnow.alerts.outbox import Pending
 from shopnow.killpoints import reach
@@ -77,13 +78,23 @@ def deliver(lake: str, owner: str, channels: Mapping[str, Channel], airflow_url:
         mine = [message for message in messages if message.owner == owner]
         theirs = [message for message in messages if message.owner not in {owner, None}]
         if mine:
-            alerts = journal.announced(journal.rows(table, "alert"))
+            announced = journal.announced(journal.rows(table, "alert"))
             link = f"{airflow_url.rstrip('/')}/dags/watch_stock"
-            contents = {key: compose(key, alerts[key], link) for key in {message.dedup_key for message in mine}}
-            outcome = _send_all(lake, mine, contents, channels, patience)
-            deliveries += outcome.deliveries
-            if outcome.failures:
-                raise Undelivered(f"messages stay in the outbox for the next try: {'; '.join(outcome.failures)}")
+            contents = {key: compose(key, announced[key], link) for key in {message.dedup_key for message in mine}}
+            failures = []
+            for row in _send_all(mine, contents, channels, patience):
+                journal.note(lake, [row])
+                if row["state"] == "sent":
+                    reach("alerts:marked")
+                    _log.info("%(channel)s: sent message %(dedup_key)s", row)
+                    alerts = len(contents[row["dedup_key"]].alerts)
+                    deliveries.append(Delivery(channel=row["channel"], dedup_key=row["dedup_key"], alerts=alerts))
+                    continue
+                _log.warning("%(channel)s: message %(dedup_key)s is %(state)s: %(reason)s", row)
+                if row["state"] == "failed":
+                    failures.append(f"{row['channel']}: {row['reason']}")
+            if failures:
+                raise Undelivered(f"messages stay in the outbox for the next try: {'; '.join(dict.fromkeys(failures))}")
         elif theirs:
             _log.info("waiting for %d messages that %s is sending", len(theirs), theirs[0].owner)
             time.sleep(_POLL)
@@ -105,29 +116,34 @@ def sent(lake: str) -> list[Sent]:
     ]
 
 
-class _Outcome(NamedTuple):
-    deliveries: list[Delivery]
-    failures: list[str]
+def _send_all(mine: list[Pending], contents: Mapping[str, Message], channels: Mapping[str, Channel], patience: timedelta) -> Iterator[Row]:
+    """Send the messages, every channel in a thread of its own, so that one that hangs holds back no other.
 
-
-def _send_all(
-    lake: str, mine: list[Pending], contents: Mapping[str, Message], channels: Mapping[str, Channel], patience: timedelta
-) -> _Outcome:
-    """Send the messages, every channel in a thread of its own, so that one that hangs holds back no other."""
+    Yields:
+        Rows for the journal, as things happen. Only the caller's thread uses the lake.
+    """
     queues: dict[str, list[Pending]] = {}
     for message in mine:
         queues.setdefault(message.channel, []).append(message)
+    rows: SimpleQueue[Row | None] = SimpleQueue()
+
+    def run(channel: str) -> None:
+        try:
+            for row in _drain(channels, queues[channel], contents, time.monotonic() + patience.total_seconds()):
+                rows.put(row)
+        finally:
+            rows.put(None)
+
     with ThreadPoolExecutor(len(queues), thread_name_prefix="deliver") as threads:
-        outcomes = list(threads.map(lambda name: _drain(lake, channels, queues[name], contents, patience), queues))
-    return _Outcome(*(list(chain.from_iterable(lists)) for lists in zip(*outcomes, strict=True)))
+        runs = [threads.submit(run, channel) for channel in queues]
+        for _ in queues:
+            yield from iter(rows.get, None)
+        for each in runs:
+            each.result()
 
 
-def _drain(
-    lake: str, channels: Mapping[str, Channel], queue: list[Pending], contents: Mapping[str, Message], patience: timedelta
-) -> _Outcome:
-    """Send one channel's messages in order; what `patience` does not suffice for is left to be claimed anew."""
-    deadline = time.monotonic() + patience.total_seconds()
-    outcome = _Outcome([], [])
+def _drain(channels: Mapping[str, Channel], queue: list[Pending], contents: Mapping[str, Message], deadline: float) -> Iterator[Row]:
+    """Send one channel's messages in order; what there is no time for is left to be claimed anew."""
     attempts = 0
     while queue and time.monotonic() < deadline:
         message = queue[0]
@@ -137,26 +153,24 @@ def _drain(
         except Unavailable as error:
             wait = backoff(attempts, error.retry_after)
             if time.monotonic() + wait >= deadline:
-                outcome.failures.append(_note_failed(lake, queue, str(error)))
-                break
+                yield from (each.failed(str(error)) for each in queue)
+                return
             _log.info("%s: %s; trying again in %.0f s", message.channel, error, wait)
             time.sleep(wait)
             continue
         except Unconfirmed as error:
-            if repeat := _note_unconfirmed(lake, message, str(error)):
-                queue = [repeat, *queue[1:]]
+            message = message._replace(unconfirmed=message.unconfirmed + 1)
+            if message.unconfirmed < 2:
+                yield message.row("unconfirmed", datetime.now(UTC), str(error))
+                queue = [message, *queue[1:]]
                 continue
+            yield message.parked(str(error), REPEAT_AFTER)
         except Refused as error:
-            outcome.failures.append(_note_failed(lake, [message], str(error)))
+            yield message.failed(str(error))
         else:
-            journal.note(lake, [message.row("sent", datetime.now(UTC))])
-            reach("alerts:marked")
-            _log.info("%s: sent message %s", message.channel, message.dedup_key)
-            alerts = len(contents[message.dedup_key].alerts)
-            outcome.deliveries.append(Delivery(channel=message.channel, dedup_key=message.dedup_key, alerts=alerts))
+            yield message.row("sent", datetime.now(UTC))
         attempts = 0
         queue = queue[1:]
-    return outcome
 
 
 def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -> None:
@@ -175,27 +189,6 @@ def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -
         frames = "".join(traceback.format_tb(error.__traceback__))
         _log.error("%s: %s at\n%s", pending.channel, type(error).__name__, frames)
         raise Refused(f"unexpected {type(error).__name__}; its traceback is in the log") from None
-
-
-def _note_failed(lake: str, messages: list[Pending], reason: str) -> str:
-    """Record that the messages were not taken, and let whoever comes next try again; returns what went wrong."""
-    now = datetime.now(UTC)
-    _log.warning("%s: %d messages are not sent: %s", messages[0].channel, len(messages), reason)
-    journal.note(lake, [message._replace(owner=None, held_until=now).row("failed", now, reason) for message in messages])
-    return f"{messages[0].channel}: {reason}"
-
-
-def _note_unconfirmed(lake: str, message: Pending, reason: str) -> Pending | None:
-    """Record that the message may have been taken; returns it if it is to be repeated now."""
-    message = message._replace(unconfirmed=message.unconfirmed + 1)
-    now = datetime.now(UTC)
-    if message.unconfirmed < 2:
-        _log.warning("%s: message %s may have been taken: %s; repeating it once", message.channel, message.dedup_key, reason)
-        journal.note(lake, [message.row("unconfirmed", now, reason)])
-        return message
-    _log.warning("%s: message %s was handed over twice: %s; not before %s again", message.channel, message.dedup_key, reason, REPEAT_AFTER)
-    journal.note(lake, [message._replace(owner=None, held_until=now + REPEAT_AFTER).row("unconfirmed", now, reason)])
-    return None
 
 
 def backoff(attempt: int, retry_after: float = 0) -> float:

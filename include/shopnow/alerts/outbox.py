@@ -5,7 +5,7 @@ one message, and the messages of a run that died are sent by its retry or by the
 """
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from deltalake import DeltaTable
@@ -35,6 +35,16 @@ class Pending(NamedTuple):
         fields = self._asdict()
         del fields["unconfirmed"]
         return {**fields, "kind": "message", "state": state, "at": at, "reason": reason}
+
+    def failed(self, reason: str) -> journal.Row:
+        """Its row when it was not taken: whoever comes next may try again."""
+        now = datetime.now(UTC)
+        return self._replace(owner=None, held_until=now).row("failed", now, reason)
+
+    def parked(self, reason: str, pause: timedelta) -> journal.Row:
+        """Its row when it was handed over often enough without an answer: nobody is to send it before the pause is over."""
+        now = datetime.now(UTC)
+        return self._replace(owner=None, held_until=now + pause).row("unconfirmed", now, reason)
 
 
 def pending(message_rows: Iterable[journal.Row]) -> list[Pending]:

@@ -1,0 +1,85 @@
+"""How a message reads, and that what a product is called cannot harm it."""
+
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+
+from shopnow.alerts.engine import Alert, State
+from shopnow.alerts.message import SLACK_ALERTS, compose, html, slack, subject, text
+from shopnow.platform.webhook_server import message_or_problem
+
+
+def alert(name: str = "Mug", quantity: int = 0, state: State = State.FIRING, severity: str = "critical", title: str = "Sold out") -> Alert:
+    since = datetime(2026, 7, 1, 12, 30, tzinfo=UTC)
+    return Alert("stock_out", severity, "P1", name, quantity, state, since, title, "Reorder it." if state == State.FIRING else "")
+
+
+def message(*alerts: Alert):
+    return compose("key-1", alerts or [alert()], "http://airflow.example/dags/watch_stock")
+
+
+NASTY = "Mug</td><script>alert(1)</script> & <!channel> <http://x.example|y>\r\nBcc: all@example.org\x1b[2J"
+
+
+def test_it_says_what_how_many_since_when_and_what_to_do():
+    for body in (text(message()), html(message()), str(slack(message()))):
+        for fact in (
+            "Sold out",
+            "Mug",
+            "0 left",
+            "2026-07-01 12:30:00 UTC",
+            "Reorder it.",
+            "key-1",
+            "http://airflow.example/dags/watch_stock",
+        ):
+            assert fact in body
+
+
+def test_the_subject_names_the_only_product_or_counts_them():
+    assert subject(message()) == "[ShopNow+] Sold out: Mug"
+    assert subject(message(alert("A"), alert("B"), alert("C", 9, State.RESOLVED, title="Back in stock"))) == (
+        "[ShopNow+] Sold out: 2 products, Back in stock: 1 product"
+    )
+
+
+def test_the_worst_comes_first_and_what_is_over_last():
+    mixed = message(alert("C", 9, State.RESOLVED), alert("B", 3, severity="warning"), alert("A"))
+    assert [each.product_name for each in mixed.alerts] == ["A", "B", "C"]
+
+
+def test_html_shows_a_nasty_name_as_text():
+    tags, shown = [], []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            tags.append(tag)
+
+        def handle_data(self, data):
+            shown.append(data)
+
+    Reader().feed(html(message(alert(NASTY))))
+    assert "script" not in tags
+    assert "<script>alert(1)</script> & <!channel>" in "".join(shown)
+
+
+def test_slack_shows_a_nasty_name_as_text():
+    body = slack(message(alert(NASTY)))
+    section = body["blocks"][0]["text"]
+    assert section["verbatim"] is True
+    for shown in (section["text"], body["text"]):
+        assert "&lt;script&gt;alert(1)&lt;/script&gt; &amp; &lt;!channel&gt;" in shown
+        assert "<" not in shown
+
+
+def test_a_nasty_name_stays_on_one_line():
+    nasty = message(alert(NASTY))
+    assert not any(character in subject(nasty) for character in "\r\n\x1b")
+    assert "\nBcc:" not in text(nasty)
+
+
+def test_slack_takes_a_message_about_very_many_products():
+    name = "&" * 500
+    body = slack(message(*[alert(f"{number} {name}") for number in range(SLACK_ALERTS + 7)]))
+    import json
+
+    assert message_or_problem(json.dumps(body).encode(), "application/json") == body
+    assert "and 7 more" in body["blocks"][SLACK_ALERTS]["text"]["text"]

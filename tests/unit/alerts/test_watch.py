@@ -1,0 +1,75 @@
+"""From the stock position to alerts and queued messages, in one commit."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+import pytest
+from deltalake import DeltaTable
+
+from shopnow.alerts import journal, outbox
+from shopnow.alerts.watch import evaluate
+
+
+def messages(lake: str) -> list[outbox.Pending]:
+    return outbox.pending(journal.rows(journal.open_journal(lake), "message"))
+
+
+def test_without_stock_data_there_is_nothing_to_watch(lake):
+    assert evaluate(lake, "run-1") == {"products": 0, "firing": 0, "resolved": 0, "dedup_key": None}
+    assert not DeltaTable.is_deltatable(f"{lake}/alerts")
+
+
+def test_alerts_and_their_messages_are_one_commit(lake, stock):
+    stock({"Mug": 0, "Bowl": 3, "Plate": 50})
+    now = datetime(2026, 7, 2, tzinfo=UTC)
+    found = evaluate(lake, "run-1", now)
+    assert (found["products"], found["firing"], found["resolved"]) == (3, 2, 0)
+    table = journal.open_journal(lake)
+    assert table.version() == 1  # 0 made the table
+    alerts = journal.rows(table, "alert")
+    assert {(row["rule"], row["product_id"], row["state"], row["at"]) for row in alerts} == {
+        ("stock_out", "mug", "firing", now),
+        ("low_stock", "bowl", "firing", now),
+    }
+    assert {(each.channel, each.dedup_key, each.owner) for each in messages(lake)} == {
+        ("email", found["dedup_key"], "run-1"),
+        ("slack", found["dedup_key"], "run-1"),
+    }
+    assert len(journal.announced(alerts)[str(found["dedup_key"])]) == 2
+
+
+def test_the_same_stock_again_is_no_news_and_no_commit(lake, stock):
+    stock({"Mug": 0})
+    evaluate(lake, "run-1")
+    assert evaluate(lake, "run-2")["dedup_key"] is None
+    assert journal.open_journal(lake).version() == 1
+
+
+def test_the_end_of_an_alert_is_told(lake, stock):
+    stock({"Mug": 0})
+    first = evaluate(lake, "run-1")
+    stock({"Mug": 50})
+    second = evaluate(lake, "run-2")
+    assert (second["firing"], second["resolved"]) == (0, 1)
+    assert second["dedup_key"] not in {None, first["dedup_key"]}
+
+
+def test_a_change_nobody_needs_to_hear_of_is_kept_but_not_told(lake, stock):
+    for quantity in (3, 0, 50):
+        stock({"Mug": quantity})
+        evaluate(lake, f"run-{quantity}")
+    rows = journal.rows(journal.open_journal(lake), "alert")
+    assert [(row["rule"], row["state"]) for row in rows if row["dedup_key"] is None] == [
+        ("low_stock", "inhibited"),
+        ("low_stock", "resolved"),
+    ]
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_two_at_once_raise_each_alert_once(lake, stock, attempt):
+    stock({"Mug": 0, "Bowl": 3})
+    with ThreadPoolExecutor(4) as threads:
+        found = list(threads.map(lambda number: evaluate(lake, f"run-{number}"), range(4)))
+    assert sum(each["dedup_key"] is not None for each in found) == 1
+    assert len(messages(lake)) == 2
+    assert len(journal.rows(journal.open_journal(lake), "alert")) == 2

@@ -1,0 +1,64 @@
+"""The local stand-in for Slack: what it takes, keeps and shows."""
+
+import json
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+
+from shopnow.platform.webhook_server import Store, message_or_problem, page
+
+
+def test_a_message_is_taken_as_json_or_as_a_form():
+    body = {"text": "hello"}
+    assert message_or_problem(json.dumps(body).encode(), "application/json") == body
+    form = urlencode({"payload": json.dumps(body)}).encode()
+    assert message_or_problem(form, "application/x-www-form-urlencoded") == body
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        (b"", "invalid_payload"),
+        (b"hello", "invalid_payload"),
+        (b"[1]", "invalid_payload"),
+        (b'"text"', "invalid_payload"),
+        (b"\xff{}", "invalid_payload"),
+        (b"{}", "no_text"),
+        (b'{"text": ""}', "no_text"),
+        (b'{"blocks": []}', "no_text"),
+        (b'{"blocks": 1}', "invalid_blocks"),
+        (b'{"blocks": [{"text": "no type"}]}', "invalid_blocks"),
+        (json.dumps({"blocks": [{"type": "divider"}] * 51}).encode(), "invalid_blocks"),
+        (json.dumps({"blocks": [{"type": "section", "text": {"text": "x" * 3001}}]}).encode(), "invalid_blocks"),
+    ],
+)
+def test_what_slack_would_refuse_is_refused_in_its_words(body: bytes, problem: str):
+    assert message_or_problem(body, "application/json") == problem
+
+
+def test_what_was_kept_is_there_again(tmp_path: Path):
+    Store(tmp_path).keep({"text": "one"})
+    Store(tmp_path).keep({"text": "two\nlines"})
+    assert [item["message"]["text"] for item in Store(tmp_path).messages()] == ["one", "two\nlines"]
+
+
+def test_a_line_torn_by_a_crash_harms_neither_the_one_before_nor_the_one_after(tmp_path: Path):
+    store = Store(tmp_path)
+    store.keep({"text": "one"})
+    with store.path.open("a") as file:
+        file.write('{"received_at": "2026-')
+    store.keep({"text": "two"})
+    assert [item["message"]["text"] for item in store.messages()] == ["one", "two"]
+
+
+def test_the_page_shows_markup_as_text():
+    message = {"text": "x", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "&lt;script&gt; <http://a.example|here>"}}]}
+    shown = page([{"received_at": "<now>", "message": message}])
+    assert "&lt;script&gt; here (http://a.example)" in shown
+    assert "<script>" not in shown
+    assert "&lt;now&gt;" in shown
+
+
+def test_the_page_says_so_when_nothing_came():
+    assert "None yet" in page([])
