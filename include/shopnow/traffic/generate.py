@@ -30,7 +30,7 @@ KILL_POINTS = ("traffic:begun", "traffic:sent", "traffic:acknowledged", "traffic
 """Where `shopnow.killpoints` can end the process: after each step of a transaction, and after its commit."""
 
 MAX_SESSIONS = 1_000_000
-SESSIONS_PER_TRANSACTION = 1_000
+SESSIONS_PER_TRANSACTION = 2_000
 
 Progress = Callable[[int, int], None]
 """Called after each transaction with the sessions done and the sessions asked for."""
@@ -117,8 +117,10 @@ def check(
     if not _is_whole(sessions_per_transaction) or sessions_per_transaction < 1:
         raise UserError(f"sessions_per_transaction {sessions_per_transaction!r}: give a whole number from 1")
     for name, given in (("start", start), ("end", end)):
-        if given is not None and given.tzinfo is None:
+        if given and given.tzinfo is None:
             raise UserError(f"{name} {given.isoformat()}: add its time zone, as in {given.isoformat()}+00:00")
+        if given and given.timestamp() <= 0:
+            raise UserError(f"{name} {given.isoformat()}: give a time after 1970")
     if start and end and start >= end:
         raise UserError(f"start {start.isoformat()}: is not before the end, {end.isoformat()}")
 
@@ -131,21 +133,24 @@ def begin(
     Raises:
         UserError: it began with other parameters, or is to start before the shop's last run ended.
     """
+    first, last = _milliseconds(start), _milliseconds(end)
     run = state.runs.get(run_id)
     if run:
-        begun = (run.sessions, run.seed, run.payment_failure_rate, start and moment(run.start), end and moment(run.end))
-        if begun != (sessions, seed, payment_failure_rate, start, end):
+        begun = (run.sessions, run.seed, run.payment_failure_rate, run.start, run.end)
+        if begun != (sessions, seed, payment_failure_rate, first or run.start, last or run.end):
             raise UserError(
                 f"run {run_id} began with sessions {run.sessions}, seed {run.seed}, payment_failure_rate {run.payment_failure_rate}, "
                 f"start {moment(run.start).isoformat()}, end {moment(run.end).isoformat()}: give the same, or another run_id"
             )
         return run
-    now = _milliseconds(datetime.now(UTC))
+    now = round(datetime.now(UTC).timestamp() * 1000)
     clock = state.shop.clock if state.shop else 0
-    first = _milliseconds(start) if start else max(clock, (_milliseconds(end) if end else now) - DAY)
-    last = _milliseconds(end) if end else max(now, first + 1000)
+    first = first or max(clock, (last or now) - DAY)
+    last = last or max(now, first + 1000)
     if first < clock or last <= first:
-        raise UserError(f"the shop has already been simulated up to {moment(clock).isoformat()}: choose a start from then on, or none")
+        raise UserError(
+            f"the shop has already lived through the time up to {moment(clock).isoformat()}: choose a start after that, or none"
+        )
     return Run(run_id, sessions, seed, payment_failure_rate, first, last)
 
 
@@ -170,5 +175,5 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _milliseconds(time: datetime) -> int:
-    return round(time.timestamp() * 1000)
+def _milliseconds(time: datetime | None) -> int | None:
+    return None if time is None else round(time.timestamp() * 1000)

@@ -33,7 +33,7 @@ class TransactionalProducer:
         self._failed: list[KafkaError] = []
         self._producer = Producer(
             {
-                "linger.ms": 20,
+                "linger.ms": 5,
                 "compression.type": "lz4",
                 "batch.size": 1_000_000,
                 "queue.buffering.max.messages": 1_000_000,

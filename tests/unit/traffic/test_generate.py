@@ -28,6 +28,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
         ({"payment_failure_rate": float("nan")}, "payment_failure_rate nan"),
         ({"payment_failure_rate": "a lot"}, "payment_failure_rate"),
         ({"start": NOON.replace(tzinfo=None)}, "time zone"),
+        ({"start": NOON.replace(year=1969)}, "after 1970"),
         ({"start": NOON, "end": NOON}, "not before the end"),
         ({"sessions_per_transaction": 0}, "sessions_per_transaction"),
     ],
@@ -63,13 +64,19 @@ def test_a_clock_ahead_of_the_time_of_day_goes_on_too() -> None:
 
 def test_the_past_cannot_be_simulated_twice() -> None:
     state = State(Shop(opened=0, clock=int(NOON.timestamp() * 1000)))
-    with pytest.raises(UserError, match="already been simulated up to 2026-01-01T12:00:00"):
+    with pytest.raises(UserError, match="up to 2026-01-01T12:00:00"):
         begin(state, **{**GOOD, "start": NOON - timedelta(hours=1), "end": NOON + timedelta(hours=1)})
 
 
 def test_a_run_is_taken_up_where_it_was_left() -> None:
     left = Run("run", 10, 1, 0.1, 5, 9, done=4)
     assert begin(State(runs={"run": left}), **GOOD) is left
+
+
+def test_microseconds_of_its_start_do_not_keep_a_run_from_being_taken_up() -> None:
+    asked = {**GOOD, "start": NOON + timedelta(microseconds=123_456), "end": NOON + timedelta(hours=1, microseconds=7)}
+    run = begin(State(), **asked)
+    assert begin(State(runs={"run": run}), **asked) is run
 
 
 def test_a_run_is_not_taken_up_with_other_parameters() -> None:
