@@ -1,0 +1,102 @@
+"""Which versions of its sources a derived table was made from, and so what is new for it.
+
+A derived table's commit says so in its `userMetadata`: `{"sources": {"raw/orders": {"version": 17}}}`. It is part of the
+commit, so rows and bookkeeping can never disagree, and a run that was killed leaves both as they were.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from shopnow.lake import log
+from shopnow.lake.receipts import METADATA_KEY
+
+_LOOK_BACK = 10
+
+
+class OffsetRange(NamedTuple):
+    """The records [start, end) of a topic partition."""
+
+    topic_id: str
+    partition: int
+    start: int
+    end: int
+
+
+def describe(sources: Mapping[str, int]) -> str:
+    """The `userMetadata` of a commit made from these versions, by table name."""
+    return json.dumps({"sources": {name: {"version": version} for name, version in sorted(sources.items())}})
+
+
+def sources(lake: str, name: str, version: int) -> dict[str, int]:
+    """The versions that a derived table at `version` was made from, by table name; empty if it was not made yet."""
+    # As a rule the newest commit tells; maintenance in between does not.
+    for first in sorted({max(version - _LOOK_BACK, 0), 0}, reverse=True):
+        for _, actions in reversed(list(log.commits(lake, name, version, first))):
+            if described := _described(_info(actions)):
+                return described
+    return {}
+
+
+def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[OffsetRange] | None:
+    """The records that the raw table gained after one version and up to another, one range a topic partition.
+
+    They are told by the receipts of the landing commits, not by the files these added: compaction rewrites files, receipts
+    stay. As data files carry statistics of partition and offset, a reader opens only those that may hold the records.
+
+    None if every record may be new: there is no version to start from, or the commits do not tell.
+    """
+    commits = _commits(lake, name, after, until)
+    if commits is None:
+        return None
+    found: dict[tuple[str, int], OffsetRange] = {}
+    for actions in commits:
+        if receipt := _info(actions).get(METADATA_KEY):
+            for part in _ranges(json.loads(receipt)):
+                known = found.get(part[:2], part)
+                found[part[:2]] = part._replace(start=min(part.start, known.start), end=max(part.end, known.end))
+        elif _changed_partitions(actions, "ingest_date"):
+            return None  # rows changed otherwise than by landing
+    return [found[key] for key in sorted(found)]
+
+
+def changed_dates(lake: str, name: str, after: int | None, until: int) -> set[str] | None:
+    """The event dates of an events table whose rows changed after one version and up to another; None if all may have.
+
+    Told by the files that the commits added or removed, leaving out those of compaction, which change no row.
+    """
+    commits = _commits(lake, name, after, until)
+    if commits is None:
+        return None
+    return {date for actions in commits for date in _changed_partitions(actions, "event_date") if date}
+
+
+def _commits(lake: str, name: str, after: int | None, until: int) -> list[log.Actions] | None:
+    """The commits in between; None if there is no version to start from, or the log has been cleaned up since."""
+    if after is None:
+        return None
+    if until <= after:
+        return []
+    commits = [actions for _, actions in log.commits(lake, name, until, after + 1)]
+    return commits if len(commits) == until - after else None
+
+
+def _info(actions: log.Actions) -> dict[str, Any]:
+    return next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+
+
+def _described(info: dict[str, Any]) -> dict[str, int]:
+    try:
+        return {name: source["version"] for name, source in json.loads(info["userMetadata"])["sources"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}  # a commit without metadata, or with someone else's
+
+
+def _ranges(receipt: dict[str, Any]) -> list[OffsetRange]:
+    parts = receipt["partitions"]
+    return [OffsetRange(receipt["topic_id"], part["partition"], part["start_offset"], part["end_offset"]) for part in parts if part["rows"]]
+
+
+def _changed_partitions(actions: log.Actions, column: str) -> set[str | None]:
+    files = (action.get("add") or action.get("remove") for action in actions)
+    return {file["partitionValues"].get(column) for file in files if file and file.get("dataChange")}
