@@ -41,7 +41,7 @@ with DAG(
     tags={Tag.SHOPNOW, Tag.INGEST},
     params={
         "sessions": Param(
-            40, type="integer", minimum=1, maximum=1_000_000, title="Sessions", description="Shoppers' sessions to simulate."
+            20, type="integer", minimum=1, maximum=1_000_000, title="Sessions", description="Shoppers' sessions to simulate."
         ),
         "seed": Param(
             None,
