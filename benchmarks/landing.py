@@ -101,7 +101,7 @@ def payments(count: int) -> Iterator[events.PaymentSucceeded]:
             event_id=str(uuid.UUID(int=number)),
             event_time=began + timedelta(milliseconds=number),
             schema_version=events.SCHEMA_VERSION,
-            payment_id=f"payment-{number:012}",
+            payment_id=f"payment-{uuid.UUID(int=number)}",
             order_id=str(uuid.UUID(int=number * 7919 % count)),
             method=("card", "debit", "paypal", "transfer")[number % 4],
             amount_cents=100 + number % 50_000,

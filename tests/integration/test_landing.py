@@ -26,7 +26,6 @@ from shopnow.lake.landing import Landed, land
 
 PAYMENTS = events.TOPICS["payments"]
 PARTITIONS = 3
-POINTS = ["land:plan", "land:read", "land:write", "land:commit", "land:committed"]
 
 
 @pytest.fixture
@@ -69,7 +68,7 @@ def payment(number: int) -> bytes:
 
 
 def send(conf: dict[str, str], name: str, values: Sequence[bytes | None], partition: int = -1, **options: Any) -> None:
-    producer = Producer({**conf, "message.max.bytes": topics.MAX_RECORD_BYTES})
+    producer = Producer({**conf, "enable.idempotence": True, "message.max.bytes": topics.MAX_RECORD_BYTES})
     for number, value in enumerate(values):
         producer.produce(name, value, b"key-%d" % number, partition, **options)
     assert producer.flush(30) == 0
@@ -237,7 +236,7 @@ def test_two_runs_at_once_land_each_record_once(conf: dict[str, str], lake: str,
     assert_exactly_once(conf, lake, name, 3000)
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", landing.KILL_POINTS)
 def test_a_run_that_is_overtaken_at_any_point_repeats_nothing(
     conf: dict[str, str], lake: str, name: str, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,7 +265,7 @@ land(conf, lake, TOPICS["payments"], kafka_topic=name, batch_rows=200)
 """
 
 
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("point", landing.KILL_POINTS)
 def test_a_run_killed_at_any_point_loses_and_repeats_nothing(conf: dict[str, str], lake: str, name: str, point: str) -> None:
     send(conf, name, [payment(number) for number in range(3000)])
     passage = 1 if point == "land:plan" else 2

@@ -38,6 +38,9 @@ from shopnow.lake.store import Store
 from shopnow.schemas import RAW
 
 PARTITION_BY = ("ingest_date",)
+KILL_POINTS = ("land:plan", "land:read", "land:write", "land:commit", "land:committed")
+"""Where a run can be made to die (see `shopnow.killpoints`); `land:write` is between a file's last byte and its close."""
+
 BATCH_ROWS = 250_000
 BATCH_BYTES = 64 << 20
 
@@ -325,5 +328,5 @@ def _storage_errors(lake: str) -> Iterator[None]:
     try:
         yield
     except (OSError, DeltaError) as error:
-        reason = _COLOUR.sub("", str(error)).strip().splitlines()[-1].strip()
-        raise UserError(f"the lake at {lake} does not do what was asked ({reason}); check the address and that HDFS runs") from error
+        reason = " ".join(_COLOUR.sub("", str(error)).split())
+        raise UserError(f"the lake at {lake} failed: {reason[:300]}; check the address and that HDFS runs") from error
