@@ -10,7 +10,7 @@ from the snapshot the decision rests on: of two that decide at once, the slower 
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
@@ -81,10 +81,11 @@ def note(lake: str, rows: Sequence[Row]) -> None:
     write_deltalake(open_journal(lake), pa.Table.from_pylist(list(rows), SCHEMA), mode="append")
 
 
-def rows(table: DeltaTable, kind: str) -> list[Row]:
+def rows(table: DeltaTable, kind: Literal["alert", "message"]) -> list[Row]:
     """Every row of the kind, oldest first."""
-    found = table.to_pyarrow_table(filters=[("kind", "=", kind)])
-    return found.sort_by([("sequence", "ascending"), ("at", "ascending")]).to_pylist()
+    # Not to_pyarrow_table: on HDFS a process that has read with it may abort when it ends.
+    found = pa.table(table.scan(predicate=f"kind = '{kind}'")).to_pylist()
+    return sorted(found, key=lambda row: (row["sequence"], row["at"]))
 
 
 def states(alert_rows: Iterable[Row]) -> dict[str, State]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypedDict
 
+import pyarrow as pa
 from deltalake import DeltaTable
 
 from shopnow.alerts import channels, journal, rules
@@ -87,8 +88,8 @@ def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules
 
 def _observations(stock: DeltaTable) -> list[Observation]:
     columns = ["product_id", "product_name", "quantity", "last_event_time"]
-    rows = stock.to_pyarrow_table(columns=columns).sort_by("product_id").to_pylist()
-    return [Observation(*(row[column] for column in columns)) for row in rows]
+    rows = pa.table(stock.scan(columns)).to_pylist()
+    return sorted(Observation(*(row[column] for column in columns)) for row in rows)
 
 
 def _dedup_key(table: DeltaTable) -> str:

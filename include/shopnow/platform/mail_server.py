@@ -16,7 +16,7 @@ from pathlib import Path
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from shopnow.errors import UserError
-from shopnow.platform.sink import run
+from shopnow.platform.sink import announce, run
 
 
 class _Mailbox:
@@ -69,6 +69,7 @@ async def serve(port: int, directory: Path) -> None:
         server = await loop.create_server(lambda: SMTP(mailbox, hostname="localhost", ident="ShopNow+ mail sink"), "127.0.0.1", port)
     except OSError as error:
         raise UserError(f"mail server: cannot listen on 127.0.0.1:{port} ({os.strerror(error.errno or 0)}); choose another port") from None
+    announce(server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 

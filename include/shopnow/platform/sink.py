@@ -11,7 +11,7 @@ from shopnow.errors import UserError
 
 def run(parser: argparse.ArgumentParser, serve: Callable[[int, Path], None]) -> None:
     """Parse `--port` and `--directory`, make the directory and serve until told to stop."""
-    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1")
+    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1; 0 takes a free one")
     parser.add_argument("--directory", type=Path, required=True, help="where to keep what arrives; made if it is not there")
     given = parser.parse_args()
     try:
@@ -23,3 +23,8 @@ def run(parser: argparse.ArgumentParser, serve: Callable[[int, Path], None]) -> 
             serve(given.port, given.directory)
     except UserError as error:
         sys.exit(str(error))
+
+
+def announce(port: int) -> None:
+    """Say on standard output that the server takes connections, and where."""
+    print(f"ready on 127.0.0.1:{port}", flush=True)

@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from shopnow.errors import UserError
-from shopnow.platform.sink import run
+from shopnow.platform.sink import announce, run
 
 LARGEST = 1 << 20
 """Bytes in the largest message taken."""
@@ -165,6 +165,7 @@ def serve(port: int, directory: Path) -> None:
     except OSError as error:
         raise UserError(f"webhook server: cannot listen on 127.0.0.1:{port} ({error.strerror}); choose another port") from None
     with server:
+        announce(server.server_port)
         server.serve_forever()
 
 

@@ -1,0 +1,323 @@
+"""Stock alerts through real mail and webhook servers, the providers' hooks and a lake on HDFS, whatever goes wrong."""
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import NamedTuple
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from shopnow.alerts import channels
+from shopnow.alerts.delivery import Undelivered, deliver, sent
+from shopnow.alerts.watch import STOCK, evaluate
+from shopnow.lake import tables
+
+URL = "http://airflow.example"
+TOKEN = "T0TEST/B0TEST/very-secret"  # noqa: S105
+NASTY = "Mug <b>& co</b>\r\nBcc: all@example.org"
+
+
+@contextmanager
+def sink(module: str, directory: Path, port: int = 0) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """One of the local servers as its own process: its port, and the process."""
+    command = [sys.executable, "-m", f"shopnow.platform.{module}", "--port", str(port), "--directory", str(directory)]
+    log = (directory.parent / f"{module}.log").open("a")
+    with log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
+        try:
+            assert process.stdout
+            yield int(process.stdout.readline().rpartition(":")[2]), process
+        finally:
+            process.kill()
+
+
+class Inbox:
+    """What arrived at the two local servers, and the connections to them."""
+
+    def __init__(self, directory: Path) -> None:
+        self.mail_directory, self.slack_directory = directory / "mail", directory / "slack"
+
+    @staticmethod
+    def connections(mail_port: int, slack_port: int) -> dict[str, str]:
+        smtp = {
+            "from_email": "shopnow@localhost",
+            "to_email": "operations@localhost",
+            "disable_tls": True,
+            "disable_ssl": True,
+            "timeout": 5,
+        }
+        mail = {"conn_type": "smtp", "host": "127.0.0.1", "port": mail_port, "extra": smtp}
+        host = f"http://127.0.0.1:{slack_port}/services"
+        slack = {"conn_type": "slackwebhook", "host": host, "password": TOKEN, "extra": {"timeout": 2}}
+        return {"AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(mail), "AIRFLOW_CONN_SLACK_DEFAULT": json.dumps(slack)}
+
+    def mails(self) -> list[EmailMessage]:
+        return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in sorted(self.mail_directory.glob("*.eml"))]
+
+    def slack(self) -> list[dict]:
+        path = self.slack_directory / "messages.jsonl"
+        return [json.loads(line)["message"] for line in path.read_text().splitlines()] if path.exists() else []
+
+    def keys(self) -> dict[str, Counter[str]]:
+        """How often each dedup key arrived, by channel."""
+        return {
+            "email": Counter(mail["X-ShopNow-Dedup-Key"] for mail in self.mails()),
+            "slack": Counter(body["blocks"][-1]["elements"][0]["text"].rpartition(" ")[2] for body in self.slack()),
+        }
+
+
+@pytest.fixture
+def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    """Both servers running, and Airflow's connections pointing at them."""
+    inbox = Inbox(tmp_path)
+    with ExitStack() as running:
+        mail_port, _ = running.enter_context(sink("mail_server", inbox.mail_directory))
+        slack_port, _ = running.enter_context(sink("webhook_server", inbox.slack_directory))
+        for name, value in inbox.connections(mail_port, slack_port).items():
+            monkeypatch.setenv(name, value)
+        yield inbox
+
+
+def stock(lake: str, quantities: dict[str, int]) -> None:
+    rows = [
+        {"product_id": f"P{number}", "product_name": name, "quantity": quantity, "last_event_time": datetime(2026, 7, 1, tzinfo=UTC)}
+        for number, (name, quantity) in enumerate(quantities.items())
+    ]
+    write_deltalake(tables.uri(lake, STOCK), pa.Table.from_pylist(rows), mode="overwrite")
+
+
+def send(lake: str, owner: str = "run-1", patience: float = 30) -> list[str]:
+    """Deliver with the real channels; the channels that were sent something."""
+    return [each["channel"] for each in deliver(lake, owner, channels.default(), URL, timedelta(seconds=patience))]
+
+
+def test_one_mail_and_one_slack_message_about_everything_found(lake: str, inbox: Inbox, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("DEBUG")
+    stock(lake, {NASTY: 0, "Bowl": 3, "Plate": 50})
+    key = evaluate(lake, "run-1")["dedup_key"]
+    assert sorted(send(lake)) == ["email", "slack"]
+
+    [mail] = inbox.mails()
+    assert (mail["From"], mail["To"], mail["Bcc"]) == ("shopnow@localhost", "operations@localhost", None)
+    assert mail["Message-ID"] == f"<{key}@localhost>"
+    assert mail["Subject"] == "[ShopNow+] Sold out: 1 product, Low stock: 1 product"
+    text, html = mail.get_body(("plain",)), mail.get_body(("html",))
+    assert text is not None
+    assert html is not None
+    assert "Sold out: Mug <b>& co</b> Bcc: all@example.org (P0)" in text.get_content()
+    assert "Sold out: Mug &lt;b&gt;&amp; co&lt;/b&gt; Bcc: all@example.org (P0)" in html.get_content()
+    assert f'href="{URL}/dags/watch_stock"' in html.get_content()
+
+    [body] = inbox.slack()
+    assert "*Sold out: Mug &lt;b&gt;&amp; co&lt;/b&gt; Bcc: all@example.org (P0)*" in body["blocks"][0]["text"]["text"]
+    assert inbox.keys() == {"email": Counter([key]), "slack": Counter([key])}
+
+    evaluate(lake, "run-2")
+    assert send(lake, "run-2") == []
+    stock(lake, {NASTY: 50, "Bowl": 3, "Plate": 50})
+    evaluate(lake, "run-3")
+    send(lake, "run-3")
+    assert inbox.mails()[1]["Subject"] == "[ShopNow+] Back in stock: Mug <b>& co</b> Bcc: all@example.org"
+    assert sent(lake) == [{"channel": "email", "messages": 2, "alerts": 3}, {"channel": "slack", "messages": 2, "alerts": 3}]
+    logs = caplog.text + "".join(path.read_text() for path in inbox.mail_directory.parent.glob("*.log"))
+    assert "very-secret" not in logs
+
+
+RUN = """
+import sys
+from datetime import timedelta
+from shopnow.alerts import channels, delivery, watch
+lake, owner = sys.argv[1:]
+watch.evaluate(lake, owner)
+delivery.deliver(lake, owner, channels.default(), "http://airflow.example", timedelta(seconds=30))
+"""
+
+
+def run(lake: str, owner: str, **env: str) -> subprocess.Popen[bytes]:
+    """A run of watch_stock in a process of its own."""
+    return subprocess.Popen([sys.executable, "-c", RUN, lake, owner], env={**os.environ, **env})
+
+
+@pytest.mark.parametrize("point", ["alerts:queued", "alerts:sending", "alerts:sent", "alerts:sent:2", "alerts:marked", "alerts:marked:2"])
+def test_a_run_killed_anywhere_and_tried_again_sends_everything_and_repeats_at_most_once(lake: str, inbox: Inbox, point: str):
+    stock(lake, {"Mug": 0, "Bowl": 3})
+    assert run(lake, "run-1", SHOPNOW_KILL_AT=point).wait() == -signal.SIGKILL
+    evaluate(lake, "run-1")
+    send(lake)
+    for counts in inbox.keys().values():
+        assert len(counts) == 1
+        assert set(counts.values()) <= {1, 2}
+    assert [each["messages"] for each in sent(lake)] == [1, 1]
+
+
+def test_two_runs_at_once_send_one_message(lake: str, inbox: Inbox):
+    stock(lake, {"Mug": 0, "Bowl": 3})
+    runs = [run(lake, f"run-{number}") for number in (1, 2)]
+    assert [each.wait() for each in runs] == [0, 0]
+    assert [sorted(counts.values()) for counts in inbox.keys().values()] == [[1], [1]]
+
+
+def test_mail_that_is_down_loses_nothing_and_holds_back_no_slack(lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    inbox = Inbox(tmp_path)
+    stock(lake, {"Mug": 0})
+    evaluate(lake, "run-1")
+    with sink("mail_server", inbox.mail_directory) as (mail_port, mail), sink("webhook_server", inbox.slack_directory) as (slack_port, _):
+        for name, value in inbox.connections(mail_port, slack_port).items():
+            monkeypatch.setenv(name, value)
+        mail.kill()
+        mail.wait()
+        with pytest.raises(Undelivered, match="email: cannot reach the mail server"):
+            send(lake, patience=1)
+        assert [len(counts) for counts in inbox.keys().values()] == [0, 1]
+        with sink("mail_server", inbox.mail_directory, mail_port):
+            assert send(lake) == ["email"]
+    assert [list(counts.values()) for counts in inbox.keys().values()] == [[1], [1]]
+
+
+def test_a_slack_that_hangs_gets_the_message_at_most_twice(lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    inbox = Inbox(tmp_path)
+    stock(lake, {"Mug": 0})
+    evaluate(lake, "run-1")
+    with sink("mail_server", inbox.mail_directory) as (mail_port, _), sink("webhook_server", inbox.slack_directory) as (slack_port, slack):
+        for name, value in inbox.connections(mail_port, slack_port).items():
+            monkeypatch.setenv(name, value)
+        slack.send_signal(signal.SIGSTOP)
+        with pytest.raises(Undelivered, match="slack: no answer from Slack"):
+            send(lake, patience=6)
+        slack.send_signal(signal.SIGCONT)
+        send(lake)
+    [(_, count)] = inbox.keys()["slack"].items()
+    assert count == 2
+
+
+class Answer(NamedTuple):
+    """What the double of Slack does with a message; `status` None closes the connection without a word."""
+
+    status: int | None
+    takes_it: bool = False
+    retry_after: str | None = None
+
+
+@contextmanager
+def troubled_slack(*answers: Answer) -> Iterator[tuple[int, list[str]]]:
+    """A double of Slack that gives these answers, then takes messages as it should: its port, and what people would see."""
+    left, taken = list(answers), []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            empty = Answer(400)
+            answer = empty if not body else left.pop(0) if left else Answer(200, takes_it=True)
+            if answer.takes_it:
+                taken.append(body["text"])
+            if answer.status is None:
+                self.close_connection = True
+                return
+            self.send_response(answer.status)
+            if answer.retry_after:
+                self.send_header("Retry-After", answer.retry_after)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port, taken
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+CLOSED_AFTER_ACCEPT = Answer(None, takes_it=True)
+OUTAGE = [Answer(500), Answer(429, retry_after="1"), Answer(503)]
+
+
+@pytest.mark.parametrize(
+    ("answers", "arrivals"),
+    [
+        ([Answer(429, retry_after="1")], 1),
+        (OUTAGE, 1),
+        ([CLOSED_AFTER_ACCEPT], 2),
+        ([CLOSED_AFTER_ACCEPT, *OUTAGE], 2),
+        ([CLOSED_AFTER_ACCEPT] * 5, 2),
+        ([Answer(504, takes_it=True)], 2),
+    ],
+)
+def test_a_troubled_slack_gets_every_message_and_at_most_one_repeat(
+    lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, answers: list[Answer], arrivals: int
+):
+    stock(lake, {"Mug": 0})
+    evaluate(lake, "run-1")
+    with troubled_slack(*answers) as (port, taken):
+        monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"])
+        send(lake)
+        send(lake, "run-2")
+    assert taken == ["[ShopNow+] Sold out: Mug"] * arrivals
+    assert list(inbox.keys()["email"].values()) == [1]
+
+
+def test_a_slack_that_refuses_the_token_is_told_with_its_answer_and_without_the_token(
+    lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+):
+    stock(lake, {"Mug": 0})
+    evaluate(lake, "run-1")
+    with troubled_slack(Answer(403)) as (port, _):
+        monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"])
+        with pytest.raises(Undelivered, match="slack: Slack answers 403") as caught:
+            send(lake)
+    assert "very-secret" not in str(caught.value)
+
+
+def test_a_connection_that_is_missing_is_named(lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
+    stock(lake, {"Mug": 0})
+    evaluate(lake, "run-1")
+    monkeypatch.delenv("AIRFLOW_CONN_SLACK_DEFAULT")
+    with pytest.raises(Undelivered, match="slack: connection slack_default is missing"):
+        send(lake)
+
+
+@pytest.mark.parametrize("module", ["mail_server", "webhook_server"])
+def test_a_server_whose_port_is_taken_says_so_in_one_line(tmp_path: Path, module: str):
+    with sink(module, tmp_path / "one") as (port, _):
+        command = [sys.executable, "-m", f"shopnow.platform.{module}", "--port", str(port), "--directory", str(tmp_path / "two")]
+        second = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert second.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in second.stderr
+    assert second.stderr.count("\n") == 1
+
+
+def test_the_webhook_server_answers_as_slack_does(tmp_path: Path):
+    with sink("webhook_server", tmp_path / "slack") as (port, _):
+
+        def post(path: str, body: bytes) -> tuple[int, str]:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("POST", path, body, {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            return response.status, response.read().decode()
+
+        assert post("/services/T/B/secret", b'{"text": "hi"}') == (200, "ok")
+        assert post("/services/T/B/secret", b"hi") == (400, "invalid_payload")
+        assert post("/services/T/B/secret", b"{}") == (400, "no_text")
+        assert post("/elsewhere", b"{}") == (404, "no_service")
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection.request("GET", "/messages", headers={"Accept": "application/json"})
+        kept = json.loads(connection.getresponse().read())["messages"]
+    assert [item["message"] for item in kept] == [{"text": "hi"}]
+    assert "secret" not in (tmp_path / "webhook_server.log").read_text()
