@@ -125,11 +125,15 @@ class Slack:
         with _importing:
             from airflow.exceptions import AirflowException
             from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
+            from slack_sdk.proxy_env_variable_loader import load_http_proxy_from_env
 
         # The SDK's own retries repeat without a question, and its log lines hold the webhook's address, which is a secret.
         hook = SlackWebhookHook(slack_webhook_conn_id=self.conn_id, retry_handlers=[], logger=_silent)
         try:
-            response = hook.client.send_dict(body)
+            client = hook.client
+            if client.proxy == load_http_proxy_from_env(_silent):
+                client.proxy = None  # urllib finds the environment's proxy itself, and minds NO_PROXY, as the SDK does not
+            response = client.send_dict(body)
         except URLError as error:  # raised before the request is out
             raise Unavailable(f"cannot reach Slack by connection {self.conn_id} ({type(error.reason).__name__})") from None
         except (OSError, http.client.HTTPException) as error:

@@ -81,20 +81,7 @@ def deliver(lake: str, owner: str, channels: Mapping[str, Channel], airflow_url:
             announced = journal.announced(journal.rows(table, "alert"))
             link = f"{airflow_url.rstrip('/')}/dags/watch_stock"
             contents = {key: compose(key, announced[key], link) for key in {message.dedup_key for message in mine}}
-            failures = []
-            for row in _send_all(mine, contents, channels, patience):
-                journal.note(lake, [row])
-                if row["state"] == "sent":
-                    reach("alerts:marked")
-                    _log.info("%(channel)s: sent message %(dedup_key)s", row)
-                    alerts = len(contents[row["dedup_key"]].alerts)
-                    deliveries.append(Delivery(channel=row["channel"], dedup_key=row["dedup_key"], alerts=alerts))
-                    continue
-                _log.warning("%(channel)s: message %(dedup_key)s is %(state)s: %(reason)s", row)
-                if row["state"] == "failed":
-                    failures.append(f"{row['channel']}: {row['reason']}")
-            if failures:
-                raise Undelivered(f"messages stay in the outbox for the next try: {'; '.join(dict.fromkeys(failures))}")
+            deliveries += _deliver(lake, mine, contents, channels, patience)
         elif theirs:
             _log.info("waiting for %d messages that %s is sending", len(theirs), theirs[0].owner)
             time.sleep(_POLL)
@@ -116,11 +103,33 @@ def sent(lake: str) -> list[Sent]:
     ]
 
 
+def _deliver(
+    lake: str, mine: list[Pending], contents: Mapping[str, Message], channels: Mapping[str, Channel], patience: timedelta
+) -> list[Delivery]:
+    """Send the messages and write down what became of each. Raises `Undelivered` if a channel did not take one."""
+    deliveries: list[Delivery] = []
+    failures: list[str] = []
+    for row in _send_all(mine, contents, channels, patience):
+        journal.note(lake, [row])
+        channel, key = row["channel"], row["dedup_key"]
+        if row["state"] == "sent":
+            reach("alerts:marked")
+            _log.info("%s: sent message %s", channel, key)
+            deliveries.append(Delivery(channel=channel, dedup_key=key, alerts=len(contents[key].alerts)))
+        else:
+            _log.warning("%s: message %s is %s: %s", channel, key, row["state"], row["reason"])
+            if row["state"] == "failed":
+                failures.append(f"{channel}: {row['reason']}")
+    if failures:
+        raise Undelivered(f"messages stay in the outbox for the next try: {'; '.join(dict.fromkeys(failures))}")
+    return deliveries
+
+
 def _send_all(mine: list[Pending], contents: Mapping[str, Message], channels: Mapping[str, Channel], patience: timedelta) -> Iterator[Row]:
     """Send the messages, every channel in a thread of its own, so that one that hangs holds back no other.
 
     Yields:
-        Rows for the journal, as things happen. Only the caller's thread uses the lake.
+        Rows for the journal, as things happen; the threads leave the lake alone, whose client can hang when two use it.
     """
     queues: dict[str, list[Pending]] = {}
     for message in mine:

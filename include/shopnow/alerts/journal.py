@@ -69,11 +69,15 @@ def decide(table: DeltaTable, rows: Sequence[Row]) -> None:
     Raises:
         Raced: another decision came in between; nothing was written.
     """
-    properties = CommitProperties(app_transactions=[Transaction(_APP, next_sequence(table))])
+    sequence = next_sequence(table)
+    properties = CommitProperties(app_transactions=[Transaction(_APP, sequence)])
     try:
         write_deltalake(table, pa.Table.from_pylist(list(rows), SCHEMA), mode="append", commit_properties=properties)
-    except CommitFailedError as error:
-        raise Raced(str(error)) from None
+    except CommitFailedError:
+        table.update_incremental()
+        if next_sequence(table) == sequence:
+            raise  # nobody was faster: something else is wrong, and looking again would not help
+        raise Raced from None
 
 
 def note(lake: str, rows: Sequence[Row]) -> None:

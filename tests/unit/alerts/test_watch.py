@@ -65,6 +65,16 @@ def test_a_change_nobody_needs_to_hear_of_is_kept_but_not_told(lake, stock):
     ]
 
 
+def test_the_slower_of_two_decisions_is_told_and_writes_nothing(lake, stock):
+    stock({"Mug": 0})
+    slower = journal.open_journal(lake)
+    evaluate(lake, "run-1")
+    row = {"at": datetime.now(UTC), "sequence": journal.next_sequence(slower), "kind": "message", "state": "claimed"}
+    with pytest.raises(journal.Raced):
+        journal.decide(slower, [row])
+    assert all(each["state"] == "queued" for each in journal.rows(journal.open_journal(lake), "message"))
+
+
 @pytest.mark.parametrize("attempt", range(3))
 def test_two_at_once_raise_each_alert_once(lake, stock, attempt):
     stock({"Mug": 0, "Bowl": 3})
