@@ -13,7 +13,7 @@ def dags() -> str:
 
     found = DagBag(dag_folder=str(ROOT / "dags")).dags
     parts = ["# DAGs\n\nMade from the DAG files by `docs/generate.py`; edit them, not this.\n"]
-    parts += [f"| DAG | what | tags | tasks |\n|---|---|---|---|\n{''.join(_row(found[name]) for name in sorted(found))}"]
+    parts += [_table("DAG", "what", "tags", "tasks") + "".join(_row(found[name]) for name in sorted(found))]
     parts += [f"## `{name}`\n\n{(found[name].doc_md or '').strip()}\n" for name in sorted(found)]
     return "\n".join(parts)
 
@@ -30,7 +30,8 @@ def events() -> str:
         for type_ in topic.types:
             definition = definitions[type_.__name__]
             rows = "".join(_field(name, kind) for name, kind in definition["properties"].items() if name != "event_type")
-            parts.append(f"### `{type_.__struct_config__.tag}`\n\n{definition.get('description', '')}\n\n| field | type | |\n|---|---|---|\n{rows}")
+            description = definition.get("description", "")
+            parts.append(f"### `{type_.__struct_config__.tag}`\n\n{description}\n\n{_table('field', 'type', '')}{rows}")
     return "\n".join(parts)
 
 
@@ -40,16 +41,25 @@ def kpis() -> str:
 
     parts = ["# KPIs\n\nMade from `include/shopnow/kpis.py` by `docs/generate.py`.\n"]
     for kpi in KPIS:
-        rows = "".join(f"| `{field.name}` | {field.type} | {(field.metadata or {}).get(b'comment', b'').decode()} |\n" for field in kpi.schema)
-        parts.append(f"## `{kpi.name}`\n\nfrom {', '.join(f'`{topic}`' for topic in kpi.topics)}\n\n| column | type | definition |\n|---|---|---|\n{rows}")
+        rows = "".join(
+            f"| `{field.name}` | {field.type} | {(field.metadata or {}).get(b'comment', b'').decode()} |\n" for field in kpi.schema
+        )
+        parts.append(
+            f"## `{kpi.name}`\n\nfrom {', '.join(f'`{topic}`' for topic in kpi.topics)}\n\n{_table('column', 'type', 'definition')}{rows}"
+        )
     return "\n".join(parts)
 
 
 PAGES = {"DAGs.md": dags, "events.md": events, "kpis.md": kpis}
 
 
+def _table(*columns: str) -> str:
+    return f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
+
+
 def _row(dag) -> str:
-    return f"| [`{dag.dag_id}`](#{dag.dag_id}) | {dag.description} | {', '.join(sorted(dag.tags))} | {', '.join(f'`{task}`' for task in dag.task_ids)} |\n"
+    tasks = ", ".join(f"`{task}`" for task in dag.task_ids)
+    return f"| [`{dag.dag_id}`](#{dag.dag_id}) | {dag.description} | {', '.join(sorted(dag.tags))} | {tasks} |\n"
 
 
 def _field(name: str, kind: dict) -> str:
@@ -57,7 +67,8 @@ def _field(name: str, kind: dict) -> str:
     type_ = kind.get("type") or " \\| ".join(f'"{value}"' for value in kind.get("enum", ())) or "object"
     if "items" in kind:
         type_ = f"array of {kind['items']['$ref'].rsplit('/', 1)[-1]}"
-    return f"| `{name}` | {type_} | {', '.join([kind.get('description', ''), *(f'{key} {value}' for key, value in limits.items())]).strip(', ')} |\n"
+    notes = [kind.get("description", ""), *(f"{key} {value}" for key, value in limits.items())]
+    return f"| `{name}` | {type_} | {', '.join(filter(None, notes))} |\n"
 
 
 if __name__ == "__main__":

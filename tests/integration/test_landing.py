@@ -18,10 +18,11 @@ from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 from msgspec import convert
 
 from shopnow import events
+from shopnow.audit import digests
 from shopnow.broker import topics
 from shopnow.broker.reader import MissingOffsets
 from shopnow.errors import UserError
-from shopnow.lake import audit, landing, receipts, store, tables
+from shopnow.lake import landing, receipts, store, tables
 from shopnow.lake.landing import Landed, land
 
 PAYMENTS = events.TOPICS["payments"]
@@ -83,12 +84,12 @@ def rows(lake: str) -> list[dict[str, Any]]:
 def assert_exactly_once(conf: dict[str, str], lake: str, name: str, records: int) -> None:
     """All that is committed to the topic is in raw, once; offsets and receipts say so too."""
     state = topics.describe(conf, [name])[name]
-    in_raw = audit.raw_digests(tables.open_table(lake, "raw/payments"), state.topic_id)
-    in_kafka = audit.kafka_digests(conf, name, state.partitions)
+    in_raw = digests.raw_digests(tables.open_table(lake, "raw/payments"), state.topic_id)
+    in_kafka = digests.kafka_digests(conf, name, state.partitions)
     assert in_raw == {partition: digest for partition, digest in in_kafka.items() if digest.rows}
     assert sum(digest.rows for digest in in_raw.values()) == records
     reached = {landing.app_id(state.topic_id, partition): end for partition, (_, end) in state.partitions.items() if end}
-    assert {app: end for app, end in audit.landed(lake, "payments").items() if app.startswith(state.topic_id)} == reached
+    assert {app: end for app, end in digests.landed(lake, "payments").items() if app.startswith(state.topic_id)} == reached
     of_topic = [row for row in receipts.receipts(lake, "payments").to_pylist() if row["topic_id"] == state.topic_id]
     for partition, digest in in_raw.items():
         parts = [row for row in of_topic if row["partition"] == partition]

@@ -3,8 +3,6 @@
 A record is its place (topic id, partition, offset) and its content (key, hash of the value).
 """
 
-from collections.abc import Iterator
-
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
@@ -13,7 +11,6 @@ from deltalake import DeltaTable
 from shopnow.broker import reader
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Ranges
-from shopnow.lake.digest import Digest, digest
 from shopnow.traffic.records import PRODUCER_HEADER
 
 SCHEMA = pa.schema(
@@ -40,11 +37,13 @@ def of_kafka(conf: Conf, topic: str, topic_id: str, ranges: Ranges) -> tuple[pa.
     return pa.Table.from_batches(batches, SCHEMA), pa.array(ours, pa.bool_())
 
 
-def of_raw(table: DeltaTable) -> Iterator[tuple[pa.RecordBatch, dict[tuple[str, int], Digest]]]:
-    """A raw table's records, in batches, each with its digests by topic id and partition as the receipts have them."""
+def of_raw(table: DeltaTable, topic_id: str, partition: int, start: int, end: int) -> pa.Table:
+    """The rows of a raw table that are from offsets `[start, end)` of one partition."""
+    within = (pc.field("topic_id") == topic_id) & (pc.field("partition") == partition)
+    within &= (pc.field("offset") >= start) & (pc.field("offset") < end)
     columns = [*PLACE, "key", "value"]
-    for rows in table.to_pyarrow_dataset().to_batches(columns=columns):
-        yield _batch(*(rows[column].to_pylist() for column in columns)), _digests(rows)
+    rows = table.to_pyarrow_dataset().to_table(columns=columns, filter=within)
+    return pa.Table.from_batches([_batch(*(rows[column].to_pylist() for column in columns))], SCHEMA)
 
 
 def of_ledger(rows: pa.Table) -> pa.Table:
@@ -72,13 +71,3 @@ def _batch(topic_ids: list, partitions: list, offsets: list, keys: list, values:
     payload = ["-" if each is None else xxhash.xxh3_128_hexdigest(each) for each in values]
     columns = (topic_ids, partitions, offsets, key, payload)
     return pa.record_batch([pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
-
-
-def _digests(rows: pa.RecordBatch) -> dict[tuple[str, int], Digest]:
-    found = {}
-    table = pa.Table.from_batches([rows])
-    for place in table.group_by(["topic_id", "partition"]).aggregate([]).to_pylist():
-        part = table.filter((pc.field("topic_id") == place["topic_id"]) & (pc.field("partition") == place["partition"]))
-        offsets, keys, values = (part[column].to_pylist() for column in ("offset", "key", "value"))
-        found[place["topic_id"], place["partition"]] = digest(place["partition"], offsets, keys, values)
-    return found

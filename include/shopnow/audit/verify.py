@@ -4,7 +4,6 @@ Each pair is compared at a cut that both sides have reached (ledger offsets, tab
 traffic flows: tables are pinned from the last to the first, and Kafka is read only up to what they stand for.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -12,14 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from shopnow.audit import figures, records
+from shopnow.audit import digests, figures, records
 from shopnow.broker import topics
 from shopnow.broker.client import Conf
 from shopnow.broker.topics import TopicState
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS, STOCK_POSITION
 from shopnow.lake import lineage, receipts, tables
-from shopnow.lake.digest import Digest
+from shopnow.lake.digest import NOTHING, Digest
 from shopnow.lake.landing import app_id
 from shopnow.traffic import ledger
 
@@ -112,13 +111,13 @@ def _topics_raw(conf: Conf, pinned: Pinned, states: dict[str, TopicState], repor
         report("verify", f"topics = raw: {name}")
         raw = pinned.raw[f"raw/{name}"]
         landed = {partition: raw.transaction_version(app_id(state.topic_id, partition)) for partition in state.partitions}
-        earliest = {partition: first for partition, (first, _) in state.partitions.items()}
-        ranges = {partition: (earliest[partition], end) for partition, end in landed.items() if end is not None}
-        kafka, _ = records.of_kafka(conf, name, state.topic_id, ranges)
-        rows = pa.Table.from_batches([batch for batch, _ in records.of_raw(raw)], records.SCHEMA)
-        rows = _from(rows.filter(pc.field("topic_id") == state.topic_id), earliest)
-        _same(kafka, rows, "Kafka", "raw", name)
-        compared += rows.num_rows
+        ranges = {partition: (state.partitions[partition][0], end) for partition, end in landed.items() if end is not None}
+        in_kafka, in_raw = digests.kafka_digests(conf, name, ranges), digests.raw_digests(raw, state.topic_id, ranges)
+        for partition, (start, end) in ranges.items():
+            if in_kafka[partition] != in_raw[partition]:
+                kafka, _ = records.of_kafka(conf, name, state.topic_id, {partition: (start, end)})
+                _same(kafka, records.of_raw(raw, state.topic_id, partition, start, end), "Kafka", "raw", name)
+            compared += in_raw[partition].rows
     return f"{compared:,} records are the same"
 
 
@@ -128,25 +127,24 @@ def _raw_receipts(lake: str, pinned: Pinned, report: Report) -> str:
     for name, raw in pinned.raw.items():
         report("verify", f"raw = receipts: {name}")
         topic = name.removeprefix("raw/")
-        found: dict[tuple[str, int], Digest] = defaultdict(Digest)
-        for _, digests in records.of_raw(raw):
-            for place, digest in digests.items():
-                found[place] += digest
-        told: dict[tuple[str, int], Digest] = defaultdict(Digest)
+        told: dict[str, dict[int, Digest]] = {}
         ends: dict[tuple[str, int], int] = {}
         for receipt in receipts.receipts(lake, topic, raw.version()).to_pylist():
-            place = receipt["topic_id"], receipt["partition"]
-            if ends.setdefault(place, receipt["start_offset"]) != receipt["start_offset"]:
-                raise Difference(f"{topic} partition {place[1]}: no receipt for offsets {ends[place]} to {receipt['start_offset'] - 1}")
-            ends[place] = receipt["end_offset"]
-            told[place] += Digest.parse(receipt["rows"], receipt["digest"])
+            topic_id, partition, start = receipt["topic_id"], receipt["partition"], receipt["start_offset"]
+            if ends.setdefault((topic_id, partition), start) != start:
+                raise Difference(f"{topic} partition {partition}: no receipt for offsets {ends[topic_id, partition]} to {start - 1}")
+            ends[topic_id, partition] = receipt["end_offset"]
+            parts = told.setdefault(topic_id, {})
+            parts[partition] = parts.get(partition, NOTHING) + Digest.parse(receipt["rows"], receipt["digest"])
             count += 1
-        for place in sorted(found.keys() | told.keys()):
-            if found[place] != told[place]:
-                raise Difference(
-                    f"{topic} partition {place[1]}: {found[place].rows:,} rows with digest {found[place]} in raw, "
-                    f"{told[place].rows:,} with {told[place]} by the receipts"
-                )
+        for topic_id, parts in told.items():
+            found = digests.raw_digests(raw, topic_id)
+            for partition, digest in parts.items():
+                if found.get(partition, NOTHING) != digest:
+                    rows = found.get(partition, NOTHING).rows
+                    raise Difference(f"{topic} partition {partition}: {rows:,} rows in raw are not the {digest.rows:,} of the receipts")
+        if raw.count() != sum(digest.rows for parts in told.values() for digest in parts.values()):
+            raise Difference(f"{topic}: there are rows in raw without a receipt")
     return f"{count:,} receipts without a gap, their digests those of the rows"
 
 
@@ -184,9 +182,9 @@ def _ledger_events(lake: str, pinned: Pinned, truth: pa.Table) -> str:
         if raw is None:
             continue
         rows = truth.filter(pc.field("topic") == topic)
-        places = rows.select(records.PLACE).to_pylist()
-        landed = {(p["topic_id"], p["partition"]): raw.transaction_version(app_id(p["topic_id"], p["partition"])) or 0 for p in places}
-        rows = rows.filter(pa.array([p["offset"] < landed[p["topic_id"], p["partition"]] for p in places], pa.bool_()))
+        ends = {place: raw.transaction_version(app_id(*place)) or 0 for place in set(_partitions(rows))}
+        places = zip(_partitions(rows), rows["offset"].to_pylist(), strict=True)
+        rows = rows.filter(pa.array([offset < ends[place] for place, offset in places], pa.bool_()))
         table = events.to_pyarrow_table().append_column("row", pa.array(range(events.count())))
         pairs = table.select([*_SOURCE, "row"]).join(rows.select(records.PLACE), keys=_SOURCE, right_keys=records.PLACE, join_type="inner")
         if pairs.num_rows != rows.num_rows:
@@ -274,12 +272,12 @@ def _bounds(rows: pa.Table) -> dict[int, int]:
 
 def _from(rows: pa.Table, first: dict[int, int]) -> pa.Table:
     """The rows at or after the first offset of their partition."""
-    keep = [offset >= first.get(partition, 0) for partition, offset in _places(rows)]
-    return rows.filter(pa.array(keep, pa.bool_()))
+    places = zip(rows["partition"].to_pylist(), rows["offset"].to_pylist(), strict=True)
+    return rows.filter(pa.array([offset >= first.get(partition, 0) for partition, offset in places], pa.bool_()))
 
 
-def _places(rows: pa.Table) -> Iterator[tuple[int, int]]:
-    return zip(rows["partition"].to_pylist(), rows["offset"].to_pylist(), strict=True)
+def _partitions(rows: pa.Table) -> Iterator[tuple[str, int]]:
+    return zip(rows["topic_id"].to_pylist(), rows["partition"].to_pylist(), strict=True)
 
 
 def _place(rows: pa.Table) -> str:

@@ -1,6 +1,7 @@
 """`demo`: the whole pipeline once, as DAG runs, followed to the end and proved."""
 
 import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -18,8 +19,10 @@ from shopnow.cli.pipeline import print_checks
 from shopnow.cli.stack import say_where
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
+from shopnow.kpis import KPIS, STOCK_POSITION
 from shopnow.lake import lag, lineage, tables
-from shopnow.platform import airflow, airflow_api, stack, supervision
+from shopnow.platform import airflow, airflow_api, stack
+from shopnow.platform.stack import Report
 from shopnow.settings import Settings
 from shopnow.traffic import ledger
 
@@ -41,7 +44,7 @@ def demo(
     with airflow_api.connect(settings) as api:
         since = datetime.now(UTC)
         run_id = airflow_api.trigger(api, CHAIN[0], {"sessions": sessions, "seed": seed})
-        _follow(api, settings, since, run_id, lambda: _caught_up(conf, lake), report)
+        _follow(api, settings, since, run_id, conf, lake, report)
     checks = verify(conf, lake, report)
     _print_figures(conf, lake)
     print_checks(checks)
@@ -52,50 +55,60 @@ def demo(
         sys.exit(1)
 
 
-def _follow(
-    api: httpx.Client,
-    settings: Settings,
-    since: datetime,
-    run_id: str,
-    caught_up: Callable[[], bool],
-    report: Callable[[str, str], None],
-) -> None:
-    """Waits until the run is done and everything that follows from it is.
+def _follow(api: httpx.Client, settings: Settings, since: datetime, run_id: str, conf: Conf, lake: str, report: Report) -> None:
+    """Waits until what the run sent is landed, computed and looked at for alerts; more may come behind it meanwhile.
 
     Raises:
         UserError: a run of the chain failed, or it takes too long.
     """
 
-    def done() -> bool:
-        runs = {dag_id: airflow_api.runs(api, dag_id, since) for dag_id in CHAIN}
-        for dag_id, its_runs in runs.items():
-            for run in its_runs:
-                if run["state"] == "failed":
-                    raise UserError(f"{dag_id} failed: see {airflow.url(settings)}/dags/{dag_id}/runs/{run['dag_run_id']}")
-            if its_runs:
-                report(dag_id, its_runs[-1]["state"])
-        first = next((run for run in runs[CHAIN[0]] if run["dag_run_id"] == run_id), None)
-        if first is None or first["state"] != "success":
-            return False
-        if any(run["state"] != "success" for its_runs in runs.values() for run in its_runs) or not runs["watch_stock"]:
-            return False
-        return caught_up()
+    def reached(step: Callable[[], Any]) -> Any:
+        """What the step gives, once it gives anything; meanwhile the runs' progress is told and failures are noticed."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (found := step()):
+            if time.monotonic() > deadline:
+                raise UserError(f"the pipeline is not done after {PATIENCE_SECONDS} s: see {airflow.url(settings)}/dags")
+            for dag_id in CHAIN:
+                for run in airflow_api.runs(api, dag_id, since):
+                    if run["state"] == "failed":
+                        raise UserError(f"{dag_id} failed: see {airflow.url(settings)}/dags/{dag_id}/runs/{run['dag_run_id']}")
+                    report(dag_id, run["state"])
+            time.sleep(2)
+        return found
 
-    if not supervision.wait_until(done, PATIENCE_SECONDS, interval=1):
-        raise UserError(f"the pipeline is not done after {PATIENCE_SECONDS} s: see {airflow.url(settings)}/dags")
+    def succeeded(dag_id: str, started_after: datetime) -> list[str]:
+        runs = [run for run in airflow_api.runs(api, dag_id, since) if run["state"] == "success"]
+        return [run["dag_run_id"] for run in runs if datetime.fromisoformat(run["start_date"]) >= started_after]
+
+    reached(lambda: run_id in succeeded("generate_traffic", since))
+    sent = {each[:3]: each.stable for each in lag.positions(conf, lake)}
+    landed = reached(lambda: _landed(conf, lake, sent))
+    report("landed", "all that was sent")
+    computed = reached(lambda: _computed(lake, landed))
+    report("computed", "all that was landed")
+    reached(lambda: succeeded("watch_stock", computed))
+    report("watch_stock", "success")
 
 
-def _caught_up(conf: Conf, lake: str) -> bool:
-    """Whether all that is in Kafka is landed, and all that is landed is in the events tables."""
-    if lag.unread(conf, lake):
-        return False
-    for topic in TOPICS:
-        if not tables.exists(lake, f"events/{topic}"):
-            return False
-        made_from = lineage.sources(lake, f"events/{topic}", tables.open_table(lake, f"events/{topic}").version())
-        if made_from.get(f"raw/{topic}") != tables.open_table(lake, f"raw/{topic}").version():
-            return False
-    return True
+def _landed(conf: Conf, lake: str, sent: dict[tuple[str, str, int], int]) -> dict[str, int]:
+    """The versions of the raw tables that hold everything up to these offsets; empty while they do not."""
+    if any((each.landed or 0) < sent[each[:3]] for each in lag.positions(conf, lake)):
+        return {}
+    return {f"raw/{topic}": tables.open_table(lake, f"raw/{topic}").version() for topic in TOPICS if tables.exists(lake, f"raw/{topic}")}
+
+
+def _computed(lake: str, landed: dict[str, int]) -> datetime | None:
+    """When the stock position was brought up to date with all of these raw versions, the other KPIs too; None while it is not."""
+    for kpi in KPIS:
+        if not tables.exists(lake, kpi.name):
+            return None
+        made_from = lineage.sources(lake, kpi.name, tables.open_table(lake, kpi.name).version())
+        for topic in kpi.topics:
+            events = f"events/{topic}"
+            if lineage.sources(lake, events, made_from.get(events, 0)).get(f"raw/{topic}", -1) < landed[f"raw/{topic}"]:
+                return None
+    committed = tables.open_table(lake, STOCK_POSITION.name).history(1)[0]["timestamp"]
+    return datetime.fromtimestamp(committed / 1000, UTC)
 
 
 def _print_figures(conf: Conf, lake: str) -> None:

@@ -1,0 +1,126 @@
+"""`verify` holds on a sound pipeline, and names the first difference as soon as one side is touched."""
+
+import os
+import subprocess
+import uuid
+
+import pytest
+from confluent_kafka import Producer
+from deltalake import DeltaTable
+
+from shopnow.audit.verify import verify
+from shopnow.events import TOPICS
+from shopnow.lake import landing, tables
+from shopnow.platform import java, spark
+from shopnow.settings import Settings
+from shopnow.traffic.generate import generate
+from shopnow.traffic.records import PRODUCER_HEADER
+
+CHECKS = [
+    "ledger = topics",
+    "topics = raw",
+    "raw = receipts",
+    "raw = events + quarantine + duplicates",
+    "ledger = events",
+    "events = KPIs",
+]
+
+
+@pytest.fixture(scope="module")
+def pipeline(storage: Settings) -> tuple[dict, str]:
+    """A Kafka and a lake through which some traffic, and someone else's records, have gone to the KPIs."""
+    conf, lake = {"bootstrap.servers": storage.bootstrap_servers}, f"{storage.lake_uri}/{uuid.uuid4()}"
+    generate(conf, f"verify-{uuid.uuid4()}", sessions=150, seed=3)
+    send(conf, "orders", b"not an event")
+    for topic in TOPICS.values():
+        landing.land(conf, lake, topic)
+    compute(storage, lake)
+    return conf, lake
+
+
+def compute(settings: Settings, lake: str) -> None:
+    home = java.java_home(settings.data_dir)
+    spark.prepare(settings)
+    command = spark.submit(settings, "compute_kpis.py", "--lake", lake)
+    done = subprocess.run(command, env={**os.environ, **spark.environment(settings, home)}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def send(conf: dict, topic: str, value: bytes, **more) -> None:
+    producer = Producer(conf)
+    producer.produce(topic, value, **more)
+    assert producer.flush(30) == 0
+
+
+def broken(pipeline: tuple[dict, str]) -> dict[str, str]:
+    """The checks that do not hold, with what they say."""
+    checks = verify(*pipeline)
+    assert [check.check for check in checks] == CHECKS
+    return {check.check: check.detail for check in checks if not check.ok}
+
+
+def test_holds_also_while_more_comes(pipeline):
+    conf, lake = pipeline
+    assert broken(pipeline) == {}
+    generate(conf, f"verify-{uuid.uuid4()}", sessions=20, seed=4)
+    assert broken(pipeline) == {}
+    landing.land(conf, lake, TOPICS["payments"])
+    assert broken(pipeline) == {}
+    details = {check.check: check.detail for check in verify(conf, lake)}
+    assert "1 records in quarantine" in details["raw = events + quarantine + duplicates"]
+
+
+@pytest.fixture
+def touched(pipeline):
+    """Puts a table back as it was after a test has changed it by hand."""
+    versions: dict[str, int] = {}
+
+    def touch(name: str) -> DeltaTable:
+        table = tables.open_table(pipeline[1], name)
+        versions[name] = table.version()
+        return table
+
+    yield touch
+    for name, version in versions.items():
+        tables.open_table(pipeline[1], name).restore(version)
+
+
+def test_a_lost_raw_row_is_named(pipeline, touched):
+    table = touched("raw/orders")
+    row = table.to_pyarrow_table(columns=["topic_id", "partition", "offset"]).slice(0, 1).to_pylist()[0]
+    table.delete(f'partition = {row["partition"]} AND "offset" = {row["offset"]}')
+    found = broken(pipeline)
+    assert f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, not so in raw" in found["topics = raw"]
+    assert f"orders partition {row['partition']}" in found["raw = receipts"]
+
+
+def test_a_doubled_raw_row_is_named(pipeline, touched):
+    table = touched("raw/payments")
+    rows = table.to_pyarrow_table()
+    from deltalake import write_deltalake
+
+    write_deltalake(table, rows.slice(0, 1), mode="append")
+    found = broken(pipeline)
+    assert "payments" in found["topics = raw"]
+    assert "payments" in found["raw = receipts"]
+
+
+def test_a_changed_figure_is_named_to_the_cent(pipeline, touched):
+    table = touched("kpi/sales_daily")
+    table.update({"paid_cents": "paid_cents + 1"})
+    assert "paid_cents" in broken(pipeline)["events = KPIs"]
+
+
+def test_a_changed_stock_is_named(pipeline, touched):
+    touched("kpi/stock_position").update({"quantity": "quantity + 1"})
+    assert "quantity" in broken(pipeline)["events = KPIs"]
+
+
+# Last: what is in Kafka stays there.
+def test_a_record_of_the_generators_that_the_ledger_does_not_know_is_named(pipeline):
+    conf, _ = pipeline
+    raw = tables.open_table(pipeline[1], "raw/stock").to_pyarrow_table(columns=["value", "key"]).slice(0, 1).to_pylist()[0]
+    send(conf, "stock", raw["value"], key=raw["key"], headers=[PRODUCER_HEADER])
+    # Seen once the ledger has come past it.
+    generate(conf, f"verify-{uuid.uuid4()}", sessions=50, seed=5)
+    assert "stock: " in broken(pipeline)["ledger = topics"]
