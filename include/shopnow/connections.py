@@ -36,12 +36,19 @@ def local(settings: Settings) -> dict[str, Connection]:
             "conn_type": "smtp",
             "host": "127.0.0.1",
             "port": ports["smtp"],
-            "extra": {"from_email": "shopnow@localhost", "disable_ssl": True, "disable_tls": True, "to_email": "operations@localhost"},
+            "extra": {
+                "from_email": "shopnow@localhost",
+                "disable_ssl": True,
+                "disable_tls": True,
+                "to_email": "operations@localhost",
+                "timeout": 10,
+            },
         },
         "slack_default": {
             "conn_type": "slackwebhook",
             "host": f"http://127.0.0.1:{ports['slack']}/services",
             "password": "T0LOCAL/B0LOCAL/local",
+            "extra": {"timeout": 10},
         },
     }
 

@@ -87,8 +87,7 @@ def note(lake: str, rows: Sequence[Row]) -> None:
 
 def rows(table: DeltaTable, kind: Literal["alert", "message"]) -> list[Row]:
     """Every row of the kind, oldest first."""
-    # Not to_pyarrow_table: on HDFS a process that has read with it may abort when it ends.
-    found = pa.table(table.scan(predicate=f"kind = '{kind}'")).to_pylist()
+    found = tables.read(table, predicate=f"kind = '{kind}'").to_pylist()
     return sorted(found, key=lambda row: (row["sequence"], row["at"]))
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TypedDict
 
-import pyarrow as pa
 from deltalake import DeltaTable
 
 from shopnow.alerts import channels, journal, rules
@@ -88,7 +87,7 @@ def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules
 
 def _observations(stock: DeltaTable) -> list[Observation]:
     columns = ["product_id", "product_name", "quantity", "last_event_time"]
-    rows = pa.table(stock.scan(columns)).to_pylist()
+    rows = tables.read(stock, columns).to_pylist()
     return sorted(Observation(*(row[column] for column in columns)) for row in rows)
 
 

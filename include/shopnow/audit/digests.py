@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import numpy as np
-import pyarrow as pa
 from deltalake import DeltaTable
 
 from shopnow.broker import reader
@@ -52,7 +51,7 @@ def _rows(
     if ranges:
         within = (f'(partition = {partition} AND "offset" >= {start} AND "offset" < {end})' for partition, (start, end) in ranges.items())
         predicate += f" AND ({' OR '.join(within)})"
-    for batch in pa.RecordBatchReader.from_stream(table.scan(["partition", "offset", "key", "value"], predicate)):
+    for batch in tables.batches(table, ["partition", "offset", "key", "value"], predicate):
         partitions, offsets = batch["partition"].to_numpy(), batch["offset"].to_numpy()
         keys, values = batch["key"].to_pylist(), batch["value"].to_pylist()
         for partition in np.unique(partitions).tolist():

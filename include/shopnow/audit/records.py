@@ -4,13 +4,13 @@ A record is its place (topic id, partition, offset) and its content (key, hash o
 """
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import xxhash
 from deltalake import DeltaTable
 
 from shopnow.broker import reader
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Ranges
+from shopnow.lake import tables
 from shopnow.traffic.records import PRODUCER_HEADER
 
 SCHEMA = pa.schema(
@@ -39,10 +39,9 @@ def of_kafka(conf: Conf, topic: str, topic_id: str, ranges: Ranges) -> tuple[pa.
 
 def of_raw(table: DeltaTable, topic_id: str, partition: int, start: int, end: int) -> pa.Table:
     """The rows of a raw table that are from offsets `[start, end)` of one partition."""
-    within = (pc.field("topic_id") == topic_id) & (pc.field("partition") == partition)
-    within &= (pc.field("offset") >= start) & (pc.field("offset") < end)
     columns = [*PLACE, "key", "value"]
-    rows = table.to_pyarrow_dataset().to_table(columns=columns, filter=within)
+    within = f'topic_id = \'{topic_id}\' AND partition = {partition} AND "offset" >= {start} AND "offset" < {end}'
+    rows = tables.read(table, columns, within)
     return pa.Table.from_batches([_batch(*(rows[column].to_pylist() for column in columns))], SCHEMA)
 
 

@@ -159,7 +159,7 @@ def _raw_events(lake: str, pinned: Pinned, report: Report) -> str:
             continue
         wanted, bad = _decoded(raw, topic.decoder().decode)
         columns = [*_SOURCE, "event_id", "event_type", "event_time"]
-        found = events.to_pyarrow_table(columns=columns).rename_columns(wanted.column_names).cast(wanted.schema)
+        found = tables.read(events, columns).rename_columns(wanted.column_names).cast(wanted.schema)
         missing = wanted.join(found, keys=wanted.column_names, join_type="left anti")
         lost = missing.join(found, keys=["event_id"], join_type="left anti")
         if lost.num_rows:
@@ -185,7 +185,7 @@ def _ledger_events(lake: str, pinned: Pinned, truth: pa.Table) -> str:
         ends = {place: raw.transaction_version(app_id(*place)) or 0 for place in set(_partitions(rows))}
         places = zip(_partitions(rows), rows["offset"].to_pylist(), strict=True)
         rows = rows.filter(pa.array([offset < ends[place] for place, offset in places], pa.bool_()))
-        table = events.to_pyarrow_table().append_column("row", pa.array(range(events.count())))
+        table = tables.read(events).append_column("row", pa.array(range(events.count())))
         pairs = table.select([*_SOURCE, "row"]).join(rows.select(records.PLACE), keys=_SOURCE, right_keys=records.PLACE, join_type="inner")
         if pairs.num_rows != rows.num_rows:
             raise Difference(f"{topic}: {rows.num_rows:,} events in the ledger, {pairs.num_rows:,} of them in events")
@@ -211,13 +211,13 @@ def _events_kpis(lake: str, pinned: Pinned) -> str:
         table = pinned.kpis[kpi.name]
         made_from = lineage.sources(lake, kpi.name, table.version())
         events = [
-            tables.open_table(lake, source, made_from[source]).to_pyarrow_table()
+            tables.read(tables.open_table(lake, source, made_from[source]))
             for source in (f"events/{topic}" for topic in kpi.topics)
             if source in made_from
         ]
         if len(events) < len(kpi.topics):
             continue
-        rows = table.to_pyarrow_table()
+        rows = tables.read(table)
         if kpi is STOCK_POSITION:
             _equal(figures.stock_of_events(*events), rows.to_pandas().set_index("product_id")[["quantity"]], "events", kpi.name)
         else:
@@ -243,7 +243,7 @@ def _decoded(raw: DeltaTable, decode: Callable) -> tuple[pa.Table, int]:
     """Place, id, type and time of each valid record, by our own decoder; and the number of those that are not valid."""
     bad = 0
     parts: list[pa.Table] = [_DECODED.empty_table()]
-    for batch in raw.to_pyarrow_dataset().to_batches(columns=[*records.PLACE, "value", "problem"]):
+    for batch in tables.batches(raw, [*records.PLACE, "value", "problem"]):
         good = batch.filter(pc.is_null(batch["problem"]))
         bad += batch.num_rows - good.num_rows
         events = [decode(value) for value in good["value"].to_pylist()]

@@ -145,4 +145,4 @@ def _count(lake: str, name: str) -> int:
 
 
 def _frame(lake: str, name: str) -> pd.DataFrame:
-    return tables.open_table(lake, name).to_pandas()
+    return tables.read(tables.open_table(lake, name)).to_pandas()

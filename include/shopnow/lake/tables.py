@@ -4,7 +4,7 @@ A table is named as in the docs, `raw/orders`, `kpi/sales_daily`, …, and lives
 address such as `hdfs://127.0.0.1:9820/shopnow`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable
@@ -30,6 +30,24 @@ def open_table(lake: str, name: str, version: int | None = None) -> DeltaTable:
         deltalake.exceptions.TableNotFoundError: there is no such table.
     """
     return DeltaTable(uri(lake, name), version=version)
+
+
+def batches(table: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None) -> Iterator[pa.RecordBatch]:
+    """The table's rows, or these columns of the rows that an SQL condition is true of, in no order; memory is bounded."""
+    schema = _schema(table, columns)
+    # Not to_pyarrow_dataset or its like: a process that has read a table on HDFS with them may abort when it ends.
+    for batch in pa.RecordBatchReader.from_stream(table.scan(schema.names, predicate)):
+        yield batch.select(schema.names).cast(schema)
+
+
+def read(table: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None) -> pa.Table:
+    """What `batches` gives, as one table."""
+    return pa.Table.from_batches(batches(table, columns, predicate), _schema(table, columns))
+
+
+def _schema(table: DeltaTable, columns: Sequence[str] | None) -> pa.Schema:
+    schema = pa.schema(table.schema().to_arrow())
+    return pa.schema([schema.field(name) for name in columns]) if columns else schema
 
 
 def ensure(lake: str, name: str, schema: pa.Schema, partition_by: Sequence[str] = ()) -> DeltaTable:
