@@ -24,7 +24,7 @@ def topics(as_json: Json = False) -> None:
     if as_json:
         print_json({"topics": rows})
     else:
-        print_table("Topics", ("topic", "partitions", "records", "lag"), [row.values() for row in rows])
+        print_table("Topics", ("topic", "partitions", "records", "lag"), [list(row.values()) for row in rows])
 
 
 def verify(as_json: Json = False) -> None:
