@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -69,10 +70,13 @@ def _follow(api: httpx.Client, settings: Settings, since: datetime, run_id: str,
             if time.monotonic() > deadline:
                 raise UserError(f"the pipeline is not done after {PATIENCE_SECONDS} s: see {airflow.url(settings)}/dags")
             for dag_id in CHAIN:
-                for run in airflow_api.runs(api, dag_id, since):
+                runs = airflow_api.runs(api, dag_id, since)
+                for run in runs:
                     if run["state"] == "failed":
                         raise UserError(f"{dag_id} failed: see {airflow.url(settings)}/dags/{dag_id}/runs/{run['dag_run_id']}")
-                    report(dag_id, run["state"])
+                if runs:
+                    states = Counter(run["state"] for run in runs)
+                    report(dag_id, ", ".join(f"{count} {state}" for state, count in states.items()))
             time.sleep(2)
         return found
 
