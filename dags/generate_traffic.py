@@ -25,16 +25,16 @@ of this DAG took over, nothing to do.
 
 from zlib import crc32
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, conf, get_current_context, task
+from airflow.sdk import DAG, Param, conf, get_current_context, task
 
 from shopnow.traffic.generate import generate
-from shopnow.workflow import DEFAULTS, TRAFFIC, Tag, kafka_conf
+from shopnow.workflow import DEFAULTS, TRAFFIC, Tag, every_five_minutes, kafka_conf
 
 with DAG(
     dag_id="generate_traffic",
     description="Simulated shoppers → Kafka",
     doc_md=__doc__,
-    schedule=CronTriggerTimetable("*/5 * * * *", timezone="UTC") if conf.getboolean("shopnow", "traffic") else None,
+    schedule=every_five_minutes() if conf.getboolean("shopnow", "traffic") else None,
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULTS,

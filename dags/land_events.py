@@ -20,17 +20,17 @@ each partition. Running this twice, at once, or again after a kill, loses and re
 
 from dataclasses import asdict
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, CronTriggerTimetable, task
+from airflow.sdk import DAG, AssetOrTimeSchedule, task
 
 from shopnow.events import TOPICS
 from shopnow.lake import lag, landing
-from shopnow.workflow import DEFAULTS, RAW, STOCK_OUT, TRAFFIC, Tag, kafka_conf, lake_uri
+from shopnow.workflow import DEFAULTS, RAW, STOCK_OUT, TRAFFIC, Tag, every_five_minutes, kafka_conf, lake_uri
 
 with DAG(
     dag_id="land_events",
     description="Kafka → raw tables on HDFS",
     doc_md=__doc__,
-    schedule=AssetOrTimeSchedule(timetable=CronTriggerTimetable("2-59/5 * * * *", timezone="UTC"), assets=TRAFFIC | STOCK_OUT),
+    schedule=AssetOrTimeSchedule(timetable=every_five_minutes(after=2), assets=TRAFFIC | STOCK_OUT),
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULTS,

@@ -4,7 +4,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
-from airflow.sdk import Asset, Connection
+from airflow.sdk import Asset, Connection, CronTriggerTimetable
 
 TRAFFIC = Asset(name="traffic", uri="shopnow://traffic", group="shopnow")
 """New events are on the topics."""
@@ -35,6 +35,12 @@ DEFAULTS: dict[str, Any] = {
     "execution_timeout": timedelta(minutes=30),
 }
 """Default arguments of every task."""
+
+
+def every_five_minutes(after: int = 0) -> CronTriggerTimetable:
+    """Every five minutes, that many minutes after the full five; first when the next is due, not at once."""
+    # Without the zero a schedule of five minutes or less runs at once when Airflow first sees it.
+    return CronTriggerTimetable(f"{after}-59/5 * * * *", timezone="UTC", run_immediately=timedelta(0))
 
 
 def kafka_conf() -> dict[str, Any]:
