@@ -99,7 +99,7 @@ for file in sys.argv[1:]:
     for name in [name for name in sys.modules if name.partition(".")[0] == "shopnow"]:
         del sys.modules[name]
     runpy.run_path(file)
-sys.exit("\\n".join(found))
+sys.exit("\\n".join(found) or 0)
 """
     run = subprocess.run([sys.executable, "-c", watch, *FILES], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
