@@ -6,11 +6,13 @@ Prints one line for each table it wrote. Exits 1 with one line on the error stre
 """
 
 import argparse
+import re
 import sys
 
+from deltalake.exceptions import DeltaError
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from shopnow.errors import UserError
 from shopnow_spark import jobs
 
 
@@ -18,22 +20,30 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="compute_kpis", description="Bring the lake's events and KPIs up to date.")
     parser.add_argument("--lake", required=True, help="address of the lake, such as hdfs://127.0.0.1:9820/shopnow")
     lake = parser.parse_args(arguments).lake
+    if "://" not in lake:
+        parser.error(f"--lake {lake}: must be an address such as hdfs://127.0.0.1:9820/shopnow")
     try:
         done = jobs.refresh(lake, SparkSession.builder.appName("compute_kpis").getOrCreate)
-    except UserError as error:
-        print(f"compute_kpis: {error}", file=sys.stderr)
-        return 1
-    for table in done:
-        print(summary(table))
-    if not done:
-        print("nothing new")
+    except (OSError, DeltaError) as error:
+        return _failed(lake, str(error))
+    except Py4JJavaError as error:
+        if "java.net.ConnectException" not in str(error.java_exception):
+            raise
+        return _failed(lake, str(error.java_exception))
+    print("\n".join(map(summary, done)) or "nothing new")
     return 0
 
 
+def _failed(lake: str, error: str) -> int:
+    reason = " ".join(re.sub(r"\x1b\[\d+m↳?", "", error).split())  # without the tree that delta-rs draws
+    print(f"compute_kpis: the lake at {lake} failed: {reason[:300]}; check the address and that HDFS runs", file=sys.stderr)
+    return 1
+
+
 def summary(table: jobs.Refreshed) -> str:
-    read = "" if table.read is None else f"{table.read:,} new rows, "
-    dates = "" if not table.dates else f", {len(table.dates)} dates from {table.dates[0]} to {table.dates[-1]}"
-    return f"{table.table}: {read}{table.written:,} rows written{dates}"
+    read = "" if table.read is None else f"{table.read:,} new events, "
+    dates = ", ".join(table.dates if len(table.dates) < 4 else (f"{len(table.dates)} dates", f"{table.dates[0]} to {table.dates[-1]}"))
+    return f"{table.table}: {read}{table.written:,} rows written{dates and f' ({dates})'}"
 
 
 if __name__ == "__main__":

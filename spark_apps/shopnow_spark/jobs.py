@@ -30,11 +30,13 @@ APPLICATION = "compute_kpis"
 ATTEMPTS = 3
 # More than there are cores: much of a commit is waiting for HDFS.
 THREADS = 4
+# Records from which compiling expressions takes less time than it saves.
+WORTH_COMPILING = 30_000
 
 Start = Callable[[], SparkSession]
 """Gives the Spark session; called only when there is work for it."""
 
-_BY_DAY = {
+_BY_DAY: dict[str, Callable[..., DataFrame]] = {
     SALES_HOURLY.name: kpis.sales_hourly,
     SALES_DAILY.name: kpis.sales_daily,
     TOP_PRODUCTS.name: kpis.top_products,
@@ -75,7 +77,8 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
         if ranges == []:
             return None
         reach("kpi:plan")
-        spark = _committing(start(), lineage.describe({source: raw.version()}), raw.version())
+        records = raw.count() if ranges is None else sum(each.end - each.start for each in ranges)
+        spark = _session(start(), lineage.describe({source: raw.version()}), raw.version(), records)
         rows = events.typed(events.within(_read(spark, lake, source), ranges), topic)
         try:
             return _insert(spark, lake, target, rows)
@@ -85,13 +88,16 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
     return None
 
 
-def _committing(spark: SparkSession, metadata: str, version: int) -> SparkSession:
-    """A session whose commit carries the metadata, even one that adds no row, and is left out if a later version's was first."""
+def _session(spark: SparkSession, metadata: str, version: int, records: int) -> SparkSession:
+    """A session for one commit: it carries the metadata, even if it adds no row, and is left out if a later version's came first."""
     session = spark.newSession()
     session.conf.set("spark.databricks.delta.commitInfo.userMetadata", metadata)
     session.conf.set("spark.databricks.delta.skipRecordingEmptyCommits", "false")
     session.conf.set("spark.databricks.delta.write.txnAppId", APPLICATION)
     session.conf.set("spark.databricks.delta.write.txnVersion", str(version))
+    if records >= WORTH_COMPILING:
+        session.conf.set("spark.sql.codegen.wholeStage", "true")
+        session.conf.set("spark.sql.codegen.factoryMode", "FALLBACK")
     return session
 
 
