@@ -1,19 +1,14 @@
-"""Takes the README's picture of the running stack: `python docs/screenshot.py`, after `./shopnow demo`.
+"""Takes the README's picture of the running stack: `PYTHONPATH=include .venv/bin/python docs/screenshot.py`, after `./shopnow demo`.
 
 Needs the packages of `./shopnow test` and a Chromium on the PATH, such as Debian's.
 """
 
 import shutil
-import sys
-from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "include"))
-
 from shopnow.platform import airflow
-from shopnow.settings import Settings
+from shopnow.settings import ROOT, Settings
 
 PICTURES = {"airflow.png": "/dags"}
 
