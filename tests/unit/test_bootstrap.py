@@ -1,0 +1,84 @@
+"""`./shopnow` before there is a `.venv`: says what is missing and how to get it, in one line."""
+
+import importlib.util
+import shutil
+import sys
+from importlib.machinery import SourceFileLoader
+from types import SimpleNamespace
+
+import pytest
+
+from shopnow.settings import ROOT
+
+
+@pytest.fixture
+def bootstrap(tmp_path, monkeypatch):
+    """The executable as a module, in a checkout of its own with nothing installed."""
+    loader = SourceFileLoader("bootstrap", str(ROOT / "shopnow"))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("bootstrap", loader))
+    loader.exec_module(module)
+    for name in ("requirements.txt", "requirements-uv.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
+    monkeypatch.setattr(module, "PYTHON", tmp_path / ".venv" / "bin" / "python")
+    monkeypatch.setattr(module, "UV", tmp_path / ".venv" / "bin" / "uv")
+    monkeypatch.setattr(module, "STAMP", tmp_path / ".venv" / "shopnow.lock")
+    return module
+
+
+def complaint(capfd, call) -> str:
+    with pytest.raises(SystemExit) as exit_:
+        call()
+    assert exit_.value.code == 1
+    [line] = capfd.readouterr().err.strip().splitlines()[-1:]
+    return line
+
+
+def test_an_old_python(bootstrap, monkeypatch, capfd):
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert "needs Python 3.11 to 3.14, this is 3.9" in complaint(capfd, bootstrap.use_supported_python)
+
+
+def test_another_python_on_the_path_is_used(bootstrap, monkeypatch):
+    monkeypatch.setattr(sys, "version_info", (3, 9, 2))
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if name == "python3.12" else None)
+    ran = []
+    monkeypatch.setattr(bootstrap.os, "execv", lambda path, words: ran.append(path) or sys.exit(0))
+    with pytest.raises(SystemExit):
+        bootstrap.use_supported_python()
+    assert ran == ["/usr/bin/python3.12"]
+
+
+def test_no_venv(bootstrap, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "ensurepip", None)
+    assert "apt install python3-venv" in complaint(capfd, bootstrap.make_venv)
+
+
+def test_a_full_disk(bootstrap, monkeypatch, capfd):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**9))
+    assert "make room" in complaint(capfd, bootstrap.make_venv)
+
+
+def test_no_network(bootstrap, monkeypatch, capfd):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:1/simple")
+    monkeypatch.setenv("PIP_FIND_LINKS", "")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    assert "is there a network" in complaint(capfd, lambda: bootstrap.install(["requirements.txt"]))
+    assert not bootstrap.STAMP.exists()
+
+
+def test_help_installs_nothing(bootstrap, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["shopnow", "--help"])
+    bootstrap.main()
+    assert "./shopnow demo" in capsys.readouterr().out
+    assert not bootstrap.VENV.exists()
+
+
+def test_an_installed_lock_is_not_installed_again(bootstrap):
+    bootstrap.VENV.mkdir()
+    digest = bootstrap.hashlib.sha256((bootstrap.ROOT / "requirements.txt").read_bytes()).hexdigest()
+    bootstrap.STAMP.write_text(digest)
+    bootstrap.install(["requirements.txt"])
