@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from pyspark.sql import SparkSession
 
 # Before anything imports Airflow: it reads its configuration once, and must not touch the user's own.
 os.environ |= {
@@ -18,7 +19,8 @@ os.environ |= {
     "PYTHONPATH": os.pathsep.join(str(Path(__file__).resolve().parents[1] / folder) for folder in ("include", "spark_apps")),
 }
 
-from shopnow.platform import stack
+from shopnow.platform import java, stack
+from shopnow.platform import spark as platform_spark
 from shopnow.settings import Settings
 
 STORAGE = ("kafka", "namenode", "datanode")
@@ -66,3 +68,16 @@ def lake(request: pytest.FixtureRequest) -> str:
     """An empty lake; `SHOPNOW_TEST_HDFS` names a running HDFS to use instead."""
     hdfs = os.environ.get("SHOPNOW_TEST_HDFS") or request.getfixturevalue("storage").lake_uri
     return f"{hdfs}/{uuid.uuid4()}"
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """A Spark session with the settings of the stack, in a JVM of the suite's own."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("spark"))
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in platform_spark.environment(settings, java.java_home(settings.data_dir)).items():
+            environment.setenv(name, value)
+        builder = SparkSession.builder.master(platform_spark.MASTER).appName("tests")
+        session = builder.config(map=platform_spark.conf(settings)).getOrCreate()
+    yield session
+    session.stop()

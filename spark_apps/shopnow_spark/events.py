@@ -50,6 +50,6 @@ def _timestamp(parsed: Column, text: Column) -> Column:
     """
     upper, offset = F.upper(text), r"([+-])(\d\d):?(\d\d)$"
     hours, minutes = (F.coalesce(F.regexp_extract(upper, offset, group).try_cast("int"), F.lit(0)) for group in (2, 3))
-    east = F.when(F.regexp_extract(upper, offset, 1) == "-", -1).otherwise(1) * (hours * 60 + minutes)
+    east = F.when(F.regexp_extract(upper, offset, 1) == "-", -1).otherwise(1) * (hours * 60 + minutes).cast("bigint")
     wall = F.regexp_replace(upper, offset, "Z").try_cast("timestamp")
     return F.coalesce(parsed, F.timestamp_micros(F.unix_micros(wall) - east * F.lit(60_000_000)))

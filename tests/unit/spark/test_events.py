@@ -1,0 +1,121 @@
+import json
+from datetime import UTC, date, datetime
+
+import msgspec
+import pytest
+from pyspark.sql import functions as F
+
+from shopnow import schemas
+from shopnow.events import TOPICS, OrderItem, OrderPlaced, encode
+from shopnow.lake.lineage import OffsetRange
+from shopnow_spark.events import first_of_each, typed, within
+
+PAYMENTS, ORDERS = TOPICS["payments"], TOPICS["orders"]
+
+
+def payment(number: int = 1, **fields: object) -> bytes:
+    event = {
+        "event_type": "payment_succeeded",
+        "event_id": f"0199d3f0-1111-7abc-8def-{number:012}",
+        "event_time": "2026-11-22T07:56:00.123Z",
+        "schema_version": 1,
+        "payment_id": "p",
+        "order_id": "o",
+        "method": "card",
+        "amount_cents": 100,
+        "currency": "EUR",
+        "attempt": 1,
+    }
+    return json.dumps(event | fields).encode()
+
+
+def test_columns_are_those_of_the_table(raw_of):
+    frame = typed(raw_of([payment()]), PAYMENTS)
+    assert frame.toArrow().schema.names == schemas.events(PAYMENTS).names
+    [row] = frame.collect()
+    assert (row.event_type, row.amount_cents, row.reason, row.event_date) == ("payment_succeeded", 100, None, date(2026, 11, 22))
+    assert (row.source_topic_id, row.source_partition, row.source_offset) == ("id", 0, 0)
+
+
+def test_nested_items_are_kept(raw_of):
+    items = [OrderItem(product_id=f"p{n}", product_name="Näme", category="c", quantity=n, unit_price_cents=10**12) for n in (1, 2)]
+    order = OrderPlaced(
+        event_id="0199d3f0-1111-7abc-8def-000000000001",
+        event_time=datetime(2026, 11, 22, tzinfo=UTC),
+        schema_version=1,
+        order_id="o",
+        session_id="s",
+        customer_id="c",
+        customer_name="Zoé",
+        country="FR",
+        items=items,
+        discount_cents=0,
+        total_cents=3 * 10**12 // 10,
+        currency="EUR",
+        address="1 rue",
+    )
+    [row] = typed(raw_of([encode(order)]), ORDERS).collect()
+    assert [item.asDict() for item in row["items"]] == msgspec.to_builtins(items)
+
+
+def test_quarantined_records_are_no_events(raw_of):
+    frame = typed(raw_of([payment(1), b"{", payment(2)], [None, "not JSON", "unknown"]), PAYMENTS)
+    assert [row.source_offset for row in frame.collect()] == [0]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-11-22T07:56:00Z",
+        "2026-11-22T07:56:00.123456Z",
+        "2026-11-22 07:56:00Z",
+        "2026-11-22t07:56:00.5z",
+        "2026-11-22T07:56:00+02:00",
+        "2026-11-22T07:56:00-00:30",
+        "2026-11-22T01:00:00+0200",
+        "2026-11-22T07:56:00+23:59",
+        "2026-11-22T07:56:00-23:59",
+        "1969-12-31T23:59:59.999Z",
+        "0001-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999Z",
+    ],
+)
+def test_times_are_what_landing_took_them_for(raw_of, time):
+    value = payment(event_time=time)
+    meant = PAYMENTS.decoder().decode(value).event_time.astimezone(UTC)
+    [row] = typed(raw_of([value]), PAYMENTS).select(F.unix_micros("event_time").alias("time"), "event_date").collect()
+    assert row.time == (meant - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution)
+    assert row.event_date == meant.date()
+
+
+def test_what_landing_accepts_is_typed_whatever_else_is_in_it(raw_of):
+    values = [
+        b" \n" + payment(1) + b"\t",
+        payment(2, extra=[1, {"deep": None}]),
+        payment(3, payment_id="caf\u00e9 \U0001f600 \x00"),
+        payment(4)[:-1] + b', "amount_cents": 7}',
+        payment(5, amount_cents=0),
+        payment(6, amount_cents=10**12),
+    ]
+    decoder = PAYMENTS.decoder()
+    meant = [decoder.decode(value) for value in values]
+    rows = typed(raw_of(values), PAYMENTS).orderBy("source_offset").collect()
+    assert [(row.event_id, row.payment_id, row.amount_cents) for row in rows] == [(e.event_id, e.payment_id, e.amount_cents) for e in meant]
+
+
+def test_the_first_of_repeated_events_is_kept(raw_of):
+    frame = typed(raw_of([payment(1), payment(2), payment(1, amount_cents=7)], partition=1), PAYMENTS)
+    frame = frame.unionByName(typed(raw_of([payment(2, amount_cents=9)]), PAYMENTS))
+    kept = {row.event_id[-1]: (row.source_partition, row.source_offset, row.amount_cents) for row in first_of_each(frame).collect()}
+    assert kept == {"1": (1, 0, 100), "2": (0, 0, 9)}
+    assert first_of_each(frame).columns == frame.columns
+
+
+def test_within_takes_start_and_leaves_end(raw_of):
+    frame = raw_of([payment(n) for n in range(6)])
+    offsets = [
+        row.offset for row in within(frame, [OffsetRange("id", 0, 1, 3), OffsetRange("id", 0, 5, 9), OffsetRange("id", 1, 3, 4)]).collect()
+    ]
+    assert offsets == [1, 2, 5]
+    assert within(frame, [OffsetRange("other", 0, 0, 9)]).count() == 0
+    assert within(frame, None) is frame
