@@ -83,7 +83,7 @@ def start(settings: Settings, service: Service, java: Path) -> bool:
 
 def stop(settings: Settings, names: Iterable[str]) -> None:
     """Stops services, all at once, and waits for their end; those that do not run are left as they are."""
-    names = set(names)
+    names = set(names) if _answers(settings) else set()
     for name in names:
         try:
             _rpc(settings).stopProcess(name, False)
