@@ -36,7 +36,15 @@ SOURCE = pa.schema(
 )
 """Columns every `events/{topic}` row adds to its fields: the raw row it was made from, and its partition."""
 
-_SPARK_NAMES = {"int32": "INT", "int64": "BIGINT", "double": "DOUBLE", "string": "STRING", "binary": "BINARY", "date32[day]": "DATE"}
+_SPARK_NAMES = {
+    "bool": "BOOLEAN",
+    "int32": "INT",
+    "int64": "BIGINT",
+    "double": "DOUBLE",
+    "string": "STRING",
+    "binary": "BINARY",
+    "date32[day]": "DATE",
+}
 
 
 def event_fields(topic: Topic) -> pa.Schema:

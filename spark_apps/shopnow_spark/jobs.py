@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pyarrow as pa
-from delta.exceptions import DeltaConcurrentModificationException
+from delta.exceptions import ConcurrentAppendException, ConcurrentDeleteReadException, ConcurrentTransactionException
 from delta.tables import DeltaTable as SparkTable
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
@@ -24,6 +24,7 @@ from shopnow.events import TOPICS, Topic
 from shopnow.killpoints import reach
 from shopnow.kpis import KPIS, SALES_DAILY, SALES_HOURLY, STOCK_POSITION, TOP_PRODUCTS, Kpi
 from shopnow.lake import lineage, tables
+from shopnow.lake.lineage import OffsetRange
 from shopnow_spark import events, kpis
 
 APPLICATION = "compute_kpis"
@@ -32,6 +33,9 @@ ATTEMPTS = 3
 THREADS = 4
 # Records from which compiling expressions takes less time than it saves.
 WORTH_COMPILING = 30_000
+
+Pruning = list | None
+"""Which files of a table to read: conditions on partition columns and statistics as `DeltaTable.file_uris` takes them, or all files."""
 
 Start = Callable[[], SparkSession]
 """Gives the Spark session; called only when there is work for it."""
@@ -79,10 +83,10 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
         reach("kpi:plan")
         records = raw.count() if ranges is None else sum(each.end - each.start for each in ranges)
         spark = _session(start(), lineage.describe({source: raw.version()}), raw.version(), records)
-        rows = events.typed(events.within(_read(spark, lake, source), ranges), topic)
+        rows = events.typed(events.within(_read(spark, raw, _pruning(ranges)), ranges), topic)
         try:
             return _insert(spark, lake, target, rows)
-        except DeltaConcurrentModificationException:
+        except (ConcurrentAppendException, ConcurrentDeleteReadException, ConcurrentTransactionException):
             if attempt + 1 == ATTEMPTS:
                 raise
     return None
@@ -113,16 +117,18 @@ def _insert(spark: SparkSession, lake: str, name: str, rows: DataFrame) -> Refre
     for day in days:
         known |= F.col("known.event_id").between(day["low"], day["high"])
     reach("kpi:events")
-    result = (
+    inserted = (
         SparkTable.forPath(spark, tables.uri(lake, name))
         .alias("known")
         # A merge, not an append: it commits against the rows it looked at, so of two runs at once one starts over.
         .merge(events.first_of_each(rows).alias("new"), known & (F.col("known.event_id") == F.col("new.event_id")))
         .whenNotMatchedInsertAll()
         .execute()
+        .first()
     )
     reach("kpi:events_committed")
-    return Refreshed(name, sum(day["rows"] for day in days), result.first()["num_inserted_rows"], [day["date"] for day in days])
+    written = inserted["num_inserted_rows"] if inserted else 0  # no answer if another run was here first
+    return Refreshed(name, sum(day["rows"] for day in days), written, [day["date"] for day in days])
 
 
 def refresh_kpi(lake: str, kpi: Kpi, computed_at: datetime, start: Start) -> Refreshed | None:
@@ -141,7 +147,8 @@ def refresh_kpi(lake: str, kpi: Kpi, computed_at: datetime, start: Start) -> Ref
 
 def _refresh_days(lake: str, kpi: Kpi, table: DeltaTable, computed_at: datetime, start: Start) -> Refreshed | None:
     made_from = lineage.sources(lake, kpi.name, table.version())
-    versions = {name: tables.open_table(lake, name).version() for name in (f"events/{topic}" for topic in kpi.topics)}
+    sources = {name: tables.open_table(lake, name) for name in (f"events/{topic}" for topic in kpi.topics)}
+    versions = {name: source.version() for name, source in sources.items()}
     changed = [lineage.changed_dates(lake, name, made_from.get(name), version) for name, version in versions.items()]
     # Without the lineage of one of them nothing is known to be right: no choice of dates, so all of them.
     dates = None if None in changed else sorted(set().union(*filter(None, changed)))
@@ -150,22 +157,23 @@ def _refresh_days(lake: str, kpi: Kpi, table: DeltaTable, computed_at: datetime,
         return None
     reach("kpi:plan")
     spark = start()
-    frames = [_of_dates(_read(spark, lake, name, version), dates) for name, version in versions.items()]
+    frames = [_read(spark, source, None if dates is None else [("event_date", "in", dates)]) for source in sources.values()]
     return _publish(kpi, table, _BY_DAY[kpi.name](*frames).toArrow(), versions, raw, computed_at, dates)
 
 
 def _refresh_stock(lake: str, kpi: Kpi, table: DeltaTable, computed_at: datetime, start: Start) -> Refreshed | None:
     made_from = lineage.sources(lake, kpi.name, table.version())
-    version = tables.open_table(lake, "events/stock").version()
-    raw = _raw_versions(lake, {"events/stock": version})
+    source = tables.open_table(lake, "events/stock")
+    raw = _raw_versions(lake, {"events/stock": source.version()})
     ranges = lineage.new_offsets(lake, "raw/stock", made_from.get("raw/stock"), raw["raw/stock"]) if raw else []
     if ranges == []:
         return None
     reach("kpi:plan")
     spark = start()
-    known = _read(spark, lake, kpi.name, table.version()) if ranges is not None else None
-    new = events.within(_read(spark, lake, "events/stock", version), ranges, prefix="source_")
-    return _publish(kpi, table, kpis.stock_position(known, new).toArrow(), {"events/stock": version, **raw}, raw, computed_at, None)
+    known = _read(spark, table) if ranges is not None else None
+    new = events.within(_read(spark, source, _pruning(ranges, "source_")), ranges, "source_")
+    rows = kpis.stock_position(known, new).toArrow()
+    return _publish(kpi, table, rows, {"events/stock": source.version(), **raw}, raw, computed_at, None)
 
 
 def _publish(
@@ -215,10 +223,21 @@ def _open(lake: str, name: str) -> DeltaTable | None:
         return None
 
 
-def _read(spark: SparkSession, lake: str, name: str, version: int | None = None) -> DataFrame:
-    reader = spark.read.format("delta")
-    return (reader if version is None else reader.option("versionAsOf", version)).load(tables.uri(lake, name))
+def _read(spark: SparkSession, table: DeltaTable, pruning: Pruning = None) -> DataFrame:
+    """The rows of those of the table's files that may hold what is looked for.
+
+    The files are looked up here, where the table is open; Spark's Delta reader would run two jobs to find them. As all tables
+    have plain features only, files are all there is to know.
+    """
+    schema = pa.schema(table.schema().to_arrow())
+    files = table.file_uris(file_pruning_predicate=pruning)
+    if not files:
+        return spark.createDataFrame([], schemas.spark_ddl(schema))
+    return spark.read.schema(schemas.spark_ddl(schema)).option("basePath", table.table_uri).parquet(*files)
 
 
-def _of_dates(rows: DataFrame, dates: Sequence[str] | None) -> DataFrame:
-    return rows if dates is None else rows.where(F.col("event_date").isin(list(dates)))
+def _pruning(ranges: Sequence[OffsetRange] | None, prefix: str = "") -> Pruning:
+    if ranges is None:
+        return None
+    partition, offset = f"{prefix}partition", f"{prefix}offset"
+    return [[(partition, "=", each.partition), (offset, ">=", each.start), (offset, "<", each.end)] for each in ranges]

@@ -56,6 +56,8 @@ def conf(settings: Settings) -> dict[str, str]:
         # Interpret expressions: a run has some 300 of them, and to compile each takes a third of its time.
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+        # How soon a writer asks again whether HDFS has all of its file; 400 ms by default, for each file.
+        "spark.hadoop.dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "20",
     }
 
 
