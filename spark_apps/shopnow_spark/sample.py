@@ -1,6 +1,7 @@
 """Raw tables as landing leaves them, made without Kafka: to train the class archive on, and to test with."""
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -18,8 +19,8 @@ def land(lake: str, made_up: Iterable[Event]) -> None:
     by_topic: dict[str, list[bytes]] = {}
     for event in made_up:
         by_topic.setdefault(TOPIC_OF[type(event)].name, []).append(events.encode(event))
-    for name, values in by_topic.items():
-        land_records(lake, TOPICS[name], values)
+    with ThreadPoolExecutor(len(TOPICS)) as pool:
+        list(pool.map(lambda name: land_records(lake, TOPICS[name], by_topic[name]), by_topic))
 
 
 def land_records(lake: str, topic: Topic, values: Sequence[bytes | None], partition: int = 0, topic_id: str | None = None) -> None:

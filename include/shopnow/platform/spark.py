@@ -119,11 +119,12 @@ def archive_classes(settings: Settings, java: Path) -> None:
         # Java makes no archive with a folder of files on its class path, where SPARK_CONF_DIR would put one.
         variables = os.environ | environment(settings, java) | {"SPARK_CONF_DIR": folder + "/none"}
         run = subprocess.run(["nice", "-n", "19", *command], env=variables, capture_output=True, check=False)
-        if run.returncode == 0 and _usable(archive, java):
+        if run.returncode == 0 and usable(archive, java):
             archive.replace(class_archive(settings))
             prepare(settings)
 
 
-def _usable(archive: Path, java: Path) -> bool:
+def usable(archive: Path, java: Path) -> bool:
+    """Whether a Java that is given the archive starts: on one that was cut off it crashes."""
     test = [str(java / "bin" / "java"), f"-XX:SharedArchiveFile={archive}", "-version"]
     return archive.exists() and subprocess.run(test, capture_output=True, check=False).returncode == 0

@@ -1,0 +1,212 @@
+"""compute_kpis on a real lake: the KPIs are what the events say, however they came and whatever happened on the way."""
+
+import os
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from random import Random
+
+import pyarrow as pa
+import pytest
+
+import compute_kpis
+from shopnow import kpis
+from shopnow.events import TOPIC_OF, TOPICS, Event, OrderPlaced, PaymentRefunded, PaymentSucceeded, Stock, StockSold, encode
+from shopnow.killpoints import VARIABLE
+from shopnow.lake import lineage, tables
+from shopnow.platform import java
+from shopnow.platform import spark as local
+from shopnow.settings import Settings
+from shopnow.traffic.simulation import simulate
+from shopnow.traffic.state import Run, State
+from shopnow_spark import jobs, sample
+
+DERIVED = [f"events/{topic}" for topic in TOPICS] + [kpi.name for kpi in kpis.KPIS]
+DAY = 86_400_000
+START = int(datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp() * 1000)
+
+
+@pytest.fixture(scope="module")
+def shop() -> list[Event]:
+    """What happens in a shop in two days, over three dates, in the order of the events."""
+    run = Run("test", sessions=150, seed=7, payment_failure_rate=0.2, start=START, end=START + 2 * DAY)
+    return [event for chunk in simulate(State(), run, 50) for event in chunk.events]
+
+
+@pytest.fixture
+def refresh(spark):
+    return lambda lake: jobs.refresh(lake, lambda: spark)
+
+
+def never():
+    raise AssertionError("Spark was started for nothing")
+
+
+def read(lake: str, name: str) -> pa.Table:
+    return tables.read(tables.open_table(lake, name))
+
+
+def content(lake: str, name: str) -> pa.Table:
+    """The rows of a table in an order of their own, without what tells when and from what they were made."""
+    table = read(lake, name).drop_columns(["raw_versions", "computed_at"])
+    return table.sort_by([(column, "ascending") for column in table.column_names])
+
+
+def versions(lake: str) -> dict[str, int]:
+    return {name: tables.open_table(lake, name).version() for name in DERIVED}
+
+
+def assert_true_to(lake: str, happened: Iterable[Event]) -> None:
+    """The lake's events are these, once each, and its KPIs are theirs, by a reckoning of their own."""
+    happened = list(happened)
+    for topic in TOPICS:
+        rows = read(lake, f"events/{topic}")
+        expected = {event.event_id: event.event_time.date() for event in happened if TOPIC_OF[type(event)].name == topic}
+        assert dict(zip(rows["event_id"].to_pylist(), rows["event_date"].to_pylist(), strict=True)) == expected
+        assert len(rows) == len(expected)
+
+    figures: dict[str, Counter] = {name: Counter() for name in ("orders", "units", "gmv_cents", "net_revenue_cents")}
+    sold, on_hand = Counter(), {}
+    for event in sorted(happened, key=lambda event: event.event_time):
+        day = event.event_time.date()
+        match event:
+            case OrderPlaced():
+                figures["orders"][day] += 1
+                figures["units"][day] += sum(item.quantity for item in event.items)
+                figures["gmv_cents"][day] += sum(item.quantity * item.unit_price_cents for item in event.items)
+            case PaymentSucceeded():
+                figures["net_revenue_cents"][day] += event.amount_cents
+            case PaymentRefunded():
+                figures["net_revenue_cents"][day] -= event.amount_cents
+            case Stock():
+                on_hand[event.product_id] = event.quantity_after
+                sold[event.product_id] -= event.quantity_change if isinstance(event, StockSold) else 0
+    for kpi in ("kpi/sales_daily", "kpi/sales_hourly"):
+        rows = read(lake, kpi).to_pylist()
+        for name, expected in figures.items():
+            assert {day: sum(row[name] for row in rows if row["date"] == day) for day in expected} == expected
+    top = read(lake, "kpi/top_products").to_pylist()
+    assert sum(row["gmv_cents"] for row in top) == figures["gmv_cents"].total()
+    stock = read(lake, "kpi/stock_position").to_pylist()
+    assert {row["product_id"]: (row["quantity"], row["sold_units"], row["stock_out"]) for row in stock} == {
+        product: (quantity, sold[product], quantity == 0) for product, quantity in on_hand.items()
+    }
+
+
+def test_the_same_tables_in_one_go_and_in_parts(lake, refresh, shop):
+    whole, parts = f"{lake}/whole", f"{lake}/parts"
+    sample.land(whole, shop)
+    refresh(whole)
+    assert_true_to(whole, shop)
+
+    # In two parts, the last of them in another order, and with every tenth event repeated in either part.
+    rest, last = shop[: len(shop) // 2], shop[len(shop) // 2 :]
+    stock = [event for event in last if isinstance(event, Stock)]
+    others = [event for event in last if not isinstance(event, Stock)]
+    Random(1).shuffle(others)
+    for part in ([*rest, *rest[::10]], [*others, *stock, *shop[::10]]):
+        sample.land(parts, part)
+        refresh(parts)
+    assert_true_to(parts, shop)
+    assert_plain(parts)
+    for kpi in kpis.KPIS:
+        ignored = ["last_offset"] if kpi is kpis.STOCK_POSITION else []
+        assert content(parts, kpi.name).drop_columns(ignored) == content(whole, kpi.name).drop_columns(ignored)
+
+
+def assert_plain(lake: str) -> None:
+    """Every reader can read every table."""
+    for name in DERIVED:
+        table = tables.open_table(lake, name)
+        protocol = table.protocol()
+        assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
+        assert not protocol.reader_features
+        assert not protocol.writer_features
+        partitioned_by = {"events": ["event_date"], "kpi": ["date"]}[name.partition("/")[0]]
+        assert table.metadata().partition_columns == ([] if name == "kpi/stock_position" else partitioned_by)
+
+
+def test_nothing_new_writes_nothing_and_does_not_start_spark(lake, refresh, shop):
+    sample.land(lake, shop)
+    refresh(lake)
+    before = versions(lake)
+    assert jobs.refresh(lake, never) == []
+    assert versions(lake) == before
+
+    # Compaction rewrites files but no rows.
+    for name in ("raw/orders", "raw/stock", "events/orders", "events/stock"):
+        tables.open_table(lake, name).optimize.compact()
+    sample.land_records(lake, TOPICS["carts"], [b"not an event"])
+    done = refresh(lake)
+    assert [(each.table, each.written) for each in done] == [("events/carts", 0)]
+    before = versions(lake)
+    assert jobs.refresh(lake, never) == []
+    assert versions(lake) == before
+
+
+def test_only_changed_dates_are_computed_anew(lake, refresh, shop):
+    late = next(event for event in shop if isinstance(event, OrderPlaced))
+    sample.land(lake, [event for event in shop if event is not late])
+    refresh(lake)
+    sample.land(lake, [late])
+    done = {each.table: each for each in refresh(lake)}
+    day = str(late.event_time.date())
+    assert set(done) == {"events/orders", "kpi/sales_hourly", "kpi/sales_daily", "kpi/top_products"}
+    assert all(list(each.dates) == [day] for each in done.values())
+    assert_true_to(lake, shop)
+
+    raw = tables.open_table(lake, "raw/orders").version()
+    rows = read(lake, "kpi/top_products").to_pylist()
+    assert {row["raw_versions"] for row in rows if str(row["date"]) == day} == {f'{{"orders": {raw}}}'}
+    assert {row["raw_versions"] for row in rows if str(row["date"]) != day} == {f'{{"orders": {raw - 1}}}'}
+
+
+def test_records_of_a_recreated_topic_and_of_new_partitions_are_new(lake, refresh, shop):
+    orders = [event for event in shop if isinstance(event, OrderPlaced)][:6]
+    values = [encode(event) for event in orders]
+    sample.land_records(lake, TOPICS["orders"], values[:2])
+    refresh(lake)
+    sample.land_records(lake, TOPICS["orders"], values[2:4], topic_id="recreated")
+    sample.land_records(lake, TOPICS["orders"], values[4:], partition=5)
+    refresh(lake)
+    assert_true_to(lake, orders)
+
+
+def test_two_runs_at_once_count_nothing_twice(lake, refresh, shop):
+    sold = [event for event in shop if TOPIC_OF[type(event)].name in {"orders", "stock"}]
+    half = len(sold) // 2
+    for part in (sold[:half], sold[half:]):
+        sample.land(lake, part)
+        with ThreadPoolExecutor(2) as runs:
+            list(runs.map(refresh, [lake, lake]))
+    assert_true_to(lake, sold)
+    assert jobs.refresh(lake, never) == []
+
+
+def submit(settings: Settings, lake: str, kill_at: str = "") -> subprocess.CompletedProcess[str]:
+    environment = os.environ | local.environment(settings, java.java_home(settings.data_dir)) | {VARIABLE: kill_at}
+    command = local.submit(settings, "compute_kpis.py", "--lake", lake)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
+
+
+def test_killed_runs_lose_and_repeat_nothing(lake, spark, shop, tmp_path, capsys):
+    settings = Settings(data_dir=tmp_path)
+    local.prepare(settings)
+    points = ["kpi:events_committed:2", "kpi:sales_daily", "kpi:stock_position_committed"]
+    for number, point in enumerate(points):
+        sample.land(lake, shop[number :: len(points)])
+        run = submit(settings, lake, kill_at=point)
+        assert run.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL, 1}, run.stderr
+        assert "rows written" not in run.stdout
+    assert compute_kpis.main(["--lake", lake]) == 0
+    written = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
+    assert written == [name for name in DERIVED if name in written]
+    assert_true_to(lake, shop)
+    assert compute_kpis.main(["--lake", lake]) == 0
+    assert capsys.readouterr().out == "nothing new\n"
+    assert lineage.sources(lake, "events/orders", tables.open_table(lake, "events/orders").version()) == {
+        "raw/orders": tables.open_table(lake, "raw/orders").version()
+    }

@@ -1,0 +1,108 @@
+import json
+
+import pyarrow as pa
+import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from shopnow.lake import lineage, receipts, tables
+from shopnow.lake.lineage import OffsetRange
+from shopnow.lake.receipts import METADATA_KEY, Part
+
+SCHEMA = pa.schema([("x", pa.int64()), ("ingest_date", pa.string()), ("event_date", pa.string())])
+
+
+@pytest.fixture
+def lake(tmp_path):
+    return str(tmp_path)
+
+
+def table(lake: str, partition_by: str = "event_date") -> DeltaTable:
+    return tables.ensure(lake, "t", SCHEMA, [partition_by])
+
+
+def write(to: DeltaTable, *dates: str, **metadata: str) -> None:
+    rows = pa.table({"x": [1] * len(dates), "ingest_date": dates, "event_date": dates}, SCHEMA)
+    write_deltalake(to, rows, mode="append", commit_properties=CommitProperties(custom_metadata=metadata))
+
+
+def receipt(topic_id: str, **parts: tuple[int, int]) -> str:
+    ranges = {int(partition.removeprefix("p")): Part(start, end) for partition, (start, end) in parts.items()}
+    content = json.loads(receipts.dumps("t", topic_id, ranges))
+    for part in content["partitions"]:
+        part["rows"] = part["end_offset"] - part["start_offset"]
+    return json.dumps(content)
+
+
+def test_sources_are_those_of_the_newest_commit_that_tells(lake):
+    made = table(lake)
+    assert lineage.sources(lake, "t", made.version()) == {}
+    write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1, "raw/b": 2}))
+    write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 3, "raw/b": 2}))
+    made.optimize.compact()
+    assert lineage.sources(lake, "t", made.version()) == {"raw/a": 3, "raw/b": 2}
+    assert lineage.sources(lake, "t", 1) == {"raw/a": 1, "raw/b": 2}
+
+
+def test_sources_are_found_behind_much_maintenance(lake):
+    made = table(lake)
+    write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1}))
+    for metadata in ("not JSON", "[]", '{"sources": 1}', '{"other": {}}', *[""] * 12):
+        write(made, "2026-11-01", userMetadata=metadata)
+    assert lineage.sources(lake, "t", made.version()) == {"raw/a": 1}
+
+
+def test_new_offsets_are_those_of_the_receipts_since(lake):
+    raw = table(lake, "ingest_date")
+    write(raw, "2026-11-01", **{METADATA_KEY: receipt("id", p0=(0, 5))})
+    write(raw, "2026-11-01", **{METADATA_KEY: receipt("id", p0=(5, 9), p1=(0, 2))})
+    write(raw, "2026-11-02", **{METADATA_KEY: receipt("id", p1=(2, 3))})
+    write(raw, "2026-11-02", **{METADATA_KEY: receipt("recreated", p0=(0, 4))})
+    assert lineage.new_offsets(lake, "t", 1, 4) == [
+        OffsetRange("id", 0, 5, 9),
+        OffsetRange("id", 1, 0, 3),
+        OffsetRange("recreated", 0, 0, 4),
+    ]
+    assert lineage.new_offsets(lake, "t", 1, 2) == [OffsetRange("id", 0, 5, 9), OffsetRange("id", 1, 0, 2)]
+    assert lineage.new_offsets(lake, "t", 4, 4) == []
+    assert lineage.new_offsets(lake, "t", 4, 3) == []
+
+
+def test_compaction_makes_nothing_new(lake):
+    raw = table(lake, "ingest_date")
+    for start in range(3):
+        write(raw, "2026-11-01", **{METADATA_KEY: receipt("id", p0=(start, start + 1))})
+    made = raw.version()
+    raw.optimize.compact()
+    assert raw.version() == made + 1
+    assert lineage.new_offsets(lake, "t", made, raw.version()) == []
+    assert lineage.changed_dates(lake, "t", made, raw.version()) == set()
+
+
+@pytest.mark.parametrize("change", ["append", "delete"])
+def test_everything_may_be_new_after_a_change_without_a_receipt(lake, change):
+    raw = table(lake, "ingest_date")
+    write(raw, "2026-11-01", **{METADATA_KEY: receipt("id", p0=(0, 1))})
+    write(raw, "2026-11-01") if change == "append" else raw.delete("x = 1")
+    assert lineage.new_offsets(lake, "t", 1, raw.version()) is None
+
+
+def test_everything_may_be_new_without_a_version_or_a_log(lake, tmp_path):
+    raw = table(lake)
+    for _ in range(3):
+        write(raw, "2026-11-01", **{METADATA_KEY: receipt("id", p0=(0, 1))})
+    assert lineage.new_offsets(lake, "t", None, 3) is None
+    assert lineage.changed_dates(lake, "t", None, 3) is None
+    (tmp_path / "t" / "_delta_log" / f"{2:020}.json").unlink()
+    assert lineage.new_offsets(lake, "t", 1, 3) is None
+    assert lineage.changed_dates(lake, "t", 1, 3) is None
+    assert lineage.new_offsets(lake, "t", 2, 3) == [OffsetRange("id", 0, 0, 1)]
+
+
+def test_changed_dates_are_those_of_rows_added_or_removed(lake):
+    events = table(lake)
+    write(events, "2026-11-01", "2026-11-02")
+    write(events, "2026-11-03")
+    write(events, "2026-10-01")
+    assert lineage.changed_dates(lake, "t", 1, 3) == {"2026-11-03", "2026-10-01"}
+    events.delete("event_date = '2026-11-02'")
+    assert lineage.changed_dates(lake, "t", 3, events.version()) == {"2026-11-02"}
