@@ -4,8 +4,6 @@ A cluster has its own of both. These are for jobs of seconds on two cores, where
 far more than the rows do: together they make such a job two to three times faster.
 """
 
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -23,22 +21,16 @@ _JAVA_OPTIONS = (
     "-XX:MetaspaceSize=256m",
     # The quick compiler alone is given a cache that a long run fills, and from then on nothing is compiled.
     "-XX:ReservedCodeCacheSize=240m",
-    # What does not fit of a class archive is no news.
-    "-Xlog:disable",
-    "-Xlog:all=error:stderr",
     "-Duser.timezone=UTC",
 )
 
 
 def conf(settings: Settings) -> dict[str, str]:
     """Spark's settings for a local master, as for `spark-submit --conf`; they take effect only before the JVM starts."""
-    archive = class_archive(settings)
-    # Java passes over an archive that does not fit, but an option that names none costs it its own.
-    archive_options = (f"-XX:SharedArchiveFile={archive}",) if archive.exists() else ()
     return {
         "spark.driver.memory": f"{settings.spark_driver_memory_mb}m",
         "spark.driver.extraClassPath": ":".join(map(str, jars.classpath("spark"))),
-        "spark.driver.extraJavaOptions": " ".join((*_JAVA_OPTIONS, *archive_options)),
+        "spark.driver.extraJavaOptions": " ".join(_JAVA_OPTIONS),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.local.dir": str(home(settings) / "scratch"),
@@ -82,11 +74,6 @@ def properties_file(settings: Settings) -> Path:
     return home(settings) / "conf" / "spark-defaults.conf"
 
 
-def class_archive(settings: Settings) -> Path:
-    """Where the archive of the classes that Spark loads is kept; with it a job takes some 20 % less."""
-    return home(settings) / "classes.jsa"
-
-
 def prepare(settings: Settings) -> None:
     """Writes the settings to the properties file."""
     properties_file(settings).parent.mkdir(parents=True, exist_ok=True)
@@ -96,35 +83,6 @@ def prepare(settings: Settings) -> None:
     Path(file.name).replace(properties_file(settings))
 
 
-def submit(settings: Settings, application: str, *arguments: str) -> list[str]:
+def submit(application: str, *arguments: str) -> list[str]:
     """The command line that runs an application of `spark_apps/` here; it wants `environment` and, before, `prepare`."""
-    command = [jars.pyspark_home() / "bin" / "spark-submit", "--master", MASTER, "--properties-file", properties_file(settings)]
-    return [*map(str, command), str(ROOT / "spark_apps" / application), *arguments]
-
-
-def archive_classes(settings: Settings, java: Path) -> None:
-    """Makes the class archive, if there is none, from a run on made-up events: about a minute at the lowest priority.
-
-    Nothing depends on it: where it fails, Spark starts as it would have.
-    """
-    if class_archive(settings).exists():
-        return
-    prepare(settings)
-    with tempfile.TemporaryDirectory(dir=home(settings)) as folder:
-        # A Java killed by a half-written archive would take every run with it, so it gets its name only when it is whole.
-        archive = Path(folder) / "classes.jsa"
-        options = f"{' '.join(_JAVA_OPTIONS)} -XX:ArchiveClassesAtExit={archive}"
-        command = submit(settings, "train_class_archive.py", folder)
-        command[1:1] = ["--conf", f"spark.driver.extraJavaOptions={options}"]
-        # Java makes no archive with a folder of files on its class path, where SPARK_CONF_DIR would put one.
-        variables = os.environ | environment(settings, java) | {"SPARK_CONF_DIR": folder + "/none"}
-        run = subprocess.run(["nice", "-n", "19", *command], env=variables, capture_output=True, check=False)
-        if run.returncode == 0 and usable(archive, java):
-            archive.replace(class_archive(settings))
-            prepare(settings)
-
-
-def usable(archive: Path, java: Path) -> bool:
-    """Whether a Java that is given the archive starts: on one that was cut off it crashes."""
-    test = [str(java / "bin" / "java"), f"-XX:SharedArchiveFile={archive}", "-version"]
-    return archive.exists() and subprocess.run(test, capture_output=True, check=False).returncode == 0
+    return [str(jars.pyspark_home() / "bin" / "spark-submit"), "--master", MASTER, str(ROOT / "spark_apps" / application), *arguments]

@@ -1,4 +1,4 @@
-"""Raw tables as landing leaves them, made without Kafka: to train the class archive on, and to test with."""
+"""Raw tables as landing leaves them, made without Kafka."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
