@@ -6,13 +6,13 @@ Prints one line for each table it wrote. Exits 1 with one line on the error stre
 """
 
 import argparse
-import re
 import sys
 
-from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
+from shopnow.errors import UserError
+from shopnow.lake import failures
 from shopnow_spark import jobs
 
 
@@ -23,20 +23,20 @@ def main(arguments: list[str] | None = None) -> int:
     if "://" not in lake:
         parser.error(f"--lake {lake}: must be an address such as hdfs://127.0.0.1:9820/shopnow")
     try:
-        done = jobs.refresh(lake, SparkSession.builder.appName("compute_kpis").getOrCreate)
-    except (OSError, DeltaError) as error:
-        return _failed(lake, str(error))
+        with failures.as_user_errors(lake):
+            done = jobs.refresh(lake, SparkSession.builder.appName("compute_kpis").getOrCreate)
+    except UserError as error:
+        return _failed(error)
     except Py4JJavaError as error:
         if "java.net.ConnectException" not in str(error.java_exception):
             raise
-        return _failed(lake, str(error.java_exception))
+        return _failed(failures.failure(lake, error.java_exception))
     print("\n".join(map(summary, done)) or "nothing new")
     return 0
 
 
-def _failed(lake: str, error: str) -> int:
-    reason = " ".join(re.sub(r"\x1b\[\d+m↳?", "", error).split())  # without the tree that delta-rs draws
-    print(f"compute_kpis: the lake at {lake} failed: {reason[:300]}; check the address and that HDFS runs", file=sys.stderr)
+def _failed(error: UserError) -> int:
+    print(f"compute_kpis: {error}", file=sys.stderr)
     return 1
 
 

@@ -169,5 +169,9 @@ def test_down_leaves_no_process_and_keeps_the_data(demo, shopnow, settings):
     assert supervision.stack_processes(settings) == []
     assert {service["state"] for service in as_json(shopnow("status", "--json"))["services"]} == {"stopped"}
     shopnow("down")
+    for verb in ("topics", "verify"):
+        refused = shopnow(verb, check=False)
+        assert refused.returncode == 1
+        assert len(refused.stderr.strip().splitlines()) == 1
     shopnow("up", "kafka", "namenode", "datanode")
     assert as_json(shopnow("verify", "--json"))["ok"]

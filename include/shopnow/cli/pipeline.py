@@ -5,22 +5,23 @@ import sys
 from shopnow import connections
 from shopnow.audit.verify import Check
 from shopnow.audit.verify import verify as run_checks
+from shopnow.broker.client import Conf
 from shopnow.cli.output import Json, complain, print_json, print_table, reporter
-from shopnow.lake import lag
+from shopnow.lake import failures, lag
 from shopnow.settings import Settings
 
 
 def topics(as_json: Json = False) -> None:
     """List the topics: partitions, records in Kafka, and how many of them the lake does not have yet."""
-    in_force = connections.load(Settings.load())
-    lake = connections.lake(in_force)
+    conf, lake = _addresses()
     rows = []
-    positions = lag.positions(connections.kafka(in_force), lake)
-    for name in dict.fromkeys(each.topic for each in positions):
-        mine = [each for each in positions if each.topic == name]
-        offsets = sum(each.stable - each.earliest for each in mine)
-        records = offsets - lag.markers(lake, mine)
-        rows.append({"topic": name, "partitions": len(mine), "records": records, "lag": sum(each.lag for each in mine)})
+    with failures.as_user_errors(lake):
+        positions = lag.positions(conf, lake)
+        for name in dict.fromkeys(each.topic for each in positions):
+            mine = [each for each in positions if each.topic == name]
+            offsets = sum(each.stable - each.earliest for each in mine)
+            records = offsets - lag.markers(lake, mine)
+            rows.append({"topic": name, "partitions": len(mine), "records": records, "lag": sum(each.lag for each in mine)})
     if as_json:
         print_json({"topics": rows})
     else:
@@ -29,8 +30,9 @@ def topics(as_json: Json = False) -> None:
 
 def verify(as_json: Json = False) -> None:
     """Prove that ledger = topics = raw = events = KPIs; exits 1 and names the first difference if they are not."""
-    in_force = connections.load(Settings.load())
-    checks = run_checks(connections.kafka(in_force), connections.lake(in_force), reporter())
+    conf, lake = _addresses()
+    with failures.as_user_errors(lake):
+        checks = run_checks(conf, lake, reporter())
     if as_json:
         print_json({"ok": all(check.ok for check in checks), "checks": [check._asdict() for check in checks]})
     else:
@@ -39,6 +41,14 @@ def verify(as_json: Json = False) -> None:
     if broken:
         complain(f"{broken[0].check}: {broken[0].detail}")
         sys.exit(1)
+
+
+def _addresses() -> tuple[Conf, str]:
+    """The Kafka configuration, which complains by itself, and the lake's address, at which someone listens."""
+    in_force = connections.load(Settings.load())
+    conf, lake = connections.kafka(in_force), connections.lake(in_force)
+    failures.check_answers(lake)
+    return conf, lake
 
 
 def print_checks(checks: list[Check]) -> None:

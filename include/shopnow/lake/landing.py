@@ -11,7 +11,6 @@ commits them in order, as many at once as are ready.
 """
 
 import gc
-import re
 import time
 import uuid
 from collections import deque
@@ -23,7 +22,7 @@ from datetime import UTC, datetime
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
 from shopnow.broker import reader, topics
@@ -32,7 +31,7 @@ from shopnow.broker.reader import Ranges
 from shopnow.errors import UserError
 from shopnow.events import Topic
 from shopnow.killpoints import reach
-from shopnow.lake import encoding, receipts, tables
+from shopnow.lake import encoding, failures, receipts, tables
 from shopnow.lake.receipts import METADATA_KEY, Part, Parts
 from shopnow.lake.store import Store
 from shopnow.schemas import RAW
@@ -48,7 +47,6 @@ _STORE_THREADS = 3
 _MAX_UPLOADS = 4
 _OVERTAKEN_POLL_SECONDS = 0.2
 _OVERTAKEN_PATIENCE_SECONDS = 5.0
-_COLOUR = re.compile(r"\x1b\[\d+m↳?")
 
 
 @dataclass(frozen=True)
@@ -116,7 +114,7 @@ def land(
         UserError: no such topic, or Kafka or HDFS does not answer; what was committed stays.
     """
     done: list[Parts] = []
-    with _storage_errors(lake):
+    with failures.as_user_errors(lake):
         store = Store(lake)
         table = tables.ensure(lake, f"raw/{topic.name}", RAW, PARTITION_BY)
         while True:
@@ -321,12 +319,3 @@ def _collector_off() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
-
-
-@contextmanager
-def _storage_errors(lake: str) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, DeltaError) as error:
-        reason = " ".join(_COLOUR.sub("", str(error)).split())
-        raise UserError(f"the lake at {lake} failed: {reason[:300]}; check the address and that HDFS runs") from error

@@ -1,0 +1,29 @@
+"""What the user is told when the lake does not answer."""
+
+import socket
+
+import pytest
+
+from shopnow.errors import UserError
+from shopnow.lake import failures
+
+
+def test_one_line_without_colours_names_the_lake():
+    with pytest.raises(UserError, match=r"the lake at hdfs://n:1/x failed: Generic error\. caused by: gone;") as raised:
+        with failures.as_user_errors("hdfs://n:1/x"):
+            raise OSError("Generic error.\n\x1b[31m↳ caused by: gone")
+    assert "\n" not in str(raised.value)
+
+
+def test_nobody_listens():
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        lake = f"hdfs://127.0.0.1:{free.getsockname()[1]}/shopnow"
+        with pytest.raises(UserError, match="Connection refused"):
+            failures.check_answers(lake)
+
+
+def test_someone_listens():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        failures.check_answers(f"hdfs://127.0.0.1:{server.getsockname()[1]}/shopnow")
+    failures.check_answers("file:///tmp/lake")
