@@ -9,9 +9,9 @@ from shopnow.lake import failures
 
 
 def test_one_line_without_colours_names_the_lake():
-    with pytest.raises(UserError, match=r"the lake at hdfs://n:1/x failed: Generic error\. caused by: gone;") as raised:
-        with failures.as_user_errors("hdfs://n:1/x"):
-            raise OSError("Generic error.\n\x1b[31m↳ caused by: gone")
+    expected = r"the lake at hdfs://n:1/x failed: Generic error\. caused by: gone;"
+    with pytest.raises(UserError, match=expected) as raised, failures.as_user_errors("hdfs://n:1/x"):
+        raise OSError("Generic error.\n\x1b[31m↳ caused by: gone")
     assert "\n" not in str(raised.value)
 
 
