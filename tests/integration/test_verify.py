@@ -86,7 +86,7 @@ def touched(pipeline):
 
 def test_a_lost_raw_row_is_named(pipeline, touched):
     table = touched("raw/orders")
-    row = table.to_pyarrow_table(columns=["topic_id", "partition", "offset"]).slice(0, 1).to_pylist()[0]
+    row = tables.read(table, ["partition", "offset"]).slice(0, 1).to_pylist()[0]
     table.delete(f'partition = {row["partition"]} AND "offset" = {row["offset"]}')
     found = broken(pipeline)
     assert f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, not so in raw" in found["topics = raw"]
@@ -95,7 +95,7 @@ def test_a_lost_raw_row_is_named(pipeline, touched):
 
 def test_a_doubled_raw_row_is_named(pipeline, touched):
     table = touched("raw/payments")
-    rows = table.to_pyarrow_table()
+    rows = tables.read(table)
     write_deltalake(table, rows.slice(0, 1), mode="append")
     found = broken(pipeline)
     assert "payments" in found["topics = raw"]
@@ -110,7 +110,7 @@ def test_a_changed_figure_is_named_to_the_cent(pipeline, touched):
 # Last: what is in Kafka stays there.
 def test_a_record_of_the_generators_that_the_ledger_does_not_know_is_named(pipeline):
     conf, _ = pipeline
-    raw = tables.open_table(pipeline[1], "raw/stock").to_pyarrow_table(columns=["value", "key"]).slice(0, 1).to_pylist()[0]
+    raw = tables.read(tables.open_table(pipeline[1], "raw/stock"), ["value", "key"]).slice(0, 1).to_pylist()[0]
     send(conf, "stock", raw["value"], key=raw["key"], headers=[PRODUCER_HEADER])
     # Seen once the ledger has come past it.
     generate(conf, f"verify-{uuid.uuid4()}", sessions=50, seed=5)
