@@ -18,7 +18,7 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"])
-        page = browser.new_page(viewport={"width": 1280, "height": 800}, base_url=airflow.url(settings))
+        page = browser.new_page(viewport={"width": 1280, "height": 1000}, base_url=airflow.url(settings))
         page.goto("/")
         page.fill("[name=username]", airflow.USERNAME)
         page.fill("[name=password]", airflow.password(settings))
