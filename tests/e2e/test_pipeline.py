@@ -146,8 +146,12 @@ def test_a_stock_out_on_the_topic_wakes_the_pipeline(demo, settings):
             return runs["total_entries"] > before
 
         assert supervision.wait_until(woken, 2 * MINUTE, interval=2)
-        runs = api.get("/dags/await_stock_out/dagRuns").raise_for_status().json()["dag_runs"]
-        assert "success" in {run["state"] for run in runs}
+
+        def waits_again() -> bool:
+            states = [run["state"] for run in api.get("/dags/await_stock_out/dagRuns").raise_for_status().json()["dag_runs"]]
+            return "success" in states and "running" in states
+
+        assert supervision.wait_until(waits_again, MINUTE, interval=1)
 
 
 def test_wrong_params_are_refused_by_the_form(demo, settings):
