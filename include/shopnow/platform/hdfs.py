@@ -5,18 +5,9 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from shopnow.errors import UserError
-from shopnow.platform import jars
+from shopnow.platform import jars, jvm
 from shopnow.settings import Settings
 
-_LOG4J = """\
-status = error
-rootLogger.level = warn
-rootLogger.appenderRef.stdout.ref = stdout
-appender.stdout.type = Console
-appender.stdout.name = stdout
-appender.stdout.layout.type = PatternLayout
-appender.stdout.layout.pattern = %d{ISO8601} %-5p %c{1} %m%n
-"""
 _NAMENODE = "org.apache.hadoop.hdfs.server.namenode.NameNode"
 _DATANODE = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 # The minicluster jar holds the daemons; what they run on is in the pyspark package already.
@@ -45,7 +36,7 @@ def prepare(settings: Settings, java: Path) -> None:
     home = settings.data_dir / "hdfs"
     conf = home / "conf"
     conf.mkdir(parents=True, exist_ok=True)
-    (conf / "log4j2.properties").write_text(_LOG4J)
+    (conf / "log4j2.properties").write_text(jvm.LOG4J)
     _write_site(conf / "core-site.xml", {"fs.defaultFS": f"hdfs://127.0.0.1:{settings.ports['namenode']}", "hadoop.tmp.dir": home / "tmp"})
     _write_site(conf / "hdfs-site.xml", _hdfs_site(settings))
     if (home / "name" / "current" / "VERSION").exists():
@@ -59,15 +50,7 @@ def prepare(settings: Settings, java: Path) -> None:
 
 def _java(settings: Settings, java: Path) -> list[str]:
     classpath = [settings.data_dir / "hdfs" / "conf", *jars.classpath("hdfs"), *map(jars.pyspark_jar, _FROM_PYSPARK)]
-    return [
-        str(java / "bin" / "java"),
-        f"-Xmx{settings.hdfs_heap_mb}m",
-        "-XX:+UseSerialGC",
-        "-XX:+ExitOnOutOfMemoryError",
-        "-Djava.net.preferIPv4Stack=true",
-        "-cp",
-        ":".join(map(str, classpath)),
-    ]
+    return jvm.command(java, settings.hdfs_heap_mb, classpath)
 
 
 def _hdfs_site(settings: Settings) -> dict[str, str | int | Path]:

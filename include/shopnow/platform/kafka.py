@@ -4,17 +4,11 @@ import subprocess
 from pathlib import Path
 
 from shopnow.errors import UserError
-from shopnow.platform import jars
+from shopnow.platform import jars, jvm
 from shopnow.settings import Settings
 
-_LOG4J = """\
-status = error
-rootLogger.level = warn
-rootLogger.appenderRef.stdout.ref = stdout
-appender.stdout.type = Console
-appender.stdout.name = stdout
-appender.stdout.layout.type = PatternLayout
-appender.stdout.layout.pattern = %d{ISO8601} %-5p %c{1} %m%n
+_LOG4J = f"""\
+{jvm.LOG4J}
 logger.server.name = kafka.server
 logger.server.level = info
 """
@@ -50,17 +44,8 @@ def prepare(settings: Settings, java: Path) -> None:
 
 
 def _java(settings: Settings, java: Path) -> list[str]:
-    home = settings.data_dir / "kafka"
-    return [
-        str(java / "bin" / "java"),
-        f"-Xmx{settings.kafka_heap_mb}m",
-        "-XX:+UseSerialGC",
-        "-XX:+ExitOnOutOfMemoryError",
-        "-Djava.net.preferIPv4Stack=true",
-        f"-Dlog4j2.configurationFile={home / 'log4j2.properties'}",
-        "-cp",
-        ":".join(map(str, jars.classpath("kafka"))),
-    ]
+    log = f"-Dlog4j2.configurationFile={settings.data_dir / 'kafka' / 'log4j2.properties'}"
+    return jvm.command(java, settings.kafka_heap_mb, jars.classpath("kafka"), log)
 
 
 def _properties(settings: Settings) -> dict[str, str | int | Path]:
