@@ -1,5 +1,6 @@
 """The real services, started once for the suite on free ports; a test that names `kafka` or `lake` runs against them."""
 
+import logging
 import os
 import socket
 import tempfile
@@ -79,5 +80,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
             environment.setenv(name, value)
         builder = SparkSession.builder.master(platform_spark.MASTER).appName("tests")
         session = builder.config(map=platform_spark.conf(settings)).getOrCreate()
+    # It still logs when the interpreter ends, to a stream that is closed by then.
+    logging.getLogger("py4j").setLevel(logging.WARNING)
     yield session
     session.stop()
