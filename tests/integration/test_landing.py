@@ -88,8 +88,9 @@ def assert_exactly_once(conf: dict[str, str], lake: str, name: str, records: int
     in_kafka = digests.kafka_digests(conf, name, state.partitions)
     assert in_raw == {partition: digest for partition, digest in in_kafka.items() if digest.rows}
     assert sum(digest.rows for digest in in_raw.values()) == records
-    reached = {landing.app_id(state.topic_id, partition): end for partition, (_, end) in state.partitions.items() if end}
-    assert {app: end for app, end in digests.landed(lake, "payments").items() if app.startswith(state.topic_id)} == reached
+    reached = {landing.app_id(state.topic_id, partition): end or None for partition, (_, end) in state.partitions.items()}
+    table = tables.open_table(lake, "raw/payments")
+    assert {app: table.transaction_version(app) for app in reached} == reached
     of_topic = [row for row in receipts.receipts(lake, "payments").to_pylist() if row["topic_id"] == state.topic_id]
     for partition, digest in in_raw.items():
         parts = [row for row in of_topic if row["partition"] == partition]

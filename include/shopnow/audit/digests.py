@@ -8,17 +8,11 @@ from deltalake import DeltaTable
 from shopnow.broker import reader
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Ranges
-from shopnow.lake import log, tables
+from shopnow.lake import tables
 from shopnow.lake.digest import NOTHING, Digest, digest
 
 Digests = dict[int, Digest]
 """A digest by partition."""
-
-
-def landed(lake: str, topic: str, version: int | None = None) -> dict[str, int]:
-    """How far `raw/{topic}` has read, as of a version of it: the next offset by `{topic_id}/{partition}`."""
-    name = f"raw/{topic}"
-    return log.app_transactions(lake, name, tables.open_table(lake, name).version() if version is None else version)
 
 
 def kafka_digests(conf: Conf, kafka_topic: str, ranges: Ranges) -> Digests:

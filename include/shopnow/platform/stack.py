@@ -80,7 +80,9 @@ def _start_airflow(settings: Settings, home: Path, names: set[str], report: Repo
         _start(settings, home, wanted, report)
     if "airflow-api-server" in wanted:
         with airflow_api.connect(settings) as api:
-            supervision.wait_until(lambda: airflow_api.all_parsed(api), seconds=START_SECONDS, interval=1)
+            if not supervision.wait_until(lambda: airflow_api.all_parsed(api), START_SECONDS, interval=1):
+                log = supervision.logs(settings) / "airflow-dag-processor.log"
+                raise UserError(f"Airflow has not loaded every DAG file after {START_SECONDS} s: see {log}")
             airflow_api.unpause(api)
 
 

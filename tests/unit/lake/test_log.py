@@ -12,16 +12,6 @@ def commit(table: DeltaTable, app: str, version: int) -> None:
     table.update_incremental()
 
 
-def test_app_transactions_as_of_a_version_with_or_without_a_checkpoint(tmp_path: Path) -> None:
-    lake = tmp_path.as_uri()
-    table = tables.ensure(lake, "raw/x", RAW)
-    commit(table, "a", 1)
-    commit(table, "b", 5)
-    table.create_checkpoint()
-    commit(table, "a", 2)
-    assert [log.app_transactions(lake, "raw/x", version) for version in range(4)] == [{}, {"a": 1}, {"a": 1, "b": 5}, {"a": 2, "b": 5}]
-
-
 def test_commits_are_what_was_written_under_the_version_they_have(tmp_path: Path) -> None:
     lake = tmp_path.as_uri()
     table = tables.ensure(lake, "raw/x", RAW)
