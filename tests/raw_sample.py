@@ -45,7 +45,7 @@ def land_records(lake: str, topic: Topic, values: Sequence[bytes | None], partit
         pa.Table.from_batches([rows]).append_column("ingest_date", dates).select(RAW.names).cast(RAW),
         mode="append",
         commit_properties=CommitProperties(
-            custom_metadata={receipts.METADATA_KEY: receipts.dumps(topic.name, topic_id, {partition: part})},
+            custom_metadata={receipts.RECEIPTS.key: receipts.dumps(topic.name, topic_id, {partition: part})},
             app_transactions=[Transaction(app_id, part.end)],
         ),
     )

@@ -32,7 +32,7 @@ from shopnow.errors import UserError
 from shopnow.events import Topic
 from shopnow.killpoints import reach
 from shopnow.lake import encoding, failures, receipts, tables
-from shopnow.lake.receipts import METADATA_KEY, Part, Parts
+from shopnow.lake.receipts import RECEIPTS, Part, Parts
 from shopnow.lake.store import Store
 from shopnow.schemas import RAW
 
@@ -250,7 +250,7 @@ def _commit(
         raise UserError(f"topic {plan.kafka_topic} was deleted and created again while it was read; run again")
     parts = receipts.merged(parts for parts, _ in ready)
     transactions = [Transaction(app_id(plan.topic_id, partition), part.end) for partition, part in parts.items()]
-    metadata = {METADATA_KEY: receipts.dumps(topic.name, plan.topic_id, parts)}
+    metadata = {RECEIPTS.key: receipts.dumps(topic.name, plan.topic_id, parts)}
     reach("land:commit")
     try:
         table.create_write_transaction(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from shopnow.lake import log
-from shopnow.lake.receipts import METADATA_KEY
+from shopnow.lake.receipts import RECEIPTS
 
 _LOOK_BACK = 10
 
@@ -33,7 +33,7 @@ def sources(lake: str, name: str, version: int) -> dict[str, int]:
     # As a rule the newest commit tells; maintenance in between does not.
     for first in sorted({max(version - _LOOK_BACK, 0), 0}, reverse=True):
         for _, actions in reversed(list(log.commits(lake, name, version, first))):
-            if described := _described(_info(actions)):
+            if described := _described(log.info(actions)):
                 return described
     return {}
 
@@ -51,7 +51,7 @@ def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[Off
         return None
     found: dict[tuple[str, int], OffsetRange] = {}
     for actions in commits:
-        if receipt := _info(actions).get(METADATA_KEY):
+        if receipt := log.info(actions).get(RECEIPTS.key):
             for part in _ranges(json.loads(receipt)):
                 known = found.get(part[:2], part)
                 found[part[:2]] = part._replace(start=min(part.start, known.start), end=max(part.end, known.end))
@@ -79,10 +79,6 @@ def _commits(lake: str, name: str, after: int | None, until: int) -> list[log.Ac
         return []
     commits = [actions for _, actions in log.commits(lake, name, until, after + 1)]
     return commits if len(commits) == until - after else None
-
-
-def _info(actions: log.Actions) -> dict[str, Any]:
-    return next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
 
 
 def _described(info: dict[str, Any]) -> dict[str, int]:

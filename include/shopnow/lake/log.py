@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from deltalake.fs import DeltaStorageHandler
@@ -18,14 +17,15 @@ _COMMIT = re.compile(r"^(\d{20})\.json$")
 
 def commits(lake: str, name: str, last: int, first: int = 0) -> Iterator[tuple[int, Actions]]:
     """The commits of a table from version `first` to `last` that its log still holds: version and actions, the oldest first."""
-    log = _log(lake, name)
-    versions = [version for version in _versions(log) if first <= version <= last]
-    with ThreadPoolExecutor(8) as readers:
-        yield from zip(versions, readers.map(lambda version: _actions(log, version), versions), strict=True)
+    log = PyFileSystem(DeltaStorageHandler(f"{tables.uri(lake, name)}/_delta_log"))
+    for version in _versions(log):
+        if first <= version <= last:
+            yield version, _actions(log, version)
 
 
-def _log(lake: str, name: str) -> PyFileSystem:
-    return PyFileSystem(DeltaStorageHandler(f"{tables.uri(lake, name)}/_delta_log"))
+def info(actions: Actions) -> dict[str, Any]:
+    """What a commit says of itself; empty if nothing."""
+    return next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
 
 
 def _versions(log: PyFileSystem) -> list[int]:

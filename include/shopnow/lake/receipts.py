@@ -1,4 +1,4 @@
-"""Receipts: what each landing commit took from Kafka, kept in the commit's own metadata.
+"""Receipts: what each landing commit took from Kafka, told by the commit itself and kept in the table `receipts`.
 
 They let anyone prove completeness by content: the digests of all receipts of a partition add up to that of its rows.
 """
@@ -11,30 +11,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from shopnow.lake import log, tables
+from shopnow.events import TOPICS
+from shopnow.lake import statements
 from shopnow.lake.digest import NOTHING, Digest
+from shopnow.lake.statements import Statement
 from shopnow.schemas import TIMESTAMP
-
-METADATA_KEY = "receipt"
-
-SCHEMA = pa.schema(
-    [
-        pa.field("topic", pa.string()),
-        pa.field("topic_id", pa.string()),
-        pa.field("partition", pa.int32()),
-        pa.field("start_offset", pa.int64(), metadata={"comment": "first offset of the range"}),
-        pa.field("end_offset", pa.int64(), metadata={"comment": "the offset after its last"}),
-        pa.field("rows", pa.int64()),
-        pa.field("quarantined", pa.int64()),
-        pa.field("markers", pa.int64(), metadata={"comment": "offsets without a committed record"}),
-        pa.field("first_event_time", TIMESTAMP),
-        pa.field("last_event_time", TIMESTAMP),
-        pa.field("digest", pa.string()),
-        pa.field("version", pa.int64(), metadata={"comment": "table version of the commit"}),
-        pa.field("committed_at", TIMESTAMP),
-    ]
-)
-"""One row for each partition of each commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,29 +85,35 @@ def dumps(topic: str, topic_id: str, parts: Parts) -> str:
 
 
 def receipts(lake: str, topic: str, version: int | None = None) -> pa.Table:
-    """The receipts of `raw/{topic}` that its log still holds, up to `version`, the oldest first; columns as in `SCHEMA`."""
-    name = f"raw/{topic}"
-    last = tables.open_table(lake, name).version() if version is None else version
-    rows = [row for number, actions in log.commits(lake, name, last) for row in _rows(number, actions)]
-    return pa.Table.from_pylist(rows, SCHEMA)
+    """The receipts of `raw/{topic}` up to a version, the oldest first: one row for each partition of each commit."""
+    return statements.said(lake, RECEIPTS, f"raw/{topic}", version)
 
 
-def _rows(version: int, actions: log.Actions) -> Iterator[dict[str, Any]]:
-    commit = next((action["commitInfo"] for action in actions if METADATA_KEY in action.get("commitInfo", ())), None)
-    if commit is None:
-        return
-    receipt = json.loads(commit[METADATA_KEY])
+def _rows(receipt: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for part in receipt["partitions"]:
-        yield {
-            **part,
-            "topic": receipt["topic"],
-            "topic_id": receipt["topic_id"],
-            "first_event_time": _time(part["first_event_time"]),
-            "last_event_time": _time(part["last_event_time"]),
-            "version": version,
-            "committed_at": commit["timestamp"] * 1000,
-        }
+        times = {name: part[name] and datetime.fromisoformat(part[name]) for name in ("first_event_time", "last_event_time")}
+        yield {"topic": receipt["topic"], "topic_id": receipt["topic_id"], **part, **times}
 
 
-def _time(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None
+RECEIPTS = Statement(
+    table="receipts",
+    key="receipt",
+    columns=pa.schema(
+        [
+            pa.field("topic", pa.string()),
+            pa.field("topic_id", pa.string()),
+            pa.field("partition", pa.int32()),
+            pa.field("start_offset", pa.int64(), metadata={"comment": "first offset of the range"}),
+            pa.field("end_offset", pa.int64(), metadata={"comment": "the offset after its last"}),
+            pa.field("rows", pa.int64()),
+            pa.field("quarantined", pa.int64()),
+            pa.field("markers", pa.int64(), metadata={"comment": "offsets without a committed record"}),
+            pa.field("first_event_time", TIMESTAMP),
+            pa.field("last_event_time", TIMESTAMP),
+            pa.field("digest", pa.string()),
+        ]
+    ),
+    sources=tuple(f"raw/{topic}" for topic in TOPICS),
+    rows=_rows,
+)
+"""What each landing commit took from each partition."""

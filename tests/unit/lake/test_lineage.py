@@ -6,7 +6,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from shopnow.lake import lineage, receipts, tables
 from shopnow.lake.lineage import OffsetRange
-from shopnow.lake.receipts import METADATA_KEY, Part
+from shopnow.lake.receipts import RECEIPTS, Part
 
 SCHEMA = pa.schema([("x", pa.int64()), ("ingest_date", pa.string()), ("event_date", pa.string())])
 
@@ -53,10 +53,10 @@ def test_sources_are_found_behind_much_maintenance(lake):
 
 def test_new_offsets_are_those_of_the_receipts_since(lake):
     raw = table(lake, "ingest_date")
-    write(raw, "2026-11-01", **{METADATA_KEY: receipt("id", p0=(0, 5))})
-    write(raw, "2026-11-01", **{METADATA_KEY: receipt("id", p0=(5, 9), p1=(0, 2))})
-    write(raw, "2026-11-02", **{METADATA_KEY: receipt("id", p1=(2, 3))})
-    write(raw, "2026-11-02", **{METADATA_KEY: receipt("recreated", p0=(0, 4))})
+    write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 5))})
+    write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(5, 9), p1=(0, 2))})
+    write(raw, "2026-11-02", **{RECEIPTS.key: receipt("id", p1=(2, 3))})
+    write(raw, "2026-11-02", **{RECEIPTS.key: receipt("recreated", p0=(0, 4))})
     assert lineage.new_offsets(lake, "t", 1, 4) == [
         OffsetRange("id", 0, 5, 9),
         OffsetRange("id", 1, 0, 3),
@@ -70,7 +70,7 @@ def test_new_offsets_are_those_of_the_receipts_since(lake):
 def test_compaction_makes_nothing_new(lake):
     raw = table(lake, "ingest_date")
     for start in range(3):
-        write(raw, "2026-11-01", **{METADATA_KEY: receipt("id", p0=(start, start + 1))})
+        write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(start, start + 1))})
     made = raw.version()
     raw.optimize.compact()
     assert raw.version() == made + 1
@@ -81,7 +81,7 @@ def test_compaction_makes_nothing_new(lake):
 @pytest.mark.parametrize("change", ["append", "delete"])
 def test_everything_may_be_new_after_a_change_without_a_receipt(lake, change):
     raw = table(lake, "ingest_date")
-    write(raw, "2026-11-01", **{METADATA_KEY: receipt("id", p0=(0, 1))})
+    write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 1))})
     write(raw, "2026-11-01") if change == "append" else raw.delete("x = 1")
     assert lineage.new_offsets(lake, "t", 1, raw.version()) is None
 
@@ -89,7 +89,7 @@ def test_everything_may_be_new_after_a_change_without_a_receipt(lake, change):
 def test_everything_may_be_new_without_a_version_or_a_log(lake, tmp_path):
     raw = table(lake)
     for _ in range(3):
-        write(raw, "2026-11-01", **{METADATA_KEY: receipt("id", p0=(0, 1))})
+        write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 1))})
     assert lineage.new_offsets(lake, "t", None, 3) is None
     assert lineage.changed_dates(lake, "t", None, 3) is None
     (tmp_path / "t" / "_delta_log" / f"{2:020}.json").unlink()

@@ -1,0 +1,88 @@
+import json
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import CommitProperties, DeltaTable, write_deltalake
+
+from shopnow.errors import UserError
+from shopnow.lake import statements, tables
+from shopnow.lake.statements import Statement, collect, said
+
+WORDS = Statement(
+    table="words",
+    key="word",
+    columns=pa.schema([pa.field("word", pa.string())]),
+    sources=("one", "other"),
+    rows=lambda heard: [{"word": word} for word in heard],
+)
+
+
+def say(lake: str, source: str, *words: str) -> None:
+    metadata = {"word": json.dumps(words)} if words else {}
+    write_deltalake(
+        tables.uri(lake, source), pa.table({"x": [1]}), mode="append", commit_properties=CommitProperties(custom_metadata=metadata)
+    )
+
+
+def words(lake: str, source: str, upto: int | None = None) -> list[tuple[int, str]]:
+    found = said(lake, WORDS, source, upto)
+    assert found.schema == WORDS.schema
+    return [(row["version"], row["word"]) for row in found.to_pylist()]
+
+
+def test_what_was_said_is_told_from_the_log_and_from_the_table_alike(tmp_path: Path) -> None:
+    lake = str(tmp_path)
+    assert words(lake, "one") == []
+    say(lake, "one", "a", "b")
+    say(lake, "one")
+    say(lake, "other", "x")
+    assert words(lake, "one") == [(0, "a"), (0, "b")]
+    assert collect(lake, WORDS) == 3
+    say(lake, "one", "c")
+    assert words(lake, "one") == [(0, "a"), (0, "b"), (2, "c")]
+    assert words(lake, "one", upto=1) == [(0, "a"), (0, "b")]
+    assert words(lake, "other") == [(0, "x")]
+
+
+def test_is_collected_once(tmp_path: Path) -> None:
+    lake = str(tmp_path)
+    say(lake, "one", "a")
+    assert [collect(lake, WORDS), collect(lake, WORDS)] == [1, 0]
+    say(lake, "one")
+    assert collect(lake, WORDS) == 0
+    say(lake, "one", "b")
+    assert collect(lake, WORDS) == 1
+    [row] = tables.read(tables.open_table(lake, "words"), predicate="word = 'b'").to_pylist()
+    assert (row["source"], row["version"], row["date"]) == ("one", 2, row["committed_at"].date())
+    assert isinstance(row["date"], date)
+
+
+def test_two_who_collect_at_once_collect_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = str(tmp_path)
+    say(lake, "one", "a")
+
+    def overtake(point: str) -> None:
+        monkeypatch.undo()
+        assert collect(lake, WORDS) == 1
+
+    monkeypatch.setattr(statements, "reach", overtake)
+    assert collect(lake, WORDS) == 0
+    assert words(lake, "one") == [(0, "a")]
+    assert tables.open_table(lake, "words").count() == 1
+
+
+def test_what_was_collected_outlives_the_log_and_what_was_not_is_missed(tmp_path: Path) -> None:
+    lake = str(tmp_path)
+    say(lake, "one", "a")
+    collect(lake, WORDS)
+    say(lake, "one", "b")
+    DeltaTable(tables.uri(lake, "one")).create_checkpoint()
+    log = tmp_path / "one" / "_delta_log"
+    (log / f"{0:020}.json").unlink()
+    assert words(lake, "one") == [(0, "a"), (1, "b")]
+    say(lake, "one", "c")
+    (log / f"{1:020}.json").unlink()
+    with pytest.raises(UserError, match="the log of one no longer has version 1, which was not yet collected into words"):
+        said(lake, WORDS, "one")
