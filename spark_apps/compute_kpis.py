@@ -31,19 +31,13 @@ def main(arguments: list[str] | None = None) -> int:
         if "java.net.ConnectException" not in str(error.java_exception):
             raise
         return _failed(failures.failure(lake, error.java_exception))
-    print("\n".join(map(summary, done)) or "nothing new")
+    print("\n".join(each.summary() for each in done) or "nothing new")
     return 0
 
 
 def _failed(error: UserError) -> int:
     print(f"compute_kpis: {error}", file=sys.stderr)
     return 1
-
-
-def summary(table: jobs.Refreshed) -> str:
-    read = "" if table.read is None else f"{table.read:,} new events, "
-    dates = ", ".join(table.dates if len(table.dates) < 4 else (f"{len(table.dates)} dates", f"{table.dates[0]} to {table.dates[-1]}"))
-    return f"{table.table}: {read}{table.written:,} rows written{dates and f' ({dates})'}"
 
 
 if __name__ == "__main__":

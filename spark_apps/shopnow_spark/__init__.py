@@ -1,1 +1,1 @@
-"""What the Spark applications are made of: transformations are functions DataFrame -> DataFrame, reading and writing is in `jobs`."""
+"""What the Spark applications are made of: `events` and `kpis` are functions DataFrame -> DataFrame, all else reads and writes."""

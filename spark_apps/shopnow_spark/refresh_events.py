@@ -1,0 +1,65 @@
+"""New rows of raw tables into events tables."""
+
+from delta.exceptions import ConcurrentAppendException, ConcurrentDeleteReadException, ConcurrentTransactionException
+from delta.tables import DeltaTable as SparkTable
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from shopnow import schemas
+from shopnow.events import Topic
+from shopnow.killpoints import reach
+from shopnow.lake import lineage, tables
+from shopnow_spark import events, frames
+from shopnow_spark.frames import Start
+from shopnow_spark.refreshed import Refreshed
+
+ATTEMPTS = 3
+
+
+def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
+    """Takes the new rows of `raw/{topic}` into `events/{topic}`; None if there are none."""
+    source, target = f"raw/{topic.name}", f"events/{topic.name}"
+    for attempt in range(ATTEMPTS):
+        version = tables.ensure(lake, target, schemas.events(topic), ["event_date"]).version()
+        raw = frames.open_or_none(lake, source)
+        if raw is None or not raw.file_uris():
+            return None
+        ranges = lineage.new_offsets(lake, source, lineage.sources(lake, target, version).get(source), raw.version())
+        if ranges == []:
+            return None
+        reach("kpi:plan")
+        records = raw.count() if ranges is None else sum(each.end - each.start for each in ranges)
+        spark = frames.session(start(), lineage.describe({source: raw.version()}), raw.version(), records)
+        rows = events.typed(events.within(frames.read(spark, raw, frames.pruning(ranges)), ranges), topic)
+        try:
+            return _insert(spark, lake, target, rows)
+        except (ConcurrentAppendException, ConcurrentDeleteReadException, ConcurrentTransactionException):
+            if attempt + 1 == ATTEMPTS:
+                raise
+    return None
+
+
+def _insert(spark: SparkSession, lake: str, name: str, rows: DataFrame) -> Refreshed:
+    """Adds the events whose event_id the table does not have yet."""
+    by_date = rows.groupBy(F.col("event_date").cast("string").alias("date"))
+    days = (
+        by_date.agg(F.count("*").alias("rows"), F.min("event_id").alias("low"), F.max("event_id").alias("high")).orderBy("date").collect()
+    )
+    # An event_id begins with its time, so those of a day lie close together: with one range of them a day, Delta's file
+    # statistics leave all other files unread, yet a duplicate is found even under another date.
+    known = F.lit(False)
+    for day in days:
+        known |= F.col("known.event_id").between(day["low"], day["high"])
+    reach("kpi:events")
+    inserted = (
+        SparkTable.forPath(spark, tables.uri(lake, name))
+        .alias("known")
+        # A merge, not an append: it commits against the rows it looked at, so of two runs at once one starts over.
+        .merge(events.first_of_each(rows).alias("new"), known & (F.col("known.event_id") == F.col("new.event_id")))
+        .whenNotMatchedInsertAll()
+        .execute()
+        .first()
+    )
+    reach("kpi:events_committed")
+    written = inserted["num_inserted_rows"] if inserted else 0  # no answer if another run was here first
+    return Refreshed(name, sum(day["rows"] for day in days), written, [day["date"] for day in days])
