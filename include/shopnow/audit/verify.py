@@ -211,7 +211,7 @@ def _events_kpis(lake: str, pinned: Pinned) -> str:
         table = pinned.kpis[kpi.name]
         made_from = lineage.sources(lake, kpi.name, table.version())
         events = [
-            tables.read(tables.open_table(lake, source, made_from[source]))
+            tables.read(_settled(lake, source, made_from[source]))
             for source in (f"events/{topic}" for topic in kpi.topics)
             if source in made_from
         ]
@@ -236,7 +236,12 @@ def _raw_behind(lake: str, events: DeltaTable, name: str) -> DeltaTable | None:
     """The raw table at the version this events table was made from; None if it has none yet."""
     source = name.replace("events/", "raw/")
     version = lineage.sources(lake, name, events.version()).get(source)
-    return None if version is None else tables.open_table(lake, source, version)
+    return None if version is None else _settled(lake, source, version)
+
+
+def _settled(lake: str, name: str, version: int) -> DeltaTable:
+    """The table with the rows of that version, in files that VACUUM has not taken."""
+    return tables.open_table(lake, name, lineage.settled(lake, name, version, tables.open_table(lake, name).version()))
 
 
 def _decoded(raw: DeltaTable, decode: Callable) -> tuple[pa.Table, int]:

@@ -8,10 +8,13 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from shopnow.lake import log
+from shopnow.lake import amendments, log
+from shopnow.lake.amendments import Kind
 from shopnow.lake.receipts import RECEIPTS
 
 _LOOK_BACK = 10
+# Kinds of amendment that bring no row which the derived tables do not have.
+_TAKES_AWAY = (Kind.ERASURE, Kind.EXPIRY)
 
 
 class OffsetRange(NamedTuple):
@@ -55,7 +58,7 @@ def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[Off
             for part in _ranges(json.loads(receipt)):
                 known = found.get(part[:2], part)
                 found[part[:2]] = part._replace(start=min(part.start, known.start), end=max(part.end, known.end))
-        elif _changed_partitions(actions, "ingest_date"):
+        elif _changed_partitions(actions, "ingest_date") and _amendment(actions) not in _TAKES_AWAY:
             return None  # rows changed otherwise than by landing
     return [found[key] for key in sorted(found)]
 
@@ -71,6 +74,25 @@ def changed_dates(lake: str, name: str, after: int | None, until: int) -> set[st
     return {date for actions in commits for date in _changed_partitions(actions, "event_date") if date}
 
 
+def settled(lake: str, name: str, version: int, upto: int) -> int:
+    """The newest version, at most `upto`, that has the same rows as `version`.
+
+    Compaction writes the same rows into other files, and VACUUM later takes those they were in: who still has to read what a
+    derived table was made from reads this version. Erasure is passed over as well: what it took is to be read by no one.
+    """
+    for number, actions in log.commits(lake, name, upto, version + 1):
+        if number != version + 1 or not _keeps_rows(actions):
+            break
+        version = number
+    return version
+
+
+def _keeps_rows(actions: log.Actions) -> bool:
+    """Whether a commit changed no row, or only erased some."""
+    files = (action.get("add") or action.get("remove") for action in actions)
+    return not any(file and file.get("dataChange") for file in files) or _amendment(actions) is Kind.ERASURE
+
+
 def _commits(lake: str, name: str, after: int | None, until: int) -> list[log.Actions] | None:
     """The commits in between; None if there is no version to start from, or the log has been cleaned up since."""
     if after is None:
@@ -79,6 +101,11 @@ def _commits(lake: str, name: str, after: int | None, until: int) -> list[log.Ac
         return []
     commits = [actions for _, actions in log.commits(lake, name, until, after + 1)]
     return commits if len(commits) == until - after else None
+
+
+def _amendment(actions: log.Actions) -> Kind | None:
+    found = amendments.read(actions)
+    return found.kind if found else None
 
 
 def _described(info: dict[str, Any]) -> dict[str, int]:

@@ -4,7 +4,8 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
-from shopnow.lake import lineage, receipts, tables
+from shopnow.lake import amendments, lineage, receipts, tables
+from shopnow.lake.amendments import Amendment, Kind
 from shopnow.lake.lineage import OffsetRange
 from shopnow.lake.receipts import RECEIPTS, Part
 
@@ -106,3 +107,42 @@ def test_changed_dates_are_those_of_rows_added_or_removed(lake):
     assert lineage.changed_dates(lake, "t", 1, 3) == {"2026-11-03", "2026-10-01"}
     events.delete("event_date = '2026-11-02'")
     assert lineage.changed_dates(lake, "t", 3, events.version()) == {"2026-11-02"}
+
+
+def test_settled_passes_over_what_changes_no_row_and_over_erasure(lake):
+    raw = table(lake, "ingest_date")
+    for start in range(3):
+        write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(start, start + 1))})
+    assert lineage.settled(lake, "t", 1, 3) == 1
+    raw.optimize.compact()
+    assert raw.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+    compacted = raw.version()
+    assert lineage.settled(lake, "t", 3, 3) == 3
+    assert lineage.settled(lake, "t", 3, 4) == 4
+    assert lineage.settled(lake, "t", 3, compacted) == compacted
+    write(raw, "2026-11-02")
+    raw.delete("ingest_date = '2026-11-02'", commit_properties=amendment(Kind.ERASURE))
+    raw.delete(commit_properties=amendment(Kind.EXPIRY))
+    assert lineage.settled(lake, "t", 3, raw.version()) == compacted
+    assert lineage.settled(lake, "t", compacted + 1, raw.version()) == raw.version() - 1
+
+
+def test_settled_goes_no_further_than_the_log_is_whole(lake, tmp_path):
+    raw = table(lake, "ingest_date")
+    for _ in range(5):
+        write(raw)
+    assert lineage.settled(lake, "t", 0, 5) == 5
+    (tmp_path / "t" / "_delta_log" / f"{3:020}.json").unlink()
+    assert lineage.settled(lake, "t", 0, 5) == 2
+
+
+@pytest.mark.parametrize("kind", [Kind.ERASURE, Kind.EXPIRY])
+def test_what_is_taken_away_makes_nothing_new(lake, kind):
+    raw = table(lake, "ingest_date")
+    write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 1))})
+    raw.delete(commit_properties=amendment(kind))
+    assert lineage.new_offsets(lake, "t", 1, raw.version()) == []
+
+
+def amendment(kind: Kind) -> CommitProperties:
+    return CommitProperties(custom_metadata={amendments.METADATA_KEY: amendments.dumps(Amendment(kind, "", "test"))})
