@@ -10,7 +10,7 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 from shopnow import events
 from shopnow.broker.reader import Chunk
 from shopnow.events import TOPIC_OF, TOPICS, Event, Topic
-from shopnow.lake import encoding, landing, receipts, tables
+from shopnow.lake import encoding, landing, offsets, receipts, tables
 from shopnow.schemas import RAW
 
 
@@ -27,7 +27,7 @@ def land_records(lake: str, topic: Topic, values: Sequence[bytes | None], partit
     """Appends records, valid or not, to `raw/{topic}` at the next offsets of the partition."""
     name, topic_id = f"raw/{topic.name}", topic_id or f"{topic.name}-id"
     table = tables.ensure(lake, name, RAW, landing.PARTITION_BY)
-    app_id = landing.app_id(topic_id, partition)
+    app_id = offsets.app_id(topic_id, partition)
     start, now = table.transaction_version(app_id) or 0, datetime.now(UTC)
     count = len(values)
     chunk = Chunk(

@@ -5,28 +5,25 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
 import pyarrow as pa
 import pytest
-from confluent_kafka import Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
-from msgspec import convert
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewPartitions
 
+from kafka_topics import PARTITIONS, payment, send, topic
 from shopnow import events
 from shopnow.audit import digests
 from shopnow.broker import topics
-from shopnow.broker.reader import MissingOffsets
 from shopnow.errors import UserError
-from shopnow.lake import landing, receipts, store, tables
+from shopnow.lake import batches, landing, offsets, receipts, store, tables
 from shopnow.lake.landing import Landed, land
 
 PAYMENTS = events.TOPICS["payments"]
-PARTITIONS = 3
 
 
 @pytest.fixture
@@ -37,42 +34,8 @@ def conf(kafka: str) -> dict[str, str]:
 @pytest.fixture
 def name(conf: dict[str, str]) -> Iterator[str]:
     """A topic of the test's own."""
-    name = f"landing-{uuid.uuid4()}"
-    create(conf, name)
-    yield name
-    delete(conf, name)
-
-
-def create(conf: dict[str, str], name: str) -> None:
-    assert topics.create(conf, [NewTopic(name, PARTITIONS, config=topics.event_config())]) == [name]
-
-
-def delete(conf: dict[str, str], name: str) -> None:
-    admin = AdminClient(conf)
-    admin.delete_topics([name])[name].result()
-
-
-def payment(number: int) -> bytes:
-    return events.encode(
-        events.PaymentSucceeded(
-            event_id=str(uuid.UUID(int=number)),
-            event_time=convert("2026-01-02T03:04:05Z", events.Time),
-            schema_version=1,
-            payment_id=f"payment-{number}",
-            order_id=f"order-{number}",
-            method="card",
-            amount_cents=number,
-            currency="EUR",
-            attempt=1,
-        )
-    )
-
-
-def send(conf: dict[str, str], name: str, values: Sequence[bytes | None], partition: int = -1, **options: Any) -> None:
-    producer = Producer({**conf, "enable.idempotence": True, "message.max.bytes": topics.MAX_RECORD_BYTES})
-    for number, value in enumerate(values):
-        producer.produce(name, value, b"key-%d" % number, partition, **options)
-    assert producer.flush(30) == 0
+    with topic(conf) as name:
+        yield name
 
 
 def rows(lake: str) -> list[dict[str, Any]]:
@@ -88,7 +51,7 @@ def assert_exactly_once(conf: dict[str, str], lake: str, name: str, records: int
     in_kafka = digests.kafka_digests(conf, name, state.partitions)
     assert in_raw == {partition: digest for partition, digest in in_kafka.items() if digest.rows}
     assert sum(digest.rows for digest in in_raw.values()) == records
-    reached = {landing.app_id(state.topic_id, partition): end or None for partition, (_, end) in state.partitions.items()}
+    reached = {offsets.app_id(state.topic_id, partition): end or None for partition, (_, end) in state.partitions.items()}
     table = tables.open_table(lake, "raw/payments")
     assert {app: table.transaction_version(app) for app in reached} == reached
     of_topic = [row for row in receipts.receipts(lake, "payments").to_pylist() if row["topic_id"] == state.topic_id]
@@ -185,36 +148,6 @@ def test_added_partitions_land_from_their_first_record(conf: dict[str, str], lak
     assert land(conf, lake, PAYMENTS, kafka_topic=name).offsets == {PARTITIONS: (0, 1)}
 
 
-def test_offsets_gone_before_they_were_read_stop_the_run(conf: dict[str, str], lake: str, name: str) -> None:
-    send(conf, name, [payment(number) for number in range(10)], partition=2)
-    land(conf, lake, PAYMENTS, kafka_topic=name)
-    send(conf, name, [payment(number) for number in range(10)], partition=2)
-    send(conf, name, [payment(number) for number in range(10)], partition=1)
-    admin = AdminClient(conf)
-    gone = TopicPartition(name, 2, 15)
-    admin.delete_records([gone])[gone].result()
-    before = tables.open_table(lake, "raw/payments").version()
-    with pytest.raises(MissingOffsets, match=f"{name}, partition 2: offsets 10 to 14 .* at most 5 records lost") as caught:
-        land(conf, lake, PAYMENTS, kafka_topic=name)
-    assert (caught.value.topic, caught.value.partition, caught.value.start, caught.value.end) == (name, 2, 10, 15)
-    assert tables.open_table(lake, "raw/payments").version() == before
-
-
-def test_a_recreated_topic_is_another_one(conf: dict[str, str], lake: str, name: str) -> None:
-    send(conf, name, [payment(number) for number in range(10)], partition=0)
-    first = land(conf, lake, PAYMENTS, kafka_topic=name)
-    delete(conf, name)
-    with pytest.raises(UserError, match=f"no topic '{name}'"):
-        land(conf, lake, PAYMENTS, kafka_topic=name)
-    create(conf, name)
-    send(conf, name, [payment(number) for number in range(10, 14)], partition=0)
-    second = land(conf, lake, PAYMENTS, kafka_topic=name)
-    assert second.topic_id != first.topic_id
-    assert second.offsets == {0: (0, 4)}
-    assert len(rows(lake)) == 14
-    assert_exactly_once(conf, lake, name, 4)
-
-
 def test_an_unreachable_kafka_is_one_clear_line(lake: str) -> None:
     with pytest.raises(UserError, match=r"^Kafka at 127\.0\.0\.1:1 .*$"):
         land({"bootstrap.servers": "127.0.0.1:1"}, lake, PAYMENTS)
@@ -250,8 +183,8 @@ def test_a_run_that_is_overtaken_at_any_point_repeats_nothing(
             monkeypatch.undo()
             others.append(land_in_batches(conf, lake, name))
 
-    monkeypatch.setattr(landing, "reach", overtake)
-    monkeypatch.setattr(store, "reach", overtake)
+    for module in (landing, batches, store):
+        monkeypatch.setattr(module, "reach", overtake)
     own = land_in_batches(conf, lake, name)
     assert others[0].rows > 0
     assert own.rows + others[0].rows == 1000

@@ -19,7 +19,7 @@ from shopnow.events import TOPICS
 from shopnow.kpis import KPIS, STOCK_POSITION
 from shopnow.lake import lineage, receipts, tables
 from shopnow.lake.digest import NOTHING, Digest
-from shopnow.lake.landing import app_id
+from shopnow.lake.offsets import app_id
 from shopnow.traffic import ledger
 
 Report = Callable[[str, str], None]

@@ -6,8 +6,7 @@ from typing import NamedTuple
 from shopnow.broker import topics
 from shopnow.broker.client import Conf
 from shopnow.events import TOPICS
-from shopnow.lake import receipts, tables
-from shopnow.lake.landing import app_id
+from shopnow.lake import offsets, receipts, tables
 
 
 class Position(NamedTuple):
@@ -38,9 +37,10 @@ def positions(conf: Conf, lake: str) -> list[Position]:
     raw = {name: tables.open_table(lake, f"raw/{name}") for name in TOPICS if tables.exists(lake, f"raw/{name}")}
     found = []
     for name, state in topics.describe(conf, TOPICS).items():
+        id_ = offsets.current_id(raw[name], state.topic_id) if name in raw else state.topic_id
         for partition, (earliest, stable) in sorted(state.partitions.items()):
-            landed = raw[name].transaction_version(app_id(state.topic_id, partition)) if name in raw else None
-            found.append(Position(name, state.topic_id, partition, earliest, stable, landed))
+            landed = offsets.position(raw[name], id_, partition) if name in raw else None
+            found.append(Position(name, id_, partition, earliest, stable, landed))
     return found
 
 

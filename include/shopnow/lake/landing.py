@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -27,12 +27,14 @@ from deltalake.transaction import AddAction
 
 from shopnow.broker import reader, topics
 from shopnow.broker.client import Conf
-from shopnow.broker.reader import Ranges
 from shopnow.errors import UserError
 from shopnow.events import Topic
 from shopnow.killpoints import reach
-from shopnow.lake import encoding, failures, receipts, tables
-from shopnow.lake.receipts import RECEIPTS, Part, Parts
+from shopnow.lake import batches, encoding, failures, offsets, receipts, tables
+from shopnow.lake.batches import Batch
+from shopnow.lake.losses import Acknowledgement
+from shopnow.lake.plan import Plan, make_plan
+from shopnow.lake.receipts import RECEIPTS, Parts
 from shopnow.lake.store import Store
 from shopnow.schemas import RAW
 
@@ -63,30 +65,8 @@ class Landed:
     version: int
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What a run has to read: of the Kafka topic of this name and id, the ranges of offsets by partition."""
-
-    kafka_topic: str
-    topic_id: str
-    ranges: Ranges
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The rows of one file, none if only markers were passed over, and the parts of the receipt that they are."""
-
-    rows: list[pa.RecordBatch]
-    parts: Parts
-
-
 class _OvertakenError(Exception):
     """Another run has landed some of what this one was about to."""
-
-
-def app_id(topic_id: str, partition: int) -> str:
-    """The id of the app transaction that holds the next offset of a partition."""
-    return f"{topic_id}/{partition}"
 
 
 def land(
@@ -98,6 +78,8 @@ def land(
     batch_rows: int = BATCH_ROWS,
     batch_bytes: int = BATCH_BYTES,
     queue_bytes: int = reader.QUEUE_BYTES,
+    quarantine_limit: float = 1.0,
+    acknowledgement: Acknowledgement | None = None,
 ) -> Landed:
     """Land what was committed to the topic and is not in `raw/{topic}` yet. Safe to repeat, and to run several times at once.
 
@@ -108,9 +90,13 @@ def land(
         kafka_topic: the name in Kafka where it is not the topic's.
         batch_rows, batch_bytes: a file is written when either is reached, by Kafka keys and values as they are.
         queue_bytes: how much is fetched ahead. Memory is bounded by these three, whatever the backlog.
+        quarantine_limit: the share of records that may be no valid events before the run stops, 0 to 1.
+        acknowledgement: lets it go on, on record, without what Kafka has lost.
 
     Raises:
-        MissingOffsets: Kafka has removed records before they were landed; those of earlier commits stay.
+        UnacknowledgedLoss: Kafka has lost records before they were landed.
+        MissingOffsets: it lost them while this run was reading; those of earlier commits stay.
+        TooManyProblems: too many records are not valid; none of the batch that went over the limit is landed.
         UserError: no such topic, or Kafka or HDFS does not answer; what was committed stays.
     """
     done: list[Parts] = []
@@ -118,65 +104,20 @@ def land(
         store = Store(lake)
         table = tables.ensure(lake, f"raw/{topic.name}", RAW, PARTITION_BY)
         while True:
-            plan = make_plan(conf, table, kafka_topic or topic.name)
+            plan = make_plan(conf, lake, table, topic, kafka_topic or topic.name, acknowledgement)
             reach("land:plan")
             try:
                 if plan.ranges:
-                    batches = _batches(conf, topic, plan, batch_rows, batch_bytes, queue_bytes)
-                    _run(conf, store, table, topic, plan, batches, done)
+                    read = batches.read(conf, topic, plan, batch_rows, batch_bytes, queue_bytes)
+                    _run(conf, store, table, topic, plan, batches.within(quarantine_limit, topic, read), done)
                 break
             except _OvertakenError:
                 _let_pass(table, plan)
     return _summary(topic, plan.topic_id, done, table.version())
 
 
-def make_plan(conf: Conf, table: DeltaTable, kafka_topic: str) -> Plan:
-    """What is committed to the topic and not in the table, as the two stand now.
-
-    Raises:
-        MissingOffsets: some of it is gone.
-        TruncatedTopic: the table has more.
-        UserError: no such topic, or Kafka does not answer.
-    """
-    state = topics.describe(conf, [kafka_topic])[kafka_topic]
-    ranges = {}
-    for partition, (earliest, stable) in state.partitions.items():
-        landed = table.transaction_version(app_id(state.topic_id, partition))
-        start = earliest if landed is None else landed
-        reader.check_present(kafka_topic, partition, start, earliest, stable)
-        if start < stable:
-            ranges[partition] = (start, stable)
-    return Plan(kafka_topic, state.topic_id, ranges)
-
-
-def _batches(conf: Conf, topic: Topic, plan: Plan, batch_rows: int, batch_bytes: int, queue_bytes: int) -> Generator[Batch]:
-    """The records of the plan in batches for a file each; their parts follow each other and cover its ranges whole."""
-    decode = topic.decoder().decode
-    positions = {partition: start for partition, (start, _) in plan.ranges.items()}
-    parts: Parts = {}
-    rows: list[pa.RecordBatch] = []
-    count = size = 0
-    for chunk in reader.read(conf, plan.kafka_topic, plan.ranges, chunk=min(reader.CHUNK, batch_rows), queue_bytes=queue_bytes):
-        encoded, part = encoding.rows(plan.topic_id, chunk, decode)
-        part = replace(part, start=positions[chunk.partition])
-        positions[chunk.partition] = part.end
-        parts = receipts.merged([parts, {chunk.partition: part}])
-        rows.append(encoded)
-        count += encoded.num_rows
-        size += encoded.nbytes
-        if count >= batch_rows or size >= batch_bytes:
-            reach("land:read")
-            yield Batch(rows, parts)
-            parts, rows, count, size = {}, [], 0, 0
-    rest = {partition: Part(position, plan.ranges[partition][1]) for partition, position in positions.items()}
-    parts = receipts.merged([parts, {partition: part for partition, part in rest.items() if part.start < part.end}])
-    if parts:
-        reach("land:read")
-        yield Batch(rows, parts)
-
-
-def _run(conf: Conf, store: Store, table: DeltaTable, topic: Topic, plan: Plan, batches: Generator[Batch], done: list[Parts]) -> None:
-    """Upload and commit batches as they come, appending to `done` what was committed.
+def _run(conf: Conf, store: Store, table: DeltaTable, topic: Topic, plan: Plan, read: Generator[Batch], done: list[Parts]) -> None:
+    """Upload and commit what is read as it comes, appending to `done` what was committed.
 
     Raises:
         _OvertakenError: another run landed some of it; everything in `done` is landed all the same.
@@ -200,8 +141,8 @@ def _run(conf: Conf, store: Store, table: DeltaTable, topic: Topic, plan: Plan, 
                 commit = committer.submit(_commit, conf, table, topic, plan, ready, expected, done)
 
         try:
-            with closing(batches):
-                for batch in batches:
+            with closing(read):
+                for batch in read:
                     uploads.append((batch.parts, stores.submit(_upload, store, topic, batch.rows)))
                     settle(_MAX_UPLOADS)
             settle(0)
@@ -246,10 +187,10 @@ def _commit(
         _OvertakenError: another run committed offsets of these partitions, before or just after this commit.
         UserError: the topic was created anew while it was read.
     """
-    if topics.topic_id(conf, plan.kafka_topic) != plan.topic_id:
+    if topics.topic_id(conf, plan.kafka_topic) != offsets.kafka_id(plan.topic_id):
         raise UserError(f"topic {plan.kafka_topic} was deleted and created again while it was read; run again")
     parts = receipts.merged(parts for parts, _ in ready)
-    transactions = [Transaction(app_id(plan.topic_id, partition), part.end) for partition, part in parts.items()]
+    transactions = [Transaction(offsets.app_id(plan.topic_id, partition), part.end) for partition, part in parts.items()]
     metadata = {RECEIPTS.key: receipts.dumps(topic.name, plan.topic_id, parts)}
     reach("land:commit")
     try:
@@ -271,7 +212,7 @@ def _commit(
     table.update_incremental()
     # The next commit is made against this newer snapshot, so a run that slipped in just now would not conflict with it.
     for partition, offset in expected.items():
-        if (table.transaction_version(app_id(plan.topic_id, partition)) or offset) != offset:
+        if (offsets.position(table, plan.topic_id, partition) or offset) != offset:
             raise _OvertakenError
 
 
@@ -281,7 +222,7 @@ def _let_pass(table: DeltaTable, plan: Plan) -> None:
     deadline = 0.0
     while True:
         table.update_incremental()
-        before, landed = landed, [table.transaction_version(app_id(plan.topic_id, partition)) for partition in plan.ranges]
+        before, landed = landed, [offsets.position(table, plan.topic_id, partition) for partition in plan.ranges]
         if all((offset or 0) >= end for offset, (_, end) in zip(landed, plan.ranges.values(), strict=True)):
             return
         if landed != before:
@@ -293,17 +234,17 @@ def _let_pass(table: DeltaTable, plan: Plan) -> None:
 
 def _summary(topic: Topic, topic_id: str, done: list[Parts], version: int) -> Landed:
     parts = [part for parts in done for part in parts.values()]
-    offsets: dict[int, tuple[int, int]] = {}
+    ranges: dict[int, tuple[int, int]] = {}
     for each in done:
         for partition, part in sorted(each.items()):
-            offsets[partition] = (offsets.get(partition, (part.start, 0))[0], part.end)
+            ranges[partition] = (ranges.get(partition, (part.start, 0))[0], part.end)
     return Landed(
         topic=topic.name,
         topic_id=topic_id,
         rows=sum(part.rows for part in parts),
         quarantined=sum(part.quarantined for part in parts),
         markers=sum(part.markers for part in parts),
-        offsets=offsets,
+        offsets=ranges,
         commits=len(done),
         version=version,
     )

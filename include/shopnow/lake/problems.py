@@ -5,12 +5,14 @@ A problem reads `reason` or `reason (detail)`, where the reason is one of a few,
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from shopnow.events import Event
 
@@ -53,6 +55,15 @@ def reason(problem: str) -> str:
     return problem.split(" (", 1)[0]
 
 
+def reasons(columns: Iterable[pa.Array]) -> Counter[str]:
+    """How many records there are of each reason, given `problem` columns."""
+    found: Counter[str] = Counter()
+    for column in columns:
+        for each in pc.value_counts(column.drop_null()).to_pylist():
+            found[reason(each["values"])] += each["counts"]
+    return found
+
+
 def _one_by_one(decode: Decode, values: Sequence[bytes | None]) -> Checked:
     problems: list[str | None] = []
     times = []
@@ -85,7 +96,7 @@ def _event_time(decode: Decode, value: bytes | None) -> datetime:
 
 
 def _check_sizes(column: pa.Array) -> None:
-    if column.null_count or (len(column) and pa.compute.max(pa.compute.binary_length(column)).as_py() > MAX_EVENT_BYTES):
+    if column.null_count or (len(column) and pc.max(pc.binary_length(column)).as_py() > MAX_EVENT_BYTES):
         raise _Unfit
 
 

@@ -1,0 +1,174 @@
+"""What Kafka lost before it was landed stops the landing, and is put on record when somebody says to go on."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from kafka_topics import create, delete, payment, send, topic
+from shopnow import events
+from shopnow.broker import topics
+from shopnow.broker.topics import TopicState
+from shopnow.errors import UserError
+from shopnow.lake import landing, losses, statements, tables
+from shopnow.lake.batches import TooManyProblems
+from shopnow.lake.landing import Landed
+from shopnow.lake.losses import LOSSES, Acknowledgement, UnacknowledgedLoss
+
+PAYMENTS = events.TOPICS["payments"]
+GO_ON = Acknowledgement("the source still has them", "me")
+
+Land = Callable[..., Landed]
+
+
+@pytest.fixture
+def conf(kafka: str) -> dict[str, str]:
+    return {"bootstrap.servers": kafka}
+
+
+@pytest.fixture
+def name(conf: dict[str, str]) -> Iterator[str]:
+    with topic(conf) as name:
+        yield name
+
+
+@pytest.fixture
+def land(conf: dict[str, str], lake: str, name: str) -> Land:
+    return lambda **options: landing.land(conf, lake, PAYMENTS, kafka_topic=name, **options)
+
+
+def version(lake: str) -> int:
+    return tables.open_table(lake, "raw/payments").version()
+
+
+def payments(lake: str) -> list[bytes]:
+    rows = tables.read(tables.open_table(lake, "raw/payments"), ["topic_id", "partition", "offset", "value"])
+    places = list(zip(*(rows[column].to_pylist() for column in ("topic_id", "partition", "offset")), strict=True))
+    assert len(set(places)) == len(places)
+    return sorted(rows["value"].to_pylist())
+
+
+def test_expired_records_stop_the_landing_until_somebody_acknowledges_it(conf, lake, name, land):
+    send(conf, name, [payment(number) for number in range(10)], partition=2)
+    land()
+    send(conf, name, [payment(number) for number in range(10, 20)], partition=2)
+    send(conf, name, [payment(number) for number in range(20, 30)], partition=1)
+    admin = AdminClient(conf)
+    gone = TopicPartition(name, 2, 15)
+    admin.delete_records([gone])[gone].result()
+
+    before = version(lake)
+    message = r"partition 2: offsets 10 to 14 .* at most 5 records lost; .*acknowledge_loss_of.*payments"
+    with pytest.raises(UnacknowledgedLoss, match=message):
+        land()
+    with pytest.raises(UserError, match="with a reason"):
+        land(acknowledgement=Acknowledgement("  ", "me"))
+    assert version(lake) == before
+
+    assert land(acknowledgement=GO_ON).rows == 15
+    assert payments(lake) == sorted(payment(number) for number in (*range(10), *range(15, 30)))
+    [loss] = losses.read(lake)
+    assert (loss.id, loss.kind, loss.missing_rows) == ("payments/2/10-14", "expired", 5)
+    assert (loss.reason, loss.acknowledged_by) == GO_ON
+    assert loss.from_time == events.msgspec.convert("2026-01-02T03:04:05Z", events.Time)
+    assert land().commits == 0
+
+    assert statements.collect(lake, LOSSES) == 1
+    assert losses.read(lake) == [loss]
+
+
+def test_an_acknowledgement_without_a_loss_changes_nothing(conf, lake, name, land):
+    send(conf, name, [payment(0)])
+    assert land(acknowledgement=GO_ON).rows == 1
+    assert losses.read(lake) == []
+
+
+def test_two_who_acknowledge_at_once_put_it_on_record_once(conf, lake, name, land, monkeypatch):
+    send(conf, name, [payment(number) for number in range(10)], partition=0)
+    land()
+    send(conf, name, [payment(number) for number in range(10, 20)], partition=0)
+    admin = AdminClient(conf)
+    gone = TopicPartition(name, 0, 12)
+    admin.delete_records([gone])[gone].result()
+    acknowledge = losses.acknowledge
+
+    def overtaken(*given):
+        monkeypatch.undo()
+        assert land(acknowledgement=GO_ON).rows == 8
+        acknowledge(*given)
+
+    monkeypatch.setattr(losses, "acknowledge", overtaken)
+    assert land(acknowledgement=GO_ON).rows == 0
+    assert len(losses.read(lake)) == 1
+
+
+def test_a_recreated_topic_stops_the_landing_and_is_another_one(conf, lake, name, land):
+    send(conf, name, [payment(number) for number in range(10)], partition=0)
+    first = land()
+    delete(conf, name)
+    with pytest.raises(UserError, match=f"no topic '{name}'"):
+        land()
+    create(conf, name)
+    send(conf, name, [payment(number) for number in range(10, 14)], partition=0)
+    with pytest.raises(UnacknowledgedLoss, match="deleted and created again; what came after offset 9 of the one before is gone"):
+        land()
+    second = land(acknowledgement=GO_ON)
+    assert second.topic_id != first.topic_id
+    assert second.offsets == {0: (0, 4)}
+    assert payments(lake) == sorted(map(payment, range(14)))
+    [loss] = losses.read(lake)
+    assert (loss.id, loss.kind, loss.missing_rows, loss.topic_id) == ("payments/0/10-", "recreated", None, first.topic_id)
+    send(conf, name, [payment(14)])
+    assert land().rows == 1
+
+
+def test_a_topic_whose_end_was_cut_off_stops_the_landing_and_is_counted_anew(conf, lake, name, land, monkeypatch):
+    send(conf, name, [payment(number) for number in range(10)], partition=0)
+    send(conf, name, [payment(number) for number in range(10, 15)], partition=1)
+    land()
+    # As if the broker had come back with the first six of partition 0 only: four others have taken their places since.
+    describe = topics.describe
+    delete(conf, name)
+    create(conf, name)
+    send(conf, name, [payment(number) for number in (*range(6), *range(100, 104))], partition=0)
+    send(conf, name, [payment(number) for number in range(10, 15)], partition=1)
+    real_id = topics.topic_id(conf, name)
+    raw = tables.open_table(lake, "raw/payments")
+    old_id = tables.read(raw, ["topic_id"])["topic_id"][0].as_py()
+
+    def cut(stable: int) -> None:
+        def described(*given) -> dict[str, TopicState]:
+            [state] = describe(*given).values()
+            return {name: TopicState(name, old_id, {**state.partitions, 0: (0, min(stable, state.partitions[0][1]))})}
+
+        monkeypatch.setattr(topics, "describe", described)
+        monkeypatch.setattr(topics, "topic_id", lambda *given: old_id)
+
+    cut(6)
+    with pytest.raises(UnacknowledgedLoss, match="partition 0: read up to offset 10 but Kafka now ends at 6"):
+        land()
+    assert land(acknowledgement=GO_ON).rows == 0
+    cut(10)
+    assert land().offsets == {0: (6, 10)}
+    assert real_id != old_id
+    assert payments(lake) == sorted(payment(number) for number in (*range(15), *range(100, 104)))
+    [loss] = losses.read(lake)
+    assert (loss.id, loss.kind, loss.missing_rows) == ("payments/0/6-9", "truncated", None)
+
+
+def test_too_many_bad_records_stop_the_landing(conf, lake, name, land):
+    send(conf, name, [payment(number) for number in range(10)])
+    land(quarantine_limit=0.25)
+    send(conf, name, [b"nonsense"] * 20 + [payment(number) for number in range(10, 30)])
+    before = version(lake)
+    with pytest.raises(TooManyProblems, match=r"20 of 40 records are not valid \(invalid JSON: 20\), more than the limit of 25%"):
+        land(quarantine_limit=0.25)
+    assert version(lake) == before
+    landed = land(quarantine_limit=0.5)
+    assert (landed.rows, landed.quarantined) == (40, 20)
+
+
+def test_a_few_bad_records_never_do(conf, lake, name, land):
+    send(conf, name, [b"nonsense"] * 9)
+    assert land(quarantine_limit=0).quarantined == 9
