@@ -10,6 +10,9 @@ then the KPI tables are computed anew for the dates that changed, and only for t
 | `kpi/top_products` | products by revenue, per date |
 | `kpi/stock_position` | on hand and sold, per product |
 
+**Late events** go to the date they happened on; the log says how many there were. What they change in figures that were published
+after the date was over, it says as *restated*, and the table `restatements` keeps it, with before, after and why.
+
 **Runs** when something landed, or by hand. It takes no params. Running it again with nothing new writes nothing.
 
 **When it fails.** The Spark driver's log is in the task's log. Nothing half-done is visible: each table changes in one

@@ -20,6 +20,11 @@ class Kpi(NamedTuple):
     schema: pa.Schema
     partition_by: Sequence[str] = ("date",)
 
+    @property
+    def figures(self) -> list[str]:
+        """The columns that can be added up over rows of a date and currency."""
+        return [field.name for field in self.schema if field.type == pa.int64() and field not in _PROOF]
+
 
 def _field(name: str, kind: pa.DataType, definition: str) -> pa.Field:
     return pa.field(name, kind, metadata={"comment": definition})

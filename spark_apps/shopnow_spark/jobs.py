@@ -10,6 +10,8 @@ from datetime import UTC, datetime
 
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
+from shopnow.lake import statements
+from shopnow.lake.restatements import RESTATEMENTS
 from shopnow_spark.frames import Start
 from shopnow_spark.refresh_events import refresh_events
 from shopnow_spark.refresh_kpis import refresh_kpi
@@ -29,4 +31,7 @@ def refresh(lake: str, start: Start) -> list[Refreshed]:
     with ThreadPoolExecutor(THREADS) as pool:
         done = list(pool.map(lambda topic: refresh_events(lake, topic, start), TOPICS.values()))
         done += pool.map(lambda kpi: refresh_kpi(lake, kpi, computed_at, start), KPIS)
-    return [each for each in done if each]
+    refreshed = [each for each in done if each]
+    if refreshed:
+        statements.collect(lake, RESTATEMENTS)
+    return refreshed

@@ -1,5 +1,7 @@
 """New rows of raw tables into events tables."""
 
+from datetime import datetime
+
 from delta.exceptions import ConcurrentAppendException, ConcurrentDeleteReadException, ConcurrentTransactionException
 from delta.tables import DeltaTable as SparkTable
 from pyspark.sql import DataFrame, SparkSession
@@ -21,10 +23,11 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
     source, target = f"raw/{topic.name}", f"events/{topic.name}"
     for attempt in range(ATTEMPTS):
         version = tables.ensure(lake, target, schemas.events(topic), ["event_date"]).version()
+        made_from, made_at = lineage.made(lake, target, version)
         raw = frames.open_or_none(lake, source)
         if raw is None or not raw.file_uris():
             return None
-        ranges = lineage.new_offsets(lake, source, lineage.sources(lake, target, version).get(source), raw.version())
+        ranges = lineage.new_offsets(lake, source, made_from.get(source), raw.version())
         if ranges == []:
             return None
         reach("kpi:plan")
@@ -32,7 +35,8 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
         spark = frames.session(start(), lineage.describe({source: raw.version()}), raw.version(), records)
         rows = events.typed(events.within(frames.read(spark, raw, frames.pruning(ranges)), ranges), topic)
         try:
-            return _insert(spark, lake, target, rows)
+            done = _insert(spark, lake, target, rows)
+            return done._replace(late=_late(lake, done, version, made_at))
         except (ConcurrentAppendException, ConcurrentDeleteReadException, ConcurrentTransactionException):
             if attempt + 1 == ATTEMPTS:
                 raise
@@ -63,3 +67,11 @@ def _insert(spark: SparkSession, lake: str, name: str, rows: DataFrame) -> Refre
     reach("kpi:events_committed")
     written = inserted["num_inserted_rows"] if inserted else 0  # no answer if another run was here first
     return Refreshed(name, sum(day["rows"] for day in days), written, [day["date"] for day in days])
+
+
+def _late(lake: str, done: Refreshed, version: int, made_at: datetime | None) -> int:
+    """How many of the rows written since this version are of dates that were over when the table was made."""
+    if not done.written or made_at is None or min(done.dates) >= str(made_at.date()):
+        return 0
+    added = lineage.changed_dates(lake, done.table, version, tables.open_table(lake, done.table).version()) or {}
+    return sum(rows or 0 for date, rows in added.items() if date < str(made_at.date()))

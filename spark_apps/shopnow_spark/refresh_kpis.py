@@ -1,11 +1,9 @@
 """KPI tables computed anew where the events they are made from changed."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 
-import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from pyspark.sql import DataFrame
 
@@ -13,7 +11,8 @@ from shopnow.killpoints import reach
 from shopnow.kpis import SALES_DAILY, SALES_HOURLY, STOCK_POSITION, TOP_PRODUCTS, Kpi
 from shopnow.lake import lineage, tables
 from shopnow_spark import events, frames, kpis
-from shopnow_spark.frames import APPLICATION, Start
+from shopnow_spark.frames import Start
+from shopnow_spark.publishing import Plan, publish
 from shopnow_spark.refreshed import Refreshed
 
 ATTEMPTS = 3
@@ -28,24 +27,27 @@ _BY_DAY: dict[str, Callable[..., DataFrame]] = {
 def refresh_kpi(lake: str, kpi: Kpi, computed_at: datetime, start: Start) -> Refreshed | None:
     """Computes the KPI anew for the dates whose events changed; None if none did."""
     for attempt in range(ATTEMPTS):
-        table = tables.ensure(lake, kpi.name, kpi.schema, kpi.partition_by)
+        plan = plan_stock(lake, start) if kpi is STOCK_POSITION else plan_days(lake, kpi, start)
+        if plan is None:
+            return None
         try:
-            if kpi is STOCK_POSITION:
-                return _refresh_stock(lake, kpi, table, computed_at, start)
-            return _refresh_days(lake, kpi, table, computed_at, start)
+            return publish(plan, plan.rows.toArrow(), computed_at)
         except CommitFailedError:
             if attempt + 1 == ATTEMPTS:
                 raise
     return None
 
 
-def _refresh_days(lake: str, kpi: Kpi, table: DeltaTable, computed_at: datetime, start: Start) -> Refreshed | None:
+def plan_days(lake: str, kpi: Kpi, start: Start) -> Plan | None:
+    """The rows of the dates whose events changed since a KPI was last computed; None if there are none."""
+    table = _ensure(lake, kpi)
     made_from = lineage.sources(lake, kpi.name, table.version())
     sources = {name: tables.open_table(lake, name) for name in (f"events/{topic}" for topic in kpi.topics)}
     versions = {name: source.version() for name, source in sources.items()}
-    changed = [lineage.changed_dates(lake, name, made_from.get(name), version) for name, version in versions.items()]
+    changed = {name: lineage.changed_dates(lake, name, made_from.get(name), version) for name, version in versions.items()}
     # Without the lineage of one of them nothing is known to be right: no choice of dates, so all of them.
-    dates = None if None in changed else sorted(set().union(*filter(None, changed)))
+    known = [dates for dates in changed.values() if dates is not None]
+    dates = sorted(set().union(*known)) if len(known) == len(changed) else None
     raw = _raw_versions(lake, versions)
     if dates == [] or not raw:
         return None
@@ -53,57 +55,32 @@ def _refresh_days(lake: str, kpi: Kpi, table: DeltaTable, computed_at: datetime,
     spark = start()
     pruning = None if dates is None else [("event_date", "in", dates)]
     rows = _BY_DAY[kpi.name](*(frames.read(spark, source, pruning) for source in sources.values()))
-    return _publish(kpi, table, rows.toArrow(), versions, raw, computed_at, dates)
+    return Plan(kpi, table, rows, dates, versions, raw, changed)
 
 
-def _refresh_stock(lake: str, kpi: Kpi, table: DeltaTable, computed_at: datetime, start: Start) -> Refreshed | None:
-    made_from = lineage.sources(lake, kpi.name, table.version())
+def plan_stock(lake: str, start: Start) -> Plan | None:
+    """The stock position with the events since it was last computed; None if there are none."""
+    table = _ensure(lake, STOCK_POSITION)
+    made_from = lineage.sources(lake, STOCK_POSITION.name, table.version())
     source = tables.open_table(lake, "events/stock")
-    raw = _raw_versions(lake, {"events/stock": source.version()})
+    version = source.version()
+    raw = _raw_versions(lake, {"events/stock": version})
     ranges = lineage.new_offsets(lake, "raw/stock", made_from.get("raw/stock"), raw["raw/stock"]) if raw else []
+    changed = lineage.changed_dates(lake, "events/stock", made_from.get("events/stock"), version)
+    if raw and (changed is None or None in changed.values()):
+        ranges = None  # events it is made from were written anew
     if ranges == []:
         return None
     reach("kpi:plan")
     spark = start()
     known = frames.read(spark, table) if ranges is not None else None
     new = events.within(frames.read(spark, source, frames.pruning(ranges, "source_")), ranges, "source_")
-    rows = kpis.stock_position(known, new).toArrow()
-    return _publish(kpi, table, rows, {"events/stock": source.version(), **raw}, raw, computed_at, None)
+    rows = kpis.stock_position(known, new)
+    return Plan(STOCK_POSITION, table, rows, None, {"events/stock": version, **raw}, raw, {"events/stock": changed})
 
 
-def _publish(
-    kpi: Kpi,
-    table: DeltaTable,
-    rows: pa.Table,
-    made_from: dict[str, int],
-    raw: dict[str, int],
-    computed_at: datetime,
-    dates: Sequence[str] | None,
-) -> Refreshed:
-    """Replaces the rows of these dates, or all rows, in one commit."""
-    proof = {
-        "raw_versions": json.dumps({name.removeprefix("raw/"): version for name, version in sorted(raw.items())}),
-        "computed_at": computed_at,
-    }
-    for name, value in proof.items():
-        rows = rows.append_column(name, pa.repeat(pa.scalar(value, kpi.schema.field(name).type), len(rows)))
-    point = kpi.name.replace("/", ":")
-    reach(point)
-    # Few rows, so they are written from here: a tenth of what a Spark write costs, against the very snapshot the lineage was
-    # read from. The application transaction makes two runs at once conflict even over different dates.
-    write_deltalake(
-        table,
-        rows.select(kpi.schema.names).cast(kpi.schema),
-        mode="overwrite",
-        predicate=None if dates is None else f"date IN ({', '.join(map(repr, dates))})",
-        commit_properties=CommitProperties(
-            custom_metadata={"userMetadata": lineage.describe(made_from)},
-            app_transactions=[Transaction(APPLICATION, sum(made_from.values()))],
-        ),
-    )
-    reach(f"{point}_committed")
-    written = rows["date"].cast(pa.string()).unique().to_pylist() if "date" in rows.column_names else []
-    return Refreshed(kpi.name, None, len(rows), sorted(dates or written))
+def _ensure(lake: str, kpi: Kpi) -> DeltaTable:
+    return tables.ensure(lake, kpi.name, kpi.schema, kpi.partition_by)
 
 
 def _raw_versions(lake: str, events: Mapping[str, int]) -> dict[str, int]:

@@ -6,15 +6,26 @@ commit, so rows and bookkeeping can never disagree, and a run that was killed le
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from shopnow.lake import amendments, log
 from shopnow.lake.amendments import Kind
 from shopnow.lake.receipts import RECEIPTS
 
+REBUILD_KEY = "rebuild"
+"""Metadata key of a commit that writes rows anew which were there before, or should have been."""
+
 _LOOK_BACK = 10
 # Kinds of amendment that bring no row which the derived tables do not have.
 _TAKES_AWAY = (Kind.ERASURE, Kind.EXPIRY)
+
+
+class Made(NamedTuple):
+    """The versions a derived table was made from, by table name, and when; nothing and None if it was not made yet."""
+
+    sources: dict[str, int]
+    at: datetime | None
 
 
 class OffsetRange(NamedTuple):
@@ -31,14 +42,19 @@ def describe(sources: Mapping[str, int]) -> str:
     return json.dumps({"sources": {name: {"version": version} for name, version in sorted(sources.items())}})
 
 
-def sources(lake: str, name: str, version: int) -> dict[str, int]:
-    """The versions that a derived table at `version` was made from, by table name; empty if it was not made yet."""
+def made(lake: str, name: str, version: int) -> Made:
+    """What a derived table at `version` was made from."""
     # As a rule the newest commit tells; maintenance in between does not.
     for first in sorted({max(version - _LOOK_BACK, 0), 0}, reverse=True):
         for _, actions in reversed(list(log.commits(lake, name, version, first))):
             if described := _described(log.info(actions)):
-                return described
-    return {}
+                return Made(described, datetime.fromtimestamp(log.info(actions)["timestamp"] / 1000, UTC))
+    return Made({}, None)
+
+
+def sources(lake: str, name: str, version: int) -> dict[str, int]:
+    """The versions that a derived table at `version` was made from, by table name; empty if it was not made yet."""
+    return made(lake, name, version).sources
 
 
 def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[OffsetRange] | None:
@@ -63,15 +79,24 @@ def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[Off
     return [found[key] for key in sorted(found)]
 
 
-def changed_dates(lake: str, name: str, after: int | None, until: int) -> set[str] | None:
+def changed_dates(lake: str, name: str, after: int | None, until: int) -> dict[str, int | None] | None:
     """The event dates of an events table whose rows changed after one version and up to another; None if all may have.
 
-    Told by the files that the commits added or removed, leaving out those of compaction, which change no row.
+    With each date goes how many rows it gained, or None if rows of it were also removed or written anew. Told by the files
+    that the commits added or removed, leaving out those of compaction, which change no row.
     """
     commits = _commits(lake, name, after, until)
     if commits is None:
         return None
-    return {date for actions in commits for date in _changed_partitions(actions, "event_date") if date}
+    found: dict[str, int | None] = {}
+    for actions in commits:
+        anew = REBUILD_KEY in log.info(actions)
+        for action in actions:
+            file = action.get("add") or action.get("remove")
+            if file and file.get("dataChange") and (date := file["partitionValues"].get("event_date")):
+                known = found.get(date, 0)
+                found[date] = None if anew or known is None or "remove" in action else known + _rows(file)
+    return found
 
 
 def settled(lake: str, name: str, version: int, upto: int) -> int:
@@ -123,3 +148,7 @@ def _ranges(receipt: dict[str, Any]) -> list[OffsetRange]:
 def _changed_partitions(actions: log.Actions, column: str) -> set[str | None]:
     files = (action.get("add") or action.get("remove") for action in actions)
     return {file["partitionValues"].get(column) for file in files if file and file.get("dataChange")}
+
+
+def _rows(file: dict[str, Any]) -> int:
+    return json.loads(file.get("stats") or "{}").get("numRecords", 0)

@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
@@ -76,7 +77,7 @@ def test_compaction_makes_nothing_new(lake):
     raw.optimize.compact()
     assert raw.version() == made + 1
     assert lineage.new_offsets(lake, "t", made, raw.version()) == []
-    assert lineage.changed_dates(lake, "t", made, raw.version()) == set()
+    assert lineage.changed_dates(lake, "t", made, raw.version()) == {}
 
 
 @pytest.mark.parametrize("change", ["append", "delete"])
@@ -102,11 +103,26 @@ def test_everything_may_be_new_without_a_version_or_a_log(lake, tmp_path):
 def test_changed_dates_are_those_of_rows_added_or_removed(lake):
     events = table(lake)
     write(events, "2026-11-01", "2026-11-02")
-    write(events, "2026-11-03")
-    write(events, "2026-10-01")
-    assert lineage.changed_dates(lake, "t", 1, 3) == {"2026-11-03", "2026-10-01"}
+    write(events, "2026-11-03", "2026-11-03")
+    write(events, "2026-10-01", "2026-11-03")
+    assert lineage.changed_dates(lake, "t", 1, 3) == {"2026-11-03": 3, "2026-10-01": 1}
     events.delete("event_date = '2026-11-02'")
-    assert lineage.changed_dates(lake, "t", 3, events.version()) == {"2026-11-02"}
+    assert lineage.changed_dates(lake, "t", 2, events.version()) == {"2026-11-03": 1, "2026-10-01": 1, "2026-11-02": None}
+    write(events, "2026-11-03", **{lineage.REBUILD_KEY: "{}"})
+    write(events, "2026-11-03")
+    assert lineage.changed_dates(lake, "t", 4, events.version()) == {"2026-11-03": None}
+
+
+def test_when_it_was_made_is_when_rows_were_last_taken_in(lake):
+    made = table(lake)
+    assert lineage.made(lake, "t", made.version()) == lineage.Made({}, None)
+    before = datetime.now(UTC)
+    write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1}))
+    after = datetime.now(UTC)
+    made.optimize.compact()
+    sources, at = lineage.made(lake, "t", made.version())
+    assert sources == {"raw/a": 1}
+    assert before - timedelta(milliseconds=1) <= at <= after
 
 
 def test_settled_passes_over_what_changes_no_row_and_over_erasure(lake):
