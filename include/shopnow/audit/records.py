@@ -23,6 +23,8 @@ SCHEMA = pa.schema(
     ]
 )
 PLACE = ["topic_id", "partition", "offset"]
+SOURCE_PLACE = [f"source_{name}" for name in PLACE]
+"""The same as columns of the events tables."""
 
 
 def of_kafka(conf: Conf, topic: str, topic_id: str, ranges: Ranges) -> tuple[pa.Table, pa.Array]:

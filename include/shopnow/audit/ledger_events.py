@@ -1,0 +1,62 @@
+"""The generator's events are all in the events tables as far as these have come, and worth the same, to the cent."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopnow.audit import figures, records
+from shopnow.audit.comparing import Difference, Evidence, raw_behind, same_figures
+from shopnow.audit.lost import lost
+from shopnow.events import TOPICS
+from shopnow.lake import offsets, tables
+from shopnow.traffic import ledger
+
+
+def check(evidence: Evidence) -> str:
+    known, mine, gone = [], {}, 0
+    for name, events in evidence.events.items():
+        topic = name.removeprefix("events/")
+        raw = raw_behind(evidence.lake, events, name)
+        if raw is None:
+            continue
+        rows = evidence.ledger.filter(pc.field("topic") == topic)
+        places = list(zip(rows["topic_id"].to_pylist(), rows["partition"].to_pylist(), strict=True))
+        ends = {place: offsets.position(raw, offsets.current_id(raw, place[0]), place[1]) or 0 for place in set(places)}
+        landed = [offset < ends[place] for place, offset in zip(places, rows["offset"].to_pylist(), strict=True)]
+        rows = _numbered(rows.filter(pa.array(landed, pa.bool_())), "ledger_row")
+        table = _numbered(_under_kafkas_ids(tables.read(events)), "row")
+        # By event_id too: Kafka may have given a place twice, if it lost the first.
+        pairs = table.select([*records.SOURCE_PLACE, "event_id", "row"]).join(
+            rows.select([*records.PLACE, "event_id", "ledger_row"]),
+            keys=[*records.SOURCE_PLACE, "event_id"],
+            right_keys=[*records.PLACE, "event_id"],
+            join_type="inner",
+        )
+        missing = rows.join(pairs.select(["ledger_row"]), keys=["ledger_row"], join_type="left anti")
+        acknowledged = pc.sum(lost(missing, [loss for loss in evidence.losses if loss.topic == topic])).as_py() or 0
+        if acknowledged != missing.num_rows:
+            raise Difference(f"{topic}: {rows.num_rows - acknowledged:,} events in the ledger, {pairs.num_rows:,} of them in events")
+        gone += acknowledged
+        known.append(rows.take(pairs["ledger_row"]).select(ledger.SCHEMA.names))
+        mine[topic] = table.take(pairs["row"])
+    if set(mine) != set(TOPICS):
+        return "no events yet"
+    totals = ledger.totals(pa.concat_tables(known))
+    sales = figures.sales_of_ledger(totals)
+    same_figures(sales, figures.sales_of_events(mine["orders"], mine["payments"]), "the ledger", "events")
+    changes = mine["stock"].group_by("product_id").aggregate([("quantity_change", "sum")]).to_pylist()
+    stock = figures.stock({row["product_id"]: row["quantity_change_sum"] for row in changes})
+    same_figures(figures.stock(totals.closing_stock), stock, "the ledger", "events")
+    lost_too = f"; {gone:,} more are acknowledged as lost" if gone else ""
+    revenue = int(sales["net_revenue_cents"].sum()) / 100
+    events = sum(rows.num_rows for rows in known)
+    return f"{events:,} events; {totals.orders:,} orders, net revenue {revenue:,.2f}, the same to the cent{lost_too}"
+
+
+def _numbered(rows: pa.Table, column: str) -> pa.Table:
+    return rows.append_column(column, pa.array(range(rows.num_rows), pa.int64()))
+
+
+def _under_kafkas_ids(events: pa.Table) -> pa.Table:
+    index = events.schema.get_field_index("source_topic_id")
+    ids = pa.array(map(offsets.kafka_id, events["source_topic_id"].to_pylist()), pa.string())
+    return events.set_column(index, "source_topic_id", ids)

@@ -1,0 +1,68 @@
+"""What Kafka holds of the landed ranges is in raw, byte for byte, and nothing else is."""
+
+import pyarrow as pa
+from deltalake import DeltaTable
+
+from shopnow.audit import digests, records
+from shopnow.audit.comparing import Evidence, same_records
+from shopnow.broker.reader import Ranges
+from shopnow.broker.topics import TopicState
+from shopnow.lake import offsets, receipts
+from shopnow.lake.digest import NOTHING
+
+Stretch = tuple[str, int, int, int]
+"""Offsets of a partition that are in raw under a topic id: topic id, partition, first offset, the one after the last."""
+
+
+def check(evidence: Evidence) -> str:
+    compared = 0
+    for name, state in evidence.topics.items():
+        if f"raw/{name}" not in evidence.raw:
+            continue
+        evidence.report("verify", f"topics = raw: {name}")
+        raw = evidence.raw[f"raw/{name}"]
+        ranges = _landed(raw, state)
+        stretches = _stretches(evidence.lake, name, raw, state, ranges)
+        in_kafka = digests.kafka_digests(evidence.conf, name, ranges)
+        in_raw = dict.fromkeys(ranges, NOTHING)
+        for topic_id in {stretch[0] for stretch in stretches}:
+            mine = {partition: (start, end) for id_, partition, start, end in stretches if id_ == topic_id}
+            for partition, digest in digests.raw_digests(raw, topic_id, mine).items():
+                in_raw[partition] += digest
+        for partition, (start, end) in ranges.items():
+            if in_kafka[partition] != in_raw[partition]:
+                kafka, _ = records.of_kafka(evidence.conf, name, state.topic_id, {partition: (start, end)})
+                rows = [records.of_raw(raw, *stretch) for stretch in stretches if stretch[1] == partition]
+                same_records(kafka, _under(state.topic_id, rows), "Kafka", "raw", name)
+            compared += in_raw[partition].rows
+    return f"{compared:,} records are the same"
+
+
+def _landed(raw: DeltaTable, state: TopicState) -> Ranges:
+    """What Kafka still has of what was landed."""
+    topic_id = offsets.current_id(raw, state.topic_id)
+    ends = {partition: offsets.position(raw, topic_id, partition) for partition in state.partitions}
+    return {partition: (state.partitions[partition][0], end) for partition, end in ends.items() if end is not None}
+
+
+def _stretches(lake: str, name: str, raw: DeltaTable, state: TopicState, landed: Ranges) -> list[Stretch]:
+    """Where raw has that: under more than one id only for a topic whose end was cut off."""
+    ids = offsets.ids(raw, state.topic_id)
+    if len(ids) == 1:
+        return [(ids[0], partition, *range_) for partition, range_ in landed.items()]
+    starts: dict[tuple[str, int], int] = {}
+    for receipt in receipts.receipts(lake, name, raw.version()).to_pylist():
+        starts.setdefault((receipt["topic_id"], receipt["partition"]), receipt["start_offset"])
+    found: list[Stretch] = []
+    for partition, (start, end) in landed.items():
+        for topic_id in ids:  # the latest first: it has the last word on the offsets it has
+            since = min(max(starts.get((topic_id, partition), end), start), end)
+            found.append((topic_id, partition, since, end))
+            end = since
+    return found
+
+
+def _under(topic_id: str, rows: list[pa.Table]) -> pa.Table:
+    """The rows as if they were all of one topic id."""
+    table = pa.concat_tables([records.SCHEMA.empty_table(), *rows])
+    return table.set_column(0, "topic_id", pa.repeat(pa.scalar(topic_id), table.num_rows))
