@@ -5,25 +5,40 @@ Reads from each topic what the lake does not have yet, and appends it to `raw/{t
 that is not a valid event lands too, with its `problem`; it never stops a run.
 
 **Runs** when `generate_traffic` is done, when a stock-out was seen, every five minutes for everyone else's records, or
-by hand. It takes no params.
+by hand with the form:
+
+| param | what |
+|---|---|
+| `quarantine_limit` | share of a run's records that may be no valid events before it stops, 0 to 1 |
+| `acknowledge_loss_of` | the topic to go on landing though Kafka has lost records of it |
+| `reason` | why that is right; kept with the loss in the table `losses` |
+
+Example: `{"acknowledge_loss_of": "views", "reason": "the broker was down over the week-end"}`
 
 **Exactly once.** The lake itself knows how far it has read: the commit that adds the rows also records the next offset of
 each partition. Running this twice, at once, or again after a kill, loses and repeats nothing.
 
 **When it fails.**
-- *records … are gone*: Kafka's retention removed records before they were landed. The message names the topic,
-  partition and range.
+- *offsets … are gone*, *cut off*, *deleted and created again*: Kafka has lost records before they were landed. The message
+  names the topic, partition and range. Nothing more of the topic is landed until a run acknowledges the loss.
+- *… are not valid*: too many bad records. They stay in Kafka; the message says what is wrong with them.
 - Kafka or HDFS unreachable: the task retries by itself; see `./shopnow status`.
+
+**Writes** the tables `receipts` and `losses` from what its commits say.
 
 **Wakes** `compute_kpis`, by the asset `raw`, only if something landed.
 """
 
 from dataclasses import asdict
 
-from airflow.sdk import DAG, AssetOrTimeSchedule, task
+from airflow.sdk import DAG, AssetOrTimeSchedule, Param, conf, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from shopnow.events import TOPICS
-from shopnow.lake import lag, landing
+from shopnow.lake import lag, landing, statements
+from shopnow.lake.batches import TooManyProblems
+from shopnow.lake.losses import LOSSES, Acknowledgement, UnacknowledgedLoss
+from shopnow.lake.receipts import RECEIPTS
 from shopnow.workflow import DEFAULTS, RAW, STOCK_OUT, TRAFFIC, Tag, every_five_minutes, kafka_conf, lake_uri
 
 with DAG(
@@ -35,6 +50,23 @@ with DAG(
     max_active_runs=1,
     default_args=DEFAULTS,
     tags={Tag.SHOPNOW, Tag.INGEST},
+    params={
+        "quarantine_limit": Param(
+            conf.getfloat("shopnow", "quarantine_limit"),
+            type="number",
+            minimum=0,
+            maximum=1,
+            title="Quarantine limit",
+            description="Share of records that may be no valid events before the run stops.",
+        ),
+        "acknowledge_loss_of": Param(
+            None,
+            enum=[None, *TOPICS],
+            title="Acknowledge loss of",
+            description="The topic to go on landing though Kafka has lost records of it.",
+        ),
+        "reason": Param(None, type=["null", "string"], title="Reason", description="Why going on without them is right."),
+    },
 ) as dag:
 
     @task
@@ -44,11 +76,31 @@ with DAG(
 
     @task(map_index_template="{{ task.op_kwargs['topic'] }}")
     def land(topic: str) -> dict:
-        return asdict(landing.land(kafka_conf(), lake_uri(), TOPICS[topic]))
+        context = get_current_context()
+        params, run = context["params"], context["dag_run"]
+        word = Acknowledgement(params["reason"] or "", f"{run.triggering_user_name or 'unknown'}, {run.run_id}")
+        try:
+            landed = landing.land(
+                kafka_conf(),
+                lake_uri(),
+                TOPICS[topic],
+                quarantine_limit=params["quarantine_limit"],
+                acknowledgement=word if params["acknowledge_loss_of"] == topic else None,
+            )
+        except (UnacknowledgedLoss, TooManyProblems) as error:
+            raise AirflowFailException(str(error)) from error  # trying again would change nothing
+        return asdict(landed)
 
     @task(outlets=[RAW])
     def publish(landed: list[dict]) -> dict[str, int]:
         """Rows landed by topic."""
         return {each["topic"]: each["rows"] for each in landed}
 
-    publish(land.expand(topic=find_unread()))
+    @task
+    def keep_record() -> dict[str, int]:
+        """New rows of the tables that tell what was landed, by table."""
+        return {each.table: statements.collect(lake_uri(), each) for each in (RECEIPTS, LOSSES)}
+
+    landed = land.expand(topic=find_unread())
+    publish(landed)
+    landed >> keep_record()

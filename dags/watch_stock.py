@@ -4,7 +4,9 @@
 Compares the stock position with the rules (`include/shopnow/alerts/rules.toml`) and sends what changed, as one message by
 e-mail and one to Slack: products that ran low or out, and those that are well again.
 
-**Runs** when the KPIs are up to date, or by hand. It takes no params.
+**Runs** when the KPIs are up to date, when the lake was audited, or by hand. It takes no params.
+
+**In doubt.** While the last audit of the lake has found a difference, every message says so.
 
 **Nothing lost, nothing twice.** `evaluate` writes the alerts' new states and the messages to send in one commit of the
 `alerts` table; `deliver` then sends what is queued and marks it sent; a channel that is down holds back no other. Running
@@ -19,13 +21,13 @@ from airflow.sdk import DAG, conf, get_current_context, task
 from shopnow.alerts import channels
 from shopnow.alerts.delivery import deliver as deliver_queued
 from shopnow.alerts.watch import evaluate as evaluate_stock
-from shopnow.workflow import DEFAULTS, KPIS, Tag, lake_uri
+from shopnow.workflow import AUDIT, DEFAULTS, KPIS, Tag, lake_uri
 
 with DAG(
     dag_id="watch_stock",
     description="Low stock and stock-outs → e-mail, Slack",
     doc_md=__doc__,
-    schedule=[KPIS],
+    schedule=KPIS | AUDIT,
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULTS,

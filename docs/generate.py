@@ -73,6 +73,11 @@ def _field(name: str, kind: dict) -> str:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as home:
-        os.environ |= {"AIRFLOW_HOME": home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__SHOPNOW__TRAFFIC": "True"}
+        os.environ |= {
+            "AIRFLOW_HOME": home,
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__SHOPNOW__TRAFFIC": "True",
+            "AIRFLOW__SHOPNOW__QUARANTINE_LIMIT": "0.25",
+        }
         for name, page in PAGES.items():
             (ROOT / "docs" / name).write_text(page())

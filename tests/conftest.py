@@ -17,6 +17,7 @@ os.environ |= {
     "AIRFLOW_HOME": tempfile.mkdtemp(prefix="shopnow-airflow-"),
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__SHOPNOW__TRAFFIC": "True",
+    "AIRFLOW__SHOPNOW__QUARANTINE_LIMIT": "0.25",
     "PYTHONPATH": os.pathsep.join(str(Path(__file__).resolve().parents[1] / folder) for folder in ("include", "spark_apps")),
 }
 

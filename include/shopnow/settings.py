@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     airflow_parallelism: int = Field(4, ge=2, le=32, description="tasks that run at once")
     topic_partitions: int = Field(4, ge=1, le=1000)
 
+    quarantine_limit: float = Field(0.25, ge=0, le=1, description="share of records that may be no valid events before landing stops")
     traffic: Literal["on", "off"] = Field("on", description="whether light traffic is generated on a schedule")
     maven_mirror: str | None = Field(None, description="base address of a Maven repository to take the jars from instead of Central")
 

@@ -18,12 +18,16 @@ RAW = Asset(name="raw", uri="shopnow://raw", group="shopnow")
 KPIS = Asset(name="kpis", uri="shopnow://kpis", group="shopnow")
 """The KPI tables are up to date with the raw tables."""
 
+AUDIT = Asset(name="audit", uri="shopnow://audit", group="shopnow")
+"""The lake was audited; its events carry in their extra whether all checks hold, `ok`, and those `broken`."""
+
 
 class Tag(StrEnum):
     SHOPNOW = "shopnow"
     INGEST = "ingest"
     TRANSFORM = "transform"
     ALERTS = "alerts"
+    MAINTENANCE = "maintenance"
 
 
 DEFAULTS: dict[str, Any] = {
@@ -41,6 +45,11 @@ def every_five_minutes(after: int = 0) -> CronTriggerTimetable:
     """Every five minutes, that many minutes after the full five; first when the next is due, not at once."""
     # Without the zero a schedule of five minutes or less runs at once when Airflow first sees it.
     return CronTriggerTimetable(f"{after}-59/5 * * * *", timezone="UTC", run_immediately=timedelta(0))
+
+
+def every_hour(after: int) -> CronTriggerTimetable:
+    """Every hour, that many minutes after the full one; first when the next is due, not at once."""
+    return CronTriggerTimetable(f"{after} * * * *", timezone="UTC", run_immediately=timedelta(0))
 
 
 def kafka_conf() -> dict[str, Any]:

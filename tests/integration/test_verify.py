@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import Producer
 from deltalake import DeltaTable, write_deltalake
 
+from shopnow.audit import audits
 from shopnow.audit.verify import verify
 from shopnow.events import TOPICS
 from shopnow.lake import landing, tables
@@ -102,9 +103,15 @@ def test_a_doubled_raw_row_is_named(pipeline, touched):
     assert "payments" in found["raw = receipts"]
 
 
-def test_a_changed_figure_is_named_to_the_cent(pipeline, touched):
+def test_a_changed_figure_is_named_to_the_cent_and_put_on_record(pipeline, touched):
+    conf, lake = pipeline
+    assert audits.latest(lake) is None
+    assert audits.audit(conf, lake, "first").broken == []
     touched("kpi/sales_daily").update({"paid_cents": "paid_cents + 1"})
-    assert "paid_cents" in broken(pipeline)["events = KPIs"]
+    found = audits.audit(conf, lake, "second")
+    assert [check.check for check in found.broken] == ["events = KPIs"]
+    assert "paid_cents" in found.broken[0].detail
+    assert audits.latest(lake) == found
 
 
 # Last: what is in Kafka stays there.

@@ -20,6 +20,7 @@ from shopnow.alerts.channels import Channel, Refused, Unavailable, Unconfirmed
 from shopnow.alerts.journal import Row
 from shopnow.alerts.message import Message, compose
 from shopnow.alerts.outbox import Pending
+from shopnow.audit import audits
 from shopnow.killpoints import reach
 from shopnow.lake import tables
 
@@ -80,7 +81,8 @@ def deliver(lake: str, owner: str, channels: Mapping[str, Channel], airflow_url:
         if mine:
             announced = journal.announced(journal.rows(table, "alert"))
             link = f"{airflow_url.rstrip('/')}/dags/watch_stock"
-            contents = {key: compose(key, announced[key], link) for key in {message.dedup_key for message in mine}}
+            doubt = _doubt(lake)
+            contents = {key: compose(key, announced[key], link, doubt) for key in {message.dedup_key for message in mine}}
             deliveries += _deliver(lake, mine, contents, channels, patience)
         elif theirs:
             _log.info("waiting for %d messages that %s is sending", len(theirs), theirs[0].owner)
@@ -101,6 +103,14 @@ def sent(lake: str) -> list[Sent]:
         Sent(channel=channel, messages=count, alerts=sum(alerts[key] for of, key in keys if of == channel))
         for channel, count in sorted(messages.items())
     ]
+
+
+def _doubt(lake: str) -> str:
+    """What the last audit of the lake has found wrong with what the alerts rest on."""
+    audit = audits.latest(lake)
+    if audit is None or not audit.broken:
+        return ""
+    return f"the audit of {audit.at:%Y-%m-%d %H:%M} UTC found that {audit.broken[0].check} does not hold: {audit.broken[0].detail}"
 
 
 def _deliver(

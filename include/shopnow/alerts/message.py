@@ -24,12 +24,15 @@ class Message(NamedTuple):
     alerts: tuple[Alert, ...]
     link: str
     """Where to look further: an address of the Airflow UI."""
+    doubt: str = ""
+    """Why the figures it rests on may be wrong; empty if nothing speaks against them."""
 
 
-def compose(dedup_key: str, alerts: Iterable[Alert], link: str) -> Message:
+def compose(dedup_key: str, alerts: Iterable[Alert], link: str, doubt: str = "") -> Message:
     """The message about the alerts: the worst first, what is over last."""
     kinds = list(_COLOURS)
-    return Message(dedup_key, tuple(sorted(alerts, key=lambda alert: (kinds.index(_kind(alert)), alert.product_name))), link)
+    worst_first = sorted(alerts, key=lambda alert: (kinds.index(_kind(alert)), alert.product_name))
+    return Message(dedup_key, tuple(worst_first), link, _line(doubt, longest=400))
 
 
 def subject(message: Message) -> str:
@@ -49,7 +52,8 @@ def text(message: Message) -> str:
         "\n".join(filter(None, [f"{_headline(alert)}\n  {_facts(alert)}", alert.todo and f"  To do: {alert.todo}"]))
         for alert in message.alerts
     )
-    return f"{alerts}\n\nMore: {message.link}\n\n-- \nShopNow+ alert {message.dedup_key}\n"
+    doubt = f"\n\nIn doubt: {message.doubt}" if message.doubt else ""
+    return f"{alerts}{doubt}\n\nMore: {message.link}\n\n-- \nShopNow+ alert {message.dedup_key}\n"
 
 
 def html(message: Message) -> str:
@@ -63,6 +67,7 @@ def html(message: Message) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(subject(message))}</title>'
         f'<body style="font:16px system-ui,sans-serif"><table style="border-spacing:0 8px">{rows}</table>'
+        f"{f'<p><strong>In doubt:</strong> {escape(message.doubt)}</p>' if message.doubt else ''}"
         f'<p><a href="{escape(message.link)}">Open it in Airflow</a></p>'
         f'<p style="color:#666;font-size:12px">ShopNow+ alert {escape(message.dedup_key)}</p></body></html>'
     )
@@ -73,6 +78,8 @@ def slack(message: Message) -> dict[str, Any]:
     blocks: list[dict[str, Any]] = [_section(_slack_alert(alert)) for alert in message.alerts[:SLACK_ALERTS]]
     if (more := len(message.alerts) - SLACK_ALERTS) > 0:
         blocks.append(_section(f"… and {more} more"))
+    if message.doubt:
+        blocks.append(_section(f"⚠️ *In doubt:* {_slack_escape(message.doubt)}"))
     context = f"<{_slack_escape(message.link)}|Open it in Airflow> · ShopNow+ alert {_slack_escape(message.dedup_key)}"
     blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": context}]})
     return {"text": _slack_escape(subject(message)), "blocks": blocks}

@@ -63,6 +63,7 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         "LOGGING__BASE_LOG_FOLDER": home(settings) / "logs",
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "SHOPNOW__TRAFFIC": settings.traffic == "on",
+        "SHOPNOW__QUARANTINE_LIMIT": settings.quarantine_limit,
         "SHOPNOW__HDFS_URL": f"http://127.0.0.1:{settings.ports['namenode_http']}/explorer.html",
         "SHOPNOW__SLACK_URL": f"http://127.0.0.1:{settings.ports['slack']}/messages",
         # A chain of short DAGs on one machine: look often, so that a finished step wakes the next within a second or two.

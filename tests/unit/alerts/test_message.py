@@ -34,6 +34,14 @@ def test_it_says_what_how_many_since_when_and_what_to_do():
             assert fact in body
 
 
+def test_it_says_when_the_figures_are_in_doubt():
+    doubtful = compose("key-1", [alert()], "http://airflow.example", doubt="raw <= receipts\nno")
+    assert "In doubt: raw <= receipts no" in text(doubtful)
+    assert "raw &lt;= receipts no" in html(doubtful)
+    assert "raw &lt;= receipts no" in str(slack(doubtful))
+    assert all("doubt" not in body for body in (text(message()), html(message()), str(slack(message()))))
+
+
 def test_the_subject_names_the_only_product_or_counts_them():
     assert subject(message()) == "[ShopNow+] Sold out: Mug"
     assert subject(message(alert("A"), alert("B"), alert("C", 9, State.RESOLVED, title="Back in stock"))) == (

@@ -8,10 +8,10 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import ParamValidationError
 
 from shopnow.settings import ROOT
-from shopnow.workflow import KPIS, RAW, STOCK_OUT, TRAFFIC, Tag
+from shopnow.workflow import AUDIT, KPIS, RAW, STOCK_OUT, TRAFFIC, Tag
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
-INVENTORY = {"await_stock_out", "compute_kpis", "generate_traffic", "land_events", "watch_stock"}
+INVENTORY = {"audit_lake", "await_stock_out", "compute_kpis", "generate_traffic", "land_events", "watch_stock"}
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,8 @@ def test_chained_by_assets(dagbag):
     assert outlets("land_events", "publish") == {RAW.name}
     assert wakes("compute_kpis") == {RAW.name}
     assert outlets("compute_kpis", "compute") == {KPIS.name}
-    assert wakes("watch_stock") == {KPIS.name}
+    assert outlets("audit_lake", "audit") == {AUDIT.name}
+    assert wakes("watch_stock") == {KPIS.name, AUDIT.name}
 
 
 def test_messages_are_delivered_after_the_look_at_the_stock(dagbag):

@@ -1,0 +1,68 @@
+"""
+### Prove that nothing was lost or counted twice
+
+Compares by content, not by counts: the generator's ledger = Kafka's topics = the raw tables = the receipts of every
+landing; raw = events + quarantine + duplicates; events = KPIs, to the cent. The same as `./shopnow verify`.
+
+**Runs** every hour, or by hand. It takes no params. It may run while data flows: every comparison is made at a cut both
+sides have reached.
+
+**When it fails.**
+- *judge*: a check does not hold; its message names the first difference, by topic, partition and offset or by date and
+  figure. It is sent by e-mail and to Slack, and stock alerts say that the figures are in doubt until an audit holds again.
+- *audit*: Kafka or HDFS unreachable: it retries by itself; see `./shopnow status`.
+
+**Writes** the table `audits`, one row for each check. **Wakes** `watch_stock`, by the asset `audit`, whose events say
+whether all checks hold.
+"""
+
+from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
+from airflow.providers.smtp.notifications.smtp import SmtpNotifier
+from airflow.sdk import DAG, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
+
+from shopnow.audit import audits
+from shopnow.workflow import AUDIT, DEFAULTS, Tag, every_hour, kafka_conf, lake_uri
+
+BROKEN = "ShopNow+: an audit of the lake found a difference"
+RUN = "{{ conf.get('api', 'base_url') }}/dags/audit_lake/runs/{{ run_id }}"
+TELL = [
+    SmtpNotifier(
+        smtp_conn_id="smtp_default",
+        to="{{ conn.smtp_default.extra_dejson.to_email }}",
+        subject=BROKEN,
+        html_content=f"<p>{{{{ exception | e }}}}</p><p>{RUN}</p>",
+    ),
+    # Slack wants these three escaped, and no others.
+    SlackWebhookNotifier(
+        slack_webhook_conn_id="slack_default",
+        text=f"{BROKEN}\n{{{{ exception | string | replace('&', '&amp;') | replace('<', '&lt;') | replace('>', '&gt;') }}}}\n{RUN}",
+    ),
+]
+
+with DAG(
+    dag_id="audit_lake",
+    description="Proof that topics = raw = events = KPIs",
+    doc_md=__doc__,
+    schedule=every_hour(after=35),
+    catchup=False,
+    max_active_runs=1,
+    default_args=DEFAULTS,
+    tags={Tag.SHOPNOW, Tag.MAINTENANCE},
+) as dag:
+
+    @task(outlets=[AUDIT])
+    def audit() -> list[str]:
+        """What is broken, each check with its first difference."""
+        context = get_current_context()
+        found = audits.audit(kafka_conf(), lake_uri(), by=context["run_id"])
+        broken = [f"{check.check}: {check.detail}" for check in found.broken]
+        context["outlet_events"][AUDIT].extra = {"ok": not broken, "broken": broken}
+        return broken
+
+    @task(on_failure_callback=TELL)
+    def judge(broken: list[str]) -> None:
+        if broken:
+            raise AirflowFailException("; ".join(broken))
+
+    judge(audit())
