@@ -42,7 +42,11 @@ def land_records(lake: str, topic: Topic, values: Sequence[bytes | None], partit
     dates = pa.repeat(pa.scalar(now.date(), pa.date32()), count)
     write_deltalake(
         table,
-        pa.Table.from_batches([rows]).append_column("ingest_date", dates).select(RAW.names).cast(RAW),
+        pa.Table.from_batches([rows])
+        .append_column("correction", pa.nulls(count, pa.binary()))
+        .append_column("ingest_date", dates)
+        .select(RAW.names)
+        .cast(RAW),
         mode="append",
         commit_properties=CommitProperties(
             custom_metadata={receipts.RECEIPTS.key: receipts.dumps(topic.name, topic_id, {partition: part})},

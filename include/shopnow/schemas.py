@@ -21,6 +21,7 @@ RAW = pa.schema(
         pa.field("value", pa.binary(), metadata={"comment": "the record's bytes, unchanged"}),
         pa.field("headers", pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))),
         pa.field("problem", pa.string(), metadata={"comment": "null, or what is wrong with the record"}),
+        pa.field("correction", pa.binary(), metadata={"comment": "the payload an operator gave instead; never set by landing"}),
         pa.field("ingest_date", pa.date32(), nullable=False),
     ]
 )

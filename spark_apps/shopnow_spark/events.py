@@ -23,9 +23,9 @@ def within(rows: DataFrame, ranges: Iterable[OffsetRange] | None, prefix: str = 
 
 
 def typed(raw: DataFrame, topic: Topic) -> DataFrame:
-    """The valid records of `raw/{topic}` with the columns of `events/{topic}`; a repeated record is repeated."""
+    """The valid records of `raw/{topic}`, as corrected, with the columns of `events/{topic}`; a repeated record is repeated."""
     fields = schemas.event_fields(topic)
-    text = F.col("value").cast("string")
+    text = F.coalesce("correction", "value").cast("string")
     parsed = raw.where(F.col("problem").isNull()).withColumn("event", F.from_json(text, schemas.spark_ddl(fields)))
     columns = [
         _timestamp(F.col("event")[field.name], F.get_json_object(text, f"$.{field.name}")).alias(field.name)

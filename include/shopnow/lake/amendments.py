@@ -5,12 +5,19 @@ and rows can still be compared: Σ receipts − Σ removed + Σ added = digest o
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from shopnow.lake.digest import NOTHING, Digest
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopnow.lake import rewriting, tables
+from shopnow.lake.digest import NOTHING, Digest, digest
+from shopnow.lake.rewriting import Change, Changed
+from shopnow.schemas import RAW
 
 METADATA_KEY = "amendment"
 
@@ -43,6 +50,14 @@ class Part:
     expired_below: int | None = None
 
 
+class Erased(NamedTuple):
+    """A record with other bytes than Kafka's: the digests of both."""
+
+    place: Place
+    removed: Digest
+    added: Digest
+
+
 @dataclass(frozen=True, slots=True)
 class Amendment:
     """One such commit."""
@@ -50,8 +65,9 @@ class Amendment:
     kind: Kind
     reason: str
     by: str
-    parts: Sequence[Part] = ()
-    replayed: Sequence[Place] = ()
+    parts: list[Part] = field(default_factory=list)
+    replayed: list[Place] = field(default_factory=list)
+    erased: list[Erased] = field(default_factory=list)
 
 
 def dumps(amendment: Amendment) -> str:
@@ -68,7 +84,10 @@ def dumps(amendment: Amendment) -> str:
         }
         for part in amendment.parts
     ]
-    content = asdict(amendment) | {"partitions": partitions}
+    content = asdict(amendment) | {
+        "partitions": partitions,
+        "erased": [[*each.place, str(each.removed), str(each.added)] for each in amendment.erased],
+    }
     del content["parts"]
     return json.dumps(content, separators=(",", ":"))
 
@@ -86,7 +105,56 @@ def loads(text: str) -> Amendment:
         )
         for part in content["partitions"]
     ]
-    return Amendment(Kind(content["kind"]), content["reason"], content["by"], parts, [Place(*place) for place in content["replayed"]])
+    erased = [
+        Erased(Place(*place), Digest.parse(1, removed), Digest.parse(1, added)) for *place, removed, added in content.get("erased", ())
+    ]
+    replayed = [Place(*place) for place in content["replayed"]]
+    return Amendment(Kind(content["kind"]), content["reason"], content["by"], parts, replayed, erased)
+
+
+def amend(
+    lake: str, topic: str, kind: Kind, change: Change, *, reason: str, by: str, pruning: str | None = None, point: str = "amend"
+) -> Changed:
+    """Change rows of `raw/{topic}` in one commit that says so; none if the change finds nothing to do.
+
+    Safe to repeat and to run several times at once, also beside landing and compaction: whoever comes second is shown what the
+    first left. See `rewriting.rewrite` for `change`, `pruning` and `point`.
+
+    Returns:
+        The changed rows, before and after.
+
+    Raises:
+        deltalake.exceptions.DeltaError, OSError: the lake failed, or others changed the same files time and again.
+    """
+    table = tables.ensure(lake, f"raw/{topic}", RAW)
+    return rewriting.rewrite(
+        table, change, lambda changed: {METADATA_KEY: dumps(describe(kind, reason, by, changed))}, pruning=pruning, point=point
+    )
+
+
+def describe(kind: Kind, reason: str, by: str, changed: Changed) -> Amendment:
+    """The amendment that changed these rows of raw."""
+    removed, added = digests(changed.before), digests(changed.after)
+    parts = [Part(*key, removed.get(key, NOTHING), added.get(key, NOTHING)) for key in sorted(removed.keys() | added.keys())]
+    if kind is Kind.ERASURE:
+        return Amendment(kind, reason, by, parts, erased=_erased(changed))
+    freed = pc.and_(pc.is_valid(changed.before["problem"]), pc.is_null(changed.after["problem"]))
+    return Amendment(kind, reason, by, parts, replayed=sorted(places(changed.after.filter(freed))))
+
+
+def digests(rows: pa.Table) -> dict[tuple[str, int], Digest]:
+    """The digest of rows of raw by topic id and partition."""
+    found = {}
+    for key in rows.group_by(["topic_id", "partition"]).aggregate([]).to_pylist():
+        topic_id, partition = key["topic_id"], key["partition"]
+        mine = rows.filter((pc.field("topic_id") == topic_id) & (pc.field("partition") == partition))
+        found[topic_id, partition] = digest(partition, mine["offset"].to_numpy(), mine["key"].to_pylist(), mine["value"].to_pylist())
+    return found
+
+
+def places(rows: pa.Table) -> list[Place]:
+    """Where the rows of raw are from, in their order."""
+    return list(map(Place, *(rows[name].to_pylist() for name in Place._fields)))
 
 
 def read(actions: Iterable[dict[str, Any]]) -> Amendment | None:
@@ -95,3 +163,17 @@ def read(actions: Iterable[dict[str, Any]]) -> Amendment | None:
         if text := action.get("commitInfo", {}).get(METADATA_KEY):
             return loads(text)
     return None
+
+
+def _erased(changed: Changed) -> list[Erased]:
+    pairs = zip(_one_by_one(changed.before), _one_by_one(changed.after), strict=True)
+    # What was done to a correction is not seen in the digest, which is over key and value.
+    return [Erased(place, old, new) for (place, old), (_, new) in pairs if old != new]
+
+
+def _one_by_one(rows: pa.Table) -> list[tuple[Place, Digest]]:
+    keys, values = rows["key"].to_pylist(), rows["value"].to_pylist()
+    return [
+        (place, digest(place.partition, np.array([place.offset]), [key], [value]))
+        for place, key, value in zip(places(rows), keys, values, strict=True)
+    ]

@@ -16,13 +16,13 @@ from shopnow.lake.problems import Decode, check
 from shopnow.lake.receipts import Part
 from shopnow.schemas import RAW
 
-# The partition column is in the file's path, not in the file.
-FILE_SCHEMA = pa.schema([field for field in RAW if field.name != "ingest_date"])
+# The partition column is in the file's path, not in the file; a column that a file lacks is read as null.
+FILE_SCHEMA = pa.schema([field for field in RAW if field.name not in {"correction", "ingest_date"}])
 
 _HEADERS = FILE_SCHEMA.field("headers").type
 _TIMESTAMP = FILE_SCHEMA.field("timestamp").type
-# Readers may find these in any file's statistics, and skip the file by them.
-_STATISTICS = ["partition", "offset", "timestamp"]
+STATISTICS = ("partition", "offset", "timestamp")
+"""Readers find the least and the greatest of these columns in each file's statistics, and may skip the file by them."""
 _LAST_TIMESTAMP_MS = 253_402_300_799_999  # the end of the year 9999, after which no date can be written
 
 
@@ -59,8 +59,8 @@ def rows(topic_id: str, chunk: Chunk, decode: Decode) -> tuple[pa.RecordBatch, P
     return batch, part
 
 
-def parquet(table: pa.Table) -> bytes:
-    """The rows as a Parquet file. Settings are for speed: 0.7 µs and 50 bytes for a 300-byte event."""
+def parquet(table: pa.Table, statistics: Sequence[str] = STATISTICS) -> bytes:
+    """The rows as a Parquet file, with statistics of some columns. Settings are for speed: 0.7 µs and 50 bytes for a 300-byte event."""
     sink = BytesIO()
     pq.write_table(
         table,
@@ -68,26 +68,27 @@ def parquet(table: pa.Table) -> bytes:
         compression="zstd",
         compression_level=1,
         use_dictionary=["topic_id", "partition", "problem"],
-        write_statistics=_STATISTICS,
+        write_statistics=list(statistics),
         store_schema=False,
     )
     return sink.getvalue()
 
 
-def statistics(table: pa.Table) -> str:
-    """The file's statistics as Delta keeps them, by which readers skip files."""
-    extremes = {name: pc.min_max(table[name]).as_py() for name in _STATISTICS}
+def statistics(table: pa.Table, names: Sequence[str] = STATISTICS) -> str:
+    """The file's statistics of these columns as Delta keeps them, by which readers skip files; and how many have no `problem`."""
+    extremes = {name: pc.min_max(table[name]).as_py() for name in names}
+    counted = [name for name in (*names, "problem") if name in table.column_names]
     return json.dumps(
         {
             "numRecords": table.num_rows,
             "minValues": {name: _plain(extreme["min"]) for name, extreme in extremes.items()},
             "maxValues": {name: _plain(extreme["max"]) for name, extreme in extremes.items()},
-            "nullCount": {name: table[name].null_count for name in [*_STATISTICS, "problem"]},
+            "nullCount": {name: table[name].null_count for name in counted},
         }
     )
 
 
-def _plain(value: int | datetime | None) -> int | str | None:
+def _plain(value: int | str | datetime | None) -> int | str | None:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     return value

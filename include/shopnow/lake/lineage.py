@@ -5,20 +5,20 @@ commit, so rows and bookkeeping can never disagree, and a run that was killed le
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from shopnow.lake import amendments, log
-from shopnow.lake.amendments import Kind
+from shopnow.lake.amendments import Kind, Place
 from shopnow.lake.receipts import RECEIPTS
 
 REBUILD_KEY = "rebuild"
 """Metadata key of a commit that writes rows anew which were there before, or should have been."""
 
 _LOOK_BACK = 10
-# Kinds of amendment that bring no row which the derived tables do not have.
-_TAKES_AWAY = (Kind.ERASURE, Kind.EXPIRY)
+MAX_RANGES = 100
+"""Beyond this many ranges, looking for exactly what is new costs more than looking at everything."""
 
 
 class Made(NamedTuple):
@@ -58,38 +58,47 @@ def sources(lake: str, name: str, version: int) -> dict[str, int]:
 
 
 def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[OffsetRange] | None:
-    """The records that the raw table gained after one version and up to another, one range a topic partition.
+    """The records that the raw table gained after one version and up to another, in ranges that do not overlap.
 
-    They are told by the receipts of the landing commits, not by the files these added: compaction rewrites files, receipts
-    stay. As data files carry statistics of partition and offset, a reader opens only those that may hold the records.
+    Records that left the quarantine meanwhile are among them, each as exactly as those that landed. They are told by receipts and
+    amendments in the commits, not by the files these added: compaction rewrites files, what the commits say stays. As data
+    files carry statistics of partition and offset, a reader opens only those that may hold the records.
 
-    None if every record may be new: there is no version to start from, or the commits do not tell.
+    None if every record may be new: there is no version to start from, the commits do not tell, or there are too many ranges.
     """
     commits = _commits(lake, name, after, until)
     if commits is None:
         return None
-    found: dict[tuple[str, int], OffsetRange] = {}
+    landed: dict[tuple[str, int], OffsetRange] = {}
+    replayed: set[Place] = set()
     for actions in commits:
         if receipt := log.info(actions).get(RECEIPTS.key):
             for part in _ranges(json.loads(receipt)):
-                known = found.get(part[:2], part)
-                found[part[:2]] = part._replace(start=min(part.start, known.start), end=max(part.end, known.end))
-        elif _changed_partitions(actions, "ingest_date") and _amendment(actions) not in _TAKES_AWAY:
-            return None  # rows changed otherwise than by landing
-    return [found[key] for key in sorted(found)]
+                known = landed.get(part[:2], part)
+                landed[part[:2]] = part._replace(start=min(part.start, known.start), end=max(part.end, known.end))
+        elif amendment := amendments.read(actions):
+            replayed.update(amendment.replayed)
+        elif _changed_partitions(actions, "ingest_date"):
+            return None  # rows changed otherwise than by landing, and the commit does not say how
+    older = [place for place in replayed if place[:2] not in landed or place.offset < landed[place[:2]].start]
+    found = sorted([*landed.values(), *_joined(older)])
+    return found if len(found) <= MAX_RANGES else None
 
 
 def changed_dates(lake: str, name: str, after: int | None, until: int) -> dict[str, int | None] | None:
     """The event dates of an events table whose rows changed after one version and up to another; None if all may have.
 
     With each date goes how many rows it gained, or None if rows of it were also removed or written anew. Told by the files
-    that the commits added or removed, leaving out those of compaction, which change no row.
+    that the commits added or removed, leaving out those of compaction, which change no row, and of erasures, which change
+    nothing that counts.
     """
     commits = _commits(lake, name, after, until)
     if commits is None:
         return None
     found: dict[str, int | None] = {}
     for actions in commits:
+        if _amendment(actions) is Kind.ERASURE:
+            continue
         anew = REBUILD_KEY in log.info(actions)
         for action in actions:
             file = action.get("add") or action.get("remove")
@@ -152,3 +161,14 @@ def _changed_partitions(actions: log.Actions, column: str) -> set[str | None]:
 
 def _rows(file: dict[str, Any]) -> int:
     return json.loads(file.get("stats") or "{}").get("numRecords", 0)
+
+
+def _joined(places: Iterable[Place]) -> list[OffsetRange]:
+    """The places as ranges, neighbours in one."""
+    found: list[OffsetRange] = []
+    for topic_id, partition, offset in sorted(places):
+        if found and found[-1][:2] == (topic_id, partition) and found[-1].end == offset:
+            found[-1] = found[-1]._replace(end=offset + 1)
+        else:
+            found.append(OffsetRange(topic_id, partition, offset, offset + 1))
+    return found

@@ -5,9 +5,10 @@ address such as `hdfs://127.0.0.1:9820/shopnow`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError
 
 # Plain features only, so that Spark, delta-rs, DuckDB, Polars and Trino all read every table.
@@ -51,9 +52,9 @@ def _schema(table: DeltaTable, columns: Sequence[str] | None) -> pa.Schema:
 
 
 def ensure(lake: str, name: str, schema: pa.Schema, partition_by: Sequence[str] = ()) -> DeltaTable:
-    """The table, created empty if it is not there; safe when several callers do so at once."""
+    """The table, created empty if it is not there, with the columns it lacks added; safe when several callers do so at once."""
     try:
-        return DeltaTable.create(
+        table = DeltaTable.create(
             uri(lake, name),
             schema,
             mode="ignore",
@@ -63,4 +64,12 @@ def ensure(lake: str, name: str, schema: pa.Schema, partition_by: Sequence[str] 
             commit_properties=CommitProperties(max_commit_retries=0),
         )
     except CommitFailedError:
-        return open_table(lake, name)
+        table = open_table(lake, name)
+    while missing := [
+        field for field in Schema.from_arrow(schema).fields if field.name not in {known.name for known in table.schema().fields}
+    ]:
+        # A commit of the metadata, which only the first of several makes; rows that are there have null in it.
+        with suppress(CommitFailedError):
+            table.alter.add_columns(missing)
+        table.update_incremental()
+    return table

@@ -6,7 +6,7 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from shopnow.lake import amendments, lineage, receipts, tables
-from shopnow.lake.amendments import Amendment, Kind
+from shopnow.lake.amendments import Amendment, Kind, Place
 from shopnow.lake.lineage import OffsetRange
 from shopnow.lake.receipts import RECEIPTS, Part
 
@@ -78,6 +78,43 @@ def test_compaction_makes_nothing_new(lake):
     assert raw.version() == made + 1
     assert lineage.new_offsets(lake, "t", made, raw.version()) == []
     assert lineage.changed_dates(lake, "t", made, raw.version()) == {}
+
+
+def amended(kind: Kind, *offsets: int) -> dict[str, str]:
+    replayed = [Place("id", 0, offset) for offset in offsets]
+    return {amendments.METADATA_KEY: amendments.dumps(Amendment(kind, "", "me", replayed=replayed))}
+
+
+def test_replayed_records_are_new_and_their_neighbours_are_not(lake):
+    raw = table(lake, "ingest_date")
+    write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 10))})
+    write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(10, 12))})
+    write(raw, "2026-11-01", **amended(Kind.REPLAY, 7, 3, 2, 11))
+    assert lineage.new_offsets(lake, "t", 2, 3) == [OffsetRange("id", 0, 2, 4), OffsetRange("id", 0, 7, 8), OffsetRange("id", 0, 11, 12)]
+    # Landed and replayed since: new once.
+    assert lineage.new_offsets(lake, "t", 1, 3) == [OffsetRange("id", 0, 2, 4), OffsetRange("id", 0, 7, 8), OffsetRange("id", 0, 10, 12)]
+
+
+def test_everything_may_be_new_after_a_replay_of_very_many(lake):
+    raw = table(lake, "ingest_date")
+    write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 999))})
+    write(raw, "2026-11-01", **amended(Kind.REPLAY, *range(0, 2 * lineage.MAX_RANGES + 1, 2)))
+    assert lineage.new_offsets(lake, "t", 1, 2) is None
+
+
+@pytest.mark.parametrize("kind", [Kind.ERASURE, Kind.EXPIRY])
+def test_erasure_and_expiry_make_nothing_new(lake, kind):
+    raw = table(lake, "ingest_date")
+    write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 5))})
+    write(raw, "2026-11-01", **amended(kind))
+    assert lineage.new_offsets(lake, "t", 1, 2) == []
+
+
+def test_an_erasure_changes_no_date(lake):
+    events = table(lake)
+    write(events, "2026-11-01")
+    write(events, "2026-11-02", **amended(Kind.ERASURE))
+    assert lineage.changed_dates(lake, "t", 1, 2) == {}
 
 
 @pytest.mark.parametrize("change", ["append", "delete"])

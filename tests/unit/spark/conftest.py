@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from shopnow.events import TOPICS, Event, encode
 from shopnow_spark import events as transformations
 
-RAW = "topic_id STRING, `partition` INT, `offset` BIGINT, value BINARY, problem STRING"
+RAW = "topic_id STRING, `partition` INT, `offset` BIGINT, value BINARY, problem STRING, correction BINARY"
 
 RawOf = Callable[..., DataFrame]
 EventsOf = Callable[..., DataFrame]
@@ -16,14 +16,20 @@ EventsOf = Callable[..., DataFrame]
 
 @pytest.fixture
 def raw_of(spark: SparkSession) -> RawOf:
-    """Makes rows of raw: one a value, at offsets 0, 1, …, with the problems given."""
+    """Makes rows of raw: one a value, at offsets 0, 1, …, with the problems and corrections given."""
 
-    def make(values: Sequence[bytes], problems: Sequence[str | None] = (), partition: int = 0) -> DataFrame:
-        problems = problems or [None] * len(values)
-        rows = zip(range(len(values)), map(bytearray, values), problems, strict=True)
+    def make(
+        values: Sequence[bytes], problems: Sequence[str | None] = (), partition: int = 0, corrections: Sequence[bytes | None] = ()
+    ) -> DataFrame:
+        problems, corrections = problems or [None] * len(values), corrections or [None] * len(values)
+        rows = zip(range(len(values)), map(bytearray, values), problems, map(_binary, corrections), strict=True)
         return spark.createDataFrame([("id", partition, *row) for row in rows], RAW)
 
     return make
+
+
+def _binary(value: bytes | None) -> bytearray | None:
+    return None if value is None else bytearray(value)
 
 
 @pytest.fixture

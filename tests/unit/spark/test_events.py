@@ -63,6 +63,11 @@ def test_quarantined_records_are_no_events(raw_of):
     assert [row.source_offset for row in frame.collect()] == [0]
 
 
+def test_a_correction_is_read_instead_of_the_value(raw_of):
+    frame = typed(raw_of([b"{", payment(2)], corrections=[payment(1, amount_cents=7), None]), PAYMENTS)
+    assert [row.amount_cents for row in frame.collect()] == [7, 100]
+
+
 @pytest.mark.parametrize(
     "time",
     [

@@ -1,0 +1,184 @@
+"""Changing rows of a table in one commit: the files that hold them are replaced by files that hold the changed rows.
+
+The commit removes exactly the files it read and adds their successors. If another commit came first it is tried again: as it
+is after an append of other files, and worked out anew if one of its files was replaced, by compaction or another change. So
+each change is made once, and nothing else is lost.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Sequence
+from io import BytesIO
+from pathlib import PurePosixPath
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError
+from deltalake.fs import DeltaStorageHandler
+from deltalake.transaction import AddAction, RemoveAction
+from pyarrow.fs import PyFileSystem
+
+from shopnow.killpoints import reach
+from shopnow.lake import encoding
+from shopnow.lake.store import Store
+
+ATTEMPTS = 100
+
+Change = Callable[[pa.Table], pa.Table]
+"""Takes rows, gives as many in the same order: changed where something is to be done, else as they are."""
+
+
+class Changed(NamedTuple):
+    """Rows that a change made different: as they were and, in the same order, as they are."""
+
+    before: pa.Table
+    after: pa.Table
+
+
+def rewrite(
+    table: DeltaTable,
+    change: Change,
+    describe: Callable[[Changed], dict[str, str]],
+    *,
+    pruning: str | None = None,
+    statistics: Sequence[str] = encoding.STATISTICS,
+    transactions: Callable[[DeltaTable], Sequence[Transaction]] = lambda table: (),
+    point: str = "rewrite",
+) -> Changed:
+    """Apply a change to the table's rows in one commit; none if nothing is to be done.
+
+    Args:
+        change: gets the rows of one file at a time, without partition columns. Called again when a try was overtaken.
+        describe: gives the commit's metadata from the rows that changed.
+        pruning: SQL condition that no row of a file that may be passed over meets, told by file statistics alone.
+        statistics: columns to keep statistics of.
+        transactions: gives the commit's app transactions.
+        point: kill points are this with `:write`, `:commit` and `:committed`.
+
+    Raises:
+        deltalake.exceptions.CommitFailedError: overtaken time and again, or the lake is out of reach.
+    """
+    plan = _plan(table, change, pruning, statistics, point)
+    for _ in range(ATTEMPTS):
+        if not plan.changed.after.num_rows:
+            break
+        reach(f"{point}:commit")
+        try:
+            table.create_write_transaction(
+                plan.actions,
+                mode="append",
+                schema=table.schema(),
+                partition_by=table.metadata().partition_columns,
+                commit_properties=CommitProperties(
+                    custom_metadata=describe(plan.changed),
+                    app_transactions=list(transactions(table)),
+                    # The library itself would try again on top of a compaction, which it does not take for a conflict.
+                    max_commit_retries=0,
+                ),
+            )
+            break
+        except CommitFailedError as error:
+            failed = error
+        table.update_incremental()
+        paths = {file.path for file in _files(table, None)}
+        if plan.added <= paths:
+            break  # it is in the log all the same
+        if not plan.removed <= paths:
+            plan = _plan(table, change, pruning, statistics, point)
+    else:
+        raise failed
+    reach(f"{point}:committed")
+    return plan.changed
+
+
+class _File(NamedTuple):
+    path: str
+    size: int
+    partition: dict[str, str | None]
+
+
+class _Plan(NamedTuple):
+    """The actions of the commit, the paths of the files they remove and add, and the rows that change by it."""
+
+    actions: list[AddAction | RemoveAction]
+    removed: set[str]
+    added: set[str]
+    changed: Changed
+
+
+def _plan(table: DeltaTable, change: Change, pruning: str | None, statistics: Sequence[str], point: str) -> _Plan:
+    """Works out the change on what the table holds, and writes the new files."""
+    plan = _Plan([], set(), set(), Changed(_schema(table).empty_table(), _schema(table).empty_table()))
+    for file in _files(table, pruning):
+        rows = _read(table, file.path)
+        result = change(rows)
+        different = _different(rows, result)
+        if pc.any(different).as_py():
+            reach(f"{point}:write")
+            remove, add = _replace(table, file, result, statistics)
+            changed = Changed(
+                pa.concat_tables([plan.changed.before, rows.filter(different)]),
+                pa.concat_tables([plan.changed.after, result.filter(different)]),
+            )
+            plan = _Plan([*plan.actions, remove, add], plan.removed | {remove.path}, plan.added | {add.path}, changed)
+    return plan
+
+
+def _files(table: DeltaTable, pruning: str | None) -> list[_File]:
+    """The files that may hold what is looked for."""
+    root = table.table_uri.rstrip("/") + "/"
+    wanted = {uri.removeprefix(root) for uri in table.file_uris(file_pruning_predicate=pruning)}
+    columns = table.metadata().partition_columns
+    found = []
+    for file in pa.table(table.get_add_actions(flatten=True)).to_pylist():
+        if file["path"] in wanted:
+            values = {name: file[f"partition.{name}"] for name in columns}
+            partition = {name: None if value is None else str(value) for name, value in values.items()}
+            found.append(_File(file["path"], file["size_bytes"], partition))
+    if len(found) != len(wanted):
+        raise ValueError(f"{table.table_uri}: {len(wanted) - len(found)} files are not where its log says")
+    return found
+
+
+def _schema(table: DeltaTable) -> pa.Schema:
+    """Of a file of the table: partition columns are in its path."""
+    columns = table.metadata().partition_columns
+    return pa.schema([field for field in pa.schema(table.schema().to_arrow()) if field.name not in columns])
+
+
+def _read(table: DeltaTable, path: str) -> pa.Table:
+    with PyFileSystem(DeltaStorageHandler(table.table_uri)).open_input_file(path) as source:
+        data = source.read()
+    # As Spark writes times: 96 bits, which as nanoseconds do not reach the year 2263.
+    rows = pq.read_table(BytesIO(data), coerce_int96_timestamp_unit="us")
+    schema = _schema(table)
+    columns = [rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type) for field in schema]
+    return pa.table(columns, names=schema.names).cast(schema)
+
+
+def _replace(table: DeltaTable, file: _File, rows: pa.Table, statistics: Sequence[str]) -> tuple[RemoveAction, AddAction]:
+    """Writes the rows as a new file beside the old one; gives what takes the one away and puts the other in its place."""
+    data = encoding.parquet(rows, statistics)
+    path = str(PurePosixPath(file.path).parent / f"part-{uuid.uuid4()}.zstd.parquet")
+    Store(table.table_uri).put(path, data)
+    now = int(time.time() * 1000)
+    return (
+        RemoveAction(file.path, True, now, file.size, file.partition),
+        AddAction(path, len(data), file.partition, now, True, encoding.statistics(rows, statistics)),
+    )
+
+
+def _different(before: pa.Table, after: pa.Table) -> pa.ChunkedArray:
+    """For each row whether any column differs; columns of lists and structs cannot be changed, and are not looked at."""
+    found = pa.chunked_array([pa.repeat(False, len(before))])
+    for name in before.column_names:
+        one, other = before[name], after[name]
+        if one is other or pa.types.is_nested(one.type):
+            continue
+        both_null = pc.and_(pc.is_null(one), pc.is_null(other))
+        same = pc.or_(both_null, pc.fill_null(pc.equal(one, other), False))
+        found = pc.or_(found, pc.invert(same))
+    return found

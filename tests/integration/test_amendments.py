@@ -1,0 +1,99 @@
+"""Amendments on a real HDFS: in one commit, made once, and in nobody's way."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from deltalake import write_deltalake
+
+import raw_sample as sample
+from shopnow.audit import digests
+from shopnow.events import TOPICS
+from shopnow.lake import amendments, log, receipts, rewriting, tables
+from shopnow.lake.amendments import Kind
+from shopnow.lake.digest import NOTHING, Digest
+from shopnow.lake.rewriting import Changed
+from shopnow.schemas import RAW
+
+ORDERS = TOPICS["orders"]
+
+
+def shout(rows: pa.Table) -> pa.Table:
+    """Every `fix me` is upper case, and valid."""
+    wrong = pc.fill_null(pc.equal(rows["value"], b"fix me"), False)
+    columns = {"value": pa.scalar(b"FIX ME"), "problem": pa.scalar(None, pa.string())}
+    for name, value in columns.items():
+        rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), pc.if_else(wrong, value, rows[name]))
+    return rows
+
+
+def amend(lake: str, kind: Kind = Kind.ERASURE) -> Changed:
+    return amendments.amend(lake, "orders", kind, shout, reason="test", by="me")
+
+
+def raw(lake: str) -> list[dict]:
+    table = tables.open_table(lake, "raw/orders")
+    assert (table.protocol().min_reader_version, table.protocol().min_writer_version) == (1, 2)
+    assert table.protocol().writer_features is None
+    return tables.read(table).sort_by("offset").to_pylist()
+
+
+def said(lake: str) -> list[amendments.Amendment]:
+    commits = log.commits(lake, "raw/orders", tables.open_table(lake, "raw/orders").version())
+    return [amendment for _, actions in commits if (amendment := amendments.read(actions))]
+
+
+def assert_accounted_for(lake: str) -> None:
+    """Σ receipts − Σ removed + Σ added = the digest of the rows."""
+    total = NOTHING
+    for row in receipts.receipts(lake, "orders").to_pylist():
+        total += Digest.parse(row["rows"], row["digest"])
+    for amendment in said(lake):
+        for part in amendment.parts:
+            total = total - part.removed + part.added
+    assert digests.raw_digests(tables.open_table(lake, "raw/orders"), "orders-id")[0] == total
+
+
+def test_changes_these_rows_and_no_other(lake):
+    sample.land_records(lake, ORDERS, [b"", b"fix me", None])
+    sample.land_records(lake, ORDERS, [b"other"])
+    before = raw(lake)
+    changed = amend(lake)
+    assert changed.before["value"].to_pylist() == [b"fix me"]
+    assert raw(lake) == [before[0], before[1] | {"value": b"FIX ME", "problem": None}, *before[2:]]
+    assert_accounted_for(lake)
+    version = tables.open_table(lake, "raw/orders").version()
+    assert amend(lake).after.num_rows == 0
+    assert tables.open_table(lake, "raw/orders").version() == version
+
+
+def test_a_table_made_before_there_were_corrections(lake):
+    old = pa.schema([field for field in RAW if field.name != "correction"])
+    table = tables.ensure(lake, "raw/orders", old, ["ingest_date"])
+    sample.land_records(f"{lake}/now", ORDERS, [b"fix me", b"other"])
+    write_deltalake(table, tables.read(tables.open_table(f"{lake}/now", "raw/orders")).select(old.names).cast(old), mode="append")
+    amend(lake)
+    assert [(row["value"], row["correction"]) for row in raw(lake)] == [(b"FIX ME", None), (b"other", None)]
+
+
+@pytest.mark.parametrize("others", ["amend", "land", "compact"])
+def test_at_once_with_others_is_made_once_and_loses_nothing(lake, others, monkeypatch):
+    """The others come between what is read and what is committed."""
+    for _ in range(3):
+        sample.land_records(lake, ORDERS, [b"fix me", b"other"])
+    come_between = {
+        "amend": lambda: amend(lake),
+        "land": lambda: sample.land_records(lake, ORDERS, [b"other"]),
+        "compact": lambda: tables.open_table(lake, "raw/orders").optimize.compact(max_concurrent_tasks=1),
+    }[others]
+
+    def reach(point: str) -> None:
+        if point == "amend:commit":
+            monkeypatch.undo()
+            come_between()
+
+    monkeypatch.setattr(rewriting, "reach", reach)
+    assert amend(lake).after.num_rows == (0 if others == "amend" else 3)
+    assert [row["offset"] for row in raw(lake)] == list(range(7 if others == "land" else 6))
+    assert [row["value"] for row in raw(lake)].count(b"FIX ME") == 3
+    assert sum(len(amendment.erased) for amendment in said(lake)) == 3
+    assert_accounted_for(lake)

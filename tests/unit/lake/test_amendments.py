@@ -1,0 +1,36 @@
+"""What an amendment's commit says."""
+
+import pyarrow as pa
+
+from shopnow.lake import amendments
+from shopnow.lake.amendments import Amendment, Kind, Part, Place
+from shopnow.lake.digest import NOTHING, digest
+from shopnow.lake.rewriting import Changed
+
+
+def rows(*values: bytes, problem: str | None = None) -> pa.Table:
+    count = len(values)
+    columns = {"topic_id": ["id"] * count, "partition": [0] * count, "offset": range(count), "key": [None] * count}
+    return pa.table({**columns, "value": values, "problem": pa.array([problem] * count, pa.string())})
+
+
+def test_is_read_as_it_was_written():
+    parts = [Part("id", 1, digest(1, [5], [b"k"], [b"old"]), NOTHING, 7), Part("id", 2)]
+    said = Amendment(Kind.EXPIRY, "retention", "maintenance", parts)
+    assert amendments.loads(amendments.dumps(said)) == said
+    erased = amendments.describe(Kind.ERASURE, "r", "me", Changed(rows(b"a", b"b"), rows(b"c", b"b")))
+    assert amendments.loads(amendments.dumps(erased)) == erased
+
+
+def test_a_replay_tells_what_left_the_quarantine_and_changes_no_digest():
+    said = amendments.describe(Kind.REPLAY, "r", "me", Changed(rows(b"a", b"b", problem="p"), rows(b"a", b"b")))
+    assert said.replayed == [Place("id", 0, 0), Place("id", 0, 1)]
+    assert [part.removed - part.added for part in said.parts] == [NOTHING]
+
+
+def test_an_erasure_tells_what_has_other_bytes_than_before():
+    said = amendments.describe(Kind.ERASURE, "r", "me", Changed(rows(b"a", b"b"), rows(b"c", b"b")))
+    (erased,) = said.erased
+    assert erased.place == Place("id", 0, 0)
+    assert said.parts[0].removed - erased.removed + erased.added == said.parts[0].added
+    assert said.replayed == []
