@@ -49,10 +49,12 @@ def _decoded(raw: DeltaTable, decode: Callable) -> tuple[pa.Table, int]:
     """Place, id, type and time of each valid record, by our own decoder; and the number of those that are not valid."""
     bad = 0
     parts: list[pa.Table] = [_DECODED.empty_table()]
-    for batch in tables.batches(raw, [*records.PLACE, "value", "problem"]):
+    # In a table that has no such column nothing was ever corrected.
+    payload = [name for name in ("correction", "value") if name in raw.schema().to_arrow().names]
+    for batch in tables.batches(raw, [*records.PLACE, *payload, "problem"]):
         good = batch.filter(pc.is_null(batch["problem"]))
         bad += batch.num_rows - good.num_rows
-        events = [decode(value) for value in good["value"].to_pylist()]
+        events = [decode(value) for value in pc.coalesce(*(good[name] for name in payload)).to_pylist()]
         ids, times = [event.event_id for event in events], [event.event_time for event in events]
         types = [type(event).__struct_config__.tag for event in events]
         columns = [*(good[column] for column in records.PLACE), ids, types, pa.array(times, _DECODED.field("event_time").type)]
