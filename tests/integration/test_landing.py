@@ -20,8 +20,10 @@ from shopnow import events
 from shopnow.audit import digests
 from shopnow.broker import topics
 from shopnow.errors import UserError
-from shopnow.lake import batches, landing, offsets, receipts, store, tables
+from shopnow.lake import amendments, batches, landing, offsets, receipts, store, tables
+from shopnow.lake.amendments import Kind
 from shopnow.lake.landing import Landed, land
+from shopnow.schemas import RAW
 
 PAYMENTS = events.TOPICS["payments"]
 
@@ -189,6 +191,27 @@ def test_a_run_that_is_overtaken_at_any_point_repeats_nothing(
     assert others[0].rows > 0
     assert own.rows + others[0].rows == 1000
     assert_exactly_once(conf, lake, name, 1000)
+
+
+def test_an_amendment_meanwhile_is_in_nobodys_way(conf: dict[str, str], lake: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A table made before there were corrections, too.
+    tables.ensure(lake, "raw/payments", pa.schema([field for field in RAW if field.name != "correction"]), landing.PARTITION_BY)
+    send(conf, name, [b"nope", *(payment(number) for number in range(500))])
+    land_in_batches(conf, lake, name)
+    send(conf, name, [payment(number) for number in range(500)])
+
+    def forgive(rows: pa.Table) -> pa.Table:
+        return rows.set_column(rows.schema.get_field_index("problem"), "problem", pa.nulls(len(rows), pa.string()))
+
+    def amend(reached: str) -> None:
+        if reached == "land:commit":
+            monkeypatch.undo()
+            amendments.amend(lake, "payments", Kind.REPLAY, forgive, reason="", by="", pruning="problem IS NOT NULL")
+
+    monkeypatch.setattr(landing, "reach", amend)
+    assert land_in_batches(conf, lake, name).rows == 500
+    assert_exactly_once(conf, lake, name, 1001)
+    assert {row["problem"] for row in rows(lake)} == {None}
 
 
 KILLED_RUN = """

@@ -45,6 +45,9 @@ KILL_POINTS = ("land:plan", "land:read", "land:write", "land:commit", "land:comm
 BATCH_ROWS = 250_000
 BATCH_BYTES = 64 << 20
 
+# What delta-rs says when a commit that came first took rows away, or changed the table's columns.
+_HARMLESS = ("a concurrent transaction deleted data", "Metadata changed since last commit")
+
 _STORE_THREADS = 3
 _MAX_UPLOADS = 4
 _OVERTAKEN_POLL_SECONDS = 0.2
@@ -193,24 +196,34 @@ def _commit(
     transactions = [Transaction(offsets.app_id(plan.topic_id, partition), part.end) for partition, part in parts.items()]
     metadata = {RECEIPTS.key: receipts.dumps(topic.name, plan.topic_id, parts)}
     reach("land:commit")
-    try:
-        table.create_write_transaction(
-            [action for _, action in ready if action],
-            mode="append",
-            schema=RAW,
-            partition_by=list(PARTITION_BY),
-            commit_properties=CommitProperties(custom_metadata=metadata, app_transactions=transactions),
-        )
-    except CommitFailedError as error:
-        # The files stay: a commit reported as failed may be in the log all the same, if the answer was lost on its way.
-        if "Concurrent transaction failed" in str(error):
-            raise _OvertakenError from error
-        raise
+    while True:
+        try:
+            table.create_write_transaction(
+                [action for _, action in ready if action],
+                mode="append",
+                schema=RAW,
+                partition_by=list(PARTITION_BY),
+                commit_properties=CommitProperties(custom_metadata=metadata, app_transactions=transactions),
+            )
+            break
+        except CommitFailedError as error:
+            # The files stay: a commit reported as failed may be in the log all the same, if the answer was lost on its way.
+            if "Concurrent transaction failed" in str(error):
+                raise _OvertakenError from error
+            if not any(harmless in str(error) for harmless in _HARMLESS):
+                raise
+        # Rows were amended or removed, or a column was added: nothing to do with new rows, so once more on top of it.
+        table.update_incremental()
+        _check_not_overtaken(table, plan, expected)
     reach("land:committed")
     done.append(parts)
     expected.update({partition: part.end for partition, part in parts.items()})
     table.update_incremental()
-    # The next commit is made against this newer snapshot, so a run that slipped in just now would not conflict with it.
+    _check_not_overtaken(table, plan, expected)
+
+
+def _check_not_overtaken(table: DeltaTable, plan: Plan, expected: dict[int, int]) -> None:
+    """Before a commit against a newer snapshot: with a run that had slipped in by then it would not conflict."""
     for partition, offset in expected.items():
         if (offsets.position(table, plan.topic_id, partition) or offset) != offset:
             raise _OvertakenError
