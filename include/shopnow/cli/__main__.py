@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from shopnow.cli import checks, pipeline, stack
+from shopnow.cli import checks, pipeline, quarantine, stack
 from shopnow.cli.demo import demo
 from shopnow.cli.output import complain
 from shopnow.errors import UserError
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 for command in (demo, stack.up, stack.down, stack.status, pipeline.topics, pipeline.verify):
     app.command()(command)
+app.add_typer(quarantine.app, name="quarantine")
 # What follows `test` is pytest's.
 app.command("test", context_settings={"ignore_unknown_options": True})(checks.run_checks)
 

@@ -2,18 +2,16 @@
 
 import sys
 
-from shopnow import connections
 from shopnow.audit.verify import Check
 from shopnow.audit.verify import verify as run_checks
-from shopnow.broker.client import Conf
+from shopnow.cli.addresses import addresses
 from shopnow.cli.output import Json, complain, print_json, print_table, reporter
 from shopnow.lake import failures, lag
-from shopnow.settings import Settings
 
 
 def topics(as_json: Json = False) -> None:
     """List the topics: partitions, records in Kafka, and how many of them the lake does not have yet."""
-    conf, lake = _addresses()
+    conf, lake = addresses()
     rows = []
     with failures.as_user_errors(lake):
         positions = lag.positions(conf, lake)
@@ -30,7 +28,7 @@ def topics(as_json: Json = False) -> None:
 
 def verify(as_json: Json = False) -> None:
     """Prove that ledger = topics = raw = events = KPIs; exits 1 and names the first difference if they are not."""
-    conf, lake = _addresses()
+    conf, lake = addresses()
     with failures.as_user_errors(lake):
         checks = run_checks(conf, lake, reporter())
     if as_json:
@@ -41,14 +39,6 @@ def verify(as_json: Json = False) -> None:
     if broken:
         complain(f"{broken[0].check}: {broken[0].detail}")
         sys.exit(1)
-
-
-def _addresses() -> tuple[Conf, str]:
-    """The Kafka configuration, which complains by itself, and the lake's address, at which someone listens."""
-    in_force = connections.load(Settings.load())
-    conf, lake = connections.kafka(in_force), connections.lake(in_force)
-    failures.check_answers(lake)
-    return conf, lake
 
 
 def print_checks(checks: list[Check]) -> None:

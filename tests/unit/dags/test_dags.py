@@ -11,7 +11,7 @@ from shopnow.settings import ROOT
 from shopnow.workflow import AUDIT, KPIS, RAW, STOCK_OUT, TRAFFIC, Tag
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
-INVENTORY = {"audit_lake", "await_stock_out", "compute_kpis", "generate_traffic", "land_events", "watch_stock"}
+INVENTORY = {"audit_lake", "await_stock_out", "compute_kpis", "generate_traffic", "land_events", "replay_quarantine", "watch_stock"}
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,7 @@ def test_chained_by_assets(dagbag):
     assert outlets("await_stock_out", "stock_out") == {STOCK_OUT.name}
     assert wakes("land_events") == {TRAFFIC.name, STOCK_OUT.name}
     assert outlets("land_events", "publish") == {RAW.name}
+    assert outlets("replay_quarantine", "publish") == {RAW.name}
     assert wakes("compute_kpis") == {RAW.name}
     assert outlets("compute_kpis", "compute") == {KPIS.name}
     assert outlets("audit_lake", "audit") == {AUDIT.name}

@@ -1,0 +1,140 @@
+"""Records leave the quarantine after a fix, and become events exactly once."""
+
+import json
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import raw_sample as sample
+from shopnow.cli import quarantine as cli
+from shopnow.errors import UserError
+from shopnow.events import TOPICS, OrderPlaced, Topic
+from shopnow.lake import corrections, quarantine, tables
+from shopnow.lake.amendments import Place
+from shopnow_spark import jobs
+
+ORDERS, STOCK = TOPICS["orders"], TOPICS["stock"]
+# What landing knew before it learnt that orders can be cancelled.
+ONCE = Topic("orders", "order_id", (OrderPlaced,))
+
+
+def cancelled(number: int, **changes: object) -> bytes:
+    event = {"event_type": "order_cancelled", "event_id": f"0199d3f0-1111-7abc-8def-{number:012}", "event_time": "2026-11-22T07:56:00Z"}
+    return json.dumps({**event, "schema_version": 1, "order_id": "o", "reason": "r", **changes}).encode()
+
+
+def sold(number: int, left: int) -> bytes:
+    event = {
+        "event_type": "stock_sold",
+        "event_id": f"0199d3f0-2222-7abc-8def-{number:012}",
+        "event_time": f"2026-11-22T07:56:{number:02}Z",
+    }
+    product = {"product_id": "p", "product_name": "n", "quantity_change": -1, "quantity_after": left, "order_id": "o"}
+    return json.dumps({**event, **product, "schema_version": 1}).encode()
+
+
+def replay(lake: str, **how) -> int:
+    return sum(each.replayed for each in quarantine.replay(lake, how.get("topic"), how.get("reason"), why="fixed", by="me"))
+
+
+def events(lake: str, topic: str = "orders") -> list[int]:
+    """The offsets that events were made from."""
+    return sorted(tables.read(tables.open_table(lake, f"events/{topic}"), ["source_offset"])["source_offset"].to_pylist())
+
+
+def test_each_replayed_record_is_an_event_once(lake, spark):
+    def refresh() -> None:
+        jobs.refresh(lake, lambda: spark)
+
+    # The second repeats the first, the last is beyond help. Stock is counted from run to run, so neighbours must not count again.
+    values = [cancelled(1), cancelled(1), cancelled(2), b"nope"]
+    sample.land_records(lake, ONCE, values)
+    sample.land_records(lake, STOCK, [sold(1, 9), b"later", sold(3, 7)])
+    refresh()
+    assert events(lake) == []
+    assert quarantine.replay(lake, None, None, why="", by="", dry_run=True) == [
+        quarantine.Outcome("orders", "invalid JSON", 0, 1),
+        quarantine.Outcome("orders", "unknown event type", 3, 0),
+        quarantine.Outcome("stock", "invalid JSON", 0, 1),
+    ]
+    assert replay(lake, reason="no such reason") == 0
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        assert sum(pool.map(replay, [lake, lake])) == 3
+    assert replay(lake) == 0
+
+    given = [{"topic": "stock", "partition": 0, "offset": 1, "value": json.loads(sold(2, 8))}]
+    assert quarantine.correct(lake, corrections.check(lake, given), why="typo", by="me") == [
+        quarantine.Outcome("stock", "invalid JSON", 1, 0),
+    ]
+    refresh()
+    assert events(lake) == [0, 2]
+    assert events(lake, "stock") == [0, 1, 2]
+    [position] = tables.read(tables.open_table(lake, "kpi/stock_position")).to_pylist()
+    assert (position["sold_units"], position["quantity"]) == (3, 7)
+    raw = tables.read(tables.open_table(lake, "raw/orders")).sort_by("offset")
+    assert raw["value"].to_pylist() == values
+    assert [problem is None for problem in raw["problem"].to_pylist()] == [True, True, True, False]
+
+    # What an event already is, is a duplicate when it comes out of quarantine.
+    sample.land_records(lake, ONCE, [cancelled(2)])
+    replay(lake)
+    refresh()
+    assert events(lake) == [0, 2]
+
+
+def test_corrections_are_checked_before_any_is_used(lake):
+    sample.land_records(lake, ORDERS, [b"a", b"b", cancelled(1)])
+    sample.land_records(lake, ORDERS, [b"c"], topic_id="recreated")
+    good = {"topic": "orders", "partition": 0, "value": json.loads(cancelled(2))}
+    version = tables.open_table(lake, "raw/orders").version()
+    wrong = [
+        good | {"offset": 1, "value": {"event_type": "order_cancelled"}},
+        good | {"offset": 2},
+        good | {"offset": 0},  # there are two of it
+        good | {"offset": "0"},
+        {"topic": "offers"},
+        7,
+    ]
+    with pytest.raises(UserError) as failed:
+        corrections.check(lake, [good | {"offset": 1}, *wrong])
+    said = str(failed.value)
+    assert "correction 2, orders/0/1: missing field: order_id" in said
+    assert "orders/0/2: not in quarantine" in said
+    assert "orders/0/0: " in said
+    assert "correction 5: no offset" in said
+    assert "correction 7: not an object" in said
+    assert tables.open_table(lake, "raw/orders").version() == version
+    assert list(corrections.check(lake, [good | {"offset": 0, "topic_id": "recreated"}])["orders"]) == [Place("recreated", 0, 0)]
+    with pytest.raises(UserError, match="line 2: not JSON"):
+        corrections.parse("{}\n{")
+
+
+def test_the_commands(lake, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(cli, "addresses", lambda: ({}, lake))
+    sample.land_records(lake, ORDERS, [b"\x1b[31m\xff", None, cancelled(1)])
+
+    def run(*arguments: object) -> str:
+        done = CliRunner().invoke(cli.app, list(map(str, arguments)), catch_exceptions=False, env={"COLUMNS": "200"})
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    assert json.loads(run("--json"))["reasons"] == [
+        {"reason": "invalid UTF-8", "records": 1, "topics": {"orders": 1}},
+        {"reason": "no value", "records": 1, "topics": {"orders": 1}},
+    ]
+    [shown] = json.loads(run("--records", "--reason", "invalid UTF-8", "--json"))["records"]
+    assert (shown["place"], shown["value"]) == ("orders/0/0", "\\x1b[31m\\xff")
+    assert len(json.loads(run("--records", "--limit", 1, "--json"))["records"]) == 1
+    file = tmp_path / "corrections.jsonl"
+    file.write_text(json.dumps({"topic": "orders", "partition": 0, "offset": 1, "value": json.loads(cancelled(2))}))
+    command = ("replay", "--corrections", file, "--json")
+    expected = [{"topic": "orders", "reason": "no value", "replayed": 1, "still_bad": 0}]
+    assert json.loads(run(*command, "--dry-run")) == {"replayed": expected, "dry_run": True}
+    assert json.loads(run(*command)) == {"replayed": expected, "dry_run": False}
+    with pytest.raises(UserError, match="not in quarantine"):
+        run(*command)
+    assert "invalid UTF-8" in run()
+    assert "no value" not in run()
