@@ -51,7 +51,9 @@ def read(conf: Conf, topic: Topic, plan: Plan, batch_rows: int, batch_bytes: int
     parts: Parts = {}
     rows: list[pa.RecordBatch] = []
     count = size = 0
-    for chunk in reader.read(conf, plan.kafka_topic, plan.ranges, chunk=min(reader.CHUNK, batch_rows), queue_bytes=queue_bytes):
+    # Of a long backlog the first batch is small: it is soon committed, and a second run at work on the same sees it early.
+    wanted = batch_rows if sum(end - start for start, end in plan.ranges.values()) <= batch_rows else max(batch_rows // 16, 1)
+    for chunk in reader.read(conf, plan.kafka_topic, plan.ranges, chunk=min(reader.CHUNK, wanted), queue_bytes=queue_bytes):
         encoded, part = encoding.rows(plan.topic_id, chunk, decode)
         part = replace(part, start=positions[chunk.partition])
         positions[chunk.partition] = part.end
@@ -59,10 +61,10 @@ def read(conf: Conf, topic: Topic, plan: Plan, batch_rows: int, batch_bytes: int
         rows.append(encoded)
         count += encoded.num_rows
         size += encoded.nbytes
-        if count >= batch_rows or size >= batch_bytes:
+        if count >= wanted or size >= batch_bytes:
             reach("land:read")
             yield Batch(rows, parts)
-            parts, rows, count, size = {}, [], 0, 0
+            parts, rows, count, size, wanted = {}, [], 0, 0, batch_rows
     rest = {partition: Part(position, plan.ranges[partition][1]) for partition, position in positions.items()}
     parts = receipts.merged([parts, {partition: part for partition, part in rest.items() if part.start < part.end}])
     if parts:
