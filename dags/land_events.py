@@ -24,7 +24,7 @@ each partition. Running this twice, at once, or again after a kill, loses and re
 - *… are not valid*: too many bad records. They stay in Kafka; the message says what is wrong with them.
 - Kafka or HDFS unreachable: the task retries by itself; see `./shopnow status`.
 
-**Writes** the tables `receipts` and `losses` from what its commits say.
+**Writes** the tables `receipts`, `losses` and `amendments` from what the raw tables' commits say.
 
 **Wakes** `compute_kpis`, by the asset `raw`, only if something landed.
 """
@@ -36,6 +36,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from shopnow.events import TOPICS
 from shopnow.lake import lag, landing, statements
+from shopnow.lake.amendments import AMENDMENTS
 from shopnow.lake.batches import TooManyProblems
 from shopnow.lake.losses import LOSSES, Acknowledgement, UnacknowledgedLoss
 from shopnow.lake.receipts import RECEIPTS
@@ -99,7 +100,7 @@ with DAG(
     @task
     def keep_record() -> dict[str, int]:
         """New rows of the tables that tell what was landed, by table."""
-        return {each.table: statements.collect(lake_uri(), each) for each in (RECEIPTS, LOSSES)}
+        return {each.table: statements.collect(lake_uri(), each) for each in (RECEIPTS, LOSSES, AMENDMENTS)}
 
     landed = land.expand(topic=find_unread())
     publish(landed)

@@ -5,7 +5,7 @@ and rows can still be compared: Σ receipts − Σ removed + Σ added = digest o
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -14,9 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shopnow.events import TOPICS
 from shopnow.lake import rewriting, tables
 from shopnow.lake.digest import NOTHING, Digest, digest
 from shopnow.lake.rewriting import Change, Changed
+from shopnow.lake.statements import Statement
 from shopnow.schemas import RAW
 
 METADATA_KEY = "amendment"
@@ -94,7 +96,10 @@ def dumps(amendment: Amendment) -> str:
 
 def loads(text: str) -> Amendment:
     """The amendment that `dumps` made this of."""
-    content: dict[str, Any] = json.loads(text)
+    return _amendment(json.loads(text))
+
+
+def _amendment(content: dict[str, Any]) -> Amendment:
     parts = [
         Part(
             part["topic_id"],
@@ -177,3 +182,56 @@ def _one_by_one(rows: pa.Table) -> list[tuple[Place, Digest]]:
         (place, digest(place.partition, np.array([place.offset]), [key], [value]))
         for place, key, value in zip(places(rows), keys, values, strict=True)
     ]
+
+
+def _rows(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    amendment = _amendment(content)
+    for part in amendment.parts:
+        mine = (part.topic_id, part.partition)
+        yield {
+            "kind": str(amendment.kind),
+            "reason": amendment.reason,
+            "by": amendment.by,
+            "topic_id": part.topic_id,
+            "partition": part.partition,
+            "rows_removed": part.removed.rows,
+            "digest_removed": str(part.removed),
+            "rows_added": part.added.rows,
+            "digest_added": str(part.added),
+            "expired_below": part.expired_below,
+            "replayed": [place.offset for place in amendment.replayed if place[:2] == mine],
+            "erased": [
+                {"offset": each.place.offset, "digest_removed": str(each.removed), "digest_added": str(each.added)}
+                for each in amendment.erased
+                if each.place[:2] == mine
+            ],
+        }
+
+
+AMENDMENTS = Statement(
+    table="amendments",
+    key=METADATA_KEY,
+    columns=pa.schema(
+        [
+            pa.field("kind", pa.string(), metadata={"comment": "replay, erasure or expiry"}),
+            pa.field("reason", pa.string()),
+            pa.field("by", pa.string()),
+            pa.field("topic_id", pa.string()),
+            pa.field("partition", pa.int32()),
+            pa.field("rows_removed", pa.int64()),
+            pa.field("digest_removed", pa.string()),
+            pa.field("rows_added", pa.int64()),
+            pa.field("digest_added", pa.string()),
+            pa.field("expired_below", pa.int64(), metadata={"comment": "retention removed the rows of all offsets below this"}),
+            pa.field("replayed", pa.list_(pa.int64()), metadata={"comment": "offsets that left the quarantine"}),
+            pa.field(
+                "erased",
+                pa.list_(pa.struct([("offset", pa.int64()), ("digest_removed", pa.string()), ("digest_added", pa.string())])),
+                metadata={"comment": "records with other bytes than Kafka's"},
+            ),
+        ]
+    ),
+    sources=tuple(f"raw/{topic}" for topic in TOPICS),
+    rows=_rows,
+)
+"""What each amendment changed of each partition."""

@@ -1,10 +1,12 @@
 """What an amendment's commit says."""
 
+import json
+
 import pyarrow as pa
 
 from shopnow.lake import amendments
-from shopnow.lake.amendments import Amendment, Kind, Part, Place
-from shopnow.lake.digest import NOTHING, digest
+from shopnow.lake.amendments import AMENDMENTS, Amendment, Erased, Kind, Part, Place, dumps
+from shopnow.lake.digest import NOTHING, Digest, digest
 from shopnow.lake.rewriting import Changed
 
 
@@ -34,3 +36,15 @@ def test_an_erasure_tells_what_has_other_bytes_than_before():
     assert erased.place == Place("id", 0, 0)
     assert said.parts[0].removed - erased.removed + erased.added == said.parts[0].added
     assert said.replayed == []
+
+
+def test_the_table_tells_each_partition_apart():
+    erased = [Erased(Place("id", 1, 7), digest(1, [7], [b"k"], [b"old"]), digest(1, [7], [b"k"], [b"new"]))]
+    parts = [Part("id", 0, expired_below=5), Part("id", 1, erased[0].removed, erased[0].added)]
+    told = pa.Table.from_pylist(
+        list(AMENDMENTS.rows(json.loads(dumps(Amendment(Kind.ERASURE, "asked for", "me", parts, [Place("id", 0, 3)], erased))))),
+        AMENDMENTS.columns,
+    ).to_pylist()
+    assert [(row["partition"], row["expired_below"], row["replayed"]) for row in told] == [(0, 5, [3]), (1, None, [])]
+    assert Digest.parse(told[1]["rows_removed"], told[1]["digest_removed"]) == erased[0].removed
+    assert told[1]["erased"] == [{"offset": 7, "digest_removed": str(erased[0].removed), "digest_added": str(erased[0].added)}]
