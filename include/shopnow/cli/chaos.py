@@ -74,8 +74,8 @@ Where the kills hit:
 | fault | kills at |
 |---|---|
 {points}
-With a protection taken out (offsets not in the commit, landed offsets ignored, offsets committed before rows, missing offsets
-passed over) the same tests saw the loss or the duplicates: they fail otherwise.
+With a protection taken out (offsets not in the commit, landed offsets ignored, offsets committed before rows, losses passed
+over) the same tests saw the loss or the duplicates: they fail otherwise.
 """
 
 
