@@ -1,10 +1,5 @@
 """Landing on a real Kafka and a real HDFS: each record exactly once, whatever comes in between."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -212,23 +207,3 @@ def test_an_amendment_meanwhile_is_in_nobodys_way(conf: dict[str, str], lake: st
     assert land_in_batches(conf, lake, name).rows == 500
     assert_exactly_once(conf, lake, name, 1001)
     assert {row["problem"] for row in rows(lake)} == {None}
-
-
-KILLED_RUN = """
-import json, sys
-from shopnow.events import TOPICS
-from shopnow.lake.landing import land
-conf, lake, name = json.loads(sys.argv[1])
-land(conf, lake, TOPICS["payments"], kafka_topic=name, batch_rows=200)
-"""
-
-
-@pytest.mark.parametrize("point", landing.KILL_POINTS)
-def test_a_run_killed_at_any_point_loses_and_repeats_nothing(conf: dict[str, str], lake: str, name: str, point: str) -> None:
-    send(conf, name, [payment(number) for number in range(3000)])
-    passage = 1 if point == "land:plan" else 2
-    env = {**os.environ, "PYTHONPATH": "include", "SHOPNOW_KILL_AT": f"{point}:{passage}"}
-    killed = subprocess.run([sys.executable, "-c", KILLED_RUN, json.dumps([conf, lake, name])], env=env, check=False)
-    assert killed.returncode == -signal.SIGKILL
-    land_in_batches(conf, lake, name)
-    assert_exactly_once(conf, lake, name, 3000)
