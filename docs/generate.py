@@ -63,7 +63,9 @@ def _row(dag) -> str:
 
 
 def _field(name: str, kind: dict) -> str:
-    limits = {key: value for key, value in kind.items() if key not in {"description", "type", "items", "$ref", "enum"}}
+    if "anyOf" in kind:  # an optional field
+        kind = {**kind, **kind["anyOf"][0], "type": f"{kind['anyOf'][0]['type']}, optional"}
+    limits = {key: value for key, value in kind.items() if key not in {"description", "type", "items", "$ref", "enum", "anyOf", "default"}}
     type_ = kind.get("type") or " \\| ".join(f'"{value}"' for value in kind.get("enum", ())) or "object"
     if "items" in kind:
         type_ = f"array of {kind['items']['$ref'].rsplit('/', 1)[-1]}"

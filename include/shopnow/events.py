@@ -4,6 +4,9 @@ Everything that has to know what an event looks like derives it from the structs
 the landing job, the JSON Schema, the Arrow and Spark schemas (`shopnow.schemas`) and the docs. Nothing restates a field.
 
 Money is integer cents with a `currency` beside it; times are RFC 3339 in UTC with milliseconds.
+
+A later version may add fields, as optional ones with a default of None, which are left out where they are not set. So records
+of all versions up to `SCHEMA_VERSION` are read side by side; those of a later one wait in quarantine until it is known here.
 """
 
 import re
@@ -13,7 +16,7 @@ from typing import Annotated, Literal, NamedTuple, Union
 import msgspec
 from msgspec import Meta
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 Id = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=500)]
@@ -67,7 +70,7 @@ class OrderItem(msgspec.Struct, kw_only=True, gc=False):
     unit_price_cents: Cents
 
 
-class OrderPlaced(Event, tag="order_placed"):
+class OrderPlaced(Event, tag="order_placed", omit_defaults=True):
     order_id: Id
     session_id: Id
     customer_id: Id
@@ -78,6 +81,7 @@ class OrderPlaced(Event, tag="order_placed"):
     total_cents: Annotated[int, Meta(ge=0, le=10**12, description="Σ quantity × unit price − discount")]
     currency: Currency
     address: Text
+    coupon: Annotated[Text | None, Meta(description="what the discount was given for; since version 2")] = None
 
 
 class OrderCancelled(Event, tag="order_cancelled"):

@@ -99,6 +99,8 @@ def _arrow(kind: inspect.Type) -> pa.DataType:
             return pa.struct([(field.encode_name, _arrow(field.type)) for field in kind.fields])
         case inspect.Metadata():
             return _arrow(kind.type)
+        case inspect.UnionType(types=(known, inspect.NoneType())):  # an optional field; every column is nullable anyway
+            return _arrow(known)
     raise TypeError(f"no Arrow type for {kind}")
 
 

@@ -20,6 +20,11 @@ MAX_EVENT_BYTES = 1 << 20
 
 Decode = Callable[[bytes], Event]
 
+# Spark's parser gives up a record with one of these, whatever field it is in.
+_LONGEST_NUMBER, _LONGEST_NAME = 1000, 50_000
+_LONG_NUMBER = re.compile(rb"[:,\[\s][-+0-9.eE]{%d}" % _LONGEST_NUMBER)
+_LONG_NAME = re.compile(rb'"(?:[^"\\]|\\.){%d,}"\s*:' % _LONGEST_NAME, re.DOTALL)
+
 _FIELD = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(.*)`$")
 _POSITION = re.compile(r" \((byte \d+)\)$")
@@ -89,6 +94,7 @@ def _event_time(decode: Decode, value: bytes | None) -> datetime:
         raise _Unfit(f"too large ({len(value)} bytes)")
     value.decode()
     time = decode(value).event_time
+    _check_lengths(value)
     try:
         return time.astimezone(UTC)
     except OverflowError:
@@ -96,8 +102,20 @@ def _event_time(decode: Decode, value: bytes | None) -> datetime:
 
 
 def _check_sizes(column: pa.Array) -> None:
-    if column.null_count or (len(column) and pc.max(pc.binary_length(column)).as_py() > MAX_EVENT_BYTES):
+    lengths = pc.binary_length(column)
+    longest = pc.max(lengths).as_py() or 0
+    if column.null_count or longest > MAX_EVENT_BYTES:
         raise _Unfit
+    if longest > _LONGEST_NUMBER:
+        for value in column.filter(pc.greater(lengths, _LONGEST_NUMBER)).to_pylist():
+            _check_lengths(value)
+
+
+def _check_lengths(value: bytes) -> None:
+    if len(value) > _LONGEST_NUMBER and _LONG_NUMBER.search(value):
+        raise _Unfit(f"number too long (over {_LONGEST_NUMBER} characters)")
+    if len(value) > _LONGEST_NAME and _LONG_NAME.search(value):
+        raise _Unfit(f"field name too long (over {_LONGEST_NAME} bytes)")
 
 
 def _span(times: list[datetime]) -> tuple[datetime | None, datetime | None]:

@@ -35,6 +35,8 @@ RETRIES = 0.75
 """Share of failed payments that are tried a second time, the last."""
 DISCOUNTED = 0.1
 DISCOUNT_PERCENT = 10
+COUPON = "WELCOME10"
+"""Half of the discounts are given for it."""
 QUANTITIES = (1, 1, 1, 1, 1, 1, 2, 2, 3)
 METHODS = ("card", "card", "card", "card", "card", "debit", "debit", "paypal", "paypal", "transfer")
 FAILURES = ("card declined", "insufficient funds", "authentication timed out", "provider unavailable")
@@ -141,6 +143,7 @@ class Visit:
             total_cents=order.amount_cents,
             currency=CURRENCY,
             address=person.address,
+            coupon=COUPON if discount and number < "8" else None,
         )
         return order
 

@@ -63,7 +63,12 @@ GOOD = encoded(CANCELLED)
         (encoded(CANCELLED, order_id=5), "wrong type: order_id (expected str, got int)"),
         (encoded(PLACED, items=[ITEM | {"quantity": "1"}]), "wrong type: items[].quantity (expected int, got str)"),
         (encoded(PLACED, total_cents=-1), "invalid value: total_cents (expected int >= 0)"),
-        (encoded(CANCELLED, schema_version=2), "invalid value: schema_version (expected int <= 1)"),
+        (encoded(CANCELLED, schema_version=3), "invalid value: schema_version (expected int <= 2)"),
+        (encoded(CANCELLED, note=int("1" * 1000)), "number too long (over 1000 characters)"),
+        (encoded(CANCELLED, **{"n" * 50_000: 1}), "field name too long (over 50000 bytes)"),
+        (encoded(PLACED, total_cents=12.0), "wrong type: total_cents (expected int, got float)"),
+        (encoded(PLACED, total_cents=2**63), "invalid value: total_cents (expected int <= 1000000000000)"),
+        (encoded(PLACED, coupon=7), "wrong type: coupon (expected str | null, got int)"),
         (encoded(CANCELLED, event_time="yesterday"), "invalid value: event_time (invalid RFC3339 encoded datetime)"),
         (encoded(CANCELLED, event_time="0001-01-01T00:00:00+02:00"), "out of range: event_time"),
     ],
@@ -80,7 +85,17 @@ def test_names_the_value_that_is_not_one_of_the_known() -> None:
     assert problem(encoded(PAID, method="cash"), PAYMENTS) == "invalid value: method (invalid enum value 'cash')"
 
 
-@pytest.mark.parametrize("value", [GOOD, encoded(PLACED), encoded(CANCELLED, a_later_field=[1])])
+@pytest.mark.parametrize(
+    "value",
+    [
+        GOOD,
+        encoded(PLACED),
+        encoded(PLACED, schema_version=2, coupon="c"),
+        encoded(PLACED, coupon=None),
+        encoded(CANCELLED, a_later_field=[1]),
+        encoded(CANCELLED, note="1" * 2000, **{"n" * 40_000: "n" * 60_000}),
+    ],
+)
 def test_finds_nothing_wrong_with_a_good_record(value: bytes) -> None:
     assert problem(value) is None
 
