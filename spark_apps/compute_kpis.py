@@ -8,12 +8,7 @@ Prints one line for each table it wrote. Exits 1 with one line on the error stre
 import argparse
 import sys
 
-from py4j.protocol import Py4JJavaError
-from pyspark.sql import SparkSession
-
-from shopnow.errors import UserError
-from shopnow.lake import failures
-from shopnow_spark import jobs
+from shopnow_spark import application, jobs
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -22,22 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     lake = parser.parse_args(arguments).lake
     if "://" not in lake:
         parser.error(f"--lake {lake}: must be an address such as hdfs://127.0.0.1:9820/shopnow")
-    try:
-        with failures.as_user_errors(lake):
-            done = jobs.refresh(lake, SparkSession.builder.appName("compute_kpis").getOrCreate)
-    except UserError as error:
-        return _failed(error)
-    except Py4JJavaError as error:
-        if "java.net.ConnectException" not in str(error.java_exception):
-            raise
-        return _failed(failures.failure(lake, error.java_exception))
-    print("\n".join(each.summary() for each in done) or "nothing new")
-    return 0
-
-
-def _failed(error: UserError) -> int:
-    print(f"compute_kpis: {error}", file=sys.stderr)
-    return 1
+    return application.run("compute_kpis", lake, lambda start: [each.summary() for each in jobs.refresh(lake, start)])
 
 
 if __name__ == "__main__":

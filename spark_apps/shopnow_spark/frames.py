@@ -31,10 +31,15 @@ def session(spark: SparkSession, metadata: str, version: int, records: int) -> S
     own.conf.set("spark.databricks.delta.skipRecordingEmptyCommits", "false")
     own.conf.set("spark.databricks.delta.write.txnAppId", APPLICATION)
     own.conf.set("spark.databricks.delta.write.txnVersion", str(version))
-    if records >= WORTH_COMPILING:
-        own.conf.set("spark.sql.codegen.wholeStage", "true")
-        own.conf.set("spark.sql.codegen.factoryMode", "FALLBACK")
+    compile_if_worth(own, records)
     return own
+
+
+def compile_if_worth(spark: SparkSession, records: int) -> None:
+    """Have the session compile its expressions if it works on many records."""
+    if records >= WORTH_COMPILING:
+        spark.conf.set("spark.sql.codegen.wholeStage", "true")
+        spark.conf.set("spark.sql.codegen.factoryMode", "FALLBACK")
 
 
 def open_or_none(lake: str, name: str) -> DeltaTable | None:

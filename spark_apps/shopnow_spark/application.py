@@ -1,0 +1,34 @@
+"""What the Spark applications have in common: how they end."""
+
+import sys
+from collections.abc import Callable, Iterable
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from shopnow.errors import UserError
+from shopnow.lake import failures
+from shopnow_spark.frames import Start
+
+
+def run(name: str, lake: str, work: Callable[[Start], Iterable[str]]) -> int:
+    """Do the work, print its lines, or that there was nothing to do, and give the exit code.
+
+    It is 1, with one line on the error stream, when the lake is out of reach or the work says what is wrong.
+    """
+    try:
+        with failures.as_user_errors(lake):
+            lines = list(work(SparkSession.builder.appName(name).getOrCreate))
+    except UserError as error:
+        return _failed(name, error)
+    except Py4JJavaError as error:
+        if "java.net.ConnectException" not in str(error.java_exception):
+            raise
+        return _failed(name, failures.failure(lake, error.java_exception))
+    print("\n".join(lines) or "nothing new")
+    return 0
+
+
+def _failed(name: str, error: UserError) -> int:
+    print(f"{name}: {error}", file=sys.stderr)
+    return 1
