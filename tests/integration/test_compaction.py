@@ -1,0 +1,233 @@
+"""Compaction on a real lake: fewer files, the same rows, whatever happens meanwhile."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+from hdfs_native import Client
+from pyspark.sql import SparkSession
+
+import compact_lake
+import raw_sample as sample
+from kafka_topics import payment
+from shopnow import schemas
+from shopnow.events import TOPICS
+from shopnow.killpoints import VARIABLE
+from shopnow.lake import lineage, replacing, tables
+from shopnow.platform import java
+from shopnow.platform import spark as local
+from shopnow.settings import Settings
+from shopnow_spark import compaction
+
+RAW, EVENTS = "raw/payments", "events/orders"
+PAYMENTS = TOPICS["payments"]
+TOMORROW = datetime.now(UTC).date() + timedelta(days=1)
+DAY = date(2026, 11, 1)
+
+
+@pytest.fixture
+def compact(spark) -> Callable:
+    return lambda lake, name=RAW: compaction.compact_table(lake, name, TOMORROW, lambda: spark)
+
+
+def never():
+    raise AssertionError("Spark was started for nothing")
+
+
+def land(lake: str, *numbers: int) -> None:
+    sample.land_records(lake, PAYMENTS, [payment(number) for number in numbers])
+
+
+def land_some(lake: str) -> None:
+    """Four small files with six records, not all of them valid."""
+    land(lake, 3, 1)
+    sample.land_records(lake, PAYMENTS, [None, b"", b"\xff\x00"], partition=1)
+    land(lake, 2)
+
+
+def add_orders(lake: str, *numbers: int, event_date: date = DAY) -> None:
+    time = datetime.combine(event_date, datetime.min.time(), UTC)
+    schema = schemas.events(TOPICS["orders"])
+    item = {"product_id": "p", "product_name": None, "category": "ü", "quantity": 1, "unit_price_cents": 5}
+    rows = [
+        {
+            "event_type": "order_placed",
+            "event_id": f"{number:08}",
+            "event_time": time + timedelta(seconds=number, microseconds=number),
+            "items": [item] * (number % 3) if number else None,
+            "source_topic_id": "id",
+            "source_partition": 0,
+            "source_offset": number,
+            "event_date": event_date,
+        }
+        for number in numbers
+    ]
+    write_deltalake(tables.ensure(lake, EVENTS, schema, ["event_date"]), pa.Table.from_pylist(rows, schema), mode="append")
+
+
+def rows(lake: str, name: str = RAW, version: int | None = None) -> list[str]:
+    """The table's rows in an order of their own."""
+    return sorted(map(repr, tables.read(tables.open_table(lake, name, version)).to_pylist()))
+
+
+def files(lake: str, name: str = RAW) -> int:
+    return len(tables.open_table(lake, name).file_uris())
+
+
+def test_the_same_rows_in_few_ordered_files_with_statistics(lake, spark, capsys):
+    land_some(lake)
+    land(lake, *range(10, 20))
+    for numbers in ([7, 0], [5], [6, 1]):
+        add_orders(lake, *numbers)
+        add_orders(lake, *numbers, event_date=TOMORROW)
+    before = {name: rows(lake, name) for name in (RAW, EVENTS)}
+    assert compact_lake.main(["--lake", lake, "--before", str(TOMORROW)]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{EVENTS}: 3 files into 1, 5 rows in 1 partitions",
+        f"{RAW}: 4 files into 1, 16 rows in 1 partitions",
+    ]
+    assert (files(lake), files(lake, EVENTS)) == (1, 4)
+    assert {name: rows(lake, name) for name in before} == before
+    # Spark's own reader, on its way through the log, sees the same.
+    for name, found in before.items():
+        frame = spark.read.format("delta").load(tables.uri(lake, name))
+        assert sorted(map(repr, frame.toArrow().cast(pa.schema(tables.open_table(lake, name).schema().to_arrow())).to_pylist())) == found
+
+    table = tables.read(tables.open_table(lake, RAW))
+    assert table.sort_by([(column, "ascending") for column in ("topic_id", "partition", "offset")]) == table
+    [orders] = (each for each in added(lake, EVENTS) if each["partition.event_date"] == DAY)
+    assert (orders["num_records"], orders["min.event_id"], orders["max.source_offset"]) == (5, "00000000", 7)
+    # Microseconds: the statistics are in milliseconds, and leave no row out.
+    assert orders["min.event_time"] == datetime(2026, 11, 1, tzinfo=UTC)
+    assert orders["max.event_time"] == datetime(2026, 11, 1, 0, 0, 7, 1000, tzinfo=UTC)
+    assert (
+        tables.open_table(lake, EVENTS).file_uris(file_pruning_predicate="event_id > '00000009' AND event_date = DATE '2026-11-01'") == []
+    )
+
+    assert compaction.compact(lake, TOMORROW, never) == []
+
+
+def added(lake: str, name: str) -> list[dict]:
+    return pa.table(tables.open_table(lake, name).get_add_actions(flatten=True)).to_pylist()
+
+
+def test_changes_nothing_for_those_who_look_for_changes(lake, compact):
+    land_some(lake)
+    before = tables.open_table(lake, RAW).version()
+    compact(lake)
+    after = tables.open_table(lake, RAW).version()
+    assert after == before + 1
+    assert lineage.new_offsets(lake, RAW, before, after) == []
+    assert lineage.settled(lake, RAW, before, after) == after
+    assert rows(lake, version=before) == rows(lake)
+
+
+def test_files_that_do_not_hold_the_rows_read_are_refused(lake, compact, monkeypatch):
+    land_some(lake)
+    before, version = rows(lake), tables.open_table(lake, RAW).version()
+    write = compaction.write
+    tampered = "coalesce(value, cast('' AS BINARY)) AS value"  # a null became an empty value
+    monkeypatch.setattr(compaction, "write", lambda rows, *args: write(rows.selectExpr(*others(rows, "value"), tampered), *args))
+    with pytest.raises(
+        compaction.UserError, match=rf"^{RAW}, ingest_date=\S+: compacted files do not hold the rows that were read: 6 rows"
+    ):
+        compact(lake)
+    assert tables.open_table(lake, RAW).version() == version
+    assert rows(lake) == before
+    assert len(on_disk(lake)) == 3
+    monkeypatch.undo()
+    assert compact(lake).files_after == 1
+
+
+def others(frame, name: str) -> list[str]:
+    return [f"`{column}`" for column in frame.columns if column != name]
+
+
+def on_disk(lake: str, name: str = RAW) -> list[str]:
+    """Every data file below the table's folder, named by a commit or not."""
+    address = lake.split("/", 3)
+    found = Client("/".join(address[:3])).list_status(f"/{address[3]}/{name}", recursive=True)
+    return [each.path for each in found if each.path.endswith(".parquet") and "/_delta_log/" not in each.path]
+
+
+def land_more(lake: str) -> None:
+    land(lake, 4, 5)
+
+
+def compact_too(lake: str) -> None:
+    compaction.compact_table(lake, RAW, TOMORROW, SparkSession.builder.getOrCreate)
+
+
+def delete_some(lake: str) -> None:
+    tables.open_table(lake, RAW).delete('"partition" = 1')
+
+
+@pytest.mark.parametrize(
+    ("point", "meanwhile"),
+    [("compact:plan", land_more), ("compact:checked", compact_too), ("compact:commit", land_more), ("compact:commit", delete_some)],
+)
+def test_what_others_do_meanwhile_is_neither_lost_nor_undone(lake, compact, monkeypatch, point: str, meanwhile: Callable[[str], None]):
+    land_some(lake)
+    done: list[list[str]] = []
+
+    def overtake(reached: str) -> None:
+        if reached == point and not done:
+            monkeypatch.undo()
+            meanwhile(lake)
+            done.append(rows(lake))
+
+    monkeypatch.setattr(compaction, "reach", overtake)
+    compact(lake)
+    assert rows(lake) == done[0]
+    assert files(lake) <= 2
+
+
+def test_a_run_that_dies_leaves_the_table_old_or_new(lake, compact, monkeypatch):
+    class Killed(BaseException):
+        pass
+
+    land_some(lake)
+    before = rows(lake)
+    for point in compaction.KILL_POINTS:
+
+        def die(reached: str, point: str = point) -> None:
+            if reached == point:
+                raise Killed
+
+        monkeypatch.setattr(compaction, "reach", die)
+        with pytest.raises(Killed):
+            compact(lake)
+        assert (rows(lake), files(lake)) == (before, 1 if point == "compact:committed" else 3)
+
+
+def test_a_killed_application_is_made_good_by_the_next(lake, compact, tmp_path):
+    land_some(lake)
+    before = rows(lake)
+    settings = Settings(data_dir=tmp_path)
+    local.prepare(settings)
+    environment = os.environ | local.environment(settings, java.java_home(settings.data_dir))
+    command = local.submit("compact_lake.py", "--lake", lake, "--before", str(TOMORROW))
+    killed = subprocess.run(command, env=environment | {VARIABLE: "compact:commit"}, capture_output=True, text=True, check=False)
+    assert killed.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL, 1}, killed.stderr
+    assert (rows(lake), files(lake)) == (before, 3)
+    assert compact(lake).files_after == 1
+    assert (rows(lake), files(lake)) == (before, 1)
+
+
+def test_a_commit_whose_answer_was_lost_is_not_repeated(lake, compact, monkeypatch):
+    land_some(lake)
+    before = rows(lake)
+    commit = replacing.DeltaTable.create_write_transaction
+
+    def lose_the_answer(*args, **options):
+        commit(*args, **options)
+        raise replacing.CommitFailedError("the answer was lost")
+
+    monkeypatch.setattr(replacing.DeltaTable, "create_write_transaction", lose_the_answer)
+    assert compact(lake).files_after == 1
+    assert (rows(lake), files(lake)) == (before, 1)
