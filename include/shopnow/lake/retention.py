@@ -1,0 +1,117 @@
+"""Retention of raw records: those of days long gone are removed, whole days at a time.
+
+Only what the events tables were already made from is removed, so no event is lost by it. The commit says what it removed,
+as an amendment: receipts and rows can still be compared.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import date, timedelta
+from typing import NamedTuple
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+
+from shopnow.errors import UserError
+from shopnow.events import TOPICS
+from shopnow.lake import amendments, lineage, replacing, tables
+from shopnow.lake.amendments import Amendment, Kind, Part
+from shopnow.lake.digest import digest
+from shopnow.lake.lineage import OffsetRange
+from shopnow.lake.replacing import OvertakenError
+
+ATTEMPTS = 3
+
+_Removed = dict[tuple[str, int], Part]
+"""By topic id and partition."""
+
+
+class Expired(NamedTuple):
+    """What was removed from a raw table."""
+
+    table: str
+    dates: list[str]
+    rows: int
+
+
+def expire(lake: str, days: int, today: date, by: str) -> list[Expired]:
+    """Remove from the raw tables the dates that ended `days` days ago or more; nothing for tables that have none.
+
+    Args:
+        by: who wants it, for the record.
+
+    Raises:
+        deltalake.exceptions.DeltaError, OSError: the lake failed; the next run does the rest.
+    """
+    names = [f"raw/{topic}" for topic in TOPICS]
+    done = [_expire(lake, name, days, today, by) for name in names if tables.exists(lake, name)]
+    return [each for each in done if each]
+
+
+def _expire(lake: str, name: str, days: int, today: date, by: str) -> Expired | None:
+    for _ in range(ATTEMPTS):
+        table = tables.open_table(lake, name)
+        dates, removed = _removable(table, str(today - timedelta(days=days)), _unread(lake, name, table.version()))
+        if not dates:
+            return None
+        amendment = Amendment(Kind.EXPIRY, f"older than {days} days", by, [removed[key] for key in sorted(removed)])
+        files = [file for file in replacing.data_files(table) if file.partition["ingest_date"] in dates]
+        try:
+            replacing.replace(table, files, [], data_change=True, metadata={amendments.METADATA_KEY: amendments.dumps(amendment)})
+        except OvertakenError:
+            continue
+        return Expired(name, dates, sum(part.removed.rows for part in removed.values()))
+    raise UserError(f"{name}: others changed the files that were to be removed, {ATTEMPTS} times; run again")
+
+
+def _unread(lake: str, name: str, version: int) -> list[OffsetRange] | None:
+    """The records of a raw table that its events were not made from yet; None if that may be any."""
+    events = name.replace("raw/", "events/")
+    if not tables.exists(lake, events):
+        return None
+    read = lineage.sources(lake, events, tables.open_table(lake, events).version()).get(name)
+    return lineage.new_offsets(lake, name, read, version)
+
+
+def _removable(table: DeltaTable, before: str, unread: Iterable[OffsetRange] | None) -> tuple[list[str], _Removed]:
+    """The dates before that one which can go, the oldest first and without a gap, and what they hold."""
+    old = sorted({str(file.partition["ingest_date"]) for file in replacing.data_files(table)} - {"None"})
+    dates: list[str] = []
+    removed: _Removed = {}
+    for day in old if unread is not None else []:
+        if day >= before:
+            break
+        parts = _parts(table, day)
+        if any(_overlap(part, range_) for part in parts.values() for range_ in unread or ()):
+            break
+        dates.append(day)
+        removed = _together(removed, parts)
+    return dates, removed
+
+
+def _overlap(part: Part, range_: OffsetRange) -> bool:
+    return (part.topic_id, part.partition) == range_[:2] and (part.expired_below or 0) > range_.start
+
+
+def _parts(table: DeltaTable, day: str) -> _Removed:
+    """What a date holds."""
+    found: _Removed = {}
+    for batch in tables.batches(table, ["topic_id", "partition", "offset", "key", "value"], f"ingest_date = DATE '{day}'"):
+        rows = pa.Table.from_batches([batch])
+        for group in rows.group_by(["topic_id", "partition"]).aggregate([("offset", "max")]).to_pylist():
+            topic_id, partition = group["topic_id"], group["partition"]
+            mine = rows.filter((pc.field("topic_id") == topic_id) & (pc.field("partition") == partition))
+            removed = digest(partition, mine["offset"].to_numpy(), mine["key"].to_pylist(), mine["value"].to_pylist())
+            part = Part(topic_id, partition, removed, expired_below=group["offset_max"] + 1)
+            found = _together(found, {(topic_id, partition): part})
+    return found
+
+
+def _together(one: _Removed, other: _Removed) -> _Removed:
+    result = dict(one)
+    for key, part in other.items():
+        known = result.get(key, Part(*key))
+        below = max(known.expired_below or 0, part.expired_below or 0)
+        result[key] = replace(known, removed=known.removed + part.removed, expired_below=below)
+    return result
