@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     spark_driver_memory_mb: Megabytes = 1024
     airflow_parallelism: int = Field(4, ge=2, le=32, description="tasks that run at once")
     topic_partitions: int = Field(4, ge=1, le=1000)
+    kafka_retention_days: int = Field(7, ge=1, le=3650, description="how long Kafka keeps events")
+    raw_retention_days: int | None = Field(None, ge=1, description="how long the lake keeps raw records; for ever by default")
+    vacuum_hours: int = Field(168, ge=24, description="how long files stay that a table no longer holds, for those who still read them")
 
     quarantine_limit: float = Field(0.25, ge=0, le=1, description="share of records that may be no valid events before landing stops")
     traffic: Literal["on", "off"] = Field("on", description="whether light traffic is generated on a schedule")

@@ -16,7 +16,13 @@ def test_offset_moves_the_ports_that_were_not_set(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("SHOPNOW_KAFKA_PORT", "many"), ("SHOPNOW_AIRFLOW_PARALLELISM", "0"), ("SHOPNOW_TRAFFIC", "perhaps"), ("SHOPNOW_PORT_OFFSET", "-1")],
+    [
+        ("SHOPNOW_KAFKA_PORT", "many"),
+        ("SHOPNOW_AIRFLOW_PARALLELISM", "0"),
+        ("SHOPNOW_TRAFFIC", "perhaps"),
+        ("SHOPNOW_PORT_OFFSET", "-1"),
+        ("SHOPNOW_VACUUM_HOURS", "23"),
+    ],
 )
 def test_a_wrong_value_is_named(monkeypatch, name, value):
     monkeypatch.setenv(name, value)

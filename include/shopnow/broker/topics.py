@@ -5,7 +5,7 @@ from concurrent.futures import Future
 from typing import Any, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic, OffsetSpec
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec
 
 from shopnow.broker import client
 from shopnow.broker.client import Conf
@@ -19,6 +19,8 @@ RETENTION_DAYS = 7
 MAX_RECORD_BYTES = 8 << 20
 TIMEOUT_SECONDS = 10.0
 
+_RETENTION = "retention.ms"
+
 
 class TopicState(NamedTuple):
     """Where a topic stands: per partition the first offset still there and the one after the last committed record."""
@@ -31,7 +33,7 @@ class TopicState(NamedTuple):
 def event_config(retention_days: float = RETENTION_DAYS) -> dict[str, str]:
     """Settings of an event topic. Stamped by the broker, so that a producer's wrong clock cannot make records expire early."""
     return {
-        "retention.ms": str(round(retention_days * 86_400_000)),
+        _RETENTION: str(round(retention_days * 86_400_000)),
         "max.message.bytes": str(MAX_RECORD_BYTES),
         "message.timestamp.type": "LogAppendTime",
     }
@@ -41,7 +43,7 @@ def shop_topics(partitions: int, retention_days: float = RETENTION_DAYS) -> list
     """All topics of ShopNow+: the event topics, the `ledger`, which is kept for ever, and the compacted `shop_state`."""
     return [
         *(NewTopic(name, partitions, config=event_config(retention_days)) for name in TOPICS),
-        NewTopic(LEDGER, 1, config={"retention.ms": "-1", "retention.bytes": "-1", "max.message.bytes": str(MAX_RECORD_BYTES)}),
+        NewTopic(LEDGER, 1, config={_RETENTION: "-1", "retention.bytes": "-1", "max.message.bytes": str(MAX_RECORD_BYTES)}),
         NewTopic(SHOP_STATE, 1, config={"cleanup.policy": "compact", "max.message.bytes": str(MAX_RECORD_BYTES)}),
     ]
 
@@ -66,6 +68,27 @@ def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise client.failure(conf, error) from error
     return created
+
+
+def keep_for(conf: Conf, names: Iterable[str], retention_days: float) -> list[str]:
+    """Have topics that are there keep their records that long.
+
+    Returns:
+        The names of those that had another retention.
+
+    Raises:
+        UserError: there is no such topic, or Kafka does not answer, or refuses.
+    """
+    admin = client.admin(conf)
+    wanted = event_config(retention_days)[_RETENTION]
+    described = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, name) for name in names], request_timeout=TIMEOUT_SECONDS)
+    other = [each.name for each, future in described.items() if _result(conf, future, each.name)[_RETENTION].value != wanted]
+    entry = ConfigEntry(_RETENTION, wanted, incremental_operation=AlterConfigOpType.SET)
+    changes = [ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry]) for name in other]
+    futures = admin.incremental_alter_configs(changes, request_timeout=TIMEOUT_SECONDS) if changes else {}
+    for each, future in futures.items():
+        _result(conf, future, each.name)
+    return sorted(other)
 
 
 def describe(conf: Conf, names: Iterable[str]) -> dict[str, TopicState]:

@@ -10,14 +10,12 @@ from datetime import date, timedelta
 from typing import NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake import amendments, lineage, replacing, tables
 from shopnow.lake.amendments import Amendment, Kind, Part
-from shopnow.lake.digest import digest
 from shopnow.lake.lineage import OffsetRange
 from shopnow.lake.replacing import OvertakenError
 
@@ -99,12 +97,10 @@ def _parts(table: DeltaTable, day: str) -> _Removed:
     found: _Removed = {}
     for batch in tables.batches(table, ["topic_id", "partition", "offset", "key", "value"], f"ingest_date = DATE '{day}'"):
         rows = pa.Table.from_batches([batch])
-        for group in rows.group_by(["topic_id", "partition"]).aggregate([("offset", "max")]).to_pylist():
-            topic_id, partition = group["topic_id"], group["partition"]
-            mine = rows.filter((pc.field("topic_id") == topic_id) & (pc.field("partition") == partition))
-            removed = digest(partition, mine["offset"].to_numpy(), mine["key"].to_pylist(), mine["value"].to_pylist())
-            part = Part(topic_id, partition, removed, expired_below=group["offset_max"] + 1)
-            found = _together(found, {(topic_id, partition): part})
+        removed = amendments.digests(rows)
+        for last in rows.group_by(["topic_id", "partition"]).aggregate([("offset", "max")]).to_pylist():
+            key = last["topic_id"], last["partition"]
+            found = _together(found, {key: Part(*key, removed[key], expired_below=last["offset_max"] + 1)})
     return found
 
 

@@ -41,6 +41,14 @@ class Store:
             return []
         return sorted(each.path.rsplit("/", 1)[-1] for each in found if each.isdir)
 
+    def exists(self, path: str) -> bool:
+        """Whether there is a file or folder at the path."""
+        try:
+            self._client.get_file_info(self._address(path))
+        except FileNotFoundError:
+            return False
+        return True
+
     def move(self, source: str, target: str) -> None:
         """Give a file another path, in a folder that is there; its time stays.
 

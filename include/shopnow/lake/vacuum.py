@@ -4,10 +4,10 @@ Those are the files that compaction and other rewriting took out of a table, and
 retention is what protects a reader of an older version and a writer whose files are not committed yet.
 """
 
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from shopnow.lake import inventory, lineage, tables
+from shopnow.lake.store import Store
 
 
 def vacuum(lake: str, hours: int) -> dict[str, int]:
@@ -23,14 +23,23 @@ def vacuum(lake: str, hours: int) -> dict[str, int]:
     """
     names = inventory.table_names(lake)
     keep = _needed(lake, names)
-    removed = {name: _vacuum(tables.open_table(lake, name), hours, sorted(keep.get(name, ()))) for name in names}
+    store = Store(lake)
+    removed = {name: _vacuum(store, lake, name, hours, sorted(keep.get(name, ()))) for name in names}
     return {name: count for name, count in removed.items() if count}
 
 
-def _vacuum(table: DeltaTable, hours: int, keep_versions: list[int]) -> int:
-    # Settings have their own least retention; the library's is a week.
-    files = table.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True, keep_versions=keep_versions or None)
-    return len(files)
+def _vacuum(store: Store, lake: str, name: str, hours: int, keep_versions: list[int]) -> int:
+    table = tables.open_table(lake, name)
+
+    def run(dry_run: bool) -> list[str]:
+        # Settings have their own least retention; the library's is a week.
+        return table.vacuum(hours, dry_run, enforce_retention_duration=False, full=True, keep_versions=keep_versions or None)
+
+    # The library lists a file for as long as the log tells that it was removed, gone or not, and commits to that each time.
+    there = [path for path in run(dry_run=True) if store.exists(f"{name}/{path}")]
+    if there:
+        run(dry_run=False)
+    return len(there)
 
 
 def _needed(lake: str, names: list[str]) -> dict[str, set[int]]:

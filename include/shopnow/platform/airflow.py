@@ -63,6 +63,8 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         "LOGGING__BASE_LOG_FOLDER": home(settings) / "logs",
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "SHOPNOW__TRAFFIC": settings.traffic == "on",
+        "SHOPNOW__RAW_RETENTION_DAYS": settings.raw_retention_days or "",
+        "SHOPNOW__VACUUM_HOURS": settings.vacuum_hours,
         "SHOPNOW__QUARANTINE_LIMIT": settings.quarantine_limit,
         "SHOPNOW__HDFS_URL": f"http://127.0.0.1:{settings.ports['namenode_http']}/explorer.html",
         "SHOPNOW__SLACK_URL": f"http://127.0.0.1:{settings.ports['slack']}/messages",

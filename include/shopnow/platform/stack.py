@@ -11,6 +11,7 @@ import psutil
 from shopnow import connections
 from shopnow.broker import topics
 from shopnow.errors import UserError
+from shopnow.events import TOPICS
 from shopnow.platform import airflow, airflow_api, hdfs, jars, java, kafka, spark, supervision
 from shopnow.platform.services import SERVICES, is_ready
 from shopnow.settings import Settings
@@ -58,7 +59,9 @@ def _start_kafka(settings: Settings, home: Path, names: set[str], report: Report
     if "kafka" in names:
         kafka.prepare(settings, home)
         _start(settings, home, ["kafka"], report)
-        topics.create(connections.kafka(connections.local(settings)), topics.shop_topics(settings.topic_partitions))
+        conf = connections.kafka(connections.local(settings))
+        topics.create(conf, topics.shop_topics(settings.topic_partitions, settings.kafka_retention_days))
+        topics.keep_for(conf, TOPICS, settings.kafka_retention_days)
 
 
 def _start_hdfs(settings: Settings, home: Path, names: set[str], report: Report) -> None:

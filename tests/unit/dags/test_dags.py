@@ -11,7 +11,16 @@ from shopnow.settings import ROOT
 from shopnow.workflow import AUDIT, KPIS, RAW, STOCK_OUT, TRAFFIC, Tag
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
-INVENTORY = {"audit_lake", "await_stock_out", "compute_kpis", "generate_traffic", "land_events", "replay_quarantine", "watch_stock"}
+INVENTORY = {
+    "audit_lake",
+    "await_stock_out",
+    "compact_lake",
+    "compute_kpis",
+    "generate_traffic",
+    "land_events",
+    "replay_quarantine",
+    "watch_stock",
+}
 
 
 @pytest.fixture(scope="module")
@@ -105,3 +114,14 @@ sys.exit("\\n".join(found) or 0)
 """
     run = subprocess.run([sys.executable, "-c", watch, *FILES], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("before", ["yesterday", "2026-13-01", 20261124])
+def test_the_form_refuses_what_is_no_date(dagbag, before):
+    with pytest.raises(ParamValidationError, match="before"):
+        dagbag.dags["compact_lake"].params["before"] = before
+
+
+def test_the_lake_is_vacuumed_after_compaction(dagbag):
+    tasks = dagbag.dags["compact_lake"].task_dict
+    assert [tasks[name].upstream_task_ids for name in ("expire", "compact", "vacuum")] == [set(), {"expire"}, {"compact"}]

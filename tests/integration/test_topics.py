@@ -1,0 +1,12 @@
+"""The topics' settings on a real Kafka."""
+
+import kafka_topics
+from shopnow.broker import topics
+
+
+def test_topics_that_are_there_are_given_another_retention_once(kafka: str) -> None:
+    conf = {"bootstrap.servers": kafka}
+    with kafka_topics.topic(conf) as one, kafka_topics.topic(conf) as other:
+        assert topics.keep_for(conf, [one], 2) == [one]
+        assert topics.keep_for(conf, [one, other], 2) == [other]
+        assert topics.keep_for(conf, [one, other], 2) == []

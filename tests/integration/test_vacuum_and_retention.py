@@ -1,0 +1,144 @@
+"""What is no longer needed goes, and nothing else: files that no table holds, raw records past their retention."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from deltalake import CommitProperties, write_deltalake
+from hdfs_native import Client
+
+import raw_sample as sample
+from kafka_topics import payment
+from shopnow import schemas
+from shopnow.audit import digests
+from shopnow.events import TOPICS
+from shopnow.lake import amendments, inventory, lineage, log, offsets, replacing, retention, tables
+from shopnow.lake.amendments import Kind
+from shopnow.lake.store import Store
+from shopnow.lake.vacuum import vacuum
+
+RAW, EVENTS = "raw/payments", "events/payments"
+PAYMENTS = TOPICS["payments"]
+TOPIC_ID = "payments-id"
+HOURS = 24
+OLD = datetime.now(UTC) - timedelta(hours=HOURS + 1)
+
+
+def land(lake: str, *numbers: int, partition: int = 0) -> int:
+    """The version of raw after it."""
+    sample.land_records(lake, PAYMENTS, [payment(number) for number in numbers], partition)
+    return tables.open_table(lake, RAW).version()
+
+
+def make_events_from(lake: str, version: int) -> None:
+    """A commit that says the events are made from that version of raw."""
+    schema = schemas.events(PAYMENTS)
+    write_deltalake(
+        tables.ensure(lake, EVENTS, schema, ["event_date"]),
+        schema.empty_table(),
+        mode="append",
+        commit_properties=CommitProperties(custom_metadata={"userMetadata": lineage.describe({RAW: version})}),
+    )
+
+
+class Hdfs:
+    """The files below the lake."""
+
+    def __init__(self, lake: str) -> None:
+        _, _, host, path = lake.split("/", 3)
+        self.client, self.root, self.store = Client(f"hdfs://{host}"), f"/{path}", Store(lake)
+
+    def put(self, path: str, time: datetime | None = None) -> str:
+        """A file that no commit names, of this age."""
+        self.store.put(path, b"orphan")
+        if time:
+            self.client.set_times(f"{self.root}/{path}", *[int(time.timestamp() * 1000)] * 2)
+        return path
+
+    def files(self) -> set[str]:
+        return {each.path.removeprefix(f"{self.root}/") for each in self.client.list_status(self.root, recursive=True) if not each.isdir}
+
+
+def remove(lake: str, path: str, time: datetime, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Takes a file out of raw, as compaction does, at that time; gives its path in the lake."""
+    table = tables.open_table(lake, RAW)
+    [file] = (file for file in replacing.data_files(table) if file.path == path)
+    with monkeypatch.context() as then:
+        then.setattr(replacing.time, "time", time.timestamp)
+        replacing.replace(table, [file], [], data_change=True)
+    return f"{RAW}/{path}"
+
+
+def test_vacuum_removes_old_files_of_no_table_and_nothing_else(lake, monkeypatch):
+    for number in range(4):
+        land(lake, number)
+        if number == 0:
+            make_events_from(lake, tables.open_table(lake, RAW).version())
+    [first] = (file.path for file in replacing.data_files(tables.open_table(lake, RAW, 1)))
+    second, third, _ = sorted({file.path for file in replacing.data_files(tables.open_table(lake, RAW))} - {first})
+    hdfs = Hdfs(lake)
+    day = second.partition("/")[0]
+    old = {
+        hdfs.put(f"{RAW}/{day}/part-killed.parquet", OLD),
+        hdfs.put(f"{RAW}/compaction-killed/1/_temporary/0/part.parquet", OLD),
+        remove(lake, second, OLD, monkeypatch),
+    }
+    hdfs.put(f"{RAW}/{day}/part-in-flight.parquet")
+    hdfs.put(f"{RAW}/compaction-in-flight/1/part.parquet")
+    remove(lake, third, datetime.now(UTC), monkeypatch)
+    remove(lake, first, OLD, monkeypatch)  # but the events were made from it
+    before = hdfs.files()
+    assert old < before
+
+    assert inventory.table_names(lake) == [EVENTS, RAW]
+    assert vacuum(lake, HOURS) == {RAW: len(old)}
+
+    left = {path for path in hdfs.files() if "/_delta_log/" not in path}
+    assert left == {path for path in before - old if "/_delta_log/" not in path}
+    assert {path for path in before if "/_delta_log/" in path} < hdfs.files()
+    assert tables.read(tables.open_table(lake, RAW)).num_rows == 1
+    assert tables.read(tables.open_table(lake, RAW, 1)).num_rows == 1
+    assert lineage.settled(lake, RAW, 1, tables.open_table(lake, RAW).version()) == 1
+    assert vacuum(lake, HOURS) == {}
+
+
+def land_on(day: date, lake: str, monkeypatch: pytest.MonkeyPatch, *numbers: int, partition: int = 0) -> int:
+    class Then:
+        @staticmethod
+        def now(zone) -> datetime:
+            return datetime.combine(day, datetime.min.time(), zone)
+
+    with monkeypatch.context() as then:
+        then.setattr(sample, "datetime", Then)
+        return land(lake, *numbers, partition=partition)
+
+
+def test_raw_records_past_their_retention_go_and_that_is_on_record(lake, monkeypatch):
+    today = date(2026, 11, 24)
+    old, older = today - timedelta(days=11), today - timedelta(days=12)
+    land_on(older, lake, monkeypatch, 0, 1)
+    land_on(older, lake, monkeypatch, 7, partition=1)
+    read = land_on(old, lake, monkeypatch, 2)
+    land_on(old, lake, monkeypatch, 3)
+    land_on(today - timedelta(days=10), lake, monkeypatch, 4)
+    whole = digests.raw_digests(tables.open_table(lake, RAW), TOPIC_ID)
+
+    assert retention.expire(lake, 10, today, "test") == []  # no events yet
+    make_events_from(lake, read)
+    assert retention.expire(lake, 12, today, "test") == []
+    assert retention.expire(lake, 10, today, "test") == [retention.Expired(RAW, [str(older)], 3)]
+    # The second date has a record that is not an event yet.
+    assert retention.expire(lake, 10, today, "test") == []
+
+    table = tables.open_table(lake, RAW)
+    [(_, actions)] = log.commits(lake, RAW, table.version(), table.version())
+    amendment = amendments.read(actions)
+    assert amendment is not None
+    assert (amendment.kind, amendment.by) == (Kind.EXPIRY, "test")
+    assert [(part.partition, part.removed.rows, part.expired_below) for part in amendment.parts] == [(0, 2, 2), (1, 1, 1)]
+    left = digests.raw_digests(table, TOPIC_ID)
+    assert {part.partition: whole[part.partition] - part.removed for part in amendment.parts} == {**left, 1: digests.NOTHING}
+
+    assert [range_[1:] for range_ in lineage.new_offsets(lake, RAW, read, table.version()) or []] == [(0, 3, 5)]
+    make_events_from(lake, table.version())
+    assert retention.expire(lake, 10, today, "test") == [retention.Expired(RAW, [str(old)], 2)]
+    assert offsets.position(tables.open_table(lake, RAW), TOPIC_ID, 0) == 5
