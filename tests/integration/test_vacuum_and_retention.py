@@ -2,14 +2,18 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, write_deltalake
 from hdfs_native import Client
+from msgspec import to_builtins
 
 import raw_sample as sample
 from kafka_topics import payment
 from shopnow import schemas
-from shopnow.audit import digests
+from shopnow.audit import digests, raw_events, raw_receipts, topics_raw
+from shopnow.audit.comparing import Evidence
+from shopnow.broker.topics import TopicState
 from shopnow.events import TOPICS
 from shopnow.lake import amendments, inventory, lineage, log, offsets, replacing, retention, tables
 from shopnow.lake.amendments import Kind
@@ -142,3 +146,46 @@ def test_raw_records_past_their_retention_go_and_that_is_on_record(lake, monkeyp
     make_events_from(lake, table.version())
     assert retention.expire(lake, 10, today, "test") == [retention.Expired(RAW, [str(old)], 2)]
     assert offsets.position(tables.open_table(lake, RAW), TOPIC_ID, 0) == 5
+
+
+def add_events(lake: str, *numbers: int) -> None:
+    """The events of these payments, which are in raw at the same offsets, made from raw as it is."""
+    schema = schemas.events(PAYMENTS)
+    made_up = [PAYMENTS.decoder().decode(payment(number)) for number in numbers]
+    source = [{"source_topic_id": TOPIC_ID, "source_partition": 0, "source_offset": number} for number in numbers]
+    told = [{"event_type": "payment_succeeded", "event_date": each.event_time.date(), **to_builtins(each)} for each in made_up]
+    rows = [{**one, **other, "event_time": each.event_time} for one, other, each in zip(told, source, made_up, strict=True)]
+    write_deltalake(
+        tables.ensure(lake, EVENTS, schema, ["event_date"]),
+        pa.Table.from_pylist(rows, schema),
+        mode="append",
+        commit_properties=CommitProperties(
+            custom_metadata={"userMetadata": lineage.describe({RAW: tables.open_table(lake, RAW).version()})}
+        ),
+    )
+
+
+def evidence(lake: str, **topics: TopicState) -> Evidence:
+    opened = {name: tables.open_table(lake, name) for name in (RAW, EVENTS)}
+    return Evidence({}, lake, {}, {EVENTS: opened[EVENTS]}, {RAW: opened[RAW]}, [], pa.table({}), topics, lambda subject, what: None)
+
+
+def test_audits_hold_after_raw_records_have_expired(lake, monkeypatch):
+    today = date(2026, 11, 24)
+    land_on(today - timedelta(days=12), lake, monkeypatch, 0, 1)
+    land_on(today, lake, monkeypatch, 2)
+    add_events(lake, 0, 1, 2)
+    assert retention.expire(lake, 10, today, "test") == [retention.Expired(RAW, ["2026-11-12"], 2)]
+    for number in (3, 4):
+        assert raw_receipts.check(evidence(lake)).startswith(f"{number - 1} receipts without a gap")
+        assert raw_events.check(evidence(lake)) == f"{number} events, 0 records in quarantine, 0 duplicates"
+        land_on(today, lake, monkeypatch, number)
+        add_events(lake, number)
+
+    def of_kafka(conf, name, ranges):
+        """Kafka still has what has expired, from offset 1 on; but it is not asked for it."""
+        assert ranges == {0: (2, 5)}
+        return digests.raw_digests(tables.open_table(lake, RAW), TOPIC_ID)
+
+    monkeypatch.setattr(topics_raw.digests, "kafka_digests", of_kafka)
+    assert topics_raw.check(evidence(lake, payments=TopicState("payments", TOPIC_ID, {0: (1, 5)}))) == "3 records are the same"

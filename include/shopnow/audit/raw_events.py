@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from shopnow.audit import records
 from shopnow.audit.comparing import Difference, Evidence, first_place, raw_behind
 from shopnow.events import TOPICS
-from shopnow.lake import tables
+from shopnow.lake import retention, tables
 
 _DECODED = pa.schema(
     [
@@ -36,13 +36,23 @@ def check(evidence: Evidence) -> str:
         lost = missing.join(found, keys=["event_id"], join_type="left anti")
         if lost.num_rows:
             raise Difference(f"{topic.name}: {first_place(lost)} is in raw, not in events ({lost.num_rows} such)")
-        extra = found.join(wanted, keys=wanted.column_names, join_type="left anti")
+        kept = _kept(found, retention.expired(evidence.lake, f"raw/{topic.name}", raw.version()))
+        extra = kept.join(wanted, keys=wanted.column_names, join_type="left anti")
         if extra.num_rows:
             raise Difference(f"{topic.name}: {first_place(extra)} is in events, not so in raw ({extra.num_rows} such)")
         if pc.count_distinct(found["event_id"]).as_py() != found.num_rows:
             raise Difference(f"{topic.name}: an event_id is in events twice")
         good, quarantined, duplicates = good + found.num_rows, quarantined + bad, duplicates + missing.num_rows
     return f"{good:,} events, {quarantined:,} records in quarantine, {duplicates:,} duplicates"
+
+
+def _kept(events: pa.Table, expired: dict[tuple[str, int], int]) -> pa.Table:
+    """The events whose raw rows were not removed by retention."""
+    gone = pa.repeat(False, events.num_rows)
+    for (topic_id, partition), below in expired.items():
+        of_partition = pc.and_(pc.equal(events["topic_id"], topic_id), pc.equal(events["partition"], partition))
+        gone = pc.or_(gone, pc.and_(of_partition, pc.less(events["offset"], below)))
+    return events.filter(pc.invert(gone))
 
 
 def _decoded(raw: DeltaTable, decode: Callable) -> tuple[pa.Table, int]:

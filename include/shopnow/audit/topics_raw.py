@@ -7,7 +7,7 @@ from shopnow.audit import digests, records
 from shopnow.audit.comparing import Evidence, same_records
 from shopnow.broker.reader import Ranges
 from shopnow.broker.topics import TopicState
-from shopnow.lake import offsets, receipts
+from shopnow.lake import offsets, receipts, retention
 from shopnow.lake.digest import NOTHING
 
 Stretch = tuple[str, int, int, int]
@@ -21,7 +21,7 @@ def check(evidence: Evidence) -> str:
             continue
         evidence.report("verify", f"topics = raw: {name}")
         raw = evidence.raw[f"raw/{name}"]
-        ranges = _landed(raw, state)
+        ranges = _landed(evidence.lake, name, raw, state)
         stretches = _stretches(evidence.lake, name, raw, state, ranges)
         in_kafka = digests.kafka_digests(evidence.conf, name, ranges)
         in_raw = dict.fromkeys(ranges, NOTHING)
@@ -38,11 +38,16 @@ def check(evidence: Evidence) -> str:
     return f"{compared:,} records are the same"
 
 
-def _landed(raw: DeltaTable, state: TopicState) -> Ranges:
-    """What Kafka still has of what was landed."""
+def _landed(lake: str, name: str, raw: DeltaTable, state: TopicState) -> Ranges:
+    """What Kafka still has of what was landed, but for what retention removed from raw."""
     topic_id = offsets.current_id(raw, state.topic_id)
-    ends = {partition: offsets.position(raw, topic_id, partition) for partition in state.partitions}
-    return {partition: (state.partitions[partition][0], end) for partition, end in ends.items() if end is not None}
+    expired = retention.expired(lake, f"raw/{name}", raw.version())
+    ranges = {}
+    for partition, (earliest, _) in state.partitions.items():
+        end = offsets.position(raw, topic_id, partition)
+        if end is not None:
+            ranges[partition] = (max(earliest, min(expired.get((topic_id, partition), 0), end)), end)
+    return ranges
 
 
 def _stretches(lake: str, name: str, raw: DeltaTable, state: TopicState, landed: Ranges) -> list[Stretch]:

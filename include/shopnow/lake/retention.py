@@ -14,8 +14,8 @@ from deltalake import DeltaTable
 
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.lake import amendments, lineage, replacing, tables
-from shopnow.lake.amendments import Amendment, Kind, Part
+from shopnow.lake import amendments, lineage, replacing, statements, tables
+from shopnow.lake.amendments import AMENDMENTS, Amendment, Kind, Part
 from shopnow.lake.lineage import OffsetRange
 from shopnow.lake.replacing import OvertakenError
 
@@ -45,6 +45,16 @@ def expire(lake: str, days: int, today: date, by: str) -> list[Expired]:
     names = [f"raw/{topic}" for topic in TOPICS]
     done = [_expire(lake, name, days, today, by) for name in names if tables.exists(lake, name)]
     return [each for each in done if each]
+
+
+def expired(lake: str, name: str, version: int) -> dict[tuple[str, int], int]:
+    """The offset below which records of a raw table were removed up to a version, by topic id and partition."""
+    found: dict[tuple[str, int], int] = {}
+    for row in statements.said(lake, AMENDMENTS, name, version).to_pylist():
+        if row["expired_below"] is not None:
+            key = row["topic_id"], row["partition"]
+            found[key] = max(row["expired_below"], found.get(key, 0))
+    return found
 
 
 def _expire(lake: str, name: str, days: int, today: date, by: str) -> Expired | None:
