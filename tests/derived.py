@@ -22,7 +22,7 @@ def read(lake: str, name: str) -> pa.Table:
 
 def content(lake: str, name: str) -> pa.Table:
     """The rows of a table in an order of their own, without what tells when and from what they were made."""
-    table = read(lake, name).drop_columns(["raw_versions", "computed_at"])
+    table = read(lake, name).drop_columns(["raw_versions", "computed_at", "losses"])
     return table.sort_by([(column, "ascending") for column in table.column_names])
 
 

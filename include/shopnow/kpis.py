@@ -33,6 +33,10 @@ def _field(name: str, kind: pa.DataType, definition: str) -> pa.Field:
 _PROOF = (
     _field("raw_versions", pa.string(), "JSON: version of raw/{topic} the row was made from, by topic"),
     _field("computed_at", TIMESTAMP, "when the row was computed"),
+    _field(
+        "missing_rows", pa.int64(), "at most so many records of its topics were lost before they were read: 0 if complete, null if unknown"
+    ),
+    _field("losses", pa.list_(pa.string()), "ids, in the table `losses`, of the losses that may concern the row"),
 )
 _DATE = _field("date", pa.date32(), "day, UTC")
 _CURRENCY = _field("currency", pa.string(), "ISO 4217 code; amounts of different currencies are never added")

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
-from shopnow.lake import statements
+from shopnow.lake import losses, statements
 from shopnow.lake.restatements import RESTATEMENTS
 from shopnow_spark.frames import Start
 from shopnow_spark.refresh_events import refresh_events
@@ -30,7 +30,8 @@ def refresh(lake: str, start: Start) -> list[Refreshed]:
     computed_at = datetime.now(UTC)
     with ThreadPoolExecutor(THREADS) as pool:
         done = list(pool.map(lambda topic: refresh_events(lake, topic, start), TOPICS.values()))
-        done += pool.map(lambda kpi: refresh_kpi(lake, kpi, computed_at, start), KPIS)
+        known = losses.read(lake, sorted({topic for kpi in KPIS for topic in kpi.topics}))
+        done += pool.map(lambda kpi: refresh_kpi(lake, kpi, known, computed_at, start), KPIS)
     refreshed = [each for each in done if each]
     if refreshed:
         statements.collect(lake, RESTATEMENTS)

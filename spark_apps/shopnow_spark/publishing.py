@@ -11,7 +11,8 @@ from pyspark.sql import DataFrame
 
 from shopnow.killpoints import reach
 from shopnow.kpis import Kpi
-from shopnow.lake import lineage, restatements, tables
+from shopnow.lake import completeness, lineage, restatements, tables
+from shopnow.lake.losses import Loss
 from shopnow.lake.restatements import RESTATEMENTS, Cause, Restatement
 from shopnow_spark.frames import APPLICATION
 from shopnow_spark.refreshed import Refreshed
@@ -24,7 +25,7 @@ class Plan(NamedTuple):
     """What is to become of a KPI table: new rows in place of those of some dates, or of all.
 
     `table` is the table as it stood when it was planned, `made_from` the versions of all tables behind the new rows and
-    `raw` those of raw tables among them; `dates` is None for all.
+    `raw` those of raw tables among them; `dates` is None for all. `losses` are those of the KPI's topics.
     """
 
     kpi: Kpi
@@ -34,6 +35,7 @@ class Plan(NamedTuple):
     made_from: Mapping[str, int]
     raw: Mapping[str, int]
     changed: Changed
+    losses: Sequence[Loss]
 
 
 def publish(plan: Plan, rows: pa.Table, computed_at: datetime) -> Refreshed:
@@ -43,13 +45,7 @@ def publish(plan: Plan, rows: pa.Table, computed_at: datetime) -> Refreshed:
         CommitFailedError: the table has changed since the plan was made.
     """
     kpi = plan.kpi
-    proof = {
-        "raw_versions": json.dumps({name.removeprefix("raw/"): version for name, version in sorted(plan.raw.items())}),
-        "computed_at": computed_at,
-    }
-    for name, value in proof.items():
-        rows = rows.append_column(name, pa.repeat(pa.scalar(value, kpi.schema.field(name).type), len(rows)))
-    rows = rows.select(kpi.schema.names).cast(kpi.schema)
+    rows = _with_proof(plan, rows, computed_at)
     metadata = {"userMetadata": lineage.describe(plan.made_from)}
     restated = _restated(plan, rows, computed_at) if kpi.name in RESTATEMENTS.sources else []
     if restated:
@@ -70,6 +66,26 @@ def publish(plan: Plan, rows: pa.Table, computed_at: datetime) -> Refreshed:
     reach(f"{point}_committed")
     written = rows["date"].cast(pa.string()).unique().to_pylist() if "date" in rows.column_names else []
     return Refreshed(kpi.name, None, len(rows), sorted(plan.dates or written), restated=restated)
+
+
+def _with_proof(plan: Plan, rows: pa.Table, computed_at: datetime) -> pa.Table:
+    """The rows with the columns that say when and from what they were made, and what is missing in them."""
+    if "date" in rows.column_names:
+        found = {day: completeness.of_day(plan.losses, day) for day in rows["date"].unique().to_pylist()}
+        complete = [found[day] for day in rows["date"].to_pylist()]
+    else:
+        complete = [completeness.complete_but_for(plan.losses)] * len(rows)
+    versions = json.dumps({name.removeprefix("raw/"): version for name, version in sorted(plan.raw.items())})
+    proof = {
+        "raw_versions": [versions] * len(rows),
+        "computed_at": [computed_at] * len(rows),
+        "missing_rows": [each.missing_rows for each in complete],
+        "losses": [each.losses for each in complete],
+    }
+    schema = plan.kpi.schema
+    for name, values in proof.items():
+        rows = rows.append_column(name, pa.array(values, schema.field(name).type))
+    return rows.select(schema.names).cast(schema)
 
 
 def _restated(plan: Plan, rows: pa.Table, computed_at: datetime) -> list[Restatement]:

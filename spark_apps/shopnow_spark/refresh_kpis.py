@@ -1,6 +1,6 @@
 """KPI tables computed anew where the events they are made from changed."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from deltalake import DeltaTable
@@ -10,6 +10,8 @@ from pyspark.sql import DataFrame
 from shopnow.killpoints import reach
 from shopnow.kpis import SALES_DAILY, SALES_HOURLY, STOCK_POSITION, TOP_PRODUCTS, Kpi
 from shopnow.lake import lineage, tables
+from shopnow.lake.completeness import of_day
+from shopnow.lake.losses import LOSSES, Loss
 from shopnow_spark import events, frames, kpis
 from shopnow_spark.frames import Start
 from shopnow_spark.publishing import Plan, publish
@@ -24,10 +26,11 @@ _BY_DAY: dict[str, Callable[..., DataFrame]] = {
 }
 
 
-def refresh_kpi(lake: str, kpi: Kpi, computed_at: datetime, start: Start) -> Refreshed | None:
-    """Computes the KPI anew for the dates whose events changed; None if none did."""
+def refresh_kpi(lake: str, kpi: Kpi, losses: Sequence[Loss], computed_at: datetime, start: Start) -> Refreshed | None:
+    """Computes the KPI anew for the dates whose events or losses changed; None if none did."""
+    known = [loss for loss in losses if loss.topic in kpi.topics]
     for attempt in range(ATTEMPTS):
-        plan = plan_stock(lake, start) if kpi is STOCK_POSITION else plan_days(lake, kpi, start)
+        plan = plan_stock(lake, known, start) if kpi is STOCK_POSITION else plan_days(lake, kpi, known, start)
         if plan is None:
             return None
         try:
@@ -38,8 +41,8 @@ def refresh_kpi(lake: str, kpi: Kpi, computed_at: datetime, start: Start) -> Ref
     return None
 
 
-def plan_days(lake: str, kpi: Kpi, start: Start) -> Plan | None:
-    """The rows of the dates whose events changed since a KPI was last computed; None if there are none."""
+def plan_days(lake: str, kpi: Kpi, losses: Sequence[Loss], start: Start) -> Plan | None:
+    """The rows of the dates whose events or losses changed since a KPI was last computed; None if there are none."""
     table = _ensure(lake, kpi)
     made_from = lineage.sources(lake, kpi.name, table.version())
     sources = {name: tables.open_table(lake, name) for name in (f"events/{topic}" for topic in kpi.topics)}
@@ -47,7 +50,7 @@ def plan_days(lake: str, kpi: Kpi, start: Start) -> Plan | None:
     changed = {name: lineage.changed_dates(lake, name, made_from.get(name), version) for name, version in versions.items()}
     # Without the lineage of one of them nothing is known to be right: no choice of dates, so all of them.
     known = [dates for dates in changed.values() if dates is not None]
-    dates = sorted(set().union(*known)) if len(known) == len(changed) else None
+    dates = sorted(_otherwise_complete(table, made_from, losses).union(*known)) if len(known) == len(changed) else None
     raw = _raw_versions(lake, versions)
     if dates == [] or not raw:
         return None
@@ -55,11 +58,11 @@ def plan_days(lake: str, kpi: Kpi, start: Start) -> Plan | None:
     spark = start()
     pruning = None if dates is None else [("event_date", "in", dates)]
     rows = _BY_DAY[kpi.name](*(frames.read(spark, source, pruning) for source in sources.values()))
-    return Plan(kpi, table, rows, dates, versions, raw, changed)
+    return Plan(kpi, table, rows, dates, {**versions, LOSSES.table: len(losses)}, raw, changed, losses)
 
 
-def plan_stock(lake: str, start: Start) -> Plan | None:
-    """The stock position with the events since it was last computed; None if there are none."""
+def plan_stock(lake: str, losses: Sequence[Loss], start: Start) -> Plan | None:
+    """The stock position with the events since it was last computed; None if neither events nor losses came."""
     table = _ensure(lake, STOCK_POSITION)
     made_from = lineage.sources(lake, STOCK_POSITION.name, table.version())
     source = tables.open_table(lake, "events/stock")
@@ -69,14 +72,23 @@ def plan_stock(lake: str, start: Start) -> Plan | None:
     changed = lineage.changed_dates(lake, "events/stock", made_from.get("events/stock"), version)
     if raw and (changed is None or None in changed.values()):
         ranges = None  # events it is made from were written anew
-    if ranges == []:
+    if ranges == [] and (not raw or made_from.get(LOSSES.table) == len(losses)):
         return None
     reach("kpi:plan")
     spark = start()
     known = frames.read(spark, table) if ranges is not None else None
     new = events.within(frames.read(spark, source, frames.pruning(ranges, "source_")), ranges, "source_")
     rows = kpis.stock_position(known, new)
-    return Plan(STOCK_POSITION, table, rows, None, {"events/stock": version, **raw}, raw, {"events/stock": changed})
+    sources = {"events/stock": version, **raw, LOSSES.table: len(losses)}
+    return Plan(STOCK_POSITION, table, rows, None, sources, raw, {"events/stock": changed}, losses)
+
+
+def _otherwise_complete(table: DeltaTable, made_from: Mapping[str, int], losses: Sequence[Loss]) -> set[str]:
+    """The dates whose rows do not name the losses that concern them."""
+    if made_from.get(LOSSES.table) == len(losses):
+        return set()  # as many as when it was made, and none is ever taken back
+    rows = tables.read(table, ["date", "losses"]).to_pylist()
+    return {str(row["date"]) for row in rows if row["losses"] != of_day(losses, row["date"]).losses}
 
 
 def _ensure(lake: str, kpi: Kpi) -> DeltaTable:

@@ -1,17 +1,14 @@
 """Events that come late: on the date they happened, counted, and what they change in figures published before is on record."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import count
 
 import pytest
 
 import raw_sample as sample
 from derived import content, never, read
-from shopnow.events import SCHEMA_VERSION, Event, OrderItem, OrderPlaced, PaymentSucceeded
+from sale import WORTH, sale
 from shopnow.lake import restatements, statements
 from shopnow.lake.restatements import RESTATEMENTS
-from shopnow.traffic.journal import uuid7
 from shopnow_spark import jobs
 
 LATE = {
@@ -21,30 +18,13 @@ LATE = {
     "40 days": timedelta(days=40),
     "from the future": -timedelta(days=1),
 }
-WORTH = {"orders": 1, "units": 2, "gmv_cents": 100, "payments_succeeded": 1, "paid_cents": 100, "net_revenue_cents": 100}
-"""What a sale adds to figures."""
 SALES = {"kpi/sales_hourly": tuple(WORTH), "kpi/sales_daily": tuple(WORTH), "kpi/top_products": ("orders", "units", "gmv_cents")}
 """Tables, and which of these figures they have."""
-numbers = count()
 
 
 @pytest.fixture
 def refresh(spark):
     return lambda lake: {each.table: each for each in jobs.refresh(lake, lambda: spark)}
-
-
-def sale(time: datetime) -> Iterator[Event]:
-    """An order of two units at 50 cents, paid."""
-    number = next(numbers)
-
-    def common() -> dict:
-        id_ = uuid7(int(time.timestamp() * 1000), f"{next(numbers):019x}")
-        return {"event_id": id_, "event_time": time, "schema_version": SCHEMA_VERSION, "order_id": f"o{number}"}
-
-    item = OrderItem(product_id="p", product_name="P", category="c", quantity=2, unit_price_cents=50)
-    who = {"session_id": "s", "customer_id": "c", "customer_name": "n", "country": "FR", "address": "a"}
-    yield OrderPlaced(**common(), **who, items=[item], discount_cents=0, total_cents=100, currency="EUR")
-    yield PaymentSucceeded(**common(), payment_id=f"p{number}", method="card", amount_cents=100, currency="EUR", attempt=1)
 
 
 def test_late_events_restate_what_was_published(lake, refresh):

@@ -1,0 +1,50 @@
+"""KPI rows say whether records they were to be made from are lost."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from deltalake import CommitProperties, write_deltalake
+
+import raw_sample as sample
+from derived import never, read
+from sale import sale
+from shopnow.kpis import SALES_DAILY, SALES_HOURLY, TOP_PRODUCTS
+from shopnow.lake import tables
+from shopnow.lake.losses import LOSSES, Loss
+from shopnow.schemas import RAW
+from shopnow_spark import jobs
+
+SALES = {kpi.name for kpi in (SALES_HOURLY, SALES_DAILY, TOP_PRODUCTS)}
+DAYS = [datetime(2026, 11, day, 12, tzinfo=UTC) for day in (1, 2)]
+
+
+@pytest.fixture
+def refresh(spark):
+    return lambda lake: {each.table: each for each in jobs.refresh(lake, lambda: spark)}
+
+
+def acknowledge(lake: str, loss: Loss) -> None:
+    """What landing leaves when it was told to go on."""
+    times = {name: time and time.isoformat() for name, time in (("from_time", loss.from_time), ("to_time", loss.to_time))}
+    said = json.dumps([{**loss._asdict(), **times, "id": loss.id}])
+    raw = tables.open_table(lake, f"raw/{loss.topic}")
+    write_deltalake(raw, RAW.empty_table(), mode="append", commit_properties=CommitProperties(custom_metadata={LOSSES.key: said}))
+
+
+def test_rows_are_computed_anew_when_a_loss_concerns_them(lake, refresh):
+    # As they were before there were such columns.
+    older = SALES_DAILY._replace(schema=SALES_DAILY.schema.remove(len(SALES_DAILY.schema) - 1).remove(len(SALES_DAILY.schema) - 2))
+    tables.ensure(lake, older.name, older.schema, older.partition_by)
+    sample.land(lake, [event for day in DAYS for event in sale(day)])
+    refresh(lake)
+    assert {(row["missing_rows"], *row["losses"]) for kpi in SALES for row in read(lake, kpi).to_pylist()} == {(0,)}
+
+    acknowledge(lake, Loss("orders", "id", 2, "expired", 10, 13, 3, DAYS[0], DAYS[0] + timedelta(hours=1)))
+    done = refresh(lake)
+    assert {name: list(each.dates) for name, each in done.items()} == {kpi: ["2026-11-01"] for kpi in SALES}
+    assert not any(each.restated for each in done.values())
+    for kpi in SALES:
+        found = {row["date"]: (row["missing_rows"], row["losses"]) for row in read(lake, kpi).to_pylist()}
+        assert found == {DAYS[0].date(): (3, ["orders/2/10-12"]), DAYS[1].date(): (0, [])}
+    assert jobs.refresh(lake, never) == []

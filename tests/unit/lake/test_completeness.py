@@ -1,0 +1,28 @@
+from datetime import UTC, date, datetime
+
+import pytest
+
+from shopnow.lake.completeness import complete_but_for, of_day
+from shopnow.lake.losses import Loss
+
+
+def loss(start: int = 0, missing: int | None = 3, first: int | None = None, last: int | None = None) -> Loss:
+    times = [day and datetime(2026, 11, day, 12, tzinfo=UTC) for day in (first, last)]
+    return Loss("orders", "id", 2, "expired", start, start + 3, missing, *times)
+
+
+def test_nothing_is_missing_without_a_loss():
+    assert complete_but_for([]) == (0, [])
+
+
+def test_losses_add_up_as_long_as_their_numbers_are_known():
+    assert complete_but_for([loss(10), loss(0, 0)]) == (3, ["orders/2/0-2", "orders/2/10-12"])
+    assert complete_but_for([loss(10), loss(0, None)]) == (None, ["orders/2/0-2", "orders/2/10-12"])
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "days"), [(2, 3, [2, 3]), (None, 2, [1, 2]), (3, None, [3, 4]), (2, 2, [2]), (None, None, [1, 2, 3, 4])]
+)
+def test_a_loss_concerns_the_days_its_rows_may_be_of(first, last, days):
+    concerned = [day for day in range(1, 5) if of_day([loss(first=first, last=last)], date(2026, 11, day)).losses]
+    assert concerned == days
