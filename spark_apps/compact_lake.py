@@ -7,7 +7,6 @@ not start Spark if there is none. Exits 1 with one line on the error stream when
 wrote do not hold the rows they should; then that table is as it was.
 """
 
-import argparse
 import sys
 from datetime import UTC, date, datetime
 
@@ -15,14 +14,10 @@ from shopnow_spark import application, compaction
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="compact_lake", description="Make few large files of the lake's many small ones.")
-    parser.add_argument("--lake", required=True, help="address of the lake, such as hdfs://127.0.0.1:9820/shopnow")
+    parser = application.parser("compact_lake", "Make few large files of the lake's many small ones.")
     parser.add_argument("--before", default="today", type=_date, help="compact dates before this one, YYYY-MM-DD; today (UTC) by default")
     options = parser.parse_args(arguments)
-    lake = options.lake
-    if "://" not in lake:
-        parser.error(f"--lake {lake}: must be an address such as hdfs://127.0.0.1:9820/shopnow")
-    work = compaction.compact
+    work, lake = compaction.compact, options.lake
     return application.run("compact_lake", lake, lambda start: [each.summary() for each in work(lake, options.before, start)])
 
 

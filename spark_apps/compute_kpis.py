@@ -5,18 +5,13 @@
 Prints one line for each table it wrote. Exits 1 with one line on the error stream when the lake is out of reach.
 """
 
-import argparse
 import sys
 
 from shopnow_spark import application, jobs
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="compute_kpis", description="Bring the lake's events and KPIs up to date.")
-    parser.add_argument("--lake", required=True, help="address of the lake, such as hdfs://127.0.0.1:9820/shopnow")
-    lake = parser.parse_args(arguments).lake
-    if "://" not in lake:
-        parser.error(f"--lake {lake}: must be an address such as hdfs://127.0.0.1:9820/shopnow")
+    lake = application.parser("compute_kpis", "Bring the lake's events and KPIs up to date.").parse_args(arguments).lake
     return application.run("compute_kpis", lake, lambda start: [each.summary() for each in jobs.refresh(lake, start)])
 
 

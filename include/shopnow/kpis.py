@@ -21,6 +21,11 @@ class Kpi(NamedTuple):
     partition_by: Sequence[str] = ("date",)
 
     @property
+    def content(self) -> list[str]:
+        """The columns that say what the KPI is, not when and from what it was made."""
+        return [field.name for field in self.schema if field not in _PROOF]
+
+    @property
     def figures(self) -> list[str]:
         """The columns that can be added up over rows of a date and currency."""
         return [field.name for field in self.schema if field.type == pa.int64() and field not in _PROOF]

@@ -1,5 +1,6 @@
-"""What the Spark applications have in common: how they end."""
+"""What the Spark applications have in common: their `--lake`, and how they end."""
 
+import argparse
 import sys
 from collections.abc import Callable, Iterable
 
@@ -9,6 +10,13 @@ from pyspark.sql import SparkSession
 from shopnow.errors import UserError
 from shopnow.lake import failures
 from shopnow_spark.frames import Start
+
+
+def parser(name: str, description: str) -> argparse.ArgumentParser:
+    """A parser of the command line that knows `--lake`."""
+    result = argparse.ArgumentParser(prog=name, description=description)
+    result.add_argument("--lake", required=True, type=_address, help="address of the lake, such as hdfs://127.0.0.1:9820/shopnow")
+    return result
 
 
 def run(name: str, lake: str, work: Callable[[Start], Iterable[str]]) -> int:
@@ -32,3 +40,9 @@ def run(name: str, lake: str, work: Callable[[Start], Iterable[str]]) -> int:
 def _failed(name: str, error: UserError) -> int:
     print(f"{name}: {error}", file=sys.stderr)
     return 1
+
+
+def _address(text: str) -> str:
+    if "://" not in text:
+        raise argparse.ArgumentTypeError(f"{text}: must be an address such as hdfs://127.0.0.1:9820/shopnow")
+    return text

@@ -17,6 +17,9 @@ class Digest(NamedTuple):
     first: int = 0
     second: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.first % 2**64:016x}{self.second % 2**64:016x}"
+
 
 class Measured(NamedTuple):
     """A file: its address, size in bytes, digest, and statistics as Delta keeps them."""

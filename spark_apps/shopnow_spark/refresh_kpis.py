@@ -1,6 +1,6 @@
 """KPI tables computed anew where the events they are made from changed."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from deltalake import DeltaTable
@@ -41,8 +41,8 @@ def refresh_kpi(lake: str, kpi: Kpi, losses: Sequence[Loss], computed_at: dateti
     return None
 
 
-def plan_days(lake: str, kpi: Kpi, losses: Sequence[Loss], start: Start) -> Plan | None:
-    """The rows of the dates whose events or losses changed since a KPI was last computed; None if there are none."""
+def plan_days(lake: str, kpi: Kpi, losses: Sequence[Loss], start: Start, also: Collection[str] = ()) -> Plan | None:
+    """The rows of the dates whose events or losses changed since a KPI was last computed, and of others; None if there are none."""
     table = _ensure(lake, kpi)
     made_from = lineage.sources(lake, kpi.name, table.version())
     sources = {name: tables.open_table(lake, name) for name in (f"events/{topic}" for topic in kpi.topics)}
@@ -50,7 +50,7 @@ def plan_days(lake: str, kpi: Kpi, losses: Sequence[Loss], start: Start) -> Plan
     changed = {name: lineage.changed_dates(lake, name, made_from.get(name), version) for name, version in versions.items()}
     # Without the lineage of one of them nothing is known to be right: no choice of dates, so all of them.
     known = [dates for dates in changed.values() if dates is not None]
-    dates = sorted(_otherwise_complete(table, made_from, losses).union(*known)) if len(known) == len(changed) else None
+    dates = sorted(_otherwise_complete(table, made_from, losses).union(also, *known)) if len(known) == len(changed) else None
     raw = _raw_versions(lake, versions)
     if dates == [] or not raw:
         return None

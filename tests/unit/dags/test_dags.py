@@ -18,6 +18,7 @@ INVENTORY = {
     "compute_kpis",
     "generate_traffic",
     "land_events",
+    "rebuild_day",
     "replay_quarantine",
     "watch_stock",
 }

@@ -1,0 +1,165 @@
+"""Events and KPIs of a day made anew from raw, by the same functions as those of every run, and written where they differ.
+
+On a sound lake nothing differs: the same digests are the proof. What is written is one commit a table, against the very
+version that was compared, so of a rebuild and a refresh at once one starts over and no row is lost.
+"""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from typing import NamedTuple
+
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from shopnow import schemas
+from shopnow.errors import UserError
+from shopnow.events import TOPICS, Topic
+from shopnow.killpoints import reach
+from shopnow.kpis import KPIS, STOCK_POSITION, Kpi
+from shopnow.lake import days, lineage, losses, statements, tables
+from shopnow.lake.losses import Loss
+from shopnow.lake.restatements import RESTATEMENTS
+from shopnow_spark import events, frames
+from shopnow_spark.contents import Digest, digest
+from shopnow_spark.frames import APPLICATION, Start
+from shopnow_spark.publishing import publish
+from shopnow_spark.refresh_kpis import plan_days, refresh_kpi
+from shopnow_spark.refreshed import Refreshed
+
+ATTEMPTS = 3
+
+
+class Rebuilt(NamedTuple):
+    """The digests of a table's rows of the day, before and after, and what else a refresh of it did."""
+
+    table: str
+    before: Digest
+    after: Digest
+    refreshed: Refreshed | None = None
+
+    def summary(self) -> str:
+        """One line, and those of the refresh."""
+        same = f"same digest {self.after}"
+        first = f"{self.table}: {same if self.before == self.after else f'rebuilt: digest {self.before} -> {self.after}'}"
+        return "\n".join([first, *([self.refreshed.summary()] if self.refreshed else [])])
+
+
+def rebuild(lake: str, day: date, start: Start) -> Iterator[Rebuilt | Refreshed]:
+    """Makes the events of a day anew, then the KPIs of that day, and the whole stock position if its events changed.
+
+    Raises:
+        UserError: raw no longer has all records that the day was made from.
+        OSError: the lake was not reached.
+    """
+    computed_at = datetime.now(UTC)
+    for topic in TOPICS.values():
+        if (rebuilt := rebuild_events(lake, topic, day, start)) is not None:
+            yield rebuilt
+    known = losses.read(lake, sorted({topic for kpi in KPIS for topic in kpi.topics}))
+    for kpi in KPIS:
+        if kpi is STOCK_POSITION:
+            done: Rebuilt | Refreshed | None = refresh_kpi(lake, kpi, known, computed_at, start)
+        else:
+            done = rebuild_kpi(lake, kpi, known, day, computed_at, start)
+        if done is not None:
+            yield done
+    statements.collect(lake, RESTATEMENTS)
+
+
+def rebuild_events(lake: str, topic: Topic, day: date, start: Start) -> Rebuilt | None:
+    """Makes the rows of `events/{topic}` of a day anew from the records the table was made from; None if there are none."""
+    for attempt in range(ATTEMPTS):
+        table = tables.ensure(lake, f"events/{topic.name}", schemas.events(topic), ["event_date"])
+        made_from = lineage.sources(lake, f"events/{topic.name}", table.version())
+        if not made_from:
+            return None
+        try:
+            return _rebuild_events(lake, topic, table, made_from, day, start)
+        except CommitFailedError:
+            if attempt + 1 == ATTEMPTS:
+                raise
+    return None
+
+
+def _rebuild_events(lake: str, topic: Topic, table: DeltaTable, made_from: dict[str, int], day: date, start: Start) -> Rebuilt | None:
+    name, source = f"events/{topic.name}", f"raw/{topic.name}"
+    records = days.records(lake, topic.name, made_from[source], day)
+    pruning = [("event_date", "=", str(day))]
+    if not records.ranges and not table.file_uris(file_pruning_predicate=pruning):
+        return None
+    reach("rebuild:plan")
+    spark = start()
+    rows = _of_raw(spark, lake, topic, made_from[source], records, day)
+    [[low, high]] = rows.agg(F.min("event_id"), F.max("event_id")).collect()
+    known = frames.read(spark, table, [("event_id", ">=", low), ("event_id", "<=", high)] if low else pruning)
+    rows = _not_known_elsewhere(rows, known, day)
+    before, after = (digest(each.select(schemas.events(topic).names)) for each in (frames.read(spark, table, pruning), rows))
+    if before != after:
+        reach("rebuild:events")
+        _replace(table, topic, rows, made_from, day)
+        reach("rebuild:events_committed")
+    return Rebuilt(name, before, after)
+
+
+def _of_raw(spark: SparkSession, lake: str, topic: Topic, version: int, records: days.Records, day: date) -> DataFrame:
+    """The events of the day in raw at a version; a repeated record is repeated."""
+    name = f"raw/{topic.name}"
+    now = tables.open_table(lake, name)
+    raw = tables.open_table(lake, name, lineage.settled(lake, name, version, now.version()))
+    landed, left = (events.within(frames.read(spark, each, frames.pruning(records.ranges)), records.ranges) for each in (raw, now))
+    # Asked of the table as it is now: what was removed from it is not brought back from files that VACUUM has yet to take.
+    if (count := left.count()) != records.rows:
+        raise UserError(
+            f"{name} has {count:,} of the {records.rows:,} records that hold the events of {day}: the others are gone, by retention "
+            "as a rule, so the day cannot be made anew; what was made of it stays"
+        )
+    return events.typed(landed, topic).where(F.col("event_date") == F.lit(day))
+
+
+def _not_known_elsewhere(rows: DataFrame, known: DataFrame, day: date) -> DataFrame:
+    """One row an event_id, none that is known under another day; of repeated ones that which was taken, or else the first."""
+    elsewhere = known.where(F.col("event_date") != F.lit(day)).select("event_id")
+    place = ["event_id", "source_topic_id", "source_partition", "source_offset"]
+    taken = known.where(F.col("event_date") == F.lit(day)).select(place)
+    rows = rows.join(elsewhere, "event_id", "left_anti")
+    kept = rows.join(taken, place, "left_semi")
+    others = rows.join(kept.select("event_id"), "event_id", "left_anti")
+    return events.first_of_each(kept).unionByName(events.first_of_each(others))
+
+
+def _replace(table: DeltaTable, topic: Topic, rows: DataFrame, made_from: dict[str, int], day: date) -> None:
+    schema = schemas.events(topic)
+    write_deltalake(
+        table,
+        rows.toArrow().select(schema.names).cast(schema),
+        mode="overwrite",
+        predicate=f"event_date = '{day}'",
+        commit_properties=CommitProperties(
+            custom_metadata={"userMetadata": lineage.describe(made_from), lineage.REBUILD_KEY: json.dumps({"date": str(day)})},
+            app_transactions=[Transaction(APPLICATION, made_from[f"raw/{topic.name}"])],
+        ),
+    )
+
+
+def rebuild_kpi(lake: str, kpi: Kpi, known: list[Loss], day: date, computed_at: datetime, start: Start) -> Rebuilt | None:
+    """Makes the KPI's rows of a day anew, with those of other days whose events changed meanwhile; None if it has no events."""
+    concerning = [loss for loss in known if loss.topic in kpi.topics]
+    pruning = [("date", "=", str(day))]
+    for attempt in range(ATTEMPTS):
+        plan = plan_days(lake, kpi, concerning, start, also=[str(day)])
+        if plan is None:
+            return None
+        spark, rows = start(), plan.rows.toArrow()
+        of_day = frames.read(spark, plan.table, pruning), spark.createDataFrame(rows).where(F.col("date") == F.lit(day))
+        before, after = (digest(each.select(kpi.content)) for each in of_day)
+        if before == after and plan.dates == [str(day)] and not any(plan.changed.values()):
+            return Rebuilt(kpi.name, before, after) if after.rows else None
+        try:
+            return Rebuilt(kpi.name, before, after, publish(plan, rows, computed_at))
+        except CommitFailedError:
+            if attempt + 1 == ATTEMPTS:
+                raise
+    return None

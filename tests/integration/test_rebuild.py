@@ -1,0 +1,117 @@
+"""rebuild_day on a real lake: the same digest where nothing is wrong, and what was damaged as it was before."""
+
+import re
+from datetime import UTC, datetime
+
+import msgspec
+import pytest
+from deltalake import CommitProperties
+
+import raw_sample as sample
+import rebuild_day
+from derived import DERIVED, content, never, read, versions
+from sale import sale
+from shopnow import kpis
+from shopnow.errors import UserError
+from shopnow.events import SCHEMA_VERSION, TOPICS, StockAdjusted, encode
+from shopnow.lake import tables
+from shopnow.lake.amendments import METADATA_KEY, Amendment, Kind, dumps
+from shopnow.traffic.journal import uuid7
+from shopnow_spark import jobs, rebuild
+
+DAYS = [datetime(2026, 11, day, 12, tzinfo=UTC) for day in (1, 2)]
+DAY = DAYS[0].date()
+EVENTS = ["events/orders", "events/payments", "events/stock"]
+BY_DAY = [kpi.name for kpi in kpis.KPIS if kpi.partition_by]
+
+
+@pytest.fixture
+def refresh(spark):
+    return lambda lake: jobs.refresh(lake, lambda: spark)
+
+
+@pytest.fixture
+def rebuilt(spark):
+    """Rebuilds the first day; what was done, by table."""
+    return lambda lake: {each.table: each for each in rebuild.rebuild(lake, DAY, lambda: spark)}
+
+
+def counted(day: datetime, quantity: int) -> StockAdjusted:
+    id_ = uuid7(int(day.timestamp() * 1000), f"{quantity:019x}")
+    what = {"product_id": "p", "product_name": "P", "quantity_change": 1, "quantity_after": quantity, "reason": "counted"}
+    return StockAdjusted(event_id=id_, event_time=day, schema_version=SCHEMA_VERSION, **what)
+
+
+@pytest.fixture
+def sound(lake, refresh):
+    """A lake of two days, in two parts, with events repeated under another record and one under another day."""
+    events = [event for day in DAYS for event in (*sale(day), *sale(day), counted(day, day.day))]
+    moved = msgspec.structs.replace(events[0], event_time=DAYS[1])
+    sample.land_records(lake, TOPICS["orders"], [encode(events[0])], partition=3)
+    sample.land(lake, events[5:])
+    refresh(lake)
+    sample.land(lake, [*events, moved])
+    refresh(lake)
+    return lake
+
+
+def contents(lake: str) -> dict:
+    return {name: content(lake, name) for name in DERIVED if name.startswith("kpi/")} | {
+        name: read(lake, name).sort_by("event_id") for name in EVENTS
+    }
+
+
+def test_a_sound_day_is_left_alone_and_a_damaged_one_restored(sound, refresh, rebuilt, capsys):
+    before, whole = versions(sound), contents(sound)
+    digests = {name: each.after for name, each in rebuilt(sound).items()}
+    assert set(digests) == {*EVENTS, *BY_DAY}
+    assert versions(sound) == before
+
+    tables.open_table(sound, "events/orders").delete(f"event_date = '{DAY}' AND source_partition = 0")
+    tables.open_table(sound, "events/stock").delete(f"event_date = '{DAY}'")
+    tables.open_table(sound, "events/payments").update({"amount_cents": "7"}, predicate=f"event_date = '{DAY}'")
+    tables.open_table(sound, "kpi/sales_daily").update({"orders": "70"}, predicate=f"date = '{DAY}'")
+    assert rebuild_day.main(["--lake", sound, "--date", str(DAY)]) == 0
+    printed = capsys.readouterr().out
+    for name in ("events/orders", "events/stock", "events/payments", "kpi/sales_daily"):
+        assert re.search(rf"^{name}: rebuilt: digest \w+ -> {digests[name]}$", printed, re.MULTILINE), printed
+    assert f"kpi/sales_daily: {DAY} EUR restated: orders 70 -> 2 (rebuild)" in printed
+    assert contents(sound) == whole
+    assert {name: each.after for name, each in rebuilt(sound).items()} == digests
+    assert jobs.refresh(sound, never) == []
+
+
+def test_beside_a_refresh_no_row_is_lost(lake, refresh, rebuilt, spark, monkeypatch):
+    first, late = list(sale(DAYS[0])), list(sale(DAYS[0]))
+    sample.land(lake, first)
+    refresh(lake)
+    for name in ("events/orders", "kpi/sales_daily"):
+        tables.open_table(lake, name).delete()
+    passed = []
+
+    def refresh_first(point: str) -> None:
+        """Another run comes first, between what a rebuild compared and its commit."""
+        passed.append(point)
+        if point == "rebuild:events" and passed.count(point) == 1:
+            sample.land(lake, late)
+            refresh(lake)
+
+    monkeypatch.setattr(rebuild, "reach", refresh_first)
+    rebuilt(lake)
+    assert passed.count("rebuild:events") == 2
+    assert sorted(read(lake, "events/orders")["event_id"].to_pylist()) == sorted([first[0].event_id, late[0].event_id])
+    [row] = read(lake, "kpi/sales_daily").to_pylist()
+    assert (row["orders"], row["paid_cents"]) == (2, 200)
+
+
+def test_a_day_whose_records_are_gone_is_left_as_it_is(lake, refresh, rebuilt):
+    sample.land(lake, list(sale(DAYS[0])))
+    refresh(lake)
+    expiry = CommitProperties(custom_metadata={METADATA_KEY: dumps(Amendment(Kind.EXPIRY, "old", "test"))})
+    tables.open_table(lake, "raw/orders").delete(commit_properties=expiry)
+    refresh(lake)
+    before = versions(lake)
+    with pytest.raises(UserError, match=r"^raw/orders has 0 of the 1 records that hold the events of 2026-11-01") as error:
+        rebuilt(lake)
+    assert "\n" not in str(error.value)
+    assert versions(lake) == before
