@@ -11,6 +11,8 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema
 from deltalake.exceptions import CommitFailedError
 
+from shopnow.lake import leftovers
+
 # Plain features only, so that Spark, delta-rs, DuckDB, Polars and Trino all read every table.
 PLAIN: Mapping[str, str] = {"delta.minReaderVersion": "1", "delta.minWriterVersion": "2"}
 
@@ -53,6 +55,7 @@ def _schema(table: DeltaTable, columns: Sequence[str] | None) -> pa.Schema:
 
 def ensure(lake: str, name: str, schema: pa.Schema, partition_by: Sequence[str] = ()) -> DeltaTable:
     """The table, created empty if it is not there, with the columns it lacks added; safe when several callers do so at once."""
+    leftovers.discard(uri(lake, name))
     try:
         table = DeltaTable.create(
             uri(lake, name),
