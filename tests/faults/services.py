@@ -95,8 +95,9 @@ class Disk:
 
     def fill(self) -> None:
         """From now on not another byte can be written."""
-        used = os.statvfs(self.folder)
-        self._resize(f"{(used.f_blocks - used.f_bfree) * used.f_frsize}")
+        room = os.statvfs(self.folder)
+        # Not 0, which is no limit.
+        self._resize(f"{max(room.f_blocks - room.f_bfree, 1) * room.f_frsize}")
 
     def free(self, megabytes: int = DISK_MB) -> None:
         self._resize(f"{megabytes}m")

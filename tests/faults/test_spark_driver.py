@@ -1,21 +1,16 @@
 """The Spark driver, killed at every point of its jobs: every table is as before or as after, and in the end as without faults."""
 
-import os
 import signal
-import subprocess
 import time
 import uuid
 from collections.abc import Callable
 from random import Random
 
 from faults import oracle
+from faults.pipeline import land_all, submit
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
-from shopnow.events import TOPICS
-from shopnow.killpoints import VARIABLE
 from shopnow.kpis import KPIS
-from shopnow.lake.landing import land
-from shopnow.platform import java, spark
 from shopnow.traffic.generate import generate
 
 EVENTS_POINTS = ("kpi:plan", "kpi:events", "kpi:events_committed")
@@ -82,17 +77,3 @@ def kill_and_recover(
         scoreboard.kill(Fault.SPARK, points.pop(0).removesuffix(":1").removesuffix(":2"))
         seen.append(oracle.contents(lake))
     raise AssertionError("not reached")
-
-
-def land_all(services: Services, lake: str) -> None:
-    for topic in TOPICS.values():
-        land(services.conf, lake, topic)
-
-
-def submit(services: Services, lake: str, kill_at: str = "") -> subprocess.CompletedProcess[str]:
-    """A run of compute_kpis."""
-    settings = services.settings
-    spark.prepare(settings)
-    environment = os.environ | spark.environment(settings, java.java_home(settings.data_dir)) | {VARIABLE: kill_at}
-    command = spark.submit("compute_kpis.py", "--lake", lake)
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)

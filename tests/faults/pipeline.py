@@ -1,0 +1,24 @@
+"""Whole steps of the pipeline, as tests need them between faults."""
+
+import os
+import subprocess
+
+from faults.services import Services
+from shopnow.events import TOPICS
+from shopnow.killpoints import VARIABLE
+from shopnow.lake.landing import land
+from shopnow.platform import java, spark
+
+
+def land_all(services: Services, lake: str) -> None:
+    for topic in TOPICS.values():
+        land(services.conf, lake, topic)
+
+
+def submit(services: Services, lake: str, kill_at: str = "") -> subprocess.CompletedProcess[str]:
+    """A run of compute_kpis."""
+    settings = services.settings
+    spark.prepare(settings)
+    environment = os.environ | spark.environment(settings, java.java_home(settings.data_dir)) | {VARIABLE: kill_at}
+    command = spark.submit("compute_kpis.py", "--lake", lake)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)

@@ -1,0 +1,64 @@
+"""Disks that are full: each failure is one clear line, and room is all it takes to go on."""
+
+import uuid
+from random import Random
+
+import pytest
+
+from faults import oracle, worker
+from faults.pipeline import land_all, submit
+from faults.scoreboard import Fault, Scoreboard
+from faults.services import Disk, Services
+from shopnow.traffic.generate import generate
+
+
+def test_full_disk_under_the_broker(services: Services, battered: str, chance: Random, scoreboard: Scoreboard) -> None:
+    disk = mounted(services.disks["kafka"], scoreboard)
+    run = {"conf": services.conf, "run_id": str(uuid.uuid4()), "sessions": 400, "seed": chance.randrange(2**31)}
+    disk.fill()
+    producing = worker.Worker("traffic", **run)
+    services.await_death("kafka", 60)  # it can keep no promise any more
+    disk.free()
+    services.restart("kafka")
+    worker.retried(producing.wait(), "traffic", **run)
+    scoreboard.judge(Fault.DISK, oracle.score_topics(services.conf))
+
+
+def test_full_disk_under_the_datanode(services: Services, battered: str, chance: Random, scoreboard: Scoreboard) -> None:
+    disk = mounted(services.disks["datanode"], scoreboard)
+    generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
+    run = {"conf": services.conf, "lake": battered, "topics": ["views", "orders"]}
+    disk.fill()
+    refused = worker.run("land", **run)
+    disk.free()
+    assert refused.code == 1
+    worker.retried(refused, "land", **run)
+    scoreboard.judge(Fault.DISK, oracle.score_raw(services.conf, battered, run["topics"]))
+
+
+def test_full_disk_under_spark(services: Services, battered: str, chance: Random, scoreboard: Scoreboard) -> None:
+    generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
+    land_all(services, battered)
+    scratch = Disk(services.settings.data_dir / "spark" / "scratch")
+    scratch.mount(1)
+    mounted(scratch, scoreboard)
+    try:
+        scratch.fill()
+        failed = submit(services, battered)
+        assert failed.returncode == 1, failed
+        print(failed.stderr)
+        told = failed.stderr.strip().splitlines()
+        assert "No space left on device" in told[-1], failed.stderr
+        scratch.free(64)
+        done = submit(services, battered)
+        assert done.returncode == 0, done.stderr
+    finally:
+        scratch.unmount()
+    scoreboard.judge(Fault.DISK, oracle.score_events(services.conf, battered))
+
+
+def mounted(disk: Disk, scoreboard: Scoreboard) -> Disk:
+    if disk.refused:
+        scoreboard.skip(Fault.DISK, disk.refused)
+        pytest.skip(disk.refused)
+    return disk
