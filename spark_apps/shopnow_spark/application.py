@@ -22,7 +22,7 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
 def run(name: str, lake: str, work: Callable[[Start], Iterable[str]]) -> int:
     """Do the work, print its lines, or that there was nothing to do, and give the exit code.
 
-    It is 1, with one line on the error stream, when the lake is out of reach or the work says what is wrong.
+    It is 1, with one line on the error stream, when the lake is out of reach, Spark's disk is full, or the work says what is wrong.
     """
     try:
         with failures.as_user_errors(lake):
@@ -30,11 +30,21 @@ def run(name: str, lake: str, work: Callable[[Start], Iterable[str]]) -> int:
     except UserError as error:
         return _failed(name, error)
     except Py4JJavaError as error:
-        if "java.net.ConnectException" not in str(error.java_exception):
+        explained = _explained(lake, str(error.java_exception))
+        if explained is None:
             raise
-        return _failed(name, failures.failure(lake, error.java_exception))
+        return _failed(name, explained)
     print("\n".join(lines) or "nothing new")
     return 0
+
+
+def _explained(lake: str, java_error: str) -> UserError | None:
+    """What to tell the user about an error of the JVM, if that is known."""
+    if "java.net.ConnectException" in java_error:
+        return failures.failure(lake, java_error)
+    if "No space left on device" in java_error:
+        return UserError("Spark has no room for its temporary files; free some on the disk of spark.local.dir and run it again")
+    return None
 
 
 def _failed(name: str, error: UserError) -> int:

@@ -1,6 +1,7 @@
 """Disks that are full: each failure is one clear line, and room is all it takes to go on."""
 
 import uuid
+from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -10,6 +11,8 @@ from faults.pipeline import land_all, submit
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Disk, Services
 from shopnow.traffic.generate import generate
+
+Often = Callable[[int, int], int]
 
 
 def test_full_disk_under_the_broker(services: Services, battered: str, chance: Random, scoreboard: Scoreboard) -> None:
@@ -36,7 +39,9 @@ def test_full_disk_under_the_datanode(services: Services, battered: str, chance:
     scoreboard.judge(Fault.DISK, oracle.score_raw(services.conf, battered, run["topics"]))
 
 
-def test_full_disk_under_spark(services: Services, battered: str, chance: Random, scoreboard: Scoreboard) -> None:
+def test_full_disk_under_spark(services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often) -> None:
+    if not often(0, 1):
+        pytest.skip("in the full suite only: it takes three runs of Spark")
     generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
     land_all(services, battered)
     scratch = Disk(services.settings.data_dir / "spark" / "scratch")
@@ -46,9 +51,9 @@ def test_full_disk_under_spark(services: Services, battered: str, chance: Random
         scratch.fill()
         failed = submit(services, battered)
         assert failed.returncode == 1, failed
-        print(failed.stderr)
-        told = failed.stderr.strip().splitlines()
-        assert "No space left on device" in told[-1], failed.stderr
+        # spark-submit prints what the application said, on either stream, to its standard output.
+        assert [line for line in failed.stdout.splitlines() if "Spark has no room for its temporary files" in line], failed.stdout
+        assert "Traceback" not in failed.stdout
         scratch.free(64)
         done = submit(services, battered)
         assert done.returncode == 0, done.stderr

@@ -59,10 +59,9 @@ def land_through(
     services: Services, lake: str, name: str, signal_: int, point: str, fault: Fault, chance: Random, scoreboard: Scoreboard
 ) -> None:
     """Lands new traffic while the service is struck as the run passes the point."""
-    generate.generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
     topics = ["views", chance.choice(sorted(TOPICS.keys() - {"views"}))]
     for topic in topics:
-        land(services.conf, lake, TOPICS[topic], batch_rows=SMALL)
+        land(services.conf, lake, TOPICS[topic])
     generate.generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
     run = {"conf": services.conf, "lake": lake, "topics": topics, "batch_rows": SMALL}
     seconds = survive(services, name, signal_, point, chance, "land", **run)
