@@ -13,12 +13,15 @@ from hdfs_native import Client
 from pyspark.sql import SparkSession
 
 import compact_lake
+import kafka_topics
 import raw_sample as sample
 from kafka_topics import payment
 from shopnow import schemas
+from shopnow.audit import digests
+from shopnow.broker import topics
 from shopnow.events import TOPICS
 from shopnow.killpoints import VARIABLE
-from shopnow.lake import lineage, replacing, tables
+from shopnow.lake import landing, lineage, replacing, tables
 from shopnow.platform import java
 from shopnow.platform import spark as local
 from shopnow.settings import Settings
@@ -185,6 +188,27 @@ def test_what_others_do_meanwhile_is_neither_lost_nor_undone(lake, compact, monk
     compact(lake)
     assert rows(lake) == done[0]
     assert files(lake) <= 2
+
+
+def test_landing_goes_on_over_a_compaction(lake, kafka, compact, monkeypatch):
+    conf = {"bootstrap.servers": kafka}
+    done: list[compaction.Compacted] = []
+
+    def compact_now(reached: str) -> None:
+        if reached == "land:commit" and not done:
+            done.append(compact(lake))
+
+    with kafka_topics.topic(conf) as topic:
+        for number in range(4):
+            kafka_topics.send(conf, topic, [payment(number), b"nope"], partition=0)
+            if number == 3:
+                monkeypatch.setattr(landing, "reach", compact_now)
+            assert landing.land(conf, lake, PAYMENTS, kafka_topic=topic).rows == 2
+        topic_id = topics.topic_id(conf, topic)
+        in_kafka = digests.kafka_digests(conf, topic, {0: (0, 8)})
+        assert digests.raw_digests(tables.open_table(lake, RAW), topic_id) == in_kafka
+    assert done[0].files_before == 3
+    assert files(lake) == 2
 
 
 def test_a_run_that_dies_leaves_the_table_old_or_new(lake, compact, monkeypatch):
