@@ -112,11 +112,23 @@ def test_the_same_rows_in_few_ordered_files_with_statistics(lake, spark, capsys)
         tables.open_table(lake, EVENTS).file_uris(file_pruning_predicate="event_id > '00000009' AND event_date = DATE '2026-11-01'") == []
     )
 
+    assert files_with_problems(lake) == 1
     assert compaction.compact(lake, TOMORROW, never) == []
 
 
 def added(lake: str, name: str) -> list[dict]:
     return pa.table(tables.open_table(lake, name).get_add_actions(flatten=True)).to_pylist()
+
+
+def files_with_problems(lake: str) -> int:
+    return len(tables.open_table(lake, RAW).file_uris(file_pruning_predicate="problem IS NOT NULL"))
+
+
+def test_files_without_problems_can_be_passed_over(lake, compact):
+    for number in range(3):
+        land(lake, number)
+    compact(lake)
+    assert (files(lake), files_with_problems(lake)) == (1, 0)
 
 
 def test_changes_nothing_for_those_who_look_for_changes(lake, compact):

@@ -1,6 +1,5 @@
 """Kafka records as the rows of raw: Arrow columns, and then the bytes of a Parquet file."""
 
-import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from io import BytesIO
@@ -11,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from shopnow.broker.reader import Chunk, Header
+from shopnow.lake import statistics as file_statistics
 from shopnow.lake.digest import digest
 from shopnow.lake.problems import Decode, check
 from shopnow.lake.receipts import Part
@@ -78,14 +78,8 @@ def statistics(table: pa.Table, names: Sequence[str] = STATISTICS) -> str:
     """The file's statistics of these columns as Delta keeps them, by which readers skip files; and how many have no `problem`."""
     extremes = {name: pc.min_max(table[name]).as_py() for name in names}
     counted = [name for name in (*names, "problem") if name in table.column_names]
-    return json.dumps(
-        {
-            "numRecords": table.num_rows,
-            "minValues": {name: _plain(extreme["min"]) for name, extreme in extremes.items()},
-            "maxValues": {name: _plain(extreme["max"]) for name, extreme in extremes.items()},
-            "nullCount": {name: table[name].null_count for name in counted},
-        }
-    )
+    least, greatest = ({name: _plain(extreme[end]) for name, extreme in extremes.items()} for end in ("min", "max"))
+    return file_statistics.dumps(table.num_rows, least, greatest, {name: table[name].null_count for name in counted})
 
 
 def _plain(value: int | str | datetime | None) -> int | str | None:
