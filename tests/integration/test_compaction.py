@@ -26,6 +26,7 @@ from shopnow.platform import java
 from shopnow.platform import spark as local
 from shopnow.settings import Settings
 from shopnow_spark import compaction
+from shopnow_spark.refresh_events import refresh_events
 
 RAW, EVENTS = "raw/payments", "events/orders"
 PAYMENTS = TOPICS["payments"]
@@ -129,6 +130,16 @@ def test_files_without_problems_can_be_passed_over(lake, compact):
         land(lake, number)
     compact(lake)
     assert (files(lake), files_with_problems(lake)) == (1, 0)
+
+
+def test_repeated_events_are_found_in_compacted_files(lake, spark, compact):
+    for number in range(3):
+        land(lake, number, number + 10)
+        refresh_events(lake, PAYMENTS, lambda: spark)
+    assert compact(lake, "events/payments").files_after == 1
+    land(lake, *range(13))
+    assert refresh_events(lake, PAYMENTS, lambda: spark).written == 7
+    assert tables.open_table(lake, "events/payments").count() == 13
 
 
 def test_changes_nothing_for_those_who_look_for_changes(lake, compact):
