@@ -15,10 +15,12 @@ def land_all(services: Services, lake: str) -> None:
         land(services.conf, lake, topic)
 
 
-def submit(services: Services, lake: str, kill_at: str = "") -> subprocess.CompletedProcess[str]:
-    """A run of compute_kpis."""
+def submit(
+    services: Services, lake: str, kill_at: str = "", application: str = "compute_kpis.py", *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    """A run of a Spark application, compute_kpis if none is named."""
     settings = services.settings
     spark.prepare(settings)
     environment = os.environ | spark.environment(settings, java.java_home(settings.data_dir)) | {VARIABLE: kill_at}
-    command = spark.submit("compute_kpis.py", "--lake", lake)
+    command = spark.submit(application, "--lake", lake, *arguments)
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)

@@ -18,6 +18,7 @@ class Fault(StrEnum):
     LANDING = "landing killed at every kill point"
     SPARK = "Spark driver killed at every kill point"
     TWICE = "the same run twice, and two at once"
+    BAD = "bad records, corrected and replayed"
     RETENTION = "retention removes unread records"
     RECREATED = "topic deleted and created again"
     PARTITIONS = "partitions added"

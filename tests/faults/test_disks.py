@@ -20,7 +20,7 @@ def test_full_disk_under_the_broker(services: Services, battered: str, chance: R
     run = {"conf": services.conf, "run_id": str(uuid.uuid4()), "sessions": 400, "seed": chance.randrange(2**31)}
     disk.fill()
     producing = worker.Worker("traffic", **run)
-    services.await_death("kafka", 60)  # it can keep no promise any more
+    services.await_death("kafka", 120)  # it can keep no promise any more
     disk.free()
     services.restart("kafka")
     worker.retried(producing.wait(), "traffic", **run)

@@ -83,7 +83,7 @@ def survive(services: Services, name: str, signal_: int, point: str, chance: Ran
     def hit() -> bool:
         return services.frozen(name) if signal_ == signal.SIGSTOP else services.died(name)
 
-    supervision.wait_until(lambda: hit() or struck.ended(), 60, interval=0.02)
+    supervision.wait_until(lambda: hit() or struck.ended(), 120, interval=0.02)
     at = time.monotonic()
     # The strike may have come with the step's last breath.
     assert supervision.wait_until(hit, 5, interval=0.02), f"the step ended before it came to {point}: {struck.wait()}"

@@ -1,6 +1,6 @@
 """What happens to a topic behind the lake's back: records expire, topics are made anew or grow, transactions abort, nothing comes."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from random import Random
 
 import pytest
@@ -15,7 +15,7 @@ from faults.services import Services
 from kafka_topics import PARTITIONS, payment
 from shopnow.broker import topics
 from shopnow.events import TOPICS
-from shopnow.lake import landing, losses
+from shopnow.lake import landing, losses, quarantine
 from shopnow.lake.landing import Landed
 from shopnow.lake.losses import Acknowledgement, UnacknowledgedLoss
 
@@ -32,6 +32,9 @@ class Source:
 
     def send(self, count: int, producer: Producer | None = None, partition: int = -1) -> Records:
         """Sends payments; with a producer of one's own they count only when `sent` is given them."""
+        return self.send_values([payment(number) for number in range(count)], producer, partition)
+
+    def send_values(self, values: Sequence[bytes | None], producer: Producer | None = None, partition: int = -1) -> Records:
         topic_id = topics.topic_id(self.conf, self.name)
         delivered: Records = Records()
 
@@ -39,9 +42,9 @@ class Source:
             assert error is None
             delivered[topic_id, message.partition(), message.offset(), oracle.hash_of(message.value())] += 1  # type: ignore[attr-defined]
 
-        through = producer or Producer(self.conf)
-        for number in range(count):
-            through.produce(self.name, payment(number), partition=partition, on_delivery=note)
+        through = producer or Producer({**self.conf, "message.max.bytes": topics.MAX_RECORD_BYTES})
+        for value in values:
+            through.produce(self.name, value, partition=partition, on_delivery=note)
         assert through.flush(30) == 0
         if producer is None:
             self.sent += delivered
@@ -66,6 +69,35 @@ class Source:
 def source(services: Services) -> Iterator[Source]:
     with kafka_topics.topic(services.conf) as name:
         yield Source(services, name)
+
+
+BAD = (
+    b"nope",
+    payment(2).replace(b'"amount_cents":2', b'"amount_cents":"2"'),
+    None,
+    b"",
+    b'{"note":"' + b"x" * (2 << 20) + b'"}',
+    payment(3).replace(b"order-3", b"\xff\xfe"),
+    payment(4).replace(b"payment_succeeded", b"payment_lost"),
+    payment(5).replace(b'"order_id"', b'"other_id"'),
+)
+
+
+def test_bad_records_are_kept_and_replayed_once(source: Source, chance: Random, scoreboard: Scoreboard) -> None:
+    values = [*BAD, *map(payment, range(100, 150))]
+    chance.shuffle(values)
+    source.send_values(values)
+    landed = source.land()
+    assert (landed.rows, landed.quarantined) == (len(values), len(BAD))
+    bad = list(quarantine.records(source.lake))
+    assert sorted(map(repr, BAD)) == sorted(repr(record.value) for record in bad)
+    corrections = {"payments": {record.place: payment(number) for number, record in enumerate(bad[1:])}}
+    for replayed in (len(bad) - 1, 0):
+        outcomes = quarantine.correct(source.lake, corrections, why="chaos", by="the fault suite")
+        assert sum(each.replayed for each in outcomes) == replayed
+    assert [record.place for record in quarantine.records(source.lake)] == [bad[0].place]
+    assert source.land().rows == 0
+    scoreboard.judge(Fault.BAD, source.score())
 
 
 def test_retention_removes_unread_records(source: Source, chance: Random, scoreboard: Scoreboard) -> None:

@@ -25,7 +25,7 @@ from shopnow.lake import landing
 from shopnow.settings import ROOT
 from shopnow.traffic import generate
 
-TIMEOUT_SECONDS = 240
+TIMEOUT_SECONDS = 400
 ATTEMPTS = 3
 
 
