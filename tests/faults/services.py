@@ -103,4 +103,5 @@ class Disk:
         self._resize(f"{megabytes}m")
 
     def _resize(self, size: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={size}", self.folder], check=True)
+        # Without the options it has: in a user namespace of its own, mount reads ids among them that are unknown there.
+        subprocess.run(["mount", "--options-mode", "ignore", "-o", f"remount,size={size}", "tmpfs", self.folder], check=True)
