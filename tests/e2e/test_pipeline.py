@@ -1,58 +1,22 @@
 """The whole of it as a user has it: one checkout, `./shopnow …`, every DAG through Airflow's own scheduler."""
 
-import json
 import os
 import signal
 import subprocess
 import urllib.request
 import uuid
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes
-from pathlib import Path
 
 import psutil
-import pytest
 from confluent_kafka import Producer
 
 from shopnow.events import SCHEMA_VERSION, StockSold, encode, key
 from shopnow.platform import airflow_api, supervision
-from shopnow.settings import ROOT, Settings
+from shopnow.settings import ROOT
 
 SERVICE_COUNT = 9
 MINUTE = 60
-
-Shopnow = Callable[..., subprocess.CompletedProcess]
-
-
-@pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, settings_on_free_ports: Callable[[Path], Settings]) -> Settings:
-    return settings_on_free_ports(tmp_path_factory.mktemp("checkout") / "data").model_copy(update={"traffic": "off"})
-
-
-@pytest.fixture(scope="module")
-def shopnow(settings: Settings) -> Iterator[Shopnow]:
-    environment = {f"SHOPNOW_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_none=True).items()}
-
-    def run(*words: str, check: bool = True) -> subprocess.CompletedProcess:
-        command = [ROOT / "shopnow", *words]
-        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
-        assert not check or done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
-        return done
-
-    yield run
-    run("down")
-
-
-@pytest.fixture(scope="module")
-def demo(shopnow: Shopnow) -> str:
-    """What the demo printed."""
-    return shopnow("demo", "--sessions", "300", "--seed", "1").stdout
-
-
-def as_json(done: subprocess.CompletedProcess) -> dict:
-    return json.loads(done.stdout)
 
 
 def test_demo_prints_figures_proof_and_where_to_look(demo, settings):
@@ -84,14 +48,14 @@ def test_every_dag_ran_through_the_scheduler(demo, settings):
             assert "success" in states, dag_id
 
 
-def test_status_topics_and_verify_for_programs(demo, shopnow):
-    status = as_json(shopnow("status", "--json"))
+def test_status_topics_and_verify_for_programs(demo, as_json):
+    status = as_json("status")
     assert [service["state"] for service in status["services"]] == ["running"] * SERVICE_COUNT
     assert all(service["pid"] for service in status["services"])
-    topics = as_json(shopnow("topics", "--json"))["topics"]
+    topics = as_json("topics")["topics"]
     assert {topic["topic"] for topic in topics} == {"views", "carts", "orders", "payments", "deliveries", "stock"}
     assert all(topic["records"] > 0 and topic["lag"] == 0 for topic in topics)
-    verify = as_json(shopnow("verify", "--json"))
+    verify = as_json("verify")
     assert verify["ok"]
     assert len(verify["checks"]) == 6
 
@@ -107,7 +71,7 @@ def test_the_alert_is_one_grouped_mail_and_one_slack_message(demo, settings):
     assert any("stock" in mail["Subject"].lower() for mail in mails)
 
 
-def test_poison_lands_and_stops_nothing(demo, shopnow, settings):
+def test_poison_lands_and_stops_nothing(demo, settings, as_json):
     producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
     for value in (b"{", b"", None, b'{"event_type": "order_placed"}', b"\xff\xfe"):
         producer.produce("orders", value, key=b"poison")
@@ -120,7 +84,7 @@ def test_poison_lands_and_stops_nothing(demo, shopnow, settings):
 
         assert supervision.wait_until(done, 5 * MINUTE, interval=1)
         assert api.get(f"/dags/land_events/dagRuns/{run_id}").json()["state"] == "success"
-    assert as_json(shopnow("verify", "--json"))["ok"]
+    assert as_json("verify")["ok"]
 
 
 def test_a_stock_out_on_the_topic_wakes_the_pipeline(demo, settings):
@@ -161,18 +125,18 @@ def test_wrong_params_are_refused_by_the_form(demo, settings):
             assert 400 <= answer.status_code < 500, conf
 
 
-def test_a_dead_service_is_named_and_started_again(demo, shopnow):
-    before = {service["name"]: service for service in as_json(shopnow("status", "--json"))["services"]}
+def test_a_dead_service_is_named_and_started_again(demo, shopnow, as_json):
+    before = {service["name"]: service for service in as_json("status")["services"]}
     os.kill(before["datanode"]["pid"], signal.SIGKILL)
 
     def states() -> dict[str, str]:
-        return {service["name"]: service["state"] for service in as_json(shopnow("status", "--json"))["services"]}
+        return {service["name"]: service["state"] for service in as_json("status")["services"]}
 
     assert supervision.wait_until(lambda: states()["datanode"] == "dead", MINUTE)
     assert "datanode" in shopnow("status").stdout
     shopnow("up")
     assert states()["datanode"] == "running"
-    assert as_json(shopnow("verify", "--json"))["ok"]
+    assert as_json("verify")["ok"]
 
 
 def test_everything_listens_on_this_machine_only(demo, settings):
@@ -198,14 +162,14 @@ def test_wrong_settings_and_a_taken_port_are_one_line(demo, shopnow, settings, m
     assert str(settings.ports["smtp"]) in done.stderr.strip().splitlines()[-1]
 
 
-def test_down_leaves_no_process_and_keeps_the_data(demo, shopnow, settings):
+def test_down_leaves_no_process_and_keeps_the_data(demo, shopnow, settings, as_json):
     shopnow("down")
     assert supervision.stack_processes(settings) == []
-    assert {service["state"] for service in as_json(shopnow("status", "--json"))["services"]} == {"stopped"}
+    assert {service["state"] for service in as_json("status")["services"]} == {"stopped"}
     shopnow("down")
     for verb in ("topics", "verify"):
         refused = shopnow(verb, check=False)
         assert refused.returncode == 1
         assert len(refused.stderr.strip().splitlines()) == 1
     shopnow("up", "kafka", "namenode", "datanode")
-    assert as_json(shopnow("verify", "--json"))["ok"]
+    assert as_json("verify")["ok"]

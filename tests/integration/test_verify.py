@@ -5,13 +5,16 @@ import subprocess
 import uuid
 
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 from deltalake import DeltaTable, write_deltalake
 
 from shopnow.audit import audits
 from shopnow.audit.verify import verify
+from shopnow.broker import topics
 from shopnow.events import TOPICS
-from shopnow.lake import landing, tables
+from shopnow.lake import landing, losses, tables
+from shopnow.lake.losses import Acknowledgement, UnacknowledgedLoss
 from shopnow.platform import java, spark
 from shopnow.settings import Settings
 from shopnow.traffic.generate import generate
@@ -112,6 +115,31 @@ def test_a_changed_figure_is_named_to_the_cent_and_put_on_record(pipeline, touch
     assert [check.check for check in found.broken] == ["events = KPIs"]
     assert "paid_cents" in found.broken[0].detail
     assert audits.latest(lake) == found
+
+
+def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline, storage):
+    conf, lake = pipeline
+    generate(conf, f"verify-{uuid.uuid4()}", sessions=20, seed=6)
+    admin = AdminClient(conf)
+    places = [TopicPartition("payments", partition) for partition in topics.describe(conf, ["payments"])["payments"].partitions]
+    ends = admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()))
+    gone = [TopicPartition("payments", place.partition, future.result().offset) for place, future in ends.items()]
+    for future in admin.delete_records(gone).values():
+        future.result()
+    with pytest.raises(UnacknowledgedLoss):
+        landing.land(conf, lake, TOPICS["payments"])
+    for topic in TOPICS.values():
+        landing.land(conf, lake, topic, acknowledgement=Acknowledgement("a test", "me"))
+    compute(storage, lake)
+    checks = {check.check: check for check in verify(conf, lake)}
+    assert [check for check in checks.values() if not check.ok] == []
+    assert "more are acknowledged as lost" in checks["ledger = events"].detail
+    assert "acknowledged losses" in checks["raw = receipts"].detail
+
+    known = {loss.id: loss.missing_rows for loss in losses.read(lake)}
+    rows = tables.read(tables.open_table(lake, "kpi/sales_daily"), ["missing_rows", "losses"]).to_pylist()
+    assert all(row["missing_rows"] == sum(known[id_] for id_ in row["losses"]) for row in rows)
+    assert set().union(*(row["losses"] for row in rows)) == set(known)
 
 
 # Last: what is in Kafka stays there.

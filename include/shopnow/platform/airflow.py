@@ -59,7 +59,8 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         "API__WORKERS": 1,
         "API__SECRET_KEY": keys["secret_key"],
         "API_AUTH__JWT_SECRET": keys["jwt_secret"],
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(settings)}",
+        # On a busy machine another process may hold the database for longer than the five seconds a writer waits by default.
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(settings)}?timeout=60",
         "LOGGING__BASE_LOG_FOLDER": home(settings) / "logs",
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "SHOPNOW__TRAFFIC": settings.traffic == "on",
@@ -70,6 +71,8 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         "SHOPNOW__SLACK_URL": f"http://127.0.0.1:{settings.ports['slack']}/messages",
         # A chain of short DAGs on one machine: look often, so that a finished step wakes the next within a second or two.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.5,
+        # Tasks that were killed with a scheduler are started again within a minute of the next one's start, not after five.
+        "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
     }

@@ -1,0 +1,135 @@
+"""What goes wrong around Airflow: nothing is lost, nothing is counted twice, and whoever has to act is told."""
+
+import os
+import signal
+import uuid
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from email import message_from_bytes
+
+import httpx
+import pytest
+from confluent_kafka import Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from shopnow.audit import audits
+from shopnow.events import SCHEMA_VERSION, TOPICS, StockSold, encode, key
+from shopnow.kpis import KPIS
+from shopnow.lake import losses, tables
+from shopnow.platform import airflow_api, supervision
+from shopnow.settings import Settings
+
+MINUTE = 60
+TABLES = [f"{layer}/{topic}" for layer in ("raw", "events") for topic in TOPICS] + [kpi.name for kpi in KPIS]
+
+
+@pytest.fixture
+def api(demo: str, settings: Settings) -> Iterator[httpx.Client]:
+    with airflow_api.connect(settings) as api:
+        yield api
+
+
+@pytest.fixture
+def ends(api: httpx.Client) -> Callable[[str, str], str]:
+    """Waits for a DAG run's end and gives its state."""
+
+    def ends(dag_id: str, run_id: str) -> str:
+        def state() -> str:
+            return api.get(f"/dags/{dag_id}/dagRuns/{run_id}").raise_for_status().json()["state"]
+
+        assert supervision.wait_until(lambda: state() in {"success", "failed"}, 5 * MINUTE, interval=1)
+        return state()
+
+    return ends
+
+
+def versions(settings: Settings) -> dict[str, int]:
+    return {name: tables.open_table(settings.lake_uri, name).version() for name in TABLES}
+
+
+def sold_out(product: str) -> StockSold:
+    return StockSold(
+        event_id=str(uuid.uuid4()),
+        event_time=datetime.now(UTC),
+        schema_version=SCHEMA_VERSION,
+        product_id=product,
+        product_name=product,
+        quantity_change=-1,
+        quantity_after=0,
+        order_id="order",
+    )
+
+
+def test_the_audit_is_on_record_and_wakes_the_alerts(api, ends, settings):
+    since = datetime.now(UTC)
+    run_id = airflow_api.trigger(api, "audit_lake", {})
+    assert ends("audit_lake", run_id) == "success"
+    audit = audits.latest(settings.lake_uri)
+    assert audit.at >= since
+    assert audit.broken == []
+
+    def woken() -> bool:
+        return any(run["run_type"] == "asset_triggered" for run in airflow_api.runs(api, "watch_stock", since))
+
+    assert supervision.wait_until(woken, MINUTE, interval=1)
+
+
+def test_clearing_old_runs_changes_nothing(api, ends, settings):
+    before = versions(settings)
+    for dag_id in ("land_events", "compute_kpis"):
+        first = api.get(f"/dags/{dag_id}/dagRuns", params={"order_by": "run_after"}).raise_for_status().json()["dag_runs"][0]
+        cleared = api.post(f"/dags/{dag_id}/dagRuns/{first['dag_run_id']}/clear", json={"dry_run": False})
+        cleared.raise_for_status()
+        assert ends(dag_id, first["dag_run_id"]) == "success"
+    assert versions(settings) == before
+
+
+def test_a_loss_stops_the_landing_until_it_is_acknowledged(api, ends, settings, as_json):
+    api.patch("/dags/land_events", json={"is_paused": True}).raise_for_status()
+    conf = {"bootstrap.servers": settings.bootstrap_servers}
+    producer = Producer(conf)
+    for number in range(6):
+        producer.produce("views", f"not an event {number}", partition=0)
+    assert producer.flush(30) == 0
+    before = next(topic for topic in as_json("topics")["topics"] if topic["topic"] == "views")
+    assert before["lag"] == 6
+    admin = AdminClient(conf)
+    end = admin.list_offsets({TopicPartition("views", 0): OffsetSpec.latest()})[TopicPartition("views", 0)].result().offset
+    gone = TopicPartition("views", 0, end - 2)
+    admin.delete_records([gone])[gone].result()
+    api.patch("/dags/land_events", json={"is_paused": False}).raise_for_status()
+
+    assert ends("land_events", airflow_api.trigger(api, "land_events", {})) == "failed"
+    word = {"acknowledge_loss_of": "views", "reason": "a test deleted them"}
+    assert ends("land_events", airflow_api.trigger(api, "land_events", word)) == "success"
+    [loss] = losses.read(settings.lake_uri)
+    assert (loss.id, loss.missing_rows, loss.reason) == (f"views/0/{end - 6}-{end - 3}", 4, word["reason"])
+    assert loss.acknowledged_by.startswith("admin, ")
+    assert as_json("verify")["ok"]
+
+
+def test_scheduler_and_triggerer_killed_on_the_way_delay_an_alert_but_do_not_lose_it(api, shopnow, settings, as_json):
+    product = f"product-{uuid.uuid4().hex[:8]}"
+    event = sold_out(product)
+    producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
+    producer.produce("stock", encode(event), key(event))
+    assert producer.flush(30) == 0
+    run_id = airflow_api.trigger(api, "land_events", {})
+
+    def running() -> bool:
+        tasks = api.get(f"/dags/land_events/dagRuns/{run_id}/taskInstances").raise_for_status().json()["task_instances"]
+        return any(task["state"] in {"running", "success"} for task in tasks)
+
+    assert supervision.wait_until(running, MINUTE)
+    pids = {service["name"]: service["pid"] for service in as_json("status")["services"]}
+    for name in ("airflow-scheduler", "airflow-triggerer"):
+        os.kill(pids[name], signal.SIGKILL)
+    shopnow("up")
+
+    def told() -> list[str]:
+        mails = [message_from_bytes(file.read_bytes()) for file in (settings.data_dir / "smtp").rglob("*") if file.is_file()]
+        return [mail["X-ShopNow-Dedup-Key"] for mail in mails if product in mail.as_string()]
+
+    assert supervision.wait_until(lambda: bool(told()), 5 * MINUTE, interval=1)
+    assert len(set(told())) == 1
+    assert as_json("verify")["ok"]
