@@ -18,7 +18,7 @@ What landing has read is not touched: no offset moves, and records that are not 
 which it may run. Repeating it writes nothing. A day no record of which has landed is skipped.
 
 **When it fails.**
-- *… the others are gone*: raw no longer has all records of the day, as a rule by retention. The day stays as it was made of them.
+- *retention has removed records*: raw no longer has all that the day was made from. The day stays as it was made of them.
 - HDFS unreachable: the task retries by itself; see `./shopnow status`.
 
 **Wakes** `watch_stock`, by the asset `kpis`: the stock position is made anew if stock events of the day were.

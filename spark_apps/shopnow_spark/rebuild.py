@@ -20,6 +20,7 @@ from shopnow.events import TOPICS, Topic
 from shopnow.killpoints import reach
 from shopnow.kpis import KPIS, STOCK_POSITION, Kpi
 from shopnow.lake import days, lineage, losses, statements, tables
+from shopnow.lake.lineage import OffsetRange
 from shopnow.lake.losses import Loss
 from shopnow.lake.restatements import RESTATEMENTS
 from shopnow_spark import events, frames
@@ -51,7 +52,7 @@ def rebuild(lake: str, day: date, start: Start) -> Iterator[Rebuilt | Refreshed]
     """Makes the events of a day anew, then the KPIs of that day, and the whole stock position if its events changed.
 
     Raises:
-        UserError: raw no longer has all records that the day was made from.
+        UserError: raw no longer has all records that the day was made from; nothing more is written.
         OSError: the lake was not reached.
     """
     computed_at = datetime.now(UTC)
@@ -92,11 +93,14 @@ def _rebuild_events(lake: str, topic: Topic, table: DeltaTable, made_from: dict[
         return None
     reach("rebuild:plan")
     spark = start()
-    rows = _of_raw(spark, lake, topic, made_from[source], records, day)
+    present = frames.read(spark, table, pruning)
+    if not events.within(present, records.expired, "source_").isEmpty():
+        raise UserError(f"events/{topic.name} has events of {day} whose records retention has removed from raw: it cannot be made anew")
+    rows = _of_raw(spark, lake, topic, made_from[source], records.ranges, day)
     [[low, high]] = rows.agg(F.min("event_id"), F.max("event_id")).collect()
     known = frames.read(spark, table, [("event_id", ">=", low), ("event_id", "<=", high)] if low else pruning)
     rows = _not_known_elsewhere(rows, known, day)
-    before, after = (digest(each.select(schemas.events(topic).names)) for each in (frames.read(spark, table, pruning), rows))
+    before, after = (digest(each.select(schemas.events(topic).names)) for each in (present, rows))
     if before != after:
         reach("rebuild:events")
         _replace(table, topic, rows, made_from, day)
@@ -104,19 +108,12 @@ def _rebuild_events(lake: str, topic: Topic, table: DeltaTable, made_from: dict[
     return Rebuilt(name, before, after)
 
 
-def _of_raw(spark: SparkSession, lake: str, topic: Topic, version: int, records: days.Records, day: date) -> DataFrame:
+def _of_raw(spark: SparkSession, lake: str, topic: Topic, version: int, ranges: list[OffsetRange], day: date) -> DataFrame:
     """The events of the day in raw at a version; a repeated record is repeated."""
     name = f"raw/{topic.name}"
-    now = tables.open_table(lake, name)
-    raw = tables.open_table(lake, name, lineage.settled(lake, name, version, now.version()))
-    landed, left = (events.within(frames.read(spark, each, frames.pruning(records.ranges)), records.ranges) for each in (raw, now))
-    # Asked of the table as it is now: what was removed from it is not brought back from files that VACUUM has yet to take.
-    if (count := left.count()) != records.rows:
-        raise UserError(
-            f"{name} has {count:,} of the {records.rows:,} records that hold the events of {day}: the others are gone, by retention "
-            "as a rule, so the day cannot be made anew; what was made of it stays"
-        )
-    return events.typed(landed, topic).where(F.col("event_date") == F.lit(day))
+    raw = tables.open_table(lake, name, lineage.settled(lake, name, version, tables.open_table(lake, name).version()))
+    records = events.within(frames.read(spark, raw, frames.pruning(ranges)), ranges)
+    return events.typed(records, topic).where(F.col("event_date") == F.lit(day))
 
 
 def _not_known_elsewhere(rows: DataFrame, known: DataFrame, day: date) -> DataFrame:

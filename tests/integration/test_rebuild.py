@@ -15,11 +15,11 @@ from shopnow import kpis
 from shopnow.errors import UserError
 from shopnow.events import SCHEMA_VERSION, TOPICS, StockAdjusted, encode
 from shopnow.lake import tables
-from shopnow.lake.amendments import METADATA_KEY, Amendment, Kind, dumps
+from shopnow.lake.amendments import METADATA_KEY, Amendment, Kind, Part, dumps
 from shopnow.traffic.journal import uuid7
 from shopnow_spark import jobs, rebuild
 
-DAYS = [datetime(2026, 11, day, 12, tzinfo=UTC) for day in (1, 2)]
+DAYS = [datetime(2020, 11, day, 12, tzinfo=UTC) for day in (1, 2)]
 DAY = DAYS[0].date()
 EVENTS = ["events/orders", "events/payments", "events/stock"]
 BY_DAY = [kpi.name for kpi in kpis.KPIS if kpi.partition_by]
@@ -107,11 +107,12 @@ def test_beside_a_refresh_no_row_is_lost(lake, refresh, rebuilt, spark, monkeypa
 def test_a_day_whose_records_are_gone_is_left_as_it_is(lake, refresh, rebuilt):
     sample.land(lake, list(sale(DAYS[0])))
     refresh(lake)
-    expiry = CommitProperties(custom_metadata={METADATA_KEY: dumps(Amendment(Kind.EXPIRY, "old", "test"))})
+    expired = Amendment(Kind.EXPIRY, "old", "test", [Part("orders-id", 0, expired_below=1)])
+    expiry = CommitProperties(custom_metadata={METADATA_KEY: dumps(expired)})
     tables.open_table(lake, "raw/orders").delete(commit_properties=expiry)
     refresh(lake)
     before = versions(lake)
-    with pytest.raises(UserError, match=r"^raw/orders has 0 of the 1 records that hold the events of 2026-11-01") as error:
+    with pytest.raises(UserError, match=r"^retention has removed records of raw/orders that the events of 2020-11-01") as error:
         rebuilt(lake)
     assert "\n" not in str(error.value)
     assert versions(lake) == before

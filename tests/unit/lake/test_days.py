@@ -1,0 +1,60 @@
+import json
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pytest
+from deltalake import CommitProperties, write_deltalake
+
+from shopnow.errors import UserError
+from shopnow.lake import amendments, days, receipts, tables
+from shopnow.lake.amendments import Amendment, Kind, Place
+from shopnow.lake.lineage import OffsetRange
+from shopnow.lake.receipts import RECEIPTS
+
+SCHEMA = pa.schema([("x", pa.int64())])
+
+
+@pytest.fixture
+def lake(tmp_path):
+    """Three landings of ten records a partition, of the days 1 to 1, 2 to 5 and 4 to 4 of November."""
+    lake = str(tmp_path)
+    for number, span in enumerate([(1, 1), (2, 5), (4, 4)]):
+        first, last = (datetime(2020, 11, day, 23, 59, tzinfo=UTC) for day in span)
+        parts = {p: receipts.Part(10 * number, 10 * number + 10, first_event=first, last_event=last) for p in (0, 1)}
+        say(lake, RECEIPTS.key, receipts.dumps("orders", "id", parts))
+    return lake
+
+
+def say(lake: str, key: str, text: str) -> None:
+    assert json.loads(text)
+    table = tables.ensure(lake, "raw/orders", SCHEMA)
+    write_deltalake(table, SCHEMA.empty_table(), mode="append", commit_properties=CommitProperties(custom_metadata={key: text}))
+
+
+def amend(lake: str, amendment: Amendment) -> None:
+    say(lake, amendments.METADATA_KEY, amendments.dumps(amendment))
+
+
+def of(lake: str, day: int) -> list[tuple[int, int, int]]:
+    ranges = days.records(lake, "orders", tables.open_table(lake, "raw/orders").version(), date(2020, 11, day)).ranges
+    return [(each.partition, each.start, each.end) for each in ranges]
+
+
+@pytest.mark.parametrize(("day", "range_"), [(1, (0, 10)), (2, (10, 20)), (3, (10, 20)), (4, (10, 30)), (5, (10, 20)), (6, None)])
+def test_records_are_where_receipts_span_the_day(lake, day, range_):
+    assert of(lake, day) == ([(p, *range_) for p in (0, 1)] if range_ else [])
+    assert days.landed(lake, date(2020, 11, day)) == (["orders"] if range_ else [])
+
+
+def test_replayed_records_may_be_of_any_day(lake):
+    amend(lake, Amendment(Kind.REPLAY, "", "test", [amendments.Part("id", 1)], [Place("id", 1, 3)]))
+    assert of(lake, 6) == [(1, 3, 4)]
+    assert of(lake, 2) == [(0, 10, 20), (1, 3, 20)]
+
+
+def test_a_day_whose_records_expired_is_refused_and_others_are_not(lake):
+    amend(lake, Amendment(Kind.EXPIRY, "", "test", [amendments.Part("id", 0, expired_below=12)]))
+    assert days.records(lake, "orders", 3, date(2020, 11, 6)).expired == [OffsetRange("id", 0, 0, 12)]
+    for day in (1, 2, 4):
+        with pytest.raises(UserError, match=f"retention has removed records of raw/orders that the events of 2020-11-0{day}"):
+            of(lake, day)
