@@ -1,5 +1,6 @@
 """Disks that are full: each failure is one clear line, and room is all it takes to go on."""
 
+import time
 import uuid
 from collections.abc import Callable
 from random import Random
@@ -22,8 +23,9 @@ def test_full_disk_under_the_broker(services: Services, battered: str, chance: R
     producing = worker.Worker("traffic", **run)
     services.await_death("kafka", 120)  # it can keep no promise any more
     disk.free()
+    at = time.monotonic()
     services.restart("kafka")
-    worker.retried(producing.wait(), "traffic", **run)
+    scoreboard.recovered(Fault.DISK, worker.retried(producing.wait(), "traffic", **run).at - at)
     scoreboard.judge(Fault.DISK, oracle.score_topics(services.conf))
 
 
@@ -34,8 +36,9 @@ def test_full_disk_under_the_datanode(services: Services, battered: str, chance:
     disk.fill()
     refused = worker.run("land", **run)
     disk.free()
+    at = time.monotonic()
     assert refused.code == 1
-    worker.retried(refused, "land", **run)
+    scoreboard.recovered(Fault.DISK, worker.retried(refused, "land", **run).at - at)
     scoreboard.judge(Fault.DISK, oracle.score_raw(services.conf, battered, run["topics"]))
 
 
@@ -55,8 +58,10 @@ def test_full_disk_under_spark(services: Services, battered: str, chance: Random
         assert [line for line in failed.stdout.splitlines() if "Spark has no room for its temporary files" in line], failed.stdout
         assert "Traceback" not in failed.stdout
         scratch.free(64)
+        at = time.monotonic()
         done = submit(services, battered)
         assert done.returncode == 0, done.stderr
+        scoreboard.recovered(Fault.DISK, time.monotonic() - at)
     finally:
         scratch.unmount()
     scoreboard.judge(Fault.DISK, oracle.score_events(services.conf, battered))
