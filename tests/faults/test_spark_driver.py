@@ -51,7 +51,7 @@ def schedule(chance: Random, often: Callable[[int, int], int]) -> list[str]:
     events_points = [f"{point}:{chance.randint(1, 2)}" for point in EVENTS_POINTS]
     if often(0, 1):
         return [*events_points, *KPI_POINTS] * 2
-    return [chance.choice(events_points), chance.choice(KPI_POINTS)]
+    return [chance.choice([*events_points, *KPI_POINTS])]
 
 
 def kill_and_recover(
