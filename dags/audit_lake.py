@@ -16,13 +16,18 @@ sides have reached.
 whether all checks hold.
 """
 
+import logging
+
 from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from shopnow.audit import audits
+from shopnow.audit.verify import verify
 from shopnow.workflow import AUDIT, DEFAULTS, Tag, every_hour, kafka_conf, lake_uri
+
+log = logging.getLogger(__name__)
 
 BROKEN = "ShopNow+: an audit of the lake found a difference"
 RUN = "{{ conf.get('api', 'base_url') }}/dags/audit_lake/runs/{{ run_id }}"
@@ -55,7 +60,8 @@ with DAG(
     def audit() -> list[str]:
         """What is broken, each check with its first difference."""
         context = get_current_context()
-        found = audits.audit(kafka_conf(), lake_uri(), by=context["run_id"])
+        checks = verify(kafka_conf(), lake_uri(), lambda subject, what: log.info("%s: %s", subject, what))
+        found = audits.record(lake_uri(), checks, by=context["run_id"])
         broken = [f"{check.check}: {check.detail}" for check in found.broken]
         context["outlet_events"][AUDIT].extra = {"ok": not broken, "broken": broken}
         return broken

@@ -42,6 +42,7 @@ _PROOF = (
         "missing_rows", pa.int64(), "at most so many records of its topics were lost before they were read: 0 if complete, null if unknown"
     ),
     _field("losses", pa.list_(pa.string()), "ids, in the table `losses`, of the losses that may concern the row"),
+    _field("audit", pa.string(), "what the latest audit by then had found: holds, or what does not hold; null before the first"),
 )
 _DATE = _field("date", pa.date32(), "day, UTC")
 _CURRENCY = _field("currency", pa.string(), "ISO 4217 code; amounts of different currencies are never added")

@@ -6,12 +6,12 @@ twice at once: what was committed stays and the rest is done by the next run.
 """
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
 from shopnow.lake import losses, statements
 from shopnow.lake.restatements import RESTATEMENTS
+from shopnow_spark import publishing
 from shopnow_spark.frames import Start
 from shopnow_spark.refresh_events import refresh_events
 from shopnow_spark.refresh_kpis import refresh_kpi
@@ -27,11 +27,11 @@ def refresh(lake: str, start: Start) -> list[Refreshed]:
     Raises:
         OSError: the lake was not reached.
     """
-    computed_at = datetime.now(UTC)
+    computed = publishing.now(lake)
     with ThreadPoolExecutor(THREADS) as pool:
         done = list(pool.map(lambda topic: refresh_events(lake, topic, start), TOPICS.values()))
         known = losses.read(lake, sorted({topic for kpi in KPIS for topic in kpi.topics}))
-        done += pool.map(lambda kpi: refresh_kpi(lake, kpi, known, computed_at, start), KPIS)
+        done += pool.map(lambda kpi: refresh_kpi(lake, kpi, known, computed, start), KPIS)
     refreshed = [each for each in done if each]
     if refreshed:
         statements.collect(lake, RESTATEMENTS)

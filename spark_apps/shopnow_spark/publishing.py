@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from pyspark.sql import DataFrame
 
+from shopnow.audit import audits
 from shopnow.killpoints import reach
 from shopnow.kpis import Kpi
 from shopnow.lake import completeness, lineage, restatements, tables
@@ -19,6 +20,19 @@ from shopnow_spark.refreshed import Refreshed
 
 Changed = Mapping[str, Mapping[str, int | None] | None]
 """By events table, what `lineage.changed_dates` says of it."""
+
+
+class Computed(NamedTuple):
+    """When rows are computed, and what the latest audit by then has found, if there was one."""
+
+    at: datetime
+    audit: str | None
+
+
+def now(lake: str) -> Computed:
+    """Rows that are computed now."""
+    audit = audits.latest(lake)
+    return Computed(datetime.now(UTC), audit and audit.verdict)
 
 
 class Plan(NamedTuple):
@@ -38,16 +52,16 @@ class Plan(NamedTuple):
     losses: Sequence[Loss]
 
 
-def publish(plan: Plan, rows: pa.Table, computed_at: datetime) -> Refreshed:
+def publish(plan: Plan, rows: pa.Table, computed: Computed) -> Refreshed:
     """Replaces the rows in one commit; `rows` are those of the plan, computed.
 
     Raises:
         CommitFailedError: the table has changed since the plan was made.
     """
     kpi = plan.kpi
-    rows = _with_proof(plan, rows, computed_at)
+    rows = _with_proof(plan, rows, computed)
     metadata = {"userMetadata": lineage.describe(plan.made_from)}
-    restated = _restated(plan, rows, computed_at) if kpi.name in RESTATEMENTS.sources else []
+    restated = _restated(plan, rows, computed.at) if kpi.name in RESTATEMENTS.sources else []
     if restated:
         metadata[RESTATEMENTS.key] = restatements.dumps(restated)
     point = kpi.name.replace("/", ":")
@@ -68,7 +82,7 @@ def publish(plan: Plan, rows: pa.Table, computed_at: datetime) -> Refreshed:
     return Refreshed(kpi.name, None, len(rows), sorted(plan.dates or written), restated=restated)
 
 
-def _with_proof(plan: Plan, rows: pa.Table, computed_at: datetime) -> pa.Table:
+def _with_proof(plan: Plan, rows: pa.Table, computed: Computed) -> pa.Table:
     """The rows with the columns that say when and from what they were made, and what is missing in them."""
     if "date" in rows.column_names:
         found = {day: completeness.of_day(plan.losses, day) for day in rows["date"].unique().to_pylist()}
@@ -78,9 +92,10 @@ def _with_proof(plan: Plan, rows: pa.Table, computed_at: datetime) -> pa.Table:
     versions = json.dumps({name.removeprefix("raw/"): version for name, version in sorted(plan.raw.items())})
     proof = {
         "raw_versions": [versions] * len(rows),
-        "computed_at": [computed_at] * len(rows),
+        "computed_at": [computed.at] * len(rows),
         "missing_rows": [each.missing_rows for each in complete],
         "losses": [each.losses for each in complete],
+        "audit": [computed.audit] * len(rows),
     }
     schema = plan.kpi.schema
     for name, values in proof.items():

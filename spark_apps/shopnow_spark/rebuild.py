@@ -6,7 +6,7 @@ version that was compared, so of a rebuild and a refresh at once one starts over
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import NamedTuple
 
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
@@ -23,10 +23,10 @@ from shopnow.lake import days, lineage, losses, statements, tables
 from shopnow.lake.lineage import OffsetRange
 from shopnow.lake.losses import Loss
 from shopnow.lake.restatements import RESTATEMENTS
-from shopnow_spark import events, frames
+from shopnow_spark import events, frames, publishing
 from shopnow_spark.contents import Digest, digest
 from shopnow_spark.frames import APPLICATION, Start
-from shopnow_spark.publishing import publish
+from shopnow_spark.publishing import Computed, publish
 from shopnow_spark.refresh_kpis import plan_days, refresh_kpi
 from shopnow_spark.refreshed import Refreshed
 
@@ -55,16 +55,16 @@ def rebuild(lake: str, day: date, start: Start) -> Iterator[Rebuilt | Refreshed]
         UserError: raw no longer has all records that the day was made from; nothing more is written.
         OSError: the lake was not reached.
     """
-    computed_at = datetime.now(UTC)
+    computed = publishing.now(lake)
     for topic in TOPICS.values():
         if (rebuilt := rebuild_events(lake, topic, day, start)) is not None:
             yield rebuilt
     known = losses.read(lake, sorted({topic for kpi in KPIS for topic in kpi.topics}))
     for kpi in KPIS:
         if kpi is STOCK_POSITION:
-            done: Rebuilt | Refreshed | None = refresh_kpi(lake, kpi, known, computed_at, start)
+            done: Rebuilt | Refreshed | None = refresh_kpi(lake, kpi, known, computed, start)
         else:
-            done = rebuild_kpi(lake, kpi, known, day, computed_at, start)
+            done = rebuild_kpi(lake, kpi, known, day, computed, start)
         if done is not None:
             yield done
     statements.collect(lake, RESTATEMENTS)
@@ -141,7 +141,7 @@ def _replace(table: DeltaTable, topic: Topic, rows: DataFrame, made_from: dict[s
     )
 
 
-def rebuild_kpi(lake: str, kpi: Kpi, known: list[Loss], day: date, computed_at: datetime, start: Start) -> Rebuilt | None:
+def rebuild_kpi(lake: str, kpi: Kpi, known: list[Loss], day: date, computed: Computed, start: Start) -> Rebuilt | None:
     """Makes the KPI's rows of a day anew, with those of other days whose events changed meanwhile; None if it has no events."""
     concerning = [loss for loss in known if loss.topic in kpi.topics]
     pruning = [("date", "=", str(day))]
@@ -155,7 +155,7 @@ def rebuild_kpi(lake: str, kpi: Kpi, known: list[Loss], day: date, computed_at: 
         if before == after and plan.dates == [str(day)] and not any(plan.changed.values()):
             return Rebuilt(kpi.name, before, after) if after.rows else None
         try:
-            return Rebuilt(kpi.name, before, after, publish(plan, rows, computed_at))
+            return Rebuilt(kpi.name, before, after, publish(plan, rows, computed))
         except CommitFailedError:
             if attempt + 1 == ATTEMPTS:
                 raise

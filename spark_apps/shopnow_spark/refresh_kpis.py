@@ -1,7 +1,6 @@
 """KPI tables computed anew where the events they are made from changed."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from datetime import datetime
 
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
@@ -14,7 +13,7 @@ from shopnow.lake.completeness import of_day
 from shopnow.lake.losses import LOSSES, Loss
 from shopnow_spark import events, frames, kpis
 from shopnow_spark.frames import Start
-from shopnow_spark.publishing import Plan, publish
+from shopnow_spark.publishing import Computed, Plan, publish
 from shopnow_spark.refreshed import Refreshed
 
 ATTEMPTS = 3
@@ -26,7 +25,7 @@ _BY_DAY: dict[str, Callable[..., DataFrame]] = {
 }
 
 
-def refresh_kpi(lake: str, kpi: Kpi, losses: Sequence[Loss], computed_at: datetime, start: Start) -> Refreshed | None:
+def refresh_kpi(lake: str, kpi: Kpi, losses: Sequence[Loss], computed: Computed, start: Start) -> Refreshed | None:
     """Computes the KPI anew for the dates whose events or losses changed; None if none did."""
     known = [loss for loss in losses if loss.topic in kpi.topics]
     for attempt in range(ATTEMPTS):
@@ -34,7 +33,7 @@ def refresh_kpi(lake: str, kpi: Kpi, losses: Sequence[Loss], computed_at: dateti
         if plan is None:
             return None
         try:
-            return publish(plan, plan.rows.toArrow(), computed_at)
+            return publish(plan, plan.rows.toArrow(), computed)
         except CommitFailedError:
             if attempt + 1 == ATTEMPTS:
                 raise

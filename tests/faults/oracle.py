@@ -21,7 +21,7 @@ Records = Counter[tuple]
 """How often each is there: (topic id, partition, offset, hash of the value) or, of events, (event id,)."""
 
 DERIVED = [f"events/{topic}" for topic in TOPICS] + [kpi.name for kpi in KPIS]
-_WHEN_MADE = {"raw_versions", "computed_at"}
+_WHEN_MADE = {"raw_versions", "computed_at", "audit"}
 
 
 class Score(NamedTuple):

@@ -110,7 +110,7 @@ def _doubt(lake: str) -> str:
     audit = audits.latest(lake)
     if audit is None or not audit.broken:
         return ""
-    return f"the audit of {audit.at:%Y-%m-%d %H:%M} UTC found that {audit.broken[0].check} does not hold: {audit.broken[0].detail}"
+    return f"the audit of {audit.at:%Y-%m-%d %H:%M} UTC found that this does not hold: {audit.verdict}: {audit.broken[0].detail}"
 
 
 def _deliver(

@@ -5,11 +5,12 @@ traffic flows: tables are pinned from the last to the first, and Kafka is read o
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
 
 from shopnow.audit import events_kpis, ledger_events, ledger_topics, raw_events, raw_receipts, topics_raw
+from shopnow.audit.audits import Check
 from shopnow.audit.comparing import Difference, Evidence, Report, gather
 from shopnow.broker.client import Conf
+from shopnow.lake import failures
 
 CHECKS: dict[str, Callable[[Evidence], str]] = {
     "ledger = topics": ledger_topics.check,
@@ -21,20 +22,15 @@ CHECKS: dict[str, Callable[[Evidence], str]] = {
 }
 
 
-class Check(NamedTuple):
-    check: str
-    ok: bool
-    detail: str
-
-
 def verify(conf: Conf, lake: str, report: Report = lambda subject, what: None) -> list[Check]:
     """All checks, each with what it compared or the first difference.
 
     Raises:
         UserError: Kafka or the lake does not answer.
     """
-    evidence = gather(conf, lake, report)
-    return [_run(name, check, evidence) for name, check in CHECKS.items()]
+    with failures.as_user_errors(lake):
+        evidence = gather(conf, lake, report)
+        return [_run(name, check, evidence) for name, check in CHECKS.items()]
 
 
 def _run(name: str, check: Callable[[Evidence], str], evidence: Evidence) -> Check:
