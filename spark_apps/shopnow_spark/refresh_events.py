@@ -35,7 +35,8 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
         spark = frames.session(start(), lineage.describe({source: raw.version()}), raw.version(), records)
         rows = events.typed(events.within(frames.read(spark, raw, frames.pruning(ranges)), ranges), topic)
         try:
-            done = _insert(spark, lake, target, rows)
+            if (done := _insert(spark, lake, target, rows)) is None:
+                continue  # a later version's rows were here first, or these were read before an erasure: look again
             return done._replace(late=_late(lake, done, version, made_at))
         except (ConcurrentAppendException, ConcurrentDeleteReadException, ConcurrentTransactionException):
             if attempt + 1 == ATTEMPTS:
@@ -43,8 +44,8 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
     return None
 
 
-def _insert(spark: SparkSession, lake: str, name: str, rows: DataFrame) -> Refreshed:
-    """Adds the events whose event_id the table does not have yet."""
+def _insert(spark: SparkSession, lake: str, name: str, rows: DataFrame) -> Refreshed | None:
+    """Adds the events whose event_id the table does not have yet; None if Spark left it out, by its application transaction."""
     by_date = rows.groupBy(F.col("event_date").cast("string").alias("date"))
     days = (
         by_date.agg(F.count("*").alias("rows"), F.min("event_id").alias("low"), F.max("event_id").alias("high")).orderBy("date").collect()
@@ -65,8 +66,9 @@ def _insert(spark: SparkSession, lake: str, name: str, rows: DataFrame) -> Refre
         .first()
     )
     reach("kpi:events_committed")
-    written = inserted["num_inserted_rows"] if inserted else 0  # no answer if another run was here first
-    return Refreshed(name, sum(day["rows"] for day in days), written, [day["date"] for day in days])
+    if inserted is None:
+        return None
+    return Refreshed(name, sum(day["rows"] for day in days), inserted["num_inserted_rows"], [day["date"] for day in days])
 
 
 def _late(lake: str, done: Refreshed, version: int, made_at: datetime | None) -> int:

@@ -13,7 +13,7 @@ from shopnow.audit import audits
 from shopnow.audit.verify import verify
 from shopnow.broker import topics
 from shopnow.events import TOPICS
-from shopnow.lake import landing, losses, tables
+from shopnow.lake import forgetting, landing, losses, tables
 from shopnow.lake.losses import Acknowledgement, UnacknowledgedLoss
 from shopnow.platform import java, spark
 from shopnow.settings import Settings
@@ -71,6 +71,18 @@ def test_holds_also_while_more_comes(pipeline):
     checks = {check.check: check for check in verify(conf, lake)}
     assert all(check.ok for check in checks.values())
     assert "1 records in quarantine" in checks["raw = events + quarantine + duplicates"].detail
+
+
+def test_holds_after_a_customer_was_forgotten(pipeline):
+    conf, lake = pipeline
+    delivered = tables.read(tables.open_table(lake, "events/deliveries"), ["order_id"])["order_id"][0].as_py()
+    orders = tables.read(tables.open_table(lake, "events/orders"), ["order_id", "customer_id"]).to_pylist()
+    customer = next(row["customer_id"] for row in orders if row["order_id"] == delivered)
+    erased = {each.table for each in forgetting.forget(lake, customer, why="asked", by="me")}
+    assert {"raw/orders", "raw/deliveries", "raw/views"} <= erased
+    assert broken(pipeline) == {}
+    assert "personal data erased" in {check.check: check.detail for check in verify(conf, lake)}["topics = raw"]
+    assert topics.retention(conf, ["orders"]) == {"orders": topics.RETENTION_DAYS}
 
 
 @pytest.fixture

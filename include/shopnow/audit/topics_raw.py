@@ -1,21 +1,23 @@
 """What Kafka holds of the landed ranges is in raw, byte for byte, and nothing else is."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from shopnow.audit import digests, records
 from shopnow.audit.comparing import Evidence, same_records
 from shopnow.broker.reader import Ranges
 from shopnow.broker.topics import TopicState
-from shopnow.lake import offsets, receipts, retention
-from shopnow.lake.digest import NOTHING
+from shopnow.lake import offsets, receipts, retention, statements
+from shopnow.lake.amendments import AMENDMENTS, Erased, Place
+from shopnow.lake.digest import NOTHING, Digest
 
 Stretch = tuple[str, int, int, int]
 """Offsets of a partition that are in raw under a topic id: topic id, partition, first offset, the one after the last."""
 
 
 def check(evidence: Evidence) -> str:
-    compared = 0
+    compared = personal = 0
     for name, state in evidence.topics.items():
         if f"raw/{name}" not in evidence.raw:
             continue
@@ -29,13 +31,18 @@ def check(evidence: Evidence) -> str:
             mine = {partition: (start, end) for id_, partition, start, end in stretches if id_ == topic_id}
             for partition, digest in digests.raw_digests(raw, topic_id, mine).items():
                 in_raw[partition] += digest
+        erased = _erased(evidence.lake, f"raw/{name}", raw, stretches)
+        for each in erased:
+            in_raw[each.place.partition] += each.removed - each.added
         for partition, (start, end) in ranges.items():
             if in_kafka[partition] != in_raw[partition]:
                 kafka, _ = records.of_kafka(evidence.conf, name, state.topic_id, {partition: (start, end)})
                 rows = [records.of_raw(raw, *stretch) for stretch in stretches if stretch[1] == partition]
-                same_records(kafka, _under(state.topic_id, rows), "Kafka", "raw", name)
+                gone = [each.place.offset for each in erased if each.place.partition == partition]
+                same_records(_without(kafka, gone), _without(_under(state.topic_id, rows), gone), "Kafka", "raw", name)
             compared += in_raw[partition].rows
-    return f"{compared:,} records are the same"
+            personal += len({each.place for each in erased if each.place.partition == partition})
+    return f"{compared:,} records are the same" + (f", but for personal data erased from {personal:,} of them" if personal else "")
 
 
 def _landed(lake: str, name: str, raw: DeltaTable, state: TopicState) -> Ranges:
@@ -65,6 +72,21 @@ def _stretches(lake: str, name: str, raw: DeltaTable, state: TopicState, landed:
             found.append((topic_id, partition, since, end))
             end = since
     return found
+
+
+def _erased(lake: str, name: str, raw: DeltaTable, stretches: list[Stretch]) -> list[Erased]:
+    """What was erased of these records since they landed: Kafka still has it."""
+    found = []
+    for row in statements.said(lake, AMENDMENTS, name, raw.version()).to_pylist():
+        for each in row["erased"] or ():
+            place = Place(row["topic_id"], row["partition"], each["offset"])
+            if any(place[:2] == stretch[:2] and stretch[2] <= place.offset < stretch[3] for stretch in stretches):
+                found.append(Erased(place, Digest.parse(1, each["digest_removed"]), Digest.parse(1, each["digest_added"])))
+    return found
+
+
+def _without(rows: pa.Table, offsets: list[int]) -> pa.Table:
+    return rows.filter(pc.invert(pc.is_in(rows["offset"], pa.array(offsets, pa.int64()))))
 
 
 def _under(topic_id: str, rows: list[pa.Table]) -> pa.Table:

@@ -48,6 +48,19 @@ def shop_topics(partitions: int, retention_days: float = RETENTION_DAYS) -> list
     ]
 
 
+def retention(conf: Conf, names: Iterable[str]) -> dict[str, float | None]:
+    """How many days each topic keeps its records; None for ever.
+
+    Raises:
+        UserError: a topic is missing, or Kafka does not answer.
+    """
+    admin = client.admin(conf)
+    resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+    futures = admin.describe_configs(resources, request_timeout=TIMEOUT_SECONDS)
+    found = {each.name: int(_result(conf, future, each.name)["retention.ms"].value) for each, future in futures.items()}
+    return {name: None if milliseconds < 0 else milliseconds / 86_400_000 for name, milliseconds in found.items()}
+
+
 def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
     """Create the topics that are not there; those that are keep their settings and partitions.
 

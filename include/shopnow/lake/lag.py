@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from shopnow.broker import topics
 from shopnow.broker.client import Conf
+from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake import offsets, receipts, tables
 
@@ -47,6 +48,16 @@ def positions(conf: Conf, lake: str) -> list[Position]:
 def unread(conf: Conf, lake: str) -> list[str]:
     """The topics whose end is not where the lake stands: behind it, or, cut off since, before it."""
     return sorted({each.topic for each in positions(conf, lake) if each.stable != (each.earliest if each.landed is None else each.landed)})
+
+
+def check_landed(conf: Conf, lake: str) -> None:
+    """Make sure that the lake has all there is in Kafka.
+
+    Raises:
+        UserError: it does not; names the topics.
+    """
+    if behind := unread(conf, lake):
+        raise UserError(f"not all of {', '.join(behind)} is landed yet; run land_events first, then this again")
 
 
 def markers(lake: str, partitions: Sequence[Position]) -> int:

@@ -94,6 +94,15 @@ def rewrite(
     return plan.changed
 
 
+def preview(table: DeltaTable, change: Change, pruning: str | None = None) -> Changed:
+    """What `rewrite` would change; nothing is written."""
+    found = _nothing(table)
+    for file in _files(table, pruning):
+        rows = _read(table, file.path)
+        found = _and(found, rows, change(rows))
+    return found
+
+
 class _File(NamedTuple):
     path: str
     size: int
@@ -111,18 +120,14 @@ class _Plan(NamedTuple):
 
 def _plan(table: DeltaTable, change: Change, pruning: str | None, statistics: Sequence[str], point: str) -> _Plan:
     """Works out the change on what the table holds, and writes the new files."""
-    plan = _Plan([], set(), set(), Changed(_schema(table).empty_table(), _schema(table).empty_table()))
+    plan = _Plan([], set(), set(), _nothing(table))
     for file in _files(table, pruning):
         rows = _read(table, file.path)
         result = change(rows)
-        different = _different(rows, result)
-        if pc.any(different).as_py():
+        changed = _and(plan.changed, rows, result)
+        if changed is not plan.changed:
             reach(f"{point}:write")
             remove, add = _replace(table, file, result, statistics)
-            changed = Changed(
-                pa.concat_tables([plan.changed.before, rows.filter(different)]),
-                pa.concat_tables([plan.changed.after, result.filter(different)]),
-            )
             plan = _Plan([*plan.actions, remove, add], plan.removed | {remove.path}, plan.added | {add.path}, changed)
     return plan
 
@@ -169,6 +174,18 @@ def _replace(table: DeltaTable, file: _File, rows: pa.Table, statistics: Sequenc
         RemoveAction(file.path, True, now, file.size, file.partition),
         AddAction(path, len(data), file.partition, now, True, encoding.statistics(rows, statistics)),
     )
+
+
+def _nothing(table: DeltaTable) -> Changed:
+    return Changed(_schema(table).empty_table(), _schema(table).empty_table())
+
+
+def _and(changed: Changed, before: pa.Table, after: pa.Table) -> Changed:
+    """What changed so far, and what of these rows did; the very same if nothing."""
+    different = _different(before, after)
+    if not pc.any(different).as_py():
+        return changed
+    return Changed(pa.concat_tables([changed.before, before.filter(different)]), pa.concat_tables([changed.after, after.filter(different)]))
 
 
 def _different(before: pa.Table, after: pa.Table) -> pa.ChunkedArray:

@@ -16,6 +16,7 @@ INVENTORY = {
     "await_stock_out",
     "compact_lake",
     "compute_kpis",
+    "forget_customer",
     "generate_traffic",
     "land_events",
     "rebuild_day",
