@@ -13,8 +13,8 @@ from datetime import UTC, datetime, timedelta
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileSelector, PyFileSystem
 
-OLD = timedelta(seconds=10)
-"""A writer is done with its file in much less; one that is not loses its commit, and tries again as after any failure."""
+OLD = timedelta(seconds=30)
+"""A writer is done with its file in much less, and up to a minute's age HDFS lets others pass by it."""
 
 _TEMPORARY = re.compile(r"^\..+\.tmp\.\d+$")
 
