@@ -15,17 +15,18 @@ from typing import NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.exceptions import CommitFailedError
+from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
-from deltalake.transaction import AddAction, RemoveAction
+from deltalake.transaction import AddAction
 from pyarrow.fs import PyFileSystem
 
+from shopnow.errors import UserError
 from shopnow.killpoints import reach
-from shopnow.lake import encoding
+from shopnow.lake import encoding, replacing
+from shopnow.lake.replacing import DataFile, OvertakenError
 from shopnow.lake.store import Store
 
-ATTEMPTS = 100
+ATTEMPTS = 10
 
 Change = Callable[[pa.Table], pa.Table]
 """Takes rows, gives as many in the same order: changed where something is to be done, else as they are."""
@@ -45,7 +46,6 @@ def rewrite(
     *,
     pruning: str | None = None,
     statistics: Sequence[str] = encoding.STATISTICS,
-    transactions: Callable[[DeltaTable], Sequence[Transaction]] = lambda table: (),
     point: str = "rewrite",
 ) -> Changed:
     """Apply a change to the table's rows in one commit; none if nothing is to be done.
@@ -55,41 +55,25 @@ def rewrite(
         describe: gives the commit's metadata from the rows that changed.
         pruning: SQL condition that no row of a file that may be passed over meets, told by file statistics alone.
         statistics: columns to keep statistics of.
-        transactions: gives the commit's app transactions.
         point: kill points are this with `:write`, `:commit` and `:committed`.
 
     Raises:
-        deltalake.exceptions.CommitFailedError: overtaken time and again, or the lake is out of reach.
+        UserError: others changed the same files time and again.
+        deltalake.exceptions.CommitFailedError: the lake is out of reach.
     """
-    plan = _plan(table, change, pruning, statistics, point)
-    for _ in range(ATTEMPTS):
-        if not plan.changed.after.num_rows:
-            break
+    for attempt in range(ATTEMPTS):
+        plan = _plan(table, change, pruning, statistics, point)
+        if not plan.removed:
+            return plan.changed
         reach(f"{point}:commit")
         try:
-            table.create_write_transaction(
-                plan.actions,
-                mode="append",
-                schema=table.schema(),
-                partition_by=table.metadata().partition_columns,
-                commit_properties=CommitProperties(
-                    custom_metadata=describe(plan.changed),
-                    app_transactions=list(transactions(table)),
-                    # The library itself would try again on top of a compaction, which it does not take for a conflict.
-                    max_commit_retries=0,
-                ),
-            )
+            replacing.replace(table, plan.removed, plan.added, data_change=True, metadata=describe(plan.changed))
             break
-        except CommitFailedError as error:
-            failed = error
-        table.update_incremental()
-        paths = {file.path for file in _files(table, None)}
-        if plan.added <= paths:
-            break  # it is in the log all the same
-        if not plan.removed <= paths:
-            plan = _plan(table, change, pruning, statistics, point)
-    else:
-        raise failed
+        except OvertakenError:
+            if attempt + 1 == ATTEMPTS:
+                raise UserError(
+                    f"{table.table_uri}: others changed the files that were to be rewritten, {ATTEMPTS} times; run again"
+                ) from None
     reach(f"{point}:committed")
     return plan.changed
 
@@ -103,46 +87,32 @@ def preview(table: DeltaTable, change: Change, pruning: str | None = None) -> Ch
     return found
 
 
-class _File(NamedTuple):
-    path: str
-    size: int
-    partition: dict[str, str | None]
-
-
 class _Plan(NamedTuple):
-    """The actions of the commit, the paths of the files they remove and add, and the rows that change by it."""
+    """The files that go, those that come in their place, written but not committed, and the rows that change by it."""
 
-    actions: list[AddAction | RemoveAction]
-    removed: set[str]
-    added: set[str]
+    removed: list[DataFile]
+    added: list[AddAction]
     changed: Changed
 
 
 def _plan(table: DeltaTable, change: Change, pruning: str | None, statistics: Sequence[str], point: str) -> _Plan:
     """Works out the change on what the table holds, and writes the new files."""
-    plan = _Plan([], set(), set(), _nothing(table))
+    plan = _Plan([], [], _nothing(table))
     for file in _files(table, pruning):
         rows = _read(table, file.path)
         result = change(rows)
         changed = _and(plan.changed, rows, result)
         if changed is not plan.changed:
             reach(f"{point}:write")
-            remove, add = _replace(table, file, result, statistics)
-            plan = _Plan([*plan.actions, remove, add], plan.removed | {remove.path}, plan.added | {add.path}, changed)
+            plan = _Plan([*plan.removed, file], [*plan.added, _successor(table, file, result, statistics)], changed)
     return plan
 
 
-def _files(table: DeltaTable, pruning: str | None) -> list[_File]:
+def _files(table: DeltaTable, pruning: str | None) -> list[DataFile]:
     """The files that may hold what is looked for."""
     root = table.table_uri.rstrip("/") + "/"
     wanted = {uri.removeprefix(root) for uri in table.file_uris(file_pruning_predicate=pruning)}
-    columns = table.metadata().partition_columns
-    found = []
-    for file in pa.table(table.get_add_actions(flatten=True)).to_pylist():
-        if file["path"] in wanted:
-            values = {name: file[f"partition.{name}"] for name in columns}
-            partition = {name: None if value is None else str(value) for name, value in values.items()}
-            found.append(_File(file["path"], file["size_bytes"], partition))
+    found = [file for file in replacing.data_files(table) if file.path in wanted]
     if len(found) != len(wanted):
         raise ValueError(f"{table.table_uri}: {len(wanted) - len(found)} files are not where its log says")
     return found
@@ -164,16 +134,12 @@ def _read(table: DeltaTable, path: str) -> pa.Table:
     return pa.table(columns, names=schema.names).cast(schema)
 
 
-def _replace(table: DeltaTable, file: _File, rows: pa.Table, statistics: Sequence[str]) -> tuple[RemoveAction, AddAction]:
-    """Writes the rows as a new file beside the old one; gives what takes the one away and puts the other in its place."""
+def _successor(table: DeltaTable, file: DataFile, rows: pa.Table, statistics: Sequence[str]) -> AddAction:
+    """Writes the rows as a new file beside the old one; gives what puts it in its place."""
     data = encoding.parquet(rows, statistics)
     path = str(PurePosixPath(file.path).parent / f"part-{uuid.uuid4()}.zstd.parquet")
     Store(table.table_uri).put(path, data)
-    now = int(time.time() * 1000)
-    return (
-        RemoveAction(file.path, True, now, file.size, file.partition),
-        AddAction(path, len(data), file.partition, now, True, encoding.statistics(rows, statistics)),
-    )
+    return AddAction(path, len(data), dict(file.partition), int(time.time() * 1000), True, encoding.statistics(rows, statistics))
 
 
 def _nothing(table: DeltaTable) -> Changed:
