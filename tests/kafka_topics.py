@@ -3,11 +3,11 @@
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
-from msgspec import convert
 
 from shopnow import events
 from shopnow.broker import topics
@@ -33,13 +33,16 @@ def delete(conf: dict[str, str], name: str) -> None:
     admin.delete_topics([name])[name].result()
 
 
-def payment(number: int) -> bytes:
+NEW_YEAR = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def payment(number: int, at: datetime = NEW_YEAR, version: int = 1) -> bytes:
     """A valid record for the payments topic, the same for the same number."""
     return events.encode(
         events.PaymentSucceeded(
             event_id=str(uuid.UUID(int=number)),
-            event_time=convert("2026-01-02T03:04:05Z", events.Time),
-            schema_version=1,
+            event_time=at,
+            schema_version=version,
             payment_id=f"payment-{number}",
             order_id=f"order-{number}",
             method="card",

@@ -13,8 +13,10 @@ from random import Random
 
 import pytest
 
+import kafka_topics
 from faults.scoreboard import Scoreboard
 from faults.services import Services
+from faults.source import Source
 from shopnow.settings import Settings
 from shopnow.traffic.generate import generate
 
@@ -97,3 +99,9 @@ def services(
 def battered(services: Services) -> str:
     """A lake that is there for all tests: each leaves it whole, and in the end its KPIs have to be those of a lake that met no fault."""
     return services.new_lake()
+
+
+@pytest.fixture
+def source(services: Services) -> Iterator[Source]:
+    with kafka_topics.topic(services.conf) as name:
+        yield Source(services, name)

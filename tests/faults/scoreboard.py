@@ -23,6 +23,8 @@ class Fault(StrEnum):
     RECREATED = "topic deleted and created again"
     PARTITIONS = "partitions added"
     ABORTED = "transactions aborted"
+    LATE = "events minutes to weeks late, and from the future"
+    SCHEMA = "schema versions alternating, unknown and incompatible ones"
     COMPACTION = "compaction while landing, killed"
     IDLE = "idle topic, then one event"
     DISK = "disk full under broker, DataNode, Spark"

@@ -1,74 +1,23 @@
 """What happens to a topic behind the lake's back: records expire, topics are made anew or grow, transactions abort, nothing comes."""
 
-from collections.abc import Iterator, Sequence
 from random import Random
+from typing import Any
 
 import pytest
-from confluent_kafka import Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 import kafka_topics
-from faults import oracle, worker
-from faults.oracle import Records
+from faults import worker
 from faults.scoreboard import Fault, Scoreboard
-from faults.services import Services
+from faults.source import Source
 from kafka_topics import PARTITIONS, payment
-from shopnow.broker import topics
-from shopnow.events import TOPICS
-from shopnow.lake import landing, losses, quarantine
-from shopnow.lake.landing import Landed
+from shopnow.broker import client, topics
+from shopnow.broker.topics import TopicState
+from shopnow.lake import losses, offsets, quarantine
 from shopnow.lake.losses import Acknowledgement, UnacknowledgedLoss
 
-PAYMENTS = TOPICS["payments"]
 GO_ON = Acknowledgement("chaos", "the fault suite")
-
-
-class Source:
-    """A topic of a test's own, a lake for it, and every record the broker acknowledged and committed."""
-
-    def __init__(self, services: Services, name: str) -> None:
-        self.conf, self.lake, self.name = services.conf, services.new_lake(), name
-        self.sent: Records = Records()
-
-    def send(self, count: int, producer: Producer | None = None, partition: int = -1) -> Records:
-        """Sends payments; with a producer of one's own they count only when `sent` is given them."""
-        return self.send_values([payment(number) for number in range(count)], producer, partition)
-
-    def send_values(self, values: Sequence[bytes | None], producer: Producer | None = None, partition: int = -1) -> Records:
-        topic_id = topics.topic_id(self.conf, self.name)
-        delivered: Records = Records()
-
-        def note(error: object, message: object) -> None:
-            assert error is None
-            delivered[topic_id, message.partition(), message.offset(), oracle.hash_of(message.value())] += 1  # type: ignore[attr-defined]
-
-        through = producer or Producer({**self.conf, "message.max.bytes": topics.MAX_RECORD_BYTES})
-        for value in values:
-            through.produce(self.name, value, partition=partition, on_delivery=note)
-        assert through.flush(30) == 0
-        if producer is None:
-            self.sent += delivered
-        return delivered
-
-    def land(self, acknowledgement: Acknowledgement | None = None) -> Landed:
-        return landing.land(self.conf, self.lake, PAYMENTS, kafka_topic=self.name, acknowledgement=acknowledgement)
-
-    def score(self) -> oracle.Score:
-        return oracle.score(self.sent, oracle.of_raw(self.lake, "payments"))
-
-    def expire(self, partition: int, before: int) -> None:
-        admin, upto = AdminClient(self.conf), TopicPartition(self.name, partition, before)
-        admin.delete_records([upto])[upto].result()
-
-    def expired(self, partition: int, start: int, end: int) -> Records:
-        """What was sent to these offsets."""
-        return Records({record: 1 for record in self.sent if record[1] == partition and start <= record[2] < end})
-
-
-@pytest.fixture
-def source(services: Services) -> Iterator[Source]:
-    with kafka_topics.topic(services.conf) as name:
-        yield Source(services, name)
 
 
 BAD = (
@@ -139,6 +88,17 @@ def test_topic_deleted_and_created_again(source: Source, chance: Random, scorebo
     scoreboard.judge(Fault.RECREATED, source.score())
 
 
+def test_the_score_tells_of_a_recreated_topic_known_by_its_name_only(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(offsets, "app_id", lambda topic_id, partition: f"by name/{partition}")
+    source.send(20, partition=0)
+    source.land()
+    kafka_topics.delete(source.conf, source.name)
+    kafka_topics.create(source.conf, source.name)
+    source.send(50, partition=0)
+    source.land()
+    assert source.score().lost == 20
+
+
 def test_partitions_added(source: Source, chance: Random, scoreboard: Scoreboard) -> None:
     source.send(50)
     source.land()
@@ -150,6 +110,23 @@ def test_partitions_added(source: Source, chance: Random, scoreboard: Scoreboard
         range(PARTITIONS, more), 0
     )
     scoreboard.judge(Fault.PARTITIONS, source.score())
+
+
+def test_the_score_tells_of_added_partitions_read_from_their_end(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    describe = topics.describe
+
+    def from_the_end(*given: Any) -> dict[str, TopicState]:
+        [state] = describe(*given).values()
+        added = {partition: (end, end) for partition, (_, end) in state.partitions.items() if partition >= PARTITIONS}
+        return {source.name: state._replace(partitions=state.partitions | added)}
+
+    monkeypatch.setattr(topics, "describe", from_the_end)
+    admin = AdminClient(source.conf)
+    admin.create_partitions([NewPartitions(source.name, PARTITIONS + 1)])[source.name].result()
+    source.send(5, partition=PARTITIONS)
+    source.send(5, partition=0)
+    source.land()
+    assert source.score().lost == 5
 
 
 def test_aborted_transactions(source: Source, chance: Random, scoreboard: Scoreboard) -> None:
@@ -166,6 +143,19 @@ def test_aborted_transactions(source: Source, chance: Random, scoreboard: Scoreb
         source.land()
     assert losses.read(source.lake) == []
     scoreboard.judge(Fault.ABORTED, source.score())
+
+
+def test_the_score_tells_of_aborted_records_that_are_read(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = client.consumer
+    monkeypatch.setattr(client, "consumer", lambda conf, settings: consumer(conf, {**settings, "isolation.level": "read_uncommitted"}))
+    producer = Producer({**source.conf, "transactional.id": source.name})
+    producer.init_transactions()
+    producer.begin_transaction()
+    source.send(7, producer)
+    producer.abort_transaction()
+    source.send(5)
+    source.land()
+    assert source.score().unknown == 7
 
 
 def test_idle_topic_then_one_event(source: Source, scoreboard: Scoreboard) -> None:

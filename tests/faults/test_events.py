@@ -1,0 +1,73 @@
+"""Events that come at the wrong time or in the wrong form: on their own date, once, and the figures say what changed."""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+
+from faults import oracle
+from faults.pipeline import submit
+from faults.scoreboard import Fault, Scoreboard
+from faults.services import Services
+from faults.source import PAYMENTS, Source
+from kafka_topics import payment
+from shopnow.lake import landing, quarantine, statements, tables
+from shopnow.lake.restatements import RESTATEMENTS
+
+LATE = [timedelta(), timedelta(minutes=5), timedelta(hours=3), timedelta(days=3), timedelta(days=40), -timedelta(days=1)]
+SALES = "kpi/sales_daily"
+
+
+@pytest.fixture(autouse=True)
+def _in_full_only(often: Callable[[int, int], int]) -> None:
+    if not often(0, 1):
+        pytest.skip("in the full suite only; the short one leaves it to the integration tests")
+
+
+def events(lake: str) -> Counter[tuple]:
+    """Which events there are, on which dates."""
+    rows = tables.read(tables.open_table(lake, "events/payments"), ["event_id", "event_date"])
+    return Counter(zip(rows["event_id"].to_pylist(), rows["event_date"].to_pylist(), strict=True))
+
+
+def event_id(value: bytes) -> str:
+    return PAYMENTS.decoder().decode(value).event_id
+
+
+def test_late_events(services: Services, source: Source, chance: Random, scoreboard: Scoreboard) -> None:
+    # At noon, so that five minutes do not make another day.
+    noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
+    times = [noon - chance.choice(LATE) for _ in range(100)]
+    sent = [payment(number, at) for number, at in enumerate(times)]
+    for part in (sent[:50], sent[50:]):
+        source.send_values(part)
+        source.land()
+        assert submit(services, source.lake).returncode == 0
+    expected = Counter((event_id(value), at.date()) for value, at in zip(sent, times, strict=True))
+    scoreboard.judge(Fault.LATE, oracle.score(expected, events(source.lake)) + source.score())
+
+    on_time = services.new_lake()
+    landing.land(source.conf, on_time, PAYMENTS, kafka_topic=source.name)
+    assert submit(services, on_time).returncode == 0
+    assert oracle.content(source.lake, SALES) == oracle.content(on_time, SALES)
+    figures = {row["date"]: row["net_revenue_cents"] for row in oracle.content(on_time, SALES) or ()}
+    restated = [row for row in statements.said(source.lake, RESTATEMENTS, SALES).to_pylist() if row["figure"] == "net_revenue_cents"]
+    # Only days that were over when they were first published can be restated.
+    assert {row["kpi_date"] for row in restated} == {at.date() for at in times[50:] if at.date() < datetime.now(UTC).date()}
+    assert all(row["after"] == figures[row["kpi_date"]] and row["late_events"] > 0 for row in restated)
+
+
+def test_schema_versions(services: Services, source: Source, chance: Random, scoreboard: Scoreboard) -> None:
+    good = [payment(number, version=1 + number % 2) for number in range(60)]
+    bad = [payment(number, version=3) for number in range(100, 110)]
+    bad += [payment(number).replace(b'"amount_cents":', b'"cents":') for number in range(110, 120)]
+    values = [*good, *bad]
+    chance.shuffle(values)
+    source.send_values(values)
+    assert source.land().commits == 1
+    assert submit(services, source.lake).returncode == 0
+    assert Counter(record.value for record in quarantine.records(source.lake)) == Counter(bad)
+    found = Counter((id_,) for id_, _ in events(source.lake).elements())
+    scoreboard.judge(Fault.SCHEMA, oracle.score(Counter((event_id(value),) for value in good), found) + source.score())
