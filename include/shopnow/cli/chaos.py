@@ -75,7 +75,11 @@ Where the kills hit:
 |---|---|
 {points}
 With a protection taken out (offsets not in the commit, landed offsets ignored, offsets committed before rows, losses passed
-over) the same tests saw the loss or the duplicates: they fail otherwise.
+over, a topic known by its name only, new partitions read from their end, aborted records read) the same tests saw the loss
+or the duplicates: they fail otherwise.
+
+Three faults need Airflow or the alerts' channels and are tested with these, by `./shopnow test`: scheduler and triggerer killed,
+old runs cleared (`tests/e2e/test_faults.py`); mail and Slack down, refusing, or silent (`tests/integration/test_alerts.py`).
 """
 
 
