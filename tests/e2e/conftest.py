@@ -6,9 +6,17 @@ import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from shopnow.events import TOPICS
+from shopnow.kpis import KPIS
+from shopnow.lake import tables
+from shopnow.platform import airflow_api, supervision
 from shopnow.settings import ROOT, Settings
+
+MINUTE = 60
+TABLES = [f"{layer}/{topic}" for layer in ("raw", "events") for topic in TOPICS] + [kpi.name for kpi in KPIS]
 
 Shopnow = Callable[..., subprocess.CompletedProcess]
 
@@ -44,3 +52,29 @@ def demo(shopnow: Shopnow) -> str:
 def as_json(shopnow: Shopnow) -> Callable[..., dict]:
     """What `./shopnow … --json` prints."""
     return lambda *words: json.loads(shopnow(*words, "--json").stdout)
+
+
+@pytest.fixture
+def api(demo: str, settings: Settings) -> Iterator[httpx.Client]:
+    with airflow_api.connect(settings) as api:
+        yield api
+
+
+@pytest.fixture
+def ends(api: httpx.Client) -> Callable[[str, str], str]:
+    """Waits for a DAG run's end and gives its state."""
+
+    def ends(dag_id: str, run_id: str) -> str:
+        def state() -> str:
+            return api.get(f"/dags/{dag_id}/dagRuns/{run_id}").raise_for_status().json()["state"]
+
+        assert supervision.wait_until(lambda: state() in {"success", "failed"}, 5 * MINUTE, interval=1)
+        return state()
+
+    return ends
+
+
+@pytest.fixture
+def versions(settings: Settings) -> Callable[[], dict[str, int]]:
+    """The version of every table, now."""
+    return lambda: {name: tables.open_table(settings.lake_uri, name).version() for name in TABLES}

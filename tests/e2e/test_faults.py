@@ -3,48 +3,18 @@
 import os
 import signal
 import uuid
-from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from email import message_from_bytes
 
-import httpx
-import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from shopnow.audit import audits
-from shopnow.events import SCHEMA_VERSION, TOPICS, StockSold, encode, key
-from shopnow.kpis import KPIS
-from shopnow.lake import losses, tables
+from shopnow.events import SCHEMA_VERSION, StockSold, encode, key
+from shopnow.lake import losses
 from shopnow.platform import airflow_api, supervision
-from shopnow.settings import Settings
 
 MINUTE = 60
-TABLES = [f"{layer}/{topic}" for layer in ("raw", "events") for topic in TOPICS] + [kpi.name for kpi in KPIS]
-
-
-@pytest.fixture
-def api(demo: str, settings: Settings) -> Iterator[httpx.Client]:
-    with airflow_api.connect(settings) as api:
-        yield api
-
-
-@pytest.fixture
-def ends(api: httpx.Client) -> Callable[[str, str], str]:
-    """Waits for a DAG run's end and gives its state."""
-
-    def ends(dag_id: str, run_id: str) -> str:
-        def state() -> str:
-            return api.get(f"/dags/{dag_id}/dagRuns/{run_id}").raise_for_status().json()["state"]
-
-        assert supervision.wait_until(lambda: state() in {"success", "failed"}, 5 * MINUTE, interval=1)
-        return state()
-
-    return ends
-
-
-def versions(settings: Settings) -> dict[str, int]:
-    return {name: tables.open_table(settings.lake_uri, name).version() for name in TABLES}
 
 
 def sold_out(product: str) -> StockSold:
@@ -74,14 +44,14 @@ def test_the_audit_is_on_record_and_wakes_the_alerts(api, ends, settings):
     assert supervision.wait_until(woken, MINUTE, interval=1)
 
 
-def test_clearing_old_runs_changes_nothing(api, ends, settings):
-    before = versions(settings)
+def test_clearing_old_runs_changes_nothing(api, ends, versions):
+    before = versions()
     for dag_id in ("land_events", "compute_kpis"):
         first = api.get(f"/dags/{dag_id}/dagRuns", params={"order_by": "run_after"}).raise_for_status().json()["dag_runs"][0]
         cleared = api.post(f"/dags/{dag_id}/dagRuns/{first['dag_run_id']}/clear", json={"dry_run": False})
         cleared.raise_for_status()
         assert ends(dag_id, first["dag_run_id"]) == "success"
-    assert versions(settings) == before
+    assert versions() == before
 
 
 def test_a_loss_stops_the_landing_until_it_is_acknowledged(api, ends, settings, as_json):

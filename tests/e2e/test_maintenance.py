@@ -1,0 +1,51 @@
+"""What is done to a lake over the years, through Airflow, with the proof holding after each."""
+
+from datetime import UTC, datetime, timedelta
+
+from shopnow.lake import tables
+from shopnow.platform import airflow_api, supervision
+
+MINUTE = 60
+
+
+def test_a_backfill_of_yesterday_finds_the_same_digest(api, versions, settings):
+    before = versions()
+    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
+    order = {"dag_id": "rebuild_day", "from_date": day.isoformat(), "to_date": day.isoformat(), "reprocess_behavior": "completed"}
+    api.post("/backfills", json={**order, "max_active_runs": 1, "run_backwards": False}).raise_for_status()
+
+    def runs() -> list[dict]:
+        return [run for run in airflow_api.runs(api, "rebuild_day", day) if run["run_type"] == "backfill"]
+
+    assert supervision.wait_until(lambda: any(run["state"] in {"success", "failed"} for run in runs()), 5 * MINUTE, interval=1)
+    [run] = runs()
+    assert run["state"] == "success"
+    assert run["logical_date"].startswith(str(day.date()))
+    tasks = api.get(f"/dags/rebuild_day/dagRuns/{run['dag_run_id']}/taskInstances").raise_for_status().json()["task_instances"]
+    assert {task["task_id"]: task["state"] for task in tasks} == {"landed": "success", "rebuild": "success"}
+    assert versions() == before
+
+
+def test_compaction_leaves_few_files_and_every_row(api, ends, settings, as_json):
+    tomorrow = str((datetime.now(UTC) + timedelta(days=1)).date())
+    assert ends("compact_lake", airflow_api.trigger(api, "compact_lake", {"before": tomorrow})) == "success"
+    for topic in ("orders", "stock"):
+        for layer in ("raw", "events"):
+            table = tables.open_table(settings.lake_uri, f"{layer}/{topic}")
+            dates = {file.rsplit("/", 2)[1] for file in table.file_uris()}
+            assert len(table.file_uris()) <= 2 * len(dates)
+    assert as_json("verify")["ok"]
+
+
+def test_a_customer_is_forgotten_and_the_proof_holds(api, ends, settings, as_json):
+    def customers() -> set[str]:
+        return set(tables.read(tables.open_table(settings.lake_uri, "events/orders"), ["customer_id"])["customer_id"].to_pylist())
+
+    customer = min(customers() - {None})
+    wrong = airflow_api.trigger(api, "forget_customer", {"customer_id": customer, "confirm": "someone else"})
+    assert ends("forget_customer", wrong) == "failed"
+    assert customer in customers()
+    right = airflow_api.trigger(api, "forget_customer", {"customer_id": customer, "confirm": customer})
+    assert ends("forget_customer", right) == "success"
+    assert customer not in customers()
+    assert as_json("verify")["ok"]
