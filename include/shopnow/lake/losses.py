@@ -100,8 +100,8 @@ def find(lake: str, topic: str, table: DeltaTable, state: TopicState) -> list[Lo
         gaps += [(each, partition, RECREATED, end, None, None) for (each, partition), end in sorted(ended.items())]
     if not gaps:
         return []
-    since = _first_times(receipts.receipts(lake, topic, table.version()).to_pylist())
-    found = [Loss(topic, *gap, since.get((gap[0], gap[1])), now) for gap in gaps]
+    spans = _spans(receipts.receipts(lake, topic, table.version()).to_pylist())
+    found = [Loss(topic, *gap, *_window(spans.get((gap[0], gap[1])), now)) for gap in gaps]
     known = {(each.topic_id, each.id) for each in read(lake, [topic])}
     return [each for each in found if each.kind != RECREATED or (each.topic_id, each.id) not in known]
 
@@ -158,9 +158,19 @@ def _ends(rows: list[dict[str, Any]]) -> dict[tuple[str, int], int]:
     return {(row["topic_id"], row["partition"]): row["end_offset"] for row in rows}
 
 
-def _first_times(rows: list[dict[str, Any]]) -> dict[tuple[str, int], datetime | None]:
-    """The first event time of the last receipt of each partition that held events: nothing lost after it is expected to be older."""
-    return {(row["topic_id"], row["partition"]): row["first_event_time"] for row in rows if row["first_event_time"]}
+def _spans(rows: list[dict[str, Any]]) -> dict[tuple[str, int], tuple[datetime, datetime]]:
+    """Of each partition the first event time of its last receipt that held events, and the last of all its receipts."""
+    found: dict[tuple[str, int], tuple[datetime, datetime]] = {}
+    for row in rows:
+        if row["first_event_time"]:
+            key = row["topic_id"], row["partition"]
+            found[key] = row["first_event_time"], max(row["last_event_time"], found.get(key, (None, row["last_event_time"]))[1])
+    return found
+
+
+def _window(span: tuple[datetime, datetime] | None, now: datetime) -> tuple[datetime | None, datetime]:
+    """Between which event times rows may be missing: events come more or less in order, some with times that are yet to come."""
+    return (min(span[0], now), max(span[1], now)) if span else (None, now)
 
 
 def _plain(loss: Loss) -> dict[str, Any]:
