@@ -25,7 +25,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from shopnow.audit import audits
 from shopnow.audit.verify import verify
-from shopnow.workflow import AUDIT, DEFAULTS, Tag, every_hour, kafka_conf, lake_uri
+from shopnow.workflow import AUDIT, DEFAULTS, LONG, Tag, every_hour, kafka_conf, lake_uri
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ with DAG(
     tags={Tag.SHOPNOW, Tag.MAINTENANCE},
 ) as dag:
 
-    @task(outlets=[AUDIT])
+    @task(outlets=[AUDIT], execution_timeout=LONG)
     def audit() -> list[str]:
         """What is broken, each check with its first difference."""
         context = get_current_context()

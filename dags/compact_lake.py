@@ -33,7 +33,7 @@ from airflow.sdk import DAG, Param, conf, get_current_context, task
 from shopnow.lake import retention
 from shopnow.lake import vacuum as lake_vacuum
 from shopnow.settings import ROOT
-from shopnow.workflow import DEFAULTS, LAKE_URI, Tag, every_hour, lake_uri
+from shopnow.workflow import DEFAULTS, LAKE_URI, LONG, Tag, every_hour, lake_uri
 
 with DAG(
     dag_id="compact_lake",
@@ -69,6 +69,7 @@ with DAG(
         application=str(ROOT / "spark_apps" / "compact_lake.py"),
         application_args=["--lake", LAKE_URI, "--before", "{{ params.before or 'today' }}"],
         name="compact_lake",
+        execution_timeout=LONG,
     )
 
     @task

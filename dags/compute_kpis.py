@@ -28,7 +28,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk import DAG
 
 from shopnow.settings import ROOT
-from shopnow.workflow import DEFAULTS, KPIS, LAKE_PATH, LAKE_URI, RAW, Tag
+from shopnow.workflow import DEFAULTS, KPIS, LAKE_PATH, LAKE_URI, LONG, RAW, Tag
 
 with DAG(
     dag_id="compute_kpis",
@@ -53,6 +53,7 @@ with DAG(
         application=str(ROOT / "spark_apps" / "compute_kpis.py"),
         application_args=["--lake", LAKE_URI],
         name="compute_kpis",
+        execution_timeout=LONG,
         outlets=[KPIS],
     )
     raw_landed >> compute

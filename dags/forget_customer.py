@@ -23,7 +23,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from shopnow.broker import topics
 from shopnow.events import TOPICS
 from shopnow.lake import forgetting, lag
-from shopnow.workflow import DEFAULTS, Tag, kafka_conf, lake_uri
+from shopnow.workflow import DEFAULTS, LONG, Tag, kafka_conf, lake_uri
 
 with DAG(
     dag_id="forget_customer",
@@ -41,7 +41,7 @@ with DAG(
     },
 ) as dag:
 
-    @task
+    @task(execution_timeout=LONG)
     def forget() -> dict[str, int]:
         """Rows erased by table."""
         context = get_current_context()

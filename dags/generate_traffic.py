@@ -28,7 +28,7 @@ from zlib import crc32
 from airflow.sdk import DAG, Param, conf, get_current_context, task
 
 from shopnow.traffic.generate import generate
-from shopnow.workflow import DEFAULTS, TRAFFIC, Tag, every_five_minutes, kafka_conf
+from shopnow.workflow import DEFAULTS, LONG, TRAFFIC, Tag, every_five_minutes, kafka_conf
 
 with DAG(
     dag_id="generate_traffic",
@@ -57,7 +57,7 @@ with DAG(
     },
 ) as dag:
 
-    @task(outlets=[TRAFFIC])
+    @task(outlets=[TRAFFIC], execution_timeout=LONG)
     def simulate() -> dict:
         context = get_current_context()
         run_id, params = context["run_id"], context["params"]

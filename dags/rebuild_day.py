@@ -31,7 +31,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
 
 from shopnow.lake import days
 from shopnow.settings import ROOT
-from shopnow.workflow import DEFAULTS, KPIS, LAKE_URI, Tag, lake_uri
+from shopnow.workflow import DEFAULTS, KPIS, LAKE_URI, LONG, Tag, lake_uri
 
 # A run's logical date is its day: with an interval a nightly run has that of the day that is over.
 DAY = "{{ params.date or (dag_run.logical_date or dag_run.run_after) | ds }}"
@@ -58,6 +58,7 @@ with DAG(
         application=str(ROOT / "spark_apps" / "rebuild_day.py"),
         application_args=["--lake", LAKE_URI, "--date", DAY],
         name="rebuild_day",
+        execution_timeout=LONG,
         outlets=[KPIS],
     )
     landed(DAY) >> rebuild

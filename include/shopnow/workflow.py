@@ -36,9 +36,12 @@ DEFAULTS: dict[str, Any] = {
     "retry_delay": timedelta(seconds=10),
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=5),
-    "execution_timeout": timedelta(minutes=30),
+    "execution_timeout": timedelta(minutes=10),
 }
-"""Default arguments of every task."""
+"""Default arguments of every task. What a task has committed by the time it is timed out stays, and its retry goes on from there."""
+
+LONG = timedelta(minutes=45)
+"""Execution timeout of tasks that may have much to do, and do it in one go."""
 
 
 def every_five_minutes(after: int = 0) -> CronTriggerTimetable:

@@ -39,6 +39,8 @@ class Entry:
     score: Score = field(default_factory=Score)
     recoveries: list[float] = field(default_factory=list)
     """Seconds from each kill that was followed by a retry to the end of that."""
+    hangs: int = 0
+    """Steps that waited for the HDFS client until the watchdog ended them."""
     skipped: str = ""
 
 
@@ -57,6 +59,11 @@ class Scoreboard:
 
     def recovered(self, fault: Fault, seconds: float) -> None:
         self._entry(fault).recoveries.append(seconds)
+
+    def hung(self, fault: Fault) -> None:
+        """Notes that a step had to be ended by the watchdog; it is tried again, as by Airflow."""
+        self._entry(fault).hangs += 1
+        self._tell(f"{fault}: a step hung, and was ended by the watchdog")
 
     def judge(self, fault: Fault, score: Score) -> None:
         """Notes the score, and fails the test if anything was lost, duplicated or made up."""
@@ -91,5 +98,6 @@ def _row(fault: Fault, entry: Entry) -> dict[str, Any]:
         "lost": entry.score.lost,
         "duplicated": entry.score.duplicated + entry.score.unknown,
         "recovery_seconds": round(max(entry.recoveries), 1) if entry.recoveries else None,
+        "hangs": entry.hangs,
         "skipped": entry.skipped,
     }

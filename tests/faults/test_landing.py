@@ -28,7 +28,7 @@ def test_killed_at_every_point(services: Services, battered: str, chance: Random
         topics = ["views", *chance.sample(sorted(TOPICS.keys() - {"views"}), often(2, 5) if nth == rounds else 1)]
         chance.shuffle(topics)
         for point in chance.sample(KILL_POINTS, len(KILL_POINTS)):
-            killed = kill(services, lake, topics, point, chance)
+            killed = kill(services, lake, topics, point, chance, scoreboard)
             scoreboard.kill(Fault.LANDING, point)
         for topic in topics:
             land(services.conf, lake, TOPICS[topic])
@@ -36,13 +36,16 @@ def test_killed_at_every_point(services: Services, battered: str, chance: Random
         scoreboard.judge(Fault.LANDING, oracle.score_raw(services.conf, lake, topics))
 
 
-def kill(services: Services, lake: str, topics: list[str], point: str, chance: Random) -> worker.Ended:
+def kill(services: Services, lake: str, topics: list[str], point: str, chance: Random, scoreboard: Scoreboard) -> worker.Ended:
     """A run over these topics that was killed at that point, at one of its first passages."""
     passage = chance.randint(1, 3)
     while True:
         ended = worker.run("land", kill_at=f"{point}:{passage}", conf=services.conf, lake=lake, topics=topics, batch_rows=SMALL)
         if ended.code == -signal.SIGKILL:
             return ended
+        if ended.hung:
+            scoreboard.hung(Fault.LANDING)
+            continue
         assert ended.code == 0, ended.errors
         # Everything was landed before it came to that: more is needed.
         passage = 1
