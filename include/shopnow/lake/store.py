@@ -1,5 +1,8 @@
 """Files and folders on HDFS: writes, moves and removes them whole."""
 
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from hdfs_native import Client, WriteOptions
@@ -9,6 +12,9 @@ from shopnow.killpoints import reach
 
 # The client would go on trying a NameNode that is away for three minutes; five attempts take about 15 s.
 _CONFIG = {"dfs.client.failover.max.attempts": "5"}
+
+# What the NameNode says, before its stack trace.
+_REFUSAL = re.compile(r'^RPCError\("[^"]*", "(?P<message>.*?)(?:\\n|"\)$)', re.DOTALL)
 
 
 class Store:
@@ -28,10 +34,11 @@ class Store:
             OSError: HDFS does not answer, or refuses.
         """
         # Plain bytes: any other buffer is copied byte by byte, which takes twenty times as long.
-        file = self._client.create(self._address(path), WriteOptions(create_parent=True))
-        file.write(data)
-        reach("land:write")
-        file.close()
+        with _refusals():
+            file = self._client.create(self._address(path), WriteOptions(create_parent=True))
+            file.write(data)
+            reach("land:write")
+            file.close()
 
     def folders(self, path: str) -> list[str]:
         """The names of the folders in a folder; none if it is not there."""
@@ -55,11 +62,23 @@ class Store:
         Raises:
             OSError: there is something at that path, or HDFS does not answer.
         """
-        self._client.rename(self._address(source), self._address(target))
+        with _refusals():
+            self._client.rename(self._address(source), self._address(target))
 
     def remove(self, path: str) -> None:
         """Remove a folder with all that is in it; nothing happens if it is not there."""
-        self._client.delete(self._address(path), recursive=True)
+        with _refusals():
+            self._client.delete(self._address(path), recursive=True)
 
     def _address(self, path: str) -> str:
         return f"{self._root}/{path}".rstrip("/")
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Raises what the client library raises when HDFS refuses, a RuntimeError, as what it is."""
+    try:
+        yield
+    except RuntimeError as error:
+        found = _REFUSAL.match(str(error))
+        raise OSError(found["message"] if found else str(error)) from error
