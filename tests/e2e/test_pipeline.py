@@ -8,7 +8,9 @@ import uuid
 from datetime import UTC, datetime
 from email import message_from_bytes
 
+import httpx
 import psutil
+import pytest
 from confluent_kafka import Producer
 
 from shopnow.events import SCHEMA_VERSION, StockSold, encode, key
@@ -121,8 +123,9 @@ def test_a_stock_out_on_the_topic_wakes_the_pipeline(demo, settings):
 def test_wrong_params_are_refused_by_the_form(demo, settings):
     with airflow_api.connect(settings) as api:
         for conf in ({"sessions": 0}, {"sessions": "many"}, {"payment_failure_rate": 2}):
-            answer = api.post("/dags/generate_traffic/dagRuns", json={"logical_date": None, "conf": conf})
-            assert 400 <= answer.status_code < 500, conf
+            with pytest.raises(httpx.HTTPStatusError) as refused:
+                airflow_api.trigger(api, "generate_traffic", conf)
+            assert refused.value.response.is_client_error, conf
 
 
 def test_a_dead_service_is_named_and_started_again(demo, shopnow, as_json):

@@ -59,8 +59,8 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         "API__WORKERS": 1,
         "API__SECRET_KEY": keys["secret_key"],
         "API_AUTH__JWT_SECRET": keys["jwt_secret"],
-        # On a busy machine another process may hold the database for longer than the five seconds a writer waits by default.
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(settings)}?timeout=60",
+        # On a busy machine another process may hold the database for longer than the five seconds that are waited for by default.
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(settings)}?timeout=15",
         "LOGGING__BASE_LOG_FOLDER": home(settings) / "logs",
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "SHOPNOW__TRAFFIC": settings.traffic == "on",

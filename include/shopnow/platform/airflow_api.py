@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
@@ -10,6 +10,8 @@ import httpx
 from shopnow.errors import UserError
 from shopnow.platform import airflow
 from shopnow.settings import ROOT, Settings
+
+ATTEMPTS = 5
 
 
 @contextmanager
@@ -52,8 +54,22 @@ def unpause(api: httpx.Client) -> None:
 
 
 def trigger(api: httpx.Client, dag_id: str, conf: dict[str, Any]) -> str:
-    """Starts a DAG run; returns its run id."""
-    return api.post(f"/dags/{dag_id}/dagRuns", json={"logical_date": None, "conf": conf}).raise_for_status().json()["dag_run_id"]
+    """Starts a DAG run, once; returns its run id.
+
+    Raises:
+        httpx.HTTPStatusError: Airflow refuses, or fails time and again.
+    """
+    run_id = f"manual__{datetime.now(UTC).isoformat()}"
+    order = {"logical_date": None, "conf": conf, "dag_run_id": run_id}
+    for _ in range(ATTEMPTS):
+        answer = api.post(f"/dags/{dag_id}/dagRuns", json=order)
+        # With SQLite a request fails now and then as another one holds the database. It may have been done all the same: that is
+        # a conflict then, as the id is ours.
+        if answer.status_code < 500:
+            break
+    if answer.status_code != httpx.codes.CONFLICT:
+        answer.raise_for_status()
+    return run_id
 
 
 def runs(api: httpx.Client, dag_id: str, since: datetime) -> list[dict[str, Any]]:
