@@ -74,20 +74,8 @@ class Amendment:
 
 def dumps(amendment: Amendment) -> str:
     """The amendment as JSON, for the commit's metadata."""
-    partitions = [
-        {
-            "topic_id": part.topic_id,
-            "partition": part.partition,
-            "rows_removed": part.removed.rows,
-            "digest_removed": str(part.removed),
-            "rows_added": part.added.rows,
-            "digest_added": str(part.added),
-            "expired_below": part.expired_below,
-        }
-        for part in amendment.parts
-    ]
     content = asdict(amendment) | {
-        "partitions": partitions,
+        "partitions": [_plain(part) for part in amendment.parts],
         "erased": [[*each.place, str(each.removed), str(each.added)] for each in amendment.erased],
     }
     del content["parts"]
@@ -184,6 +172,18 @@ def _one_by_one(rows: pa.Table) -> list[tuple[Place, Digest]]:
     ]
 
 
+def _plain(part: Part) -> dict[str, Any]:
+    return {
+        "topic_id": part.topic_id,
+        "partition": part.partition,
+        "rows_removed": part.removed.rows,
+        "digest_removed": str(part.removed),
+        "rows_added": part.added.rows,
+        "digest_added": str(part.added),
+        "expired_below": part.expired_below,
+    }
+
+
 def _rows(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
     amendment = _amendment(content)
     for part in amendment.parts:
@@ -192,13 +192,7 @@ def _rows(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "kind": str(amendment.kind),
             "reason": amendment.reason,
             "by": amendment.by,
-            "topic_id": part.topic_id,
-            "partition": part.partition,
-            "rows_removed": part.removed.rows,
-            "digest_removed": str(part.removed),
-            "rows_added": part.added.rows,
-            "digest_added": str(part.added),
-            "expired_below": part.expired_below,
+            **_plain(part),
             "replayed": [place.offset for place in amendment.replayed if place[:2] == mine],
             "erased": [
                 {"offset": each.place.offset, "digest_removed": str(each.removed), "digest_added": str(each.added)}
