@@ -1,8 +1,11 @@
 """Protections taken out, to see that the score would tell: patches of the worker's process, never switches in the product."""
 
+from collections.abc import Callable
 from typing import Any
 
-from shopnow.broker import client, reader
+from kafka_topics import PARTITIONS
+from shopnow.broker import client, reader, topics
+from shopnow.broker.topics import TopicState
 from shopnow.lake import landing, losses, offsets
 
 
@@ -43,4 +46,38 @@ def losses_passed_over() -> None:
     client.consumer = lambda conf, settings: consumer(conf, {**settings, "auto.offset.reset": "earliest"})
 
 
-MUTATIONS = {each.__name__: each for each in (no_offsets_in_commits, landed_offsets_ignored, offsets_before_rows, losses_passed_over)}
+def topics_known_by_name() -> None:
+    """Offsets are kept by the topic's name, whatever its id."""
+    offsets.app_id = lambda topic_id, partition: f"by name/{partition}"
+
+
+def new_partitions_read_from_their_end() -> None:
+    """Of a partition that was added only what comes from now on is landed."""
+    describe = topics.describe
+
+    def from_the_end(*given: Any) -> dict[str, TopicState]:
+        [(name, state)] = describe(*given).items()
+        added = {partition: (end, end) for partition, (_, end) in state.partitions.items() if partition >= PARTITIONS}
+        return {name: state._replace(partitions=state.partitions | added)}
+
+    topics.describe = from_the_end
+
+
+def aborted_records_read() -> None:
+    """Records of transactions that were aborted are read like any others."""
+    consumer = client.consumer
+    client.consumer = lambda conf, settings: consumer(conf, {**settings, "isolation.level": "read_uncommitted"})
+
+
+MUTATIONS: dict[str, Callable[[], None]] = {
+    mutation.__name__: mutation
+    for mutation in (
+        no_offsets_in_commits,
+        landed_offsets_ignored,
+        offsets_before_rows,
+        losses_passed_over,
+        topics_known_by_name,
+        new_partitions_read_from_their_end,
+        aborted_records_read,
+    )
+}

@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+from faults import apart
 from faults.services import Services
 from shopnow.events import TOPICS
 from shopnow.killpoints import VARIABLE
@@ -12,7 +13,7 @@ from shopnow.platform import java, spark
 
 def land_all(services: Services, lake: str) -> None:
     for topic in TOPICS.values():
-        land(services.conf, lake, topic)
+        apart.call(land, services.conf, lake, topic)
 
 
 def submit(

@@ -55,7 +55,7 @@ def page(result: dict[str, Any], at: datetime) -> str:
     """docs/chaos.md: the scoreboard of a full run, and nothing that was not measured in it."""
     seed = result["seed"]
     rows = "".join(f"| {' | '.join(map(str, _cells(row)))} |\n" for row in result["faults"])
-    hangs = sum(row["hangs"] for row in result["faults"])
+    hung = len(result["hung"])
     points = "".join(f"| {row['fault']} | {_where(row['kills_at'])} |\n" for row in result["faults"] if row["kills_at"])
     return f"""\
 # What it survives
@@ -79,7 +79,7 @@ With a protection taken out (offsets not in the commit, landed offsets ignored, 
 over, a topic known by its name only, new partitions read from their end, aborted records read) the same tests saw the loss
 or the duplicates: they fail otherwise.
 
-{hangs} steps waited in the HDFS client for an answer that did not come, until the watchdog ended them; they were tried
+{hung} steps waited in the HDFS client for an answer that did not come, until the watchdog ended them; they were tried
 again, as by Airflow.
 
 Three faults need Airflow or the alerts' channels and are tested with these, by `./shopnow test`: scheduler and triggerer killed,
