@@ -22,6 +22,7 @@ def submit(
     """A run of a Spark application, compute_kpis if none is named."""
     settings = services.settings
     spark.prepare(settings)
-    environment = os.environ | spark.environment(settings, java.java_home(settings.data_dir)) | {VARIABLE: kill_at}
+    environment = os.environ | spark.environment(settings, java.java_home(settings.data_dir))
+    environment |= {VARIABLE: kill_at, "PYTHONPATH": os.environ["PYTHONPATH"]}
     command = spark.submit(application, "--lake", lake, *arguments)
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)

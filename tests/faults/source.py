@@ -49,7 +49,7 @@ class Source:
         return apart.call(landing.land, self.conf, self.lake, PAYMENTS, kafka_topic=self.name, acknowledgement=acknowledgement)
 
     def land_without(self, protection: str) -> None:
-        """Lands what is new in a process that a protection is taken out of: one of `faults.mutations`."""
+        """Lands what is new in a process that a protection is taken out of: one of `protections.mutations`."""
         run = {"conf": self.conf, "lake": self.lake, "topics": [PAYMENTS.name], "kafka_topic": self.name}
         ended = worker.run("land", mutation=protection, **run)
         assert ended.code == 0, ended.errors

@@ -3,7 +3,7 @@
     python -m faults.worker '{"step": "land", "arguments": {…}, "strike": null, "mutation": null}'
 
 `SHOPNOW_KILL_AT` kills the process itself. A `strike` signals another one when this one passes a kill point for the n-th
-time, `delay` seconds after. A `mutation` takes one protection out of this process (see `faults.mutations`).
+time, `delay` seconds after. A `mutation` takes one protection out of this process (see `protections.mutations`).
 """
 
 import json
@@ -63,7 +63,7 @@ class Worker:
         self, step: str, *, kill_at: str | None = None, strike: Strike | None = None, mutation: str | None = None, **arguments: Any
     ) -> None:
         task = {"step": step, "arguments": arguments, "strike": strike, "mutation": mutation}
-        path = os.pathsep.join(str(ROOT / folder) for folder in ("include", "spark_apps", "tests"))
+        path = os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT / "tests")])
         environment = {**os.environ, "PYTHONPATH": path} | ({killpoints.VARIABLE: kill_at} if kill_at else {})
         command = [sys.executable, "-m", "faults.worker", json.dumps(task)]
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -155,9 +155,9 @@ def set_up(strike: Strike) -> None:
 def main(task: dict[str, Any]) -> int:
     watchdog.start(apart.LIMIT)
     if task["mutation"]:
-        from faults import mutations
+        from protections.mutations import MUTATIONS
 
-        mutations.MUTATIONS[task["mutation"]]()
+        MUTATIONS[task["mutation"]]()
     if task["strike"]:
         set_up(Strike(*task["strike"]))
     try:
