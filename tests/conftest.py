@@ -2,6 +2,7 @@
 
 import logging
 import os
+import secrets
 import socket
 import tempfile
 import uuid
@@ -21,11 +22,25 @@ os.environ |= {
     "PYTHONPATH": os.pathsep.join(str(Path(__file__).resolve().parents[1] / folder) for folder in ("include", "spark_apps")),
 }
 
+# Here and not where it is used, so that it is told however many processes the suite runs in; all of them have the same.
+os.environ.setdefault("SHOPNOW_CHAOS_SEED", str(secrets.randbelow(10**6)))
+
 from shopnow.platform import java, stack
 from shopnow.platform import spark as platform_spark
 from shopnow.settings import Settings
 
+TESTS = Path(__file__).parent
 STORAGE = ("kafka", "namenode", "datanode")
+
+
+def pytest_report_header() -> str:
+    return f"seed of the fault suite: {os.environ['SHOPNOW_CHAOS_SEED']} (set SHOPNOW_CHAOS_SEED to replay)"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keeps each folder's tests in one process, where they share the services they start."""
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).parts[0]))
 
 
 def free_ports(count: int) -> list[int]:
