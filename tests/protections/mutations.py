@@ -184,13 +184,13 @@ def leftovers_stay() -> None:
 @mutation
 def errors_of_hdfs_as_they_come() -> None:
     """That HDFS has no room is told in the words, and by the stack trace, of its client."""
-    from shopnow.lake import store
+    from shopnow.lake import failures, store
 
     @contextmanager
-    def unchanged() -> Iterator[None]:
+    def unchanged(*_: Any) -> Iterator[None]:
         yield
 
-    store._refusals = unchanged
+    store._refusals = failures.as_user_errors = unchanged
 
 
 @mutation

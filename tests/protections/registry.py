@@ -56,7 +56,7 @@ PROTECTIONS = (
     ),
     Protection(4, "landing killed", "no_offsets_in_commits", f"{_FAULTS}/test_landing.py::test_killed_at_every_point"),
     Protection(4, "landing killed", "offsets_before_rows", f"{_FAULTS}/test_landing.py::test_killed_at_every_point"),
-    Protection(5, "Spark driver killed", "kpi_rows_bit_by_bit", f"{_FAULTS}/test_spark_driver.py::test_killed_at_every_point", _seed(1)),
+    Protection(5, "Spark driver killed", "kpi_rows_bit_by_bit", f"{_FAULTS}/test_spark_driver.py::test_killed_at_every_point", _seed(4)),
     Protection(
         6,
         "a task that sends alerts killed",
