@@ -1,8 +1,11 @@
 """A Kafka producer whose records are committed together or not at all."""
 
 import time
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
@@ -14,6 +17,16 @@ from shopnow.errors import UserError
 PATIENCE_SECONDS = 30.0
 
 _FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+
+_SERVE_EVERY = 4_096
+"""After so many records what was acknowledged meanwhile is taken in, so that it does not pile up."""
+
+
+class Places(NamedTuple):
+    """Where the broker put some records: the partition and the offset of each."""
+
+    partitions: array
+    offsets: array
 
 
 class TransactionalProducer:
@@ -33,6 +46,7 @@ class TransactionalProducer:
         self._who = who
         self._reached: dict[tuple[str, int], int] = {}
         self._delivered: list[Message] = []
+        self._placed: list[tuple[Sequence[str], Places]] = []
         self._failed: list[KafkaError] = []
         self._producer = Producer(
             {
@@ -75,14 +89,29 @@ class TransactionalProducer:
             raise
 
     def send(self, topic: str, key: bytes, value: bytes | None) -> None:
-        while True:
-            try:
-                return self._producer.produce(topic, value, key, headers=self._headers)
-            except BufferError:  # the local queue is full: let some of it go out
-                self._producer.poll(1)
+        self._produce(topic, value, key, headers=self._headers)
+
+    def send_all(self, topics: Sequence[str], keys: Sequence[str], values: Sequence[bytes]) -> Places:
+        """Many records, given as columns of equal length; the places are there once all are `acknowledged`."""
+        places = Places(array("i", bytes(4 * len(topics))), array("q", bytes(8 * len(topics))))
+        partitions, offsets = places
+
+        def note(index: int, error: KafkaError | None, message: Message) -> None:
+            if error:
+                self._failed.append(error)
+            else:
+                partitions[index], offsets[index] = message.partition(), message.offset()
+
+        # Each record's report says itself where that record went: nothing is concluded from the order reports come in.
+        for index, (topic, key, value) in enumerate(zip(topics, keys, values, strict=True)):
+            self._produce(topic, value, key, on_delivery=partial(note, index), headers=self._headers)
+            if not index % _SERVE_EVERY:
+                self._producer.poll(0)
+        self._placed.append((topics, places))
+        return places
 
     def acknowledged(self) -> list[Message]:
-        """The messages sent since the last call, each with the partition and offset it has; waits for them all.
+        """Waits for everything sent since the last call; the messages of `send`, each with the partition and offset it has.
 
         Raises:
             KafkaException: one was not accepted.
@@ -90,10 +119,13 @@ class TransactionalProducer:
         while len(self._producer):
             self._producer.poll(1)  # not flush, which cannot raise the fatal error it may meet
         delivered, self._delivered = self._delivered, []
+        placed, self._placed = self._placed, []
         failed, self._failed = self._failed, []
         if failed:
             raise KafkaException(failed[0])
         self._reached.update({(message.topic(), message.partition()): message.offset() for message in delivered})
+        for topics_, places in placed:
+            self._reached.update(zip(zip(topics_, places.partitions, strict=True), places.offsets, strict=True))
         return delivered
 
     def wait_until_visible(self) -> None:
@@ -114,6 +146,13 @@ class TransactionalProducer:
             if time.monotonic() > deadline:
                 raise client.unanswered(self._conf, f"records committed to {hidden[0]} do not become visible")
             time.sleep(0.02)
+
+    def _produce(self, *record: Any, **options: Any) -> None:
+        while True:
+            try:
+                return self._producer.produce(*record, **options)
+            except BufferError:  # the local queue is full: let some of it go out
+                self._producer.poll(1)
 
     def _note(self, error: KafkaError | None, message: Message) -> None:
         if error:
