@@ -8,25 +8,31 @@ The shop goes on from where the last run left it: stock, customers and orders ca
 
 | param | what |
 |---|---|
-| `sessions` | shoppers' sessions to simulate, about eight events each |
+| `scenario` | what kind of traffic: normal day, flash sale, payment provider outage, supplier delay, bot traffic, slow week |
+| `sessions` | visits to simulate, about six events each; or `sessions_per_day`: how many on an average day, which the scenario multiplies |
+| `start`, `end`, `hours` | the period to simulate; none of them: since the shop's last run, 24 hours at most |
 | `seed` | same seed and same shop, same events; empty: taken from the run's id |
-| `payment_failure_rate` | share of payment attempts that fail, 0 to 1 |
+| `pace` | full speed, or real time: as the clock on the wall goes, for half an hour at most |
+| `late`, `out_of_order`, `duplicate`, `malformed` | shares of records that something is wrong with on purpose; the ledger knows each |
+| `clock_skew_seconds`, `schema_v1` | by how much the servers' clocks are off, and the share of events of the older schema version |
 
-Example: `{"sessions": 500, "seed": 7, "payment_failure_rate": 0.25}`
+A flash sale of three hours: `{"scenario": "flash_sale", "sessions": 5000}`. Four weeks of history, in a shop that is new:
+`{"hours": 672, "sessions_per_day": 20000}`. Trouble on purpose: `{"sessions": 2000, "late": 0.02, "duplicate": 0.05, "malformed": 0.01}`.
 
-**Exactly once.** Events, the ledger of them and the shop's state are written in Kafka transactions, a few hundred
-sessions each. A run that is killed and tried again goes on after its last transaction; a run that is done does nothing.
+**Exactly once.** Records, the ledger of them and the shop's state are written in Kafka transactions, some thousand sessions
+each. A run that is killed and tried again goes on after its last transaction; a run that is done does nothing. `./shopnow ledger`
+shows what truly happened.
 
-**When it fails.** Kafka unreachable: the task retries by itself; see `./shopnow status`. A fenced producer: another run
-of this DAG took over, nothing to do.
+**When it fails.** Kafka unreachable or a record refused: the task retries by itself; see `./shopnow status`. A fenced producer:
+another run of this DAG took over, nothing to do. The shop has already lived through the period: a shop has one past; leave the
+period empty, or begin a new shop.
 
 **Wakes** `land_events`, by the asset `traffic`.
 """
 
-from zlib import crc32
-
 from airflow.sdk import DAG, Param, conf, get_current_context, task
 
+from shopnow.traffic import form
 from shopnow.traffic.generate import generate
 from shopnow.workflow import DEFAULTS, LONG, TRAFFIC, Tag, every_five_minutes, kafka_conf
 
@@ -39,29 +45,13 @@ with DAG(
     max_active_runs=1,
     default_args=DEFAULTS,
     tags={Tag.SHOPNOW, Tag.INGEST},
-    params={
-        "sessions": Param(
-            20, type="integer", minimum=1, maximum=1_000_000, title="Sessions", description="Shoppers' sessions to simulate."
-        ),
-        "seed": Param(
-            None,
-            type=["null", "integer"],
-            minimum=0,
-            maximum=2**63 - 1,
-            title="Seed",
-            description="Same seed and same shop, same events. Empty: taken from the run's id.",
-        ),
-        "payment_failure_rate": Param(
-            0.1, type="number", minimum=0, maximum=1, title="Payment failure rate", description="Share of payment attempts that fail."
-        ),
-    },
+    params={name: Param(**field) for name, field in form.fields().items()},
 ) as dag:
 
     @task(outlets=[TRAFFIC], execution_timeout=LONG)
     def simulate() -> dict:
         context = get_current_context()
-        run_id, params = context["run_id"], context["params"]
-        seed = params["seed"] if params["seed"] is not None else crc32(run_id.encode())
-        return generate(kafka_conf(), run_id, params["sessions"], seed, params["payment_failure_rate"])._asdict()
+        run_id = context["run_id"]
+        return generate(kafka_conf(), run_id, **form.read(context["params"], run_id))._asdict()
 
     simulate()

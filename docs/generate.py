@@ -50,11 +50,53 @@ def kpis() -> str:
     return "\n".join(parts)
 
 
-PAGES = {"DAGs.md": dags, "events.md": events, "kpis.md": kpis}
+def scenarios() -> str:
+    """`scenarios.md`: every scenario with what it changes, and what each number means."""
+    import msgspec
+
+    from shopnow.traffic.scenarios import NORMAL, Conditions, load
+
+    normal = msgspec.to_builtins(load()[NORMAL].conditions)
+    parts = [
+        "# Scenarios\n\nMade from `include/shopnow/traffic/scenarios.toml` by `docs/generate.py`. A scenario is a param of "
+        "`generate_traffic`; add your own to that file, and it is in the form.\n"
+    ]
+    for scenario in load().values():
+        parts.append(f"## `{scenario.name}`: {scenario.title}\n\n{scenario.description}\n")
+        usual = msgspec.to_builtins(scenario.conditions)
+        if scenario.name != NORMAL:
+            parts += _changes("Throughout", usual, normal)
+        for incident in scenario.incidents:
+            when = f"For {incident.lasts_hours:g} hours, from {incident.begins:.0%} of the period on"
+            when += "" if incident.hour is None else f", at {incident.hour}:00 UTC if it can be"
+            parts += _changes(when, msgspec.to_builtins(incident.conditions), usual)
+    _, definitions = msgspec.json.schema_components([Conditions])
+    rows = "".join(
+        f"| `{name}` | {field['description']} | {_value(normal[name])} |\n"
+        for name, field in definitions["Conditions"]["properties"].items()
+    )
+    parts.append(f"## What the numbers mean\n\n{_table('number', 'meaning', 'normal day')}{rows}")
+    return "\n".join(parts)
+
+
+PAGES = {"DAGs.md": dags, "events.md": events, "kpis.md": kpis, "scenarios.md": scenarios}
 
 
 def _table(*columns: str) -> str:
     return f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
+
+
+def _changes(when: str, conditions: dict, others: dict) -> list[str]:
+    changed = "".join(
+        f"| `{name}` | {_value(others[name])} | {_value(value)} |\n" for name, value in conditions.items() if value != others[name]
+    )
+    return [f"{when}:\n\n{_table('number', 'instead of', 'is')}{changed}"] if changed else []
+
+
+def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return "<br>".join(f"{name}: {', '.join(f'{key} {each:g}' for key, each in method.items())}" for name, method in value.items())
+    return ", ".join(f"{each:g}" for each in value) if isinstance(value, list | tuple) else str(value)
 
 
 def _row(dag) -> str:

@@ -8,23 +8,20 @@ import pytest
 
 import compute_kpis
 import raw_sample as sample
+import simulated
 from derived import DERIVED, assert_true_to, content, never, read, versions
 from shopnow import kpis
 from shopnow.events import TOPIC_OF, TOPICS, Event, OrderPlaced, Stock, encode
 from shopnow.lake import lineage, tables
-from shopnow.traffic.simulation import simulate
-from shopnow.traffic.state import Run, State
 from shopnow_spark import jobs
 
-DAY = 86_400_000
 START = int(datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp() * 1000)
 
 
 @pytest.fixture(scope="module")
 def shop() -> list[Event]:
     """What happens in a shop in two days, over three dates, in the order of the events."""
-    run = Run("test", sessions=150, seed=7, payment_failure_rate=0.2, start=START, end=START + 2 * DAY)
-    return [event for chunk in simulate(State(), run, 50) for event in chunk.events]
+    return simulated.events(simulated.a_run(sessions=150, seed=7, start=START, days=2))
 
 
 @pytest.fixture

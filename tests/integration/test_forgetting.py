@@ -13,14 +13,13 @@ from msgspec.structs import replace
 from typer.testing import CliRunner
 
 import raw_sample as sample
+import simulated
 from shopnow import events
 from shopnow.cli import forgetting as cli
 from shopnow.errors import UserError
 from shopnow.events import TOPICS, CartItemAdded, DeliveryCreated, Event, OrderPlaced, PaymentSucceeded, ProductViewed
 from shopnow.kpis import KPIS
 from shopnow.lake import forgetting, quarantine, tables
-from shopnow.traffic.simulation import simulate
-from shopnow.traffic.state import Run, State
 from shopnow_spark import jobs
 
 START = 1_793_534_400_000
@@ -31,8 +30,7 @@ KILLED_RUN = "import sys; from shopnow.lake.forgetting import forget; forget(sys
 
 def shop() -> list[Event]:
     """What happens in a shop, and Ann in it."""
-    run = Run("test", sessions=20, seed=7, payment_failure_rate=0.2, start=START, end=START + 86_400_000)
-    happened = [event for chunk in simulate(State(), run, 50) for event in chunk.events]
+    happened = simulated.events(simulated.a_run(sessions=20, seed=7, start=START))
     delivery = next(each for each in happened if isinstance(each, DeliveryCreated))
     order = next(each for each in happened if isinstance(each, OrderPlaced) and each.order_id == delivery.order_id)
     person = {"customer_id": ANN, "customer_name": "Ann Other", "address": "1 Rue"}

@@ -4,12 +4,14 @@ import os
 import subprocess
 import uuid
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from deltalake import DeltaTable, write_deltalake
 
-from shopnow.audit import audits
+from shopnow.audit import audits, records
 from shopnow.audit.verify import verify
 from shopnow.broker import topics
 from shopnow.events import TOPICS
@@ -17,9 +19,14 @@ from shopnow.lake import forgetting, landing, losses, tables
 from shopnow.lake.losses import Acknowledgement, UnacknowledgedLoss
 from shopnow.platform import java, spark
 from shopnow.settings import Settings
+from shopnow.traffic import accounts, ledger
+from shopnow.traffic.faults import MALFORMED
 from shopnow.traffic.generate import generate
+from shopnow.traffic.params import Faults
 from shopnow.traffic.records import PRODUCER_HEADER
+from shopnow.traffic.totals import DUPLICATE
 
+TROUBLE = Faults(late=0.1, duplicate=0.1, out_of_order=0.1, malformed=0.05, schema_v1=0.3, clock_skew_seconds=60)
 CHECKS = [
     "ledger = topics",
     "topics = raw",
@@ -32,9 +39,9 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def pipeline(storage: Settings) -> tuple[dict, str]:
-    """A Kafka and a lake through which some traffic, and someone else's records, have gone to the KPIs."""
+    """A Kafka and a lake through which some traffic with faults, and someone else's records, have gone to the KPIs."""
     conf, lake = {"bootstrap.servers": storage.bootstrap_servers}, f"{storage.lake_uri}/{uuid.uuid4()}"
-    generate(conf, f"verify-{uuid.uuid4()}", sessions=150, seed=3)
+    generate(conf, f"verify-{uuid.uuid4()}", sessions=150, seed=3, faults=TROUBLE)
     send(conf, "orders", b"not an event")
     for topic in TOPICS.values():
         landing.land(conf, lake, topic)
@@ -70,7 +77,25 @@ def test_holds_also_while_more_comes(pipeline):
     landing.land(conf, lake, TOPICS["payments"])
     checks = {check.check: check for check in verify(conf, lake)}
     assert all(check.ok for check in checks.values())
-    assert "1 records in quarantine" in checks["raw = events + quarantine + duplicates"].detail
+    faults = accounts.total(accounts.runs(conf)).totals.faults
+    malformed, duplicates = sum(faults.get(fault, 0) for fault in MALFORMED), faults[DUPLICATE]
+    assert malformed
+    detail = checks["raw = events + quarantine + duplicates"].detail
+    assert f"{malformed + 1} records in quarantine, {duplicates} duplicates" in detail
+    assert f"{malformed} were malformed on purpose" in checks["ledger = events"].detail
+
+
+def test_a_malformed_record_that_became_an_event_is_named_unless_it_was_corrected(pipeline, touched):
+    conf, _ = pipeline
+    rows = ledger.read(conf).filter(pc.field("topic") == "views")
+    spoilt = next(row for row in rows.to_pylist() if row["fault"] in MALFORMED)
+    table = touched("events/views")
+    row = tables.read(table).slice(0, 1)
+    for name, value in (("event_id", spoilt["event_id"]), *((f"source_{name}", spoilt[name]) for name in records.PLACE)):
+        row = row.set_column(row.schema.get_field_index(name), name, pa.array([value], row.schema.field(name).type))
+    write_deltalake(table, row, mode="append")
+    assert "views: " in broken(pipeline)["ledger = events"]
+    assert "malformed on purpose, yet" in broken(pipeline)["ledger = events"]
 
 
 def test_holds_after_a_customer_was_forgotten(pipeline):

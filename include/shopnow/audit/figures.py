@@ -4,7 +4,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopnow.traffic.ledger import Totals
+from shopnow.traffic.totals import Totals
 
 SALES = ["orders", "units", "gmv_cents", "paid_cents", "refunds_cents", "net_revenue_cents"]
 

@@ -1,18 +1,23 @@
-"""The generator's events are all in the events tables as far as these have come, and worth the same, to the cent."""
+"""The generator's events are all in the events tables as far as these have come, and worth the same, to the cent.
+
+An event that was sent twice is there once, one that was malformed on purpose not at all, unless an operator has corrected it.
+"""
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from deltalake import DeltaTable
 
 from shopnow.audit import figures, records
-from shopnow.audit.comparing import Difference, Evidence, raw_behind, same_figures
+from shopnow.audit.comparing import Difference, Evidence, first_place, raw_behind, same_figures
 from shopnow.audit.lost import lost
 from shopnow.events import TOPICS
 from shopnow.lake import offsets, tables
-from shopnow.traffic import ledger
+from shopnow.traffic import totals as totals_of
+from shopnow.traffic.faults import MALFORMED
 
 
 def check(evidence: Evidence) -> str:
-    known, mine, gone = [], {}, 0
+    known, mine, gone, malformed = [], {}, 0, 0
     for name, events in evidence.events.items():
         topic = name.removeprefix("events/")
         raw = raw_behind(evidence.lake, events, name)
@@ -31,25 +36,51 @@ def check(evidence: Evidence) -> str:
             right_keys=[*records.PLACE, "event_id"],
             join_type="inner",
         )
-        missing = rows.join(pairs.select(["ledger_row"]), keys=["ledger_row"], join_type="left anti")
+        spoilt = pc.is_in(rows["fault"], pa.array(MALFORMED))
+        malformed += _check_spoilt(rows.filter(spoilt), pairs, raw, topic)
+        rows = rows.filter(pc.invert(spoilt))
+        pairs = pairs.join(rows.select(["ledger_row"]), keys=["ledger_row"], join_type="left semi")
+        missing = rows.join(pairs.select(["event_id"]), keys=["event_id"], join_type="left anti")
         acknowledged = pc.sum(lost(missing, [loss for loss in evidence.losses if loss.topic == topic])).as_py() or 0
         if acknowledged != missing.num_rows:
             raise Difference(f"{topic}: {rows.num_rows - acknowledged:,} events in the ledger, {pairs.num_rows:,} of them in events")
         gone += acknowledged
-        known.append(rows.take(pairs["ledger_row"]).select(ledger.SCHEMA.names))
+        known.append(_as_events(rows.join(pairs.select(["ledger_row"]), keys=["ledger_row"], join_type="left semi")))
         mine[topic] = table.take(pairs["row"])
     if set(mine) != set(TOPICS):
         return "no events yet"
-    totals = ledger.totals(pa.concat_tables(known))
+    totals = totals_of.of_rows(known)
     sales = figures.sales_of_ledger(totals)
     same_figures(sales, figures.sales_of_events(mine["orders"], mine["payments"]), "the ledger", "events")
     changes = mine["stock"].group_by("product_id").aggregate([("quantity_change", "sum")]).to_pylist()
     stock = figures.stock({row["product_id"]: row["quantity_change_sum"] for row in changes})
-    same_figures(figures.stock(totals.closing_stock), stock, "the ledger", "events")
-    lost_too = f"; {gone:,} more are acknowledged as lost" if gone else ""
+    same_figures(figures.stock(totals.stock_changes), stock, "the ledger", "events")
+    more = f"; {gone:,} more are acknowledged as lost" if gone else ""
+    more += f"; {malformed:,} were malformed on purpose" if malformed else ""
     revenue = int(sales["net_revenue_cents"].sum()) / 100
     events = sum(rows.num_rows for rows in known)
-    return f"{events:,} events; {totals.orders:,} orders, net revenue {revenue:,.2f}, the same to the cent{lost_too}"
+    return f"{events:,} events; {totals.orders:,} orders, net revenue {revenue:,.2f}, the same to the cent{more}"
+
+
+def _check_spoilt(rows: pa.Table, pairs: pa.Table, raw: DeltaTable, topic: str) -> int:
+    """How many records were malformed on purpose; none of them may have become an event by itself.
+
+    Raises:
+        Difference: one has.
+    """
+    slipped = rows.join(pairs.select(["ledger_row"]), keys=["ledger_row"], join_type="left semi")
+    # In a table that has no such column nothing was ever corrected.
+    if slipped.num_rows and "correction" in raw.schema().to_arrow().names:
+        corrected = tables.read(raw, records.PLACE, "correction IS NOT NULL")
+        slipped = slipped.select(records.PLACE).join(corrected, keys=records.PLACE, join_type="left anti")
+    if slipped.num_rows:
+        raise Difference(f"{topic}: {first_place(slipped)} was malformed on purpose, yet is in events ({slipped.num_rows} such)")
+    return rows.num_rows
+
+
+def _as_events(rows: pa.Table) -> pa.Table:
+    """The rows without what came of their records on the way."""
+    return rows.set_column(rows.schema.get_field_index("fault"), "fault", pa.nulls(rows.num_rows, pa.string()))
 
 
 def _numbered(rows: pa.Table, column: str) -> pa.Table:

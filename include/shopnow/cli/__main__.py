@@ -7,6 +7,7 @@ import typer
 from shopnow.cli import checks, forgetting, pipeline, quarantine, stack
 from shopnow.cli.chaos import chaos
 from shopnow.cli.demo import demo
+from shopnow.cli.ledger import ledger
 from shopnow.cli.output import complain
 from shopnow.errors import UserError
 
@@ -18,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, stack.up, stack.down, stack.status, pipeline.topics, pipeline.verify, forgetting.forget, chaos):
+for command in (demo, stack.up, stack.down, stack.status, pipeline.topics, pipeline.verify, ledger, forgetting.forget, chaos):
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
 # What follows `test` is pytest's.

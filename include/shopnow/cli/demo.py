@@ -25,7 +25,7 @@ from shopnow.lake import lag, lineage, tables
 from shopnow.platform import airflow, airflow_api, stack
 from shopnow.platform.stack import Report
 from shopnow.settings import Settings
-from shopnow.traffic import ledger
+from shopnow.traffic import accounts
 
 CHAIN = ("generate_traffic", "land_events", "compute_kpis", "watch_stock")
 PATIENCE_SECONDS = 900
@@ -116,10 +116,8 @@ def _computed(lake: str, landed: dict[str, int]) -> datetime | None:
 
 
 def _print_figures(conf: Conf, lake: str) -> None:
-    generated = ledger.totals(ledger.read(conf)).events
-    rows = [
-        (topic, sum(generated.get(topic, {}).values()), _count(lake, f"raw/{topic}"), _count(lake, f"events/{topic}")) for topic in TOPICS
-    ]
+    generated = accounts.total(accounts.runs(conf)).totals.records
+    rows = [(topic, generated.get(topic, 0), _count(lake, f"raw/{topic}"), _count(lake, f"events/{topic}")) for topic in TOPICS]
     print_table("Events", ("topic", "generated", "landed", "events"), rows)
 
     sales, products = (_frame(lake, name) for name in ("kpi/sales_daily", "kpi/top_products"))

@@ -1,29 +1,41 @@
-"""When shoppers come: quiet nights, busy evenings.
+"""When shoppers come: quiet nights, busy evenings, more of them at weekends and every week.
 
 Times are whole milliseconds since 1970, UTC, as everywhere in the simulation: they add up exactly and go into JSON.
 """
 
-from bisect import bisect_right
+from collections.abc import Sequence
 
-HOUR = 3_600_000
-DAY = 24 * HOUR
+import numpy as np
 
-HOURLY = (3, 2, 1, 1, 1, 2, 4, 7, 10, 12, 13, 14, 16, 15, 13, 13, 14, 16, 19, 22, 24, 21, 14, 7)
-"""How busy each hour of the day is, UTC, relative to the others."""
+from shopnow.traffic.scenarios import DAY, HOUR, Stretch
+
+WEEK = 7 * DAY
+_MONDAY = 4
+"""1970 began on a Thursday: so many days later came the first Monday."""
 
 
 class Arrivals:
-    """The shape of traffic between two times, as a map from the share of sessions that have come to the time."""
+    """The shape of the traffic of a period, as a map from the share of sessions that have come to the time."""
 
-    def __init__(self, start: int, end: int) -> None:
-        self.edges = [start, *range((start // HOUR + 1) * HOUR, end, HOUR), end]
-        self.cumulative = [0.0]
-        for left, right in zip(self.edges, self.edges[1:], strict=False):
-            self.cumulative.append(self.cumulative[-1] + HOURLY[left // HOUR % 24] * (right - left))
+    def __init__(self, stretches: Sequence[Stretch]) -> None:
+        edges, weights = [stretches[0].start], []
+        for start, end, conditions in stretches:
+            usual = np.mean(conditions.hours) * np.mean(conditions.weekdays)
+            while start < end:
+                until = min((start // HOUR + 1) * HOUR, end)
+                busy = conditions.hours[start // HOUR % 24] * conditions.weekdays[(start // DAY - _MONDAY) % 7] / usual
+                grown = (1 + conditions.growth_per_week) ** ((start - edges[0]) / WEEK)
+                weights.append(busy * grown * conditions.arrivals * (until - start) / DAY)
+                edges.append(until)
+                start = until
+        self._edges = np.array(edges, dtype=np.float64)
+        self._come = np.concatenate([[0.0], np.cumsum(weights)])
 
-    def at(self, share: float) -> int:
-        """The time by which `share` (0 to below 1) of all sessions have come."""
-        target = share * self.cumulative[-1]
-        hour = min(bisect_right(self.cumulative, target), len(self.edges) - 1) - 1
-        left, right = self.cumulative[hour], self.cumulative[hour + 1]
-        return self.edges[hour] + int((self.edges[hour + 1] - self.edges[hour]) * (target - left) / (right - left))
+    @property
+    def normal_days(self) -> float:
+        """How many average days' worth of shoppers come in all."""
+        return float(self._come[-1])
+
+    def at(self, shares: np.ndarray) -> np.ndarray:
+        """The times, in whole ms, by which these shares (0 to below 1) of all sessions have come."""
+        return np.interp(shares * self._come[-1], self._come, self._edges).astype(np.int64)

@@ -1,18 +1,35 @@
-"""What the shop sells: the products, best seller first, and how their stock is supplied.
+"""What the shop sells, best seller first, and who supplies it.
 
-The k-th product is asked for in proportion to 1/k (Zipf's law with exponent 1). Most have plenty of stock and a supplier
-who delivers within hours, some of them so little that the supplier has to come during the day. A few are scarce on
-purpose, so that any day of a few hundred sessions ends with something sold out (a best seller with a handful of pieces)
-and something running low (an expensive thing of which the shop only ever holds a few). The supplier of a scarce product
-takes days and then brings the opening stock again; the others bring what the demand asks for.
+The k-th product is asked for in proportion to 1/k^`ZIPF` (Zipf's law). Most have plenty of stock and a supplier who delivers
+within hours, some of them so little that the supplier has to come during the day. A few are scarce on purpose, so that any
+day of a few hundred sessions ends with something sold out (a best seller with a handful of pieces) and something running
+low (an expensive thing of which the shop only ever holds a few). The supplier of a scarce product takes days and then
+brings the opening stock again; the others bring what the demand asks for.
 """
 
 from bisect import bisect_right
+from collections.abc import Callable
 from itertools import accumulate
-from random import Random
 from typing import NamedTuple
 
 CURRENCY = "EUR"
+ZIPF = 1.0
+
+
+class Supplier(NamedTuple):
+    name: str
+    lead_hours: int
+    """How long a delivery usually takes."""
+    on_time: float
+    """Share of its deliveries that come about then; the others take up to three times as long."""
+
+
+NEIGHBOUR = Supplier("Nearby Wholesale", 4, 0.98)
+REGION = Supplier("Regional Depot", 10, 0.95)
+COUNTRY = Supplier("National Distribution", 24, 0.9)
+CONTINENT = Supplier("Continental Freight", 48, 0.85)
+RARE = Supplier("Limited Editions", 96, 0.7)
+MAKER = Supplier("Made to Order", 240, 0.6)
 
 
 class Product(NamedTuple):
@@ -21,64 +38,70 @@ class Product(NamedTuple):
     category: str
     price_cents: int
     opening_stock: int
-    lead_hours: int
-    """How long its supplier takes to deliver."""
+    supplier: Supplier
 
     @property
     def scarce(self) -> bool:
-        return self.lead_hours >= 72
+        return self.supplier.lead_hours >= 72
 
 
 CATALOGUE: tuple[Product, ...] = (
-    Product("p-001", "Everyday Sneakers, white", "shoes", 7_990, 160, 6),
-    Product("p-002", "Game Console, launch edition", "electronics", 44_900, 4, 96),
-    Product("p-003", "Wireless Earbuds", "electronics", 5_900, 8, 3),
-    Product("p-004", "Cotton T-shirt, pack of three", "clothing", 2_490, 200, 4),
-    Product("p-005", "Concert Hoodie, limited", "clothing", 6_490, 3, 72),
-    Product("p-006", "Insulated Water Bottle", "sports", 2_290, 90, 5),
-    Product("p-007", "Phone Charger, 65 W", "electronics", 3_490, 15, 3),
-    Product("p-008", "Espresso Beans, 1 kg", "grocery", 1_890, 120, 4),
-    Product("p-009", "Yoga Mat", "sports", 2_990, 60, 8),
-    Product("p-010", "Slim Jeans", "clothing", 5_990, 80, 12),
-    Product("p-011", "Desk Lamp", "home", 3_990, 45, 12),
-    Product("p-012", "Bestselling Novel, hardcover", "books", 2_190, 12, 4),
-    Product("p-013", "Backpack, 25 l", "travel", 6_990, 50, 12),
-    Product("p-014", "Smart Watch", "electronics", 19_900, 40, 24),
-    Product("p-015", "Sunscreen, factor 50", "beauty", 1_590, 90, 6),
-    Product("p-016", "Running Shoes", "shoes", 11_990, 45, 12),
-    Product("p-017", "Bluetooth Speaker", "electronics", 7_990, 40, 12),
-    Product("p-018", "Bed Linen, double", "home", 5_490, 35, 24),
-    Product("p-019", "Face Cream", "beauty", 3_290, 60, 8),
-    Product("p-020", "Wooden Train Set", "toys", 4_590, 30, 24),
-    Product("p-021", "Olive Oil, 75 cl", "grocery", 1_490, 80, 6),
-    Product("p-022", "Rain Jacket", "clothing", 8_990, 35, 24),
-    Product("p-023", "Mechanical Keyboard", "electronics", 10_990, 25, 24),
-    Product("p-024", "Puzzle, 1000 pieces", "toys", 1_990, 45, 12),
-    Product("p-025", "Chef's Knife", "kitchen", 6_990, 25, 24),
-    Product("p-026", "Cast Iron Pan", "kitchen", 4_990, 25, 24),
-    Product("p-027", "Travel Guide, Lisbon", "books", 1_790, 30, 12),
-    Product("p-028", "Cabin Suitcase", "travel", 12_990, 20, 48),
-    Product("p-029", "Dumbbells, 2 × 5 kg", "sports", 3_990, 30, 24),
-    Product("p-030", "Leather Boots", "shoes", 15_990, 20, 48),
-    Product("p-031", "Cookbook of the Alps", "books", 2_990, 25, 24),
-    Product("p-032", "Electric Toothbrush", "beauty", 7_990, 30, 24),
-    Product("p-033", "Board Game, the big one", "toys", 5_990, 20, 24),
-    Product("p-034", "Robot Vacuum", "home", 34_900, 15, 48),
-    Product("p-035", "Noise-cancelling Headphones", "electronics", 29_900, 15, 48),
-    Product("p-036", "Espresso Machine", "kitchen", 54_900, 12, 48),
-    Product("p-037", "Mountain Tent, 3 persons", "travel", 27_900, 8, 72),
-    Product("p-038", "Telescope, 130 mm", "toys", 23_900, 4, 120),
-    Product("p-039", "Cargo E-bike", "sports", 289_900, 3, 168),
-    Product("p-040", "OLED Television, 65 inch", "electronics", 179_900, 4, 168),
-    Product("p-041", "Upright Piano", "home", 459_000, 3, 240),
-    Product("p-042", "Sapphire Watch, numbered", "jewellery", 349_000, 4, 240),
+    Product("p-001", "Everyday Sneakers, white", "shoes", 7_990, 160, REGION),
+    Product("p-002", "Game Console, launch edition", "electronics", 44_900, 4, RARE),
+    Product("p-003", "Wireless Earbuds", "electronics", 5_900, 8, NEIGHBOUR),
+    Product("p-004", "Cotton T-shirt, pack of three", "clothing", 2_490, 200, NEIGHBOUR),
+    Product("p-005", "Concert Hoodie, limited", "clothing", 6_490, 3, RARE),
+    Product("p-006", "Insulated Water Bottle", "sports", 2_290, 90, NEIGHBOUR),
+    Product("p-007", "Phone Charger, 65 W", "electronics", 3_490, 15, NEIGHBOUR),
+    Product("p-008", "Espresso Beans, 1 kg", "grocery", 1_890, 120, NEIGHBOUR),
+    Product("p-009", "Yoga Mat", "sports", 2_990, 60, REGION),
+    Product("p-010", "Slim Jeans", "clothing", 5_990, 80, REGION),
+    Product("p-011", "Desk Lamp", "home", 3_990, 45, REGION),
+    Product("p-012", "Bestselling Novel, hardcover", "books", 2_190, 12, NEIGHBOUR),
+    Product("p-013", "Backpack, 25 l", "travel", 6_990, 50, REGION),
+    Product("p-014", "Smart Watch", "electronics", 19_900, 40, COUNTRY),
+    Product("p-015", "Sunscreen, factor 50", "beauty", 1_590, 90, REGION),
+    Product("p-016", "Running Shoes", "shoes", 11_990, 45, REGION),
+    Product("p-017", "Bluetooth Speaker", "electronics", 7_990, 40, REGION),
+    Product("p-018", "Bed Linen, double", "home", 5_490, 35, COUNTRY),
+    Product("p-019", "Face Cream", "beauty", 3_290, 60, REGION),
+    Product("p-020", "Wooden Train Set", "toys", 4_590, 30, COUNTRY),
+    Product("p-021", "Olive Oil, 75 cl", "grocery", 1_490, 80, REGION),
+    Product("p-022", "Rain Jacket", "clothing", 8_990, 35, COUNTRY),
+    Product("p-023", "Mechanical Keyboard", "electronics", 10_990, 25, COUNTRY),
+    Product("p-024", "Puzzle, 1000 pieces", "toys", 1_990, 45, REGION),
+    Product("p-025", "Chef's Knife", "kitchen", 6_990, 25, COUNTRY),
+    Product("p-026", "Cast Iron Pan", "kitchen", 4_990, 25, COUNTRY),
+    Product("p-027", "Travel Guide, Lisbon", "books", 1_790, 30, REGION),
+    Product("p-028", "Cabin Suitcase", "travel", 12_990, 20, CONTINENT),
+    Product("p-029", "Dumbbells, 2 × 5 kg", "sports", 3_990, 30, COUNTRY),
+    Product("p-030", "Leather Boots", "shoes", 15_990, 20, CONTINENT),
+    Product("p-031", "Cookbook of the Alps", "books", 2_990, 25, COUNTRY),
+    Product("p-032", "Electric Toothbrush", "beauty", 7_990, 30, COUNTRY),
+    Product("p-033", "Board Game, the big one", "toys", 5_990, 20, COUNTRY),
+    Product("p-034", "Robot Vacuum", "home", 34_900, 15, CONTINENT),
+    Product("p-035", "Noise-cancelling Headphones", "electronics", 29_900, 15, CONTINENT),
+    Product("p-036", "Espresso Machine", "kitchen", 54_900, 12, CONTINENT),
+    Product("p-037", "Mountain Tent, 3 persons", "travel", 27_900, 8, RARE),
+    Product("p-038", "Telescope, 130 mm", "toys", 23_900, 4, RARE),
+    Product("p-039", "Cargo E-bike", "sports", 289_900, 3, MAKER),
+    Product("p-040", "OLED Television, 65 inch", "electronics", 179_900, 4, MAKER),
+    Product("p-041", "Upright Piano", "home", 459_000, 3, MAKER),
+    Product("p-042", "Sapphire Watch, numbered", "jewellery", 349_000, 4, MAKER),
 )
 
 PRODUCTS: dict[str, Product] = {product.product_id: product for product in CATALOGUE}
 
-_POPULARITY = tuple(accumulate(1 / rank for rank in range(1, len(CATALOGUE) + 1)))
+POPULARITY = tuple(rank**-ZIPF for rank in range(1, len(CATALOGUE) + 1))
+"""How often each product is asked for, relative to the best seller."""
 
 
-def pick(rng: Random) -> Product:
-    """A product, by popularity."""
-    return CATALOGUE[bisect_right(_POPULARITY, rng.random() * _POPULARITY[-1])]
+def picker(draw: Callable[[], float], among: int = len(CATALOGUE)) -> Callable[[], Product]:
+    """A function that picks one of the first so many products, by popularity."""
+    bounds = tuple(accumulate(POPULARITY[:among]))
+    total = bounds[-1]
+
+    def pick() -> Product:
+        return CATALOGUE[bisect_right(bounds, draw() * total)]
+
+    return pick

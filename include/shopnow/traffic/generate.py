@@ -6,22 +6,28 @@ transaction, by calling `generate` with the same run id; one that is done is not
 generator started while another is at work takes over, and the other stops with a clear error.
 """
 
+import gc
 import logging
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import NamedTuple
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import msgspec
 
 from shopnow.broker import topics
 from shopnow.broker.client import Conf
 from shopnow.broker.topics import LEDGER, SHOP_STATE
 from shopnow.errors import UserError
-from shopnow.events import TOPIC_OF, TOPICS, encode, key
+from shopnow.events import TOPICS
 from shopnow.killpoints import reach
-from shopnow.traffic import ledger, records
-from shopnow.traffic.arrivals import DAY
+from shopnow.traffic import ledger, params, records, scenarios
+from shopnow.traffic.arrivals import Arrivals
 from shopnow.traffic.journal import moment
+from shopnow.traffic.params import LIGHT_SESSIONS, LIMITS, REAL_TIME, Asked
 from shopnow.traffic.producing import TransactionalProducer
-from shopnow.traffic.simulation import Chunk, simulate
+from shopnow.traffic.simulation import Chunk, Simulation
 from shopnow.traffic.state import Run, State, from_records
 
 log = logging.getLogger(__name__)
@@ -29,8 +35,9 @@ log = logging.getLogger(__name__)
 KILL_POINTS = ("traffic:begun", "traffic:sent", "traffic:acknowledged", "traffic:ledger", "traffic:state", "traffic:committed")
 """Where `shopnow.killpoints` can end the process: after each step of a transaction, and after its commit."""
 
-MAX_SESSIONS = 1_000_000
-SESSIONS_PER_TRANSACTION = 2_000
+SESSIONS_PER_TRANSACTION = 8_000
+_PACE_SECONDS = 1.0
+"""In real time there is a transaction this often."""
 
 Progress = Callable[[int, int], None]
 """Called after each transaction with the sessions done and the sessions asked for."""
@@ -42,7 +49,9 @@ class Summary(NamedTuple):
     run_id: str
     sessions: int
     events: dict[str, int]
-    """How many, by topic."""
+    """How many records it sent, by topic."""
+    faults: dict[str, int]
+    """How many of them something is wrong with on purpose, by what."""
     start: datetime
     end: datetime
     already_done: bool
@@ -52,128 +61,124 @@ class Summary(NamedTuple):
 def generate(
     conf: Conf,
     run_id: str,
-    sessions: int,
-    seed: int,
-    payment_failure_rate: float = 0.1,
+    sessions: int | None = None,
+    seed: int = 0,
     *,
-    start: datetime | None = None,
-    end: datetime | None = None,
     sessions_per_transaction: int = SESSIONS_PER_TRANSACTION,
     progress: Progress | None = None,
+    **more: Any,
 ) -> Summary:
-    """Simulate that many sessions of shoppers between `start` and `end`, and send what happens to Kafka.
+    """Simulate shoppers in the shop, and send what happens to Kafka.
 
-    `conf` is the Kafka client's configuration, with at least `bootstrap.servers`. Without `start` and `end` the sessions
-    are spread over the last 24 hours, or over the time since the shop's last run if that is shorter. What happens to an
-    order after `end` (deliveries, refunds) is left to the runs to come.
+    `conf` is the Kafka client's configuration, with at least `bootstrap.servers`. What else can be asked for is in
+    `shopnow.traffic.params.Asked`, with `start` and `end` as datetimes. Without a period the sessions are spread over the last
+    24 hours, or over the time since the shop's last run if that is shorter. What happens to an order after the end
+    (deliveries, refunds), and records held back beyond it, are left to the runs to come.
 
     Raises:
         UserError: a parameter is out of range or not what the run began with, a topic is missing, Kafka cannot be
             reached, or another generator has taken over.
         KafkaException: Kafka failed on the way. Calling again with the same run id goes on from the last commit.
     """
-    check(run_id, sessions, seed, payment_failure_rate, start, end, sessions_per_transaction)
+    if not isinstance(run_id, str) or not 1 <= len(run_id) <= 250:
+        raise UserError(f"run_id {run_id!r}: give a text of 1 to 250 characters")
+    asked = params.ask(sessions=sessions, seed=seed, **more)
     topic_ids = {name: state.topic_id for name, state in topics.describe(conf, [*TOPICS, LEDGER, SHOP_STATE]).items()}
     producer = TransactionalProducer(conf)
     # From here on no earlier generator can commit anything, so the state that is read is the last word.
     state = restore(conf)
-    run = begin(state, run_id, sessions, seed, payment_failure_rate, start, end)
-    already_done = run.done == run.sessions
-    for chunk in simulate(state, run, sessions_per_transaction):
-        with producer.transaction():
-            _send(producer, chunk, run_id, topic_ids)
-        reach("traffic:committed")
-        log.info("%d of %d sessions, %d events", run.done, run.sessions, sum(run.events.values()))
-        if progress:
-            progress(run.done, run.sessions)
+    run = begin(state, run_id, asked)
+    already_done = run.finished
+    with _without_collecting_garbage():
+        for chunk in chunks(state, run, sessions_per_transaction):
+            with producer.transaction():
+                _send(producer, chunk, run_id, topic_ids)
+            reach("traffic:committed")
+            log.info("%d of %d sessions, %d records", run.done, run.sessions, sum(run.totals.records.values()))
+            if progress:
+                progress(run.done, run.sessions)
     producer.wait_until_visible()
-    return Summary(run_id, run.sessions, run.events, moment(run.start), moment(run.end), already_done)
+    totals = run.totals
+    return Summary(run_id, run.sessions, totals.records, totals.faults, moment(run.start), moment(run.end), already_done)
 
 
 def restore(conf: Conf) -> State:
-    """What the shop remembers, as of the last committed transaction."""
+    """What the shop remembers, as of the last committed transaction.
+
+    Raises:
+        UserError: another version of the generator wrote it, the topic is missing, or Kafka does not answer.
+    """
     return from_records(records.read(conf, SHOP_STATE))
 
 
-def check(
-    run_id: str,
-    sessions: int,
-    seed: int,
-    payment_failure_rate: float,
-    start: datetime | None = None,
-    end: datetime | None = None,
-    sessions_per_transaction: int = SESSIONS_PER_TRANSACTION,
-) -> None:
-    """Raises UserError, in one line, for the first parameter that is not as it should be."""
-    if not isinstance(run_id, str) or not 1 <= len(run_id) <= 250:
-        raise UserError(f"run_id {run_id!r}: give a text of 1 to 250 characters")
-    if not _is_whole(sessions) or not 1 <= sessions <= MAX_SESSIONS:
-        raise UserError(f"sessions {sessions!r}: give a whole number from 1 to {MAX_SESSIONS}")
-    if not _is_whole(seed) or not 0 <= seed < 2**63:
-        raise UserError(f"seed {seed!r}: give a whole number from 0 to {2**63 - 1}")
-    rate = payment_failure_rate
-    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
-        raise UserError(f"payment_failure_rate {rate!r}: give a share from 0 (none fail) to 1 (all do)")
-    if not _is_whole(sessions_per_transaction) or sessions_per_transaction < 1:
-        raise UserError(f"sessions_per_transaction {sessions_per_transaction!r}: give a whole number from 1")
-    for name, given in (("start", start), ("end", end)):
-        if given and given.tzinfo is None:
-            raise UserError(f"{name} {given.isoformat()}: add its time zone, as in {given.isoformat()}+00:00")
-        if given and given.timestamp() <= 0:
-            raise UserError(f"{name} {given.isoformat()}: give a time after 1970")
-    if start and end and start >= end:
-        raise UserError(f"start {start.isoformat()}: is not before the end, {end.isoformat()}")
-
-
-def begin(
-    state: State, run_id: str, sessions: int, seed: int, payment_failure_rate: float, start: datetime | None, end: datetime | None
-) -> Run:
-    """The run of these parameters: new, or as far as it got before.
+def begin(state: State, run_id: str, asked: Asked) -> Run:
+    """The run of that id: new, or as far as it got before.
 
     Raises:
-        UserError: it began with other parameters, or is to start before the shop's last run ended.
+        UserError: it began with something else asked for, or is to start before the shop's last run ended.
     """
-    first, last = _milliseconds(start), _milliseconds(end)
     run = state.runs.get(run_id)
     if run:
-        begun = (run.sessions, run.seed, run.payment_failure_rate, run.start, run.end)
-        if begun != (sessions, seed, payment_failure_rate, first or run.start, last or run.end):
-            raise UserError(
-                f"run {run_id} began with sessions {run.sessions}, seed {run.seed}, payment_failure_rate {run.payment_failure_rate}, "
-                f"start {moment(run.start).isoformat()}, end {moment(run.end).isoformat()}: give the same, or another run_id"
-            )
+        if run.asked != asked:
+            raise UserError(f"run {run_id} began with {_in_words(run.asked)}: give the same, or another run_id")
         return run
-    now = round(datetime.now(UTC).timestamp() * 1000)
-    clock = state.shop.clock if state.shop else 0
-    first = first or max(clock, (last or now) - DAY)
-    last = last or max(now, first + 1000)
-    if first < clock or last <= first:
-        raise UserError(
-            f"the shop has already lived through the time up to {moment(clock).isoformat()}: choose a start after that, or none"
-        )
-    return Run(run_id, sessions, seed, payment_failure_rate, first, last)
+    start, end = params.period(asked, state.shop.clock if state.shop else None, _now())
+    sessions = asked.sessions or LIGHT_SESSIONS
+    if asked.sessions_per_day:
+        shape = Arrivals(scenarios.stretches(scenarios.scenario(asked.scenario), start, end))
+        sessions = max(round(asked.sessions_per_day * shape.normal_days), 1)
+        if sessions > LIMITS["sessions"].most:
+            raise UserError(
+                f"sessions_per_day {asked.sessions_per_day}: that makes {sessions} sessions; {LIMITS['sessions'].most} are the most"
+            )
+    return Run(run_id, asked, sessions, start, end)
+
+
+def chunks(state: State, run: Run, sessions: int) -> Iterator[Chunk]:
+    """The rest of the run; in real time each chunk when it is due."""
+    simulation = Simulation(state, run)
+    while not run.finished:
+        if run.asked.pace != REAL_TIME:
+            yield simulation.advance(sessions)
+            continue
+        yield simulation.advance(sessions, until=_now())
+        if not run.finished:
+            time.sleep(_PACE_SECONDS)
 
 
 def _send(producer: TransactionalProducer, chunk: Chunk, run_id: str, topic_ids: Mapping[str, str]) -> None:
     reach("traffic:begun")
-    events = {encode(event): event for event in chunk.events}
-    for value, event in events.items():
-        producer.send(TOPIC_OF[type(event)].name, key(event), value)
+    batch = chunk.batch
+    places = producer.send_all(batch.topics, batch.keys, batch.values)
     reach("traffic:sent")
-    messages = producer.acknowledged()
+    producer.acknowledged()
     reach("traffic:acknowledged")
-    rows = ledger.rows(run_id, topic_ids, [events[message.value()] for message in messages], messages)
-    for value in ledger.encode(rows):
-        producer.send(LEDGER, run_id.encode(), value)
+    for table in (ledger.rows(run_id, topic_ids, batch.told, *places), ledger.demand_rows(run_id, chunk.demand)):
+        for value in ledger.encode(table):
+            producer.send(LEDGER, run_id.encode(), value)
     reach("traffic:ledger")
     for state_key, state_value in chunk.state:
         producer.send(SHOP_STATE, state_key, state_value)
     reach("traffic:state")
 
 
-def _is_whole(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+@contextmanager
+def _without_collecting_garbage() -> Iterator[None]:
+    """What is made here holds no cycles, and looking for some costs a sixth of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
-def _milliseconds(time: datetime | None) -> int | None:
-    return None if time is None else round(time.timestamp() * 1000)
+def _in_words(asked: Asked) -> str:
+    times = {name: moment(at).isoformat() for name in ("start", "end") if (at := getattr(asked, name))}
+    given = {**msgspec.structs.asdict(asked), **times, **msgspec.structs.asdict(asked.faults), "faults": None}
+    return ", ".join(f"{name} {value}" for name, value in given.items() if value)
+
+
+def _now() -> int:
+    return round(time.time() * 1000)

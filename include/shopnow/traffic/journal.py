@@ -1,29 +1,41 @@
-"""The events of a simulation in the making: each gets its time and its id."""
+"""The events of a simulation in the making, in the order they are to be sent."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import NamedTuple
 
-import xxhash
+from shopnow.events import TOPIC_OF, Event
 
-from shopnow.events import SCHEMA_VERSION, Event
-from shopnow.traffic.state import Shop
+Facts = tuple[str | None, str | None, int | None, int | None, int | None]
+"""What the ledger says of an event beside where it is: order id, product id, quantity, quantity after, amount in cents."""
+
+NO_FACTS: Facts = (None, None, None, None, None)
+
+
+class Kind(NamedTuple):
+    """An event type."""
+
+    type: type[Event]
+    topic: str
+    tag: str
+
+
+KINDS = [Kind(type_, topic.name, str(type_.__struct_config__.tag)) for type_, topic in TOPIC_OF.items()]
+KIND_OF: dict[type[Event], int] = {kind.type: number for number, kind in enumerate(KINDS)}
+"""The number of each type in `KINDS`."""
 
 
 class Journal:
-    """Collects events in `events`, in the order they are to be sent."""
+    """Events as columns: when each happened (ms), and what."""
 
-    def __init__(self, shop: Shop, seed: int) -> None:
-        self.shop = shop
-        self.seed = seed
-        self.events: list[Event] = []
+    def __init__(self) -> None:
+        self.times: list[int] = []
+        self.entries: list[tuple[int, str, str, Facts]] = []
+        """Kind, key, body (see `shopnow.traffic.payloads`), facts."""
 
-    def add(self, kind: type[Event], at: int, **fields: Any) -> None:
-        """Note that an event of that kind happened at `at` (ms)."""
-        # Counting through the life of the shop makes ids differ between runs and yet be the same whenever the same run
-        # is made again.
-        self.shop.events += 1
-        digits = xxhash.xxh3_128_hexdigest(b"%d %d %d" % (self.seed, self.shop.opened, self.shop.events))
-        self.events.append(kind(event_id=uuid7(at, digits), event_time=moment(at), schema_version=SCHEMA_VERSION, **fields))
+    def add(self, at: int, kind: int, key: str, body: str, facts: Facts = NO_FACTS) -> None:
+        """Note that an event of that kind, an index of `KINDS`, happened at `at`."""
+        self.times.append(at)
+        self.entries.append((kind, key, body, facts))
 
 
 def moment(at: int) -> datetime:

@@ -4,103 +4,84 @@ An order's whole future is drawn when it is placed, as steps with their times; e
 gets there, in this run or a later one.
 """
 
-from random import Random
+from collections.abc import Callable
+from functools import lru_cache
 
-from shopnow.events import (
-    DeliveryCreated,
-    DeliveryDelivered,
-    DeliveryInTransit,
-    OrderCancelled,
-    PaymentRefunded,
-    StockAdjusted,
-)
+from shopnow.events import DeliveryCreated, DeliveryDelivered, DeliveryInTransit, OrderCancelled, PaymentRefunded
 from shopnow.traffic.arrivals import DAY, HOUR
-from shopnow.traffic.catalogue import CURRENCY, PRODUCTS
-from shopnow.traffic.journal import Journal, moment
-from shopnow.traffic.state import OpenOrder, Shop, Step
+from shopnow.traffic.catalogue import CURRENCY
+from shopnow.traffic.journal import KIND_OF, Journal, moment
+from shopnow.traffic.payloads import template
+from shopnow.traffic.scenarios import Conditions
+from shopnow.traffic.state import OpenOrder, Step
+from shopnow.traffic.stock import Shelves
 
 MINUTE = 60_000
 
-CANCELLED = 0.04
-"""Share of paid orders that are called off before they are shipped."""
-REFUNDED = 0.05
-"""Share of delivered orders of which some or all is paid back."""
 EXPIRES_AFTER = 30 * MINUTE
 """An order not paid by then is cancelled."""
 
-_DELIVERIES = {"create": (DeliveryCreated, 0.0), "ship": (DeliveryInTransit, 0.5), "deliver": (DeliveryDelivered, 1.0)}
+_DELIVERIES = {
+    step: (KIND_OF[kind], template(kind, progress=progress))
+    for step, kind, progress in (("create", DeliveryCreated, 0.0), ("ship", DeliveryInTransit, 0.5), ("deliver", DeliveryDelivered, 1.0))
+}
+_CANCELLED, _REFUNDED = template(OrderCancelled), template(PaymentRefunded, currency=CURRENCY)
 
 
-def plan(order: OpenOrder, at: int, rng: Random) -> None:
+def plan(order: OpenOrder, at: int, draw: Callable[[], float], conditions: Conditions) -> None:
     """Draw the future of an order that was left at `at`, paid or not: fills its steps."""
 
     def within(earliest: int, latest: int) -> int:
-        return earliest + int(rng.random() * (latest - earliest))
+        return earliest + int(draw() * (latest - earliest))
 
     if not order.payment_id:
         order.steps = [(at + EXPIRES_AFTER, "expire")]
         return
     order.promised_at = ((at + DAY) // HOUR + 1) * HOUR
     created = at + within(MINUTE, 10 * MINUTE)
-    if rng.random() < CANCELLED:
+    if draw() < conditions.cancels:
         order.steps = [(created, "create"), (created + within(MINUTE, 45 * MINUTE), "cancel")]
         return
     shipped = created + within(1 * HOUR, 4 * HOUR)
-    delivered = shipped + within(2 * HOUR, 10 * HOUR)
+    if draw() < conditions.late_deliveries:
+        delivered = order.promised_at + within(1 * HOUR, 2 * DAY)
+    else:
+        delivered = shipped + within(2 * HOUR, 10 * HOUR)
     order.steps = [(created, "create"), (shipped, "ship"), (delivered, "deliver")]
-    if rng.random() < REFUNDED:
-        order.refund_cents = order.amount_cents if rng.random() < 0.5 else order.amount_cents // 2
+    if draw() < conditions.refunds:
+        order.refund_cents = order.amount_cents if draw() < 0.5 else order.amount_cents // 2
         order.steps.append((delivered + within(1 * HOUR, 12 * HOUR), "refund"))
 
 
-def perform(step: Step, order: OpenOrder, at: int, shop: Shop, journal: Journal) -> None:
+def perform(step: Step, order: OpenOrder, at: int, shelves: Shelves, journal: Journal) -> None:
     """Do a step of an order: change the shop and write the events."""
     match step:
         case "expire":
-            journal.add(OrderCancelled, at, order_id=order.order_id, reason="not paid")
+            _cancel(order, "not paid", at, journal)
         case "cancel":
-            journal.add(OrderCancelled, at, order_id=order.order_id, reason="customer changed their mind")
+            _cancel(order, "customer changed their mind", at, journal)
             _refund(order, order.amount_cents, "order cancelled", at, journal)
-            _put_back(order, at, shop, journal)
+            shelves.put_back(order.items, at)
         case "refund":
             _refund(order, order.refund_cents, "goods returned damaged", at, journal)
         case _:
-            kind, progress = _DELIVERIES[step]
-            journal.add(
-                kind,
-                at,
-                delivery_id=f"d-{order.order_id[2:]}",
-                order_id=order.order_id,
-                address=order.address,
-                promised_at=moment(order.promised_at),
-                progress=progress,
-            )
+            kind, body = _DELIVERIES[step]
+            facts = (order.order_id, None, None, None, None)
+            words = (f"d-{order.order_id[2:]}", order.order_id, order.address, _text(order.promised_at))
+            journal.add(at, kind, order.order_id, body % words, facts)
+
+
+def _cancel(order: OpenOrder, reason: str, at: int, journal: Journal) -> None:
+    body = _CANCELLED % (order.order_id, reason)
+    journal.add(at, KIND_OF[OrderCancelled], order.order_id, body, (order.order_id, None, None, None, None))
 
 
 def _refund(order: OpenOrder, amount_cents: int, reason: str, at: int, journal: Journal) -> None:
-    journal.add(
-        PaymentRefunded,
-        at,
-        payment_id=order.payment_id,
-        order_id=order.order_id,
-        method=order.method,
-        amount_cents=amount_cents,
-        currency=CURRENCY,
-        attempt=order.attempt,
-        reason=reason,
-    )
+    body = _REFUNDED % (order.payment_id, order.order_id, order.method, amount_cents, order.attempt, reason)
+    journal.add(at, KIND_OF[PaymentRefunded], order.order_id, body, (order.order_id, None, None, None, amount_cents))
 
 
-def _put_back(order: OpenOrder, at: int, shop: Shop, journal: Journal) -> None:
-    for product_id, quantity in order.items:
-        shelf = shop.shelves[product_id]
-        shelf.quantity += quantity
-        journal.add(
-            StockAdjusted,
-            at,
-            product_id=product_id,
-            product_name=PRODUCTS[product_id].name,
-            quantity_change=quantity,
-            quantity_after=shelf.quantity,
-            reason="order cancelled",
-        )
+@lru_cache(maxsize=1024)
+def _text(at: int) -> str:
+    """The time as it stands in JSON; promises are made for whole hours, so many are the same."""
+    return moment(at).isoformat().replace("+00:00", "Z")

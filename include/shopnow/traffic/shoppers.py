@@ -10,6 +10,8 @@ from typing import NamedTuple
 import xxhash
 from faker import Faker
 
+from shopnow.traffic.payloads import escape
+
 # Not it_IT: its addresses come in another order in every process, and events have to be the same in all of them.
 COUNTRIES = {"fr_FR": "FR", "en_GB": "GB", "de_DE": "DE", "es_ES": "ES", "nl_NL": "NL"}
 
@@ -18,6 +20,8 @@ _POOL_SIZE = 200
 
 
 class Shopper(NamedTuple):
+    """Name and address as they stand in JSON."""
+
     customer_id: str
     name: str
     country: str
@@ -47,4 +51,4 @@ def _pool(locale: str) -> tuple[list[str], list[str]]:
     fake.seed_instance(locale)
     names = [f"{fake.first_name()} {fake.last_name()}" for _ in range(_POOL_SIZE)]
     addresses = [f"{fake.street_address()}, {fake.postcode()} {fake.city()}".replace("\n", ", ") for _ in range(_POOL_SIZE)]
-    return names, addresses
+    return [escape(name) for name in names], [escape(address) for address in addresses]

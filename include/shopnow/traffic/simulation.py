@@ -1,137 +1,168 @@
-"""The shop, simulated: state in, events out, nothing else touched.
+"""The shop, simulated: state in, records out, nothing else touched.
 
-The same seed, parameters and state give the same events byte for byte, however the run is cut into chunks: each session
-draws from its own random numbers, and what is pending is kept in order of time, not in order of arrival.
+The same seed, parameters and state give the same records byte for byte, however the run is cut into chunks: chance is a
+function of where it is used in the life of the shop, and what is pending is kept in order of time, not in order of arrival.
 """
 
 import heapq
-from collections.abc import Iterator
-from random import Random
+from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
-import xxhash
+import numpy as np
 
-from shopnow.events import TOPIC_OF, Event, StockAdjusted, StockRestocked
-from shopnow.traffic import orders
-from shopnow.traffic.arrivals import HOUR, Arrivals
-from shopnow.traffic.catalogue import CATALOGUE, PRODUCTS, Product
+from shopnow.traffic import batch, orders, randomness, scenarios, totals
+from shopnow.traffic.arrivals import Arrivals
+from shopnow.traffic.batch import Batch
+from shopnow.traffic.catalogue import Product
 from shopnow.traffic.journal import Journal
-from shopnow.traffic.sessions import Visit
-from shopnow.traffic.state import OpenOrder, Run, Shelf, Shop, State, to_records
+from shopnow.traffic.randomness import Draws
+from shopnow.traffic.scenarios import Conditions
+from shopnow.traffic.sessions import Visits, looking
+from shopnow.traffic.state import OpenOrder, Record, Run, Shop, State, StockOut, to_records
+from shopnow.traffic.stock import Shelves
+from shopnow.traffic.totals import Demand
+
+_RESTOCK = -1
+"""Stands for the step of the agenda that is no order's."""
 
 
 class Chunk(NamedTuple):
-    """Some sessions' worth of events, in the order to send them, and the state records that go with them."""
+    """Some sessions' worth of records, what shoppers wanted by hour and product, and the state records that go with them."""
 
-    events: list[Event]
-    state: list[tuple[bytes, bytes | None]]
+    batch: Batch
+    demand: Mapping[tuple[int, str], Demand]
+    state: list[Record]
 
 
 def simulate(state: State, run: Run, sessions_per_chunk: int) -> Iterator[Chunk]:
     """The rest of the run, chunk by chunk; `state` and `run` are changed as it goes, and up to date after each chunk."""
     simulation = Simulation(state, run)
-    while run.done < run.sessions:
+    while not run.finished:
         yield simulation.advance(sessions_per_chunk)
 
 
 class Simulation:
     def __init__(self, state: State, run: Run) -> None:
-        state.shop = state.shop or Shop(opened=run.start, clock=run.start)
-        self.state, self.shop, self.run = state, state.shop, run
-        self.arrivals = Arrivals(run.start, run.end)
-        self.changed: dict[str, OpenOrder | None] = {}
-        # What is pending, soonest first: (time, order or product id, step).
-        self.agenda: list[tuple[int, str, str]] = [
-            (at, order.order_id, step) for order in state.orders.values() for at, step in order.steps if at > self.shop.clock
-        ]
-        self.agenda += [(shelf.delivery_at, name, "restock") for name, shelf in self.shop.shelves.items() if shelf.delivery_at]
+        shop = state.shop = state.shop or Shop(opened=run.start, clock=run.start)
+        self.state, self.shop, self.run = state, shop, run
+
+        def key(use: str) -> int:
+            return randomness.key(run.asked.seed, shop.opened, use)
+
+        self.sessions_key, self.event_keys = key("sessions"), (key("ids"), key("fates"))
+        self.draws = Draws(key("draws"), shop.draws)
+        self.stretches = scenarios.stretches(scenarios.scenario(run.asked.scenario), run.start, run.end)
+        self.arrivals = Arrivals(self.stretches)
+        self.look = looking(self.draws.draw, self.stretches[0].conditions)
+        # What is pending, soonest first: (time, order id, number of its step), or (time, product id, _RESTOCK).
+        self.agenda: list[tuple[int, str, int]] = []
+        for order in state.orders.values():
+            nth = next(nth for nth, (at, _) in enumerate(order.steps) if at > self.shop.clock)
+            self.agenda.append((order.steps[nth][0], order.order_id, nth))
+        self.agenda += [(shelf.delivery_at, name, _RESTOCK) for name, shelf in self.shop.shelves.items() if shelf.delivery_at]
         heapq.heapify(self.agenda)
+        self.waiting = [(each.due, each.number, each) for each in state.held]
+        heapq.heapify(self.waiting)
 
-    def advance(self, sessions: int) -> Chunk:
-        """The next sessions of the run, or what is left of them, with all that falls due meanwhile."""
+    def advance(self, sessions: int, until: int | None = None) -> Chunk:
+        """The next sessions of the run that have ended by `until`, at most so many, with all that falls due meanwhile."""
         shop, run = self.shop, self.run
-        journal = Journal(shop, run.seed)
-        self.changed = {}
+        first, before = shop.events, shop.clock
+        journal = Journal()
+        shelves = Shelves(shop, self.draws.draw, journal)
+        visits = Visits(journal, shelves, self.draws.draw)
+        placed: list[OpenOrder] = []
         if not run.done:
-            self._stock_new_products(journal)
-        for _ in range(min(sessions, run.sessions - run.done)):
-            self._next_session(journal)
-        if run.done == run.sessions:
-            self._move_clock(run.end, journal)
-        for event in journal.events:
-            topic = TOPIC_OF[type(event)].name
-            run.events[topic] = run.events.get(topic, 0) + 1
-        return Chunk(journal.events, to_records(shop, run, self.changed))
+            shelves.stock_new_products()
+        for at, session, number in self._next(min(sessions, run.sessions - run.done)):
+            if until is not None and at > until:
+                break
+            self._move_clock(at, shelves, journal)
+            order = self._session(session, number, shelves, visits)
+            if order:
+                placed.append(order)
+            run.done += 1
+        if run.done == run.sessions and (until is None or until >= run.end):
+            self._move_clock(run.end, shelves, journal)
+            run.finished = True
+        elif until is not None:
+            self._move_clock(until, shelves, journal)
 
-    def _next_session(self, journal: Journal) -> None:
-        shop, run = self.shop, self.run
-        rng = Random(xxhash.xxh3_128_intdigest(b"%d %d %d" % (run.seed, shop.opened, shop.sessions)))
-        self._move_clock(self.arrivals.at((run.done + rng.random()) / run.sessions), journal)
-        visit = Visit(shop, rng)
-        order = visit.run(run.payment_failure_rate)
-        visit.write(journal, opens=min(run.start, shop.clock), leaves=shop.clock)
-        if order:
-            orders.plan(order, shop.clock, rng)
-            self.state.orders[order.order_id] = self.changed[order.order_id] = order
-            for at, step in order.steps:
-                heapq.heappush(self.agenda, (at, order.order_id, step))
-            for product_id, _ in order.items:
-                self._reorder_if_low(product_id, rng)
+        made, held = batch.make(journal, run.asked.faults, self.event_keys, first, before, shop.clock, self.waiting)
+        shop.events += len(journal.times)
+        shop.draws = self.draws.position
+        run.totals.add(totals.of_rows([made.told]))
+        run.totals.add(totals.of_demand(shelves.demand))
+        _note(run.stock_outs, shelves.stock_outs)
+        self.state.held = [each for _, _, each in self.waiting]
+        open_orders = [order for order in placed if order.order_id in self.state.orders]
+        return Chunk(made, shelves.demand, to_records(self.state, run, first, open_orders, held))
+
+    def _next(self, count: int) -> Iterator[tuple[int, str, str]]:
+        """When the next sessions end, and of each a number for itself and one for its order, in hexadecimal."""
+        run = self.run
+        words = randomness.words(self.sessions_key, self.shop.sessions, count, each=3)
+        shares = (np.arange(run.done, run.done + count) + randomness.uniform(words[:, 0])) / run.sessions
+        numbers = words[:, 1:3].astype(">u8").tobytes().hex()
+        starts = range(0, 32 * count, 32)
+        sessions, orders_ = [numbers[at : at + 16] for at in starts], [numbers[at + 16 : at + 32] for at in starts]
+        return zip(self.arrivals.at(shares).tolist(), sessions, orders_, strict=True)
+
+    def _session(self, session: str, number: str, shelves: Shelves, visits: Visits) -> OpenOrder | None:
+        shop, draw = self.shop, self.draws.draw
+        conditions, look = self._conditions()
         shop.sessions += 1
-        run.done += 1
+        order = None
+        if draw() < conditions.bots:
+            visits.crawl(f"s-{session}", look)
+        else:
+            customer = int(draw() * shop.customers) if shop.customers and draw() < conditions.returning else shop.customers
+            shop.customers = max(shop.customers, customer + 1)
+            order = visits.shop(f"s-{session}", customer, number, conditions, look)
+        visits.end(min(self.run.start, shop.clock), shop.clock)
+        if not order:
+            return None
+        if order.payment_id:
+            shelves.sell(order.order_id, order.items, shop.clock)
+            for product_id, _ in order.items:
+                if delivery_at := shelves.reorder_if_low(product_id, conditions):
+                    heapq.heappush(self.agenda, (delivery_at, product_id, _RESTOCK))
+        orders.plan(order, shop.clock, draw, conditions)
+        self.state.orders[order.order_id] = order
+        heapq.heappush(self.agenda, (order.steps[0][0], order.order_id, 0))
+        return order
 
-    def _move_clock(self, to: int, journal: Journal) -> None:
+    def _conditions(self) -> tuple[Conditions, Callable[[], Product]]:
+        """Those of now, and how people look around in them."""
+        while self.stretches[0].end <= self.shop.clock and len(self.stretches) > 1:
+            del self.stretches[0]
+            self.look = looking(self.draws.draw, self.stretches[0].conditions)
+        return self.stretches[0].conditions, self.look
+
+    def _move_clock(self, to: int, shelves: Shelves, journal: Journal) -> None:
         """Let happen what is due by then."""
-        while self.agenda and self.agenda[0][0] <= to:
-            at, name, step = heapq.heappop(self.agenda)
-            if step == "restock":
-                self._restock(name, at, journal)
+        shop, agenda = self.shop, self.agenda
+        while agenda and agenda[0][0] <= to:
+            at, name, nth = heapq.heappop(agenda)
+            shop.clock = max(shop.clock, at)
+            if nth == _RESTOCK:
+                shelves.restock(name, at)
                 continue
             order = self.state.orders[name]
-            orders.perform(step, order, at, self.shop, journal)  # type: ignore[arg-type]
-            if step == order.steps[-1][1]:
+            orders.perform(order.steps[nth][1], order, at, shelves, journal)
+            if nth + 1 < len(order.steps):
+                heapq.heappush(agenda, (order.steps[nth + 1][0], name, nth + 1))
+            else:
                 del self.state.orders[name]
-                self.changed[name] = None
         # Another run may have moved the clock past this one's times, when this one is taken up again after it.
-        self.shop.clock = max(self.shop.clock, to)
-
-    def _stock_new_products(self, journal: Journal) -> None:
-        for product in CATALOGUE:
-            if product.product_id not in self.shop.shelves:
-                self.shop.shelves[product.product_id] = Shelf(product.opening_stock, self.shop.clock)
-                journal.add(
-                    StockAdjusted,
-                    self.shop.clock,
-                    product_id=product.product_id,
-                    product_name=product.name,
-                    quantity_change=product.opening_stock,
-                    quantity_after=product.opening_stock,
-                    reason="opening stock",
-                )
-
-    def _reorder_if_low(self, product_id: str, rng: Random) -> None:
-        shelf, product = self.shop.shelves[product_id], PRODUCTS[product_id]
-        enough = max(product.opening_stock // 3, 0 if product.scarce else _demand(shelf, product, self.shop.clock) * 3 // 2)
-        if shelf.delivery_at is None and shelf.quantity <= enough:
-            shelf.delivery_at = self.shop.clock + int(product.lead_hours * HOUR * (0.8 + 0.4 * rng.random()))
-            heapq.heappush(self.agenda, (shelf.delivery_at, product_id, "restock"))
-
-    def _restock(self, product_id: str, at: int, journal: Journal) -> None:
-        shelf, product = self.shop.shelves[product_id], PRODUCTS[product_id]
-        quantity = max(product.opening_stock, 0 if product.scarce else _demand(shelf, product, at) * 3)
-        shelf.quantity += quantity
-        shelf.since, shelf.wanted, shelf.delivery_at = at, 0, None
-        journal.add(
-            StockRestocked,
-            at,
-            product_id=product_id,
-            product_name=product.name,
-            quantity_change=quantity,
-            quantity_after=shelf.quantity,
-        )
+        shop.clock = max(shop.clock, to)
 
 
-def _demand(shelf: Shelf, product: Product, at: int) -> int:
-    """Pieces asked for while the supplier takes to deliver, going by the time since the last delivery."""
-    lead = product.lead_hours * HOUR
-    return shelf.wanted * lead // max(at - shelf.since, lead)
+def _note(known: list[StockOut], more: list[StockOut]) -> None:
+    """Add stock-outs to those of a run: one that ends is the one that began."""
+    for each in more:
+        begun = StockOut(each.product_id, each.start)
+        if each.end is not None and begun in known:
+            known[known.index(begun)] = each
+        else:
+            known.append(each)

@@ -1,8 +1,9 @@
 """What the shop remembers between sessions, transactions and runs, and how the `shop_state` topic stores it.
 
-The topic is compacted and holds the latest value of each key: `shop`, `run/{run_id}` for each run, and
-`order/{order_id}` for each order that something is still to happen to. A transaction writes only what it changed, so
-its cost does not grow with the shop. All times are milliseconds since 1970, UTC.
+The topic is compacted and holds the latest value of each key: `shop/2` (2 for this form of it), `run/{run_id}` for each run, and
+`pending/{number}/{part}` for what a transaction left to happen later: the orders it opened, whose futures are fixed, and the
+records it held back. Such a batch is written once and deleted when the shop's clock has passed all of it, so a transaction
+costs what it changed, not what the shop is. All times are milliseconds since 1970, UTC.
 """
 
 from collections.abc import Iterable
@@ -11,9 +12,15 @@ from typing import Literal
 
 import msgspec
 
+from shopnow.errors import UserError
 from shopnow.events import Method
+from shopnow.traffic.params import Asked
+from shopnow.traffic.totals import Totals
 
 Step = Literal["expire", "cancel", "create", "ship", "deliver", "refund"]
+
+ITEMS_PER_RECORD = 1_000
+"""Of a batch of what is pending, so that each is far below Kafka's limit of 1 MB."""
 
 
 class Shelf(msgspec.Struct):
@@ -26,6 +33,9 @@ class Shelf(msgspec.Struct):
     """Pieces asked for since then, in vain or not."""
     delivery_at: int | None = None
     """When the supplier's next delivery comes, if one was ordered."""
+    sold_out_at: int | None = None
+    """Since when there is nothing left, if so."""
+    changed_at: int = 0
 
 
 class Shop(msgspec.Struct):
@@ -35,14 +45,17 @@ class Shop(msgspec.Struct):
     sessions: int = 0
     customers: int = 0
     events: int = 0
+    draws: int = 0
+    """Random numbers drawn."""
     shelves: dict[str, Shelf] = {}
 
 
-class OpenOrder(msgspec.Struct):
+class OpenOrder(msgspec.Struct, array_like=True):
     """An order that is still waiting for its steps: those later than the shop's clock."""
 
     order_id: str
     address: str
+    """As it stands in JSON."""
     items: list[tuple[str, int]]
     """Product id and quantity of each."""
     amount_cents: int
@@ -54,18 +67,42 @@ class OpenOrder(msgspec.Struct):
     promised_at: int = 0
 
 
+class Held(msgspec.Struct, array_like=True):
+    """A record that is sent later than the event happened, or again."""
+
+    due: int
+    number: int
+    """Of the event in the life of the shop."""
+    fault: str
+    kind: int
+    at: int
+    skew: int
+    key: str
+    value: str
+    event_id: str
+    facts: tuple[str | None, str | None, int | None, int | None, int | None]
+
+
+class StockOut(msgspec.Struct, array_like=True):
+    product_id: str
+    start: int
+    end: int | None = None
+    """None while it lasts."""
+
+
 class Run(msgspec.Struct):
-    """A run of the generator: what was asked of it and how far it is. It is finished when `done` reaches `sessions`."""
+    """A run of the generator: what was asked of it and how far it is."""
 
     run_id: str
+    asked: Asked
     sessions: int
-    seed: int
-    payment_failure_rate: float
     start: int
     end: int
     done: int = 0
-    events: dict[str, int] = {}
-    """Events so far, by topic."""
+    finished: bool = False
+    totals: Totals = msgspec.field(default_factory=Totals)
+    stock_outs: list[StockOut] = []
+    """Those that began or ended in this run."""
 
 
 @dataclass
@@ -73,33 +110,84 @@ class State:
     """The whole memory: `shop` is None before the very first run."""
 
     shop: Shop | None = None
-    orders: dict[str, OpenOrder] = field(default_factory=dict)
     runs: dict[str, Run] = field(default_factory=dict)
+    orders: dict[str, OpenOrder] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
+    batches: dict[str, int] = field(default_factory=dict)
+    """The keys of what is pending, and when the last of each is due."""
 
 
 Record = tuple[bytes, bytes | None]
 """A Kafka record's key and value; no value deletes the key."""
 
 
-def to_records(shop: Shop, run: Run, orders: dict[str, OpenOrder | None]) -> list[Record]:
-    """What a transaction writes: the shop, its run, and the orders it opened or (None) closed."""
+_SHOP = b"shop/2"
+
+
+class _Batch(msgspec.Struct):
+    until: int
+    orders: list[OpenOrder] = []
+    held: list[Held] = []
+
+
+def to_records(state: State, run: Run, number: int, orders: list[OpenOrder], held: list[Held]) -> list[Record]:
+    """What a transaction writes: the shop, its run, and what it left to happen later, under a number that only it has.
+
+    Batches that are over by now are deleted, and `state.batches` is brought up to date.
+    """
+    if state.shop is None:
+        raise ValueError("the shop has not been opened")
     encode = msgspec.json.encode
-    records: list[Record] = [(f"order/{order_id}".encode(), encode(order) if order else None) for order_id, order in orders.items()]
-    return [*records, (f"run/{run.run_id}".encode(), encode(run)), (b"shop", encode(shop))]
+    records: list[Record] = []
+    for key in [key for key, until in state.batches.items() if until <= state.shop.clock]:
+        del state.batches[key]
+        records.append((key.encode(), None))
+    for part, start in enumerate(range(0, max(len(orders), len(held)), ITEMS_PER_RECORD)):
+        some = slice(start, start + ITEMS_PER_RECORD)
+        until = max([order.steps[-1][0] for order in orders[some]] + [each.due for each in held[some]])
+        key = f"pending/{number}/{part}"
+        state.batches[key] = until
+        records.append((key.encode(), encode(_Batch(until, orders[some], held[some]))))
+    return [*records, (f"run/{run.run_id}".encode(), encode(run)), (_SHOP, encode(state.shop))]
 
 
 def from_records(records: Iterable[Record]) -> State:
-    """The state after all these records, oldest first."""
-    latest = dict(records)
-    state = State()
-    for key, value in latest.items():
+    """The state after all these records, oldest first.
+
+    Raises:
+        UserError: they were written by a version of the generator that remembered other things.
+    """
+    latest: dict[bytes, bytes] = {}
+    for key, value in records:
         if value is None:
-            continue
-        kind, _, name = key.decode().partition("/")
-        if kind == "shop":
-            state.shop = msgspec.json.decode(value, type=Shop)
-        elif kind == "run":
-            state.runs[name] = msgspec.json.decode(value, type=Run)
-        elif kind == "order":
-            state.orders[name] = msgspec.json.decode(value, type=OpenOrder)
+            latest.pop(key, None)
+        else:
+            latest[key] = value
+    state = State()
+    try:
+        if _SHOP in latest:
+            state.shop = msgspec.json.decode(latest.pop(_SHOP), type=Shop)
+        for key, value in latest.items():
+            kind, _, name = key.decode().partition("/")
+            if kind == "run":
+                state.runs[name] = msgspec.json.decode(value, type=Run)
+            elif kind == "pending" and state.shop:
+                _take_up(state, key.decode(), msgspec.json.decode(value, type=_Batch), state.shop.clock)
+            else:
+                raise UserError(_OTHER_FORM)
+    except msgspec.DecodeError as error:
+        raise UserError(_OTHER_FORM) from error
     return state
+
+
+_OTHER_FORM = (
+    "the topic shop_state was written by another version of ShopNow+, whose shop this one cannot go on with: "
+    "begin a new one with another SHOPNOW_DATA_DIR, or, on a Kafka of your own, with topics made anew"
+)
+
+
+def _take_up(state: State, key: str, batch: _Batch, clock: int) -> None:
+    """Of a batch, what is still to happen."""
+    state.batches[key] = batch.until
+    state.orders |= {order.order_id: order for order in batch.orders if order.steps[-1][0] > clock}
+    state.held += [each for each in batch.held if each.due > clock]

@@ -81,16 +81,31 @@ def test_messages_are_delivered_after_the_look_at_the_stock(dagbag):
     assert dagbag.dags["watch_stock"].get_task("deliver").upstream_task_ids == {"evaluate"}
 
 
-@pytest.mark.parametrize("sessions", [0, -1, 1_000_001, "many", 1.5, None])
-def test_the_form_refuses_wrong_sessions(dagbag, sessions):
-    with pytest.raises(ParamValidationError, match="sessions"):
-        dagbag.dags["generate_traffic"].params["sessions"] = sessions
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *(("sessions", wrong) for wrong in (0, -1, 10_000_001, "many", 1.5)),
+        *(("scenario", wrong) for wrong in ("black_friday", "", None)),
+        *(("malformed", wrong) for wrong in (-0.1, 0.21, "often", None)),
+        *(("hours", wrong) for wrong in (0, 9000, "a week")),
+        *(("pace", wrong) for wrong in ("fast", None)),
+        *(("start", wrong) for wrong in (True, 20261124)),
+        ("clock_skew_seconds", 3601),
+        ("seed", 2**63),
+    ],
+)
+def test_the_form_of_traffic_refuses_what_is_out_of_its_limits(dagbag, name, wrong):
+    with pytest.raises(ParamValidationError, match=name):
+        dagbag.dags["generate_traffic"].params[name] = wrong
 
 
-@pytest.mark.parametrize("rate", [-0.1, 1.1, "often"])
-def test_the_form_refuses_a_wrong_failure_rate(dagbag, rate):
-    with pytest.raises(ParamValidationError, match="payment_failure_rate"):
-        dagbag.dags["generate_traffic"].params["payment_failure_rate"] = rate
+def test_the_form_of_traffic_explains_itself(dagbag):
+    params = dagbag.dags["generate_traffic"].params
+    for name in params:
+        schema = params.get_param(name).schema
+        assert schema["title"], name
+        assert schema.get("description_md") or params.get_param(name).description, name
+    assert set(params.get_param("scenario").schema["values_display"]) == set(params.get_param("scenario").schema["enum"])
 
 
 def test_no_io_at_import():

@@ -1,25 +1,39 @@
+from collections import Counter
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopnow.traffic.arrivals import DAY, HOUR, HOURLY, Arrivals
+from shopnow.traffic import scenarios
+from shopnow.traffic.arrivals import DAY, HOUR, WEEK, Arrivals
+from shopnow.traffic.scenarios import NORMAL, stretches
+from simulated import NEW_YEAR
 
-MIDNIGHT = 1_767_225_600_000
+NORMAL_DAY = scenarios.scenario(NORMAL)
 
 
 @given(start=st.integers(0, 3 * DAY), length=st.integers(1, 3 * DAY), shares=st.lists(st.floats(0, 1, exclude_max=True)))
-def test_times_are_in_order_and_within_the_window(start: int, length: int, shares: list[float]) -> None:
-    arrivals = Arrivals(start, start + length)
-    times = [arrivals.at(share) for share in sorted(shares)]
+@pytest.mark.parametrize("name", scenarios.load())
+def test_times_are_in_order_and_within_the_window(name: str, start: int, length: int, shares: list[float]) -> None:
+    arrivals = Arrivals(stretches(scenarios.scenario(name), start, start + length))
+    times = arrivals.at(np.array(sorted(shares))).tolist()
     assert all(start <= time <= start + length for time in times)
     assert all(earlier <= later for earlier, later in pairwise(times))
 
 
-def test_each_hour_gets_its_share() -> None:
-    arrivals = Arrivals(MIDNIGHT, MIDNIGHT + DAY)
-    times = [arrivals.at((i + 0.5) / 100_000) for i in range(100_000)]
-    for hour, weight in enumerate(HOURLY):
-        count = sum(1 for time in times if (time - MIDNIGHT) // HOUR == hour)
-        assert count / 100_000 == pytest.approx(weight / sum(HOURLY), abs=1e-4)
+def test_each_hour_and_weekday_gets_its_share_and_weeks_grow() -> None:
+    conditions = NORMAL_DAY.conditions
+    arrivals = Arrivals(stretches(NORMAL_DAY, NEW_YEAR, NEW_YEAR + 4 * WEEK))
+    times = arrivals.at((np.arange(400_000) + 0.5) / 400_000)
+    hours, days, weeks = (Counter(each.tolist()) for each in (times // HOUR % 24, (times // DAY + 3) % 7, (times - NEW_YEAR) // WEEK))
+    for counts, weights in ((hours, conditions.hours), (days, conditions.weekdays)):
+        for nth, weight in enumerate(weights):
+            assert counts[nth] / 400_000 == pytest.approx(weight / sum(weights), rel=0.02)
+    for week, after in pairwise(range(4)):
+        assert weeks[after] / weeks[week] == pytest.approx(1 + conditions.growth_per_week, rel=0.001)
+
+
+def test_a_normal_week_has_seven_normal_days() -> None:
+    assert Arrivals(stretches(NORMAL_DAY, NEW_YEAR, NEW_YEAR + WEEK)).normal_days == pytest.approx(7, rel=0.01)

@@ -1,101 +1,148 @@
-from collections import defaultdict
-from dataclasses import dataclass
-from itertools import count
+from collections import Counter
+from datetime import date
 
 import pyarrow as pa
+import pytest
 import xxhash
 
-from shopnow.events import TOPIC_OF, TOPICS, Event, OrderPlaced, PaymentRefunded, PaymentSucceeded, encode, key
-from shopnow.traffic import ledger
+import simulated
+from shopnow.events import TOPIC_OF, TOPICS, Event, OrderPlaced, PaymentFailed, PaymentRefunded, PaymentSucceeded, encode
+from shopnow.traffic import accounts, ledger, totals
 from shopnow.traffic.arrivals import DAY
-from shopnow.traffic.simulation import simulate
-from shopnow.traffic.state import Run, State
+from shopnow.traffic.params import Faults
+from shopnow.traffic.simulation import Chunk
+from shopnow.traffic.state import Run, State, StockOut
+from shopnow.traffic.totals import DUPLICATE, Totals
+from simulated import NEW_YEAR, a_run
 
-MIDNIGHT = 1_767_225_600_000
 TOPIC_IDS = {name: f"id-of-{name}" for name in TOPICS}
 
 
-@dataclass
-class Acknowledged:
-    """What a delivered message answers."""
-
-    event: Event
-    at: int
-
-    def topic(self) -> str:
-        return TOPIC_OF[type(self.event)].name
-
-    def partition(self) -> int:
-        return 2
-
-    def offset(self) -> int:
-        return self.at
-
-    def key(self) -> bytes:
-        return key(self.event)
-
-    def value(self) -> bytes:
-        return encode(self.event)
+@pytest.fixture(scope="module")
+def chunks() -> list[Chunk]:
+    """Two dates, with trouble."""
+    faults = Faults(duplicate=0.1, late=0.05, clock_skew_seconds=1)
+    return simulated.chunks(a_run(sessions=2000, start=NEW_YEAR - DAY // 2, faults=faults))
 
 
-def simulated(sessions: int = 2000) -> list[Event]:
-    run = Run("run", sessions, 1, 0.1, MIDNIGHT - DAY // 2, MIDNIGHT + DAY // 2)
-    return [event for chunk in simulate(State(), run, 1000) for event in chunk.events]
+@pytest.fixture(scope="module")
+def events(chunks: list[Chunk]) -> list[Event]:
+    """Each event that was sent, once."""
+    return list({event.event_id: event for event in simulated.decoded(chunks)}.values())
 
 
-def as_rows(events: list[Event]) -> pa.Table:
-    offsets: dict[str, count] = defaultdict(count)
-    delivered = [Acknowledged(event, next(offsets[TOPIC_OF[type(event)].name])) for event in events]
-    return ledger.rows("run", TOPIC_IDS, events, delivered)
+@pytest.fixture(scope="module")
+def rows(chunks: list[Chunk]) -> list[pa.Table]:
+    return [ledger.rows("run", TOPIC_IDS, chunk.batch.told, [2] * len(chunk.batch.keys), range(len(chunk.batch.keys))) for chunk in chunks]
 
 
-def test_a_row_says_where_the_event_is_and_what_it_was_worth() -> None:
-    order = next(event for event in simulated() if isinstance(event, OrderPlaced) and event.discount_cents)
-    (row,) = as_rows([order]).to_pylist()
-    assert (row["run_id"], row["topic"], row["topic_id"], row["partition"], row["offset"]) == ("run", "orders", "id-of-orders", 2, 0)
+def test_a_row_says_where_the_record_is_and_what_it_was_worth(events: list[Event], rows: list[pa.Table]) -> None:
+    order = next(event for event in events if isinstance(event, OrderPlaced) and event.discount_cents)
+    row = next(row for table in rows for row in table.to_pylist() if row["event_id"] == order.event_id)
+    assert (row["run_id"], row["topic"], row["topic_id"], row["partition"]) == ("run", "orders", "id-of-orders", 2)
     assert row["key"] == order.order_id.encode()
     assert row["payload_hash"] == xxhash.xxh3_128_digest(encode(order))
-    assert (row["event_id"], row["event_type"], row["event_time"]) == (order.event_id, "order_placed", order.event_time)
+    assert (row["event_type"], row["event_time"]) == ("order_placed", order.event_time)
     assert row["order_id"] == order.order_id
     assert row["quantity"] == sum(item.quantity for item in order.items)
     assert row["amount_cents"] == order.total_cents + order.discount_cents
 
 
-def test_records_hold_all_rows_and_fit_into_kafka() -> None:
-    rows = as_rows(simulated())
-    records = list(ledger.encode(rows))
-    assert len(records) > 1
-    assert all(len(record) < 900_000 for record in records)
-    assert pa.concat_tables(pa.ipc.open_stream(record).read_all() for record in records) == rows
+def test_records_hold_all_rows_and_fit_into_kafka(rows: list[pa.Table]) -> None:
+    for table in rows:
+        records = list(ledger.encode(table))
+        assert len(records) > 1
+        assert all(len(record) < 900_000 for record in records)
+        assert pa.concat_tables(pa.ipc.open_stream(record).read_all() for record in records) == table
 
 
-def test_totals_are_those_of_the_events() -> None:
-    events = simulated()
-    totals = ledger.totals(as_rows(events))
+def test_totals_are_those_of_the_events_each_counted_once(chunks: list[Chunk], events: list[Event], rows: list[pa.Table]) -> None:
+    found = totals.of_rows(rows)
     orders = [event for event in events if isinstance(event, OrderPlaced)]
     paid = [event for event in events if isinstance(event, PaymentSucceeded)]
     refunded = [event for event in events if isinstance(event, PaymentRefunded)]
-    assert totals.orders == len(orders) == totals.events["orders"]["order_placed"]
-    assert totals.units == sum(item.quantity for order in orders for item in order.items)
-    assert totals.gmv_cents == sum(order.total_cents + order.discount_cents for order in orders)
-    assert totals.net_revenue_cents == sum(event.amount_cents for event in paid) - sum(event.amount_cents for event in refunded)
-    assert sum(n for types in totals.events.values() for n in types.values()) == len(events)
-    closing = {event.product_id: event.quantity_after for event in events if TOPIC_OF[type(event)].name == "stock"}
-    assert totals.closing_stock == closing
+    assert found.orders == len(orders) == found.events["orders"]["order_placed"]
+    assert found.units == sum(item.quantity for order in orders for item in order.items)
+    assert found.gmv_cents == sum(order.total_cents + order.discount_cents for order in orders)
+    assert found.payments_failed == sum(isinstance(event, PaymentFailed) for event in events)
+    assert found.net_revenue_cents == sum(event.amount_cents for event in paid) - sum(event.amount_cents for event in refunded)
+    assert sum(count for types in found.events.values() for count in types.values()) == len(events)
+    assert found.records == Counter(topic for chunk in chunks for topic in chunk.batch.topics)
+    assert found.faults[DUPLICATE] == sum(found.records.values()) - len(events)
+    changes = Counter()
+    for event in events:
+        if TOPIC_OF[type(event)].name == "stock":
+            changes[event.product_id] += event.quantity_change
+    assert found.stock_changes == changes
 
 
-def test_each_day_has_its_own_figures_and_they_add_up() -> None:
-    events = simulated()
-    totals = ledger.totals(as_rows(events))
-    assert [str(day) for day in totals.days] == ["2025-12-31", "2026-01-01"]
-    for day, figures in totals.days.items():
+def test_each_day_has_its_own_figures_and_they_add_up(events: list[Event], rows: list[pa.Table]) -> None:
+    found = totals.of_rows(rows)
+    assert list(found.days) == [date(2025, 12, 31), date(2026, 1, 1)]
+    for day, figures in found.days.items():
         assert figures.orders == sum(1 for event in events if isinstance(event, OrderPlaced) and event.event_time.date() == day)
         paid = sum(event.amount_cents for event in events if isinstance(event, PaymentSucceeded) and event.event_time.date() == day)
         assert figures.payments_succeeded_cents == paid
-    for figure in ("orders", "units", "gmv_cents", "payments_succeeded_cents", "refunds_cents", "net_revenue_cents"):
-        assert getattr(totals, figure) == sum(getattr(day, figure) for day in totals.days.values())
+    for figure in ("orders", "units", "gmv_cents", "payments_failed", "payments_succeeded_cents", "refunds_cents", "net_revenue_cents"):
+        assert getattr(found, figure) == sum(getattr(day, figure) for day in found.days.values())
+
+
+def test_figures_of_parts_add_up_to_those_of_the_whole(rows: list[pa.Table]) -> None:
+    parts = [table.slice(start, 700) for table in rows for start in range(0, table.num_rows, 700)]
+    assert totals.of_rows(parts) == totals.of_rows([pa.concat_tables(rows)]) == totals.of_rows(rows)
 
 
 def test_an_empty_ledger_has_empty_totals() -> None:
-    totals = ledger.totals(ledger.SCHEMA.empty_table())
-    assert (totals.orders, totals.events, totals.days, totals.closing_stock) == (0, {}, {}, {})
+    assert totals.of_rows([ledger.SCHEMA.empty_table()]) == totals.of_rows([]) == Totals()
+
+
+def test_a_runs_totals_are_those_of_its_rows_and_demand() -> None:
+    run = a_run(sessions=1000, faults=Faults(duplicate=0.1, malformed=0.1))
+    chunks = simulated.chunks(run, per_chunk=100)
+    expected = totals.of_rows(chunk.batch.told for chunk in chunks)
+    for chunk in chunks:
+        expected.add(totals.of_demand(chunk.demand))
+    assert run.totals == expected
+    demand = pa.concat_tables(ledger.demand_rows("run", chunk.demand) for chunk in chunks)
+    assert sum(demand["wanted"].to_pylist()) == sum(each.wanted for each in run.totals.demand.values())
+    assert all(NEW_YEAR <= hour.timestamp() * 1000 < NEW_YEAR + DAY and hour.minute == 0 for hour in demand["hour"].to_pylist())
+
+
+def test_demand_is_what_was_put_in_carts_and_what_was_not_there() -> None:
+    run = a_run(sessions=3000)
+    added: Counter[str] = Counter()
+    for event in simulated.events(run):
+        if type(event).__name__ == "CartItemAdded":
+            added[event.product_id] += event.quantity
+    for product_id, demand in run.totals.demand.items():
+        assert demand.wanted - demand.unmet == added[product_id]
+        assert 0 <= demand.lost <= demand.unmet
+    assert sum(demand.lost for demand in run.totals.demand.values()) > 0
+
+
+def test_stock_outs_are_told_with_start_and_end_over_all_runs() -> None:
+    state = State()
+    first, second = a_run("first", sessions=3000), a_run("second", sessions=300, start=NEW_YEAR + DAY, days=12)
+    events = simulated.events(first, state) + simulated.events(second, state)
+    expected: dict[str, list[list[int | None]]] = {}
+    for event in events:
+        if TOPIC_OF[type(event)].name == "stock":
+            at, outs = round(event.event_time.timestamp() * 1000), expected.setdefault(event.product_id, [])
+            if event.quantity_after == 0:
+                outs.append([at, None])
+            elif outs and outs[-1][1] is None:
+                outs[-1][1] = at
+    found = accounts.total([first, second]).stock_outs
+    assert {(out.product_id, out.start, out.end) for out in found} == {
+        (product_id, *out) for product_id, outs in expected.items() for out in outs
+    }
+    assert [out.start for out in found] == sorted(out.start for out in found)
+    carried_over = {(out.product_id, out.start) for out in first.stock_outs if out.end is None}
+    assert carried_over & {(out.product_id, out.start) for out in second.stock_outs if out.end is not None}
+
+
+def test_the_account_of_some_runs_is_theirs_together() -> None:
+    runs = [Run(name, a_run().asked, 1, 0, 1, totals=Totals(orders=1, records={"views": 2})) for name in "ab"]
+    runs[1].stock_outs = [StockOut("p", 3)]
+    account = accounts.total(runs)
+    assert (account.totals.orders, account.totals.records, account.stock_outs) == (2, {"views": 4}, [StockOut("p", 3)])

@@ -8,73 +8,70 @@ from pathlib import Path
 
 import pytest
 
-from shopnow.events import TOPIC_OF, Event, OrderPlaced, PaymentFailed, PaymentSucceeded, StockRestocked, encode, key
-from shopnow.traffic import simulation
+import simulated
+from shopnow.events import TOPIC_OF, Event, OrderPlaced, PaymentSucceeded, ProductViewed, StockRestocked, encode, key
 from shopnow.traffic.arrivals import DAY
 from shopnow.traffic.catalogue import CATALOGUE
 from shopnow.traffic.journal import moment
-from shopnow.traffic.simulation import simulate
-from shopnow.traffic.state import Run, State, from_records
+from shopnow.traffic.params import Faults
+from shopnow.traffic.simulation import Chunk, Simulation, simulate
+from shopnow.traffic.state import Record, State, from_records
+from simulated import NEW_YEAR, a_run
 
-MIDNIGHT = 1_767_225_600_000  # 2026-01-01, UTC
 LOW = 5
+TROUBLE = Faults(late=0.05, duplicate=0.1, out_of_order=0.05, malformed=0.02, schema_v1=0.3, clock_skew_seconds=2)
 
 
-def a_run(run_id: str = "run", sessions: int = 300, seed: int = 1, rate: float = 0.1, start: int = MIDNIGHT, days: float = 1) -> Run:
-    return Run(run_id, sessions, seed, rate, start, start + int(days * DAY))
+def sent(chunks: list[Chunk]) -> list[tuple[str, str, bytes]]:
+    return [record for chunk in chunks for record in zip(chunk.batch.topics, chunk.batch.keys, chunk.batch.values, strict=True)]
 
 
-def events_of(run: Run, state: State | None = None, per_chunk: int = 1000) -> list[Event]:
-    return [event for chunk in simulate(state or State(), run, per_chunk) for event in chunk.events]
-
-
-def digest(payloads: list[bytes]) -> str:
-    return hashlib.sha256(b"\n".join(payloads)).hexdigest()
-
-
-def payloads(events: list[Event]) -> list[bytes]:
-    return [encode(event) for event in events]
+def digest(records: list[tuple[str, str, bytes]]) -> str:
+    return hashlib.sha256(repr(records).encode()).hexdigest()
 
 
 @pytest.fixture(scope="module")
 def day() -> list[Event]:
     """A day of 3000 sessions."""
-    return events_of(a_run(sessions=3000))
+    return simulated.events(a_run(sessions=3000))
 
 
 def of(kind: type, events: list[Event]) -> list:
     return [event for event in events if isinstance(event, kind)]
 
 
-def test_same_seed_parameters_and_state_give_the_same_bytes() -> None:
-    assert payloads(events_of(a_run())) == payloads(events_of(a_run()))
-
-
 def test_another_process_gives_the_same_bytes() -> None:
-    code = "import test_simulation as t; print(t.digest(t.payloads(t.events_of(t.a_run()))))"
-    path = os.pathsep.join([str(Path(__file__).parent), str(Path(simulation.__file__).parents[2])])
+    code = "import test_simulation as t; print(t.digest(t.sent(t.simulated.chunks(t.a_run(faults=t.TROUBLE)))))"
+    tests = Path(simulated.__file__).parent
+    path = os.pathsep.join(map(str, (Path(__file__).parent, tests, tests.parent / "include")))
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": hash_seed}
         other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        assert other.stdout.strip() == digest(payloads(events_of(a_run())))
+        assert other.stdout.strip() == digest(sent(simulated.chunks(a_run(faults=TROUBLE))))
 
 
 def test_another_seed_gives_other_events() -> None:
-    assert not set(payloads(events_of(a_run(seed=1)))) & set(payloads(events_of(a_run(seed=2))))
+    one, other = ({value for _, _, value in sent(simulated.chunks(a_run(seed=seed)))} for seed in (1, 2))
+    assert not one & other
 
 
+@pytest.mark.parametrize("faults", [Faults(), TROUBLE], ids=["sound", "faulty"])
 @pytest.mark.parametrize("per_chunk", [1, 7, 50])
-def test_a_run_taken_up_again_after_every_chunk_is_the_same_run(per_chunk: int) -> None:
-    records: list[tuple[bytes, bytes | None]] = []
-    events: list[Event] = []
-    run = a_run(sessions=120)
-    while run.done < run.sessions:
+def test_a_run_taken_up_again_after_every_chunk_is_the_same_run(per_chunk: int, faults: Faults) -> None:
+    records: list[Record] = []
+    parts: list[Chunk] = []
+    run = a_run(sessions=120, faults=faults, days=3)
+    while not run.finished:
         state = from_records(records)  # all that is left after a kill is what was written to Kafka
         run = state.runs.get(run.run_id, run)
-        chunk = next(simulate(state, run, per_chunk))
-        events += chunk.events
-        records += chunk.state
-    assert payloads(events) == payloads(events_of(a_run(sessions=120)))
+        parts.append(next(simulate(state, run, per_chunk)))
+        records += parts[-1].state
+    whole, left = a_run(sessions=120, faults=faults, days=3), State()
+    assert sent(parts) == sent(simulated.chunks(whole, left))
+    assert whole == run
+    state = from_records(records)
+    assert (state.shop, state.orders) == (left.shop, left.orders)
+    assert sorted(state.held, key=repr) == sorted(left.held, key=repr)
 
 
 def test_every_event_is_valid_and_keyed_as_defined(day: list[Event]) -> None:
@@ -90,15 +87,15 @@ def test_all_event_types_occur(day: list[Event]) -> None:
 
 def test_event_ids_are_unique_within_and_between_runs() -> None:
     state = State()
-    both = events_of(a_run("first"), state) + events_of(a_run("second", start=MIDNIGHT + DAY), state)
+    both = simulated.events(a_run("first"), state) + simulated.events(a_run("second", start=NEW_YEAR + DAY), state)
     assert len({event.event_id for event in both}) == len(both)
     assert {event.event_id[14] for event in both} == {"7"}
 
 
 def test_everything_happens_within_the_window(day: list[Event]) -> None:
     times = [event.event_time for event in day]
-    assert moment(MIDNIGHT) <= min(times)
-    assert max(times) <= moment(MIDNIGHT + DAY)
+    assert moment(NEW_YEAR) <= min(times)
+    assert max(times) <= moment(NEW_YEAR + DAY)
 
 
 def test_the_stock_of_each_product_adds_up_and_is_never_negative(day: list[Event]) -> None:
@@ -144,21 +141,10 @@ def test_what_happens_to_an_order_comes_after_it(day: list[Event]) -> None:
             assert event.event_time > placed[event.order_id]
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.1, 0.5, 1.0])
-def test_payments_fail_at_the_given_rate(rate: float) -> None:
-    events = events_of(a_run(sessions=3000, rate=rate))
-    failed, succeeded = len(of(PaymentFailed, events)), len(of(PaymentSucceeded, events))
-    assert failed / (failed + succeeded) == pytest.approx(rate, abs=0.05 if 0 < rate < 1 else 0)
-
-
-def test_a_failed_payment_is_often_tried_again_and_never_a_third_time(day: list[Event]) -> None:
-    assert Counter(event.attempt for event in of(PaymentFailed, day) + of(PaymentSucceeded, day)).keys() == {1, 2}
-
-
 @pytest.mark.parametrize("seed", range(20))
 def test_a_few_hundred_sessions_end_with_a_product_sold_out_and_one_running_low(seed: int) -> None:
     state = State()
-    events_of(a_run(seed=seed), state)
+    simulated.events(a_run(seed=seed), state)
     assert state.shop
     quantities = [shelf.quantity for shelf in state.shop.shelves.values()]
     assert 0 in quantities
@@ -171,28 +157,48 @@ def test_suppliers_come_during_the_day(day: list[Event]) -> None:
 
 def test_orders_under_way_are_delivered_by_the_next_run() -> None:
     state = State()
-    events_of(a_run("first"), state)
+    simulated.events(a_run("first"), state)
     open_orders = set(state.orders)
     assert open_orders
-    later = events_of(a_run("second", start=MIDNIGHT + DAY), state)
+    later = simulated.events(a_run("second", start=NEW_YEAR + DAY, days=4), state)
     touched = {event.order_id for event in later if TOPIC_OF[type(event)].name in {"deliveries", "orders", "payments"}}
     assert open_orders <= touched
     assert not open_orders & set(state.orders)
 
 
-def test_evenings_are_busier_than_nights(day: list[Event]) -> None:
-    hours = Counter(order.event_time.hour for order in of(OrderPlaced, day))
-    assert hours[20] > 3 * hours[3]
-
-
 def test_a_run_taken_up_after_another_one_does_not_turn_back_the_clock() -> None:
     state = State()
-    first, second = a_run("first", sessions=100), a_run("second", sessions=100, start=MIDNIGHT + 1)
+    first, second = a_run("first", sessions=100), a_run("second", sessions=100, start=NEW_YEAR + 1)
     next(simulate(state, first, 50))
-    events_of(second, state)
+    simulated.events(second, state)
     assert state.shop
     clock = state.shop.clock
-    rest = events_of(first, state)
+    rest = simulated.decoded(simulate(state, first, 50))
     stock = [event for event in rest if TOPIC_OF[type(event)].name == "stock"]
     assert stock
     assert min(event.event_time for event in stock) >= moment(clock)
+
+
+def test_what_is_sold_out_is_not_sold_until_the_supplier_has_come(day: list[Event]) -> None:
+    left: dict[str, int] = {}
+    for event in day:
+        if TOPIC_OF[type(event)].name == "stock":
+            left[event.product_id] = event.quantity_after
+        elif type(event).__name__ == "CartItemAdded":
+            assert left[event.product_id] >= event.quantity
+
+
+def test_bots_look_and_never_buy() -> None:
+    events = simulated.events(a_run(sessions=400, scenario="bot_traffic", days=1))
+    bots = {event.session_id for event in of(ProductViewed, events) if event.customer_id.startswith("bot-")}
+    assert len(bots) > 100
+    assert not any(getattr(event, "session_id", None) in bots for event in events if not isinstance(event, ProductViewed))
+
+
+@pytest.mark.parametrize(("until", "hours"), [(0.25, 6), (0.5, 12)])
+def test_a_chunk_until_a_time_has_what_happened_until_then(until: float, hours: int) -> None:
+    run = a_run(sessions=300)
+    chunk = Simulation(State(), run).advance(1000, until=NEW_YEAR + int(until * DAY))
+    assert not run.finished
+    times = [event.event_time for event in simulated.decoded([chunk])]
+    assert moment(NEW_YEAR + (hours - 1) * DAY // 24) < max(times) <= moment(NEW_YEAR + hours * DAY // 24)

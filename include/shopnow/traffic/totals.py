@@ -1,0 +1,135 @@
+"""The truth in figures, worked out from rows of the ledger and from nothing else; figures of parts add up to those of the whole."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shopnow.events import TOPIC_OF
+
+DUPLICATE = "duplicate"
+
+
+class Figures(msgspec.Struct, kw_only=True):
+    """Orders by order date, everything else by its own; amounts are cents."""
+
+    orders: int = 0
+    units: int = 0
+    gmv_cents: int = 0
+    payments_failed: int = 0
+    payments_succeeded_cents: int = 0
+    refunds_cents: int = 0
+
+    @property
+    def net_revenue_cents(self) -> int:
+        return self.payments_succeeded_cents - self.refunds_cents
+
+    def add(self, other: "Figures") -> None:
+        for name in Figures.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+class Demand(msgspec.Struct):
+    """Pieces of a product: wanted in a cart, of those not on the shelf, and of those that would have been paid for."""
+
+    wanted: int = 0
+    unmet: int = 0
+    lost: int = 0
+
+
+class Totals(Figures, kw_only=True):
+    """Of some rows of the ledger. An event counts once, whatever was sent of it; dates are UTC, by the event's time as sent."""
+
+    records: dict[str, int] = {}
+    """What was sent, by topic."""
+    events: dict[str, dict[str, int]] = {}
+    """What happened, by topic and event type."""
+    faults: dict[str, int] = {}
+    """Records that something is wrong with on purpose, by what."""
+    days: dict[date, Figures] = {}
+    stock_changes: dict[str, int] = {}
+    """By product id: everything put on the shelf less everything taken off it; over the life of the shop, what is left."""
+    demand: dict[str, Demand] = {}
+    """By product id."""
+
+    def add(self, other: Figures) -> None:
+        super().add(other)
+        if not isinstance(other, Totals):
+            return
+        _add_counts(self.records, other.records)
+        _add_counts(self.faults, other.faults)
+        _add_counts(self.stock_changes, other.stock_changes)
+        for topic, types in other.events.items():
+            _add_counts(self.events.setdefault(topic, {}), types)
+        for day, figures in other.days.items():
+            self.days.setdefault(day, Figures()).add(figures)
+        for product_id, asked in other.demand.items():
+            mine = self.demand.setdefault(product_id, Demand())
+            mine.wanted, mine.unmet, mine.lost = mine.wanted + asked.wanted, mine.unmet + asked.unmet, mine.lost + asked.lost
+
+
+def of_rows(tables: Iterable[pa.Table]) -> Totals:
+    """The figures that follow from these tables of ledger rows, taken together."""
+    totals = Totals()
+    for table in tables:
+        totals.add(_of_table(table))
+    return totals
+
+
+def of_demand(demand: Mapping[tuple[int, str], Demand]) -> Totals:
+    """The figures that follow from demand by hour and product id."""
+    totals = Totals()
+    for (_, product_id), asked in demand.items():
+        totals.add(Totals(demand={product_id: asked}))
+    return totals
+
+
+_AMOUNTS = {"payment_succeeded": "payments_succeeded_cents", "payment_refunded": "refunds_cents"}
+
+
+def _of_table(table: pa.Table) -> Totals:
+    totals = Totals()
+    groups = table.select(["event_type", "fault", "quantity", "amount_cents"]).append_column(
+        "date", pc.cast(table["event_time"], pa.date32())
+    )
+    sums = groups.group_by(["event_type", "fault", "date"]).aggregate([([], "count_all"), ("quantity", "sum"), ("amount_cents", "sum")])
+    for row in sums.sort_by("date").to_pylist():
+        type_, fault, count = row["event_type"], row["fault"], row["count_all"]
+        _add_counts(totals.records, {_TOPIC_OF[type_]: count})
+        if fault:
+            _add_counts(totals.faults, {fault: count})
+        if fault == DUPLICATE:
+            continue
+        _add_counts(totals.events.setdefault(_TOPIC_OF[type_], {}), {type_: count})
+        figures = _figures(type_, count, row["quantity_sum"], row["amount_cents_sum"])
+        if figures:
+            totals.days.setdefault(row["date"], Figures()).add(figures)
+            Figures.add(totals, figures)
+    stock = table.select(["product_id", "fault", "quantity"]).filter(pc.is_valid(table["product_id"]))
+    for row in stock.group_by(["product_id", "fault"]).aggregate([("quantity", "sum")]).sort_by("product_id").to_pylist():
+        if row["fault"] != DUPLICATE:
+            _add_counts(totals.stock_changes, {row["product_id"]: row["quantity_sum"]})
+    return totals
+
+
+_TOPIC_OF = {type_.__struct_config__.tag: topic.name for type_, topic in TOPIC_OF.items()}
+
+
+def _figures(type_: str, count: int, quantity: int, amount: int) -> Figures | None:
+    match type_:
+        case "order_placed":
+            return Figures(orders=count, units=quantity, gmv_cents=amount)
+        case "payment_failed":
+            return Figures(payments_failed=count)
+        case "payment_succeeded":
+            return Figures(payments_succeeded_cents=amount)
+        case "payment_refunded":
+            return Figures(refunds_cents=amount)
+    return None
+
+
+def _add_counts(counts: dict[str, int], more: dict[str, int]) -> None:
+    for name, count in more.items():
+        counts[name] = counts.get(name, 0) + count

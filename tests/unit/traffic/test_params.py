@@ -1,0 +1,152 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from shopnow.errors import UserError
+from shopnow.traffic import form
+from shopnow.traffic.generate import begin, chunks
+from shopnow.traffic.journal import moment
+from shopnow.traffic.params import LIGHT_SESSIONS, LIMITS, Asked, Faults, ask, period
+from shopnow.traffic.state import Run, Shop, State
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+NOON_MS = int(NOON.timestamp() * 1000)
+HOUR = timedelta(hours=1)
+HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"sessions": 0}, "sessions 0: give a whole number from 1 to 10000000"),
+        ({"sessions": 10_000_001}, "sessions 10000001"),
+        ({"sessions": 1.5}, "whole number"),
+        ({"sessions": "10"}, "whole number"),
+        ({"sessions": True}, "whole number"),
+        ({"sessions": 5, "sessions_per_day": 5}, "give one of them"),
+        ({"sessions_per_day": 0}, "sessions_per_day 0"),
+        ({"seed": -1}, "seed -1"),
+        ({"seed": "abc"}, "seed 'abc'"),
+        ({"scenario": "rush"}, "scenario 'rush': give one of"),
+        ({"pace": "slow"}, "pace 'slow'"),
+        ({"hours": 0}, "hours 0"),
+        ({"hours": float("nan")}, "hours nan"),
+        ({"start": NOON.replace(tzinfo=None)}, "time zone"),
+        ({"start": NOON.replace(year=1969)}, "1971"),
+        ({"start": NOON, "end": NOON}, "not before the end"),
+        ({"start": NOON, "end": NOON + HOUR, "hours": 1}, "two of them"),
+        ({"start": NOON, "end": NOON + 9000 * HOUR}, "more than a year"),
+        ({"pace": "real time", "start": NOON}, "leave start and end empty"),
+        ({"pace": "real time", "hours": 1}, "real time.*0.5"),
+        ({"faults": Faults(late=0.51)}, "late 0.51"),
+        ({"faults": Faults(malformed=0.3)}, "malformed 0.3"),
+        ({"faults": Faults(late=0.5, duplicate=0.5, out_of_order=0.1)}, "at most 1 together"),
+        ({"faults": Faults(clock_skew_seconds=-1)}, "clock_skew_seconds -1"),
+    ],
+)
+def test_wrong_parameters_are_named_in_one_line(wrong: dict[str, Any], says: str) -> None:
+    with pytest.raises(UserError, match=says) as error:
+        ask(**wrong)
+    assert "\n" not in str(error.value)
+
+
+def test_the_form_as_it_is_asks_for_a_light_run_of_a_normal_day() -> None:
+    empty = {name: field["default"] for name, field in form.fields().items()}
+    given = form.read(empty, "run")
+    assert ask(**given) == Asked(seed=given["seed"])
+    assert form.read(empty, "run")["seed"] != form.read(empty, "other")["seed"]
+    assert begin(State(), "run", ask(**given)).sessions == LIGHT_SESSIONS
+
+
+def test_a_form_that_was_filled_in_is_what_is_asked_for() -> None:
+    filled = {"scenario": "flash_sale", "seed": 0, "start": "2026-01-01T12:00:00Z", "hours": 3, "late": 0.1, "clock_skew_seconds": 5}
+    assert ask(**form.read(filled, "run")) == Asked(
+        scenario="flash_sale", seed=0, start=NOON_MS, hours=3, faults=Faults(late=0.1, clock_skew_seconds=5)
+    )
+    with pytest.raises(UserError, match="start 'noon'"):
+        form.read({**filled, "start": "noon"}, "run")
+
+
+def test_the_form_has_every_limit() -> None:
+    fields = form.fields()
+    for name, limit in LIMITS.items():
+        assert (fields[name]["minimum"], fields[name]["maximum"]) == limit[:2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "clock", "expected"),
+    [
+        ({}, None, (-24, 0)),
+        ({}, -0.1, (-0.1, 0)),
+        ({}, -72, (-24, 0)),
+        ({}, 5, (5, 5 + 1 / 3600)),
+        ({"hours": 168}, None, (-168, 0)),
+        ({"hours": 2}, -3, (-2, 0)),
+        ({"start": 1}, None, (1, 1 + 1 / 3600)),
+        ({"start": -9, "hours": 4}, -10, (-9, -5)),
+        ({"end": -1, "hours": 4}, None, (-5, -1)),
+        ({"end": -1}, None, (-25, -1)),
+        ({"start": -9, "end": -1}, -9, (-9, -1)),
+        ({"pace": "real time"}, -3, (0, 1 / 6)),
+        ({"pace": "real time", "hours": 0.5}, None, (0, 0.5)),
+    ],
+)
+def test_the_period_follows_from_what_is_asked_and_from_the_shops_clock(
+    asked: dict[str, Any], clock: float | None, expected: tuple[float, float]
+) -> None:
+    """All in hours from now."""
+    times = {name: NOON_MS + asked[name] * HOUR_MS for name in ("start", "end") if name in asked}
+    found = period(Asked(**{**asked, **times}), None if clock is None else NOON_MS + int(clock * HOUR_MS), NOON_MS)
+    assert found == tuple(NOON_MS + int(hours * HOUR_MS) for hours in expected)
+
+
+@pytest.mark.parametrize("asked", [{"start": -2}, {"end": -1}, {"hours": 168}, {"start": -3, "hours": 5}])
+def test_the_past_cannot_be_simulated_twice(asked: dict[str, float]) -> None:
+    times = {name: NOON_MS + int(hours * HOUR_MS) if name != "hours" else hours for name, hours in asked.items()}
+    with pytest.raises(UserError, match="up to 2026-01-01T12:00:00"):
+        period(Asked(**times), NOON_MS, NOON_MS)  # type: ignore[arg-type]
+
+
+def test_real_time_does_not_wait_for_a_shop_that_is_ahead() -> None:
+    with pytest.raises(UserError, match="ahead of ours, at 2026-01-01T13:00:00"):
+        period(Asked(pace="real time"), NOON_MS + HOUR_MS, NOON_MS)
+
+
+def test_in_real_time_nothing_comes_before_it_has_happened() -> None:
+    run = begin(State(), "run", ask(sessions=50, pace="real time", hours=0.001))
+    came = [(datetime.now(UTC), chunk.batch.told["event_time"].to_pylist()) for chunk in chunks(State(), run, 1000)]
+    assert len(came) >= 3
+    assert all(time <= at for at, times in came for time in times)
+    assert all(at - time < timedelta(seconds=60) for at, times in came for time in times)
+    assert run.done == 50
+    assert datetime.now(UTC) >= moment(run.end)
+
+
+def test_sessions_a_day_are_multiplied_by_the_period_and_the_scenario() -> None:
+    week = {"start": NOON, "end": NOON + 168 * HOUR, "sessions_per_day": 1000}
+    normal = begin(State(), "run", ask(**week)).sessions
+    assert normal == pytest.approx(7000, rel=0.02)
+    assert begin(State(), "run", ask(**week, scenario="slow_week")).sessions == pytest.approx(0.45 * normal, rel=0.001)
+    with pytest.raises(UserError, match="sessions_per_day 1000000: that makes 4"):
+        begin(State(), "run", ask(start=NOON, end=NOON + 366 * 24 * HOUR, sessions_per_day=1_000_000))
+
+
+def left_half_done(asked: Asked) -> State:
+    return State(Shop(opened=5, clock=7), {"run": Run("run", asked, 10, 5, 9, done=4)})
+
+
+def test_a_run_is_taken_up_where_it_was_left() -> None:
+    state = left_half_done(ask(sessions=10, seed=1))
+    assert begin(state, "run", ask(sessions=10, seed=1)) is state.runs["run"]
+
+
+def test_microseconds_of_its_start_do_not_keep_a_run_from_being_taken_up() -> None:
+    asked = {"start": NOON + timedelta(microseconds=123_456), "end": NOON + timedelta(hours=1, microseconds=7)}
+    assert begin(left_half_done(ask(**asked)), "run", ask(**asked)).done == 4
+    assert moment(ask(**asked).start or 0) == NOON + timedelta(milliseconds=123)
+
+
+def test_a_run_is_not_taken_up_with_other_parameters() -> None:
+    with pytest.raises(UserError, match=r"run run began with scenario normal_day, sessions 10, seed 2, .*late 0.1"):
+        begin(left_half_done(ask(sessions=10, seed=2, faults=Faults(late=0.1))), "run", ask(sessions=10, seed=1))

@@ -1,0 +1,70 @@
+"""The bytes put together by hand are those of the one definition."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import simulated
+from shopnow.events import TOPIC_OF, Event, OrderItem, encode, key
+from shopnow.traffic.journal import moment, uuid7
+from shopnow.traffic.params import Faults
+from shopnow.traffic.payloads import escape, tails, template
+
+WORDS = st.integers(0, 2**64 - 1)
+TIMES = st.integers(0, 4_102_444_800_000)
+TEXT = '1 % of "é", \\ and \n \u2028 \x7f'
+
+
+@given(st.lists(st.tuples(TIMES, WORDS, WORDS, st.sampled_from([1, 2])), max_size=5))
+def test_tails_hold_the_time_the_version_and_a_uuid7(events: list[tuple[int, int, int, int]]) -> None:
+    columns = np.array(events, dtype=np.uint64).reshape(-1, 4)
+    made = tails(columns[:, 0].astype(np.int64), columns[:, 1:3], columns[:, 3])
+    assert len(made.texts) == len(events)
+    for nth, (at, one, other, version) in enumerate(events):
+        id_ = uuid7(at, f"{one & 0xFFF:03x}{other >> 60 & 3:x}{other & 2**60 - 1:015x}")
+        time = moment(at).isoformat(timespec="milliseconds" if at % 1000 else "seconds").replace("+00:00", "Z")
+        assert made.texts[nth].decode() == f'"event_id":"{id_}","event_time":"{time}","schema_version":{version}}}'
+        assert made.ids[36 * nth : 36 * nth + 36].decode() == id_
+
+
+@pytest.mark.parametrize("kind", TOPIC_OF)
+def test_a_template_filled_in_at_once_or_later_is_the_definitions_own_json(kind: type[Event]) -> None:
+    values = {field.name: some(field) for field in msgspec.structs.fields(kind)}
+    event = kind(**values)
+    common = {name: values.pop(name) for name in ("event_id", "event_time", "schema_version")}
+    tail = msgspec.json.encode(common).decode()[1:]
+    later = [f'"coupon":"{escape(TEXT)}",' if name == "coupon" else in_json(value) for name, value in values.items()]
+    for body in (template(kind, **values) % (), template(kind) % tuple(later)):
+        assert (body + tail).encode() == encode(event)
+
+
+def some(field: Any) -> Any:
+    """A value for that field that has to be escaped, if such a value is allowed."""
+    if field.name in {"event_time", "promised_at"}:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+    fixed = {"event_id": "0" * 36, "schema_version": 2, "items": [OrderItem(**item) for item in ITEMS], "currency": "EUR", "country": "FR"}
+    fixed |= {"method": "card", "progress": 0.5}
+    numbers = ("_cents", "quantity", "quantity_change", "quantity_after", "attempt")
+    return fixed.get(field.name, 7 if field.name.endswith(numbers) else TEXT)
+
+
+ITEMS = [{"product_id": TEXT, "product_name": TEXT, "category": TEXT, "quantity": 1, "unit_price_cents": 5}]
+
+
+def in_json(value: Any) -> str:
+    return msgspec.json.encode(value).decode().strip('"')
+
+
+def test_what_is_sent_is_what_encoding_the_event_gives() -> None:
+    run = simulated.a_run(sessions=1500, faults=Faults(schema_v1=0.5, clock_skew_seconds=7))
+    chunks = simulated.chunks(run)
+    sent = [value for chunk in chunks for value in chunk.batch.values]
+    keys = [each for chunk in chunks for each in chunk.batch.keys]
+    for event, value, record_key in zip(simulated.decoded(chunks), sent, keys, strict=True):
+        assert encode(event) == value
+        assert key(event) == record_key.encode()
