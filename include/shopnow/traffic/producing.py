@@ -1,25 +1,13 @@
-"""A Kafka producer whose records are committed together or not at all."""
+"""The simulated shop's producer."""
 
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
-
-from shopnow.broker import client, topics
+from shopnow.broker import transactions
 from shopnow.broker.client import Conf
-from shopnow.errors import UserError
 from shopnow.traffic.records import PRODUCER_HEADER
 
 TRANSACTIONAL_ID = "shopnow-traffic"
 
-PATIENCE_SECONDS = 30.0
 
-_HEADERS = [PRODUCER_HEADER]
-_FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
-
-
-class TransactionalProducer:
+class TransactionalProducer(transactions.TransactionalProducer):
     """The generator's producer. There is one at a time: creating it ends the transactions of any earlier one for good.
 
     Raises:
@@ -27,107 +15,4 @@ class TransactionalProducer:
     """
 
     def __init__(self, conf: Conf) -> None:
-        self._conf = conf
-        self._reached: dict[tuple[str, int], int] = {}
-        self._delivered: list[Message] = []
-        self._failed: list[KafkaError] = []
-        self._producer = Producer(
-            {
-                "linger.ms": 5,
-                "compression.type": "lz4",
-                "batch.size": 1_000_000,
-                "queue.buffering.max.messages": 1_000_000,
-                # As Java clients place keys, so that anyone's records of an order go to the same partition.
-                "partitioner": "murmur2_random",
-                "log_level": 2,
-                **conf,
-                "transactional.id": TRANSACTIONAL_ID,
-                "on_delivery": self._note,
-            }
-        )
-        try:
-            self._producer.init_transactions(PATIENCE_SECONDS)
-        except KafkaException as error:
-            raise client.failure(conf, error) from error
-
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Commits what is sent inside, or, if anything goes wrong, aborts it.
-
-        Raises:
-            UserError: another generator has taken over.
-            KafkaException: the broker failed; whether the commit was made shows in the state topic.
-        """
-        try:
-            self._producer.begin_transaction()
-            yield
-            self.acknowledged()
-            self._commit()
-        except BaseException as error:
-            trouble = error.args[0] if isinstance(error, KafkaException) else None
-            if trouble and trouble.code() in _FENCED:
-                raise UserError("another generate_traffic has taken over; when it is done, run this one again and it goes on") from error
-            if not (trouble and trouble.fatal()):
-                self._abort()
-            raise
-
-    def send(self, topic: str, key: bytes, value: bytes | None) -> None:
-        while True:
-            try:
-                return self._producer.produce(topic, value, key, headers=_HEADERS)
-            except BufferError:  # the local queue is full: let some of it go out
-                self._producer.poll(1)
-
-    def acknowledged(self) -> list[Message]:
-        """The messages sent since the last call, each with the partition and offset it has; waits for them all.
-
-        Raises:
-            KafkaException: one was not accepted.
-        """
-        while len(self._producer):
-            self._producer.poll(1)  # not flush, which cannot raise the fatal error it may meet
-        delivered, self._delivered = self._delivered, []
-        failed, self._failed = self._failed, []
-        if failed:
-            raise KafkaException(failed[0])
-        self._reached.update({(message.topic(), message.partition()): message.offset() for message in delivered})
-        return delivered
-
-    def wait_until_visible(self) -> None:
-        """Return when whoever reads committed records sees all that were sent.
-
-        A commit is final as soon as the broker has noted it, but the readers of each partition learn of it a little later.
-
-        Raises:
-            UserError: they still do not after half a minute.
-        """
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        names = {topic for topic, _ in self._reached}
-        while True:
-            states = topics.describe(self._conf, names)
-            hidden = [topic for (topic, partition), offset in self._reached.items() if states[topic].partitions[partition][1] <= offset]
-            if not hidden:
-                return
-            if time.monotonic() > deadline:
-                raise client.unanswered(self._conf, f"records committed to {hidden[0]} do not become visible")
-            time.sleep(0.02)
-
-    def _note(self, error: KafkaError | None, message: Message) -> None:
-        if error:
-            self._failed.append(error)
-        else:
-            self._delivered.append(message)
-
-    def _abort(self) -> None:
-        # Where this fails, the broker aborts by itself: when the transaction's time is up or the next generator starts.
-        with suppress(KafkaException):
-            self._producer.flush(PATIENCE_SECONDS)  # reports have to be served before
-            self._producer.abort_transaction(PATIENCE_SECONDS)
-
-    def _commit(self) -> None:
-        for attempts_left in (2, 1, 0):
-            try:
-                return self._producer.commit_transaction(PATIENCE_SECONDS)
-            except KafkaException as error:
-                if not (error.args[0].retriable() and attempts_left):
-                    raise
+        super().__init__(conf, TRANSACTIONAL_ID, PRODUCER_HEADER, who="generate_traffic")
