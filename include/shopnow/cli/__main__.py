@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from shopnow.cli import checks, forgetting, pipeline, quarantine, sending, stack
+from shopnow.cli import checks, forgetting, pipeline, quarantine, sending, showing, stack
 from shopnow.cli.chaos import chaos
 from shopnow.cli.demo import demo
 from shopnow.cli.output import complain
@@ -18,7 +18,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, stack.up, stack.down, stack.status, pipeline.topics, sending.send, pipeline.verify, forgetting.forget, chaos):
+for command in (
+    demo,
+    stack.up,
+    stack.down,
+    stack.status,
+    pipeline.topics,
+    sending.send,
+    showing.show,
+    pipeline.verify,
+    forgetting.forget,
+    chaos,
+):
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
 # What follows `test` is pytest's.

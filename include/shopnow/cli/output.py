@@ -30,6 +30,12 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     show(printing.table(title, columns, rows))
 
 
+def fits(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
+    """Whether a table of these is no wider than what it is printed to."""
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    return sum(widths) + 3 * len(widths) + 1 <= _out.width
+
+
 def show(*tables: Table) -> None:
     for table in tables:
         _out.print(table)
