@@ -21,6 +21,7 @@ times are RFC 3339 with a zone, given in UTC with milliseconds. Types are strict
 not listed are kept in raw and otherwise passed over. Of events with the same `event_id` the lake keeps one.
 
 To send some: `./shopnow send FILE`, or the DAG `send_events`; there `event_id`, `event_time` and `schema_version` may be left out.
+What is sent to `stock` is recorded, but puts nothing on the simulated shop's shelves; [delivery notes](restock.md) do.
 """
 
 

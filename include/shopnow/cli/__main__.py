@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from shopnow.cli import checks, forgetting, pipeline, quarantine, sending, showing, stack
+from shopnow.cli import checks, forgetting, pipeline, quarantine, restocking, sending, showing, stack
 from shopnow.cli.chaos import chaos
 from shopnow.cli.demo import demo
 from shopnow.cli.output import complain
@@ -25,6 +25,7 @@ for command in (
     stack.status,
     pipeline.topics,
     sending.send,
+    restocking.restock,
     showing.show,
     pipeline.verify,
     forgetting.forget,

@@ -81,7 +81,7 @@ def generate(
     already_done = run.done == run.sessions
     for chunk in simulate(state, run, sessions_per_transaction):
         with producer.transaction():
-            _send(producer, chunk, run_id, topic_ids)
+            send(producer, chunk, run_id, topic_ids)
         reach("traffic:committed")
         log.info("%d of %d sessions, %d events", run.done, run.sessions, sum(run.events.values()))
         if progress:
@@ -154,7 +154,8 @@ def begin(
     return Run(run_id, sessions, seed, payment_failure_rate, first, last)
 
 
-def _send(producer: TransactionalProducer, chunk: Chunk, run_id: str, topic_ids: Mapping[str, str]) -> None:
+def send(producer: TransactionalProducer, chunk: Chunk, run_id: str, topic_ids: Mapping[str, str]) -> None:
+    """The chunk, inside a transaction."""
     reach("traffic:begun")
     events = {encode(event): event for event in chunk.events}
     for value, event in events.items():

@@ -20,6 +20,7 @@ INVENTORY = {
     "generate_traffic",
     "land_events",
     "rebuild_day",
+    "receive_restock",
     "replay_quarantine",
     "send_events",
     "watch_stock",
@@ -69,6 +70,7 @@ def test_chained_by_assets(dagbag):
 
     assert outlets("generate_traffic", "simulate") == {TRAFFIC.name}
     assert outlets("send_events", "send") == {TRAFFIC.name}
+    assert outlets("receive_restock", "receive") == {TRAFFIC.name}
     assert outlets("await_stock_out", "stock_out") == {STOCK_OUT.name}
     assert wakes("land_events") == {TRAFFIC.name, STOCK_OUT.name}
     assert outlets("land_events", "publish") == {RAW.name}
