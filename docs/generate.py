@@ -1,10 +1,28 @@
 """Writes the docs that follow from the code: `python docs/generate.py`. A test fails when they are out of date."""
 
+import json
 import os
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from shopnow.events import TOPIC_OF, TOPICS
+
 ROOT = Path(__file__).resolve().parents[1]
+
+_EVENTS = """# Events
+
+Made from `include/shopnow/events.py` by `docs/generate.py`; also as JSON Schemas in [schemas](schemas), and with the topics as an
+AsyncAPI 3 document, [asyncapi.json](asyncapi.json).
+
+A record is one JSON object, with the key its topic says, in UTF-8, of at most 1 MiB. Money is integer cents with a `currency` beside it,
+times are RFC 3339 with a zone, given in UTC with milliseconds. Types are strict: `12.0` is no integer, `"12"` neither. Fields that are
+not listed are kept in raw and otherwise passed over. Of events with the same `event_id` the lake keeps one.
+
+To send some: `./shopnow send FILE`, or the DAG `send_events`; there `event_id`, `event_time` and `schema_version` may be left out.
+What is sent to `stock` is recorded, but puts nothing on the simulated shop's shelves; [delivery notes](restock.md) do.
+"""
 
 
 def dags() -> str:
@@ -19,20 +37,37 @@ def dags() -> str:
 
 
 def events() -> str:
-    """`events.md`: every topic and event type with its fields."""
-    from shopnow.events import TOPICS
-    from shopnow.schemas import json_schema
+    """`events.md`: every topic and event type with its fields and an example."""
+    from shopnow import examples
+    from shopnow.schemas import json_schemas
 
-    definitions = json_schema()["$defs"]
-    parts = ["# Events\n\nMade from `include/shopnow/events.py` by `docs/generate.py`. Money is integer cents, times are RFC 3339, UTC.\n"]
+    definitions = json_schemas()
+    parts = [_EVENTS]
     for topic in TOPICS.values():
         parts.append(f"## Topic `{topic.name}`, keyed by `{topic.key}`\n")
         for type_ in topic.types:
+            tag = type_.__struct_config__.tag
             definition = definitions[type_.__name__]
-            rows = "".join(_field(name, kind) for name, kind in definition["properties"].items() if name != "event_type")
-            description = definition.get("description", "")
-            parts.append(f"### `{type_.__struct_config__.tag}`\n\n{description}\n\n{_table('field', 'type', '')}{rows}")
+            parts.append(f"### `{tag}`\n")
+            parts += [f"{definition['description']}\n"] if "description" in definition else []
+            parts.append(f"{_fields(definition)}\nas JSON Schema: [schemas/{tag}.json](schemas/{tag}.json); for example:\n")
+            parts.append(f"```json\n{json.dumps(examples.as_json(type_), ensure_ascii=False)}\n```\n")
+            parts += [f"`items` are of\n\n{_fields(definitions['OrderItem'])}" for name in definition["properties"] if name == "items"]
     return "\n".join(parts)
+
+
+def schema(type_: type) -> str:
+    """`schemas/{event_type}.json`: the JSON Schema of an event type."""
+    from shopnow.schemas import json_schema
+
+    return _json(json_schema(type_))
+
+
+def asyncapi() -> str:
+    """`asyncapi.json`: topics, events and who sends and receives them, as an AsyncAPI document."""
+    from shopnow.asyncapi import document
+
+    return _json(document())
 
 
 def kpis() -> str:
@@ -79,7 +114,14 @@ def scenarios() -> str:
     return "\n".join(parts)
 
 
-PAGES = {"DAGs.md": dags, "events.md": events, "kpis.md": kpis, "scenarios.md": scenarios}
+PAGES: dict[str, Callable[[], str]] = {
+    "DAGs.md": dags,
+    "events.md": events,
+    "kpis.md": kpis,
+    "scenarios.md": scenarios,
+    "asyncapi.json": asyncapi,
+    **{f"schemas/{type_.__struct_config__.tag}.json": partial(schema, type_) for type_ in TOPIC_OF},
+}
 
 
 def _table(*columns: str) -> str:
@@ -102,6 +144,16 @@ def _value(value: object) -> str:
 def _row(dag) -> str:
     tasks = ", ".join(f"`{task}`" for task in dag.task_ids)
     return f"| [`{dag.dag_id}`](#{dag.dag_id}) | {dag.description} | {', '.join(sorted(dag.tags))} | {tasks} |\n"
+
+
+def _fields(definition: dict) -> str:
+    return _table("field", "type", "") + "".join(
+        _field(name, kind) for name, kind in definition["properties"].items() if name != "event_type"
+    )
+
+
+def _json(value: dict) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def _field(name: str, kind: dict) -> str:

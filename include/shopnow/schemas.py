@@ -7,7 +7,7 @@ import msgspec
 import pyarrow as pa
 from msgspec import inspect
 
-from shopnow.events import TOPICS, Topic
+from shopnow.events import TOPICS, Event, Topic
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -72,14 +72,22 @@ def spark_ddl(schema: pa.Schema) -> str:
     return ", ".join(f"`{field.name}` {_spark(field.type)}" for field in schema)
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of every event type, under `$defs` by struct name."""
+def json_schemas(ref_template: str = "#/$defs/{name}") -> dict[str, dict[str, Any]]:
+    """The JSON Schema of every struct that events are made of, by its name; they refer to each other by the template."""
     types = [type_ for topic in TOPICS.values() for type_ in topic.types]
-    _, definitions = msgspec.json.schema_components(types, ref_template="#/$defs/{name}")
+    _, definitions = msgspec.json.schema_components(types, ref_template=ref_template)
+    return definitions
+
+
+def json_schema(type_: type[Event]) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of an event type, complete in itself."""
+    schema = msgspec.json.schema(type_)
+    definitions = schema["$defs"]
+    mine = definitions.pop(type_.__name__)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "anyOf": [{"$ref": f"#/$defs/{type_.__name__}"} for type_ in types],
-        "$defs": definitions,
+        **mine,
+        **({"$defs": definitions} if definitions else {}),
     }
 
 

@@ -14,3 +14,7 @@ _spec.loader.exec_module(generate)
 @pytest.mark.parametrize("name", generate.PAGES)
 def test_up_to_date(name):
     assert (ROOT / "docs" / name).read_text() == generate.PAGES[name](), "run: python docs/generate.py"
+
+
+def test_no_schema_is_left_of_a_type_that_is_gone():
+    assert {f"schemas/{file.name}" for file in (ROOT / "docs" / "schemas").iterdir()} == {name for name in generate.PAGES if "/" in name}

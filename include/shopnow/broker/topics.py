@@ -14,8 +14,11 @@ from shopnow.events import TOPICS
 
 LEDGER = "ledger"
 SHOP_STATE = "shop_state"
+SENT_BATCHES = "sent_batches"
+DELIVERY_NOTES = "delivery_notes"
 
 RETENTION_DAYS = 7
+SENT_BATCHES_DAYS = 30
 MAX_RECORD_BYTES = 8 << 20
 TIMEOUT_SECONDS = 10.0
 
@@ -40,11 +43,16 @@ def event_config(retention_days: float = RETENTION_DAYS) -> dict[str, str]:
 
 
 def shop_topics(partitions: int, retention_days: float = RETENTION_DAYS) -> list[NewTopic]:
-    """All topics of ShopNow+: the event topics, the `ledger`, which is kept for ever, and the compacted `shop_state`."""
+    """All topics of ShopNow+: those of events, and what their senders note beside: the `ledger` and `delivery_notes`, which are kept for
+    ever, the compacted `shop_state`, and `sent_batches`.
+    """
+    large = {"max.message.bytes": str(MAX_RECORD_BYTES)}
     return [
         *(NewTopic(name, partitions, config=event_config(retention_days)) for name in TOPICS),
-        NewTopic(LEDGER, 1, config={_RETENTION: "-1", "retention.bytes": "-1", "max.message.bytes": str(MAX_RECORD_BYTES)}),
-        NewTopic(SHOP_STATE, 1, config={"cleanup.policy": "compact", "max.message.bytes": str(MAX_RECORD_BYTES)}),
+        NewTopic(LEDGER, 1, config={_RETENTION: "-1", "retention.bytes": "-1", **large}),
+        NewTopic(SHOP_STATE, 1, config={"cleanup.policy": "compact", **large}),
+        NewTopic(DELIVERY_NOTES, 1, config={"cleanup.policy": "compact", **large}),
+        NewTopic(SENT_BATCHES, 1, config={_RETENTION: str(SENT_BATCHES_DAYS * 86_400_000), **large}),
     ]
 
 

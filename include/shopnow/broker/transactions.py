@@ -53,6 +53,7 @@ class TransactionalProducer:
                 "linger.ms": 5,
                 "compression.type": "lz4",
                 "batch.size": 1_000_000,
+                "message.max.bytes": topics.MAX_RECORD_BYTES,
                 "queue.buffering.max.messages": 1_000_000,
                 # As Java clients place keys, so that anyone's records of an order go to the same partition.
                 "partitioner": "murmur2_random",

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from shopnow.cli import checks, forgetting, pipeline, quarantine, stack
+from shopnow.cli import checks, forgetting, pipeline, quarantine, restocking, sending, showing, stack
 from shopnow.cli.chaos import chaos
 from shopnow.cli.demo import demo
 from shopnow.cli.ledger import ledger
@@ -19,7 +19,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (demo, stack.up, stack.down, stack.status, pipeline.topics, pipeline.verify, ledger, forgetting.forget, chaos):
+for command in (
+    demo,
+    stack.up,
+    stack.down,
+    stack.status,
+    pipeline.topics,
+    sending.send,
+    restocking.restock,
+    showing.show,
+    pipeline.verify,
+    ledger,
+    forgetting.forget,
+    chaos,
+):
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
 # What follows `test` is pytest's.

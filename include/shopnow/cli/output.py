@@ -1,6 +1,7 @@
 """What the commands print: tables for people, JSON for programs, progress on standard error."""
 
 import json
+import os
 import sys
 import threading
 import time
@@ -12,9 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from shopnow import printing
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-_out = Console()
+# Nothing is cut or folded in what another program reads.
+_out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200)
 _err = Console(stderr=True)
 
 
@@ -23,15 +27,18 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A table; columns of numbers are aligned right."""
-    rows = [list(row) for row in rows]
-    table = Table(title=title, title_justify="left", title_style="bold")
-    for index, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
-    for row in rows:
-        table.add_row(*(f"{cell:,}" if isinstance(cell, int) and not isinstance(cell, bool) else escape(str(cell)) for cell in row))
-    _out.print(table)
+    show(printing.table(title, columns, rows))
+
+
+def fits(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
+    """Whether a table of these is no wider than what it is printed to."""
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    return sum(widths) + 3 * len(widths) + 1 <= _out.width
+
+
+def show(*tables: Table) -> None:
+    for table in tables:
+        _out.print(table)
 
 
 def say(text: str) -> None:

@@ -14,6 +14,7 @@ from shopnow.errors import UserError
 from shopnow.lake import corrections, failures, quarantine
 from shopnow.lake.amendments import Place
 from shopnow.lake.quarantine import Outcome, Reason, Record
+from shopnow.printing import printable
 
 app = typer.Typer(help="Records that landed but are no valid events: list them, and replay them after a fix.", invoke_without_command=True)
 
@@ -115,5 +116,4 @@ def _excerpt(value: bytes | None) -> str:
     """The beginning of a value in printable characters."""
     if value is None:
         return "(none)"
-    text = value[:_EXCERPT].decode(errors="backslashreplace")
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text) + "…" * (len(value) > _EXCERPT)
+    return printable(value[:_EXCERPT].decode(errors="backslashreplace")) + "…" * (len(value) > _EXCERPT)

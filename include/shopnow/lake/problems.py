@@ -60,6 +60,14 @@ def reason(problem: str) -> str:
     return problem.split(" (", 1)[0]
 
 
+def field(problem: str) -> str | None:
+    """The field that is to blame, such as `order_id` or `items[].quantity`; None if it is not one field."""
+    what, _, name = reason(problem).partition(": ")
+    if what == "unknown event type":
+        return "event_type"
+    return None if name in {"", "record"} else name
+
+
 def reasons(columns: Iterable[pa.Array]) -> Counter[str]:
     """How many records there are of each reason, given `problem` columns."""
     found: Counter[str] = Counter()

@@ -37,7 +37,7 @@ def prepare(settings: Settings, java: Path) -> None:
     conf = home / "conf"
     conf.mkdir(parents=True, exist_ok=True)
     (conf / "log4j2.properties").write_text(jvm.LOG4J)
-    _write_site(conf / "core-site.xml", {"fs.defaultFS": f"hdfs://127.0.0.1:{settings.ports['namenode']}", "hadoop.tmp.dir": home / "tmp"})
+    _write_site(conf / "core-site.xml", _core_site(settings))
     _write_site(conf / "hdfs-site.xml", _hdfs_site(settings))
     if (home / "name" / "current" / "VERSION").exists():
         return
@@ -51,6 +51,15 @@ def prepare(settings: Settings, java: Path) -> None:
 def _java(settings: Settings, java: Path) -> list[str]:
     classpath = [settings.data_dir / "hdfs" / "conf", *jars.classpath("hdfs"), *map(jars.pyspark_jar, _FROM_PYSPARK)]
     return jvm.command(java, settings.hdfs_heap_mb, classpath)
+
+
+def _core_site(settings: Settings) -> dict[str, str | Path]:
+    return {
+        "fs.defaultFS": f"hdfs://127.0.0.1:{settings.ports['namenode']}",
+        "hadoop.tmp.dir": settings.data_dir / "hdfs" / "tmp",
+        # Who comes by WebHDFS as `shopnow` may do what the owner of the processes may.
+        "hadoop.user.group.static.mapping.overrides": "shopnow=shopnow;dr.who=;",
+    }
 
 
 def _hdfs_site(settings: Settings) -> dict[str, str | int | Path]:

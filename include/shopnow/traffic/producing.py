@@ -8,11 +8,11 @@ TRANSACTIONAL_ID = "shopnow-traffic"
 
 
 class TransactionalProducer(transactions.TransactionalProducer):
-    """The generator's producer. There is one at a time: creating it ends the transactions of any earlier one for good.
+    """The producer of whoever runs the shop. There is one at a time: creating it ends the transactions of any earlier one for good.
 
     Raises:
         UserError: Kafka does not answer.
     """
 
     def __init__(self, conf: Conf) -> None:
-        super().__init__(conf, TRANSACTIONAL_ID, PRODUCER_HEADER, who="generate_traffic")
+        super().__init__(conf, TRANSACTIONAL_ID, PRODUCER_HEADER, who="run of the shop")

@@ -5,7 +5,7 @@ function of where it is used in the life of the shop, and what is pending is kep
 """
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import numpy as np
@@ -41,6 +41,15 @@ def simulate(state: State, run: Run, sessions_per_chunk: int) -> Iterator[Chunk]
         yield simulation.advance(sessions_per_chunk)
 
 
+class Stage(NamedTuple):
+    """A part of the shop's life in the making: what happens goes into the journal; `event` and `clock` are where it began."""
+
+    journal: Journal
+    shelves: Shelves
+    event: int
+    clock: int
+
+
 class Simulation:
     def __init__(self, state: State, run: Run) -> None:
         shop = state.shop = state.shop or Shop(opened=run.start, clock=run.start)
@@ -66,14 +75,10 @@ class Simulation:
 
     def advance(self, sessions: int, until: int | None = None) -> Chunk:
         """The next sessions of the run that have ended by `until`, at most so many, with all that falls due meanwhile."""
-        shop, run = self.shop, self.run
-        first, before = shop.events, shop.clock
-        journal = Journal()
-        shelves = Shelves(shop, self.draws.draw, journal)
+        run, stage = self.run, self.begin()
+        journal, shelves = stage.journal, stage.shelves
         visits = Visits(journal, shelves, self.draws.draw)
         placed: list[OpenOrder] = []
-        if not run.done:
-            shelves.stock_new_products()
         for at, session, number in self._next(min(sessions, run.sessions - run.done)):
             if until is not None and at > until:
                 break
@@ -83,12 +88,28 @@ class Simulation:
                 placed.append(order)
             run.done += 1
         if run.done == run.sessions and (until is None or until >= run.end):
-            self._move_clock(run.end, shelves, journal)
-            run.finished = True
+            self.finish(stage)
         elif until is not None:
             self._move_clock(until, shelves, journal)
+        return self.chunk(stage, placed)
 
-        made, held = batch.make(journal, run.asked.faults, self.event_keys, first, before, shop.clock, self.waiting)
+    def begin(self) -> Stage:
+        """A part of the shop's life, from now on."""
+        journal = Journal()
+        stage = Stage(journal, Shelves(self.shop, self.draws.draw, journal), self.shop.events, self.shop.clock)
+        if not self.run.done:
+            stage.shelves.stock_new_products()
+        return stage
+
+    def finish(self, stage: Stage) -> None:
+        """The rest of the run, in which nobody comes any more."""
+        self._move_clock(self.run.end, stage.shelves, stage.journal)
+        self.run.finished = True
+
+    def chunk(self, stage: Stage, placed: Iterable[OpenOrder] = ()) -> Chunk:
+        """What that part of the shop's life makes, with the orders that were placed in it."""
+        shop, run, shelves, journal, first = self.shop, self.run, stage.shelves, stage.journal, stage.event
+        made, held = batch.make(journal, run.asked.faults, self.event_keys, first, stage.clock, shop.clock, self.waiting)
         shop.events += len(journal.times)
         shop.draws = self.draws.position
         run.totals.add(totals.of_rows([made.told]))

@@ -76,6 +76,10 @@ class Shelves:
         shelf.since, shelf.wanted, shelf.delivery_at = at, 0, None
         self._change(StockRestocked, product_id, quantity, at)
 
+    def receive(self, product_id: str, quantity: int) -> None:
+        """Somebody delivers, whatever the shop has sent for."""
+        self._change(StockRestocked, product_id, quantity, self.shop.clock)
+
     def _change(self, kind: type[Stock], product_id: str, change: int, at: int, *more: str) -> None:
         """Put so many pieces on the shelf, or take them off; `more` is what such an event has beside."""
         shelf = self.shop.shelves[product_id]

@@ -20,7 +20,9 @@ INVENTORY = {
     "generate_traffic",
     "land_events",
     "rebuild_day",
+    "receive_restock",
     "replay_quarantine",
+    "send_events",
     "watch_stock",
 }
 
@@ -67,6 +69,8 @@ def test_chained_by_assets(dagbag):
         return {asset.name for asset in dagbag.dags[dag_id].timetable.asset_condition.objects}
 
     assert outlets("generate_traffic", "simulate") == {TRAFFIC.name}
+    assert outlets("send_events", "send") == {TRAFFIC.name}
+    assert outlets("receive_restock", "receive") == {TRAFFIC.name}
     assert outlets("await_stock_out", "stock_out") == {STOCK_OUT.name}
     assert wakes("land_events") == {TRAFFIC.name, STOCK_OUT.name}
     assert outlets("land_events", "publish") == {RAW.name}

@@ -1,0 +1,158 @@
+"""`show`: the newest events of a service, or rows of a table, so that a person can read them."""
+
+import json
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import pyarrow as pa
+import typer
+
+from shopnow import connections
+from shopnow.broker.client import Conf
+from shopnow.broker.latest import Record, follow, latest
+from shopnow.cli import presenting
+from shopnow.cli.addresses import addresses
+from shopnow.cli.output import Json, fits, print_json, print_table, say
+from shopnow.errors import UserError
+from shopnow.events import TOPICS
+from shopnow.kpis import KPIS
+from shopnow.lake import failures, inventory, tables
+from shopnow.lake.browsing import newest
+from shopnow.printing import printable
+from shopnow.settings import Settings
+
+_KPI_COLUMNS = {kpi.name: kpi.content for kpi in KPIS}
+
+
+def show(
+    what: Annotated[str, typer.Argument(metavar="SERVICE|TABLE", help=f"One of {', '.join(TOPICS)}; or a table, such as kpi/sales_daily.")],
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many, at most.")] = 20,
+    following: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C; services only.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the newest events of a service, as they are in Kafka, or the newest rows of a table of the lake.
+
+    Tables are raw/SERVICE, events/SERVICE, kpi/…, receipts, losses, alerts, …;
+    a name that does not exist lists them all. Times are UTC.
+    """
+    if what in TOPICS:
+        conf = connections.kafka(connections.load(Settings.load()))
+        _show_service(conf, what, limit, following, as_json)
+    elif following:
+        raise UserError(f"--follow is for services ({', '.join(TOPICS)}), not for the table {what}")
+    else:
+        _, lake = addresses()
+        with failures.as_user_errors(lake):
+            _show_table(lake, what, limit, as_json)
+
+
+def _show_service(conf: Conf, service: str, limit: int, following: bool, as_json: bool) -> None:
+
+    def order(record: Record) -> tuple[int, datetime, int]:
+        """That of arrival; of what came in the same second, a run of the generator for instance, that in which it happened."""
+        event, _ = presenting.decode(service, record.value)
+        return record.timestamp // 1000, event.get("event_time", _time(record)), record.offset
+
+    records, ends = latest(conf, service, limit, order)
+    if not following:
+        if as_json:
+            print_json({"service": service, "events": [_as_json(service, record) for record in records]})
+        else:
+            print_table(service, presenting.headings(service), [_cells(service, record) for record in records])
+        return
+    rows = [_cells(service, record) for record in records]
+    columns = presenting.headings(service)
+    widths = [max(12, *map(len, (column, *cells))) for column, *cells in zip(columns, *rows, strict=True)]
+    if not as_json:
+        say("  ".join(column.ljust(width) for column, width in zip(columns, widths, strict=True)))
+    with suppress(KeyboardInterrupt):
+        _print_lines(service, records, widths, as_json)
+        for more in follow(conf, service, ends, order):
+            _print_lines(service, more, widths, as_json)
+
+
+def _print_lines(service: str, records: Iterable[Record], widths: Sequence[int], as_json: bool) -> None:
+    for record in records:
+        if as_json:
+            print(json.dumps(_as_json(service, record), default=str), flush=True)
+        else:
+            cells = map(printable, _cells(service, record))
+            print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip(), flush=True)
+
+
+def _cells(service: str, record: Record) -> list[str]:
+    event, problem = presenting.decode(service, record.value)
+    place = f"{record.partition}/{record.offset}"
+    return presenting.problem_cells(service, _time(record), problem, place) if problem else presenting.event_cells(service, event, place)
+
+
+def _as_json(service: str, record: Record) -> dict[str, Any]:
+    _, problem = presenting.decode(service, record.value)
+    value = record.value or b""
+    return {
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": _time(record).isoformat(timespec="milliseconds"),
+        "event": value.decode(errors="backslashreplace") if problem else json.loads(value),
+        "problem": problem,
+    }
+
+
+def _time(record: Record) -> datetime:
+    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+
+
+def _show_table(lake: str, name: str, limit: int, as_json: bool) -> None:
+    known = inventory.table_names(lake)
+    if name not in known:
+        are = f"the tables are {', '.join(known)}" if known else "the lake has no tables yet, see ./shopnow demo"
+        raise UserError(f"{name!r} is neither a service ({', '.join(TOPICS)}) nor a table; {are}")
+    rows = newest(tables.open_table(lake, name), limit)
+    if as_json:
+        print_json({"table": name, "rows": _plain(rows.to_pylist())})
+        return
+    layer, _, service = name.partition("/")
+    if layer == "events":
+        cells = [presenting.event_cells(service, row, f"{row['source_partition']}/{row['source_offset']}") for row in rows.to_pylist()]
+        print_table(name, presenting.headings(service), cells)
+    elif layer == "raw":
+        print_table(name, presenting.headings(service), [_raw_cells(service, row) for row in rows.to_pylist()])
+    else:
+        _print_rows(name, rows.select(_KPI_COLUMNS.get(name, rows.column_names)))
+
+
+def _raw_cells(service: str, row: dict[str, Any]) -> list[str]:
+    # Its `problem` is what landing or a replay found, not what would be found now.
+    value = row["value"] if row["correction"] is None else row["correction"]
+    record = Record(round(row["timestamp"].timestamp() * 1000), row["partition"], row["offset"], value)
+    place = f"{record.partition}/{record.offset}"
+    return presenting.problem_cells(service, _time(record), row["problem"], place) if row["problem"] else _cells(service, record)
+
+
+def _print_rows(name: str, rows: pa.Table) -> None:
+    """As a table without the columns that are empty; if that is too wide, each row on lines of its own."""
+    columns = [column for column in rows.column_names if rows[column].null_count < rows.num_rows]
+    cells = [[presenting.cell(column, row[column], row.get("currency")) for column in columns] for row in rows.to_pylist()]
+    titles = [column if (short := column.removesuffix("_cents")) in columns else short for column in columns]
+    if fits(titles, cells):
+        print_table(name, titles, cells)
+        return
+    for number, row in enumerate(cells, 1):
+        say(f"{name}: {number} of {len(cells)}")
+        for title, text in zip(titles, row, strict=True):
+            if text:
+                say(f"  {title.ljust(max(map(len, titles)))}  {printable(text)}")
+
+
+def _plain(value: Any) -> Any:
+    """With bytes as text, wherever they are."""
+    match value:
+        case bytes():
+            return value.decode(errors="backslashreplace")
+        case list():
+            return list(map(_plain, value))
+        case dict():
+            return {name: _plain(inner) for name, inner in value.items()}
+    return value

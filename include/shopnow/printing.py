@@ -1,0 +1,41 @@
+"""Tables for people, whatever is in them."""
+
+import io
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+
+def printable(text: str) -> str:
+    """The text with its control characters, line ends among them, written out."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode() for each in text)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+    """A table; columns of numbers are aligned right."""
+    rows = [list(row) for row in rows]
+    made = Table(title=title, title_justify="left", title_style="bold")
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        made.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        made.add_row(*map(_cell, row))
+    return made
+
+
+def as_text(made: Table) -> str:
+    """The table as lines of text, for a log."""
+    out = io.StringIO()
+    Console(file=out, width=200).print(made)
+    return out.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return escape(printable(str(value)))

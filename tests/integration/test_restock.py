@@ -1,0 +1,199 @@
+"""Delivery notes on a real HDFS to a real Kafka: each counted once, the stock right, and every file where it says what became of it."""
+
+import json
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+
+import pyarrow.compute as pc
+import pytest
+from hdfs import InsecureClient
+from typer.testing import CliRunner
+
+from shopnow.broker import reader, topics
+from shopnow.cli.__main__ import app
+from shopnow.connections import variable
+from shopnow.errors import UserError
+from shopnow.platform import supervision
+from shopnow.restock import inbox, receiving
+from shopnow.restock.inbox import Inbox
+from shopnow.restock.receiving import COUNTED_BEFORE, RECEIVED, REJECTED, Filed
+from shopnow.settings import Settings
+from shopnow.traffic import ledger
+from shopnow.traffic.generate import generate, restore
+
+KILL_POINTS = ("restock:read", "traffic:acknowledged", "restock:noted", "restock:committed", "restock:reason")
+
+
+@pytest.fixture(scope="module")
+def conf(storage: Settings) -> dict[str, str]:
+    return {"bootstrap.servers": storage.bootstrap_servers}
+
+
+@pytest.fixture(scope="module")
+def client(storage: Settings) -> InsecureClient:
+    return InsecureClient(f"http://127.0.0.1:{storage.ports['namenode_http']}", user="shopnow")
+
+
+@pytest.fixture
+def root(lake: str) -> str:
+    return inbox.path(lake)
+
+
+@pytest.fixture
+def box(client: InsecureClient, root: str) -> Inbox:
+    return Inbox(client, root)
+
+
+def note(*items: tuple[str, int], number: str | None = None) -> bytes:
+    number = number or str(uuid.uuid4())
+    rows = "".join(f"{number},Depot,{product_id},{quantity}\n" for product_id, quantity in items)
+    return f"note_number,supplier,product_id,quantity\n{rows}".encode()
+
+
+def ends(conf: dict[str, str]) -> dict[int, int]:
+    return {partition: end for partition, (_, end) in topics.describe(conf, ["stock"])["stock"].partitions.items()}
+
+
+def stock_since(conf: dict[str, str], before: dict[int, int]) -> list[dict]:
+    """The stock events committed since, in the order of each product."""
+    ranges = {partition: (before[partition], end) for partition, end in ends(conf).items()}
+    return [json.loads(value) for chunk in reader.read(conf, "stock", ranges) for value in chunk.values if value]
+
+
+def restocked_since(conf: dict[str, str], before: dict[int, int]) -> list[tuple[str, int, int]]:
+    events = [event for event in stock_since(conf, before) if event["event_type"] == "stock_restocked"]
+    return sorted((event["product_id"], event["quantity_change"], event["quantity_after"]) for event in events)
+
+
+def on_shelf(conf: dict[str, str], product_id: str) -> int:
+    shop = restore(conf).shop
+    assert shop
+    return shop.shelves[product_id].quantity
+
+
+def outcomes(filed: list[Filed]) -> dict[str, str]:
+    return {each.file: each.outcome for each in filed}
+
+
+@pytest.fixture
+def opened(conf: dict[str, str]) -> None:
+    """There is a shop, and nothing is on its way to it that would come by itself."""
+    generate(conf, f"restock-{uuid.uuid4()}", 5, 1)
+
+
+def test_goods_are_on_the_shelves_once_however_often_they_are_noted(conf, client, box, root, opened):
+    before, shelf = ends(conf), on_shelf(conf, "p-041")
+    data = note(("p-041", 7), number="N-1" + root)
+    box.drop("a.csv", data)
+    [filed] = receiving.receive(conf, box, "run-1")
+    assert (filed.outcome, filed.detail) == (RECEIVED, f"p-041: {shelf + 7}")
+    with client.read(filed.path) as stream:
+        assert stream.read() == data
+    # The same again, under another name, with other content, and the number on another file.
+    box.drop("a.csv", data)
+    box.drop("b.csv", data)
+    assert outcomes(receiving.receive(conf, box, "run-2")) == dict.fromkeys(("a.csv", "b.csv"), COUNTED_BEFORE)
+    box.drop("a.csv", note(("p-041", 9)))
+    box.drop("c.csv", note(("p-041", 9), number="N-1" + root))
+    filed = receiving.receive(conf, box, "run-3")
+    assert outcomes(filed) == dict.fromkeys(("a.csv", "c.csv"), REJECTED)
+    for each, why in zip(sorted(filed), ("file name (a.csv)", "note number (Depot/N-1"), strict=True):
+        with client.read(f"{each.path}.reason.txt", encoding="utf-8") as stream:
+            assert why in stream.read()
+    assert restocked_since(conf, before) == [("p-041", 7, shelf + 7)]
+    assert on_shelf(conf, "p-041") == shelf + 7
+    assert box.waiting() == []
+
+
+def test_what_is_no_note_is_rejected_and_stops_nothing(conf, client, box, root, opened):
+    before, shelf = ends(conf), on_shelf(conf, "p-042")
+    box.drop("bad.csv", b"quantity\n5\n")
+    box.drop("unknown.csv", note(("p-042", 1), ("p-999", 1)))
+    box.drop("Größe 50% #1?.CSV", note(("p-042", 2)))
+    client.write(f"{root}/inbox/note.txt", data=b"not for us")
+    filed = receiving.receive(conf, box, "run")
+    assert outcomes(filed) == {"bad.csv": REJECTED, "unknown.csv": REJECTED, "Größe 50% #1?.CSV": RECEIVED}
+    assert restocked_since(conf, before) == [("p-042", 2, shelf + 2)]
+    assert client.list(f"{root}/inbox") == ["note.txt"]
+    assert len(client.list(f"{root}/rejected")) == 4
+    assert len(client.list(f"{root}/done")) == 1
+
+
+def test_a_file_that_is_still_being_written_is_left_alone(client, box, root):
+    path = f"{root}/inbox/slow.csv"
+    with client.write(path) as stream:
+        stream.write(note(("p-001", 1)))
+        assert supervision.wait_until(lambda: client.status(path, strict=False), 30)
+        assert box.waiting() == []
+    assert supervision.wait_until(lambda: box.waiting() == ["slow.csv"], 30)
+
+
+@pytest.mark.parametrize("point", KILL_POINTS)
+def test_killed_anywhere_and_tried_again_it_counts_once(conf, client, box, root, storage, opened, point, monkeypatch):
+    before, shelf = ends(conf), on_shelf(conf, "p-040")
+    box.drop(f"{uuid.uuid4()}.csv", note(("p-040", 3)))
+    box.drop("bad.csv", b"quantity\n5\n")
+    code = f"""
+from hdfs import InsecureClient
+from shopnow.restock import receiving
+from shopnow.restock.inbox import Inbox
+receiving.receive({conf!r}, Inbox(InsecureClient({client.url!r}, user="shopnow"), {root!r}), "run")
+"""
+    monkeypatch.setenv("SHOPNOW_KILL_AT", point)
+    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    monkeypatch.delenv("SHOPNOW_KILL_AT")
+    receiving.receive(conf, box, "run")
+    assert restocked_since(conf, before) == [("p-040", 3, shelf + 3)]
+    assert box.waiting() == []
+    assert [len(client.list(f"{root}/{folder}")) for folder in ("inbox", "taken", "done", "rejected")] == [0, 0, 1, 2]
+
+
+def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf, box, opened):
+    before = ends(conf)
+    shelf = {product_id: each.quantity for product_id, each in restore(conf).shop.shelves.items()}
+    run_id = f"restock-{uuid.uuid4()}"
+    box.drop(f"{run_id}.csv", note(("p-001", 40), ("p-004", 40)))
+
+    def deliver(done: int, of: int) -> None:
+        receiving.receive(conf, box, run_id)
+
+    with pytest.raises(UserError, match="taken over"):
+        generate(conf, run_id, 60, 7, sessions_per_transaction=20, progress=deliver)
+    generate(conf, run_id, 60, 7, sessions_per_transaction=20)
+    assert [change for _, change, _ in restocked_since(conf, before) if change == 40] == [40, 40]
+    for event in stock_since(conf, before):
+        shelf[event["product_id"]] += event["quantity_change"]
+        assert event["quantity_after"] == shelf[event["product_id"]]
+    shop = restore(conf).shop
+    assert shelf == {product_id: each.quantity for product_id, each in shop.shelves.items()}
+    assert ledger.totals(ledger.read(conf)).closing_stock == shelf
+    assert ledger.read(conf).filter(pc.field("run_id") == f"receive_restock/{run_id}").num_rows >= 2
+
+
+@pytest.fixture
+def restock(storage, lake, monkeypatch) -> Iterator:
+    """Runs `./shopnow restock` with some words."""
+    webhdfs = {"conn_type": "webhdfs", "host": "127.0.0.1", "port": storage.ports["namenode_http"], "login": "shopnow"}
+    monkeypatch.setenv(variable("webhdfs_default"), json.dumps({**webhdfs, "extra": {"lake": lake}}))
+    return lambda *words: CliRunner().invoke(app, ["restock", *map(str, words)])
+
+
+def test_the_command_drops_notes_and_only_notes(restock, box, tmp_path):
+    good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
+    good.write_bytes(note(("p-001", 1)))
+    bad.write_bytes(note(("p-001", 0)))
+    answer = restock(good, bad)
+    assert "row 1, quantity" in str(answer.exception)
+    assert box.waiting() == []
+    answer = restock(good)
+    assert answer.exit_code == 0
+    assert "good.csv" in answer.stdout
+    assert box.waiting() == ["good.csv"]
+    for words in ([good], [tmp_path], [tmp_path / "missing.csv"]):
+        answer = restock(*words)
+        assert isinstance(answer.exception, UserError)
+        assert len(str(answer.exception).splitlines()) == 1

@@ -1,0 +1,111 @@
+"""The newest of a topic and of a table, on a real Kafka and HDFS."""
+
+import json
+import os
+import subprocess
+import sys
+import uuid
+from contextlib import suppress
+from datetime import UTC, date, datetime
+
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+from typer.testing import CliRunner
+
+import kafka_topics
+from shopnow.broker.latest import follow, latest
+from shopnow.broker.transactions import TransactionalProducer
+from shopnow.cli.__main__ import app
+from shopnow.connections import variable
+from shopnow.errors import UserError
+from shopnow.events import TOPICS
+from shopnow.lake import landing, tables
+from shopnow.lake.browsing import newest
+from shopnow.sending.submitting import submit
+
+CANCELLED = {"event_type": "order_cancelled", "reason": "changed my mind"}
+
+
+@pytest.fixture(scope="module")
+def conf(kafka: str) -> dict[str, str]:
+    return {"bootstrap.servers": kafka}
+
+
+def test_the_last_records_are_found_behind_what_was_never_committed(conf):
+    with kafka_topics.topic(conf) as topic:
+        kafka_topics.send(conf, topic, [b"%d" % number for number in range(5)], partition=0)
+        kafka_topics.send(conf, topic, [b"other"], partition=1)
+        producer = TransactionalProducer(conf, topic, ("producer", b"test"), "test")
+        with suppress(ZeroDivisionError), producer.transaction():
+            for _ in range(60):
+                producer.send(topic, b"key", b"aborted")
+            raise ZeroDivisionError
+        found = latest(conf, topic, 3, lambda record: record.offset)
+        assert [record.value for record in found.records] == [b"2", b"3", b"4"]
+        assert len(latest(conf, topic, 100, lambda record: record.offset).records) == 6
+
+        following = follow(conf, topic, found.ends, lambda record: record.offset)
+        kafka_topics.send(conf, topic, [b"new"])
+        assert [record.value for record in next(following)] == [b"new"]
+        kafka_topics.send(conf, topic, [b"newer"])
+        assert [record.value for record in next(following)] == [b"newer"]
+
+
+def test_the_newest_rows_of_a_table_come_first(lake):
+    schema = pa.schema([("date", pa.date32()), ("rank", pa.int32())])
+    rows = [{"date": date(2026, 1, day), "rank": rank} for day in (1, 3, 2) for rank in (2, 1, 3)]
+    table = tables.ensure(lake, "kpi/top", schema, ["date"])
+    write_deltalake(table, pa.Table.from_pylist(rows, schema), mode="append")
+    found = [(row["date"].day, row["rank"]) for row in newest(tables.open_table(lake, "kpi/top"), 4).to_pylist()]
+    assert found == [(3, 1), (3, 2), (3, 3), (2, 1)]
+    assert newest(tables.open_table(lake, "kpi/top"), 100).num_rows == len(rows)
+
+
+@pytest.fixture
+def show(conf, lake, storage, monkeypatch):
+    """Runs `./shopnow show` with some words."""
+    webhdfs = {"conn_type": "webhdfs", "host": "127.0.0.1", "port": storage.ports["namenode_http"], "extra": {"lake": lake}}
+    monkeypatch.setenv(variable("kafka_default"), json.dumps({"conn_type": "kafka", "extra": conf}))
+    monkeypatch.setenv(variable("webhdfs_default"), json.dumps(webhdfs))
+    return lambda *words: CliRunner().invoke(app, ["show", *words])
+
+
+def test_the_command_shows_a_service_and_its_tables(conf, lake, show):
+    order = f"o-{uuid.uuid4()}"
+    events = [CANCELLED | {"order_id": order}, CANCELLED | {"order_id": order, "reason": "red \x1b[2J"}]
+    submit(conf, order, json.dumps(events).encode(), datetime.now(UTC))
+    for what in ("orders", "raw/orders"):
+        answer = show(what)
+        assert answer.exit_code == 0, answer
+        assert answer.stdout.count(order) == len(events)
+        assert "\x1b[2J" not in answer.stdout
+        landing.land(conf, lake, TOPICS["orders"])
+    shown = json.loads(show("orders", "--json", "--limit", "2").stdout)["events"]
+    assert [(each["event"]["order_id"], each["problem"]) for each in shown] == [(order, None)] * 2
+    rows = json.loads(show("raw/orders", "--json", "-n", "2").stdout)["rows"]
+    assert [json.loads(row["value"])["order_id"] for row in rows] == [order] * 2
+
+
+@pytest.mark.parametrize("words", [["nothing"], ["raw/nothing"], ["receipts", "--follow"]])
+def test_the_command_says_in_one_line_what_there_is_not(show, words):
+    answer = show(*words)
+    assert isinstance(answer.exception, UserError)
+    assert "orders" in str(answer.exception)
+    assert len(str(answer.exception).splitlines()) == 1
+
+
+def test_the_command_follows_what_comes(conf, show):
+    order = f"o-{uuid.uuid4()}"
+    following = subprocess.Popen(
+        [sys.executable, "-m", "shopnow.cli", "show", "orders", "--follow", "--json", "--limit", "1"],
+        env=dict(os.environ),
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    with following:
+        assert following.stdout
+        following.stdout.readline()
+        submit(conf, order, json.dumps(CANCELLED | {"order_id": order}).encode(), datetime.now(UTC))
+        assert json.loads(following.stdout.readline())["event"]["order_id"] == order
+        following.terminate()
