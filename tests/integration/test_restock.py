@@ -21,7 +21,7 @@ from shopnow.restock import inbox, receiving
 from shopnow.restock.inbox import Inbox
 from shopnow.restock.receiving import COUNTED_BEFORE, RECEIVED, REJECTED, Filed
 from shopnow.settings import Settings
-from shopnow.traffic import ledger
+from shopnow.traffic import ledger, totals
 from shopnow.traffic.generate import generate, restore
 
 KILL_POINTS = ("restock:read", "traffic:acknowledged", "restock:noted", "restock:committed", "restock:reason")
@@ -170,7 +170,7 @@ def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf,
         assert event["quantity_after"] == shelf[event["product_id"]]
     shop = restore(conf).shop
     assert shelf == {product_id: each.quantity for product_id, each in shop.shelves.items()}
-    assert ledger.totals(ledger.read(conf)).closing_stock == shelf
+    assert totals.of_rows([ledger.read(conf)]).closing_stock == shelf
     assert ledger.read(conf).filter(pc.field("run_id") == f"receive_restock/{run_id}").num_rows >= 2
 
 
