@@ -20,6 +20,8 @@ MAX_RECORD_BYTES = 8 << 20
 TIMEOUT_SECONDS = 10.0
 
 _RETENTION = "retention.ms"
+_COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(32 << 20), "min.cleanable.dirty.ratio": "0.1"}
+"""Only closed segments are compacted, so they are small: whoever reads the topic reads all of it."""
 
 
 class TopicState(NamedTuple):
@@ -44,7 +46,7 @@ def shop_topics(partitions: int, retention_days: float = RETENTION_DAYS) -> list
     return [
         *(NewTopic(name, partitions, config=event_config(retention_days)) for name in TOPICS),
         NewTopic(LEDGER, 1, config={_RETENTION: "-1", "retention.bytes": "-1", "max.message.bytes": str(MAX_RECORD_BYTES)}),
-        NewTopic(SHOP_STATE, 1, config={"cleanup.policy": "compact", "max.message.bytes": str(MAX_RECORD_BYTES)}),
+        NewTopic(SHOP_STATE, 1, config={**_COMPACTED, "max.message.bytes": str(MAX_RECORD_BYTES)}),
     ]
 
 
