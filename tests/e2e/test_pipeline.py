@@ -60,6 +60,9 @@ def test_status_topics_and_verify_for_programs(demo, as_json):
     verify = as_json("verify")
     assert verify["ok"]
     assert len(verify["checks"]) == 6
+    ledger = as_json("ledger")
+    assert ledger["runs"][0]["finished"]
+    assert ledger["total"]["orders"] > 0
 
 
 def test_the_alert_is_one_grouped_mail_and_one_slack_message(demo, settings):
@@ -122,7 +125,7 @@ def test_a_stock_out_on_the_topic_wakes_the_pipeline(demo, settings):
 
 def test_wrong_params_are_refused_by_the_form(demo, settings):
     with airflow_api.connect(settings) as api:
-        for conf in ({"sessions": 0}, {"sessions": "many"}, {"payment_failure_rate": 2}):
+        for conf in ({"sessions": 0}, {"sessions": "many"}, {"malformed": 2}, {"scenario": "rush"}):
             with pytest.raises(httpx.HTTPStatusError) as refused:
                 airflow_api.trigger(api, "generate_traffic", conf)
             assert refused.value.response.is_client_error, conf

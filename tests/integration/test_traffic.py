@@ -1,5 +1,6 @@
 """The generator against a real broker: what it sent, what it says it sent, and what is left after it was killed."""
 
+import json
 import os
 import pickle
 import secrets
@@ -15,12 +16,15 @@ from typing import NamedTuple
 
 import pyarrow.compute as pc
 import pytest
+import typer
 import xxhash
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource
+from typer.testing import CliRunner
 
 from shopnow import events
 from shopnow.broker import reader, topics
+from shopnow.cli import ledger as cli
 from shopnow.errors import UserError
 from shopnow.traffic import accounts, ledger, totals
 from shopnow.traffic.generate import KILL_POINTS, begin, generate, restore
@@ -132,6 +136,29 @@ def test_the_accounts_are_what_the_ledgers_rows_come_to(conf: dict[str, str], ru
     assert {row["product_id"]: row["wanted_sum"] for row in wanted} == demand
     account.demand = {}
     assert account == totals.of_rows(ledger.batches(conf))
+
+
+def test_the_command_shows_a_run_and_all_of_them(conf: dict[str, str], run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    generate(conf, run_id, SESSIONS, SEED, faults=TROUBLE, scenario="flash_sale")
+    monkeypatch.setenv("AIRFLOW_CONN_KAFKA_DEFAULT", json.dumps({"conn_type": "kafka", "extra": conf}))
+    app = typer.Typer()
+    app.command()(cli.ledger)
+
+    def run(*arguments: str) -> str:
+        return CliRunner().invoke(app, arguments, catch_exceptions=False, env={"COLUMNS": "250"}).output
+
+    rows = noted(conf, run_id)
+    found = json.loads(run("--run", run_id, "--json"))
+    [one] = found["runs"]
+    assert (one["run_id"], one["asked"]["scenario"], one["finished"]) == (run_id, "flash_sale", True)
+    assert sum(one["records"].values()) == len(rows)
+    assert sum(one["faults"].values()) == sum(row["fault"] is not None for row in rows)
+    everything = json.loads(run("--json"))
+    assert sum(everything["total"]["records"].values()) == ledger.read(conf).num_rows
+    for words in ("What happened", "order_placed", "net_revenue", "duplicate", "Demand that was not met", "Stock-outs"):
+        assert words in run("--run", run_id)
+    with pytest.raises(UserError, match="'no-run'"):
+        run("--run", "no-run")
 
 
 def test_a_cut_of_the_ledger_stays_what_it_was(conf: dict[str, str], run_id: str) -> None:

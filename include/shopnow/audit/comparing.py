@@ -24,6 +24,13 @@ class Difference(Exception):
     """Two sides of a check that should be equal are not; its text names the first difference."""
 
 
+LEDGER = [
+    *("topic", "topic_id", "partition", "offset", "key", "payload_hash"),
+    *("event_id", "event_type", "event_time", "product_id", "quantity", "amount_cents", "fault"),
+]
+"""The columns of the ledger that the checks look at."""
+
+
 class Evidence(NamedTuple):
     """Everything that is compared, at a cut that all sides have reached; a table that does not exist yet is left out."""
 
@@ -35,6 +42,7 @@ class Evidence(NamedTuple):
     losses: list[Loss]
     """What was acknowledged as lost."""
     ledger: pa.Table
+    """`LEDGER` of every row."""
     topics: dict[str, TopicState]
     report: Report
     """Told how far it is, as (subject, what)."""
@@ -54,7 +62,7 @@ def gather(conf: Conf, lake: str, report: Report) -> Evidence:
     events = present([f"events/{name}" for name in TOPICS])
     raw = present([f"raw/{name}" for name in TOPICS])
     acknowledged = losses.read(lake)
-    truth = ledger.read(conf)
+    truth = ledger.read(conf, columns=LEDGER)
     return Evidence(conf, lake, kpis, events, raw, acknowledged, truth, topics.describe(conf, TOPICS), report)
 
 

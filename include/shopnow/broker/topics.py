@@ -23,6 +23,8 @@ MAX_RECORD_BYTES = 8 << 20
 TIMEOUT_SECONDS = 10.0
 
 _RETENTION = "retention.ms"
+_COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(32 << 20), "min.cleanable.dirty.ratio": "0.1"}
+"""Only closed segments are compacted, so they are small: whoever reads the topic reads all of it."""
 
 
 class TopicState(NamedTuple):
@@ -50,7 +52,7 @@ def shop_topics(partitions: int, retention_days: float = RETENTION_DAYS) -> list
     return [
         *(NewTopic(name, partitions, config=event_config(retention_days)) for name in TOPICS),
         NewTopic(LEDGER, 1, config={_RETENTION: "-1", "retention.bytes": "-1", **large}),
-        NewTopic(SHOP_STATE, 1, config={"cleanup.policy": "compact", **large}),
+        NewTopic(SHOP_STATE, 1, config={**_COMPACTED, **large}),
         NewTopic(DELIVERY_NOTES, 1, config={"cleanup.policy": "compact", **large}),
         NewTopic(SENT_BATCHES, 1, config={_RETENTION: str(SENT_BATCHES_DAYS * 86_400_000), **large}),
     ]

@@ -92,7 +92,7 @@ class TransactionalProducer:
     def send(self, topic: str, key: bytes, value: bytes | None) -> None:
         self._produce(topic, value, key, headers=self._headers)
 
-    def send_all(self, topics: Sequence[str], keys: Sequence[str], values: Sequence[bytes]) -> Places:
+    def send_all(self, topics: Sequence[str], keys: Sequence[bytes], values: Sequence[bytes]) -> Places:
         """Many records, given as columns of equal length; the places are there once all are `acknowledged`."""
         places = Places(array("i", bytes(4 * len(topics))), array("q", bytes(8 * len(topics))))
         partitions, offsets = places
@@ -104,8 +104,12 @@ class TransactionalProducer:
                 partitions[index], offsets[index] = message.partition(), message.offset()
 
         # Each record's report says itself where that record went: nothing is concluded from the order reports come in.
+        produce, headers = self._producer.produce, self._headers
         for index, (topic, key, value) in enumerate(zip(topics, keys, values, strict=True)):
-            self._produce(topic, value, key, on_delivery=partial(note, index), headers=self._headers)
+            try:
+                produce(topic, value, key, on_delivery=partial(note, index), headers=headers)
+            except BufferError:
+                self._produce(topic, value, key, on_delivery=partial(note, index), headers=headers)
             if not index % _SERVE_EVERY:
                 self._producer.poll(0)
         self._placed.append((topics, places))

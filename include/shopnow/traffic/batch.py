@@ -43,7 +43,7 @@ class Batch(NamedTuple):
     """Records in the order to send them."""
 
     topics: list[str]
-    keys: list[str]
+    keys: list[bytes]
     values: list[bytes]
     told: pa.Table
     """See `TOLD`."""
@@ -53,7 +53,7 @@ class _Records(NamedTuple):
     """Columns of equal length."""
 
     kinds: np.ndarray
-    keys: list[str]
+    keys: list[bytes]
     values: list[bytes]
     ids: np.ndarray
     """36 bytes each."""
@@ -119,7 +119,7 @@ def _records(journal: Journal, faults: Faults, keys: tuple[int, int], first: int
     return _Records(
         np.array([entry[0] for entry in entries], dtype=np.intp),
         record_keys,
-        [body.encode() + tail for body, tail in zip(bodies, tails.texts, strict=True)],
+        [body + tail for body, tail in zip(bodies, tails.texts, strict=True)],
         np.frombuffer(tails.ids, "S36"),
         times,
         skews,
@@ -136,7 +136,7 @@ def _hold(records: _Records, index: int, fate: Fate, number: int, due: int) -> H
         int(records.kinds[index]),
         int(records.times[index]),
         int(records.skews[index]),
-        records.keys[index],
+        records.keys[index].decode(),
         records.values[index].decode(),
         records.ids[index].decode(),
         records.facts[index],
@@ -146,7 +146,7 @@ def _hold(records: _Records, index: int, fate: Fate, number: int, due: int) -> H
 def _of_held(held: list[Held]) -> _Records:
     return _Records(
         np.array([each.kind for each in held], dtype=np.intp),
-        [each.key for each in held],
+        [each.key.encode() for each in held],
         [each.value.encode() for each in held],
         np.array([each.event_id for each in held], dtype="S36"),
         np.array([each.at for each in held], dtype=np.int64),
@@ -179,7 +179,7 @@ def _batch(records: _Records) -> Batch:
     places = np.arange(count + 1, dtype=np.int32)
     columns = [
         _TOPICS.take(kinds),
-        pa.array(records.keys, pa.string()).cast(pa.binary()),
+        pa.array(records.keys, pa.binary()),
         pa.Array.from_buffers(pa.binary(16), count, [None, pa.py_buffer(b"".join(map(xxhash.xxh3_128_digest, records.values)))]),
         pa.StringArray.from_buffers(count, pa.py_buffer(places * 36), pa.py_buffer(records.ids.tobytes())),
         _TAGS.take(kinds),

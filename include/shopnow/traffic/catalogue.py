@@ -8,9 +8,9 @@ brings the opening stock again; the others bring what the demand asks for.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 CURRENCY = "EUR"
 ZIPF = 1.0
@@ -96,12 +96,11 @@ POPULARITY = tuple(rank**-ZIPF for rank in range(1, len(CATALOGUE) + 1))
 """How often each product is asked for, relative to the best seller."""
 
 
-def picker(draw: Callable[[], float], among: int = len(CATALOGUE)) -> Callable[[], Product]:
-    """A function that picks one of the first so many products, by popularity."""
-    bounds = tuple(accumulate(POPULARITY[:among]))
+Thing = TypeVar("Thing")
+
+
+def picker(draw: Callable[[], float], things: Sequence[Thing]) -> Callable[[], Thing]:
+    """A function that picks one of these, which stand for the first so many products, by popularity."""
+    bounds = tuple(accumulate(POPULARITY[: len(things)]))
     total = bounds[-1]
-
-    def pick() -> Product:
-        return CATALOGUE[bisect_right(bounds, draw() * total)]
-
-    return pick
+    return lambda: things[bisect_right(bounds, draw() * total)]

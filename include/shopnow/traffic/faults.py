@@ -60,18 +60,18 @@ def versions(faults: Faults, key: int, first: int, count: int) -> np.ndarray:
     return np.where(old, 1, SCHEMA_VERSION)
 
 
-def as_version_1(body: str) -> str:
+def as_version_1(body: bytes) -> bytes:
     """The body without what came later: the coupon, its last field if it has one."""
-    before, coupon, _ = body.partition(',"coupon":')
-    return f"{before}," if coupon else body
+    before, coupon, _ = body.partition(b',"coupon":')
+    return before + b"," if coupon else body
 
 
-def skews(faults: Faults, keys: Sequence[str]) -> np.ndarray:
+def skews(faults: Faults, keys: Sequence[bytes]) -> np.ndarray:
     """By how many ms the clock that stamps each of these records is ahead; always the same for the same key."""
     if not faults.clock_skew_seconds:
         return np.zeros(len(keys), dtype=np.int64)
     off = np.linspace(-1, 1, SERVERS) * faults.clock_skew_seconds * 1000
-    return off.astype(np.int64)[[crc32(key.encode()) % SERVERS for key in keys]]
+    return off.astype(np.int64)[[crc32(key) % SERVERS for key in keys]]
 
 
 def spoil(value: bytes, fault: str) -> bytes:

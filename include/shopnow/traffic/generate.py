@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 KILL_POINTS = ("traffic:begun", "traffic:sent", "traffic:acknowledged", "traffic:ledger", "traffic:state", "traffic:committed")
 """Where `shopnow.killpoints` can end the process: after each step of a transaction, and after its commit."""
 
-SESSIONS_PER_TRANSACTION = 8_000
+SESSIONS_PER_TRANSACTION = 4_000
 _PACE_SECONDS = 1.0
 """In real time there is a transaction this often."""
 

@@ -29,10 +29,10 @@ class Journal:
 
     def __init__(self) -> None:
         self.times: list[int] = []
-        self.entries: list[tuple[int, str, str, Facts]] = []
+        self.entries: list[tuple[int, bytes, bytes, Facts]] = []
         """Kind, key, body (see `shopnow.traffic.payloads`), facts."""
 
-    def add(self, at: int, kind: int, key: str, body: str, facts: Facts = NO_FACTS) -> None:
+    def add(self, at: int, kind: int, key: bytes, body: bytes, facts: Facts = NO_FACTS) -> None:
         """Note that an event of that kind, an index of `KINDS`, happened at `at`."""
         self.times.append(at)
         self.entries.append((kind, key, body, facts))

@@ -57,31 +57,34 @@ def perform(step: Step, order: OpenOrder, at: int, shelves: Shelves, journal: Jo
     """Do a step of an order: change the shop and write the events."""
     match step:
         case "expire":
-            _cancel(order, "not paid", at, journal)
+            _cancel(order, b"not paid", at, journal)
         case "cancel":
-            _cancel(order, "customer changed their mind", at, journal)
-            _refund(order, order.amount_cents, "order cancelled", at, journal)
+            _cancel(order, b"customer changed their mind", at, journal)
+            _refund(order, order.amount_cents, b"order cancelled", at, journal)
             shelves.put_back(order.items, at)
         case "refund":
-            _refund(order, order.refund_cents, "goods returned damaged", at, journal)
+            _refund(order, order.refund_cents, b"goods returned damaged", at, journal)
         case _:
             kind, body = _DELIVERIES[step]
             facts = (order.order_id, None, None, None, None)
-            words = (f"d-{order.order_id[2:]}", order.order_id, order.address, _text(order.promised_at))
-            journal.add(at, kind, order.order_id, body % words, facts)
+            order_id = order.order_id.encode()
+            words = (b"d-" + order_id[2:], order_id, order.address.encode(), _text(order.promised_at))
+            journal.add(at, kind, order_id, body % words, facts)
 
 
-def _cancel(order: OpenOrder, reason: str, at: int, journal: Journal) -> None:
-    body = _CANCELLED % (order.order_id, reason)
-    journal.add(at, KIND_OF[OrderCancelled], order.order_id, body, (order.order_id, None, None, None, None))
+def _cancel(order: OpenOrder, reason: bytes, at: int, journal: Journal) -> None:
+    order_id = order.order_id.encode()
+    body = _CANCELLED % (order_id, reason)
+    journal.add(at, KIND_OF[OrderCancelled], order_id, body, (order.order_id, None, None, None, None))
 
 
-def _refund(order: OpenOrder, amount_cents: int, reason: str, at: int, journal: Journal) -> None:
-    body = _REFUNDED % (order.payment_id, order.order_id, order.method, amount_cents, order.attempt, reason)
-    journal.add(at, KIND_OF[PaymentRefunded], order.order_id, body, (order.order_id, None, None, None, amount_cents))
+def _refund(order: OpenOrder, amount_cents: int, reason: bytes, at: int, journal: Journal) -> None:
+    order_id = order.order_id.encode()
+    body = _REFUNDED % (order.payment_id.encode(), order_id, order.method.encode(), amount_cents, order.attempt, reason)
+    journal.add(at, KIND_OF[PaymentRefunded], order_id, body, (order.order_id, None, None, None, amount_cents))
 
 
 @lru_cache(maxsize=1024)
-def _text(at: int) -> str:
+def _text(at: int) -> bytes:
     """The time as it stands in JSON; promises are made for whole hours, so many are the same."""
-    return moment(at).isoformat().replace("+00:00", "Z")
+    return moment(at).isoformat().replace("+00:00", "Z").encode()

@@ -37,27 +37,26 @@ class Tails(NamedTuple):
     ids: bytes
 
 
-def escape(text: str) -> str:
+def escape(text: str) -> bytes:
     """The text as it stands in JSON, without the quotes around it."""
-    return msgspec.json.encode(text).decode()[1:-1]
+    return msgspec.json.encode(text)[1:-1]
 
 
-def template(kind: type[Event], **known: Any) -> str:
-    """The bodies of that kind, with `%s` for each field that is not `known`, in the order of the definition.
+def template(kind: type[Event], **known: Any) -> bytes:
+    """The bodies of that kind, with a `%` conversion for each field that is not `known`, in the order of the definition.
 
-    A text put in for a `%s` has to be escaped; it gets its quotes here. An optional field is put in whole, as
-    `"name":"value",`, or as nothing where it is not set.
+    A number is put in as it is; anything else as bytes: a text has to be escaped, and gets its quotes here; an optional field
+    is put in whole, as `"name":"value",`, or as nothing where it is not set. (Bytes are put together twice as fast as text.)
     """
-    parts = [f'{{"event_type":"{kind.__struct_config__.tag}",']
+    parts = [f'{{"event_type":"{kind.__struct_config__.tag}",'.encode()]
     for field in msgspec.structs.fields(kind):
         if field.name in known:
-            parts.append(f'"{field.name}":{msgspec.json.encode(known[field.name]).decode().replace("%", "%%")},')
+            parts.append(b'"%s":%s,' % (field.name.encode(), msgspec.json.encode(known[field.name]).replace(b"%", b"%%")))
         elif not field.required:
-            parts.append("%s")
+            parts.append(b"%s")
         elif field.name not in _COMMON:
-            quote = '"' if isinstance(_kind(field.type), inspect.StrType | inspect.LiteralType | inspect.DateTimeType) else ""
-            parts.append(f'"{field.name}":{quote}%s{quote},')
-    return "".join(parts)
+            parts.append(b'"%s":%s,' % (field.name.encode(), _conversion(field.type)))
+    return b"".join(parts)
 
 
 def tails(times: np.ndarray, words: np.ndarray, versions: np.ndarray) -> Tails:
@@ -91,6 +90,11 @@ def _write_times(text: np.ndarray, times: np.ndarray) -> None:
     text[:, 22] += (thousandths % 10).astype(np.uint8)
 
 
-def _kind(kind: Any) -> inspect.Type:
+def _conversion(kind: Any) -> bytes:
     found = inspect.type_info(kind)
-    return found.type if isinstance(found, inspect.Metadata) else found
+    match found.type if isinstance(found, inspect.Metadata) else found:
+        case inspect.IntType():
+            return b"%d"
+        case inspect.StrType() | inspect.LiteralType() | inspect.DateTimeType():
+            return b'"%s"'
+    return b"%s"

@@ -6,7 +6,9 @@ What happens to an order after the shopper has left is in `shopnow.traffic.order
 from collections.abc import Callable
 from typing import NamedTuple
 
-from shopnow.events import CartItemAdded, CartItemRemoved, Method, OrderPlaced, PaymentFailed, PaymentSucceeded, ProductViewed
+import msgspec
+
+from shopnow.events import CartItemAdded, CartItemRemoved, Method, OrderItem, OrderPlaced, PaymentFailed, PaymentSucceeded, ProductViewed
 from shopnow.traffic.catalogue import CATALOGUE, CURRENCY, PRODUCTS, Product, picker
 from shopnow.traffic.journal import KIND_OF, NO_FACTS, Facts, Journal
 from shopnow.traffic.payloads import escape, template
@@ -18,13 +20,13 @@ from shopnow.traffic.stock import Shelves
 ATTEMPTS = 3
 """How often a payment is tried at most."""
 QUANTITIES = (1, 1, 1, 1, 1, 1, 2, 2, 3)
-FAILURES: dict[Method, tuple[str, ...]] = {
-    "card": ("card declined", "insufficient funds", "authentication timed out"),
-    "debit": ("insufficient funds", "authentication timed out"),
-    "paypal": ("account limited", "authentication timed out"),
-    "transfer": ("transfer not received", "wrong amount received"),
+FAILURES: dict[Method, tuple[bytes, ...]] = {
+    "card": (b"card declined", b"insufficient funds", b"authentication timed out"),
+    "debit": (b"insufficient funds", b"authentication timed out"),
+    "paypal": (b"account limited", b"authentication timed out"),
+    "transfer": (b"transfer not received", b"wrong amount received"),
 }
-OUTAGE = "provider unavailable"
+OUTAGE = b"provider unavailable"
 """Why payments fail by a method that more than half of them fail by."""
 CRAWLERS = 12
 """How many bots there are: each comes again and again."""
@@ -36,37 +38,51 @@ _VIEWED, _ADDED, _REMOVED, _PLACED, _PAID, _FAILED = (
 )
 
 
-class _Bodies(NamedTuple):
-    """Of a product: its part in the bodies of events, filled in."""
+class Display(NamedTuple):
+    """A product as visitors meet it: its part in the bodies of events, filled in."""
 
-    viewed: str
-    added: str
-    removed: str
-    item: str
+    product_id: str
+    viewed: bytes
+    added: bytes
+    removed: bytes
+    item: bytes
 
 
-def _bodies(product: Product) -> _Bodies:
+def _display(product: Product) -> Display:
     what = {"product_id": product.product_id, "unit_price_cents": product.price_cents, "currency": CURRENCY}
-    name, category = (escape(text).replace("%", "%%") for text in (product.name, product.category))
-    return _Bodies(
+    return Display(
+        product.product_id,
         template(ProductViewed, **what, category=product.category),
         template(CartItemAdded, **what),
         template(CartItemRemoved, product_id=product.product_id),
-        f'{{"product_id":"{product.product_id}","product_name":"{name}","category":"{category}",'
-        f'"quantity":%s,"unit_price_cents":{product.price_cents}}}',
+        _item(product),
     )
 
 
-_OF = {product.product_id: _bodies(product) for product in CATALOGUE}
+def _item(product: Product) -> bytes:
+    """The product in the items of an order, with `%d` for the quantity."""
+    quantity = 987_654
+    item = OrderItem(
+        product_id=product.product_id,
+        product_name=product.name,
+        category=product.category,
+        quantity=quantity,
+        unit_price_cents=product.price_cents,
+    )
+    return msgspec.json.encode(item).replace(b"%", b"%%").replace(b":%d," % quantity, b":%d,")
+
+
+_DISPLAYS = [_display(product) for product in CATALOGUE]
+_ITEMS = {display.product_id: display.item for display in _DISPLAYS}
 _ORDER, _SUCCESS, _FAILURE = (template(kind, currency=CURRENCY) for kind in (OrderPlaced, PaymentSucceeded, PaymentFailed))
 
 
-def looking(draw: Callable[[], float], conditions: Conditions) -> Callable[[], Product]:
+def looking(draw: Callable[[], float], conditions: Conditions) -> Callable[[], Display]:
     """A function that gives the next product someone looks at."""
-    anything = picker(draw)
+    anything = picker(draw, _DISPLAYS)
     if not conditions.on_sale or not conditions.on_sale_share:
         return anything
-    on_sale, share = picker(draw, conditions.on_sale), conditions.on_sale_share
+    on_sale, share = picker(draw, _DISPLAYS[: conditions.on_sale]), conditions.on_sale_share
     return lambda: on_sale() if draw() < share else anything()
 
 
@@ -85,7 +101,9 @@ class Visits:
         self._first = 0
         self._elapsed = 0
 
-    def shop(self, session_id: str, customer: int, number: str, conditions: Conditions, look: Callable[[], Product]) -> OpenOrder | None:
+    def shop(
+        self, session_id: bytes, customer: int, number: bytes, conditions: Conditions, look: Callable[[], Display]
+    ) -> OpenOrder | None:
         """A shopper's visit; the order, of that number, if there is one, paid when it has a `payment_id`."""
         draw = self._draw
         self._first = len(self._journal.times)
@@ -101,12 +119,12 @@ class Visits:
                 self._shelves.lose(product_id, pieces)
         return order
 
-    def crawl(self, session_id: str, look: Callable[[], Product]) -> None:
+    def crawl(self, session_id: bytes, look: Callable[[], Display]) -> None:
         """A bot's visit: it looks at one product after the other, quickly."""
         self._first = len(self._journal.times)
-        who = (session_id, f"bot-{int(self._draw() * CRAWLERS):02d}")
+        who = (session_id, b"bot-%02d" % int(self._draw() * CRAWLERS))
         for _ in range(30 + int(self._draw() * 60)):
-            self._note(1, _VIEWED, session_id, _OF[look().product_id].viewed % who)
+            self._note(1, _VIEWED, session_id, look().viewed % who)
 
     def end(self, opened: int, at: int) -> None:
         """Give the visit's events their times, so that the last is `at` that time and none before the shop `opened`."""
@@ -118,13 +136,14 @@ class Visits:
             pace = (at - opened) / elapsed
             times[first:] = [at - int((elapsed - each) * pace) for each in times[first:]]
 
-    def _note(self, seconds: int, kind: int, key: str, body: str, facts: Facts = NO_FACTS) -> None:
+    def _note(self, seconds: int, kind: int, key: bytes, body: bytes, facts: Facts = NO_FACTS) -> None:
         """An event that comes up to that many seconds after the one before."""
         self._elapsed += 200 + int(self._draw() * seconds * 1000)
-        self._journal.add(self._elapsed, kind, key, body, facts)
+        self._journal.times.append(self._elapsed)
+        self._journal.entries.append((kind, key, body, facts))
 
     def _browse(
-        self, session_id: str, customer: str, conditions: Conditions, look: Callable[[], Product]
+        self, session_id: bytes, customer: bytes, conditions: Conditions, look: Callable[[], Display]
     ) -> tuple[dict[str, int], dict[str, int]]:
         """The cart in the end, and the pieces that were wanted and not there, by product id."""
         # Most of a simulation is spent here, so this notes what it can by itself.
@@ -134,12 +153,10 @@ class Visits:
         cart: dict[str, int] = {}
         missed: dict[str, int] = {}
         for _ in range(_VIEWS_AT_MOST):
-            product = look()
-            product_id = product.product_id
-            bodies = _OF[product_id]
+            product_id, viewed, added, removed, _ = look()
             elapsed += 200 + int(draw() * 60_000)
             times.append(elapsed)
-            entries.append((_VIEWED, session_id, bodies.viewed % who, NO_FACTS))
+            entries.append((_VIEWED, session_id, viewed % who, NO_FACTS))
             if draw() < conditions.adds and product_id not in cart:
                 pieces = QUANTITIES[int(draw() * len(QUANTITIES))]
                 there = self._shelves.take(product_id, pieces)
@@ -148,10 +165,10 @@ class Visits:
                 self._elapsed = elapsed
                 if there:
                     cart[product_id] = there
-                    self._note(30, _ADDED, session_id, bodies.added % (*who, there))
+                    self._note(30, _ADDED, session_id, added % (*who, there))
                     if draw() < conditions.removes:
                         del cart[product_id]
-                        self._note(60, _REMOVED, session_id, bodies.removed % (*who, there))
+                        self._note(60, _REMOVED, session_id, removed % (*who, there))
                 elif draw() < conditions.leaves_if_sold_out:
                     break
                 elapsed = self._elapsed
@@ -160,39 +177,41 @@ class Visits:
         self._elapsed = elapsed
         return cart, missed
 
-    def _order(self, session_id: str, customer: int, number: str, cart: dict[str, int], conditions: Conditions) -> OpenOrder:
+    def _order(self, session_id: bytes, customer: int, number: bytes, cart: dict[str, int], conditions: Conditions) -> OpenOrder:
         person = shopper(customer)
-        order_id = f"o-{number}"
+        order_id = b"o-" + number
         units = sum(cart.values())
         gross = sum(PRODUCTS[product_id].price_cents * quantity for product_id, quantity in cart.items())
         discount = gross * conditions.discount_percent // 100 if self._draw() < conditions.discounted else 0
-        coupon = f'"coupon":"{escape(conditions.coupon)}",' if discount and number < "8" else ""
-        items = ",".join([_OF[product_id].item % quantity for product_id, quantity in cart.items()])
+        coupon = b'"coupon":"%s",' % escape(conditions.coupon) if discount and number < b"8" else b""
+        items = b",".join([_ITEMS[product_id] % quantity for product_id, quantity in cart.items()])
         who = (session_id, person.customer_id, person.name, person.country)
-        body = _ORDER % (order_id, *who, f"[{items}]", discount, gross - discount, person.address, coupon)
-        self._note(120, _PLACED, order_id, body, (order_id, None, units, None, gross))
-        return OpenOrder(order_id, person.address, list(cart.items()), gross - discount)
+        body = _ORDER % (order_id, *who, b"[%s]" % items, discount, gross - discount, person.address, coupon)
+        name = order_id.decode()
+        self._note(120, _PLACED, order_id, body, (name, None, units, None, gross))
+        return OpenOrder(name, person.address.decode(), list(cart.items()), gross - discount)
 
-    def _pay(self, order: OpenOrder, attempts: list[tuple[Method, str]]) -> None:
+    def _pay(self, order: OpenOrder, attempts: list[tuple[Method, bytes]]) -> None:
         facts = (order.order_id, None, None, None, order.amount_cents)
+        order_id = order.order_id.encode()
         for attempt, (method, reason) in enumerate(attempts, 1):
-            payment_id = f"pay-{order.order_id[2:]}-{attempt}"
-            words = (payment_id, order.order_id, method, order.amount_cents, attempt)
+            payment_id = b"pay-%s-%d" % (order_id[2:], attempt)
+            words = (payment_id, order_id, method.encode(), order.amount_cents, attempt)
             if reason:
-                self._note(60, _FAILED, order.order_id, _FAILURE % (*words, reason), facts)
+                self._note(60, _FAILED, order_id, _FAILURE % (*words, reason), facts)
             else:
-                order.payment_id, order.method, order.attempt = payment_id, method, attempt
-                self._note(60, _PAID, order.order_id, _SUCCESS % words, facts)
+                order.payment_id, order.method, order.attempt = payment_id.decode(), method, attempt
+                self._note(60, _PAID, order_id, _SUCCESS % words, facts)
 
 
-def _attempts(conditions: Conditions, draw: Callable[[], float]) -> list[tuple[Method, str]]:
+def _attempts(conditions: Conditions, draw: Callable[[], float]) -> list[tuple[Method, bytes]]:
     """Attempts to pay, one after the other: how, and why it failed; no reason if it did not."""
-    made: list[tuple[Method, str]] = []
+    made: list[tuple[Method, bytes]] = []
     while len(made) < ATTEMPTS:
         name = _method(conditions, draw)
         fails = conditions.methods[name].fails
         if draw() >= fails:
-            return [*made, (name, "")]
+            return [*made, (name, b"")]
         reasons = (OUTAGE,) if fails > 0.5 else FAILURES[name]
         made.append((name, reasons[int(draw() * len(reasons))]))
         if draw() >= conditions.tries_again:

@@ -13,7 +13,7 @@ from faker import Faker
 from shopnow.traffic.payloads import escape
 
 # Not it_IT: its addresses come in another order in every process, and events have to be the same in all of them.
-COUNTRIES = {"fr_FR": "FR", "en_GB": "GB", "de_DE": "DE", "es_ES": "ES", "nl_NL": "NL"}
+COUNTRIES = {"fr_FR": b"FR", "en_GB": b"GB", "de_DE": b"DE", "es_ES": b"ES", "nl_NL": b"NL"}
 
 _LOCALE_OF_TEN = ("fr_FR",) * 4 + ("en_GB",) * 2 + ("de_DE",) * 2 + ("es_ES", "nl_NL")
 _POOL_SIZE = 200
@@ -22,16 +22,16 @@ _POOL_SIZE = 200
 class Shopper(NamedTuple):
     """Name and address as they stand in JSON."""
 
-    customer_id: str
-    name: str
-    country: str
+    customer_id: bytes
+    name: bytes
+    country: bytes
     """Two letters, ISO 3166."""
-    address: str
+    address: bytes
     """On one line."""
 
 
-def customer_id(number: int) -> str:
-    return f"c-{number:08d}"
+def customer_id(number: int) -> bytes:
+    return b"c-%08d" % number
 
 
 def shopper(number: int) -> Shopper:
@@ -46,7 +46,7 @@ def shopper(number: int) -> Shopper:
 
 
 @cache
-def _pool(locale: str) -> tuple[list[str], list[str]]:
+def _pool(locale: str) -> tuple[list[bytes], list[bytes]]:
     fake = Faker(locale)
     fake.seed_instance(locale)
     names = [f"{fake.first_name()} {fake.last_name()}" for _ in range(_POOL_SIZE)]

@@ -5,6 +5,7 @@ function of where it is used in the life of the shop, and what is pending is kep
 """
 
 import heapq
+from binascii import hexlify
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -13,11 +14,10 @@ import numpy as np
 from shopnow.traffic import batch, orders, randomness, scenarios, totals
 from shopnow.traffic.arrivals import Arrivals
 from shopnow.traffic.batch import Batch
-from shopnow.traffic.catalogue import Product
 from shopnow.traffic.journal import Journal
 from shopnow.traffic.randomness import Draws
 from shopnow.traffic.scenarios import Conditions
-from shopnow.traffic.sessions import Visits, looking
+from shopnow.traffic.sessions import Display, Visits, looking
 from shopnow.traffic.state import OpenOrder, Record, Run, Shop, State, StockOut, to_records
 from shopnow.traffic.stock import Shelves
 from shopnow.traffic.totals import Demand
@@ -119,27 +119,27 @@ class Simulation:
         open_orders = [order for order in placed if order.order_id in self.state.orders]
         return Chunk(made, shelves.demand, to_records(self.state, run, first, open_orders, held))
 
-    def _next(self, count: int) -> Iterator[tuple[int, str, str]]:
+    def _next(self, count: int) -> Iterator[tuple[int, bytes, bytes]]:
         """When the next sessions end, and of each a number for itself and one for its order, in hexadecimal."""
         run = self.run
         words = randomness.words(self.sessions_key, self.shop.sessions, count, each=3)
         shares = (np.arange(run.done, run.done + count) + randomness.uniform(words[:, 0])) / run.sessions
-        numbers = words[:, 1:3].astype(">u8").tobytes().hex()
+        numbers = hexlify(words[:, 1:3].astype(">u8").tobytes())
         starts = range(0, 32 * count, 32)
         sessions, orders_ = [numbers[at : at + 16] for at in starts], [numbers[at + 16 : at + 32] for at in starts]
         return zip(self.arrivals.at(shares).tolist(), sessions, orders_, strict=True)
 
-    def _session(self, session: str, number: str, shelves: Shelves, visits: Visits) -> OpenOrder | None:
+    def _session(self, session: bytes, number: bytes, shelves: Shelves, visits: Visits) -> OpenOrder | None:
         shop, draw = self.shop, self.draws.draw
         conditions, look = self._conditions()
         shop.sessions += 1
         order = None
         if draw() < conditions.bots:
-            visits.crawl(f"s-{session}", look)
+            visits.crawl(b"s-" + session, look)
         else:
             customer = int(draw() * shop.customers) if shop.customers and draw() < conditions.returning else shop.customers
             shop.customers = max(shop.customers, customer + 1)
-            order = visits.shop(f"s-{session}", customer, number, conditions, look)
+            order = visits.shop(b"s-" + session, customer, number, conditions, look)
         visits.end(min(self.run.start, shop.clock), shop.clock)
         if not order:
             return None
@@ -153,7 +153,7 @@ class Simulation:
         heapq.heappush(self.agenda, (order.steps[0][0], order.order_id, 0))
         return order
 
-    def _conditions(self) -> tuple[Conditions, Callable[[], Product]]:
+    def _conditions(self) -> tuple[Conditions, Callable[[], Display]]:
         """Those of now, and how people look around in them."""
         while self.stretches[0].end <= self.shop.clock and len(self.stretches) > 1:
             del self.stretches[0]

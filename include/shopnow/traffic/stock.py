@@ -11,7 +11,7 @@ from shopnow.traffic.scenarios import Conditions
 from shopnow.traffic.state import Shelf, Shop, StockOut
 from shopnow.traffic.totals import Demand
 
-_BODIES: dict[type[Stock], dict[str, str]] = {
+_BODIES: dict[type[Stock], dict[str, bytes]] = {
     kind: {product.product_id: template(kind, product_id=product.product_id, product_name=product.name) for product in CATALOGUE}
     for kind in (StockSold, StockRestocked, StockAdjusted)
 }
@@ -33,7 +33,7 @@ class Shelves:
         for product in CATALOGUE:
             if product.product_id not in self.shop.shelves:
                 self.shop.shelves[product.product_id] = Shelf(0, since=self.shop.clock)
-                self._change(StockAdjusted, product.product_id, product.opening_stock, self.shop.clock, "opening stock")
+                self._change(StockAdjusted, product.product_id, product.opening_stock, self.shop.clock, b"opening stock")
 
     def take(self, product_id: str, pieces: int) -> int:
         """How many of the pieces that a shopper wants are there."""
@@ -51,11 +51,11 @@ class Shelves:
 
     def sell(self, order_id: str, items: Iterable[tuple[str, int]], at: int) -> None:
         for product_id, quantity in items:
-            self._change(StockSold, product_id, -quantity, at, order_id)
+            self._change(StockSold, product_id, -quantity, at, order_id.encode(), order_id)
 
     def put_back(self, items: Iterable[tuple[str, int]], at: int) -> None:
         for product_id, quantity in items:
-            self._change(StockAdjusted, product_id, quantity, at, "order cancelled")
+            self._change(StockAdjusted, product_id, quantity, at, b"order cancelled")
 
     def reorder_if_low(self, product_id: str, conditions: Conditions) -> int | None:
         """When the supplier comes, if one had to be sent for."""
@@ -80,7 +80,9 @@ class Shelves:
         """Somebody delivers, whatever the shop has sent for."""
         self._change(StockRestocked, product_id, quantity, self.shop.clock)
 
-    def _change(self, kind: type[Stock], product_id: str, change: int, at: int, *more: str) -> None:
+    def _change(
+        self, kind: type[Stock], product_id: str, change: int, at: int, more: bytes | None = None, order_id: str | None = None
+    ) -> None:
         """Put so many pieces on the shelf, or take them off; `more` is what such an event has beside."""
         shelf = self.shop.shelves[product_id]
         # Never two at the same time: the latest says what is left.
@@ -94,9 +96,9 @@ class Shelves:
         elif shelf.sold_out_at is not None:
             self.stock_outs.append(StockOut(product_id, shelf.sold_out_at, at))
             shelf.sold_out_at = None
-        body = _BODIES[kind][product_id] % (change, shelf.quantity, *more)
-        order_id = more[0] if kind is StockSold else None
-        self.journal.add(at, KIND_OF[kind], product_id, body, (order_id, product_id, change, shelf.quantity, None))
+        numbers = (change, shelf.quantity)
+        body = _BODIES[kind][product_id] % (numbers if more is None else (*numbers, more))
+        self.journal.add(at, KIND_OF[kind], product_id.encode(), body, (order_id, product_id, change, shelf.quantity, None))
 
     def _asked(self, product_id: str) -> Demand:
         place = (self.shop.clock // HOUR * HOUR, product_id)

@@ -37,10 +37,10 @@ def test_a_template_filled_in_at_once_or_later_is_the_definitions_own_json(kind:
     values = {field.name: some(field) for field in msgspec.structs.fields(kind)}
     event = kind(**values)
     common = {name: values.pop(name) for name in ("event_id", "event_time", "schema_version")}
-    tail = msgspec.json.encode(common).decode()[1:]
-    later = [f'"coupon":"{escape(TEXT)}",' if name == "coupon" else in_json(value) for name, value in values.items()]
+    tail = msgspec.json.encode(common)[1:]
+    later = [b'"coupon":"%s",' % escape(TEXT) if name == "coupon" else in_json(value) for name, value in values.items()]
     for body in (template(kind, **values) % (), template(kind) % tuple(later)):
-        assert (body + tail).encode() == encode(event)
+        assert body + tail == encode(event)
 
 
 def some(field: Any) -> Any:
@@ -56,8 +56,8 @@ def some(field: Any) -> Any:
 ITEMS = [{"product_id": TEXT, "product_name": TEXT, "category": TEXT, "quantity": 1, "unit_price_cents": 5}]
 
 
-def in_json(value: Any) -> str:
-    return msgspec.json.encode(value).decode().strip('"')
+def in_json(value: Any) -> bytes | int:
+    return value if isinstance(value, int) else msgspec.json.encode(value).strip(b'"')
 
 
 def test_what_is_sent_is_what_encoding_the_event_gives() -> None:
@@ -67,4 +67,4 @@ def test_what_is_sent_is_what_encoding_the_event_gives() -> None:
     keys = [each for chunk in chunks for each in chunk.batch.keys]
     for event, value, record_key in zip(simulated.decoded(chunks), sent, keys, strict=True):
         assert encode(event) == value
-        assert key(event) == record_key.encode()
+        assert key(event) == record_key

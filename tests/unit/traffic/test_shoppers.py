@@ -5,13 +5,13 @@ from shopnow.traffic.shoppers import COUNTRIES, shopper
 
 def test_a_customer_is_the_same_person_for_ever() -> None:
     assert shopper(7) == shopper(7)
-    assert shopper(7).customer_id == "c-00000007"
+    assert shopper(7).customer_id == b"c-00000007"
 
 
 def test_customers_come_from_all_countries_most_from_france_and_few_are_namesakes() -> None:
     people = [shopper(number) for number in range(2000)]
     countries = Counter(person.country for person in people)
     assert set(countries) == set(COUNTRIES.values())
-    assert countries.most_common(1)[0][0] == "FR"
+    assert countries.most_common(1)[0][0] == b"FR"
     assert len({(person.name, person.address) for person in people}) > 1900
-    assert not any("\n" in person.address for person in people)
+    assert not any(b"\n" in person.address for person in people)

@@ -22,11 +22,11 @@ LOW = 5
 TROUBLE = Faults(late=0.05, duplicate=0.1, out_of_order=0.05, malformed=0.02, schema_v1=0.3, clock_skew_seconds=2)
 
 
-def sent(chunks: list[Chunk]) -> list[tuple[str, str, bytes]]:
+def sent(chunks: list[Chunk]) -> list[tuple[str, bytes, bytes]]:
     return [record for chunk in chunks for record in zip(chunk.batch.topics, chunk.batch.keys, chunk.batch.values, strict=True)]
 
 
-def digest(records: list[tuple[str, str, bytes]]) -> str:
+def digest(records: list[tuple[str, bytes, bytes]]) -> str:
     return hashlib.sha256(repr(records).encode()).hexdigest()
 
 
