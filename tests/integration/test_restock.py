@@ -170,7 +170,7 @@ def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf,
         assert event["quantity_after"] == shelf[event["product_id"]]
     shop = restore(conf).shop
     assert shelf == {product_id: each.quantity for product_id, each in shop.shelves.items()}
-    assert totals.of_rows([ledger.read(conf)]).closing_stock == shelf
+    assert totals.of_rows([ledger.read(conf)]).stock_changes == shelf
     assert ledger.read(conf).filter(pc.field("run_id") == f"receive_restock/{run_id}").num_rows >= 2
 
 

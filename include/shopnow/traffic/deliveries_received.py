@@ -90,7 +90,9 @@ def put_away(
     """
     clock = state.shop.clock if state.shop else now
     unfinished = any(not run.finished and run.end > clock for run in state.runs.values())
-    simulation = Simulation(state, Run(run_id, Asked(), sessions=0, start=clock, end=clock + 1 if unfinished else max(clock + 1, now)))
+    run = state.runs.get(run_id) or Run(run_id, Asked(), sessions=0, start=clock, end=clock)
+    run.end = clock + 1 if unfinished else max(clock + 1, now)
+    simulation = Simulation(state, run)
     stage = simulation.begin()
     simulation.finish(stage)
     known, outcomes = dict(known), []
