@@ -9,9 +9,11 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from xdist.scheduler import LoadScopeScheduling
 
 # Before anything imports Airflow: it reads its configuration once, and must not touch the user's own.
 os.environ |= {
@@ -29,7 +31,6 @@ from shopnow.platform import java, stack
 from shopnow.platform import spark as platform_spark
 from shopnow.settings import Settings
 
-TESTS = Path(__file__).parent
 STORAGE = ("kafka", "namenode", "datanode")
 
 
@@ -37,10 +38,15 @@ def pytest_report_header() -> str:
     return f"seed of the fault suite: {os.environ['SHOPNOW_CHAOS_SEED']} (set SHOPNOW_CHAOS_SEED to replay)"
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+class ByFolder(LoadScopeScheduling):
     """Keeps each folder's tests in one process, where they share the services they start."""
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(item.path.relative_to(TESTS).parts[0]))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.split("/")[1]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
+    return ByFolder(config, log)
 
 
 def free_ports(count: int) -> list[int]:

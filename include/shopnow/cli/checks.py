@@ -28,5 +28,5 @@ def run_checks(
             complain(f"{name}: see above")
             sys.exit(1)
     # Two processes, as much of what is tested is waiting; the longest folders come first.
-    together = ["-n", "2", "--dist", "loadgroup", "--no-loadscope-reorder"]
+    together = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
     sys.exit(subprocess.run([sys.executable, "-m", "pytest", *together, *(arguments or [])], cwd=ROOT, check=False).returncode)
