@@ -130,7 +130,7 @@ def test_stock_is_conserved_over_all_runs_and_never_negative(conf: dict[str, str
 
 def test_the_accounts_are_what_the_ledgers_rows_come_to(conf: dict[str, str], run_id: str) -> None:
     generate(conf, run_id, SESSIONS, SEED, faults=TROUBLE)
-    account = accounts.total(accounts.runs(conf)).totals
+    account = accounts.total(accounts.read(conf).runs).totals
     demand = {name: each.wanted for name, each in account.demand.items()}
     wanted = ledger.demand(conf).group_by("product_id").aggregate([("wanted", "sum")]).to_pylist()
     assert {row["product_id"]: row["wanted_sum"] for row in wanted} == demand
@@ -155,6 +155,7 @@ def test_the_command_shows_a_run_and_all_of_them(conf: dict[str, str], run_id: s
     assert sum(one["faults"].values()) == sum(row["fault"] is not None for row in rows)
     everything = json.loads(run("--json"))
     assert sum(everything["total"]["records"].values()) == ledger.read(conf).num_rows
+    assert everything["held_back"] == len(restore(conf).held)
     for words in ("What happened", "order_placed", "net_revenue", "duplicate", "Demand that was not met", "Stock-outs"):
         assert words in run("--run", run_id)
     with pytest.raises(UserError, match="'no-run'"):

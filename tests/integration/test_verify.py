@@ -78,7 +78,7 @@ def test_holds_also_while_more_comes(pipeline):
     landing.land(conf, lake, TOPICS["payments"])
     checks = {check.check: check for check in verify(conf, lake)}
     assert all(check.ok for check in checks.values())
-    faults = accounts.total(accounts.runs(conf)).totals.faults
+    faults = accounts.total(accounts.read(conf).runs).totals.faults
     malformed, duplicates = sum(faults.get(fault, 0) for fault in MALFORMED), faults[DUPLICATE]
     assert malformed
     detail = checks["raw = events + quarantine + duplicates"].detail

@@ -116,7 +116,7 @@ def _computed(lake: str, landed: dict[str, int]) -> datetime | None:
 
 
 def _print_figures(conf: Conf, lake: str) -> None:
-    generated = accounts.total(accounts.runs(conf)).totals.records
+    generated = accounts.total(accounts.read(conf).runs).totals.records
     rows = [(topic, generated.get(topic, 0), _count(lake, f"raw/{topic}"), _count(lake, f"events/{topic}")) for topic in TOPICS]
     print_table("Events", ("topic", "generated", "landed", "events"), rows)
 

@@ -8,6 +8,7 @@ import typer
 from shopnow import connections
 from shopnow.cli.output import Json, print_json, print_table, say
 from shopnow.errors import UserError
+from shopnow.events import TOPICS
 from shopnow.settings import Settings
 from shopnow.traffic import accounts
 from shopnow.traffic.accounts import Account
@@ -15,8 +16,8 @@ from shopnow.traffic.catalogue import PRODUCTS
 from shopnow.traffic.journal import moment
 from shopnow.traffic.state import Run
 
-RUNS = 10
-"""How many are listed."""
+LATEST = 10
+"""How many runs and stock-outs are listed."""
 
 
 def ledger(
@@ -24,17 +25,19 @@ def ledger(
     as_json: Json = False,
 ) -> None:
     """Show what the simulated shop truly did: records, revenue, faults made on purpose, stock-outs, demand that was not met."""
-    runs = accounts.runs(connections.kafka(connections.load(Settings.load())))
+    runs, held_back = accounts.read(connections.kafka(connections.load(Settings.load())))
     if run is not None:
         runs = [each for each in runs if each.run_id == run]
         if not runs:
             raise UserError(f"run {run!r}: generate_traffic has made none of that id; ./shopnow ledger lists the latest")
     account = accounts.total(runs)
     if as_json:
-        print_json({"runs": [_run(each) for each in runs], "total": _account(account)})
+        print_json({"runs": [_run(each) for each in runs], "total": _account(account), "held_back": held_back})
     elif runs:
         _print_runs(runs)
         _print_account(account)
+        if held_back:
+            say(f"{held_back:,} records are held back: the runs to come send them when they are due.")
     else:
         say("generate_traffic has made nothing yet.")
 
@@ -68,40 +71,32 @@ def _print_runs(runs: list[Run]) -> None:
         (
             run.run_id,
             run.asked.scenario,
-            _time(run.start),
-            _time(run.end),
-            f"{run.done:,} of {run.sessions:,}" if run.done < run.sessions else f"{run.sessions:,}",
+            _minute(run.start),
+            f"{run.done:,} of {run.sessions:,}" if run.done < run.sessions else run.sessions,
             sum(run.totals.records.values()),
             run.totals.orders,
             sum(run.totals.faults.values()),
         )
-        for run in runs[-RUNS:]
+        for run in runs[-LATEST:]
     ]
-    title = f"Runs, the latest {RUNS} of {len(runs):,}" if len(runs) > RUNS else "Runs"
-    print_table(title, ("run", "scenario", "from", "to", "sessions", "records", "orders", "faults"), rows)
+    title = f"Runs, the latest {LATEST} of {len(runs):,}" if len(runs) > LATEST else "Runs"
+    print_table(title, ("run", "scenario", "from", "sessions", "records", "orders", "faults"), rows)
 
 
 def _print_account(account: Account) -> None:
     totals = account.totals
-    events = [(topic, type_, count) for topic, types in totals.events.items() for type_, count in types.items()]
+    events = [(topic, type_, count) for topic in TOPICS for type_, count in totals.events.get(topic, {}).items()]
     print_table("What happened", ("topic", "event", "times"), events)
     figures = ("orders", "units", "gmv_cents", "payments_failed", "payments_succeeded_cents", "refunds_cents", "net_revenue_cents")
     print_table("Figures", ("figure", "all days"), [(name.replace("_cents", ""), _figure(name, getattr(totals, name))) for name in figures])
     if totals.faults:
         print_table("Faults on purpose", ("fault", "records"), sorted(totals.faults.items()))
     short = sorted(((name, each) for name, each in totals.demand.items() if each.unmet), key=lambda item: -item[1].lost)
-    print_table(
-        "Demand that was not met",
-        ("product", "pieces wanted", "not there", "sales lost"),
-        [(_name(name), *_counts(each)) for name, each in short],
-    )
-    outs = [(_name(each.product_id), _time(each.start), _time(each.end) if each.end else "still") for each in account.stock_outs[-RUNS:]]
-    title = f"Stock-outs, the latest {RUNS} of {len(account.stock_outs):,}" if len(account.stock_outs) > RUNS else "Stock-outs"
-    print_table(title, ("product", "from", "to"), outs)
-
-
-def _counts(demand: Any) -> tuple[int, ...]:
-    return tuple(getattr(demand, name) for name in demand.__struct_fields__)
+    demand = [(_name(product_id), each.wanted, each.unmet, each.lost) for product_id, each in short]
+    print_table("Demand that was not met", ("product", "pieces wanted", "not there", "sales lost"), demand)
+    outs = [(_name(each.product_id), _minute(each.start), _minute(each.end) if each.end else "still") for each in account.stock_outs]
+    title = f"Stock-outs, the latest {LATEST} of {len(outs):,}" if len(outs) > LATEST else "Stock-outs"
+    print_table(title, ("product", "from", "to"), outs[-LATEST:])
 
 
 def _name(product_id: str) -> str:
@@ -111,6 +106,10 @@ def _name(product_id: str) -> str:
 
 def _figure(name: str, value: int) -> str:
     return f"€ {value / 100:,.2f}" if name.endswith("_cents") else f"{value:,}"
+
+
+def _minute(at: int) -> str:
+    return moment(at).strftime("%Y-%m-%d %H:%M")
 
 
 def _time(at: int) -> str:

@@ -19,14 +19,21 @@ class Account(NamedTuple):
     """By when they began."""
 
 
-def runs(conf: Conf) -> list[Run]:
-    """All runs, by the time they simulate.
+class Books(NamedTuple):
+    runs: list[Run]
+    """By the time they simulate."""
+    held_back: int
+    """Records that runs to come will send, when they are due."""
+
+
+def read(conf: Conf) -> Books:
+    """What there is now.
 
     Raises:
-        UserError: another version of the generator wrote them, the topic is missing, or Kafka does not answer.
+        UserError: another version of the generator wrote it, the topic is missing, or Kafka does not answer.
     """
-    found = from_records(records.read(conf, SHOP_STATE)).runs
-    return sorted(found.values(), key=lambda run: (run.start, run.end, run.run_id))
+    state = from_records(records.read(conf, SHOP_STATE))
+    return Books(sorted(state.runs.values(), key=lambda run: (run.start, run.end, run.run_id)), len(state.held))
 
 
 def total(runs: Iterable[Run]) -> Account:
