@@ -24,7 +24,7 @@ from shopnow.settings import Settings
 from shopnow.traffic import ledger, totals
 from shopnow.traffic.generate import generate, restore
 
-KILL_POINTS = ("restock:read", "traffic:acknowledged", "restock:noted", "restock:committed", "restock:reason")
+KILL_POINTS = ("restock:noted", "restock:committed", "restock:reason")
 
 
 @pytest.fixture(scope="module")

@@ -139,6 +139,14 @@ def test_a_lost_raw_row_is_named(pipeline, touched):
     assert f"orders partition {row['partition']}" in found["raw = receipts"]
 
 
+def test_a_lost_raw_row_is_named_though_personal_data_was_erased_from_it(pipeline, touched):
+    table = touched("raw/orders")
+    rows = tables.read(table, ["partition", "offset", "value"]).to_pylist()
+    row = next(row for row in rows if b'"address":"erased"' in row["value"])
+    table.delete(f'partition = {row["partition"]} AND "offset" = {row["offset"]}')
+    assert f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, not so in raw" in broken(pipeline)["topics = raw"]
+
+
 def test_a_doubled_raw_row_is_named(pipeline, touched):
     table = touched("raw/payments")
     rows = tables.read(table)
