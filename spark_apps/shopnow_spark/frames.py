@@ -31,6 +31,8 @@ def session(spark: SparkSession, metadata: str, version: int, records: int) -> S
     own.conf.set("spark.databricks.delta.skipRecordingEmptyCommits", "false")
     own.conf.set("spark.databricks.delta.write.txnAppId", APPLICATION)
     own.conf.set("spark.databricks.delta.write.txnVersion", str(version))
+    # By default Spark writes INT96, which others read as nanoseconds: dates before 1678 and after 2262 would come out as other ones.
+    own.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     compile_if_worth(own, records)
     return own
 

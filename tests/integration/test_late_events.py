@@ -2,11 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 import pytest
 
+import kafka_topics
 import raw_sample as sample
 from derived import content, never, read
 from sale import WORTH, sale
+from shopnow.events import TOPICS
 from shopnow.lake import restatements, statements
 from shopnow.lake.restatements import RESTATEMENTS
 from shopnow_spark import jobs
@@ -63,3 +66,14 @@ def test_late_events_restate_what_was_published(lake, refresh):
 
     sample.land(lake, late)  # once more
     assert {name: (each.written, each.late) for name, each in refresh(lake).items()} == {"events/orders": (0, 0), "events/payments": (0, 0)}
+
+
+def test_events_of_all_times_there_are_keep_theirs(lake, refresh):
+    times = [datetime(*day, tzinfo=UTC) for day in ((1, 1, 1), (1582, 10, 10), (1899, 12, 31), (9999, 12, 31, 23, 59, 59, 999_000))]
+    payments = [TOPICS["payments"].decoder().decode(kafka_topics.payment(number, at)) for number, at in enumerate(times)]
+    sample.land(lake, payments)
+    refresh(lake)
+    rows = read(lake, "events/payments")
+    kept = dict(zip(rows["event_id"].to_pylist(), rows["event_time"].cast(pa.int64()).to_pylist(), strict=True))
+    since_1970 = {event.event_id: (event.event_time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) for event in payments}
+    assert kept == since_1970
