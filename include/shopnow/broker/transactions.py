@@ -50,7 +50,7 @@ class TransactionalProducer:
         self._failed: list[KafkaError] = []
         self._producer = Producer(
             {
-                "linger.ms": 5,
+                "linger.ms": 50,
                 "compression.type": "lz4",
                 "batch.size": 1_000_000,
                 "queue.buffering.max.messages": 1_000_000,
@@ -121,7 +121,8 @@ class TransactionalProducer:
             KafkaException: one was not accepted.
         """
         while len(self._producer):
-            self._producer.poll(1)  # not flush, which cannot raise the fatal error it may meet
+            self._producer.flush(1)  # without lingering
+            self._producer.poll(0)  # raises the fatal error that flush may meet, and cannot
         delivered, self._delivered = self._delivered, []
         placed, self._placed = self._placed, []
         failed, self._failed = self._failed, []
