@@ -2,15 +2,18 @@
 
 import logging
 import os
+import secrets
 import socket
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
+from xdist.scheduler import LoadScopeScheduling
 
 # Before anything imports Airflow: it reads its configuration once, and must not touch the user's own.
 os.environ |= {
@@ -21,11 +24,29 @@ os.environ |= {
     "PYTHONPATH": os.pathsep.join(str(Path(__file__).resolve().parents[1] / folder) for folder in ("include", "spark_apps")),
 }
 
+# Here and not where it is used, so that it is told however many processes the suite runs in; all of them have the same.
+os.environ.setdefault("SHOPNOW_CHAOS_SEED", str(secrets.randbelow(10**6)))
+
 from shopnow.platform import java, stack
 from shopnow.platform import spark as platform_spark
 from shopnow.settings import Settings
 
 STORAGE = ("kafka", "namenode", "datanode")
+
+
+def pytest_report_header() -> str:
+    return f"seed of the fault suite: {os.environ['SHOPNOW_CHAOS_SEED']} (set SHOPNOW_CHAOS_SEED to replay)"
+
+
+class ByFolder(LoadScopeScheduling):
+    """Keeps each folder's tests in one process, where they share the services they start."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid.split("/")[1]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
+    return ByFolder(config, log)
 
 
 def free_ports(count: int) -> list[int]:

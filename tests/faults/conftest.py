@@ -5,7 +5,7 @@ follows from `--chaos-seed`, which is printed with the scoreboard.
 """
 
 import json
-import secrets
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -37,7 +37,7 @@ def _option(config: pytest.Config, name: str, default: object = None) -> object:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    seed = _option(session.config, "chaos_seed")
+    seed = int(str(_option(session.config, "chaos_seed") or os.environ["SHOPNOW_CHAOS_SEED"]))
     capture = session.config.pluginmanager.getplugin("capturemanager")
 
     def tell(line: str) -> None:
@@ -45,7 +45,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             print(f"  {line}", file=sys.stderr, flush=True)
 
     quiet = _option(session.config, "chaos_report") is None
-    board = Scoreboard(secrets.randbelow(10**6) if seed is None else int(str(seed)), (lambda line: None) if quiet else tell)
+    board = Scoreboard(seed, (lambda line: None) if quiet else tell)
     session.config.stash[SCOREBOARD] = board
 
 
@@ -55,6 +55,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.section(f"faults, seed {board.seed}")
         for line in board.lines():
             terminalreporter.write_line(line)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Says at once what went wrong: the whole of it comes only at the end, which may be an hour away."""
+    if report.failed:
+        print(f"\n{report.longreprtext}", file=sys.stderr, flush=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -78,7 +84,7 @@ def often(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
 @pytest.fixture
 def chance(request: pytest.FixtureRequest, scoreboard: Scoreboard) -> Random:
     """The test's source of choices: the same for the same seed, whatever other tests run."""
-    return Random(f"{scoreboard.seed} {request.node.nodeid}")
+    return Random(f"{scoreboard.seed} {request.path.name} {request.node.name}")
 
 
 @pytest.fixture(scope="session")

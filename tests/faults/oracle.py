@@ -4,13 +4,14 @@ Written apart from `shopnow.audit` and from landing: it reads whole tables and w
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import pyarrow as pa
 import xxhash
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
+from faults import apart
 from shopnow.broker import topics as broker_topics
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
@@ -59,8 +60,7 @@ def score_events(conf: dict, lake: str) -> Score:
     total = Score()
     for topic in TOPICS:
         truth = Counter((row["event_id"],) for row in rows if row["topic"] == topic)
-        found = tables.read(tables.open_table(lake, f"events/{topic}"), ["event_id"])
-        total += score(truth, Counter(zip(found["event_id"].to_pylist(), strict=True)))
+        total += score(truth, Counter(zip(read(lake, f"events/{topic}", ["event_id"])["event_id"].to_pylist(), strict=True)))
     return total
 
 
@@ -71,7 +71,7 @@ def of_ledger(conf: dict, topics: Iterable[str] = TOPICS) -> dict[str, Records]:
 
 
 def of_raw(lake: str, topic: str) -> Records:
-    rows = tables.read(tables.open_table(lake, f"raw/{topic}"), ["topic_id", "partition", "offset", "value"])
+    rows = read(lake, f"raw/{topic}", ["topic_id", "partition", "offset", "value"])
     *place, values = (column.to_pylist() for column in rows.columns)
     return Counter(zip(*place, map(hash_of, values), strict=True))
 
@@ -98,15 +98,24 @@ def of_topic(conf: dict, topic: str) -> Records:
     return found
 
 
+def read(lake: str, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:
+    """A table's rows; None: there is no such table."""
+    return apart.call(_read, lake, name, columns)
+
+
+def _read(lake: str, name: str, columns: Sequence[str] | None) -> pa.Table | None:
+    return tables.read(tables.open_table(lake, name), columns) if tables.exists(lake, name) else None
+
+
 def hash_of(value: bytes | None) -> bytes | None:
     return None if value is None else xxhash.xxh3_128_digest(value)
 
 
 def content(lake: str, name: str) -> list[dict] | None:
     """The rows of a derived table in an order of their own, without what tells when and from what they were made; None: no table."""
-    if not tables.exists(lake, name):
+    table = read(lake, name)
+    if table is None:
         return None
-    table: pa.Table = tables.read(tables.open_table(lake, name))
     return sorted(table.drop_columns(list(_WHEN_MADE & set(table.column_names))).to_pylist(), key=repr)
 
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+from faults import apart
 from faults.services import Services
 from shopnow.events import TOPICS
 from shopnow.killpoints import VARIABLE
@@ -12,7 +13,7 @@ from shopnow.platform import java, spark
 
 def land_all(services: Services, lake: str) -> None:
     for topic in TOPICS.values():
-        land(services.conf, lake, topic)
+        apart.call(land, services.conf, lake, topic)
 
 
 def submit(
@@ -21,6 +22,7 @@ def submit(
     """A run of a Spark application, compute_kpis if none is named."""
     settings = services.settings
     spark.prepare(settings)
-    environment = os.environ | spark.environment(settings, java.java_home(settings.data_dir)) | {VARIABLE: kill_at}
+    environment = os.environ | spark.environment(settings, java.java_home(settings.data_dir))
+    environment |= {VARIABLE: kill_at, "PYTHONPATH": os.environ["PYTHONPATH"]}
     command = spark.submit(application, "--lake", lake, *arguments)
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from faults import apart
 from faults.oracle import Score
 
 
@@ -39,8 +40,6 @@ class Entry:
     score: Score = field(default_factory=Score)
     recoveries: list[float] = field(default_factory=list)
     """Seconds from each kill that was followed by a retry to the end of that."""
-    hangs: int = 0
-    """Steps that waited for the HDFS client until the watchdog ended them."""
     skipped: str = ""
 
 
@@ -60,11 +59,6 @@ class Scoreboard:
     def recovered(self, fault: Fault, seconds: float) -> None:
         self._entry(fault).recoveries.append(seconds)
 
-    def hung(self, fault: Fault) -> None:
-        """Notes that a step had to be ended by the watchdog; it is tried again, as by Airflow."""
-        self._entry(fault).hangs += 1
-        self._tell(f"{fault}: a step hung, and was ended by the watchdog")
-
     def judge(self, fault: Fault, score: Score) -> None:
         """Notes the score, and fails the test if anything was lost, duplicated or made up."""
         entry = self._entry(fault)
@@ -77,7 +71,8 @@ class Scoreboard:
 
     def report(self) -> dict[str, Any]:
         """As `./shopnow chaos --json` prints it."""
-        return {"seed": self.seed, "faults": [_row(fault, self.entries[fault]) for fault in Fault if fault in self.entries]}
+        faults = [_row(fault, self.entries[fault]) for fault in Fault if fault in self.entries]
+        return {"seed": self.seed, "faults": faults, "hung": apart.hung}
 
     def lines(self) -> Iterable[str]:
         """As a table of text."""
@@ -98,6 +93,5 @@ def _row(fault: Fault, entry: Entry) -> dict[str, Any]:
         "lost": entry.score.lost,
         "duplicated": entry.score.duplicated + entry.score.unknown,
         "recovery_seconds": round(max(entry.recoveries), 1) if entry.recoveries else None,
-        "hangs": entry.hangs,
         "skipped": entry.skipped,
     }

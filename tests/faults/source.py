@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from faults import oracle
+from faults import apart, oracle, worker
 from faults.oracle import Records
 from faults.services import Services
 from kafka_topics import payment
@@ -46,7 +46,13 @@ class Source:
         return delivered
 
     def land(self, acknowledgement: Acknowledgement | None = None) -> Landed:
-        return landing.land(self.conf, self.lake, PAYMENTS, kafka_topic=self.name, acknowledgement=acknowledgement)
+        return apart.call(landing.land, self.conf, self.lake, PAYMENTS, kafka_topic=self.name, acknowledgement=acknowledgement)
+
+    def land_without(self, protection: str) -> None:
+        """Lands what is new in a process that a protection is taken out of: one of `protections.mutations`."""
+        run = {"conf": self.conf, "lake": self.lake, "topics": [PAYMENTS.name], "kafka_topic": self.name}
+        ended = worker.run("land", mutation=protection, **run)
+        assert ended.code == 0, ended.errors
 
     def score(self) -> oracle.Score:
         return oracle.score(self.sent, oracle.of_raw(self.lake, "payments"))

@@ -7,13 +7,13 @@ from random import Random
 
 import pytest
 
-from faults import oracle
+from faults import apart, oracle
 from faults.pipeline import submit
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from faults.source import PAYMENTS, Source
 from kafka_topics import payment
-from shopnow.lake import landing, quarantine, statements, tables
+from shopnow.lake import landing, quarantine, statements
 from shopnow.lake.restatements import RESTATEMENTS
 
 LATE = [timedelta(), timedelta(minutes=5), timedelta(hours=3), timedelta(days=3), timedelta(days=40), -timedelta(days=1)]
@@ -28,7 +28,8 @@ def _in_full_only(often: Callable[[int, int], int]) -> None:
 
 def events(lake: str) -> Counter[tuple]:
     """Which events there are, on which dates."""
-    rows = tables.read(tables.open_table(lake, "events/payments"), ["event_id", "event_date"])
+    rows = oracle.read(lake, "events/payments", ["event_id", "event_date"])
+    assert rows is not None
     return Counter(zip(rows["event_id"].to_pylist(), rows["event_date"].to_pylist(), strict=True))
 
 
@@ -49,7 +50,7 @@ def test_late_events(services: Services, source: Source, chance: Random, scorebo
     scoreboard.judge(Fault.LATE, oracle.score(expected, events(source.lake)) + source.score())
 
     on_time = services.new_lake()
-    landing.land(source.conf, on_time, PAYMENTS, kafka_topic=source.name)
+    apart.call(landing.land, source.conf, on_time, PAYMENTS, kafka_topic=source.name)
     assert submit(services, on_time).returncode == 0
     assert oracle.content(source.lake, SALES) == oracle.content(on_time, SALES)
     figures = {row["date"]: row["net_revenue_cents"] for row in oracle.content(on_time, SALES) or ()}

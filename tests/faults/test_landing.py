@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from faults import oracle, worker
+from faults import apart, oracle, worker
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from shopnow.events import TOPICS
@@ -28,15 +28,15 @@ def test_killed_at_every_point(services: Services, battered: str, chance: Random
         topics = ["views", *chance.sample(sorted(TOPICS.keys() - {"views"}), often(2, 5) if nth == rounds else 1)]
         chance.shuffle(topics)
         for point in chance.sample(KILL_POINTS, len(KILL_POINTS)):
-            killed = kill(services, lake, topics, point, chance, scoreboard)
+            killed = kill(services, lake, topics, point, chance)
             scoreboard.kill(Fault.LANDING, point)
         for topic in topics:
-            land(services.conf, lake, TOPICS[topic])
+            apart.call(land, services.conf, lake, TOPICS[topic])
         scoreboard.recovered(Fault.LANDING, time.monotonic() - killed.at)
         scoreboard.judge(Fault.LANDING, oracle.score_raw(services.conf, lake, topics))
 
 
-def kill(services: Services, lake: str, topics: list[str], point: str, chance: Random, scoreboard: Scoreboard) -> worker.Ended:
+def kill(services: Services, lake: str, topics: list[str], point: str, chance: Random) -> worker.Ended:
     """A run over these topics that was killed at that point, at one of its first passages."""
     passage = chance.randint(1, 3)
     while True:
@@ -44,7 +44,6 @@ def kill(services: Services, lake: str, topics: list[str], point: str, chance: R
         if ended.code == -signal.SIGKILL:
             return ended
         if ended.hung:
-            scoreboard.hung(Fault.LANDING)
             continue
         assert ended.code == 0, ended.errors
         # Everything was landed before it came to that: more is needed.
@@ -54,8 +53,8 @@ def kill(services: Services, lake: str, topics: list[str], point: str, chance: R
 
 def test_a_second_run_commits_nothing(services: Services, battered: str, scoreboard: Scoreboard) -> None:
     for topic in TOPICS.values():
-        first = land(services.conf, battered, topic)
-        second = land(services.conf, battered, topic)
+        first = apart.call(land, services.conf, battered, topic)
+        second = apart.call(land, services.conf, battered, topic)
         assert (second.rows, second.commits, second.version) == (0, 0, first.version)
     scoreboard.judge(Fault.TWICE, oracle.score_raw(services.conf, battered))
 

@@ -1,20 +1,16 @@
 """What happens to a topic behind the lake's back: records expire, topics are made anew or grow, transactions abort, nothing comes."""
 
 from random import Random
-from typing import Any
 
 import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 import kafka_topics
-from faults import worker
 from faults.scoreboard import Fault, Scoreboard
 from faults.source import Source
 from kafka_topics import PARTITIONS, payment
-from shopnow.broker import client, topics
-from shopnow.broker.topics import TopicState
-from shopnow.lake import losses, offsets, quarantine
+from shopnow.lake import losses, quarantine
 from shopnow.lake.losses import Acknowledgement, UnacknowledgedLoss
 
 GO_ON = Acknowledgement("chaos", "the fault suite")
@@ -71,8 +67,7 @@ def test_the_score_tells_of_expired_records_without_protection(source: Source) -
     source.land()
     source.send(20, partition=1)
     source.expire(1, 30)
-    run = {"conf": source.conf, "lake": source.lake, "topics": ["payments"], "kafka_topic": source.name}
-    assert worker.run("land", mutation="losses_passed_over", **run).code == 0
+    source.land_without("losses_passed_over")
     assert source.score().lost == 10
 
 
@@ -88,14 +83,13 @@ def test_topic_deleted_and_created_again(source: Source, chance: Random, scorebo
     scoreboard.judge(Fault.RECREATED, source.score())
 
 
-def test_the_score_tells_of_a_recreated_topic_known_by_its_name_only(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(offsets, "app_id", lambda topic_id, partition: f"by name/{partition}")
+def test_the_score_tells_of_a_recreated_topic_known_by_its_name_only(source: Source) -> None:
     source.send(20, partition=0)
-    source.land()
+    source.land_without("topics_known_by_name")
     kafka_topics.delete(source.conf, source.name)
     kafka_topics.create(source.conf, source.name)
     source.send(50, partition=0)
-    source.land()
+    source.land_without("topics_known_by_name")
     assert source.score().lost == 20
 
 
@@ -112,20 +106,12 @@ def test_partitions_added(source: Source, chance: Random, scoreboard: Scoreboard
     scoreboard.judge(Fault.PARTITIONS, source.score())
 
 
-def test_the_score_tells_of_added_partitions_read_from_their_end(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    describe = topics.describe
-
-    def from_the_end(*given: Any) -> dict[str, TopicState]:
-        [state] = describe(*given).values()
-        added = {partition: (end, end) for partition, (_, end) in state.partitions.items() if partition >= PARTITIONS}
-        return {source.name: state._replace(partitions=state.partitions | added)}
-
-    monkeypatch.setattr(topics, "describe", from_the_end)
+def test_the_score_tells_of_added_partitions_read_from_their_end(source: Source) -> None:
     admin = AdminClient(source.conf)
     admin.create_partitions([NewPartitions(source.name, PARTITIONS + 1)])[source.name].result()
     source.send(5, partition=PARTITIONS)
     source.send(5, partition=0)
-    source.land()
+    source.land_without("new_partitions_read_from_their_end")
     assert source.score().lost == 5
 
 
@@ -145,16 +131,14 @@ def test_aborted_transactions(source: Source, chance: Random, scoreboard: Scoreb
     scoreboard.judge(Fault.ABORTED, source.score())
 
 
-def test_the_score_tells_of_aborted_records_that_are_read(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    consumer = client.consumer
-    monkeypatch.setattr(client, "consumer", lambda conf, settings: consumer(conf, {**settings, "isolation.level": "read_uncommitted"}))
+def test_the_score_tells_of_aborted_records_that_are_read(source: Source) -> None:
     producer = Producer({**source.conf, "transactional.id": source.name})
     producer.init_transactions()
     producer.begin_transaction()
     source.send(7, producer)
     producer.abort_transaction()
     source.send(5)
-    source.land()
+    source.land_without("aborted_records_read")
     assert source.score().unknown == 7
 
 

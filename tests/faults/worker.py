@@ -3,7 +3,7 @@
     python -m faults.worker '{"step": "land", "arguments": {…}, "strike": null, "mutation": null}'
 
 `SHOPNOW_KILL_AT` kills the process itself. A `strike` signals another one when this one passes a kill point for the n-th
-time, `delay` seconds after. A `mutation` takes one protection out of this process (see `faults.mutations`).
+time, `delay` seconds after. A `mutation` takes one protection out of this process (see `protections.mutations`).
 """
 
 import json
@@ -14,11 +14,11 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import timedelta
 from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
 
+from faults import apart
 from shopnow import killpoints, watchdog
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
@@ -29,8 +29,6 @@ from shopnow.traffic import generate
 TIMEOUT_SECONDS = 400
 ATTEMPTS = 5
 """Airflow tries less often, but waits longer in between."""
-LIMIT = timedelta(seconds=150)
-"""After so long a step is ended by the watchdog, as Airflow's tasks are after their execution timeout."""
 
 
 class Strike(NamedTuple):
@@ -65,11 +63,12 @@ class Worker:
         self, step: str, *, kill_at: str | None = None, strike: Strike | None = None, mutation: str | None = None, **arguments: Any
     ) -> None:
         task = {"step": step, "arguments": arguments, "strike": strike, "mutation": mutation}
-        path = os.pathsep.join(str(ROOT / folder) for folder in ("include", "spark_apps", "tests"))
+        path = os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT / "tests")])
         environment = {**os.environ, "PYTHONPATH": path} | ({killpoints.VARIABLE: kill_at} if kill_at else {})
         command = [sys.executable, "-m", "faults.worker", json.dumps(task)]
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.pid = self._process.pid
+        self._step = step
 
     def wait(self, seconds: float = TIMEOUT_SECONDS) -> Ended:
         """How it ended; it is killed if it has not by then.
@@ -84,7 +83,10 @@ class Worker:
             self._process.communicate()
             raise
         code = self._process.returncode
-        return Ended(code, json.loads(output) if code == 0 else None, errors, time.monotonic())
+        ended = Ended(code, json.loads(output) if code == 0 else None, errors, time.monotonic())
+        if ended.hung:
+            apart.hung.append(self._step)
+        return ended
 
     def ended(self) -> bool:
         return self._process.poll() is not None
@@ -151,11 +153,11 @@ def set_up(strike: Strike) -> None:
 
 
 def main(task: dict[str, Any]) -> int:
-    watchdog.start(LIMIT)
+    watchdog.start(apart.LIMIT)
     if task["mutation"]:
-        from faults import mutations
+        from protections.mutations import MUTATIONS
 
-        mutations.MUTATIONS[task["mutation"]]()
+        MUTATIONS[task["mutation"]]()
     if task["strike"]:
         set_up(Strike(*task["strike"]))
     try:

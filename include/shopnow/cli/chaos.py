@@ -16,15 +16,21 @@ from shopnow.cli.output import Json, complain, print_json, print_table
 from shopnow.settings import ROOT
 
 PAGE = ROOT / "docs" / "chaos.md"
+PROTECTIONS_PAGE = ROOT / "docs" / "protections.md"
 COLUMNS = ("fault", "kills", "lost", "duplicated", "recovery_seconds")
 
 
 def chaos(
     short: Annotated[bool, typer.Option("--short", help="Each fault a few times: minutes instead of half an hour.")] = False,
     seed: Annotated[int | None, typer.Option(min=0, help="Replay the run with this seed; a new one by default.")] = None,
+    protections: Annotated[
+        bool, typer.Option("--protections", help="Instead, take every protection out once, and see that a test fails without it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Kill, freeze and starve Kafka, HDFS, Spark and landing while they work; exits 1 if anything was lost or counted twice."""
+    if protections:
+        sys.exit(take_protections_out(as_json))
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         chosen = [
@@ -51,11 +57,54 @@ def chaos(
         sys.exit(1)
 
 
+def take_protections_out(as_json: bool) -> int:
+    """Runs for each protection the test that has to fail without it; 1 if one did not."""
+    with tempfile.TemporaryDirectory() as folder:
+        report = Path(folder) / "report.json"
+        environment = os.environ | {"PYTHONPATH": os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT / "tests")])}
+        command = [sys.executable, "-m", "protections.run", "--report", str(report)]
+        caught = subprocess.run([*_mounting(), *command], cwd=ROOT, env=environment, stdout=sys.stderr, check=False).returncode == 0
+        if not report.exists():
+            complain("the protections were not examined: see above")
+            return 1
+        found = json.loads(report.read_text())
+    if caught:
+        PROTECTIONS_PAGE.write_text(protections_page(found, datetime.now(UTC)))
+    if as_json:
+        print_json({"protections": found})
+    else:
+        columns = ("row", "fault", "without", "caught_by")
+        print_table("Protections taken out", columns, ([row[name] for name in columns] for row in found))
+    if not caught:
+        complain("a test passed, or ended otherwise, without the protection it is about: see above")
+    return 0 if caught else 1
+
+
+def protections_page(found: list[dict[str, Any]], at: datetime) -> str:
+    """docs/protections.md: what happened without each protection."""
+    rows = "".join(f"| {row['fault']} | {row['without']} | `{row['caught_by']}` | {_cell(row['said'])} |\n" for row in found)
+    return f"""\
+# What fails without each protection
+
+A check that cannot fail is worth nothing. So for each kind of fault a protection is taken out of the running processes, never by a
+switch in the product, and a test that passes otherwise has to fail. Measured {at:%Y-%m-%d}, written by `./shopnow chaos --protections`.
+
+| fault | instead | test that failed | what it said |
+|---|---|---|---|
+{rows}"""
+
+
+def _cell(text: str) -> str:
+    """As one cell of a table."""
+    short = text if len(text) <= 160 else f"{text[:160]}…"
+    return f"`{short.replace('|', chr(92) + '|').replace('`', chr(39))}`"
+
+
 def page(result: dict[str, Any], at: datetime) -> str:
     """docs/chaos.md: the scoreboard of a full run, and nothing that was not measured in it."""
     seed = result["seed"]
     rows = "".join(f"| {' | '.join(map(str, _cells(row)))} |\n" for row in result["faults"])
-    hangs = sum(row["hangs"] for row in result["faults"])
+    hung = len(result["hung"])
     points = "".join(f"| {row['fault']} | {_where(row['kills_at'])} |\n" for row in result["faults"] if row["kills_at"])
     return f"""\
 # What it survives
@@ -75,11 +124,9 @@ Where the kills hit:
 | fault | kills at |
 |---|---|
 {points}
-With a protection taken out (offsets not in the commit, landed offsets ignored, offsets committed before rows, losses passed
-over, a topic known by its name only, new partitions read from their end, aborted records read) the same tests saw the loss
-or the duplicates: they fail otherwise.
+That these checks can fail is shown in [protections.md](protections.md).
 
-{hangs} steps waited in the HDFS client for an answer that did not come, until the watchdog ended them; they were tried
+{hung} steps waited in the HDFS client for an answer that did not come, until the watchdog ended them; they were tried
 again, as by Airflow.
 
 Three faults need Airflow or the alerts' channels and are tested with these, by `./shopnow test`: scheduler and triggerer killed,

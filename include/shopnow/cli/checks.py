@@ -27,4 +27,6 @@ def run_checks(
         if subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=False).returncode:
             complain(f"{name}: see above")
             sys.exit(1)
-    sys.exit(subprocess.run([sys.executable, "-m", "pytest", *(arguments or [])], cwd=ROOT, check=False).returncode)
+    # Two processes, as much of what is tested is waiting; the longest folders come first.
+    together = ["-n", "2", "--dist", "loadscope", "--no-loadscope-reorder"]
+    sys.exit(subprocess.run([sys.executable, "-m", "pytest", *together, *(arguments or [])], cwd=ROOT, check=False).returncode)

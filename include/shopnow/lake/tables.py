@@ -16,6 +16,10 @@ from shopnow.lake import leftovers
 # Plain features only, so that Spark, delta-rs, DuckDB, Polars and Trino all read every table.
 PLAIN: Mapping[str, str] = {"delta.minReaderVersion": "1", "delta.minWriterVersion": "2"}
 
+# So many commits at most are read to open a table, each a file; delta-rs would let them become a hundred.
+# See docs/decisions/0009.
+CHECKPOINTS: Mapping[str, str] = {"delta.checkpointInterval": "20"}
+
 
 def uri(lake: str, name: str) -> str:
     """The address of a table."""
@@ -62,7 +66,7 @@ def ensure(lake: str, name: str, schema: pa.Schema, partition_by: Sequence[str] 
             schema,
             mode="ignore",
             partition_by=list(partition_by) or None,
-            configuration=dict(PLAIN),
+            configuration={**PLAIN, **CHECKPOINTS},
             # Without this the slower of two would commit the creation again, on top of the first.
             commit_properties=CommitProperties(max_commit_retries=0),
         )
