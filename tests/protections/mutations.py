@@ -21,7 +21,7 @@ def events_without_a_transaction() -> None:
     """What the generator sends is there as soon as it is acknowledged, whether the ledger and the shop's state follow or not."""
     from confluent_kafka import Producer
 
-    from shopnow.traffic import producing
+    from shopnow.broker import transactions
 
     class Plain(Producer):
         def __init__(self, conf: dict[str, Any]) -> None:
@@ -32,7 +32,7 @@ def events_without_a_transaction() -> None:
 
         init_transactions = begin_transaction = commit_transaction = abort_transaction = _nothing
 
-    producing.Producer = Plain
+    transactions.Producer = Plain
 
 
 @mutation

@@ -17,6 +17,7 @@ from shopnow.errors import UserError
 PATIENCE_SECONDS = 30.0
 
 _FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+_PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 
 _SERVE_EVERY = 4_096
 """After so many records what was acknowledged meanwhile is taken in, so that it does not pile up."""
@@ -50,7 +51,7 @@ class TransactionalProducer:
         self._failed: list[KafkaError] = []
         self._producer = Producer(
             {
-                "linger.ms": 50,
+                "linger.ms": 5,
                 "compression.type": "lz4",
                 "batch.size": 1_000_000,
                 "queue.buffering.max.messages": 1_000_000,
@@ -121,13 +122,13 @@ class TransactionalProducer:
             KafkaException: one was not accepted.
         """
         while len(self._producer):
-            self._producer.flush(1)  # without lingering
-            self._producer.poll(0)  # raises the fatal error that flush may meet, and cannot
+            self._producer.poll(1)  # not flush, which cannot raise the fatal error it may meet
         delivered, self._delivered = self._delivered, []
         placed, self._placed = self._placed, []
         failed, self._failed = self._failed, []
         if failed:
-            raise KafkaException(failed[0])
+            # One that was refused takes those with it that were still to be sent; they do not say why.
+            raise KafkaException(next((error for error in failed if error.code() not in _PURGED), failed[0]))
         self._reached.update({(message.topic(), message.partition()): message.offset() for message in delivered})
         for topics_, places in placed:
             self._reached.update(zip(zip(topics_, places.partitions, strict=True), places.offsets, strict=True))
