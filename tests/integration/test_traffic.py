@@ -10,7 +10,6 @@ import sys
 import uuid
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
@@ -218,7 +217,6 @@ def test_killed_twenty_times_a_run_ends_with_neither_gap_nor_duplicate(conf: dic
 def killed(conf: dict[str, str], run_id: str, sessions: int, more: dict, points: list[str]) -> list[int]:
     """Runs the generator once for each of the points, each time in a process that dies there; how each ended."""
     task = pickle.dumps((conf, run_id, sessions, more, points))
-    include = Path(events.__file__).parents[1]
     # A process that has no Kafka client yet may be forked: that saves loading everything again.
     code = """
 import os, pickle, sys
@@ -231,8 +229,7 @@ for point in points:
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-    environment = {**os.environ, "PYTHONPATH": str(include)}
-    done = subprocess.run([sys.executable, "-c", code], input=task, env=environment, stdout=subprocess.PIPE, timeout=300, check=True)
+    done = subprocess.run([sys.executable, "-c", code], input=task, stdout=subprocess.PIPE, timeout=300, check=True)
     return [int(line) for line in done.stdout.split()]
 
 

@@ -25,7 +25,7 @@ PROTECTIONS = (
         1,
         "broker killed while producing",
         "events_without_a_transaction",
-        f"{_INTEGRATION}/test_traffic.py::test_a_killed_run_goes_on_with_neither_gap_nor_duplicate",
+        f"{_INTEGRATION}/test_traffic.py::test_killed_twenty_times_a_run_ends_with_neither_gap_nor_duplicate",
     ),
     Protection(
         1,

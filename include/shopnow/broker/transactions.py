@@ -17,6 +17,7 @@ from shopnow.errors import UserError
 PATIENCE_SECONDS = 30.0
 
 _FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
+_PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 
 _SERVE_EVERY = 4_096
 """After so many records what was acknowledged meanwhile is taken in, so that it does not pile up."""
@@ -127,7 +128,8 @@ class TransactionalProducer:
         placed, self._placed = self._placed, []
         failed, self._failed = self._failed, []
         if failed:
-            raise KafkaException(failed[0])
+            # One that was refused takes those with it that were still to be sent; they do not say why.
+            raise KafkaException(next((error for error in failed if error.code() not in _PURGED), failed[0]))
         self._reached.update({(message.topic(), message.partition()): message.offset() for message in delivered})
         for topics_, places in placed:
             self._reached.update(zip(zip(topics_, places.partitions, strict=True), places.offsets, strict=True))
