@@ -92,7 +92,7 @@ def generate(
     with _without_collecting_garbage():
         for chunk in chunks(state, run, sessions_per_transaction):
             with producer.transaction():
-                _send(producer, chunk, run_id, topic_ids)
+                send(producer, chunk, run_id, topic_ids)
             reach("traffic:committed")
             log.info("%d of %d sessions, %d records", run.done, run.sessions, sum(run.totals.records.values()))
             if progress:
@@ -146,7 +146,8 @@ def chunks(state: State, run: Run, sessions: int) -> Iterator[Chunk]:
             time.sleep(_PACE_SECONDS)
 
 
-def _send(producer: TransactionalProducer, chunk: Chunk, run_id: str, topic_ids: Mapping[str, str]) -> None:
+def send(producer: TransactionalProducer, chunk: Chunk, run_id: str, topic_ids: Mapping[str, str]) -> None:
+    """The chunk, inside a transaction."""
     reach("traffic:begun")
     batch = chunk.batch
     places = producer.send_all(batch.topics, batch.keys, batch.values)
