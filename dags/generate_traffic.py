@@ -9,7 +9,7 @@ The shop goes on from where the last run left it: stock, customers and orders ca
 | param | what |
 |---|---|
 | `scenario` | what kind of traffic: normal day, flash sale, payment provider outage, supplier delay, bot traffic, slow week |
-| `sessions` | visits to simulate, about six events each; or `sessions_per_day`: how many on an average day, which the scenario multiplies |
+| `sessions` | visits to simulate, about 7 events each; or `sessions_per_day`: how many on an average day, which the scenario multiplies |
 | `start`, `end`, `hours` | the period to simulate; none of them: since the shop's last run, 24 hours at most |
 | `seed` | same seed and same shop, same events; empty: taken from the run's id |
 | `pace` | full speed, or real time: as the clock on the wall goes, for half an hour at most |

@@ -35,7 +35,6 @@ TOLD = pa.schema(
 )
 """What is known of a record before the broker says where it is."""
 
-
 _FACTS = [TOLD.field(name) for name in ("order_id", "product_id", "quantity", "quantity_after", "amount_cents")]
 
 

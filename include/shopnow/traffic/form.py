@@ -48,7 +48,7 @@ def fields() -> dict[str, dict[str, Any]]:
             "description_md": "What kind of traffic.\n\n" + "\n".join(f"- **{each.title}**: {each.description}" for each in found.values()),
         },
         "sessions": _number(
-            "sessions", "Sessions", f"Visits to simulate, about six events each. Empty: {LIGHT_SESSIONS}, or as many a day as below."
+            "sessions", "Sessions", f"Visits to simulate, about seven events each. Empty: {LIGHT_SESSIONS}, or as many a day as below."
         ),
         "sessions_per_day": _number(
             "sessions_per_day", "Sessions a day", "Instead: how many on an average day; the scenario multiplies that."

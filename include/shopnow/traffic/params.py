@@ -83,6 +83,8 @@ def ask(*, start: datetime | None = None, end: datetime | None = None, faults: F
         UserError: one is not; says in one line which, and what to give instead.
     """
     given = {name: value for name, value in params.items() if value is not None}
+    if unknown := given.keys() - set(Asked.__struct_fields__):
+        raise UserError(f"{min(unknown)}: there is no such param; there are {', '.join(Asked.__struct_fields__)} and those of faults")
     scenarios.scenario(given.get("scenario", scenarios.NORMAL))
     if given.get("pace", FULL_SPEED) not in {FULL_SPEED, REAL_TIME}:
         raise UserError(f"pace {given['pace']!r}: give {FULL_SPEED!r} or {REAL_TIME!r}")

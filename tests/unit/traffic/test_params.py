@@ -28,6 +28,7 @@ HOUR_MS = 3_600_000
         ({"sessions_per_day": 0}, "sessions_per_day 0"),
         ({"seed": -1}, "seed -1"),
         ({"seed": "abc"}, "seed 'abc'"),
+        ({"payment_failure_rate": 0.1}, "payment_failure_rate: there is no such param; there are scenario, sessions"),
         ({"scenario": "rush"}, "scenario 'rush': give one of"),
         ({"pace": "slow"}, "pace 'slow'"),
         ({"hours": 0}, "hours 0"),
