@@ -38,15 +38,16 @@ def pytest_report_header() -> str:
     return f"seed of the fault suite: {os.environ['SHOPNOW_CHAOS_SEED']} (set SHOPNOW_CHAOS_SEED to replay)"
 
 
-class ByFolder(LoadScopeScheduling):
-    """Keeps each folder's tests in one process, where they share the services they start."""
+class ByServices(LoadScopeScheduling):
+    """Keeps the tests of e2e/ and those of faults/ in one process each, where they share the services they start, and others by file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return nodeid.split("/")[1]
+        folder = nodeid.split("/")[1]
+        return folder if folder in {"e2e", "faults"} else nodeid.split("::")[0]
 
 
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFolder:
-    return ByFolder(config, log)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServices:
+    return ByServices(config, log)
 
 
 def free_ports(count: int) -> list[int]:

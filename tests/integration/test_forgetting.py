@@ -133,7 +133,7 @@ def test_the_command_asks_first_and_refuses_what_is_not_landed(lake, monkeypatch
     monkeypatch.setattr(cli.topics, "retention", lambda conf, names: dict.fromkeys(names, 7.0))
 
     def run(*arguments: str, answer: str = "") -> str:
-        return CliRunner().invoke(app, list(arguments), input=answer, catch_exceptions=False, env={"COLUMNS": "200"}).output
+        return CliRunner().invoke(app, list(arguments), input=answer, catch_exceptions=False).output
 
     assert "raw/orders" in run(ANN, "--dry-run")
     assert "Ann Other" in bytes_of(lake)

@@ -117,7 +117,7 @@ def test_the_commands(lake, tmp_path: Path, monkeypatch):
     sample.land_records(lake, ORDERS, [b"\x1b[31m\xff", None, cancelled(1)])
 
     def run(*arguments: object) -> str:
-        done = CliRunner().invoke(cli.app, list(map(str, arguments)), catch_exceptions=False, env={"COLUMNS": "200"})
+        done = CliRunner().invoke(cli.app, list(map(str, arguments)), catch_exceptions=False)
         assert done.exit_code == 0, done.output
         return done.output
 

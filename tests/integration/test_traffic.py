@@ -144,7 +144,7 @@ def test_the_command_shows_a_run_and_all_of_them(conf: dict[str, str], run_id: s
     app.command()(cli.ledger)
 
     def run(*arguments: str) -> str:
-        return CliRunner().invoke(app, arguments, catch_exceptions=False, env={"COLUMNS": "250"}).output
+        return CliRunner().invoke(app, arguments, catch_exceptions=False).output
 
     rows = noted(conf, run_id)
     found = json.loads(run("--run", run_id, "--json"))

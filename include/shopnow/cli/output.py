@@ -1,7 +1,6 @@
 """What the commands print: tables for people, JSON for programs, progress on standard error."""
 
 import json
-import os
 import sys
 import threading
 import time
@@ -17,9 +16,12 @@ from shopnow import printing
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
-# Nothing is cut or folded in what another program reads.
-_out = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else 200)
 _err = Console(stderr=True)
+
+
+def _out() -> Console:
+    # Nothing is cut or folded in what another program reads, whatever it says of its own width.
+    return Console(width=None if sys.stdout.isatty() else 10_000)
 
 
 def print_json(value: Any) -> None:
@@ -33,16 +35,16 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
 def fits(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
     """Whether a table of these is no wider than what it is printed to."""
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
-    return sum(widths) + 3 * len(widths) + 1 <= _out.width
+    return sum(widths) + 3 * len(widths) + 1 <= _out().width
 
 
 def show(*tables: Table) -> None:
     for table in tables:
-        _out.print(table)
+        _out().print(table)
 
 
 def say(text: str) -> None:
-    _out.print(text, markup=False, highlight=False)
+    _out().print(text, markup=False, highlight=False)
 
 
 def complain(message: str) -> None:
