@@ -1,7 +1,7 @@
 """How fast the simulated shop makes events that the broker has acknowledged and committed, beside the bare rate of producing such records.
 
     python benchmarks/traffic.py --sessions 400000 --hours 168
-    python benchmarks/traffic.py --sessions 3700000 --hours 720     # a month of 1 M orders: ten minutes
+    python benchmarks/traffic.py --sessions 3700000 --hours 720     # a month of some 1 M orders: four minutes
 
 Starts a Kafka of its own, which is gone afterwards. Produces records that were made before, without transactions, headers or reports,
 then runs the generator with its ledger and state, each in a process of its own, and prints events a second of one core's CPU

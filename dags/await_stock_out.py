@@ -12,24 +12,21 @@ its offset before the run goes on) changes nothing: the schedule of `land_events
 **When it fails.** Kafka unreachable: it retries by itself. Connection: `kafka_stock_out`.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.providers.apache.kafka.sensors.kafka import AwaitMessageSensor
 from airflow.sdk import DAG
 
-from shopnow.workflow import DEFAULTS, STOCK_OUT, Tag
+from shopnow.workflow import CONTINUOUS, DEFAULTS, STOCK_OUT, Tag
 
 with DAG(
     dag_id="await_stock_out",
     description="Kafka sensor: a product sold out",
     doc_md=__doc__,
     schedule="@continuous",
-    # Any past date: without one the first run covers no time, and the second, of the same logical date, is never made.
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
     default_args=DEFAULTS,
     tags={Tag.SHOPNOW, Tag.ALERTS},
+    **CONTINUOUS,
 ) as dag:
     AwaitMessageSensor(
         task_id="stock_out",

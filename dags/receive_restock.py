@@ -24,7 +24,7 @@ known by one of them is not counted again. Killed anywhere and tried again, noth
 """
 
 import logging
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.providers.apache.hdfs.sensors.web_hdfs import WebHdfsSensor
@@ -33,7 +33,7 @@ from airflow.sdk import DAG, get_current_context, task
 from shopnow.printing import as_text, table
 from shopnow.restock import inbox, receiving
 from shopnow.restock.inbox import Inbox
-from shopnow.workflow import DEFAULTS, LAKE_PATH, TRAFFIC, Tag, kafka_conf, lake_uri
+from shopnow.workflow import CONTINUOUS, DEFAULTS, LAKE_PATH, TRAFFIC, Tag, kafka_conf, lake_uri
 
 log = logging.getLogger(__name__)
 
@@ -50,12 +50,9 @@ with DAG(
     description="Delivery notes on HDFS → stock",
     doc_md=__doc__,
     schedule="@continuous",
-    # Any past date: without one the first run covers no time, and the second, of the same logical date, is never made.
-    start_date=datetime(2026, 1, 1, tzinfo=UTC),
-    catchup=False,
-    max_active_runs=1,
     default_args=DEFAULTS,
     tags={Tag.SHOPNOW, Tag.INGEST},
+    **CONTINUOUS,
 ) as dag:
     note_dropped = DeliveryNoteSensor(
         task_id="note_dropped",

@@ -16,6 +16,11 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode() for each in text)
 
 
+def excerpt(value: bytes, most: int) -> str:
+    """The first bytes of a value as text, `most` at most; what is no UTF-8 is written out."""
+    return value[:most].decode(errors="backslashreplace") + "…" * (len(value) > most)
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A table; columns of numbers are aligned right."""
     rows = [list(row) for row in rows]

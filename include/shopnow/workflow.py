@@ -1,6 +1,6 @@
 """What the DAG files share: the assets that chain them, their tags and defaults, and where Airflow says the services are."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -42,6 +42,15 @@ DEFAULTS: dict[str, Any] = {
 
 LONG = timedelta(minutes=45)
 """Execution timeout of tasks that may have much to do, and do it in one go."""
+
+
+CONTINUOUS: dict[str, Any] = {
+    # Any past date: without one the first run covers no time, and the second, of the same logical date, is never made.
+    "start_date": datetime(2026, 1, 1, tzinfo=UTC),
+    "catchup": False,
+    "max_active_runs": 1,
+}
+"""Arguments, beside the schedule, of a DAG that is `@continuous`: one run follows the other."""
 
 
 def every_five_minutes(after: int = 0) -> CronTriggerTimetable:

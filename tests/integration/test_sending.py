@@ -6,7 +6,7 @@ import subprocess
 import sys
 import uuid
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -28,13 +28,6 @@ CANCELLED = {"event_type": "order_cancelled", "order_id": "o-1", "reason": "chan
 
 Mark = dict[str, topics.TopicState]
 Place = tuple[str, int, int]
-
-
-@pytest.fixture(scope="module")
-def conf(kafka: str) -> dict[str, str]:
-    conf = {"bootstrap.servers": kafka}
-    topics.create(conf, topics.shop_topics(partitions=3))
-    return conf
 
 
 @pytest.fixture
@@ -179,3 +172,11 @@ def test_a_broker_that_is_not_there_is_one_clear_line(monkeypatch, batch):
     with pytest.raises(UserError, match=r"127\.0\.0\.1:1 ") as error:
         submit({"bootstrap.servers": "127.0.0.1:1"}, batch, json.dumps(CANCELLED).encode(), AT)
     assert "\n" not in str(error.value)
+
+
+def test_only_batches_as_new_as_this_one_are_looked_through(conf, batch):
+    submit(conf, batch, json.dumps(CANCELLED).encode(), AT)
+    end = topics.describe(conf, [topics.SENT_BATCHES])[topics.SENT_BATCHES].partitions[0][1]
+    assert topics.since(conf, topics.SENT_BATCHES, datetime.now(UTC) + timedelta(hours=1)) == {0: (end, end)}
+    [(first, last)] = topics.since(conf, topics.SENT_BATCHES, datetime.now(UTC) - timedelta(minutes=5)).values()
+    assert first < last == end

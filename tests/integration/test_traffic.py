@@ -58,13 +58,6 @@ class Mark(NamedTuple):
     ledger: int
 
 
-@pytest.fixture(scope="module")
-def conf(kafka: str) -> dict[str, str]:
-    conf = {"bootstrap.servers": kafka}
-    topics.create(conf, topics.shop_topics(partitions=3))
-    return conf
-
-
 @pytest.fixture
 def run_id() -> str:
     return f"test-{uuid.uuid4()}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
@@ -134,6 +135,19 @@ def describe(conf: Conf, names: Iterable[str]) -> dict[str, TopicState]:
         )
         for name, topic in described.items()
     }
+
+
+def since(conf: Conf, name: str, at: datetime) -> dict[int, tuple[int, int]]:
+    """By partition of a topic, the offsets of what its producers wrote from a time on, by their clocks: the first, and after the last.
+
+    Raises:
+        UserError: there is no such topic, or Kafka does not answer.
+    """
+    partitions = describe(conf, [name])[name].partitions
+    wanted = [TopicPartition(name, partition) for partition in partitions]
+    first = _offsets(conf, client.admin(conf), wanted, OffsetSpec.for_timestamp(round(at.timestamp() * 1000)))
+    # Kafka says -1 if there is nothing as new.
+    return {each: (end if first[name, each] < 0 else first[name, each], end) for each, (_, end) in partitions.items()}
 
 
 def topic_id(conf: Conf, name: str) -> str:

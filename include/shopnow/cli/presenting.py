@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from shopnow.events import TOPICS
 from shopnow.lake import problems
+from shopnow.printing import excerpt
 
 COLUMNS: dict[str, tuple[str, ...]] = {
     "views": ("session_id", "customer_id", "product_id", "category", "unit_price_cents"),
@@ -57,7 +58,7 @@ def cell(column: str, value: Any, currency: str | None) -> str:
         case None:
             return ""
         case bytes():
-            return value[:_EXCERPT].decode(errors="backslashreplace") + "…" * (len(value) > _EXCERPT)
+            return excerpt(value, _EXCERPT)
         case datetime():
             return _time(value)
         case bool():

@@ -14,7 +14,7 @@ from shopnow.errors import UserError
 from shopnow.lake import corrections, failures, quarantine
 from shopnow.lake.amendments import Place
 from shopnow.lake.quarantine import Outcome, Reason, Record
-from shopnow.printing import printable
+from shopnow.printing import excerpt, printable
 
 app = typer.Typer(help="Records that landed but are no valid events: list them, and replay them after a fix.", invoke_without_command=True)
 
@@ -116,4 +116,4 @@ def _excerpt(value: bytes | None) -> str:
     """The beginning of a value in printable characters."""
     if value is None:
         return "(none)"
-    return printable(value[:_EXCERPT].decode(errors="backslashreplace")) + "…" * (len(value) > _EXCERPT)
+    return printable(excerpt(value, _EXCERPT))

@@ -7,6 +7,7 @@ left open, then finds that record, or sends.
 
 import logging
 from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
@@ -29,6 +30,8 @@ KILL_POINTS = ("send:begun", "send:acknowledged", "send:noted", "send:committed"
 PRODUCER_HEADER = ("producer", b"send_events")
 
 ATTEMPTS = 2
+CLOCKS_APART = timedelta(hours=1)
+"""So much may the clocks of two senders differ."""
 
 
 class Sent(NamedTuple):
@@ -42,8 +45,8 @@ class Sent(NamedTuple):
     event_id: str
 
 
-def send(conf: Conf, batch_id: str, events: Sequence[Accepted]) -> list[Sent]:
-    """Send the events, all or none, unless a batch of that id was sent before; its events are what is returned then.
+def send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime) -> list[Sent]:
+    """Send the events, all or none, unless a batch of that id was sent since that time; its events are what is returned then.
 
     Raises:
         UserError: a topic is missing, Kafka does not answer or fails, or another attempt has taken over. Calling it again with the
@@ -52,7 +55,7 @@ def send(conf: Conf, batch_id: str, events: Sequence[Accepted]) -> list[Sent]:
     topics.describe(conf, [*TOPICS, SENT_BATCHES])  # says sooner than a producer what is not there
     for attempts_left in reversed(range(ATTEMPTS)):
         try:
-            return _send(conf, batch_id, events)
+            return _send(conf, batch_id, events, since)
         except KafkaException as error:
             if not attempts_left:
                 raise UserError(
@@ -62,10 +65,10 @@ def send(conf: Conf, batch_id: str, events: Sequence[Accepted]) -> list[Sent]:
     raise AssertionError("not reached")
 
 
-def _send(conf: Conf, batch_id: str, events: Sequence[Accepted]) -> list[Sent]:
+def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime) -> list[Sent]:
     producer = TransactionalProducer(conf, f"shopnow-send-{batch_id}", PRODUCER_HEADER, who="attempt to send these events")
     # From here on no earlier attempt can commit anything.
-    for key, value in _batches(conf):
+    for key, value in _batches(conf, since):
         if key == batch_id.encode() and value is not None:
             return msgspec.json.decode(value, type=list[Sent])
     with producer.transaction():
@@ -88,7 +91,7 @@ def _send(conf: Conf, batch_id: str, events: Sequence[Accepted]) -> list[Sent]:
     return sent
 
 
-def _batches(conf: Conf) -> Iterator[tuple[bytes | None, bytes | None]]:
-    state = topics.describe(conf, [SENT_BATCHES])[SENT_BATCHES]
-    for chunk in reader.read(conf, SENT_BATCHES, state.partitions):
+def _batches(conf: Conf, since: datetime) -> Iterator[tuple[bytes | None, bytes | None]]:
+    # Not those of all the days that are kept, which may be gigabytes.
+    for chunk in reader.read(conf, SENT_BATCHES, topics.since(conf, SENT_BATCHES, since - CLOCKS_APART)):
         yield from zip(chunk.keys, chunk.values, strict=True)

@@ -19,7 +19,7 @@ def submit(conf: Conf, batch_id: str, data: bytes, at: datetime, *, partial: boo
 
     Args:
         batch_id: a batch is sent once, however often it is submitted.
-        at: the time, in UTC, of events that come without; the same each time a batch is submitted.
+        at: the time, in UTC, of events that come without; the same each time a batch is submitted, and not after the first time.
 
     Raises:
         UnfitBatch: there is no event in it, or there are too many.
@@ -28,7 +28,7 @@ def submit(conf: Conf, batch_id: str, data: bytes, at: datetime, *, partial: boo
     accepted, rejected = check(data, Blanks(at, _ids(batch_id, at)))
     if rejected and not partial:
         return Report([], rejected, withheld=len(accepted))
-    return Report(batches.send(conf, batch_id, accepted) if accepted else [], rejected)
+    return Report(batches.send(conf, batch_id, accepted, at) if accepted else [], rejected)
 
 
 def to_bytes(given: Any) -> bytes:
