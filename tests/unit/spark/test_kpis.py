@@ -14,7 +14,7 @@ from shopnow.events import (
     StockRestocked,
     StockSold,
 )
-from shopnow_spark import kpis
+from shopnow_spark.kpis import sales, stock as stock_kpis
 
 numbers = count()
 

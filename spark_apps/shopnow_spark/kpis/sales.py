@@ -1,20 +1,16 @@
-"""Events into KPIs; what each figure means is written in `shopnow.kpis`.
-
-Every function takes the events of whole days and gives those days' rows, but for the stock position, which is carried
-from run to run.
-"""
+"""Sales by hour, day, country, category and product."""
 
 from collections.abc import Callable
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
+from shopnow_spark.kpis.sums import WIDE, total
+
 _FIGURES = (
     *("orders", "units", "gmv_cents", "discount_cents"),
     *("payments_succeeded", "payments_failed", "paid_cents", "refunds", "refunds_cents"),
 )
-# A few absurd but valid orders add up to more than 64 bits hold: such a sum stops at the highest number instead of failing the run.
-_WIDE = "decimal(38,0)"
 
 
 def sales_hourly(orders: DataFrame, payments: DataFrame) -> DataFrame:
@@ -53,36 +49,15 @@ def top_products(orders: DataFrame) -> DataFrame:
         F.max_by("item.product_name", latest).alias("product_name"),
         F.max_by("item.category", latest).alias("category"),
         F.count_distinct("order_id").alias("orders"),
-        _sum(F.col("item.quantity")).alias("units"),
-        _sum(_gross(F.col("item"))).alias("gmv_cents"),
+        total(F.col("item.quantity")).alias("units"),
+        total(_gross(F.col("item"))).alias("gmv_cents"),
     )
     order = Window.partitionBy("date", "currency").orderBy(F.desc("gmv_cents"), F.desc("units"), "product_id")
     return products.withColumn("rank", F.row_number().over(order))
 
 
-def stock_position(known: DataFrame | None, stock: DataFrame) -> DataFrame:
-    """The stock of every product: the position `known` so far, brought up to date with stock events it has not seen."""
-    columns = ("product_id", "product_name", "quantity", "sold_units", "last_event_time", "last_offset")
-    new = stock.select(
-        "product_id",
-        "product_name",
-        F.col("quantity_after").alias("quantity"),
-        F.when(F.col("event_type") == "stock_sold", -F.col("quantity_change")).otherwise(0).alias("sold_units"),
-        F.col("event_time").alias("last_event_time"),
-        F.col("source_offset").alias("last_offset"),
-    )
-    rows = new if known is None else known.select(*columns).unionByName(new)
-    latest = F.struct("last_event_time", "last_offset")
-    newest = [F.max_by(name, latest).alias(name) for name in ("product_name", "quantity", "last_event_time", "last_offset")]
-    return (
-        rows.groupBy("product_id")
-        .agg(*newest, _sum(F.col("sold_units")).alias("sold_units"))
-        .withColumn("stock_out", F.expr("quantity = 0"))
-    )
-
-
 def _sales(rows: DataFrame, *grain: str) -> DataFrame:
-    sums = [_sum(F.col(name)).alias(name) for name in _FIGURES]
+    sums = [total(F.col(name)).alias(name) for name in _FIGURES]
     return rows.groupBy(*grain).agg(*sums).withColumn("net_revenue_cents", F.col("paid_cents") - F.col("refunds_cents"))
 
 
@@ -99,8 +74,4 @@ def _gross(item: Column) -> Column:
 
 
 def _sum_of_items(value: Callable[[Column], Column]) -> Column:
-    return F.aggregate("items", F.lit(0).cast(_WIDE), lambda total, item: (total + value(item)).cast(_WIDE))
-
-
-def _sum(value: Column) -> Column:
-    return F.least(F.coalesce(F.sum(value.cast(_WIDE)), F.lit(0)), F.lit(2**63 - 1)).cast("bigint")
+    return F.aggregate("items", F.lit(0).cast(WIDE), lambda total, item: (total + value(item)).cast(WIDE))
