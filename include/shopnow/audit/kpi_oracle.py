@@ -7,7 +7,7 @@ What is bound to the time a row was computed reads the variable `now` or, by dat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import NormalDist
 from typing import NamedTuple
@@ -35,8 +35,6 @@ COLUMNS: Mapping[str, list[str]] = {
 }
 """What the queries read of each source."""
 
-Rows = pa.Table | pa.RecordBatchReader
-
 
 class Assumed(NamedTuple):
     """What KPIs depend on besides events: the settings SHOPNOW_SERVICE_LEVEL and SHOPNOW_LEAD_TIME_DAYS."""
@@ -58,7 +56,7 @@ class Oracle:
             self.put(source, _schema(source).empty_table())
         self.execute((QUERIES / "basics.sql").read_text())
 
-    def put(self, source: str, rows: Rows, version: int | None = None) -> None:
+    def put(self, source: str, rows: pa.Table | pa.RecordBatchReader, version: int | None = None) -> None:
         """Takes in the rows of a source, with at least its `COLUMNS`; the queries read them until others are taken in or put to use."""
         self.store(_stored(source, version), rows, COLUMNS[source])
         self.use(source, version)
@@ -70,7 +68,7 @@ class Oracle:
         """The queries read that version from now on; without one what was put without one, which at first is nothing."""
         self.execute(f'CREATE OR REPLACE VIEW {source.replace("/", ".")} AS FROM "{_stored(source, version)}"')
 
-    def store(self, name: str, rows: Rows, columns: Iterable[str]) -> None:
+    def store(self, name: str, rows: pa.Table | pa.RecordBatchReader, columns: Iterable[str]) -> None:
         """Keeps these columns as a table; times are in UTC, without saying so."""
         kinds = {field.name: "::TIMESTAMP" if pa.types.is_timestamp(field.type) else "" for field in rows.schema}
         chosen = ", ".join(f'"{column}"{kinds[column]} AS "{column}"' for column in columns)
@@ -78,8 +76,16 @@ class Oracle:
         self.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT {chosen} FROM arriving')  # noqa: S608
         self.connection.unregister("arriving")
 
+    def as_computed(self, kpi: Kpi, found: str) -> datetime:
+        """Takes over from a table with `computed_at` when the rows of each date were computed; gives when the latest were."""
+        self.execute("DELETE FROM computed")
+        if kpi.partition_by:
+            self.execute(f'INSERT INTO computed SELECT date, max(computed_at) FROM "{found}" GROUP BY date')  # noqa: S608
+        ((latest,),) = self.execute(f'SELECT max(computed_at) FROM "{found}"').fetchall()  # noqa: S608
+        return latest.replace(tzinfo=UTC) if latest else datetime.now(UTC)
+
     def work_out(self, kpi: Kpi, now: datetime) -> str:
-        """Works out a KPI from the sources in use, as if computed `now`; gives the name of the table it is in, with its content columns."""
+        """Works out a KPI from the sources in use, as if computed `now`; gives the name of the table with its content columns."""
         self._set("now", now)
         name = f"{kpi.name} by the events"
         self.store(name, _schema(kpi.name).empty_table(), kpi.content)
@@ -110,7 +116,7 @@ def oracle(assumed: Assumed) -> Iterator[Oracle]:
         yield Oracle(connection, assumed)
 
 
-def work_out(events: Mapping[str, Rows], now: datetime, assumed: Assumed) -> dict[str, pa.Table]:
+def work_out(events: Mapping[str, pa.Table | pa.RecordBatchReader], now: datetime, assumed: Assumed) -> dict[str, pa.Table]:
     """The content of every KPI table, by name, as events by topic make it if it is computed `now`."""
     found = {}
     with oracle(assumed) as here:
