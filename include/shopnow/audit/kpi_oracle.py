@@ -108,21 +108,23 @@ class Oracle:
 
 @contextmanager
 def oracle(assumed: Assumed) -> Iterator[Oracle]:
-    """An oracle without any events yet, on disk while it is needed."""
+    """An oracle without any events yet."""
     with (
         tempfile.TemporaryDirectory(prefix="shopnow-oracle-") as folder,
-        duckdb.connect(f"{folder}/oracle.db", config={"memory_limit": MEMORY, "temp_directory": f"{folder}/spilt"}) as connection,
+        duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder}) as connection,
     ):
         yield Oracle(connection, assumed)
 
 
-def work_out(events: Mapping[str, pa.Table | pa.RecordBatchReader], now: datetime, assumed: Assumed) -> dict[str, pa.Table]:
-    """The content of every KPI table, by name, as events by topic make it if it is computed `now`."""
+def work_out(
+    events: Mapping[str, pa.Table | pa.RecordBatchReader], now: datetime, assumed: Assumed, kpis: Iterable[Kpi] = KPIS
+) -> dict[str, pa.Table]:
+    """The content of KPI tables, by name, as events by topic make it if it is computed `now`; each after those it is made from."""
     found = {}
     with oracle(assumed) as here:
         for topic, rows in events.items():
             here.put(f"events/{topic}", rows)
-        for kpi in KPIS:
+        for kpi in kpis:
             found[kpi.name] = here.rows(kpi, here.work_out(kpi, now))
             here.put(kpi.name, found[kpi.name])
     return found
