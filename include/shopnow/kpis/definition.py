@@ -30,7 +30,7 @@ class Source(NamedTuple):
 
 
 class Kpi(NamedTuple):
-    """A table `kpi/…`: what a row is, what its columns mean, what it is made from; the first source tells which dates there are.
+    """A table `kpi/…`: what a row is, what its columns mean, what it is made from.
 
     `restated`: once a date is over, its figures change only by what should have been there before, and that is put on record.
     """
