@@ -24,7 +24,7 @@ from shopnow.kpis import (
     TRENDS,
 )
 from shopnow.kpis.stock import STOCK_DAILY
-from shopnow_spark.kpis import customers, fulfilment, sales, stock, trends
+from shopnow_spark.kpis import customers, fulfilment, sales, stock, stock_cover, trends
 
 SERVICE_LEVEL, LEAD_TIME_DAYS = 0.95, 2.0
 """Of the settings that the job is given as Spark's, `spark.shopnow.serviceLevel` and `spark.shopnow.leadTimeDays`."""
@@ -71,7 +71,7 @@ CARRIED: dict[str, Callable[[DataFrame | None, DataFrame], DataFrame]] = {
 """The tables carried from run to run: rows so far, if there are any, brought up to date with events they have not seen."""
 
 WHOLE: dict[str, Make] = {
-    STOCK_COVER.name: lambda at, position, daily, outs: stock.stock_cover(
+    STOCK_COVER.name: lambda at, position, daily, outs: stock_cover.stock_cover(
         position, daily, outs, today=at.now.date(), service_level=at.service_level, lead_time_days=at.lead_time_days
     ),
 }

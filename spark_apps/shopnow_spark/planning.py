@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
-import pyarrow as pa
 from deltalake import DeltaTable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -18,7 +17,7 @@ from shopnow.lake import completeness, lineage, tables
 from shopnow.lake.losses import LOSSES, Loss
 from shopnow_spark import affected, events, frames, making
 from shopnow_spark.frames import Start
-from shopnow_spark.kpis.stock import stock_outs
+from shopnow_spark.kpis.stock_outs import stock_outs
 from shopnow_spark.making import BY_DATE, CARRIED, WHOLE
 from shopnow_spark.publishing import Changed, Computed, Plan
 
@@ -58,9 +57,7 @@ def plan(lake: str, kpi: Kpi, losses: Sequence[Loss], computed: Computed, start:
     return _whole(lake, kpi, inputs, losses, computed, start)
 
 
-def _by_date(
-    kpi: Kpi, inputs: Inputs, losses: Sequence[Loss], computed: Computed, start: Start, also: Collection[date]
-) -> Plan | None:
+def _by_date(kpi: Kpi, inputs: Inputs, losses: Sequence[Loss], computed: Computed, start: Start, also: Collection[date]) -> Plan | None:
     known = {source.table: _dates(inputs.sources[source.table], source.date) for source in kpi.sources if source.date}
     chosen: set[date] | None = None
     if inputs.dates is not None:
@@ -150,9 +147,7 @@ def _open(lake: str, kpi: Kpi) -> Inputs | None:
     if not raw:
         return None
     changed = {
-        source.table: lineage.changed_dates(
-            lake, source.table, made_from.get(source.table), sources[source.table].version(), source.date
-        )
+        source.table: lineage.changed_dates(lake, source.table, made_from.get(source.table), sources[source.table].version(), source.date)
         for source in kpi.sources
         if source.date
     }

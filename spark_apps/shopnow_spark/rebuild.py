@@ -26,8 +26,8 @@ from shopnow.lake.restatements import RESTATEMENTS
 from shopnow_spark import affected, events, frames, publishing
 from shopnow_spark.contents import Digest, digest
 from shopnow_spark.frames import APPLICATION, Start
-from shopnow_spark.publishing import Computed, publish
 from shopnow_spark.planning import plan
+from shopnow_spark.publishing import Computed, publish
 from shopnow_spark.refresh_kpis import refresh_kpi
 from shopnow_spark.refreshed import Refreshed
 
