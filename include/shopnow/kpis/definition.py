@@ -112,7 +112,7 @@ PROOF = (
         "proof",
     ),
     _field("losses", pa.list_(pa.string()), "ids, in the table `losses`, of the losses that may concern the row", "", "proof"),
-    _field("audit", pa.string(), "what the latest audit by then had found: holds, or what does not hold; null before the first", "", "proof"),
+    _field("audit", pa.string(), "what the latest audit by then had found: holds, or what does not; null before the first", "", "proof"),
 )
 """The last columns of every KPI table: when and from what a row was made, and what is missing in it."""
 

@@ -86,7 +86,7 @@ def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[Off
 
 
 def changed_dates(lake: str, name: str, after: int | None, until: int, column: str = "event_date") -> dict[str, int | None] | None:
-    """The dates of a table, by the column it is partitioned by, whose rows changed after one version and up to another; None if all may have.
+    """The dates, by the column a table is partitioned by, whose rows changed after one version and up to another; None if all may have.
 
     With each date goes how many rows it gained, or None if rows of it were also removed or written anew. Told by the files
     that the commits added or removed, leaving out those of compaction, which change no row, and of erasures, which change
