@@ -2,7 +2,7 @@
 ### Erase a customer's personal data
 
 Their id becomes a pseudonym, kept nowhere, and name and address become `erased`, in every raw and events table; of records in
-quarantine that name them only place and problem stay. Figures do not change, KPI tables hold no personal data, and the audit
+quarantine that name them only place and problem stay. Figures do not change, `kpi/customer_orders` has the pseudonym too, and the audit
 still holds: each change is on record, with the digests of the records before and after. The same as `./shopnow forget`.
 
 **Runs** by hand, with the params `customer_id` and `confirm`, the same id once more: this cannot be undone.

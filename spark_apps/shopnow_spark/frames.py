@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import TableNotFoundError
 from pyspark.sql import DataFrame, SparkSession
@@ -42,6 +43,22 @@ def compile_if_worth(spark: SparkSession, records: int) -> None:
     if records >= WORTH_COMPILING:
         spark.conf.set("spark.sql.codegen.wholeStage", "true")
         spark.conf.set("spark.sql.codegen.factoryMode", "FALLBACK")
+
+
+def for_records(spark: SparkSession, records: int) -> SparkSession:
+    """A session that reads so many records."""
+    own = spark.newSession()
+    compile_if_worth(own, records)
+    return own
+
+
+def records(table: DeltaTable, chosen: Pruning = None) -> int:
+    """How many records are in the files that `read` reads, by their statistics; of the conditions, those on the partition count."""
+    actions = pa.table(table.get_add_actions(flatten=True))
+    for column, _, values in chosen or ():
+        partition = actions[f"partition.{column}"]
+        actions = actions.filter(pc.is_in(partition.cast(pa.string()), pa.array(values, pa.string())))
+    return pc.sum(actions["num_records"]).as_py() or 0
 
 
 def open_or_none(lake: str, name: str) -> DeltaTable | None:

@@ -61,7 +61,7 @@ def publish(plan: Plan, rows: pa.Table, computed: Computed) -> Refreshed:
     kpi = plan.kpi
     rows = _with_proof(plan, rows, computed)
     metadata = {"userMetadata": lineage.describe(plan.made_from)}
-    restated = _restated(plan, rows, computed.at) if kpi.name in RESTATEMENTS.sources else []
+    restated = _restated(plan, rows, computed.at) if kpi.restated else []
     if restated:
         metadata[RESTATEMENTS.key] = restatements.dumps(restated)
     point = kpi.name.replace("/", ":")
@@ -78,14 +78,14 @@ def publish(plan: Plan, rows: pa.Table, computed: Computed) -> Refreshed:
         ),
     )
     reach(f"{point}_committed")
-    written = rows["date"].cast(pa.string()).unique().to_pylist() if "date" in rows.column_names else []
+    written = rows["date"].cast(pa.string()).unique().to_pylist() if kpi.partition_by else []
     return Refreshed(kpi.name, None, len(rows), sorted(plan.dates or written), restated=restated)
 
 
 def _with_proof(plan: Plan, rows: pa.Table, computed: Computed) -> pa.Table:
     """The rows with the columns that say when and from what they were made, and what is missing in them."""
-    if "date" in rows.column_names:
-        found = {day: completeness.of_day(plan.losses, day) for day in rows["date"].unique().to_pylist()}
+    if plan.kpi.partition_by:
+        found = {day: completeness.of_row(plan.losses, plan.kpi, day) for day in rows["date"].unique().to_pylist()}
         complete = [found[day] for day in rows["date"].to_pylist()]
     else:
         complete = [completeness.complete_but_for(plan.losses)] * len(rows)

@@ -18,16 +18,17 @@ from shopnow import schemas
 from shopnow.errors import UserError
 from shopnow.events import TOPICS, Topic
 from shopnow.killpoints import reach
-from shopnow.kpis import KPIS, STOCK_POSITION, Kpi
+from shopnow.kpis import KPIS, Kpi
 from shopnow.lake import days, lineage, losses, statements, tables
 from shopnow.lake.lineage import OffsetRange
 from shopnow.lake.losses import Loss
 from shopnow.lake.restatements import RESTATEMENTS
-from shopnow_spark import events, frames, publishing
+from shopnow_spark import affected, events, frames, publishing
 from shopnow_spark.contents import Digest, digest
 from shopnow_spark.frames import APPLICATION, Start
+from shopnow_spark.planning import plan
 from shopnow_spark.publishing import Computed, publish
-from shopnow_spark.refresh_kpis import plan_days, refresh_kpi
+from shopnow_spark.refresh_kpis import refresh_kpi
 from shopnow_spark.refreshed import Refreshed
 
 ATTEMPTS = 3
@@ -49,7 +50,7 @@ class Rebuilt(NamedTuple):
 
 
 def rebuild(lake: str, day: date, start: Start) -> Iterator[Rebuilt | Refreshed]:
-    """Makes the events of a day anew, then the KPIs of that day, and the whole stock position if its events changed.
+    """Makes the events of a day anew, then the KPIs of that day, and those without dates if what they are made from changed.
 
     Raises:
         UserError: raw no longer has all records that the day was made from; nothing more is written.
@@ -61,10 +62,12 @@ def rebuild(lake: str, day: date, start: Start) -> Iterator[Rebuilt | Refreshed]
             yield rebuilt
     known = losses.read(lake, sorted({topic for kpi in KPIS for topic in kpi.topics}))
     for kpi in KPIS:
-        if kpi is STOCK_POSITION:
-            done: Rebuilt | Refreshed | None = refresh_kpi(lake, kpi, known, computed, start)
+        concerning = [loss for loss in known if loss.topic in kpi.topics]
+        done: Rebuilt | Refreshed | None
+        if kpi.partition_by:
+            done = rebuild_kpi(lake, kpi, concerning, day, computed, start)
         else:
-            done = rebuild_kpi(lake, kpi, known, day, computed, start)
+            done = refresh_kpi(lake, kpi, concerning, computed, start)
         if done is not None:
             yield done
     statements.collect(lake, RESTATEMENTS)
@@ -142,20 +145,20 @@ def _replace(table: DeltaTable, topic: Topic, rows: DataFrame, made_from: dict[s
 
 
 def rebuild_kpi(lake: str, kpi: Kpi, known: list[Loss], day: date, computed: Computed, start: Start) -> Rebuilt | None:
-    """Makes the KPI's rows of a day anew, with those of other days whose events changed meanwhile; None if it has no events."""
-    concerning = [loss for loss in known if loss.topic in kpi.topics]
-    pruning = [("date", "=", str(day))]
+    """Makes the KPI's rows of a day anew, with those of other days that changed meanwhile; None if it has none."""
+    [date] = affected.of_kpi(kpi, [day])
+    pruning = [("date", "=", str(date))]
     for attempt in range(ATTEMPTS):
-        plan = plan_days(lake, kpi, concerning, start, also=[str(day)])
-        if plan is None:
+        planned = plan(lake, kpi, known, computed, start, also=[day])
+        if planned is None:
             return None
-        spark, rows = start(), plan.rows.toArrow()
-        of_day = frames.read(spark, plan.table, pruning), spark.createDataFrame(rows).where(F.col("date") == F.lit(day))
+        spark, rows = start(), planned.rows.toArrow()
+        of_day = frames.read(spark, planned.table, pruning), spark.createDataFrame(rows).where(F.col("date") == F.lit(date))
         before, after = (digest(each.select(kpi.content)) for each in of_day)
-        if before == after and plan.dates == [str(day)] and not any(plan.changed.values()):
+        if before == after and planned.dates == [str(date)] and not any(planned.changed.values()):
             return Rebuilt(kpi.name, before, after) if after.rows else None
         try:
-            return Rebuilt(kpi.name, before, after, publish(plan, rows, computed))
+            return Rebuilt(kpi.name, before, after, publish(planned, rows, computed))
         except CommitFailedError:
             if attempt + 1 == ATTEMPTS:
                 raise

@@ -9,8 +9,9 @@ import kafka_topics
 import raw_sample as sample
 from derived import content, never, read
 from sale import WORTH, sale
+from shopnow.dates import end_of
 from shopnow.events import TOPICS
-from shopnow.lake import restatements, statements
+from shopnow.lake import statements
 from shopnow.lake.restatements import RESTATEMENTS
 from shopnow_spark import jobs
 
@@ -41,7 +42,7 @@ def test_late_events_restate_what_was_published(lake, refresh):
     done = refresh(lake)
 
     # The oldest two always, the others if midnight has passed since.
-    ended = sorted(time.date() for time in times if restatements.end_of(time.date()) <= published)
+    ended = sorted(time.date() for time in times if end_of(time.date()) <= published)
     assert {time.date() for time in times[2:4]} <= set(ended)
     for name in ("events/orders", "events/payments"):
         assert done[name].late == len(ended)

@@ -20,7 +20,7 @@ from shopnow.cli.pipeline import print_checks
 from shopnow.cli.stack import say_where
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.kpis import KPIS, STOCK_POSITION
+from shopnow.kpis import KPIS
 from shopnow.lake import lag, lineage, tables
 from shopnow.platform import airflow, airflow_api, stack
 from shopnow.platform.stack import Report
@@ -102,17 +102,17 @@ def _landed(conf: Conf, lake: str, sent: dict[tuple[str, str, int], int]) -> dic
 
 
 def _computed(lake: str, landed: dict[str, int]) -> datetime | None:
-    """When the stock position was brought up to date with all of these raw versions, the other KPIs too; None while it is not."""
+    """When the last KPI was brought up to date with all of these raw versions; None while one is not."""
+    committed = []
     for kpi in KPIS:
         if not tables.exists(lake, kpi.name):
             return None
-        made_from = lineage.sources(lake, kpi.name, tables.open_table(lake, kpi.name).version())
-        for topic in kpi.topics:
-            events = f"events/{topic}"
-            if lineage.sources(lake, events, made_from.get(events, 0)).get(f"raw/{topic}", -1) < landed[f"raw/{topic}"]:
-                return None
-    committed = tables.open_table(lake, STOCK_POSITION.name).history(1)[0]["timestamp"]
-    return datetime.fromtimestamp(committed / 1000, UTC)
+        table = tables.open_table(lake, kpi.name)
+        made_from = lineage.sources(lake, kpi.name, table.version())
+        if any(made_from.get(f"raw/{topic}", -1) < landed[f"raw/{topic}"] for topic in kpi.topics):
+            return None
+        committed.append(table.history(1)[0]["timestamp"])
+    return datetime.fromtimestamp(max(committed) / 1000, UTC)
 
 
 def _print_figures(conf: Conf, lake: str) -> None:

@@ -73,10 +73,8 @@ FUNNEL = Kpi(
             total("viewed", "sessions with a product viewed that day and none the day before; they begin with the day's first", "sessions"),
             total("carted", "of these: an item added to the cart that day or the next, not before the beginning", "sessions"),
             total("ordered", "of these: an order placed that day or the next, not before the first item was added", "sessions"),
-            total("paid", "of these: a payment of the first such order succeeded, not before it and until 14 days after the day", "sessions"),
-            total(
-                "delivered", "of these: a delivery of that order, not before the first such payment and until 14 days after the day", "sessions"
-            ),
+            total("paid", "of these: a payment of the first such order succeeded, not before it, until 14 days after the day", "sessions"),
+            total("delivered", "of these: a delivery of that order, not before the first such payment, until 14 days after", "sessions"),
             total("carts_abandoned", "carted − ordered", "sessions"),
             total("checkouts_abandoned", "ordered − paid", "sessions"),
             figure("cart_abandonment", pa.float64(), "carts_abandoned ÷ carted; null without carts", "share"),

@@ -30,7 +30,7 @@ class Source(NamedTuple):
 
 
 class Kpi(NamedTuple):
-    """A table `kpi/…`: what a row is, what its columns mean, what it is made from; the first source tells which dates there are.
+    """A table `kpi/…`: what a row is, what its columns mean, what it is made from.
 
     `restated`: once a date is over, its figures change only by what should have been there before, and that is put on record.
     """
@@ -112,7 +112,7 @@ PROOF = (
         "proof",
     ),
     _field("losses", pa.list_(pa.string()), "ids, in the table `losses`, of the losses that may concern the row", "", "proof"),
-    _field("audit", pa.string(), "what the latest audit by then had found: holds, or what does not hold; null before the first", "", "proof"),
+    _field("audit", pa.string(), "what the latest audit by then had found: holds, or what does not; null before the first", "", "proof"),
 )
 """The last columns of every KPI table: when and from what a row was made, and what is missing in it."""
 

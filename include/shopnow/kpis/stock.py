@@ -54,8 +54,13 @@ STOCK_DAILY = Kpi(
             ),
             total("observed_seconds", "time from midnight to the latest stock event of any product that day, in whole seconds", "seconds"),
             figure(
-                "sold_per_day_in_stock", pa.float64(), "sold × 86,400 ÷ in_stock_seconds; null if that is 0", "pieces a day"
+                "shop_sold_in_stock",
+                pa.int64(),
+                "Σ units sold, of all products, at the same times: each of them without its beginning and with its end (a time from "
+                "midnight with both)",
+                "pieces",
             ),
+            figure("sold_per_day_in_stock", pa.float64(), "sold × 86,400 ÷ in_stock_seconds; null if that is 0", "pieces a day"),
             *PROOF,
         ]
     ),
@@ -78,13 +83,19 @@ STOCK_OUTS = Kpi(
                 "seconds",
             ),
             figure(
-                "demand_per_day",
-                pa.float64(),
-                "Σ sold × 86,400 ÷ Σ in_stock_seconds of `kpi/stock_daily`, from 28 days before the day it started to that day; "
-                "null if it was never in stock",
-                "pieces a day",
+                "shop_sold",
+                pa.int64(),
+                "Σ units sold, of all products, after started_at and not after ended_at (any time, if that is null): how busy the shop was",
+                "pieces",
             ),
-            figure("lost_units", pa.float64(), "estimated sales lost: demand_per_day × duration_seconds ÷ 86,400", "pieces"),
+            figure("shop_sold_first_day", pa.int64(), "of these: those of the day it started", "pieces"),
+            figure(
+                "demand_share",
+                pa.float64(),
+                "pieces sold for each piece of other products while it was in stock: Σ sold ÷ (Σ shop_sold_in_stock − Σ sold) of "
+                "`kpi/stock_daily`, from 28 days before the day it started to that day; null unless the divisor is positive",
+            ),
+            figure("lost_units", pa.float64(), "estimated sales lost: demand_share × shop_sold", "pieces"),
             figure(
                 "currency",
                 pa.string(),
@@ -92,7 +103,12 @@ STOCK_OUTS = Kpi(
                 "the first by name if several are",
             ),
             figure("unit_price_cents", pa.float64(), "Σ gmv_cents ÷ Σ units in that currency and time", "cents"),
-            figure("lost_cents", pa.int64(), "estimated gross merchandise value lost: lost_units × unit_price_cents, halves rounded up", "cents"),
+            figure(
+                "lost_cents",
+                pa.int64(),
+                "estimated gross merchandise value lost: lost_units × unit_price_cents, halves rounded up",
+                "cents",
+            ),
             *PROOF,
         ]
     ),
@@ -107,7 +123,11 @@ STOCK_COVER = Kpi(
         [
             _PRODUCT,
             _NAME,
-            figure("as_of", pa.date32(), "latest day in `kpi/stock_daily` that has begun when this is computed; demand is that of the 28 days to it"),
+            figure(
+                "as_of",
+                pa.date32(),
+                "latest day in `kpi/stock_daily` that has begun when this is computed; demand is that of the 28 days up to it",
+            ),
             figure("quantity", pa.int64(), "on hand, from `kpi/stock_position`", "pieces"),
             figure(
                 "demand_per_day",
@@ -127,24 +147,29 @@ STOCK_COVER = Kpi(
             figure(
                 "lead_time_days",
                 pa.float64(),
-                "the mean duration of its stock-outs that ended, started in those 28 days, but at least the setting SHOPNOW_LEAD_TIME_DAYS",
+                "the mean duration of its stock-outs that ended, started in those 28 days (Σ duration_seconds ÷ their number ÷ 86,400), "
+                "but at least the setting SHOPNOW_LEAD_TIME_DAYS",
                 "days",
             ),
             figure(
-                "lead_time_sd_days", pa.float64(), "standard deviation (of the population) of these durations; 0 if there are none", "days"
+                "lead_time_sd_days",
+                pa.float64(),
+                "standard deviation (of the population) of these durations, in seconds as for demand_sd, ÷ 86,400; 0 if there are none",
+                "days",
             ),
-            figure("days_of_cover", pa.float64(), "quantity ÷ demand_per_day; null if there is no demand", "days"),
+            figure("days_of_cover", pa.float64(), "quantity ÷ demand_per_day; null unless that is positive", "days"),
             figure(
                 "safety_stock",
                 pa.int64(),
-                "z √(lead_time_days × demand_sd² + demand_per_day² × lead_time_sd_days²), rounded up after the sixth decimal, where z is the "
-                "quantile of the normal distribution at the setting SHOPNOW_SERVICE_LEVEL; null without demand_per_day",
+                "z √(lead_time_days × demand_sd² + demand_per_day² × lead_time_sd_days²), rounded to six decimals and then up to whole "
+                "pieces, where z is the quantile of the normal distribution at the setting SHOPNOW_SERVICE_LEVEL; null without "
+                "demand_per_day",
                 "pieces",
             ),
             figure(
                 "reorder_point",
                 pa.int64(),
-                "demand_per_day × lead_time_days + the same before rounding, rounded up after the sixth decimal; null without demand_per_day",
+                "demand_per_day × lead_time_days + the same before rounding, rounded likewise; null without demand_per_day",
                 "pieces",
             ),
             figure("below_reorder_point", pa.bool_(), "quantity ≤ reorder_point; null without it"),

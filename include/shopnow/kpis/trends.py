@@ -19,13 +19,14 @@ LIMIT = 4.0
 """A score beyond this, either way, is an anomaly."""
 
 _AS_OF = (
-    "end of the day if there are sales on the next, otherwise that of the day's last hour with sales that was over when the row was computed"
+    "end of the day if there are sales on the next, otherwise that of the day's last hour with sales that was over when the row was "
+    "computed; sales in whatever currency; no row of a day without such an hour"
 )
 
 TRENDS = Kpi(
     "kpi/trends",
     "Week over week",
-    "a figure by day and currency",
+    "a figure by day and currency with orders or payments",
     (rows_of(SALES_HOURLY, back=15, forward=1),),
     pa.schema(
         [
@@ -38,8 +39,8 @@ TRENDS = Kpi(
             figure(
                 "change",
                 pa.float64(),
-                "(this_week − week_before) ÷ |week_before|; null if week_before is 0, or not equally complete: no sales are known from the 24 "
-                "hours before its beginning to the 24 after",
+                "(this_week − week_before) ÷ |week_before|; null if week_before is 0, or not equally complete: no sales, in whatever "
+                "currency, are known from the 24 hours before its beginning to the 24 after",
                 "share",
             ),
             *PROOF,
@@ -49,7 +50,7 @@ TRENDS = Kpi(
 ANOMALIES = Kpi(
     "kpi/anomalies",
     "Hours unlike the usual",
-    "an hour, currency and figure, up to as_of, with at least three of the same hour in the eight weeks before",
+    "an hour, currency and figure, up to as_of, if `weeks` is at least three",
     (rows_of(SALES_HOURLY, back=7 * WEEKS, forward=1),),
     pa.schema(
         [

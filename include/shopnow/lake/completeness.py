@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
+from shopnow.dates import end_of_month, shifted
+from shopnow.kpis import Kpi
 from shopnow.lake.losses import Loss
 
 
@@ -22,10 +24,13 @@ def complete_but_for(losses: Iterable[Loss]) -> Completeness:
     return Completeness(sum(known) if len(known) == len(numbers) else None, [loss.id for loss in found])
 
 
-def of_day(losses: Sequence[Loss], day: date) -> Completeness:
-    """What is missing from rows made of the events of a day."""
+def of_row(losses: Sequence[Loss], kpi: Kpi, day: date) -> Completeness:
+    """What is missing from a KPI's row of a date, going by the dates of the events that such a row is made from."""
+    back, forward = kpi.window
+    first = date.min if back is None else shifted(day, -back)
+    last = shifted(end_of_month(day) if kpi.monthly else day, forward)
     return complete_but_for(
         loss
         for loss in losses
-        if (loss.from_time is None or loss.from_time.date() <= day) and (loss.to_time is None or day <= loss.to_time.date())
+        if (loss.from_time is None or loss.from_time.date() <= last) and (loss.to_time is None or first <= loss.to_time.date())
     )

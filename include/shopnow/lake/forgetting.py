@@ -22,6 +22,7 @@ from pyarrow.fs import FileType, PyFileSystem
 
 from shopnow.events import TOPICS, Topic
 from shopnow.killpoints import reach
+from shopnow.kpis import CUSTOMER_ORDERS
 from shopnow.lake import amendments, erasing, rewriting, tables
 from shopnow.lake.amendments import METADATA_KEY, Amendment, Kind
 from shopnow.lake.erasing import Subject
@@ -65,6 +66,7 @@ def forget(lake: str, customer_id: str, *, why: str, by: str, dry_run: bool = Fa
         done.append(_raw(lake, topic, subject, why, by, dry_run))
         if erasing.has_personal_data(topic):
             done.append(_events(lake, topic, subject, why, by, dry_run))
+    done.append(_customer_orders(lake, subject, why, by, dry_run))
     if not dry_run:
         reach("forget:erased")
         _drop(lake, note)
@@ -85,7 +87,7 @@ def what_remains(done: Iterable[Erasure], retention_days: Mapping[str, float | N
     lines.append(
         "Files that were replaced are there until compact_lake's VACUUM takes them; statistics in the log until it is cleaned up (30 days)."
     )
-    return [*lines, "The KPI tables hold no personal data."]
+    return lines
 
 
 def _in_order(topics: Iterable[Topic]) -> list[Topic]:
@@ -127,6 +129,19 @@ def _events(lake: str, topic: Topic, subject: Subject, why: str, by: str, dry_ru
     metadata = {METADATA_KEY: amendments.dumps(Amendment(Kind.ERASURE, why, by))}
     _fence(table, metadata, tables.open_table(lake, raw).version() - 1)
     changed = rewriting.rewrite(table, change, lambda changed: metadata, statistics=_EVENT_STATISTICS, point="forget")
+    return Erasure(name, changed.after.num_rows)
+
+
+def _customer_orders(lake: str, subject: Subject, why: str, by: str, dry_run: bool) -> Erasure:
+    """In the one KPI that has a row for each customer. A run of compute_kpis that reads it at the same time conflicts."""
+    name = CUSTOMER_ORDERS.name
+    if not tables.exists(lake, name):
+        return Erasure(name, 0)
+    table, change = tables.open_table(lake, name), erasing.from_events(subject)
+    if dry_run:
+        return Erasure(name, rewriting.preview(table, change).after.num_rows)
+    metadata = {METADATA_KEY: amendments.dumps(Amendment(Kind.ERASURE, why, by))}
+    changed = rewriting.rewrite(table, change, lambda changed: metadata, statistics=(), point="forget")
     return Erasure(name, changed.after.num_rows)
 
 

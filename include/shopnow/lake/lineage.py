@@ -85,8 +85,8 @@ def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[Off
     return found if len(found) <= MAX_RANGES else None
 
 
-def changed_dates(lake: str, name: str, after: int | None, until: int) -> dict[str, int | None] | None:
-    """The event dates of an events table whose rows changed after one version and up to another; None if all may have.
+def changed_dates(lake: str, name: str, after: int | None, until: int, column: str = "event_date") -> dict[str, int | None] | None:
+    """The dates, by the column a table is partitioned by, whose rows changed after one version and up to another; None if all may have.
 
     With each date goes how many rows it gained, or None if rows of it were also removed or written anew. Told by the files
     that the commits added or removed, leaving out those of compaction, which change no row, and of erasures, which change
@@ -102,10 +102,16 @@ def changed_dates(lake: str, name: str, after: int | None, until: int) -> dict[s
         anew = REBUILD_KEY in log.info(actions)
         for action in actions:
             file = action.get("add") or action.get("remove")
-            if file and file.get("dataChange") and (date := file["partitionValues"].get("event_date")):
+            if file and file.get("dataChange") and (date := file["partitionValues"].get(column)):
                 known = found.get(date, 0)
                 found[date] = None if anew or known is None or "remove" in action else known + _rows(file)
     return found
+
+
+def is_changed(lake: str, name: str, after: int | None, until: int) -> bool:
+    """Whether rows of a table changed, otherwise than by an erasure, after one version and up to another, or may have."""
+    commits = _commits(lake, name, after, until)
+    return commits is None or not all(_keeps_rows(actions) for actions in commits)
 
 
 def settled(lake: str, name: str, version: int, upto: int) -> int:

@@ -6,12 +6,13 @@ The commit that replaces the figures says so itself; the table `restatements` is
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from shopnow.kpis import SALES_DAILY, SALES_HOURLY, TOP_PRODUCTS, Kpi
+from shopnow.dates import end_of
+from shopnow.kpis import KPIS, Kpi
 from shopnow.lake.statements import Statement
 
 _MOST = 2**63 - 1
@@ -63,11 +64,6 @@ def find(kpi: Kpi, before: pa.Table, after: pa.Table, causes: Mapping[date, Caus
     return found
 
 
-def end_of(day: date) -> datetime:
-    """The moment a day is over."""
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1)
-
-
 def dumps(restatements: Iterable[Restatement]) -> str:
     """The restatements of a commit as JSON, for its metadata."""
     return json.dumps([each._asdict() | {"kpi_date": str(each.kpi_date)} for each in restatements], separators=(",", ":"))
@@ -100,7 +96,7 @@ RESTATEMENTS = Statement(
             pa.field("why", pa.string()),
         ]
     ),
-    sources=(SALES_DAILY.name, SALES_HOURLY.name, TOP_PRODUCTS.name),
+    sources=tuple(kpi.name for kpi in KPIS if kpi.restated),
     rows=_rows,
 )
 """What KPI commits restate."""

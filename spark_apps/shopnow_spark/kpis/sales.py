@@ -1,77 +1,129 @@
 """Sales by hour, day, country, category and product."""
 
-from collections.abc import Callable
-
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from shopnow_spark.kpis.sums import WIDE, total
+from shopnow.kpis.sales import ORDER_DAYS, UNKNOWN
+from shopnow_spark.kpis.orders import by_category, gross, part, placed, sum_of, weighed
+from shopnow_spark.kpis.sums import WIDE, average, day, total
 
-_FIGURES = (
-    *("orders", "units", "gmv_cents", "discount_cents"),
-    *("payments_succeeded", "payments_failed", "paid_cents", "refunds", "refunds_cents"),
-)
+_COUNTS = {
+    "orders": "order_placed",
+    "payments_succeeded": "payment_succeeded",
+    "payments_failed": "payment_failed",
+    "refunds": "payment_refunded",
+}
+_AMOUNTS = {"discount_cents": "order_placed", "paid_cents": "payment_succeeded", "refunds_cents": "payment_refunded"}
 
 
 def sales_hourly(orders: DataFrame, payments: DataFrame) -> DataFrame:
     """Sales by hour and currency."""
-    # Each event becomes a row of figures on its own, so there is no join that could count a refund twice.
-    placed = orders.where("event_type = 'order_placed'").select(
-        *_when(),
-        F.lit(1).alias("orders"),
-        _sum_of_items(lambda item: item["quantity"]).alias("units"),
-        _sum_of_items(_gross).alias("gmv_cents"),
-        "discount_cents",
-    )
-    paid = payments.select(
-        *_when(),
-        _of_type("payment_succeeded", F.lit(1)).alias("payments_succeeded"),
-        _of_type("payment_failed", F.lit(1)).alias("payments_failed"),
-        _of_type("payment_succeeded", F.col("amount_cents")).alias("paid_cents"),
-        _of_type("payment_refunded", F.lit(1)).alias("refunds"),
-        _of_type("payment_refunded", F.col("amount_cents")).alias("refunds_cents"),
-    )
-    return _sales(placed.unionByName(paid, allowMissingColumns=True), "hour", "date", "currency")
+    return _sales(_events(orders, payments), F.date_trunc("hour", "event_time").alias("hour"), "date", "currency")
 
 
 def sales_daily(orders: DataFrame, payments: DataFrame) -> DataFrame:
     """Sales by day and currency."""
-    return _sales(sales_hourly(orders, payments), "date", "currency")
+    return _sales(_events(orders, payments), "date", "currency")
+
+
+def sales_by_country(payments: DataFrame, orders: DataFrame) -> DataFrame:
+    """Sales by day, currency and country of the order."""
+    country = F.coalesce("country", _of_first_order("country"), F.lit(UNKNOWN))
+    return _sales(_events(orders, payments).withColumn("country", country), "date", "currency", "country")
+
+
+def sales_by_category(payments: DataFrame, orders: DataFrame) -> DataFrame:
+    """Sales by day, currency and category of the order's items."""
+    events = _events(orders, payments)
+    categories = F.coalesce("categories", _of_first_order("categories"), _unknown_category())
+    # What a payment takes from its order's categories is their weight alone.
+    own = [F.when(F.col("event_type") == "order_placed", F.col(name)).alias(name) for name in ("units", "gmv_cents")]
+    parts = (
+        events.select("event_type", "date", "currency", "amount_cents", categories.alias("categories"))
+        .select("event_type", "date", "currency", "amount_cents", F.inline("categories"))
+        .select("event_type", "date", "currency", "category", *own, part("amount_cents").alias("amount_cents"))
+    )
+    return _sales(parts, "date", "currency", "category").drop("payments_succeeded", "payments_failed", "refunds")
 
 
 def top_products(orders: DataFrame) -> DataFrame:
-    """Products sold by day and currency, ranked by gross merchandise value."""
-    sold = orders.where("event_type = 'order_placed'").select(
-        F.col("event_date").alias("date"), "currency", "order_id", "event_time", "event_id", F.explode("items").alias("item")
+    """Products sold by day and currency, ranked by gross merchandise value and by units."""
+    ids = F.col("items.product_id")
+    lines = placed(orders).select(
+        F.col("event_date").alias("date"),
+        "currency",
+        "event_time",
+        "event_id",
+        ids.alias("ids"),
+        F.posexplode("items").alias("nth", "item"),
     )
-    latest = F.struct("event_time", "event_id")
-    products = sold.groupBy("date", "currency", F.col("item.product_id").alias("product_id")).agg(
-        F.max_by("item.product_name", latest).alias("product_name"),
-        F.max_by("item.category", latest).alias("category"),
-        F.count_distinct("order_id").alias("orders"),
-        total(F.col("item.quantity")).alias("units"),
-        total(_gross(F.col("item"))).alias("gmv_cents"),
+    latest = F.max(F.struct("event_time", "event_id", "nth", "item.product_name", "item.category"))
+    products = (
+        lines.groupBy("date", "currency", F.col("item.product_id").alias("product_id"))
+        .agg(
+            latest.alias("latest"),
+            # A product may be in several lines of an order; the first of them counts it.
+            F.count_if(F.array_position("ids", F.col("item.product_id")) == F.col("nth") + 1).alias("orders"),
+            total(F.col("item.quantity")).alias("units"),
+            total(gross(F.col("item"))).alias("gmv_cents"),
+        )
+        .select("*", "latest.product_name", "latest.category")
+        .drop("latest")
     )
-    order = Window.partitionBy("date", "currency").orderBy(F.desc("gmv_cents"), F.desc("units"), "product_id")
-    return products.withColumn("rank", F.row_number().over(order))
+    of_day, of_product = Window.partitionBy("date", "currency"), Window.partitionBy("currency", "product_id").orderBy("date")
+    ranked = products.withColumn("rank", F.row_number().over(of_day.orderBy(F.desc("gmv_cents"), F.desc("units"), "product_id")))
+    ranked = ranked.withColumn("units_rank", F.row_number().over(of_day.orderBy(F.desc("units"), F.desc("gmv_cents"), "product_id")))
+    before = F.lag(F.struct(F.unix_date("date").alias("day"), "rank", "units_rank")).over(of_product)
+    yesterday = F.when(before["day"] == F.unix_date("date") - 1, before)
+    return (
+        ranked.withColumn("yesterday", yesterday)
+        .withColumn("rank_change", F.expr("yesterday.rank - rank"))
+        .withColumn("units_rank_change", F.expr("yesterday.units_rank - units_rank"))
+        .drop("yesterday")
+    )
 
 
-def _sales(rows: DataFrame, *grain: str) -> DataFrame:
-    sums = [total(F.col(name)).alias(name) for name in _FIGURES]
-    return rows.groupBy(*grain).agg(*sums).withColumn("net_revenue_cents", F.col("paid_cents") - F.col("refunds_cents"))
+def _events(orders: DataFrame, payments: DataFrame) -> DataFrame:
+    """Orders placed and payments as one frame, so that there is no join that could count a refund twice."""
+    items = F.col("items")
+    common = ("event_type", "event_id", "event_time", F.col("event_date").alias("date"), "order_id", "currency")
+    return (
+        placed(orders)
+        .select(
+            *common,
+            F.col("discount_cents").alias("amount_cents"),
+            sum_of(items, lambda item: item["quantity"]).alias("units"),
+            sum_of(items, gross).alias("gmv_cents"),
+            "country",
+            weighed(by_category(items)).alias("categories"),
+        )
+        .unionByName(payments.select(*common, "amount_cents"), allowMissingColumns=True)
+    )
 
 
-def _when() -> list[Column | str]:
-    return [F.date_trunc("hour", "event_time").alias("hour"), F.col("event_date").alias("date"), "currency"]
+def _of_first_order(name: str) -> Column:
+    """What a payment's order says: the first placed with its id in the days around it."""
+    around = Window.partitionBy("order_id").orderBy(day("event_time")).rangeBetween(-ORDER_DAYS, 1)
+    order = F.when(F.col("event_type") == "order_placed", F.struct("event_time", "event_id", name))
+    return F.min(order).over(around)[name]
 
 
-def _of_type(event_type: str, value: Column) -> Column:
-    return F.when(F.col("event_type") == event_type, value)
+def _unknown_category() -> Column:
+    """The categories of an order that is not on record: one, with the whole of every amount."""
+    numbers = {"units": 0, "gmv_cents": 0, "weight": 1, "before": 0, "whole": 1}
+    return F.array(F.struct(F.lit(UNKNOWN).alias("category"), *(F.lit(value).cast(WIDE).alias(name) for name, value in numbers.items())))
 
 
-def _gross(item: Column) -> Column:
-    return item["quantity"] * item["unit_price_cents"]
-
-
-def _sum_of_items(value: Callable[[Column], Column]) -> Column:
-    return F.aggregate("items", F.lit(0).cast(WIDE), lambda total, item: (total + value(item)).cast(WIDE))
+def _sales(events: DataFrame, *grain: Column | str) -> DataFrame:
+    """The figures of events, all of them, by grain."""
+    event_type = F.col("event_type")
+    return (
+        events.groupBy(*grain)
+        .agg(
+            *(F.count_if(event_type == counted).alias(name) for name, counted in _COUNTS.items()),
+            *(total(F.when(event_type == summed, F.col("amount_cents"))).alias(name) for name, summed in _AMOUNTS.items()),
+            *(total(F.col(name)).alias(name) for name in ("units", "gmv_cents")),
+        )
+        .withColumn("net_revenue_cents", F.expr("paid_cents - refunds_cents"))
+        .withColumn("average_order_cents", average("gmv_cents - discount_cents", "orders"))
+    )

@@ -1,9 +1,13 @@
-"""Stock: on hand, by day, when it was out, how long it lasts."""
+"""Stock: on hand, and by day."""
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from shopnow_spark.kpis.sums import total
+from shopnow_spark.kpis.sums import ratio, total
+from shopnow_spark.kpis.times import midnight, whole_seconds
+
+IN_ORDER = ("event_time", "source_offset", "source_partition")
+"""How a product's events follow each other; the partition only matters if it has changed."""
 
 
 def stock_position(known: DataFrame | None, stock: DataFrame) -> DataFrame:
@@ -24,4 +28,55 @@ def stock_position(known: DataFrame | None, stock: DataFrame) -> DataFrame:
         rows.groupBy("product_id")
         .agg(*newest, total(F.col("sold_units")).alias("sold_units"))
         .withColumn("stock_out", F.expr("quantity = 0"))
+    )
+
+
+def stock_daily(stock: DataFrame) -> DataFrame:
+    """What happened to each product on each day, and how long there was something of it."""
+    day = ("date", "product_id")
+    order = Window.partitionBy(*day).orderBy(*IN_ORDER)
+    at, change, after = F.unix_micros("event_time"), F.col("quantity_change"), F.col("quantity_after")
+    changes = with_shop_sold(stock, "product_name", "event_type", "quantity_change", "quantity_after").select(
+        "*",
+        at.alias("at"),
+        F.lead(at).over(order).alias("until"),
+        F.lead("shop_sold").over(order).alias("shop_sold_until"),
+        F.when(F.row_number().over(order) == 1, after - change).alias("before"),
+    )
+    last = F.col("until").isNull()
+
+    def while_in_stock(then: Column, now: Column, until: Column) -> Column:
+        return F.coalesce(F.sum(F.when(F.col("before") > 0, now - then)), F.lit(0)) + F.coalesce(
+            F.sum(F.when(after > 0, until - now)), F.lit(0)
+        )
+
+    days = changes.groupBy(*day).agg(
+        F.max(F.when(last, F.col("product_name"))).alias("product_name"),
+        F.max("before").alias("opening"),
+        total(F.col("sold")).alias("sold"),
+        total(F.when(F.col("event_type") == "stock_restocked", change)).alias("restocked"),
+        total(F.when(F.col("event_type") == "stock_adjusted", change)).alias("adjusted"),
+        F.max(F.when(last, after)).alias("closing"),
+        while_in_stock(midnight(F.col("date")), F.col("at"), F.col("until")).alias("in_stock"),
+        while_in_stock(F.lit(0), F.col("shop_sold"), F.col("shop_sold_until")).alias("shop_sold_in_stock"),
+        F.max(F.struct("at", "shop_sold")).alias("last"),
+    )
+    # The rest of the day, to the latest event of any product: with what was left after the product's own.
+    whole = days.withColumn("end", F.max("last").over(Window.partitionBy("date")))
+    rest = F.when(F.col("closing") > 0, 1).otherwise(0)
+    in_stock = F.col("in_stock") + rest * (F.col("end.at") - F.col("last.at"))
+    return whole.select(
+        *(*day, "product_name", "opening", "sold", "restocked", "adjusted", "closing"),
+        whole_seconds(in_stock).alias("in_stock_seconds"),
+        whole_seconds(F.col("end.at") - midnight(F.col("date"))).alias("observed_seconds"),
+        (F.col("shop_sold_in_stock") + rest * (F.col("end.shop_sold") - F.col("last.shop_sold"))).alias("shop_sold_in_stock"),
+    ).withColumn("sold_per_day_in_stock", ratio(F.col("sold").cast("double") * 86_400, F.col("in_stock_seconds")))
+
+
+def with_shop_sold(stock: DataFrame, *columns: str) -> DataFrame:
+    """Stock events with the units `sold` by each, and those of all products, `shop_sold`, from midnight to its time."""
+    by_then = Window.partitionBy("date").orderBy("event_time")
+    sold = F.when(F.col("event_type") == "stock_sold", -F.col("quantity_change")).otherwise(0)
+    return stock.select(F.col("event_date").alias("date"), "product_id", *IN_ORDER, *columns, sold.alias("sold")).withColumn(
+        "shop_sold", F.sum("sold").over(by_then)
     )

@@ -1,0 +1,111 @@
+"""What becomes of orders: payments and deliveries."""
+
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from shopnow.kpis.sales import ORDER_DAYS
+from shopnow_spark.kpis.sums import day, share, total
+
+_RECENT = {kind: f"coalesce(latest_{kind} >= on - {ORDER_DAYS}, false)" for kind in ("created", "transit", "delivered")}
+"""Whether there was an event of a kind on a day or in those before it that count."""
+
+
+def payments(payments: DataFrame) -> DataFrame:
+    """Payments by day, currency and method."""
+    succeeded, failed, refunded = (F.col("event_type") == f"payment_{what}" for what in ("succeeded", "failed", "refunded"))
+    recovered = succeeded & (F.col("attempt") > 1)
+
+    def amount(counted: Column) -> Column:
+        return total(F.when(counted, F.col("amount_cents")))
+
+    return (
+        payments.groupBy(F.col("event_date").alias("date"), "currency", "method")
+        .agg(
+            F.count_if(succeeded | failed).alias("attempts"),
+            F.count_if(succeeded).alias("succeeded"),
+            F.count_if(failed).alias("failed"),
+            F.count_if(recovered).alias("recovered"),
+            amount(succeeded).alias("paid_cents"),
+            amount(recovered).alias("recovered_cents"),
+            F.count_if(refunded).alias("refunds"),
+            amount(refunded).alias("refunds_cents"),
+        )
+        .withColumn("failure_rate", share("failed", "attempts"))
+    )
+
+
+def deliveries(deliveries: DataFrame) -> DataFrame:
+    """Deliveries by day: what happened to them that day, and how they stood after its last event."""
+    days = (
+        _in_order(deliveries)
+        .withColumn("on", F.explode(F.sequence("day", _until())))
+        .withColumn("happened", F.expr("on = day"))
+        .withColumn("first", F.expr("happened AND first"))
+        .withColumn("pending", F.expr(f"last_of_day AND {_RECENT['created']} AND NOT {_RECENT['transit']} AND NOT {_RECENT['delivered']}"))
+        .withColumn("in_transit", F.expr(f"last_of_day AND {_RECENT['transit']} AND NOT {_RECENT['delivered']}"))
+    )
+    took = F.unix_millis("event_time") - F.unix_millis("created_at")
+    undelivered, promised, delivered = F.expr("pending OR in_transit"), day("promised_at"), F.expr("first AND kind = 'delivered'")
+    return (
+        days.groupBy("on")
+        .agg(
+            F.count_if(F.expr("first AND kind = 'created'")).alias("created"),
+            F.count_if(F.expr("first AND kind = 'transit'")).alias("shipped"),
+            F.count_if(delivered).alias("delivered"),
+            F.count_if(delivered & (F.col("event_time") <= F.col("promised_at"))).alias("on_time"),
+            F.sum(F.when(delivered, took)).alias("milliseconds"),
+            F.count(F.when(delivered, took)).alias("timed"),
+            F.max(F.when(F.col("happened"), F.col("event_time"))).alias("as_of"),
+            F.count_if("pending").alias("pending"),
+            F.count_if("in_transit").alias("in_transit"),
+            F.count_if(undelivered & (promised < F.col("on"))).alias("overdue"),
+            F.collect_list(F.when(undelivered & (promised == F.col("on")), F.col("promised_at"))).alias("due"),
+        )
+        .where("as_of IS NOT NULL")  # a day without events has no row
+        .withColumn("date", F.date_from_unix_date("on"))
+        .withColumn("on_time_rate", share("on_time", "delivered"))
+        .withColumn("days_to_deliver", share("milliseconds", "timed") / 86_400_000)
+        .withColumn("overdue", F.expr("overdue + size(filter(due, promised_at -> promised_at < as_of))"))
+        .drop("on", "due", "milliseconds", "timed")
+    )
+
+
+def _in_order(deliveries: DataFrame) -> DataFrame:
+    """Every event with what is known of its delivery by then.
+
+    `latest_{kind}` is the latest day with an event of that kind, `first` whether this one is the first of its kind, `created_at` when
+    the delivery was created, of the days that count; `last_of_day` and `next_day` tell how long nothing else happens.
+    """
+    events = deliveries.select(
+        *("delivery_id", "event_time", "event_id", "promised_at"),
+        F.substring_index("event_type", "_", -1).alias("kind"),
+        day("event_time").alias("day"),
+    )
+    in_order = Window.partitionBy("delivery_id").orderBy("day", "event_time", "event_id")
+    by_day = Window.partitionBy("delivery_id").orderBy("day").rangeBetween(-ORDER_DAYS, 0)
+    earlier = in_order.rowsBetween(Window.unboundedPreceding, -1)
+    day_of = {kind: F.when(F.col("kind") == kind, F.col("day")) for kind in _RECENT}
+    return (
+        events.select(
+            "*",
+            *(F.max(day_of[kind]).over(earlier).alias(f"earlier_{kind}") for kind in day_of),
+            F.lead("day").over(in_order).alias("next_day"),
+        )
+        .withColumn("created_at", F.min(F.when(F.col("kind") == "created", F.col("event_time"))).over(by_day))
+        .select(
+            *("event_time", "promised_at", "kind", "day", "next_day", "created_at"),
+            F.expr("next_day IS NULL OR next_day > day").alias("last_of_day"),
+            F.expr(
+                "coalesce(CASE kind WHEN 'created' THEN earlier_created WHEN 'transit' THEN earlier_transit ELSE earlier_delivered END "
+                f"< day - {ORDER_DAYS}, true)"
+            ).alias("first"),
+            *(F.greatest(f"earlier_{kind}", day_of[kind]).alias(f"latest_{kind}") for kind in day_of),
+        )
+    )
+
+
+def _until() -> Column:
+    """The last day on which a delivery may be undelivered and its latest event is the row's; the event's own day, if there is none."""
+    until = F.expr(f"least(next_day - 1, greatest(latest_created, latest_transit) + {ORDER_DAYS})")
+    delivered = F.col("latest_delivered") + ORDER_DAYS >= until
+    return F.when(F.col("last_of_day") & ~F.coalesce(delivered, F.lit(False)), F.greatest("day", until)).otherwise(F.col("day"))

@@ -1,0 +1,78 @@
+"""Which function makes which KPI."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
+from pyspark.sql import DataFrame, SparkSession
+
+from shopnow.kpis import (
+    ANOMALIES,
+    COHORTS,
+    CUSTOMER_ORDERS,
+    CUSTOMERS,
+    DELIVERIES,
+    FUNNEL,
+    PAYMENTS,
+    SALES_BY_CATEGORY,
+    SALES_BY_COUNTRY,
+    SALES_DAILY,
+    SALES_HOURLY,
+    STOCK_COVER,
+    STOCK_POSITION,
+    TOP_PRODUCTS,
+    TRENDS,
+)
+from shopnow.kpis.stock import STOCK_DAILY
+from shopnow_spark.kpis import customers, fulfilment, sales, stock, stock_cover, trends
+
+SERVICE_LEVEL, LEAD_TIME_DAYS = 0.95, 2.0
+"""Of the settings that the job is given as Spark's, `spark.shopnow.serviceLevel` and `spark.shopnow.leadTimeDays`."""
+
+
+class Circumstances(NamedTuple):
+    """What rows depend on beside what they are made from."""
+
+    now: datetime
+    service_level: float = SERVICE_LEVEL
+    lead_time_days: float = LEAD_TIME_DAYS
+
+
+def circumstances(spark: SparkSession, now: datetime) -> Circumstances:
+    """Now, with the settings of a session."""
+    level = float(spark.conf.get("spark.shopnow.serviceLevel", str(SERVICE_LEVEL)) or SERVICE_LEVEL)
+    return Circumstances(now, level, float(spark.conf.get("spark.shopnow.leadTimeDays", str(LEAD_TIME_DAYS)) or LEAD_TIME_DAYS))
+
+
+Make = Callable[..., DataFrame]
+"""Takes the circumstances and a frame for each source, in their order, and gives the rows."""
+
+BY_DATE: dict[str, Make] = {
+    SALES_HOURLY.name: lambda _, orders, payments: sales.sales_hourly(orders, payments),
+    SALES_DAILY.name: lambda _, orders, payments: sales.sales_daily(orders, payments),
+    SALES_BY_CATEGORY.name: lambda _, payments, orders: sales.sales_by_category(payments, orders),
+    SALES_BY_COUNTRY.name: lambda _, payments, orders: sales.sales_by_country(payments, orders),
+    TOP_PRODUCTS.name: lambda _, orders: sales.top_products(orders),
+    FUNNEL.name: lambda _, *events: customers.funnel(*events),
+    PAYMENTS.name: lambda _, payments: fulfilment.payments(payments),
+    DELIVERIES.name: lambda _, deliveries: fulfilment.deliveries(deliveries),
+    CUSTOMERS.name: lambda _, orders, known: customers.customers(orders, known),
+    COHORTS.name: lambda _, orders, known: customers.cohorts(orders, known),
+    STOCK_DAILY.name: lambda _, changes: stock.stock_daily(changes),
+    TRENDS.name: lambda at, hourly: trends.trends(hourly, now=at.now),
+    ANOMALIES.name: lambda at, hourly: trends.anomalies(hourly, now=at.now),
+}
+"""The tables partitioned by date."""
+
+CARRIED: dict[str, Callable[[DataFrame | None, DataFrame], DataFrame]] = {
+    STOCK_POSITION.name: stock.stock_position,
+    CUSTOMER_ORDERS.name: customers.customer_orders,
+}
+"""The tables carried from run to run: rows so far, if there are any, brought up to date with events they have not seen."""
+
+WHOLE: dict[str, Make] = {
+    STOCK_COVER.name: lambda at, position, daily, outs: stock_cover.stock_cover(
+        position, daily, outs, today=at.now.date(), service_level=at.service_level, lead_time_days=at.lead_time_days
+    ),
+}
+"""The tables that are small enough to be made anew as a whole."""

@@ -1,0 +1,289 @@
+import random
+from datetime import UTC, date, datetime, timedelta
+from itertools import count, pairwise
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from shopnow import schemas
+from shopnow.events import StockAdjusted, StockRestocked, StockSold
+from shopnow.kpis import STOCK_COVER, STOCK_DAILY, STOCK_OUTS, STOCK_POSITION, TOP_PRODUCTS, Kpi
+from shopnow_spark.kpis import stock as kpis
+from shopnow_spark.kpis.stock_cover import stock_cover
+from shopnow_spark.kpis.stock_outs import stock_outs
+
+numbers = count()
+
+
+def stock(type_, time: str, product: str, change: int, after: int, **more: str):
+    """A stock event; `time` without a year is one of November 2026."""
+    at = datetime.fromisoformat(time if len(time) > 11 else f"2026-11-{time}Z")
+    common = {"event_id": f"0199d3f0-1111-7abc-8def-{next(numbers):012}", "event_time": at, "schema_version": 1}
+    return type_(**common, product_id=product, product_name=f"{product} at {after}", quantity_change=change, quantity_after=after, **more)
+
+
+def sold(time: str, product: str, pieces: int, after: int):
+    return stock(StockSold, time, product, -pieces, after, order_id="o")
+
+
+def restocked(time: str, product: str, pieces: int, after: int):
+    return stock(StockRestocked, time, product, pieces, after)
+
+
+def adjusted(time: str, product: str, pieces: int, after: int):
+    return stock(StockAdjusted, time, product, pieces, after, reason="r")
+
+
+def rows(frame: DataFrame, *columns: str) -> list[tuple]:
+    return sorted((tuple(str(row[c]) if isinstance(row[c], date) else row[c] for c in columns) for row in frame.collect()), key=repr)
+
+
+@pytest.fixture
+def table(spark: SparkSession):
+    """Makes rows of a KPI table, of values of its first content columns or of those named."""
+
+    def make(kpi: Kpi, *values: dict) -> DataFrame:
+        schema = pa.schema([kpi.schema.field(name) for name in kpi.content])
+        return spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in values], schemas.spark_ddl(schema))
+
+    return make
+
+
+POSITION = ("product_id", "product_name", "quantity", "sold_units", "last_offset", "stock_out")
+
+
+def test_stock_position_is_the_same_whichever_way_the_events_come(events_of):
+    everything = events_of(
+        "stock",
+        adjusted("02T08:00", "a", 5, 5),
+        adjusted("02T08:00", "b", 3, 3),
+        sold("02T11:00", "a", 4, 0),
+        sold("02T10:00", "a", 1, 4),  # came late
+        restocked("02T12:00", "b", 1, 4),
+        sold("02T12:00", "b", 2, 2),  # at the same time: the offset decides
+    )
+    expected = [("a", "a at 0", 0, 5, 2, True), ("b", "b at 2", 2, 2, 5, False)]
+    assert rows(kpis.stock_position(None, everything), *POSITION) == expected
+    for split in range(7):
+        before, after = everything.where(f"source_offset < {split}"), everything.where(f"source_offset >= {split}")
+        assert rows(kpis.stock_position(kpis.stock_position(None, before), after), *POSITION) == expected
+        assert rows(kpis.stock_position(kpis.stock_position(None, after), before), *POSITION) == expected
+
+
+def test_no_events_make_no_rows(events_of, table):
+    assert kpis.stock_position(None, events_of("stock")).count() == 0
+    daily = kpis.stock_daily(events_of("stock"))
+    assert daily.count() == 0
+    assert stock_outs(None, None, events_of("stock"), daily, table(TOP_PRODUCTS)).count() == 0
+
+
+def test_columns_are_those_of_the_definitions(events_of, table):
+    events = events_of("stock", adjusted("02T08:00", "a", 5, 5))
+    daily = kpis.stock_daily(events)
+    outs = stock_outs(None, None, events, daily, table(TOP_PRODUCTS))
+    position = kpis.stock_position(None, events)
+    cover = stock_cover(position, daily, outs, today=date(2026, 11, 2), service_level=0.95, lead_time_days=1)
+    made = {STOCK_POSITION: position, STOCK_DAILY: daily, STOCK_OUTS: outs, STOCK_COVER: cover}
+    for kpi, frame in made.items():
+        schema = pa.schema([kpi.schema.field(name) for name in kpi.content])
+        assert sorted(frame.columns) == sorted(schema.names)
+        frame.selectExpr(*schema.names).to(table(kpi).schema).collect()
+
+
+def test_a_day_opens_with_what_was_there_before_its_first_event_and_closes_after_its_last(events_of):
+    daily = kpis.stock_daily(
+        events_of(
+            "stock",
+            sold("02T10:00", "a", 2, 3),
+            adjusted("02T12:00", "a", -1, 3),  # at the same time as the next, but earlier in the topic
+            restocked("02T12:00", "a", 4, 7),
+            sold("02T11:00", "a", 1, 4),  # wrong in itself, but what it says
+            sold("03T00:00", "a", 7, 0),
+        )
+    )
+    assert rows(daily, "date", "product_name", "opening", "sold", "restocked", "adjusted", "closing") == [
+        ("2026-11-02", "a at 7", 5, 3, 4, -1, 7),
+        ("2026-11-03", "a at 0", 7, 7, 0, 0, 0),
+    ]
+
+
+def test_time_in_stock_is_observed_until_the_latest_event_of_any_product(events_of):
+    daily = kpis.stock_daily(
+        events_of(
+            "stock",
+            sold("02T06:00", "a", 1, 0),  # in stock for 6 h
+            restocked("02T08:00", "a", 5, 5),  # and from here on
+            adjusted("02T09:00", "b", 1, 1),  # new: not there before
+            sold("02T10:00:00.999", "b", 1, 0),
+            sold("02T12:00:00.500", "c", 1, 0),
+        )
+    )
+    assert rows(daily, "product_id", "in_stock_seconds", "observed_seconds", "sold_per_day_in_stock") == [
+        ("a", 10 * 3600, 12 * 3600, 1 * 86_400 / 36_000),
+        ("b", 3600, 12 * 3600, 24.0),
+        ("c", 12 * 3600, 12 * 3600, 2.0),
+    ]
+
+
+def test_what_the_shop_sold_counts_while_the_product_was_there(events_of):
+    daily = kpis.stock_daily(
+        events_of(
+            "stock",
+            sold("02T05:00", "b", 7, 90),
+            sold("02T06:00", "a", 1, 0),
+            sold("02T06:30", "b", 20, 70),  # a is out
+            restocked("02T07:00", "a", 9, 9),
+            sold("02T08:00", "b", 30, 40),
+        )
+    )
+    assert rows(daily, "product_id", "sold", "shop_sold_in_stock") == [("a", 1, 7 + 1 + 30), ("b", 57, 58)]
+
+
+def test_a_product_never_in_stock_sold_nothing_a_day(events_of):
+    assert rows(kpis.stock_daily(events_of("stock", adjusted("02T05:00", "a", 0, 0))), "in_stock_seconds", "sold_per_day_in_stock") == [
+        (0, None)
+    ]
+
+
+def test_years_1_and_9999_are_days_like_others(events_of, table):
+    events = events_of(
+        "stock",
+        sold("0001-01-01T00:00:01Z", "a", 1, 0),
+        restocked("9999-12-31T23:59:59.999Z", "a", 1, 1),
+        sold("9999-12-31T23:59:59.999Z", "a", 1, 0),
+    )
+    daily = kpis.stock_daily(events)
+    assert rows(daily, "date", "in_stock_seconds", "observed_seconds") == [("0001-01-01", 1, 1), ("9999-12-31", 0, 86_399)]
+    outs = stock_outs(None, None, events, daily, table(TOP_PRODUCTS))
+    assert rows(outs, "duration_seconds") == [(0,), (315_537_897_598,)]
+    cover = stock_cover(kpis.stock_position(None, events), daily, outs, today=date(9999, 12, 31), service_level=0.95, lead_time_days=1)
+    assert rows(cover, "as_of", "lead_time_days") == [("9999-12-31", 1.0)]
+
+
+OUT = ("product_id", "started_at", "product_name", "ended_at", "duration_seconds", "shop_sold", "shop_sold_first_day")
+
+
+def at(time: str) -> str:
+    return f"2026-11-{time}"
+
+
+def test_a_stock_out_lasts_from_nothing_left_to_something_there(events_of, table):
+    events = events_of(
+        "stock",
+        adjusted("02T08:00", "a", 2, 2),
+        sold("02T10:00", "a", 2, 0),
+        adjusted("02T11:00", "a", 0, 0),  # still nothing
+        sold("02T12:00", "b", 5, 50),
+        restocked("03T10:00", "a", 1, 1),
+        sold("03T10:00", "a", 1, 0),  # at the same time, later in the topic
+        sold("03T11:00", "b", 6, 44),
+    )
+    outs = stock_outs(None, None, events, kpis.stock_daily(events), table(TOP_PRODUCTS))
+    assert rows(outs, *OUT) == [
+        ("a", at("02 10:00:00"), "a at 0", at("03 10:00:00"), 86_400, 6, 5),
+        ("a", at("03 10:00:00"), "a at 0", None, 3600, 6, 6),
+    ]
+
+
+def test_lost_sales_are_the_products_share_of_what_the_shop_sold_meanwhile(events_of, table):
+    events = events_of(
+        "stock",
+        *(sold("01T08:00", "a", 2, 2), sold("01T09:00", "b", 8, 92)),  # a: 4 pieces
+        *(sold("02T08:00", "a", 2, 0), sold("02T09:00", "b", 30, 62)),  # beside 8 others
+        restocked("02T10:00", "a", 9, 9),
+    )
+    top = table(
+        TOP_PRODUCTS,
+        {"date": date(2026, 11, 2), "currency": "EUR", "product_id": "a", "units": 2, "gmv_cents": 201},
+        {"date": date(2026, 10, 5), "currency": "EUR", "product_id": "a", "units": 2, "gmv_cents": 200},
+        {"date": date(2026, 10, 4), "currency": "EUR", "product_id": "a", "units": 9, "gmv_cents": 1},  # 29 days before
+        {"date": date(2026, 11, 3), "currency": "EUR", "product_id": "a", "units": 9, "gmv_cents": 1},  # later
+        {"date": date(2026, 11, 1), "currency": "AUD", "product_id": "a", "units": 3, "gmv_cents": 1},  # fewer
+        {"date": date(2026, 11, 1), "currency": "USD", "product_id": "a", "units": 4, "gmv_cents": 1},  # as many, later by name
+    )
+    outs = stock_outs(None, None, events, kpis.stock_daily(events), top)
+    # 4 for 8 others: for 30 others, 15; at 100.25 cents each.
+    assert rows(outs, "demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents") == [(0.5, 15.0, "EUR", 100.25, 1504)]
+
+
+def test_without_sales_or_prices_nothing_is_estimated(events_of, table):
+    events = events_of("stock", adjusted("02T08:00", "a", 0, 0), sold("02T10:00", "b", 1, 1))
+    outs = stock_outs(None, None, events, kpis.stock_daily(events), table(TOP_PRODUCTS))
+    assert rows(outs, "demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents") == [(None,) * 5]
+
+
+def test_losses_beyond_64_bits_stop_at_the_highest_number(events_of, table):
+    events = events_of("stock", sold("02T08:00", "b", 1, 5), sold("02T09:00", "a", 10**9, 0), sold("02T10:00", "b", 10**9, 5))
+    top = table(TOP_PRODUCTS, {"date": date(2026, 11, 2), "currency": "EUR", "product_id": "a", "units": 1, "gmv_cents": 2**63 - 1})
+    assert rows(stock_outs(None, None, events, kpis.stock_daily(events), top), "lost_units", "lost_cents") == [(1e18, 2**63 - 1)]
+
+
+def a_history(chance: random.Random) -> list:
+    """Two months of sales and restocks of three products that are often out, at few times of day, so that many coincide."""
+    shelves, events = dict.fromkeys("abc", 4), []
+    for hour in range(0, 24 * 60, 3):
+        time = (datetime(2026, 9, 20, tzinfo=UTC) + timedelta(hours=hour)).isoformat()
+        for product, there in shelves.items():
+            if there and chance.random() < 0.3:
+                pieces = chance.randint(1, there)
+                shelves[product] -= pieces
+                events.append(sold(time, product, pieces, shelves[product]))
+            elif chance.random() < {"a": 0.1, "b": 0.05, "c": 0.004}[product]:
+                shelves[product] += 3
+                events.append(restocked(time, product, 3, shelves[product]))
+    return events
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_stock_outs_in_parts_are_those_of_all_in_one(events_of, table, seed):
+    chance = random.Random(seed)
+    events = events_of("stock", *a_history(chance)).cache()
+    days = [row.event_date for row in events.select("event_date").distinct().orderBy("event_date").collect()]
+    top = table(
+        TOP_PRODUCTS,
+        *(
+            {"date": day, "currency": chance.choice(["EUR", "USD"]), "product_id": product, "units": chance.randint(1, 9), "gmv_cents": 700}
+            for day in days
+            for product in "abc"
+        ),
+    )
+    expected = rows(stock_outs(None, None, events, kpis.stock_daily(events), top).select(*STOCK_OUTS.content), *STOCK_OUTS.content)
+    assert len(expected) > 10
+    number = events.count()
+    cuts = sorted(chance.sample(range(1, number), 3))
+    late = chance.sample(range(number), 20)  # come with the last part
+    known = None
+    for start, end in pairwise([0, *cuts, number]):
+        parts = [offset for offset in range(number) if (offset < end and offset not in late) or end == number]
+        new = [offset for offset in parts if start <= offset < end] + (late if end == number else [])
+        seen = events.where(events["source_offset"].isin(parts))
+        since = seen.where(seen["source_offset"].isin(new)).agg({"event_date": "min"}).collect()[0][0]
+        before = since - timedelta(days=28)
+        if known:
+            lasting = known.where(f"started_at < '{since}' and (ended_at is null or ended_at >= '{since}')").agg({"started_at": "min"})
+            [(began,)] = lasting.collect()
+            before_days = min(before, began.date()) if began else before
+        else:
+            before_days = before
+        daily = kpis.stock_daily(seen.where(f"event_date >= '{before_days}'"))
+        made = stock_outs(
+            known,
+            since if known else None,
+            seen.where(f"event_date >= '{since}'") if known else seen,
+            daily,
+            top.where(f"date >= '{before}'"),
+        )
+        known = table(STOCK_OUTS, *(row.asDict() for row in made.collect()))
+    assert rows(known, *STOCK_OUTS.content) == expected
+
+
+def test_what_is_known_stays_if_there_are_no_events_since(events_of, table):
+    out = {
+        **{"product_id": "a", "started_at": datetime(2026, 11, 2, 10), "product_name": "A", "duration_seconds": 3600},
+        **{"shop_sold": 6, "shop_sold_first_day": 6, "demand_share": 0.5, "lost_units": 3.0},
+        **{"currency": "EUR", "unit_price_cents": 100.0, "lost_cents": 300},
+    }
+    known = table(STOCK_OUTS, out)
+    made = stock_outs(known, date(2026, 11, 3), events_of("stock"), table(STOCK_DAILY), table(TOP_PRODUCTS))
+    assert [row.asDict() for row in made.collect()] == [row.asDict() for row in known.collect()]
