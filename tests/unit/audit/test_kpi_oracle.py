@@ -309,14 +309,36 @@ def test_stock():
     assert some(found, "sold_per_day_in_stock") == [(16,), (24,), (2,), (None,), (0,)]
 
 
+def test_how_busy_the_shop_was_while_a_product_was_there():
+    happened = [
+        *(stock(StockSold, at(1, hour), -1, 50, "other") for hour in (0, 1, 2, 3, 4, 5, 6)),
+        stock(StockSold, at(1, 2), -1, 0),  # there from midnight on, with the end
+        stock(StockRestocked, at(1, 4), 9, 9),  # from then on, without the beginning
+        stock(StockSold, at(1, 6), -2, 7),
+    ]
+    other, p = rows("stock_daily", happened)
+    assert some([other, p], "shop_sold_in_stock") == [(10,), (3 + 1 + 2 + 2,)]
+
+
 def test_stock_outs():
-    happened = [*STOCKED, order(at(2, 1), item(quantity=3, price=100)), order(at(1), item(quantity=3, price=9), currency="AUD")]
-    out = ("started_at", "product_name", "ended_at", "duration_seconds", "demand_per_day", "lost_units")
+    happened = [
+        *STOCKED,
+        stock(StockSold, at(1, 8), -2, 90, "r"),
+        stock(StockSold, at(2, 6), -100, 90, "r"),
+        stock(StockSold, at(2, 7), -8, 90, "r"),
+        stock(StockSold, at(4, 6), -16, 90, "r"),
+        stock(StockSold, at(4, 7), -32, 90, "r"),
+        order(at(2, 1), item(quantity=3, price=100)),
+        order(at(1), item(quantity=3, price=9), currency="AUD"),
+    ]
+    out = ("started_at", "product_name", "ended_at", "duration_seconds", "shop_sold", "shop_sold_first_day")
     [found] = rows("stock_outs", happened)
-    assert some([found], *out) == [(at(2, 6), "P", at(4, 6), 48 * 3600, 20, 40)]  # 10 pieces in half a day
-    assert some([found], "currency", "unit_price_cents", "lost_cents") == [("AUD", 9, 360)]
+    assert some([found], *out) == [(at(2, 6), "P", at(4, 6), 48 * 3600, 8 + 16 + 1, 8)]
+    # While it was there, with the moment it went, 10 of it were sold and 102 of others; on the day it came back it had not begun.
+    worth = ("demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents")
+    assert some([found], *worth) == [(10 / 102, 10 / 102 * 25, "AUD", 9, 22)]
     [found] = rows("stock_outs", STOCKED[:3])
-    assert some([found], *out, "currency", "lost_cents") == [(at(2, 6), "P", None, 0, 20, 0, None, None)]
+    assert some([found], *out, *worth) == [(at(2, 6), "P", None, 0, 0, 0, None, None, None, None, None)]
 
 
 def test_stock_cover():

@@ -10,7 +10,7 @@ CREATE MACRO clamped(total) AS
 CREATE MACRO clamped_double(number) AS
     (CASE WHEN number >= 9223372036854775807::DOUBLE THEN 9223372036854775807
           WHEN number <= -9223372036854775808::DOUBLE THEN -9223372036854775808
-          ELSE number END)::BIGINT;
+          ELSE number::BIGINT END);
 
 CREATE MACRO floor_div(dividend, divisor) AS (dividend - ((dividend % divisor) + divisor) % divisor) // divisor;
 

@@ -67,4 +67,8 @@ reordered AS (
         clamped_double(ceil(round(demand_per_day * lead_time_days + buffer, 6))) AS reorder_point
     FROM buffered
 )
-SELECT *, quantity / nullif(demand_per_day, 0) AS days_of_cover, quantity <= reorder_point AS below_reorder_point FROM reordered
+SELECT
+    *,
+    CASE WHEN demand_per_day > 0 THEN quantity / demand_per_day END AS days_of_cover,
+    quantity <= reorder_point AS below_reorder_point
+FROM reordered
