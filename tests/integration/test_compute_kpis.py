@@ -58,8 +58,8 @@ def assert_plain(lake: str) -> None:
         assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
         assert not protocol.reader_features
         assert not protocol.writer_features
-        partitioned_by = {"events": ["event_date"], "kpi": ["date"]}[name.partition("/")[0]]
-        assert table.metadata().partition_columns == ([] if name == "kpi/stock_position" else partitioned_by)
+        partitioned_by = {kpi.name: list(kpi.partition_by) for kpi in kpis.KPIS}.get(name, ["event_date"])
+        assert table.metadata().partition_columns == partitioned_by
 
 
 def test_nothing_new_writes_nothing_and_does_not_start_spark(lake, refresh, shop):
