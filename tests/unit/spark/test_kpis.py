@@ -10,11 +10,8 @@ from shopnow.events import (
     PaymentFailed,
     PaymentRefunded,
     PaymentSucceeded,
-    StockAdjusted,
-    StockRestocked,
-    StockSold,
 )
-from shopnow_spark.kpis import sales, stock as stock_kpis
+from shopnow_spark.kpis import sales as kpis
 
 numbers = count()
 
@@ -45,12 +42,6 @@ def order(time: str, *items: tuple[str, int, int], discount: int = 0, currency: 
 
 def payment(type_, time: str, amount: int, currency: str = "EUR", **more: str):
     return type_(**common(time), payment_id="p", order_id="o", method="card", amount_cents=amount, currency=currency, attempt=1, **more)
-
-
-def stock(type_, time: str, product: str, change: int, after: int, **more: str):
-    return type_(
-        **common(time), product_id=product, product_name=f"{product} at {after}", quantity_change=change, quantity_after=after, **more
-    )
 
 
 def rows(frame, *columns: str) -> list[tuple]:
@@ -123,7 +114,6 @@ def test_sums_beyond_64_bits_stop_at_the_highest_number(events_of):
 def test_no_events_make_no_rows(events_of):
     assert kpis.sales_daily(events_of("orders"), events_of("payments")).count() == 0
     assert kpis.top_products(events_of("orders")).count() == 0
-    assert kpis.stock_position(None, events_of("stock")).count() == 0
 
 
 def test_top_products_are_ranked_within_their_day(events_of):
@@ -140,24 +130,3 @@ def test_top_products_are_ranked_within_their_day(events_of):
         ("2026-11-02", 3, "c old", 1, 1, 1000),
         ("2026-11-03", 1, "c", 1, 1, 1),
     ]
-
-
-POSITION = ("product_id", "product_name", "quantity", "sold_units", "last_offset", "stock_out")
-
-
-def test_stock_position_is_the_same_whichever_way_the_events_come(events_of):
-    everything = events_of(
-        "stock",
-        stock(StockAdjusted, "2026-11-02T08:00:00Z", "a", 5, 5, reason="opening"),
-        stock(StockAdjusted, "2026-11-02T08:00:00Z", "b", 3, 3, reason="opening"),
-        stock(StockSold, "2026-11-02T11:00:00Z", "a", -4, 0, order_id="o"),
-        stock(StockSold, "2026-11-02T10:00:00Z", "a", -1, 4, order_id="o"),  # came late
-        stock(StockRestocked, "2026-11-02T12:00:00Z", "b", 1, 4),
-        stock(StockSold, "2026-11-02T12:00:00Z", "b", -2, 2, order_id="o"),  # at the same time: the offset decides
-    )
-    expected = [("a", "a at 0", 0, 5, 2, True), ("b", "b at 2", 2, 2, 5, False)]
-    assert rows(kpis.stock_position(None, everything), *POSITION) == expected
-    for split in range(7):
-        before, after = everything.where(f"source_offset < {split}"), everything.where(f"source_offset >= {split}")
-        assert rows(kpis.stock_position(kpis.stock_position(None, before), after), *POSITION) == expected
-        assert rows(kpis.stock_position(kpis.stock_position(None, after), before), *POSITION) == expected
