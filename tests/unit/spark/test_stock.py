@@ -251,8 +251,10 @@ def test_stock_outs_in_parts_are_those_of_all_in_one(events_of, table, seed):
             for product in "abc"
         ),
     )
-    expected = rows(stock_outs(None, None, events, kpis.stock_daily(events), top).select(*STOCK_OUTS.content), *STOCK_OUTS.content)
+    expected = rows(stock_outs(None, None, events, kpis.stock_daily(events), top), *STOCK_OUTS.content)
     assert len(expected) > 10
+    shuffled = events.repartition(3, "event_id")
+    assert rows(stock_outs(None, None, shuffled, kpis.stock_daily(shuffled), top), *STOCK_OUTS.content) == expected
     number = events.count()
     cuts = sorted(chance.sample(range(1, number), 3))
     late = chance.sample(range(number), 20)  # come with the last part
