@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from shopnow.kpis.sales import ORDER_DAYS
 from shopnow_spark.kpis.orders import placed
-from shopnow_spark.kpis.sums import day, share, together, total
+from shopnow_spark.kpis.sums import day, ratio, together, total
 
 
 def customer_orders(known: DataFrame | None, orders: DataFrame) -> DataFrame:
@@ -32,7 +32,7 @@ def customers(orders: DataFrame, customer_orders: DataFrame) -> DataFrame:
         .agg(F.count("customer_id").alias("customers"), F.count_if("new").alias("new"))
         .where("customers > 0")
         .withColumn("returning", F.expr("customers - new"))
-        .withColumn("repeat_rate", share("returning", "customers"))
+        .withColumn("repeat_rate", ratio("returning", "customers"))
     )
 
 
@@ -48,7 +48,7 @@ def cohorts(orders: DataFrame, customer_orders: DataFrame) -> DataFrame:
         .agg(F.count("*").alias("customers"))
         .join(F.broadcast(sizes), "cohort")
         .withColumn("months_since", F.expr("12 * (year(date) - year(cohort)) + month(date) - month(cohort)"))
-        .withColumn("retention", share("customers", "cohort_size"))
+        .withColumn("retention", ratio("customers", "cohort_size"))
     )
 
 
@@ -69,9 +69,9 @@ def funnel(views: DataFrame, carts: DataFrame, orders: DataFrame, payments: Data
         )
         .withColumn("carts_abandoned", F.expr("carted - ordered"))
         .withColumn("checkouts_abandoned", F.expr("ordered - paid"))
-        .withColumn("cart_abandonment", share("carts_abandoned", "carted"))
-        .withColumn("checkout_abandonment", share("checkouts_abandoned", "ordered"))
-        .withColumn("conversion", share("paid", "viewed"))
+        .withColumn("cart_abandonment", ratio("carts_abandoned", "carted"))
+        .withColumn("checkout_abandonment", ratio("checkouts_abandoned", "ordered"))
+        .withColumn("conversion", ratio("paid", "viewed"))
         .withColumn("date", F.date_from_unix_date("day"))
         .drop("day")
     )

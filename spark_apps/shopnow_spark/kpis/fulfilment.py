@@ -4,7 +4,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from shopnow.kpis.sales import ORDER_DAYS
-from shopnow_spark.kpis.sums import day, share, total
+from shopnow_spark.kpis.sums import day, ratio, total
 
 _RECENT = {kind: f"coalesce(latest_{kind} >= on - {ORDER_DAYS}, false)" for kind in ("created", "transit", "delivered")}
 """Whether there was an event of a kind on a day or in those before it that count."""
@@ -30,7 +30,7 @@ def payments(payments: DataFrame) -> DataFrame:
             F.count_if(refunded).alias("refunds"),
             amount(refunded).alias("refunds_cents"),
         )
-        .withColumn("failure_rate", share("failed", "attempts"))
+        .withColumn("failure_rate", ratio("failed", "attempts"))
     )
 
 
@@ -63,8 +63,8 @@ def deliveries(deliveries: DataFrame) -> DataFrame:
         )
         .where("as_of IS NOT NULL")  # a day without events has no row
         .withColumn("date", F.date_from_unix_date("on"))
-        .withColumn("on_time_rate", share("on_time", "delivered"))
-        .withColumn("days_to_deliver", share("milliseconds", "timed") / 86_400_000)
+        .withColumn("on_time_rate", ratio("on_time", "delivered"))
+        .withColumn("days_to_deliver", ratio("milliseconds", "timed") / 86_400_000)
         .withColumn("overdue", F.expr("overdue + size(filter(due, promised_at -> promised_at < as_of))"))
         .drop("on", "due", "milliseconds", "timed")
     )

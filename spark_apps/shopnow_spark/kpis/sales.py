@@ -4,8 +4,8 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from shopnow.kpis.sales import ORDER_DAYS, UNKNOWN
-from shopnow_spark.kpis.orders import by_category, gross, part, placed, sum_of, weighed
-from shopnow_spark.kpis.sums import WIDE, average, day, total
+from shopnow_spark.kpis.orders import by_category, gmv_cents, gross, lines, part, placed, units, weights
+from shopnow_spark.kpis.sums import WIDE, average, day, together, total
 
 _COUNTS = {
     "orders": "order_placed",
@@ -34,14 +34,16 @@ def sales_by_country(payments: DataFrame, orders: DataFrame) -> DataFrame:
 
 def sales_by_category(payments: DataFrame, orders: DataFrame) -> DataFrame:
     """Sales by day, currency and category of the order's items."""
-    events = _events(orders, payments)
+    events = _events(orders, payments).withColumn("categories", by_category("lines"))
+    event = ("event_type", "date", "currency", "amount_cents")
     categories = F.coalesce("categories", _of_first_order("categories"), _unknown_category())
     # What a payment takes from its order's categories is their weight alone.
-    own = [F.when(F.col("event_type") == "order_placed", F.col(name)).alias(name) for name in ("units", "gmv_cents")]
+    own = [F.when(F.col("event_type") == "order_placed", F.col(f"its.{name}")).alias(name) for name in ("units", "gmv_cents")]
     parts = (
-        events.select("event_type", "date", "currency", "amount_cents", categories.alias("categories"))
-        .select("event_type", "date", "currency", "amount_cents", F.inline("categories"))
-        .select("event_type", "date", "currency", "category", *own, part("amount_cents").alias("amount_cents"))
+        events.select(*event, categories.alias("categories"))
+        .select(*event, weights("categories").alias("weights"), F.posexplode("categories").alias("nth", "its"))
+        .withColumn("amount_cents", part("amount_cents", "weights", "nth"))
+        .select(*event, "its.category", *own)
     )
     return _sales(parts, "date", "currency", "category").drop("payments_succeeded", "payments_failed", "refunds")
 
@@ -49,7 +51,7 @@ def sales_by_category(payments: DataFrame, orders: DataFrame) -> DataFrame:
 def top_products(orders: DataFrame) -> DataFrame:
     """Products sold by day and currency, ranked by gross merchandise value and by units."""
     ids = F.col("items.product_id")
-    lines = placed(orders).select(
+    sold = placed(orders).select(
         F.col("event_date").alias("date"),
         "currency",
         "event_time",
@@ -59,7 +61,7 @@ def top_products(orders: DataFrame) -> DataFrame:
     )
     latest = F.max(F.struct("event_time", "event_id", "nth", "item.product_name", "item.category"))
     products = (
-        lines.groupBy("date", "currency", F.col("item.product_id").alias("product_id"))
+        sold.groupBy("date", "currency", F.col("item.product_id").alias("product_id"))
         .agg(
             latest.alias("latest"),
             # A product may be in several lines of an order; the first of them counts it.
@@ -85,19 +87,10 @@ def top_products(orders: DataFrame) -> DataFrame:
 
 def _events(orders: DataFrame, payments: DataFrame) -> DataFrame:
     """Orders placed and payments as one frame, so that there is no join that could count a refund twice."""
-    items = F.col("items")
-    common = ("event_type", "event_id", "event_time", F.col("event_date").alias("date"), "order_id", "currency")
-    return (
-        placed(orders)
-        .select(
-            *common,
-            F.col("discount_cents").alias("amount_cents"),
-            sum_of(items, lambda item: item["quantity"]).alias("units"),
-            sum_of(items, gross).alias("gmv_cents"),
-            "country",
-            weighed(by_category(items)).alias("categories"),
-        )
-        .unionByName(payments.select(*common, "amount_cents"), allowMissingColumns=True)
+    event = ("event_type", "event_id", "event_time", F.col("event_date").alias("date"), "order_id", "currency")
+    order = (units().alias("units"), gmv_cents().alias("gmv_cents"), "country", lines().alias("lines"))
+    return together(
+        [placed(orders).select(*event, F.col("discount_cents").alias("amount_cents"), *order), payments.select(*event, "amount_cents")]
     )
 
 
@@ -110,8 +103,8 @@ def _of_first_order(name: str) -> Column:
 
 def _unknown_category() -> Column:
     """The categories of an order that is not on record: one, with the whole of every amount."""
-    numbers = {"units": 0, "gmv_cents": 0, "weight": 1, "before": 0, "whole": 1}
-    return F.array(F.struct(F.lit(UNKNOWN).alias("category"), *(F.lit(value).cast(WIDE).alias(name) for name, value in numbers.items())))
+    numbers = [F.lit(number).cast(WIDE).alias(name) for name, number in (("units", 1), ("gmv_cents", 0))]
+    return F.array(F.struct(F.lit(UNKNOWN).alias("category"), *numbers))
 
 
 def _sales(events: DataFrame, *grain: Column | str) -> DataFrame:

@@ -13,7 +13,10 @@ from shopnow_spark.kpis.stock import IN_ORDER, with_shop_sold
 from shopnow_spark.kpis.sums import WIDE, ratio, wide_total
 from shopnow_spark.kpis.times import whole_seconds
 
-_KEPT = [STOCK_OUTS.schema.field(name) for name in ("duration_seconds", "shop_sold", "demand_share", "currency", "unit_price_cents")]
+_KEPT = [
+    STOCK_OUTS.schema.field(name)
+    for name in ("duration_seconds", "shop_sold", "shop_sold_first_day", "demand_share", "currency", "unit_price_cents")
+]
 """What is taken from `known`, of a stock-out that began before the events that are looked at: some of it only if these tell no more."""
 
 
@@ -88,6 +91,7 @@ def _periods(states: DataFrame, latest: DataFrame) -> DataFrame:
     turns = states.withColumn("was_out", F.lag("out", 1, False).over(order)).where("out != was_out")
     began, day = F.col("event_time"), F.to_date("event_time")
     until, by_until = F.coalesce("ended_at", "latest"), F.coalesce("by_the_end", "by_latest")
+    first_day = F.when(F.to_date(until) == day, F.col("shop_sold")).otherwise(F.col("by_end") - F.col("by_then"))
     return (
         turns.withColumns({"ended_at": F.lead("event_time").over(order), "by_the_end": F.lead("by_then").over(order)})
         .where("out")
@@ -96,7 +100,7 @@ def _periods(states: DataFrame, latest: DataFrame) -> DataFrame:
         .select(
             *("product_id", began.alias("started_at"), day.alias("day"), "product_name", "ended_at", "shop_sold", "kept"),
             F.coalesce(whole_seconds(F.unix_micros(until) - F.unix_micros(began)), "kept.duration_seconds").alias("duration_seconds"),
-            F.when(F.to_date(until) == day, F.col("shop_sold")).otherwise(F.col("by_end") - F.col("by_then")).alias("shop_sold_first_day"),
+            F.coalesce("kept.shop_sold_first_day", first_day).alias("shop_sold_first_day"),
         )
     )
 

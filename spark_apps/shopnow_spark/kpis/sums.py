@@ -15,7 +15,7 @@ HIGHEST = 2**63 - 1
 
 def total(value: Column) -> Column:
     """The sum over a group; 0 without rows. Beyond 64 bits it stops at the highest or lowest number instead of failing the run."""
-    return F.greatest(F.least(wide_total(value), F.lit(2**63 - 1)), F.lit(-(2**63))).cast("bigint")
+    return F.greatest(F.least(wide_total(value), F.lit(HIGHEST)), F.lit(-HIGHEST - 1)).cast("bigint")
 
 
 def wide_total(value: Column) -> Column:
@@ -23,20 +23,16 @@ def wide_total(value: Column) -> Column:
     return F.coalesce(F.sum(value.cast(WIDE)), F.lit(0).cast(WIDE))
 
 
-def ratio(dividend: Column, divisor: Column) -> Column:
+def ratio(dividend: Column | str, divisor: Column | str) -> Column:
     """One whole number divided by another, each as the closest floating-point number; null unless the divisor is positive."""
-    return F.when(divisor > 0, dividend.cast("double") / divisor.cast("double"))
+    above, below = (F.col(each) if isinstance(each, str) else each for each in (dividend, divisor))
+    return F.when(below > 0, above.cast("double") / below.cast("double"))
 
 
 def deviation(count: Column, total: Column, squares: Column) -> Column:
     """The standard deviation of a population by its number, sum and sum of squares; null of none, or if it takes more than 38 digits."""
     spread = F.try_subtract(F.try_multiply(count.cast(WIDE), squares), F.try_multiply(total, total))
     return F.when(count > 0, F.sqrt(spread.cast("double")) / count.cast("double"))
-
-
-def share(part: str, whole: str) -> Column:
-    """The one count divided by the other; null if that is 0."""
-    return F.try_divide(part, whole)
 
 
 def average(amount: str, number: str) -> Column:

@@ -5,6 +5,7 @@ from itertools import count, pairwise
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
 
 from shopnow import schemas
 from shopnow.events import StockAdjusted, StockRestocked, StockSold
@@ -18,7 +19,7 @@ numbers = count()
 
 def stock(type_, time: str, product: str, change: int, after: int, **more: str):
     """A stock event; `time` without a year is one of November 2026."""
-    at = datetime.fromisoformat(time if len(time) > 11 else f"2026-11-{time}Z")
+    at = datetime.fromisoformat(time if time.endswith("Z") else f"2026-11-{time}Z")
     common = {"event_id": f"0199d3f0-1111-7abc-8def-{next(numbers):012}", "event_time": at, "schema_version": 1}
     return type_(**common, product_id=product, product_name=f"{product} at {after}", quantity_change=change, quantity_after=after, **more)
 
@@ -36,7 +37,9 @@ def adjusted(time: str, product: str, pieces: int, after: int):
 
 
 def rows(frame: DataFrame, *columns: str) -> list[tuple]:
-    return sorted((tuple(str(row[c]) if isinstance(row[c], date) else row[c] for c in columns) for row in frame.collect()), key=repr)
+    """Dates and times as text: some are none of Python's."""
+    chosen = [F.col(name).cast("string") if kind in {"date", "timestamp"} else name for name, kind in frame.select(*columns).dtypes]
+    return sorted(map(tuple, frame.select(*chosen).collect()), key=repr)
 
 
 @pytest.fixture
@@ -248,8 +251,10 @@ def test_stock_outs_in_parts_are_those_of_all_in_one(events_of, table, seed):
             for product in "abc"
         ),
     )
-    expected = rows(stock_outs(None, None, events, kpis.stock_daily(events), top).select(*STOCK_OUTS.content), *STOCK_OUTS.content)
+    expected = rows(stock_outs(None, None, events, kpis.stock_daily(events), top), *STOCK_OUTS.content)
     assert len(expected) > 10
+    shuffled = events.repartition(3, "event_id")
+    assert rows(stock_outs(None, None, shuffled, kpis.stock_daily(shuffled), top), *STOCK_OUTS.content) == expected
     number = events.count()
     cuts = sorted(chance.sample(range(1, number), 3))
     late = chance.sample(range(number), 20)  # come with the last part
@@ -280,10 +285,98 @@ def test_stock_outs_in_parts_are_those_of_all_in_one(events_of, table, seed):
 
 def test_what_is_known_stays_if_there_are_no_events_since(events_of, table):
     out = {
-        **{"product_id": "a", "started_at": datetime(2026, 11, 2, 10), "product_name": "A", "duration_seconds": 3600},
+        **{"product_id": "a", "started_at": datetime(2026, 11, 2, 10, tzinfo=UTC), "product_name": "A", "duration_seconds": 3600},
         **{"shop_sold": 6, "shop_sold_first_day": 6, "demand_share": 0.5, "lost_units": 3.0},
         **{"currency": "EUR", "unit_price_cents": 100.0, "lost_cents": 300},
     }
     known = table(STOCK_OUTS, out)
     made = stock_outs(known, date(2026, 11, 3), events_of("stock"), table(STOCK_DAILY), table(TOP_PRODUCTS))
-    assert [row.asDict() for row in made.collect()] == [row.asDict() for row in known.collect()]
+    assert rows(made, *STOCK_OUTS.content) == rows(known, *STOCK_OUTS.content)
+
+
+@pytest.fixture
+def daily(table):
+    """Makes rows of stock by day: product, day of November, what was sold, hours in stock, what was left, hours observed."""
+
+    def make(*days: tuple[str, int, int, float, int, float]) -> DataFrame:
+        return table(
+            STOCK_DAILY,
+            *(
+                {
+                    **{"product_id": product, "date": date(2026, 11, day), "sold": pieces, "closing": closing},
+                    **{"in_stock_seconds": int(hours * 3600), "observed_seconds": int(observed * 3600)},
+                }
+                for product, day, pieces, hours, closing, observed in days
+            ),
+        )
+
+    return make
+
+
+@pytest.fixture
+def cover(table):
+    """Makes the one row of the cover of product a, by its stock by day and how many days its stock-outs lasted, by the day they began."""
+
+    def make(stock_daily: DataFrame, outs: dict[int, float | None], quantity: int = 10, today: int = 28, level: float = 0.95):
+        known = [
+            {
+                **{"product_id": "a", "started_at": datetime(2026, 11, day, 12, tzinfo=UTC)},
+                **(
+                    {"ended_at": datetime(2026, 12, 1, tzinfo=UTC), "duration_seconds": int(days * 86_400)}
+                    if days
+                    else {"duration_seconds": 7}
+                ),
+            }
+            for day, days in outs.items()
+        ]
+        position = table(STOCK_POSITION, {"product_id": "a", "product_name": "A", "quantity": quantity})
+        made = stock_cover(
+            position, stock_daily, table(STOCK_OUTS, *known), today=date(2026, 11, today), service_level=level, lead_time_days=1.0
+        )
+        [row] = made.collect()
+        return row
+
+    return make
+
+
+def test_cover_and_reorder_point(daily, cover):
+    days = daily(
+        ("b", 1, 9, 24, 9, 24),  # a was not there yet
+        ("a", 25, 4, 24, 5, 24),
+        ("b", 26, 9, 24, 9, 24),  # a was in stock and not sold
+        *(("a", 27, 2, 12, 0, 24), ("b", 28, 9, 12, 9, 12)),  # a was out
+    )
+    row = cover(days, {2: 1, 9: 3, 27: None})
+    # Sold 6 in 24 + 24 + 12 hours; 4, 0 and 2 a day.
+    assert (row.as_of, row.product_name, row.quantity, row.demand_per_day) == (date(2026, 11, 28), "A", 10, 2.4)
+    assert row.demand_sd == pytest.approx((8 / 3) ** 0.5)
+    assert (row.lead_time_days, row.lead_time_sd_days, row.days_of_cover) == (2.0, 1.0, 10 / 2.4)
+    # 1.64485 √(2 × 8/3 + 2.4² × 1²) = 5.478; 2.4 × 2 + 5.478 = 10.278
+    assert (row.safety_stock, row.reorder_point, row.below_reorder_point) == (6, 11, True)
+
+
+def test_cover_is_that_of_the_28_days_to_the_last_that_has_begun(daily, cover):
+    days = daily(("a", 1, 100, 24, 5, 24), ("a", 2, 7, 24, 5, 24), ("a", 29, 21, 24, 5, 24), ("a", 30, 100, 24, 5, 24))
+    row = cover(days, {1: 30, 2: 2}, today=29)
+    assert (row.as_of, row.demand_per_day, row.demand_sd, row.lead_time_days) == (date(2026, 11, 29), 14.0, 7.0, 2.0)
+
+
+def test_a_product_unchanged_for_long_still_has_its_days(daily, cover):
+    row = cover(daily(("a", 1, 100, 24, 5, 24), ("b", 29, 1, 24, 5, 24), ("b", 30, 1, 12, 5, 12)), {}, today=30)
+    assert (row.demand_per_day, row.demand_sd, row.days_of_cover, row.safety_stock, row.reorder_point) == (0.0, 0.0, None, 0, 0)
+    assert row.below_reorder_point is False
+
+
+def test_without_demand_known_nothing_follows(daily, cover):
+    row = cover(daily(("b", 28, 1, 24, 5, 24)), {})
+    assert (row.as_of, row.demand_per_day, row.demand_sd, row.lead_time_days, row.lead_time_sd_days) == (
+        *(date(2026, 11, 28), None, None, 1.0),
+        0.0,
+    )
+    assert (row.days_of_cover, row.safety_stock, row.reorder_point, row.below_reorder_point) == (None,) * 4
+
+
+def test_absurd_demand_does_not_fail(daily, cover):
+    row = cover(daily(("a", 27, 2**63 - 1, 24, 5, 24), ("a", 28, 2**63 - 1, 24, 5, 24)), {})
+    assert row.demand_per_day == 2.0**63
+    assert row.safety_stock is None or row.safety_stock <= 2**63 - 1
