@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from kpi_oracle import assert_kpis_true
+from lake_oracle import assert_kpis_true
 from shopnow import kpis
 from shopnow.events import TOPIC_OF, TOPICS, Event
 from shopnow.lake import tables

@@ -7,7 +7,7 @@ import pytest
 import raw_sample as sample
 import simulated
 from derived import content
-from kpi_oracle import assert_kpis_true, compare
+from lake_oracle import assert_kpis_true, compare
 from shopnow import kpis
 from shopnow.events import Event, PaymentRefunded
 from shopnow.traffic.params import Faults

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from kpi_oracle import as_tables
+from lake_oracle import as_tables
 from shopnow.audit.kpi_oracle import Assumed, work_out
 from shopnow.events import (
     SCHEMA_VERSION,

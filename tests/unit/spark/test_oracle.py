@@ -1,0 +1,47 @@
+"""What the Spark transformations make of events that no shop would send is what the oracle makes of them."""
+
+from datetime import UTC, datetime
+from random import Random
+
+import pyarrow as pa
+import pytest
+
+import made_up
+from lake_oracle import as_tables, assumed
+from shopnow.audit.kpi_differences import differences
+from shopnow.audit.kpi_oracle import oracle
+from shopnow.kpis import KPIS, STOCK_OUTS
+from shopnow_spark.kpis.stock_outs import stock_outs
+from shopnow_spark.making import BY_DATE, CARRIED, WHOLE, Circumstances
+
+
+@pytest.mark.parametrize(("seed", "now"), [(1, datetime(2026, 1, 20, 12, 30, tzinfo=UTC)), (2, datetime(2027, 1, 1, tzinfo=UTC))])
+def test_spark_and_the_oracle_agree_on_made_up_events(spark, seed, now):
+    random = Random(seed)
+    sources = {f"events/{topic}": table for topic, table in as_tables(made_up.events(random, 1500)).items()}
+    frames = {name: spark.createDataFrame(_dated(table)) for name, table in sources.items()}
+    found = []
+    with oracle(assumed()) as here:
+        for name, table in sources.items():
+            here.put(name, table)
+        for kpi in KPIS:
+            inputs = [frames[source.table] for source in kpi.sources]
+            if kpi is STOCK_OUTS:
+                frame = stock_outs(None, None, *inputs)
+            elif kpi.name in CARRIED:
+                frame = CARRIED[kpi.name](None, *inputs)
+            else:
+                frame = (BY_DATE.get(kpi.name) or WHOLE[kpi.name])(Circumstances(now, *assumed()), *inputs)
+            rows = frame.select(kpi.content).toArrow()
+            here.store("spark", rows, kpi.content)
+            worked_out = here.work_out(kpi, now)
+            found.append(differences(here, kpi, worked_out, "spark"))
+            here.put(kpi.name, rows)
+            frames[kpi.name] = spark.createDataFrame(rows)
+    assert [each.first for each in found if each.first] == []
+    assert all(each.rows for each in found)
+
+
+def _dated(table: pa.Table) -> pa.Table:
+    index = table.schema.get_field_index("event_date")
+    return table.set_column(index, "event_date", table["event_time"].cast(pa.timestamp("us")).cast(pa.date32()))
