@@ -1,0 +1,197 @@
+"""A report as a PDF: pages of A4, filled from the top down."""
+
+from collections.abc import Sequence
+from io import BytesIO
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.lines import Line2D
+
+from shopnow.reports.charts import GREY, INK, Chart
+from shopnow.reports.content import Card, Column, Report, Section
+from shopnow.reports.html import BETTER, WORSE
+
+# Whole characters, not drawings of them, so that the text can be searched and copied.
+matplotlib.rcParams["pdf.fonttype"] = 42
+
+_WIDTH, _HEIGHT, _MARGIN = 8.27, 11.69, 0.75
+_INNER = _WIDTH - 2 * _MARGIN
+_LEADING = 1.35
+_GAP = 0.12
+"""Inches between two columns of a table."""
+_CARDS = 3
+
+
+def document(report: Report) -> bytes:
+    """The bytes of the PDF."""
+    out = BytesIO()
+    with PdfPages(out, metadata={"Title": report.title, "Author": "ShopNow+", "Subject": "Report of a day"}) as pdf:
+        pages = _Pages(pdf, report.title)
+        pages.write(report.title, 18, weight="bold")
+        pages.write(report.status, 12, weight="bold", colour=BETTER if report.sound else WORSE)
+        for words in report.words:
+            pages.write(words)
+        for section in report.sections:
+            _section(pages, section)
+        if report.definitions:
+            _heading(pages, "How the figures are defined", 0.6)
+            for name, words in report.definitions.items():
+                pages.write(f"{name}: {words}", 7.5)
+        pages.end()
+    return out.getvalue()
+
+
+def _section(pages: "_Pages", section: Section) -> None:
+    charts = section.charts
+    # Its heading is not left alone at the foot of a page.
+    least = charts[0].height + 0.2 if charts else 0.9
+    _heading(pages, section.title, least + (0.75 * -(-len(section.cards) // _CARDS)))
+    for words in section.words:
+        pages.write(words)
+    pages.cards(section.cards)
+    for chart in charts:
+        pages.chart(chart)
+    if section.columns:
+        pages.table(section.columns, section.rows)
+    if section.note:
+        pages.write(section.note, 8, colour=GREY)
+
+
+def _heading(pages: "_Pages", title: str, with_it: float) -> None:
+    pages.need(0.5 + with_it)
+    pages.skip(0.18)
+    pages.write(title, 13, weight="bold")
+
+
+class _Pages:
+    """Where the next thing goes. Lengths are inches from the upper left corner of a page."""
+
+    def __init__(self, pdf: PdfPages, title: str) -> None:
+        self._pdf, self._title = pdf, title
+        self._number = 0
+        self._ruler = FigureCanvasAgg(Figure(dpi=72)).get_renderer()
+        self._begin()
+
+    def write(self, text: str, size: float = 9.5, weight: str = "normal", colour: str = INK) -> None:
+        """A paragraph."""
+        for line in self._wrapped(text, _INNER, size, weight):
+            self.need(size / 72 * _LEADING)
+            self._put(line, _MARGIN, size, weight, colour)
+            self.skip(size / 72 * _LEADING)
+        self.skip(0.05)
+
+    def cards(self, cards: Sequence[Card]) -> None:
+        width = _INNER / _CARDS
+        for first in range(0, len(cards), _CARDS):
+            self.need(0.7)
+            for place, card in enumerate(cards[first : first + _CARDS]):
+                left = _MARGIN + place * width
+                colour = GREY if card.better is None else BETTER if card.better else WORSE
+                for down, text, size, weight, shade in (
+                    (0.0, card.title, 8.5, "normal", GREY),
+                    (0.16, card.value, 14, "bold", INK),
+                    (0.42, card.beside, 8, "normal", colour),
+                ):
+                    self._put(text, left, size, weight, shade, down=down)
+            self.skip(0.7)
+
+    def chart(self, chart: Chart) -> None:
+        self.need(chart.height)
+        axes = self._figure.add_axes((0, 0, 1, 1))
+        chart.draw(axes)
+        # What is written around the axes is to fit as well: see how far it reaches, then move them in.
+        box = (_MARGIN / _WIDTH, 1 - (self._y + chart.height) / _HEIGHT, _INNER / _WIDTH, chart.height / _HEIGHT)
+        axes.set_position(box)
+        around = axes.get_tightbbox(self._figure.canvas.get_renderer()).transformed(self._figure.transFigure.inverted())
+        left, below = box[0] - around.x0, box[1] - around.y0
+        right, above = max(around.x1 - box[0] - box[2], 0), max(around.y1 - box[1] - box[3], 0)
+        axes.set_position((box[0] + left, box[1] + below, box[2] - left - right, box[3] - below - above))
+        self.skip(chart.height + 0.15)
+
+    def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
+        size = 8.5
+        widths = self._widths(columns, rows, size)
+        self._row(columns, [column.title for column in columns], widths, size, "bold", GREY)
+        for row in rows:
+            self._row(columns, row, widths, size, "normal", INK)
+        self.skip(0.08)
+
+    def need(self, height: float) -> None:
+        """Turn the page if there is not so much room left."""
+        if self._y + height > _HEIGHT - _MARGIN:
+            self.end()
+            self._begin()
+
+    def skip(self, height: float) -> None:
+        self._y += height
+
+    def end(self) -> None:
+        """Finish the page."""
+        foot = _HEIGHT - _MARGIN / 2
+        self._put(self._title, _MARGIN, 7.5, "normal", GREY, down=foot - self._y)
+        self._put(str(self._number), _WIDTH - _MARGIN, 7.5, "normal", GREY, down=foot - self._y, align="right")
+        self._pdf.savefig(self._figure)
+
+    def _begin(self) -> None:
+        self._figure = Figure(figsize=(_WIDTH, _HEIGHT), facecolor="white")
+        FigureCanvasAgg(self._figure)
+        self._number += 1
+        self._y = _MARGIN
+
+    def _row(self, columns: Sequence[Column], row: Sequence[str], widths: Sequence[float], size: float, weight: str, colour: str) -> None:
+        cells = [self._wrapped(text, width, size, weight) for text, width in zip(row, widths, strict=True)]
+        height = max(map(len, cells)) * size / 72 * _LEADING + 0.07
+        self.need(height)
+        left = _MARGIN
+        for column, lines, width in zip(columns, cells, widths, strict=True):
+            for number, line in enumerate(lines):
+                x, align = (left + width, "right") if column.numeric else (left, "left")
+                self._put(line, x, size, weight, colour, down=number * size / 72 * _LEADING, align=align)
+            left += width + _GAP
+        self.skip(height)
+        y = 1 - (self._y - 0.03) / _HEIGHT
+        line = Line2D([_MARGIN / _WIDTH, 1 - _MARGIN / _WIDTH], [y, y], color="#D1D5DB", linewidth=0.5, transform=self._figure.transFigure)
+        self._figure.add_artist(line)
+
+    def _widths(self, columns: Sequence[Column], rows: Sequence[Sequence[str]], size: float) -> list[float]:
+        """Numbers get what they need, text shares the rest by what it would need."""
+        room = _INNER - _GAP * (len(columns) - 1)
+        heads = [max((self._length(word, size, "bold") for word in column.title.split()), default=0) for column in columns]
+        wanted = [
+            max(
+                [self._length(row[index], size) for row in rows]
+                + [self._length(column.title, size, "bold") if column.numeric else heads[index]]
+            )
+            for index, column in enumerate(columns)
+        ]
+        numbers = sum(width for width, column in zip(wanted, columns, strict=True) if column.numeric)
+        texts = sum(wanted) - numbers
+        share = (room - numbers) / texts if texts else 1
+        return [width if column.numeric else width * share for width, column in zip(wanted, columns, strict=True)]
+
+    def _put(self, text: str, x: float, size: float, weight: str, colour: str, down: float = 0.0, align: str = "left") -> None:
+        place = (x / _WIDTH, 1 - (self._y + down) / _HEIGHT)
+        self._figure.text(*place, text, fontsize=size, fontweight=weight, color=colour, ha=align, va="top", parse_math=False)
+
+    def _wrapped(self, text: str, width: float, size: float, weight: str) -> list[str]:
+        """The text in lines no longer than that; a word that is too long is cut."""
+        lines = [""]
+        for word in text.split():
+            longer = f"{lines[-1]} {word}".strip()
+            if self._length(longer, size, weight) <= width:
+                lines[-1] = longer
+                continue
+            if lines[-1]:
+                lines.append("")
+            while self._length(word, size, weight) > width and len(word) > 1:
+                fits = next((n for n in range(len(word) - 1, 1, -1) if self._length(word[:n], size, weight) <= width), 1)
+                lines[-1:] = [word[:fits], ""]
+                word = word[fits:]
+            lines[-1] = word
+        return lines
+
+    def _length(self, text: str, size: float, weight: str = "normal") -> float:
+        return self._ruler.get_text_width_height_descent(text, FontProperties(size=size, weight=weight), ismath=False)[0] / 72
