@@ -85,7 +85,10 @@ def _by_currency(rows: Rows, day: date, currency: str, products: Sequence[str]) 
     for name, split in (("category", CATEGORIES), ("country", COUNTRIES)):
         kpi = kpis.SALES_BY_CATEGORY if name == "category" else kpis.SALES_BY_COUNTRY
         for place, value in enumerate(split):
-            figures = {figure: 40_000 // (place + 1) for figure in kpi.figures} | {"orders": 200 // (place + 1), "units": 400 // (place + 1)}
+            figures = {figure: 40_000 // (place + 1) for figure in kpi.figures} | {
+                "orders": 200 // (place + 1),
+                "units": 400 // (place + 1),
+            }
             money = {"gmv_cents": 2_100_000 // (place + 1), "net_revenue_cents": 1_800_000 // (place + 1)}
             rows[kpi.name].append(at | {name: value} | figures | money | {"average_order_cents": 8_107})
     for place, product in enumerate(products, 1):

@@ -13,18 +13,21 @@ AS_THE_FIGURE = "as the figure"
 
 
 def definition(field: pa.Field) -> str:
-    """What a column means, in words, with its unit."""
-    unit = unit_of(field)
-    words = field.metadata[b"comment"].decode().replace("`", "")
-    return f"{words} ({unit})" if unit and unit != AS_THE_FIGURE else words
+    """What a column means, in words."""
+    return field.metadata[b"comment"].decode().replace("`", "")
 
 
 def unit_of(field: pa.Field, row: Mapping[str, Any] | None = None) -> str:
     """The unit of a column, or of its value in a row."""
     unit = field.metadata[b"unit"].decode()
     if unit == AS_THE_FIGURE and row is not None:
-        return "cents" if row["figure"].endswith("_cents") else ""
+        return unit_named(row["figure"])
     return unit
+
+
+def unit_named(figure: str) -> str:
+    """The unit of a figure, as far as its name tells: cents or none."""
+    return "cents" if figure.endswith("_cents") else ""
 
 
 def title(column: str) -> str:

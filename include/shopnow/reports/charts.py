@@ -18,7 +18,7 @@ from shopnow.printing import one_line
 BLUE, ORANGE, GREY, INK = "#0072B2", "#E69F00", "#6B7280", "#1F2937"
 WIDTH = 5.2
 """Inches; 10 points of text are then read on a phone, where the picture is scaled down, as well as on a desk."""
-_POINTS = 10
+_POINTS = 11
 _DOTS_PER_INCH = 200
 
 
@@ -80,7 +80,7 @@ class Bars(NamedTuple):
 
     @property
     def height(self) -> float:
-        return 0.75 + 0.3 * len(self.labels)
+        return 0.8 + 0.3 * len(self.labels)
 
     def draw(self, axes: Axes) -> None:
         places = range(len(self.labels))
@@ -90,10 +90,10 @@ class Bars(NamedTuple):
         for place, value, text in zip(places, self.values, self.texts, strict=True):
             end = max(value, 0) + span * 0.015
             axes.text(end, place, text, va="center", ha="left", fontsize=_POINTS - 1, color=INK, parse_math=False)
-        axes.set_yticks(places, [one_line(label, 22) for label in self.labels], parse_math=False)
+        axes.set_yticks(places, [one_line(label, 20) for label in self.labels], parse_math=False)
         axes.invert_yaxis()
         longest = max(map(len, self.texts))
-        axes.set_xlim(low - span * 0.02, high + span * (0.04 + 0.022 * longest))
+        axes.set_xlim(low - span * 0.02, high + span * (0.04 + 0.025 * longest))
         axes.set_xlabel(self.axis, color=INK, fontsize=_POINTS, parse_math=False)
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))

@@ -1,6 +1,6 @@
 """What a report consists of, whatever kind of document it becomes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import NamedTuple
 
@@ -23,6 +23,12 @@ class Column(NamedTuple):
     title: str
     definition: str
     numeric: bool
+    currency: str = ""
+    """Of all amounts in it, if they are of one."""
+
+    @property
+    def heading(self) -> str:
+        return f"{self.title}, {self.currency}" if self.currency else self.title
 
 
 class Section(NamedTuple):
@@ -48,17 +54,15 @@ class Report(NamedTuple):
     words: Sequence[str]
     """What has to be known first."""
     sections: Sequence[Section]
+    definitions: Mapping[str, Mapping[str, str]] = {}
+    """What each figure means, by table and name."""
 
     @property
     def charts(self) -> list[Chart]:
         return [chart for section in self.sections for chart in section.charts]
 
-    @property
-    def definitions(self) -> dict[str, str]:
-        """What each figure of the report means, in its order; the first of those with the same name and definition."""
-        found: dict[str, str] = {}
-        for section in self.sections:
-            for each in (*section.cards, *section.columns):
-                if each.definition:
-                    found.setdefault(f"{section.title}: {each.title}", each.definition)
-        return found
+
+def definitions(sections: Sequence[Section]) -> dict[str, str]:
+    """What the figures of these sections mean, by name."""
+    figures = (each for section in sections for each in (*section.cards, *(column for column in section.columns if column.numeric)))
+    return {each.title: each.definition for each in figures if each.definition}

@@ -95,9 +95,9 @@ def _card(card: Card) -> str:
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     if not columns:
         return ""
+    style = f"white-space:normal;color:{QUIET};font-weight:600;vertical-align:bottom;border-bottom:1px solid {QUIET}"
     head = "".join(
-        f'<th scope="col" title="{escape(column.definition)}" style="{_cell(column)};color:{QUIET};font-weight:600;vertical-align:bottom;'
-        f'border-bottom:1px solid {QUIET}">{escape(column.title)}</th>'
+        f'<th scope="col" title="{escape(column.definition)}" style="{_cell(column)};{style}">{escape(column.heading)}</th>'
         for column in columns
     )
     body = "".join(
@@ -111,15 +111,17 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(column: Column) -> str:
-    align = "text-align:right;white-space:nowrap" if column.numeric else "text-align:left;overflow-wrap:anywhere"
+    align = "text-align:right;white-space:nowrap" if column.numeric else "text-align:left;overflow-wrap:anywhere;min-width:5.5em"
     return f"padding:5px 6px 5px 0;vertical-align:top;border-bottom:1px solid {LINE};{align}"
 
 
 def _definitions(report: Report) -> str:
-    if not report.definitions:
-        return ""
-    items = "".join(f"<dt><strong>{escape(name)}</strong></dt><dd>{escape(words)}</dd>" for name, words in report.definitions.items())
-    return f'{_heading("How the figures are defined")}<dl style="font-size:13px;color:{INK}">{items}</dl>'
+    parts = [
+        f"<p><strong>{escape(table)}</strong><br>{'<br>'.join(f'{escape(name)}: {escape(words)}' for name, words in meant.items())}</p>"
+        for table, meant in report.definitions.items()
+        if meant
+    ]
+    return f'{_heading("How the figures are defined")}<div style="font-size:13px">{"".join(parts)}</div>' if parts else ""
 
 
 def _paragraph(words: str) -> str:
@@ -129,7 +131,7 @@ def _paragraph(words: str) -> str:
 def _lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     if not columns:
         return ""
-    table = [[column.title for column in columns], *rows]
+    table = [[column.heading for column in columns], *rows]
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
     lines = (
         "  ".join(

@@ -1,13 +1,16 @@
 """A report as a PDF: pages of A4, filled from the top down."""
 
 from collections.abc import Sequence
+from functools import cache
 from io import BytesIO
+from itertools import compress
+from operator import not_
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_pdf import PdfPages
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 
 from shopnow.reports.charts import GREY, INK, Chart
@@ -22,7 +25,10 @@ _INNER = _WIDTH - 2 * _MARGIN
 _LEADING = 1.35
 _GAP = 0.12
 """Inches between two columns of a table."""
-_CARDS = 3
+_LONG = 1.6
+"""Inches beyond which a text may be wrapped in a table."""
+_CARDS, _CARD = 3, 0.68
+"""How many are beside one another, and how high they are."""
 
 
 def document(report: Report) -> bytes:
@@ -38,17 +44,20 @@ def document(report: Report) -> bytes:
             _section(pages, section)
         if report.definitions:
             _heading(pages, "How the figures are defined", 0.6)
-            for name, words in report.definitions.items():
-                pages.write(f"{name}: {words}", 7.5)
+            for table, meant in report.definitions.items():
+                pages.need(0.5)
+                pages.write(table, 8, weight="bold")
+                for name, words in meant.items():
+                    pages.write(f"{name}: {words}", 7.5)
         pages.end()
     return out.getvalue()
 
 
 def _section(pages: "_Pages", section: Section) -> None:
     charts = section.charts
-    # Its heading is not left alone at the foot of a page.
-    least = charts[0].height + 0.2 if charts else 0.9
-    _heading(pages, section.title, least + (0.75 * -(-len(section.cards) // _CARDS)))
+    # Its heading is not left alone at the foot of a page, nor is a short table torn apart.
+    least = charts[0].height + 0.2 if charts else min(0.3 * len(section.rows) + 0.6, 4)
+    _heading(pages, section.title, least + 0.2 * len(section.words) + _CARD * -(-len(section.cards) // _CARDS))
     for words in section.words:
         pages.write(words)
     pages.cards(section.cards)
@@ -72,7 +81,6 @@ class _Pages:
     def __init__(self, pdf: PdfPages, title: str) -> None:
         self._pdf, self._title = pdf, title
         self._number = 0
-        self._ruler = FigureCanvasAgg(Figure(dpi=72)).get_renderer()
         self._begin()
 
     def write(self, text: str, size: float = 9.5, weight: str = "normal", colour: str = INK) -> None:
@@ -86,7 +94,7 @@ class _Pages:
     def cards(self, cards: Sequence[Card]) -> None:
         width = _INNER / _CARDS
         for first in range(0, len(cards), _CARDS):
-            self.need(0.7)
+            self.need(_CARD)
             for place, card in enumerate(cards[first : first + _CARDS]):
                 left = _MARGIN + place * width
                 colour = GREY if card.better is None else BETTER if card.better else WORSE
@@ -96,7 +104,7 @@ class _Pages:
                     (0.42, card.beside, 8, "normal", colour),
                 ):
                     self._put(text, left, size, weight, shade, down=down)
-            self.skip(0.7)
+            self.skip(_CARD)
 
     def chart(self, chart: Chart) -> None:
         self.need(chart.height)
@@ -114,16 +122,20 @@ class _Pages:
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
         size = 8.5
         widths = self._widths(columns, rows, size)
-        self._row(columns, [column.title for column in columns], widths, size, "bold", GREY)
-        for row in rows:
+        head = [column.heading for column in columns]
+        for number, row in enumerate(rows):
+            if self.need(0.5) or number == 0:
+                self._row(columns, head, widths, size, "bold", GREY)
             self._row(columns, row, widths, size, "normal", INK)
         self.skip(0.08)
 
-    def need(self, height: float) -> None:
-        """Turn the page if there is not so much room left."""
-        if self._y + height > _HEIGHT - _MARGIN:
-            self.end()
-            self._begin()
+    def need(self, height: float) -> bool:
+        """Turn the page if there is not so much room left; whether it was."""
+        if self._y + height <= _HEIGHT - _MARGIN:
+            return False
+        self.end()
+        self._begin()
+        return True
 
     def skip(self, height: float) -> None:
         self._y += height
@@ -157,20 +169,15 @@ class _Pages:
         self._figure.add_artist(line)
 
     def _widths(self, columns: Sequence[Column], rows: Sequence[Sequence[str]], size: float) -> list[float]:
-        """Numbers get what they need, text shares the rest by what it would need."""
+        """Numbers and short texts get what they need, long ones share the rest by what they would need."""
         room = _INNER - _GAP * (len(columns) - 1)
-        heads = [max((self._length(word, size, "bold") for word in column.title.split()), default=0) for column in columns]
-        wanted = [
-            max(
-                [self._length(row[index], size) for row in rows]
-                + [self._length(column.title, size, "bold") if column.numeric else heads[index]]
-            )
-            for index, column in enumerate(columns)
-        ]
-        numbers = sum(width for width, column in zip(wanted, columns, strict=True) if column.numeric)
-        texts = sum(wanted) - numbers
-        share = (room - numbers) / texts if texts else 1
-        return [width if column.numeric else width * share for width, column in zip(wanted, columns, strict=True)]
+        lines = [[column.heading for column in columns], *rows]
+        wanted = [max(_length(text, size, "bold") for text in texts) for texts in zip(*lines, strict=True)]
+        long = [width > _LONG and not column.numeric for width, column in zip(wanted, columns, strict=True)]
+        if not any(long):
+            return [wanted[0] + room - sum(wanted), *wanted[1:]]
+        share = (room - sum(compress(wanted, map(not_, long)))) / sum(compress(wanted, long))
+        return [width * share if is_long else width for width, is_long in zip(wanted, long, strict=True)]
 
     def _put(self, text: str, x: float, size: float, weight: str, colour: str, down: float = 0.0, align: str = "left") -> None:
         place = (x / _WIDTH, 1 - (self._y + down) / _HEIGHT)
@@ -181,17 +188,27 @@ class _Pages:
         lines = [""]
         for word in text.split():
             longer = f"{lines[-1]} {word}".strip()
-            if self._length(longer, size, weight) <= width:
+            if _length(longer, size, weight) <= width:
                 lines[-1] = longer
                 continue
             if lines[-1]:
                 lines.append("")
-            while self._length(word, size, weight) > width and len(word) > 1:
-                fits = next((n for n in range(len(word) - 1, 1, -1) if self._length(word[:n], size, weight) <= width), 1)
+            while _length(word, size, weight) > width and len(word) > 1:
+                fits = next((n for n in range(len(word) - 1, 1, -1) if _length(word[:n], size, weight) <= width), 1)
                 lines[-1:] = [word[:fits], ""]
                 word = word[fits:]
             lines[-1] = word
         return lines
 
-    def _length(self, text: str, size: float, weight: str = "normal") -> float:
-        return self._ruler.get_text_width_height_descent(text, FontProperties(size=size, weight=weight), ismath=False)[0] / 72
+
+def _length(text: str, size: float, weight: str = "normal") -> float:
+    """How long a text is when it is drawn; measuring it as a whole takes a hundred times as long."""
+    return sum(_advance(character, weight) for character in text) * size / 72
+
+
+@cache
+def _advance(character: str, weight: str) -> float:
+    """The width of a character, as a share of its size."""
+    font = get_font(findfont(FontProperties(weight=weight)))
+    font.set_size(100, 72)
+    return font.load_char(ord(character)).linearHoriAdvance / 65536 / 100

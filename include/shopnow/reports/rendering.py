@@ -41,9 +41,8 @@ def card(kpi: Kpi, name: str, row: Row, before: Row | None, beside: str = "", cu
     better = None
     if before is not None and then is not None:
         share = None if now is None else relative(now, then)
-        beside = (
-            f"{values.change(share)} from {cell(kpi, name, before)}" if share is not None else f"{cell(kpi, name, before)} a week before"
-        )
+        was = cell(kpi, name, before)
+        beside = f"{values.change(share)} from {was}" if share else "as a week before" if now == then else f"{was} a week before"
         better = None if not share else (share > 0) != (name in FALLING_IS_BETTER)
     return Card(title(name), cell(kpi, name, row, currency), beside, values.definition(kpi.schema.field(name)), better)
 
@@ -59,6 +58,6 @@ def first(rows: Sequence[Row], **key: Any) -> Row | None:
 
 
 def _column(field: pa.Field, currency: str | None, heading: str | None) -> Column:
-    money = f", {currency}" if currency and values.unit_of(field) == "cents" else ""
+    money = currency if currency and values.unit_of(field) == "cents" else ""
     numeric = kinds.is_integer(field.type) or kinds.is_floating(field.type)
-    return Column(f"{heading or title(field.name)}{money}", values.definition(field), numeric)
+    return Column(heading or title(field.name), values.definition(field), numeric, money)

@@ -7,7 +7,7 @@ from shopnow import kpis
 from shopnow.audit import audits
 from shopnow.kpis import values
 from shopnow.lake.restatements import RESTATEMENTS, end_of
-from shopnow.reports.content import Column, Report, Section
+from shopnow.reports.content import Column, Report, Section, definitions
 from shopnow.reports.figures import REPORTED, Figures, Row
 from shopnow.reports.rendering import NONE, title
 from shopnow.reports.sections import TOLD
@@ -23,12 +23,15 @@ def compose(figures: Figures, behind: str = "") -> Report:
     """The report of these figures. `behind`: what of the day they lack as yet, in words; empty if nothing is known to be lacking."""
     heading = f"ShopNow+ on {figures.day:%A} {figures.day.day} {figures.day:%B %Y}"
     told = [(kpi, list(sections(figures))) for kpi, sections in TOLD if figures.of(kpi)]
-    sections = [section for _, found in told for section in found]
     if not any(figures.of(kpi) for kpi in REPORTED if kpi.name in _DATES):
         words = ["There are no figures of this day: nothing was ordered, paid, viewed or delivered on it, or nothing of it has landed yet."]
         return Report(figures.day, heading, "No figures", False, [*words, *filter(None, [behind])], [*_changes(figures)])
     status, words = _trust(figures, behind)
-    return Report(figures.day, heading, status, not words, words, [*sections, *_changes(figures), *_proof(figures), *_without(figures)])
+    sections = [section for _, found in told for section in found]
+    meant = {kpi.title: definitions(found) for kpi, found in told}
+    return Report(
+        figures.day, heading, status, not words, words, [*sections, *_changes(figures), *_proof(figures), *_without(figures)], meant
+    )
 
 
 def completeness(rows: Sequence[Row]) -> str:
@@ -81,9 +84,11 @@ def _changes(figures: Figures) -> Iterator[Section]:
 
 
 def _change(row: Row) -> list[str]:
-    unit = "cents" if row["figure"].endswith("_cents") else ""
-    amounts = [values.text(row[name], unit, row["currency"]) for name in ("before", "after")]
+    unit = values.unit_named(row["figure"])
+    amounts = [values.text(row[name], unit) for name in ("before", "after")]
     what = f"{_TITLES.get(row['kpi'], row['kpi'])}: {values.title(row['figure'])}"
+    if unit:
+        what += f", {row['currency']}"
     return [str(row["kpi_date"]), what, *amounts, values.text(row["why"])]
 
 

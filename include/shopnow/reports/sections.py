@@ -10,7 +10,7 @@ from shopnow.kpis.sales import ORDER_DAYS
 from shopnow.reports.charts import Bars, Hours
 from shopnow.reports.content import Section
 from shopnow.reports.figures import Figures, Row
-from shopnow.reports.rendering import card, cell, cells, columns, first
+from shopnow.reports.rendering import card, cell, cells, columns, first, title
 
 TOP = 10
 """So many products, countries, … are in the report; the CSV files have all."""
@@ -31,16 +31,17 @@ def sales(figures: Figures) -> Iterator[Section]:
 
 
 def trends(figures: Figures) -> Iterator[Section]:
+    names = ("this_week", "week_before")
     for currency, rows in _by_currency(figures, kpis.TRENDS):
         as_of = values.text(rows[0]["as_of"])
         yield Section(
             f"Week over week, {currency}",
             [f"The 168 hours to {as_of} UTC beside the 168 before them: windows that are equally complete."],
-            columns=columns(kpis.TRENDS, ["figure", "this_week", "week_before", "change"]),
+            columns=columns(kpis.TRENDS, ["figure", *names, "change"]),
             rows=[
                 [
-                    _named(row["figure"]),
-                    *(cell(kpis.TRENDS, name, row, currency) for name in ("this_week", "week_before")),
+                    title(row["figure"]),
+                    *(cell(kpis.TRENDS, name, row) for name in names),
                     values.change(row["change"]),
                 ]
                 for row in sorted(rows, key=lambda row: _place(row["figure"]))
@@ -162,7 +163,7 @@ def reorder(figures: Figures) -> Iterator[Section]:
     if figures.of(kpi):
         as_of = max((row["as_of"] for row in figures.of(kpi) if row["as_of"]), default=figures.day)
         rows.sort(key=lambda row: (row["days_of_cover"] is None, row["days_of_cover"], row["product_id"]))
-        names = ["product_name", "quantity", "reorder_point", "safety_stock", "days_of_cover"]
+        names = ["product_name", "quantity", "reorder_point", "days_of_cover"]
         say = f"{_count(len(rows), 'product')} at or below the reorder point" if rows else "No product is below its reorder point"
         yield Section(
             "To reorder",
@@ -183,7 +184,7 @@ def anomalies(figures: Figures) -> Iterator[Section]:
             [] if rows else ["Every hour was as that hour of the week usually is."],
             columns=columns(kpi, names, titles={"hour": "Hour, UTC"}) if rows else (),
             rows=[
-                [f"{row['hour']:%H:%M}", _named(row["figure"]), *(cell(kpi, name, row, row["currency"]) for name in names[2:])]
+                [f"{row['hour']:%H:%M}", title(row["figure"]), *(cell(kpi, name, row, row["currency"]) for name in names[2:])]
                 for row in rows[:TOP]
             ],
             note=_more(len(rows) - TOP),
@@ -250,11 +251,6 @@ def _by_currency(figures: Figures, kpi: Kpi) -> Iterator[tuple[str, list[Row]]]:
     for row in figures.of(kpi):
         found.setdefault(row["currency"], []).append(row)
     return ((currency, rows) for currency, rows in found.items() if rows)
-
-
-def _named(figure: str) -> str:
-    words = values.title(figure)
-    return words[0].upper() + words[1:]
 
 
 def _place(figure: str) -> int:

@@ -6,7 +6,7 @@ come from events, so from anyone: text that a spreadsheet would take for a formu
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,8 +23,7 @@ def sheets(figures: Figures) -> Iterator[tuple[str, bytes]]:
         if rows := figures.of(kpi):
             yield _name(figures, kpi.name), _kpi(kpi, rows)
     if figures.restated:
-        columns = RESTATEMENTS.schema.names
-        yield _name(figures, RESTATEMENTS.table), _csv(columns, ([row[name] for name in columns] for row in figures.restated))
+        yield _name(figures, RESTATEMENTS.table), _csv(RESTATEMENTS.columns.names, map(_restatement, figures.restated))
 
 
 def _name(figures: Figures, table: str) -> str:
@@ -38,12 +37,17 @@ def _kpi(kpi: Kpi, rows: Sequence[Row]) -> bytes:
     return _csv([field.name.removesuffix("_cents") for field in fields], lines)
 
 
+def _restatement(row: Row) -> list[Any]:
+    unit = values.unit_named(row["figure"])
+    return [_amount(row[name], unit if name in {"before", "after"} else "") for name in RESTATEMENTS.columns.names]
+
+
 def _amount(value: Any, unit: str) -> Any:
     """Cents as units of the currency, written with all of their decimals; other values as they are."""
     return f"{value / 100:.2f}" if unit == "cents" and value is not None else value
 
 
-def _csv(columns: Sequence[str], rows: Iterator[list[Any]]) -> bytes:
+def _csv(columns: Sequence[str], rows: Iterable[list[Any]]) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(columns)
