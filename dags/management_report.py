@@ -57,7 +57,7 @@ with DAG(
         "recipients": Param(
             None,
             type=["null", "string"],
-            pattern=rf"^({_ADDRESS}(, *{_ADDRESS})*)?$",
+            pattern=rf"^({_ADDRESS}(, *{_ADDRESS})*)?$(?!\n)",
             maxLength=1000,
             title="Recipients",
             description="Addresses, comma-separated; by default those of the connection smtp_default",

@@ -85,7 +85,7 @@ def _by_currency(rows: Rows, day: date, currency: str, products: Sequence[str]) 
     for name, split in (("category", CATEGORIES), ("country", COUNTRIES)):
         kpi = kpis.SALES_BY_CATEGORY if name == "category" else kpis.SALES_BY_COUNTRY
         for place, value in enumerate(split):
-            figures = {figure: 40_000 // (place + 1) for figure in kpi.figures} | {
+            figures = dict.fromkeys(kpi.figures, 40000 // (place + 1)) | {
                 "orders": 200 // (place + 1),
                 "units": 400 // (place + 1),
             }

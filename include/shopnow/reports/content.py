@@ -64,5 +64,8 @@ class Report(NamedTuple):
 
 def definitions(sections: Sequence[Section]) -> dict[str, str]:
     """What the figures of these sections mean, by name."""
-    figures = (each for section in sections for each in (*section.cards, *(column for column in section.columns if column.numeric)))
-    return {each.title: each.definition for each in figures if each.definition}
+    found: dict[str, str] = {}
+    for section in sections:
+        found |= {card.title: card.definition for card in section.cards}
+        found |= {column.title: column.definition for column in section.columns if column.numeric}
+    return found

@@ -6,6 +6,7 @@ Styles are on the elements, as mail programs want them, but for the few that fit
 from collections.abc import Sequence
 from html import escape
 
+from shopnow.printing import printable
 from shopnow.reports.charts import Chart
 from shopnow.reports.content import Card, Column, Report, Section
 
@@ -47,7 +48,8 @@ def text(report: Report, link: str) -> str:
         parts += [f"{section.title}\n{'-' * len(section.title)}", *section.words]
         parts += ["\n".join(f"{card.title}: {card.value}{f'   {card.beside}' if card.beside else ''}" for card in section.cards)]
         parts += [_lines(section.columns, section.rows), section.note]
-    return "\n\n".join(filter(None, [*parts, f"Days and hours are UTC. {link}"])) + "\n"
+    lines = "\n\n".join(filter(None, [*parts, f"Days and hours are UTC. {link}"])).split("\n")
+    return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def _status(report: Report) -> str:

@@ -113,7 +113,7 @@ class _Pages:
         # What is written around the axes is to fit as well: see how far it reaches, then move them in.
         box = (_MARGIN / _WIDTH, 1 - (self._y + chart.height) / _HEIGHT, _INNER / _WIDTH, chart.height / _HEIGHT)
         axes.set_position(box)
-        around = axes.get_tightbbox(self._figure.canvas.get_renderer()).transformed(self._figure.transFigure.inverted())
+        around = axes.get_tightbbox(self._canvas.get_renderer()).transformed(self._figure.transFigure.inverted())  # type: ignore[union-attr]
         left, below = box[0] - around.x0, box[1] - around.y0
         right, above = max(around.x1 - box[0] - box[2], 0), max(around.y1 - box[1] - box[3], 0)
         axes.set_position((box[0] + left, box[1] + below, box[2] - left - right, box[3] - below - above))
@@ -149,7 +149,7 @@ class _Pages:
 
     def _begin(self) -> None:
         self._figure = Figure(figsize=(_WIDTH, _HEIGHT), facecolor="white")
-        FigureCanvasAgg(self._figure)
+        self._canvas = FigureCanvasAgg(self._figure)
         self._number += 1
         self._y = _MARGIN
 
@@ -165,8 +165,8 @@ class _Pages:
             left += width + _GAP
         self.skip(height)
         y = 1 - (self._y - 0.03) / _HEIGHT
-        line = Line2D([_MARGIN / _WIDTH, 1 - _MARGIN / _WIDTH], [y, y], color="#D1D5DB", linewidth=0.5, transform=self._figure.transFigure)
-        self._figure.add_artist(line)
+        rule = Line2D([_MARGIN / _WIDTH, 1 - _MARGIN / _WIDTH], [y, y], color="#D1D5DB", linewidth=0.5, transform=self._figure.transFigure)
+        self._figure.add_artist(rule)
 
     def _widths(self, columns: Sequence[Column], rows: Sequence[Sequence[str]], size: float) -> list[float]:
         """Numbers and short texts get what they need, long ones share the rest by what they would need."""

@@ -64,7 +64,7 @@ def products(figures: Figures) -> Iterator[Section]:
         for rank, figure, by in (("rank", "gmv_cents", "revenue"), ("units_rank", "units", "units")):
             names = [rank, f"{rank}_change", "product_name", "gmv_cents", "units"]
             top = sorted(rows, key=lambda row: row[rank] or len(rows))[:TOP]
-            chart = _bars(kpi, f"products-by-{by}-{currency}", f"Top products by {by}", top, "product_name", figure, currency)
+            chart = _bars(kpi, f"products-by-{by}-{_code(currency)}", f"Top products by {by}", top, "product_name", figure, currency)
             yield Section(
                 f"Top products by {by}, {currency}",
                 charts=[chart] if rank == "rank" else [],
@@ -219,14 +219,14 @@ def _hours(figures: Figures, currency: str) -> list[Hours]:
     now, then = by_hour(hours), by_hour(figures.before[kpis.SALES_HOURLY.name])
     best = max(range(24), key=now.__getitem__)
     alt = f"Net revenue in {currency} by hour: most at {best:02}:00 UTC, {now[best]:,.2f}; {sum(now):,.2f} in all"
-    return [Hours(f"hours-{currency}", alt, f"net revenue, {currency}", now, then if any(then) else None)]
+    return [Hours(f"hours-{_code(currency)}", alt, f"net revenue, {currency}", now, then if any(then) else None)]
 
 
 def _split(figures: Figures, kpi: Kpi, by: str, heading: str) -> Iterator[Section]:
     """Sales of each currency by something, the most net revenue first."""
     for currency, rows in _by_currency(figures, kpi):
         ordered = sorted(rows, key=lambda row: (-row["net_revenue_cents"], row[by]))
-        chart = _bars(kpi, f"{by}-{currency}", f"{heading} by net revenue", ordered[:TOP], by, "net_revenue_cents", currency)
+        chart = _bars(kpi, f"{by}-{_code(currency)}", f"{heading} by net revenue", ordered[:TOP], by, "net_revenue_cents", currency)
         yield Section(
             f"{heading}, {currency}",
             charts=[chart],
@@ -255,6 +255,11 @@ def _by_currency(figures: Figures, kpi: Kpi) -> Iterator[tuple[str, list[Row]]]:
 
 def _place(figure: str) -> int:
     return _HEADLINES.index(figure) if figure in _HEADLINES else len(_HEADLINES)
+
+
+def _code(currency: str) -> str:
+    """A currency for the name of a file; as an event may have any three characters there, others than letters by their numbers."""
+    return currency if currency.isascii() and currency.isalnum() else currency.encode().hex()
 
 
 def _climbed(places: int | None) -> str:
