@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 
+from shopnow.printing import printable
 from shopnow.reports.charts import GREY, INK, Chart
 from shopnow.reports.content import Card, Column, Report, Section
 from shopnow.reports.html import BETTER, WORSE
@@ -181,12 +182,12 @@ class _Pages:
 
     def _put(self, text: str, x: float, size: float, weight: str, colour: str, down: float = 0.0, align: str = "left") -> None:
         place = (x / _WIDTH, 1 - (self._y + down) / _HEIGHT)
-        self._figure.text(*place, text, fontsize=size, fontweight=weight, color=colour, ha=align, va="top", parse_math=False)
+        self._figure.text(*place, printable(text), fontsize=size, fontweight=weight, color=colour, ha=align, va="top", parse_math=False)
 
     def _wrapped(self, text: str, width: float, size: float, weight: str) -> list[str]:
         """The text in lines no longer than that; a word that is too long is cut."""
         lines = [""]
-        for word in text.split():
+        for word in printable(" ".join(text.split())).split():
             longer = f"{lines[-1]} {word}".strip()
             if _length(longer, size, weight) <= width:
                 lines[-1] = longer
@@ -211,4 +212,7 @@ def _advance(character: str, weight: str) -> float:
     """The width of a character, as a share of its size."""
     font = get_font(findfont(FontProperties(weight=weight)))
     font.set_size(100, 72)
-    return font.load_char(ord(character)).linearHoriAdvance / 65536 / 100
+    try:
+        return font.load_char(ord(character)).linearHoriAdvance / 65536 / 100
+    except RuntimeError:  # not in this font, so it is drawn from one of last resort
+        return 1.0

@@ -28,6 +28,7 @@ HOSTILE = (
     "two\nlines\r\nBcc: all@example.org",
     "x" * 300,
     "",
+    "茶碗 🎁 קערה",
     "\x00\x1b[2J",
 )
 LINK = "http://127.0.0.1:8080/dags/management_report"

@@ -14,7 +14,6 @@ from shopnow.events import (
     StockRestocked,
     StockSold,
 )
-from shopnow_spark.kpis import sales, stock as stock_kpis
 
 numbers = count()
 
