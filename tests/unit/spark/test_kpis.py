@@ -14,6 +14,7 @@ from shopnow.events import (
     StockRestocked,
     StockSold,
 )
+from shopnow_spark.kpis import sales, stock as stock_kpis
 
 numbers = count()
 
