@@ -101,8 +101,11 @@ def _by_currency(rows: Rows, day: date, currency: str, products: Sequence[str]) 
         counts = {"attempts": 400 // place, "succeeded": 380 // place, "failed": 400 // place - 380 // place, "recovered": 9 // place}
         money = {"paid_cents": 3_000_000 // place, "recovered_cents": 60_000 // place, "refunds": 5, "refunds_cents": 20_000}
         rows["kpi/payments"].append(at | {"method": method, "failure_rate": 0.05 * place} | counts | money)
-    for place, figure in enumerate(("orders", "units", "gmv_cents", "payments_failed", "refunds_cents", "net_revenue_cents")):
-        values = {"this_week": 5_312_400 - place, "week_before": 5_011_200, "change": 0.06 - place * 0.02}
+    for figure, this, before in (
+        *(("orders", 5_312, 5_011), ("units", 10_624, 10_022), ("payments_failed", 336, 351)),
+        *(("gmv_cents", 44_711_104, 42_177_587), ("refunds_cents", 737_520, 737_520), ("net_revenue_cents", 41_428_142, 38_703_500)),
+    ):
+        values = {"this_week": this, "week_before": before, "change": (this - before) / before}
         rows["kpi/trends"].append(at | {"figure": figure, "as_of": midnight(day) + timedelta(days=1)} | values)
     for hour, score in ((3, 0.4), (14, 6.2), (20, -4.8)):
         unusual = {"value": 98_000 if score > 0 else 12_000, "weeks": 8, "expected": 52_000.0, "deviation": 7_000.0, "score": score}

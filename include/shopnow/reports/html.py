@@ -114,7 +114,7 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
 
 def _cell(column: Column) -> str:
     align = "text-align:right;white-space:nowrap" if column.numeric else "text-align:left;overflow-wrap:anywhere;min-width:5.5em"
-    return f"padding:5px 6px 5px 0;vertical-align:top;border-bottom:1px solid {LINE};{align}"
+    return f"padding:5px 8px 5px 0;vertical-align:top;border-bottom:1px solid {LINE};{align}"
 
 
 def _definitions(report: Report) -> str:

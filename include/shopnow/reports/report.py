@@ -89,7 +89,7 @@ def _change(row: Row) -> list[str]:
     what = f"{_TITLES.get(row['kpi'], row['kpi'])}: {values.title(row['figure'])}"
     if unit:
         what += f", {row['currency']}"
-    return [str(row["kpi_date"]), what, *amounts, values.text(row["why"])]
+    return [f"{row['kpi_date'].day} {row['kpi_date']:%b %Y}", what, *amounts, values.text(row["why"])]
 
 
 def _proof(figures: Figures) -> Iterator[Section]:

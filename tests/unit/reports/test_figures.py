@@ -159,8 +159,8 @@ def test_restated_figures_say_from_what_to_what_and_why(lake):
         ]
     )
     assert section(report.compose(known), "What changed").rows == [
-        ["2026-11-24", "Sales by day: net revenue, EUR", "1,000.00", "1,234.56", "late events: 3 in payments"],
-        ["2026-11-24", "Sales by day: payments succeeded", "10", "13", "late events: 3 in payments"],
+        ["24 Nov 2026", "Sales by day: net revenue, EUR", "1,000.00", "1,234.56", "late events: 3 in payments"],
+        ["24 Nov 2026", "Sales by day: payments succeeded", "10", "13", "late events: 3 in payments"],
     ]
 
 
