@@ -13,7 +13,7 @@ from PIL import Image
 import kpi_sample
 from kpi_sample import DAY, midnight
 from shopnow import kpis
-from shopnow.alerts.channels import Email, Refused
+from shopnow.alerts.channels import Email
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake import landing, restatements, tables
@@ -69,12 +69,6 @@ def test_an_empty_lake_is_reported_as_such(conf, lake, inbox: Inbox):
     assert mail["To"] == "operations@localhost"
     assert "no figures" in mail["Subject"]
     assert "There are no figures of this day" in mail.get_body(("plain",)).get_content()
-
-
-def test_a_server_that_refuses_every_address_is_not_tried_again(conf, lake, inbox: Inbox):
-    with pytest.raises(Refused):
-        Email().post(make(conf, lake, DAY, LINK, "report-3"), "report-3", "no address at all@")
-    assert inbox.mails() == []
 
 
 def test_kafka_away_is_said_and_holds_no_report_back(lake):

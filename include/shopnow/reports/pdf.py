@@ -1,5 +1,6 @@
 """A report as a PDF: pages of A4, filled from the top down."""
 
+import logging
 from collections.abc import Sequence
 from functools import cache
 from io import BytesIO
@@ -20,6 +21,8 @@ from shopnow.reports.html import BETTER, WORSE
 
 # Whole characters, not drawings of them, so that the text can be searched and copied.
 matplotlib.rcParams["pdf.fonttype"] = 42
+# It tells of every table of every font that is put into the document.
+logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 _WIDTH, _HEIGHT, _MARGIN = 8.27, 11.69, 0.75
 _INNER = _WIDTH - 2 * _MARGIN
