@@ -40,6 +40,7 @@ def test_a_value_of_trends_has_the_unit_of_its_figure():
     field = kpis.TRENDS.schema.field("this_week")
     assert values.unit_of(field, {"figure": "gmv_cents"}) == "cents"
     assert values.unit_of(field, {"figure": "orders"}) == ""
+    assert [values.title(name, ["refunds", "refunds_cents"]) for name in ("refunds", "refunds_cents")] == ["refunds", "refunds amount"]
     assert (values.title("gmv_cents"), values.title("net_revenue_cents")) == ("GMV", "net revenue")
 
 

@@ -22,8 +22,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """The fields of a service's events that a person sees, in this order; JSON has all."""
 
 _FIRST = (
-    *("date", "hour", "cohort", "started_at", "currency", "rank", "product_id", "product_name", "category", "country", "method", "figure"),
-    *("net_revenue_cents", "gmv_cents", "orders", "units", "average_order_cents", "quantity", "ended_at", "lost_cents", "anomaly"),
+    *("date", "hour", "cohort", "started_at", "currency", "rank", "rank_change", "product_id", "product_name", "category", "country"),
+    *("method", "figure", "net_revenue_cents", "gmv_cents", "orders", "units", "average_order_cents", "ended_at", "lost_cents"),
+    *("quantity", "below_reorder_point", "reorder_point", "days_of_cover", "anomaly", "value", "expected", "score"),
 )
 """The columns of KPI tables that matter most, in this order."""
 

@@ -174,7 +174,7 @@ def _print_kpi(kpi: Kpi, rows: pa.Table) -> None:
         [values.text(row[column], values.unit_of(kpi.schema.field(column), row), none="–") for column in columns]
         for row in rows.to_pylist()
     ]
-    titles = [values.title(column) for column in columns]
+    titles = [values.title(column, columns) for column in columns]
     for place, column in enumerate(columns):
         if kpi.schema.field(column).type in {pa.int32(), pa.int64(), pa.float64()}:
             width = max(len(row[place]) for row in [titles, *cells])
@@ -183,7 +183,7 @@ def _print_kpi(kpi: Kpi, rows: pa.Table) -> None:
     shown = next((count for count in range(len(columns), 1, -1) if fits(titles[:count], [row[:count] for row in cells])), 1)
     print_table(f"{kpi.name}: {kpi.title}", titles[:shown], [row[:shown] for row in cells])
     if shown < len(columns):
-        say(f"beyond the width: {', '.join(titles[shown:])}; --json has all")
+        say(f"beyond the width: {', '.join(map(str.strip, titles[shown:]))}; --json has all")
 
 
 def _print_rows(name: str, rows: pa.Table) -> None:

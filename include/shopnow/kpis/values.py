@@ -1,6 +1,6 @@
 """KPI figures as a person writes them, told by the unit of their definition."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -30,9 +30,15 @@ def unit_named(figure: str) -> str:
     return "cents" if figure.endswith("_cents") else ""
 
 
-def title(column: str) -> str:
-    """A column's name as a heading: `gmv_cents` is GMV."""
-    words = column.removesuffix("_cents").replace("_", " ")
+def plain(column: str, columns: Collection[str] = ()) -> str:
+    """A column's name where its amounts are not in cents; not that of another of the columns."""
+    short = column.removesuffix("_cents")
+    return f"{short}_amount" if short != column and short in columns else short
+
+
+def title(column: str, columns: Collection[str] = ()) -> str:
+    """A column's name as a heading, beside those of other columns: `gmv_cents` is GMV."""
+    words = plain(column, columns).replace("_", " ")
     return "GMV" if words == "gmv" else words
 
 

@@ -24,8 +24,11 @@ def make(conf: Conf, lake: str, day: date, link: str, key: str) -> EmailMessage:
 
 
 def _lacking(conf: Conf, lake: str, day: date) -> str:
+    """What came before the day's end and is not in the figures, in words; nothing of a day that is not over."""
+    if end_of(day) > datetime.now(UTC):
+        return ""
     try:
-        topics = behind(conf, lake, min(end_of(day), datetime.now(UTC)))
+        topics = behind(conf, lake, end_of(day))
     except UserError:
         return "It is not known whether all that came before the day's end is in these figures: Kafka did not answer."
     return f"Not all that came before the day's end is in these figures yet: {', '.join(topics)}." if topics else ""

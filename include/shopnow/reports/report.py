@@ -48,7 +48,9 @@ def _trust(figures: Figures, behind: str) -> tuple[str, list[str]]:
     status, words = "Complete", []
     if not figures.over:
         status = "The day is not over"
-        words.append(f"The day is not over: these are the figures up to {values.text(figures.at)} UTC, compared with no whole day.")
+        words.append(
+            f"The day is not over: these are the figures so far, read at {values.text(figures.at)} UTC, compared with no whole day."
+        )
     elif early := [row for row in figures.of(kpis.SALES_DAILY) if row["computed_at"] and row["computed_at"] < end_of(figures.day)]:
         computed = values.text(min(row["computed_at"] for row in early))
         words.append(f"Sales were computed at {computed} UTC, before the day was over; no order or payment has been computed since.")

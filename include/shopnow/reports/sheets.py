@@ -34,7 +34,7 @@ def _kpi(kpi: Kpi, rows: Sequence[Row]) -> bytes:
     fields = list(kpi.schema)
     ordered = sorted(rows, key=lambda row: [str(row[name]) for name in kpi.key])
     lines = ([_amount(row[field.name], values.unit_of(field, row)) for field in fields] for row in ordered)
-    return _csv([field.name.removesuffix("_cents") for field in fields], lines)
+    return _csv([values.plain(name, kpi.schema.names) for name in kpi.schema.names], lines)
 
 
 def _restatement(row: Row) -> list[Any]:

@@ -86,6 +86,8 @@ def test_the_csv_files_hold_no_formula_and_all_rows(known):
     assert set(files) == {f"2026-11-24-{kpi.name.removeprefix('kpi/').replace('_', '-')}.csv" for kpi in figures.REPORTED if known.of(kpi)}
     for content in files.values():
         assert content.startswith(b"\xef\xbb\xbf")
+        head = content.decode("utf-8-sig").splitlines()[0].split(",")
+        assert len(head) == len(set(head))
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
         for cell in (cell for row in rows for cell in row):
             assert not cell.startswith(("=", "+", "@", "\t", "\r", "\n"))
