@@ -80,6 +80,8 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         **{f"AIRFLOW__{name}": str(value) for name, value in configuration.items()},
         **{connections.variable(id_): json.dumps(value) for id_, value in connections.load(settings).items()},
         "AIRFLOW_HOME": str(home(settings)),
+        # Where matplotlib keeps its list of fonts, which takes seconds to make.
+        "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
         **spark.environment(settings, java),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
