@@ -60,8 +60,8 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
     options += [f"-D{name}={value}" for name, value in conf(settings).items()]
     return {
         **driver_environment(java),
-        # Its folder is always on the classpath; in this one there is nothing.
-        "SPARK_CONF_DIR": str(home(settings) / "conf"),
+        # That folder is always on the classpath; this one is never made.
+        "SPARK_CONF_DIR": str(home(settings) / "no-conf"),
         "SPARK_LOCAL_IP": "127.0.0.1",
         # Spark takes none of these from `conf` once the JVM runs.
         "SPARK_DRIVER_MEMORY": f"{settings.spark_driver_memory_mb}m",

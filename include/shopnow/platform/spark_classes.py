@@ -65,7 +65,7 @@ def make(archive: Path, command: Sequence[str]) -> None:
             submit_options = f"{os.environ['SPARK_SUBMIT_OPTS']} {shlex.quote(f'-XX:DumpLoadedClassList={classes}')}"
             subprocess.run([*command, str(classpath)], env={**os.environ, "SPARK_SUBMIT_OPTS": submit_options}, check=True)
             # The module is one of those Spark's own command line adds.
-            java = [Path(os.environ["JAVA_HOME"]) / "bin" / "java", "--add-modules=jdk.incubator.vector", "-XX:+UseSerialGC"]
+            java = [f"{os.environ['JAVA_HOME']}/bin/java", "--add-modules=jdk.incubator.vector", "-XX:+UseSerialGC"]
             dump = ["-Xshare:dump", f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={made}"]
             subprocess.run([*java, *dump, "-Xlog:disable", "-cp", classpath.read_text()], check=True)
             for stale in archive.parent.glob("classes-*.jsa"):
