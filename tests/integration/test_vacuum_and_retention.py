@@ -13,6 +13,7 @@ from kafka_topics import payment
 from shopnow import schemas
 from shopnow.audit import digests, raw_events, raw_receipts, topics_raw
 from shopnow.audit.comparing import Evidence
+from shopnow.audit.kpi_oracle import Assumed
 from shopnow.broker.topics import TopicState
 from shopnow.events import TOPICS
 from shopnow.lake import amendments, inventory, lineage, log, offsets, replacing, retention, tables
@@ -167,7 +168,9 @@ def add_events(lake: str, *numbers: int) -> None:
 
 def evidence(lake: str, **topics: TopicState) -> Evidence:
     opened = {name: tables.open_table(lake, name) for name in (RAW, EVENTS)}
-    return Evidence({}, lake, {}, {EVENTS: opened[EVENTS]}, {RAW: opened[RAW]}, [], pa.table({}), topics, lambda subject, what: None)
+    return Evidence(
+        {}, lake, {}, {EVENTS: opened[EVENTS]}, {RAW: opened[RAW]}, [], pa.table({}), topics, Assumed(0.95, 2), lambda subject, what: None
+    )
 
 
 def test_audits_hold_after_raw_records_have_expired(lake, monkeypatch):

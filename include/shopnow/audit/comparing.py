@@ -8,6 +8,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from shopnow.audit import figures, records
+from shopnow.audit.kpi_oracle import Assumed
 from shopnow.broker import topics
 from shopnow.broker.client import Conf
 from shopnow.broker.topics import TopicState
@@ -15,6 +16,7 @@ from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
 from shopnow.lake import lineage, losses, tables
 from shopnow.lake.losses import Loss
+from shopnow.settings import Settings
 from shopnow.traffic import ledger
 
 Report = Callable[[str, str], None]
@@ -44,6 +46,7 @@ class Evidence(NamedTuple):
     ledger: pa.Table
     """`LEDGER` of every row."""
     topics: dict[str, TopicState]
+    assumed: Assumed
     report: Report
     """Told how far it is, as (subject, what)."""
 
@@ -52,8 +55,9 @@ def gather(conf: Conf, lake: str, report: Report) -> Evidence:
     """Pins the tables from the last to the first, then the ledger, then Kafka, so that each holds all the ones before stand for.
 
     Raises:
-        UserError: Kafka or the lake does not answer.
+        UserError: Kafka or the lake does not answer, or a setting is not of its kind.
     """
+    settings = Settings.load()
 
     def present(names: list[str]) -> dict[str, DeltaTable]:
         return {name: tables.open_table(lake, name) for name in names if tables.exists(lake, name)}
@@ -63,7 +67,8 @@ def gather(conf: Conf, lake: str, report: Report) -> Evidence:
     raw = present([f"raw/{name}" for name in TOPICS])
     acknowledged = losses.read(lake)
     truth = ledger.read(conf, columns=LEDGER)
-    return Evidence(conf, lake, kpis, events, raw, acknowledged, truth, topics.describe(conf, TOPICS), report)
+    assumed = Assumed(settings.service_level, settings.lead_time_days)
+    return Evidence(conf, lake, kpis, events, raw, acknowledged, truth, topics.describe(conf, TOPICS), assumed, report)
 
 
 def settled(lake: str, name: str, version: int) -> DeltaTable:

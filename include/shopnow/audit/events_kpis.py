@@ -1,36 +1,53 @@
-"""Each KPI table says what the events it was made from say."""
+"""Each KPI table says, row by row, what the rows it was made from say.
 
-import pyarrow as pa
+Those of a KPI made from other KPIs are checked against the rows of these at the versions it was made from.
+"""
 
-from shopnow.audit import figures
-from shopnow.audit.comparing import Evidence, same_figures, settled
-from shopnow.kpis import KPIS, STOCK_POSITION
+from deltalake import DeltaTable
+
+from shopnow.audit.comparing import Difference, Evidence, settled
+from shopnow.audit.kpi_differences import differences
+from shopnow.audit.kpi_oracle import COLUMNS, Oracle, oracle
+from shopnow.kpis import KPIS, STOCK_COVER, Kpi
 from shopnow.lake import lineage, tables
 
 
 def check(evidence: Evidence) -> str:
-    for kpi in KPIS:
-        if kpi.name not in evidence.kpis:
-            continue
-        table = evidence.kpis[kpi.name]
-        made_from = lineage.sources(evidence.lake, kpi.name, table.version())
-        events = [
-            tables.read(settled(evidence.lake, source, made_from[source]))
-            for source in (f"events/{topic}" for topic in kpi.topics)
-            if source in made_from
-        ]
-        if len(events) < len(kpi.topics):
-            continue
-        rows = tables.read(table)
-        if kpi is STOCK_POSITION:
-            same_figures(figures.stock_of_events(*events), rows.to_pandas().set_index("product_id")[["quantity"]], "events", kpi.name)
+    tables_, rows = 0, 0
+    with oracle(evidence.assumed) as here:
+        for kpi in KPIS:
+            table = evidence.kpis.get(kpi.name)
+            made_from = lineage.sources(evidence.lake, kpi.name, table.version()) if table else {}
+            if table is None or not any(source.table in made_from for source in kpi.sources):
+                continue
+            evidence.report("verify", f"events = KPIs: {kpi.name}")
+            _take_in(here, evidence.lake, kpi, made_from)
+            rows += _check(here, kpi, table, evidence)
+            tables_ += 1
+    return f"{tables_} tables, {rows:,} rows, the same to the cent" if tables_ else "no KPIs yet"
+
+
+def _take_in(here: Oracle, lake: str, kpi: Kpi, made_from: dict[str, int]) -> None:
+    """Has the oracle read what the KPI was made from."""
+    for source in (source.table for source in kpi.sources):
+        version = made_from.get(source)
+        if version is None or here.has(source, version):
+            here.use(source, version)
         else:
-            payments = events[1] if len(events) > 1 else _no_payments()
-            sales = figures.sales_of_events(events[0], payments)
-            columns = ["units", "gmv_cents"] if len(events) == 1 else figures.SALES
-            same_figures(sales[columns], figures.by_date(rows), "events", kpi.name)
-    return f"{len(evidence.kpis)} tables, the same to the cent" if evidence.kpis else "no KPIs yet"
+            here.put(source, tables.reader(settled(lake, source, version), COLUMNS[source]), version)
 
 
-def _no_payments() -> pa.Table:
-    return pa.schema([("event_date", pa.date32()), ("event_type", pa.string()), ("amount_cents", pa.int64())]).empty_table()
+def _check(here: Oracle, kpi: Kpi, table: DeltaTable, evidence: Evidence) -> int:
+    """How many rows are the same."""
+    columns = [*kpi.content, "computed_at"]
+    if lacking := set(columns).difference(field.name for field in table.schema().fields):
+        raise Difference(f"{kpi.name} has no column {min(lacking)}: have the KPIs computed with this version of ShopNow+")
+    found = f"{kpi.name} in the lake"
+    here.store(found, tables.reader(table, columns), columns)
+    told = differences(here, kpi, here.work_out(kpi, here.as_computed(kpi, found)), found)
+    if told.first is None:
+        return told.rows
+    others = f" ({told.different:,} such rows)" if told.different > 1 else ""
+    level, days = evidence.assumed
+    settings = f"; if SHOPNOW_SERVICE_LEVEL={level:g} and SHOPNOW_LEAD_TIME_DAYS={days:g} are what it was computed with"
+    raise Difference(told.first + others + (settings if kpi is STOCK_COVER else ""))

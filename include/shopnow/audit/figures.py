@@ -1,4 +1,4 @@
-"""Sales and stock figures in one form, worked out apart from the Spark job: from the ledger, from events, from KPI tables."""
+"""Sales and stock figures in one form, worked out apart from the Spark job: from the ledger and from events."""
 
 import pandas as pd
 import pyarrow as pa
@@ -42,19 +42,6 @@ def sales_of_events(orders: pa.Table, payments: pa.Table) -> pd.DataFrame:
     )
     figures = figures.fillna(0).astype("int64")
     return figures.assign(net_revenue_cents=figures["paid_cents"] - figures["refunds_cents"])[SALES].sort_index()
-
-
-def by_date(kpi: pa.Table) -> pd.DataFrame:
-    """The sums by date of those of the `SALES` that a KPI table has."""
-    columns = [name for name in SALES if name in kpi.column_names]
-    return kpi.select(["date", *columns]).to_pandas().groupby("date").sum()
-
-
-def stock_of_events(stock: pa.Table) -> pd.DataFrame:
-    """`quantity` on hand by product, from rows of `events/stock`: that after the latest event, by time, then offset."""
-    rows = stock.select(["product_id", "event_time", "source_offset", "quantity_after"]).to_pandas()
-    latest = rows.sort_values(["event_time", "source_offset"]).groupby("product_id").last()
-    return latest[["quantity_after"]].rename(columns={"quantity_after": "quantity"})
 
 
 def stock(quantities: dict[str, int]) -> pd.DataFrame:

@@ -47,6 +47,11 @@ def batches(table: DeltaTable, columns: Sequence[str] | None = None, predicate: 
         yield batch.select(schema.names).cast(schema)
 
 
+def reader(table: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None) -> pa.RecordBatchReader:
+    """What `batches` gives, for others to read."""
+    return pa.RecordBatchReader.from_batches(_schema(table, columns), batches(table, columns, predicate))
+
+
 def read(table: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None) -> pa.Table:
     """What `batches` gives, as one table."""
     return pa.Table.from_batches(batches(table, columns, predicate), _schema(table, columns))

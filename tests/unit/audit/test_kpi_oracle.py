@@ -1,0 +1,404 @@
+"""The oracle on a few events each, with figures reckoned by hand."""
+
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from itertools import count
+from math import ceil
+from typing import Any
+
+import pytest
+
+from kpi_oracle import as_tables
+from shopnow.audit.kpi_oracle import Assumed, work_out
+from shopnow.events import (
+    SCHEMA_VERSION,
+    CartItemAdded,
+    DeliveryCreated,
+    DeliveryDelivered,
+    DeliveryInTransit,
+    Event,
+    OrderItem,
+    OrderPlaced,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentSucceeded,
+    ProductViewed,
+    StockAdjusted,
+    StockRestocked,
+    StockSold,
+)
+from shopnow.kpis import KPIS, Kpi
+from shopnow.schemas import TIMESTAMP
+
+MOST = 2**63 - 1
+numbers = count()
+
+
+def at(day: int, hour: float = 12, month: int = 1) -> datetime:
+    return datetime(2026, month, day, tzinfo=UTC) + timedelta(hours=hour)
+
+
+def made(kind: type[Event], time: datetime, **fields: Any) -> Any:
+    return kind(event_id=f"{next(numbers):036}", event_time=time, schema_version=SCHEMA_VERSION, **fields)
+
+
+def item(product: str = "p", quantity: int = 1, price: int = 100, category: str = "c") -> OrderItem:
+    return OrderItem(product_id=product, product_name=product.upper(), category=category, quantity=quantity, unit_price_cents=price)
+
+
+def order(time: datetime, *items: OrderItem, **fields: Any) -> OrderPlaced:
+    who = {"session_id": "s", "customer_id": "c", "customer_name": "n", "country": "FR", "address": "a", "order_id": "o"}
+    what = {"discount_cents": 0, "total_cents": 0, "currency": "EUR"}
+    return made(OrderPlaced, time, items=list(items or [item()]), **{**who, **what, **fields})
+
+
+def payment(kind: type[Event], time: datetime, amount: int, **fields: Any) -> Event:
+    common = {"payment_id": "p", "order_id": "o", "method": "card", "currency": "EUR", "attempt": 1, "amount_cents": amount}
+    return made(kind, time, **{**common, **({} if kind is PaymentSucceeded else {"reason": "r"}), **fields})
+
+
+def paid(time: datetime, amount: int = 100, **fields: Any) -> Event:
+    return payment(PaymentSucceeded, time, amount, **fields)
+
+
+def parcel(kind: type[Event], time: datetime, promised: datetime, id_: str = "d", order_id: str = "o") -> Event:
+    return made(kind, time, delivery_id=id_, order_id=order_id, address="a", promised_at=promised, progress=0.0)
+
+
+def viewed(time: datetime, session: str = "s") -> Event:
+    return made(ProductViewed, time, session_id=session, customer_id="c", product_id="p", category="c", unit_price_cents=1, currency="EUR")
+
+
+def added(time: datetime, session: str = "s") -> Event:
+    return made(CartItemAdded, time, session_id=session, customer_id="c", product_id="p", quantity=1, unit_price_cents=1, currency="EUR")
+
+
+def stock(kind: type[Event], time: datetime, change: int, after: int, product: str = "p", name: str = "P") -> Event:
+    more = {StockSold: {"order_id": "o"}, StockRestocked: {}, StockAdjusted: {"reason": "r"}}[kind]
+    return made(kind, time, product_id=product, product_name=name, quantity_change=change, quantity_after=after, **more)
+
+
+def rows(kpi: str, happened: Iterable[Event], now: datetime = datetime(2027, 1, 1, tzinfo=UTC)) -> list[dict]:
+    """The rows of a KPI table in order of their keys, with what they are made from worked out as well."""
+    [wanted] = (each for each in KPIS if each.name == f"kpi/{kpi}")
+    table = work_out(as_tables(happened), now, Assumed(0.975, 2.0), behind(wanted))[wanted.name]
+    return table.sort_by([(column, "ascending") for column in wanted.key]).to_pylist()
+
+
+def behind(kpi: Kpi) -> list[Kpi]:
+    """It and all that it is made from, in order."""
+    needed = {source.table for source in kpi.sources}
+    return [*(each for found in KPIS if found.name in needed for each in behind(found)), kpi]
+
+
+def some(found: list[dict], *columns: str) -> list[tuple]:
+    return [tuple(row[column] for column in columns) for row in found]
+
+
+def test_sales():
+    happened = [
+        order(at(1, 9.5), item(quantity=2, price=50), item("q", 1, 25), discount_cents=10, order_id="o1"),
+        order(at(1, 10), item(price=10), order_id="o2", country="DE"),
+        order(at(1, 10), item(price=7), order_id="o3", currency="USD"),
+        payment(PaymentFailed, at(1, 10.5), 115, order_id="o1"),
+        paid(at(1, 11), 115, order_id="o1"),
+        payment(PaymentRefunded, at(2, 11), 15, order_id="o1"),
+        paid(at(2, 11.5), 3, order_id="nobody's"),
+    ]
+    orders, payments = ("orders", "units", "gmv_cents", "discount_cents"), ("payments_failed", "paid_cents", "net_revenue_cents")
+    figures = (*orders, *payments, "average_order_cents")
+    assert some(rows("sales_daily", happened), "date", "currency", *figures) == [
+        (date(2026, 1, 1), "EUR", 2, 4, 135, 10, 1, 115, 115, 63),  # 125 ÷ 2, rounded up
+        (date(2026, 1, 1), "USD", 1, 1, 7, 0, 0, 0, 0, 7),
+        (date(2026, 1, 2), "EUR", 0, 0, 0, 0, 0, 3, -12, None),
+    ]
+    hours = [row for row in rows("sales_hourly", happened) if row["date"] == date(2026, 1, 1) and row["currency"] == "EUR"]
+    assert some(hours, "hour", *figures) == [
+        (at(1, 9), 1, 3, 125, 10, 0, 0, 0, 115),
+        (at(1, 10), 1, 1, 10, 0, 1, 0, 0, 10),
+        (at(1, 11), 0, 0, 0, 0, 0, 115, 115, None),
+    ]
+    assert some(rows("sales_by_country", happened), "date", "currency", "country", "orders", "refunds", "net_revenue_cents") == [
+        (date(2026, 1, 1), "EUR", "DE", 1, 0, 0),
+        (date(2026, 1, 1), "EUR", "FR", 1, 0, 115),
+        (date(2026, 1, 1), "USD", "FR", 1, 0, 0),
+        (date(2026, 1, 2), "EUR", "FR", 0, 1, -15),
+        (date(2026, 1, 2), "EUR", "unknown", 0, 0, 3),
+    ]
+
+
+def test_a_payment_is_put_to_the_first_order_with_its_id_in_its_days():
+    happened = [
+        order(at(1), country="AA"),
+        order(at(3), country="BB"),
+        order(at(3, 11), country="CC"),
+        paid(at(1), 1),
+        paid(at(15), 10),  # 14 days after the first
+        paid(at(16), 100),  # 13 after the next
+        paid(at(18), 1000),
+        order(at(20), order_id="late", country="DD"),
+        paid(at(19, 0), 10_000, order_id="late"),
+        paid(at(18, 23), 100_000, order_id="late"),
+    ]
+    found = rows("sales_by_country", happened)
+    assert {(row["country"], row["date"].day, row["paid_cents"]) for row in found if row["paid_cents"]} == {
+        ("AA", 1, 1),
+        ("AA", 15, 10),
+        ("CC", 16, 100),
+        ("unknown", 18, 101_000),
+        ("DD", 19, 10_000),
+    }
+
+
+def test_the_parts_of_categories_are_those_of_the_whole():
+    happened = [
+        order(at(1), item(category="z"), item(category="a"), item(category="m"), discount_cents=50),
+        paid(at(1), 100),
+        order(at(1), item(category="a", quantity=1, price=0), item(category="b", quantity=2, price=0), order_id="free"),
+        payment(PaymentRefunded, at(1), 10, order_id="free"),
+        paid(at(1), 5, order_id="nobody's"),
+    ]
+    columns = ("category", "orders", "units", "gmv_cents", "discount_cents", "paid_cents", "refunds_cents", "average_order_cents")
+    assert some(rows("sales_by_category", happened), *columns) == [
+        ("a", 2, 2, 100, 16, 33, 3, 42),
+        ("b", 1, 2, 0, 0, 0, 7, 0),
+        ("m", 1, 1, 100, 17, 33, 0, 83),
+        ("unknown", 0, 0, 0, 0, 5, 0, None),
+        ("z", 1, 1, 100, 17, 34, 0, 83),
+    ]
+
+
+def test_top_products():
+    happened = [
+        order(at(1), item("p", 1, 500), item("q", 3, 100), item("q", 1, 100)),
+        order(at(2), item("q", 1, 100), item("r", 1, 900)),
+        order(at(2, 13), item("q", 1, 100), item("p", 2, 100)),
+    ]
+    columns = ("product_id", "rank", "rank_change", "units_rank", "units_rank_change", "orders", "units", "gmv_cents")
+    found = rows("top_products", happened)
+    assert some([row for row in found if row["date"].day == 1], *columns) == [
+        ("p", 1, None, 2, None, 1, 1, 500),
+        ("q", 2, None, 1, None, 1, 4, 400),
+    ]
+    assert sorted(some([row for row in found if row["date"].day == 2], *columns)) == [
+        ("p", 2, -1, 1, 1, 1, 2, 200),
+        ("q", 3, -1, 2, -1, 2, 2, 200),
+        ("r", 1, None, 3, None, 1, 1, 900),
+    ]
+
+
+def test_funnel():
+    happened = [
+        *(viewed(at(1), session) for session in "abcdef"),
+        viewed(at(1, 23), "a"),
+        viewed(at(2, 0), "a"),  # goes on
+        viewed(at(3, 0), "b"),  # begins again
+        added(at(1, 11), "a"),  # before it began
+        *(added(at(2, 1), session) for session in "bcde"),
+        added(at(3), "f"),
+        order(at(2, 0), session_id="b", order_id="b0"),  # before anything was in the cart
+        *(order(at(2, 2), session_id=session, order_id=session) for session in "cde"),
+        order(at(2, 3), session_id="c", order_id="c2"),
+        paid(at(2, 4), order_id="c2"),  # not the first
+        paid(at(15, 23), order_id="d"),
+        paid(at(2, 5), order_id="e"),
+        *(parcel(DeliveryDelivered, at(15, 22), at(5), id_, id_) for id_ in "de"),
+    ]
+    columns = ("date", "viewed", "carted", "ordered", "paid", "delivered", "carts_abandoned", "checkouts_abandoned")
+    found = rows("funnel", happened)
+    assert some(found, *columns) == [(date(2026, 1, 1), 6, 4, 3, 2, 1, 1, 1), (date(2026, 1, 3), 1, 0, 0, 0, 0, 0, 0)]
+    assert some(found, "cart_abandonment", "checkout_abandonment", "conversion") == [(1 / 4, 1 / 3, 2 / 6), (None, None, 0)]
+
+
+def test_payments():
+    happened = [
+        payment(PaymentFailed, at(1), 10),
+        payment(PaymentFailed, at(1), 10),
+        paid(at(1), 30, attempt=2),
+        paid(at(1), 5),
+        payment(PaymentRefunded, at(1), 7, method="paypal"),
+    ]
+    columns = ("method", "attempts", "succeeded", "failed", "failure_rate", "recovered", "paid_cents", "recovered_cents", "refunds_cents")
+    assert some(rows("payments", happened), *columns) == [
+        ("card", 4, 2, 2, 0.5, 1, 35, 30, 0),
+        ("paypal", 0, 0, 0, None, 0, 0, 0, 7),
+    ]
+
+
+def test_deliveries():
+    happened = [
+        parcel(DeliveryCreated, at(1, 12), at(2, 0), "a"),
+        parcel(DeliveryCreated, at(1, 12), at(2, 0), "b"),
+        parcel(DeliveryCreated, at(1, 13), at(9, 0), "b"),  # again
+        parcel(DeliveryInTransit, at(1, 18), at(2, 0), "a"),
+        parcel(DeliveryInTransit, at(1, 19), at(1, 19), "c"),
+        parcel(DeliveryDelivered, at(2, 0), at(2, 0), "a"),
+        parcel(DeliveryDelivered, at(2, 6), at(2, 0), "d"),
+        parcel(DeliveryDelivered, at(3, 6), at(2, 0), "a"),  # again
+        parcel(DeliveryDelivered, at(16, 12), at(2, 0), "b"),  # 15 days after it was created
+    ]
+    counts = ("date", "created", "shipped", "delivered", "on_time", "on_time_rate", "days_to_deliver")
+    found = rows("deliveries", happened)
+    assert some(found, *counts) == [
+        (date(2026, 1, 1), 2, 2, 0, 0, None, None),
+        (date(2026, 1, 2), 0, 0, 2, 1, 0.5, 0.5),
+        (date(2026, 1, 3), 0, 0, 0, 0, None, None),
+        (date(2026, 1, 16), 0, 0, 1, 0, 0, None),
+    ]
+    assert some(found, "as_of", "pending", "in_transit", "overdue") == [
+        (at(1, 19), 1, 2, 0),
+        (at(2, 6), 1, 1, 1),
+        (at(3, 6), 1, 1, 1),
+        (at(16, 12), 0, 0, 0),
+    ]
+
+
+def test_customers():
+    happened = [
+        order(at(1), customer_id="a"),
+        order(at(1, 13), customer_id="a"),
+        order(at(1), customer_id="b"),
+        order(at(2), customer_id="a"),
+        order(at(5, month=3), customer_id="a"),
+        order(at(5, month=3), customer_id="c"),
+    ]
+    assert some(rows("customer_orders", happened), "customer_id", "first_order_at", "last_order_at", "orders") == [
+        ("a", at(1), at(5, month=3), 4),
+        ("b", at(1), at(1), 1),
+        ("c", at(5, month=3), at(5, month=3), 1),
+    ]
+    assert some(rows("customers", happened), "date", "customers", "new", "returning", "repeat_rate") == [
+        (date(2026, 1, 1), 2, 2, 0, 0),
+        (date(2026, 1, 2), 1, 0, 1, 1),
+        (date(2026, 3, 5), 2, 1, 1, 0.5),
+    ]
+    months = ("date", "cohort", "months_since", "customers", "cohort_size", "retention")
+    assert some(rows("cohorts", happened), *months) == [
+        (date(2026, 1, 1), date(2026, 1, 1), 0, 2, 2, 1),
+        (date(2026, 3, 1), date(2026, 1, 1), 2, 1, 2, 0.5),
+        (date(2026, 3, 1), date(2026, 3, 1), 0, 1, 1, 1),
+    ]
+
+
+STOCKED = [
+    stock(StockAdjusted, at(1, 6), 10, 10),
+    stock(StockSold, at(1, 12), -4, 6),
+    stock(StockSold, at(2, 6), -6, 0),
+    stock(StockRestocked, at(4, 6), 8, 8, name="New"),
+    stock(StockSold, at(4, 6), -1, 7),
+    stock(StockAdjusted, at(4, 18), 5, 5, "q"),
+    stock(StockAdjusted, at(5, 12), 0, 5, "q"),
+]
+
+
+def test_stock():
+    position = ("product_id", "product_name", "quantity", "sold_units", "last_event_time", "last_offset", "stock_out")
+    assert some(rows("stock_position", STOCKED), *position) == [
+        ("p", "P", 7, 11, at(4, 6), 4, False),
+        ("q", "P", 5, 0, at(5, 12), 6, False),
+    ]
+    daily = ("product_id", "opening", "sold", "restocked", "adjusted", "closing", "in_stock_seconds", "observed_seconds")
+    found = rows("stock_daily", STOCKED)
+    assert some(found, "date", *daily) == [
+        (date(2026, 1, 1), "p", 0, 4, 0, 10, 6, 6 * 3600, 12 * 3600),
+        (date(2026, 1, 2), "p", 6, 6, 0, 0, 0, 6 * 3600, 6 * 3600),
+        (date(2026, 1, 4), "p", 0, 1, 8, 0, 7, 12 * 3600, 18 * 3600),
+        (date(2026, 1, 4), "q", 0, 0, 0, 5, 5, 0, 18 * 3600),
+        (date(2026, 1, 5), "q", 5, 0, 0, 0, 5, 12 * 3600, 12 * 3600),
+    ]
+    assert some(found, "sold_per_day_in_stock") == [(16,), (24,), (2,), (None,), (0,)]
+
+
+def test_how_busy_the_shop_was_while_a_product_was_there():
+    happened = [
+        *(stock(StockSold, at(1, hour), -1, 50, "other") for hour in (0, 1, 2, 3, 4, 5, 6)),
+        stock(StockSold, at(1, 2), -1, 0),  # there from midnight on, with the end
+        stock(StockRestocked, at(1, 4), 9, 9),  # from then on, without the beginning
+        stock(StockSold, at(1, 6), -2, 7),
+    ]
+    other, p = rows("stock_daily", happened)
+    assert some([other, p], "shop_sold_in_stock") == [(10,), (3 + 1 + 2 + 2,)]
+
+
+def test_stock_outs():
+    happened = [
+        *STOCKED,
+        stock(StockSold, at(1, 8), -2, 90, "r"),
+        stock(StockSold, at(2, 6), -100, 90, "r"),
+        stock(StockSold, at(2, 7), -8, 90, "r"),
+        stock(StockSold, at(4, 6), -16, 90, "r"),
+        stock(StockSold, at(4, 7), -32, 90, "r"),
+        order(at(2, 1), item(quantity=3, price=100)),
+        order(at(1), item(quantity=3, price=9), currency="AUD"),
+    ]
+    out = ("started_at", "product_name", "ended_at", "duration_seconds", "shop_sold", "shop_sold_first_day")
+    [found] = rows("stock_outs", happened)
+    assert some([found], *out) == [(at(2, 6), "P", at(4, 6), 48 * 3600, 8 + 16 + 1, 8)]
+    # While it was there, with the moment it went, 10 of it were sold and 102 of others; on the day it came back it had not begun.
+    worth = ("demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents")
+    assert some([found], *worth) == [(10 / 102, 10 / 102 * 25, "AUD", 9, 22)]
+    [found] = rows("stock_outs", STOCKED[:3])
+    assert some([found], *out, *worth) == [(at(2, 6), "P", None, 0, 0, 0, None, None, None, None, None)]
+
+
+def test_stock_cover():
+    p, q = rows("stock_cover", STOCKED)
+    # On four days in 6, 6, 12 and, as it closed with something left, 12 hours: 11 sold, by day 4, 6, 1 and 0.
+    demand, deviation, lead = 11 / 1.5, (4 * 53 - 11**2) ** 0.5 / 4, 2.0
+    assert some([p], "as_of", "quantity", "lead_time_days", "lead_time_sd_days") == [(date(2026, 1, 5), 7, lead, 0)]
+    assert some([p], "demand_per_day", "demand_sd", "days_of_cover")[0] == pytest.approx((demand, deviation, 7 / demand))
+    buffer = 1.959964 * (lead * deviation**2) ** 0.5
+    assert some([p], "safety_stock", "reorder_point", "below_reorder_point") == [(ceil(buffer), ceil(demand * lead + buffer), True)]
+    assert some([q], "quantity", "demand_per_day", "days_of_cover", "safety_stock", "below_reorder_point") == [(5, 0, None, 0, False)]
+    [before] = rows("stock_cover", STOCKED[:5], now=at(2, 0))
+    assert some([before], "as_of", "quantity", "demand_per_day") == [(date(2026, 1, 2), 7, 20)]
+    [never] = rows("stock_cover", STOCKED[:5], now=at(1, 0) - timedelta(1))
+    assert some([never], "as_of", "demand_per_day", "safety_stock", "lead_time_days", "below_reorder_point") == [
+        (None, None, None, 2, None)
+    ]
+
+
+def test_trends():
+    # An order a day, two from the 15th on; of the 20th only until noon, and the hour that is not over.
+    happened = [order(at(day)) for day in range(1, 21)] + [order(at(day, 13)) for day in range(15, 20)] + [order(at(20, 14))]
+    found = [row for row in rows("trends", happened, now=at(20, 14.5)) if row["figure"] == "orders"]
+    by_day = {row["date"].day: row for row in found}
+    trend = ("as_of", "this_week", "week_before", "change")
+    assert some([by_day[7]], *trend) == [(at(8, 0), 7, 0, None)]
+    assert some([by_day[13]], *trend) == [(at(14, 0), 7, 6, None)]  # the week before begins on December 31, without sales
+    assert some([by_day[14]], *trend) == [(at(15, 0), 7, 7, 0)]
+    assert some([by_day[19]], *trend) == [(at(20, 0), 12, 7, 5 / 7)]
+    assert some([by_day[20]], *trend) == [(at(20, 13), 12, 7, 5 / 7)]
+
+
+def test_anomalies():
+    mondays = [datetime(2026, 1, 5, 12, tzinfo=UTC) + timedelta(weeks=week) for week in range(5)]
+    happened = [order(time) for number, time in enumerate(mondays[:4]) for _ in range((2, 4, 2, 1)[number])]
+    happened += [order(mondays[4]) for _ in range(9)]
+    found = [row for row in rows("anomalies", happened) if row["figure"] == "orders"]
+    assert {row["date"] for row in found} == {mondays[3].date(), mondays[4].date()}
+    last = [row for row in found if row["date"] == mondays[4].date()]
+    assert [row["hour"].hour for row in last] == list(range(13))
+    columns = ("value", "weeks", "expected", "deviation", "score", "anomaly")
+    assert some(last[-2:], *columns) == [(0, 4, 0, 0, 0, False), (9, 4, 2, 0.5, 7, True)]
+    money = [row for row in rows("anomalies", [*happened, paid(mondays[4], 500)]) if row["figure"] == "net_revenue_cents" and row["value"]]
+    assert some(money, *columns) == [(500, 4, 0, 0, 5, True)]
+
+
+def test_survives_whatever_is_a_valid_event():
+    first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
+    happened = []
+    for time in (first, last):
+        happened += [order(time, *[item("p", 10**6, 10**12)] * 100, discount_cents=10**12, session_id="s") for _ in range(3)]
+        happened += [paid(time, 10**12), payment(PaymentRefunded, time, 10**12), payment(PaymentFailed, time, 10**12)]
+        happened += [viewed(time), added(time)]
+        happened += [parcel(kind, time, first) for kind in (DeliveryCreated, DeliveryInTransit, DeliveryDelivered)]
+        happened += [stock(StockSold, time, 10**9, 0), stock(StockAdjusted, time, -(10**9), 10**9), stock(StockSold, time, -1, 0)]
+    found = work_out(as_tables(happened), datetime(2026, 1, 1, tzinfo=UTC), Assumed(0.95, 2.0))
+    assert all(table.num_rows for name, table in found.items() if name not in {"kpi/anomalies"})
+    assert found["kpi/sales_daily"]["gmv_cents"].to_pylist() == [MOST, MOST]
+    assert found["kpi/customer_orders"]["last_order_at"].cast("int64").to_pylist() == [
+        (last - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+    ]
+    assert found["kpi/sales_hourly"].schema.field("hour").type == TIMESTAMP
+    assert not any(table.num_rows for table in work_out(as_tables([]), last, Assumed(0.95, 2.0)).values())
