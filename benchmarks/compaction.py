@@ -103,7 +103,7 @@ def spark_in(folder: str) -> SparkSession:
     """Starts Spark as the stack does, with its scratch in that folder."""
     settings = Settings(data_dir=Path(folder))
     os.environ.update(local.environment(settings, java.java_home(settings.data_dir)))
-    return SparkSession.builder.master(local.MASTER).config(map=local.conf(settings)).getOrCreate()
+    return SparkSession.builder.master(local.MASTER).getOrCreate()
 
 
 if __name__ == "__main__":

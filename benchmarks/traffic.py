@@ -9,10 +9,7 @@ time and of the clock on the wall, and the memory it took. Exits 1 if it made fe
 """
 
 import argparse
-import os
-import socket
 import sys
-import tempfile
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -24,8 +21,6 @@ from rich.console import Console
 from rich.table import Table
 
 from shopnow.errors import UserError
-from shopnow.platform import stack
-from shopnow.settings import ROOT, Settings
 from shopnow.traffic import accounts
 from shopnow.traffic.generate import generate
 from shopnow.traffic.params import Asked
@@ -42,22 +37,17 @@ SAMPLE_SESSIONS = 8_000
 def main() -> int:
     options = arguments()
     console = Console(stderr=True)
-    os.environ["PYTHONPATH"] = str(ROOT / "include")  # for the services
-    with tempfile.TemporaryDirectory() as folder:
-        settings = on_free_ports(Path(folder))
-        conf = {"bootstrap.servers": settings.bootstrap_servers}
-        try:
+    try:
+        with ExitStack() as started:
             with console.status("starting Kafka"):
-                stack.up(settings, lambda subject, what: None, ["kafka"])
+                conf = {"bootstrap.servers": started.enter_context(workbench.services(["kafka"])).bootstrap_servers}
             with console.status("producing bare records"):
                 bare = workbench.in_process(produce, conf)
             with console.status("generating traffic"):
                 made = workbench.in_process(make, conf, options.sessions, options.hours)
-        except (UserError, KafkaException) as error:
-            print(f"error: {error}", file=sys.stderr)
-            return 1
-        finally:
-            stack.down(settings)
+    except (UserError, KafkaException) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
 
     orders, count = made.result
     table = Table("step", "records", "per second of CPU", "per second", "peak memory (MiB)")
@@ -74,15 +64,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--sessions", type=int, default=400_000, help="about seven events each")
     parser.add_argument("--hours", type=float, default=168, help="the period they are spread over")
     return parser.parse_args()
-
-
-def on_free_ports(data_dir: Path) -> Settings:
-    names = ("kafka_port", "kafka_controller_port")
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.socket()) for _ in names]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return Settings(data_dir=data_dir, **dict(zip(names, (each.getsockname()[1] for each in sockets), strict=True)))
 
 
 def produce(conf: dict[str, str]) -> None:

@@ -1,14 +1,18 @@
-"""What the benchmarks of landing share: a topic full of payments, a lake that is gone afterwards, steps in processes of their own."""
+"""What the benchmarks share: services or a topic and a lake that are gone afterwards, payments, steps in processes of their own."""
 
 import argparse
+import os
 import resource
+import socket
+import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -18,6 +22,8 @@ from hdfs_native import Client
 
 from shopnow import events
 from shopnow.broker import client, topics
+from shopnow.platform import stack
+from shopnow.settings import ROOT, Settings
 
 TOPIC = events.TOPICS["payments"]
 
@@ -39,6 +45,28 @@ def arguments(doc: str | None, events: int) -> argparse.ArgumentParser:
     parser.add_argument("--bootstrap-servers", default="127.0.0.1:9092")
     parser.add_argument("--lake", default="hdfs://127.0.0.1:9820/benchmark", help="tables are made and removed below it")
     return parser
+
+
+@contextmanager
+def services(names: Collection[str]) -> Iterator[Settings]:
+    """These services, this benchmark's own, on free ports."""
+    os.environ["PYTHONPATH"] = str(ROOT / "include")
+    with tempfile.TemporaryDirectory() as folder:
+        settings = on_free_ports(Path(folder))
+        try:
+            stack.up(settings, lambda subject, what: None, names)
+            yield settings
+        finally:
+            stack.down(settings)
+
+
+def on_free_ports(data_dir: Path) -> Settings:
+    names = [name for name in Settings.model_fields if name.endswith("_port")]
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.socket()) for _ in names]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return Settings(data_dir=data_dir, **dict(zip(names, (each.getsockname()[1] for each in sockets), strict=True)))
 
 
 @contextmanager

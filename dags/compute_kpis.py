@@ -6,9 +6,15 @@ then the KPI tables are computed anew for the dates that changed, and only for t
 
 | table | rows |
 |---|---|
-| `kpi/sales_hourly`, `kpi/sales_daily` | orders, units, gross merchandise value, payments, refunds, net revenue |
-| `kpi/top_products` | products by revenue, per date |
-| `kpi/stock_position` | on hand and sold, per product |
+| `kpi/sales_hourly`, `_daily`, `_by_category`, `_by_country` | orders, units, gross merchandise value, payments, refunds, net revenue |
+| `kpi/top_products` | products by revenue and by units, and how they moved |
+| `kpi/funnel` | sessions that viewed, carted, ordered, paid, got their parcel |
+| `kpi/payments`, `kpi/deliveries` | failure rate and recovery by method; on time, overdue, days to deliver |
+| `kpi/customers`, `kpi/cohorts`, `kpi/customer_orders` | new and returning customers, monthly cohorts |
+| `kpi/stock_position`, `_daily`, `_outs`, `_cover` | on hand, sold while in stock, stock-outs and what they cost, reorder points |
+| `kpi/trends`, `kpi/anomalies` | week over week, hours unlike the usual |
+
+Each figure is defined, in words, in `docs/kpis.md`.
 
 **Late events** go to the date they happened on; the log says how many there were. What they change in figures that were published
 after the date was over, it says as *restated*, and the table `restatements` keeps it, with before, after and why.

@@ -7,7 +7,11 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+
 from shopnow.events import TOPIC_OF, TOPICS
+from shopnow.kpis import KPIS, Kpi
+from shopnow.kpis.definition import Source
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -22,6 +26,17 @@ not listed are kept in raw and otherwise passed over. Of events with the same `e
 
 To send some: `./shopnow send FILE`, or the DAG `send_events`; there `event_id`, `event_time` and `schema_version` may be left out.
 What is sent to `stock` is recorded, but puts nothing on the simulated shop's shelves; [delivery notes](restock.md) do.
+"""
+
+_KPI_HEAD = """# KPIs
+
+Made from `include/shopnow/kpis/` by `docs/generate.py`: the one definition of each figure, from which the columns' comments in the tables
+and the explanations in reports come as well. [How to read them](reading.md) with DuckDB, Polars, pandas and Spark.
+
+Days and hours are UTC, and an event belongs to those of its own `event_time`, however late it comes: then the days it concerns are computed
+anew, and only those. Money is integer cents in the row's `currency`; amounts of different currencies are never added. A figure that
+does not apply is null, not 0. *can be added*: over rows of a date and currency. A table that is *restated* keeps, in the table
+`restatements`, what published figures were before they changed, and why; published is what was computed after the day's end.
 """
 
 
@@ -72,17 +87,8 @@ def asyncapi() -> str:
 
 def kpis() -> str:
     """`kpis.md`: every KPI table with the definition of each figure."""
-    from shopnow.kpis import KPIS
-
-    parts = ["# KPIs\n\nMade from `include/shopnow/kpis.py` by `docs/generate.py`.\n"]
-    for kpi in KPIS:
-        rows = "".join(
-            f"| `{field.name}` | {field.type} | {(field.metadata or {}).get(b'comment', b'').decode()} |\n" for field in kpi.schema
-        )
-        parts.append(
-            f"## `{kpi.name}`\n\nfrom {', '.join(f'`{topic}`' for topic in kpi.topics)}\n\n{_table('column', 'type', 'definition')}{rows}"
-        )
-    return "\n".join(parts)
+    parts = [_KPI_HEAD, _table("table", "what", "a row is") + "".join(f"| {_link(kpi)} | {kpi.title} | {kpi.grain} |\n" for kpi in KPIS)]
+    return "\n".join([*parts, *map(_kpi, KPIS)])
 
 
 def scenarios() -> str:
@@ -122,6 +128,45 @@ PAGES: dict[str, Callable[[], str]] = {
     "asyncapi.json": asyncapi,
     **{f"schemas/{type_.__struct_config__.tag}.json": partial(schema, type_) for type_ in TOPIC_OF},
 }
+
+
+def _kpi(kpi: Kpi) -> str:
+    dated = "`date`" if kpi.partition_by else "nothing"
+    facts = [
+        f"A row is {kpi.grain}. Partitioned by {dated}{', the first day of a month' if kpi.monthly else ''}.",
+        f"Made from {'; '.join(map(_source, kpi.sources))}.",
+        "Restated." if kpi.restated else "",
+    ]
+    rows = "".join(
+        f"| `{field.name}` | {field.type} | {_meta(field, 'unit')} | {_ROLES[_meta(field, 'role')]} | {_meta(field, 'comment')} |\n"
+        for field in kpi.schema
+    )
+    table = _table("column", "type", "unit", "", "definition")
+    return f"## `{kpi.name}`: {kpi.title}\n\n{' '.join(filter(None, facts))}\n\n{table}{rows}"
+
+
+def _source(source: Source) -> str:
+    """A source in words; `date` is that of the row."""
+    if source.date is None:
+        return f"`{source.table}`"
+    if source.lasting:
+        return f"`{source.table}` of the date and all before it"
+    window = [f"the {source.back} days before" if source.back > 1 else "the day before"] if source.back else []
+    window += [f"the {source.forward} days after" if source.forward > 1 else "the day after"] if source.forward else []
+    return f"`{source.table}` of the date{''.join(f', {each}' for each in window)}"
+
+
+_ROLES = {"key": "key", "sum": "can be added", "figure": "", "proof": "proof"}
+
+
+def _meta(field: pa.Field, name: str) -> str:
+    return field.metadata[name.encode()].decode().replace("|", "\\|")
+
+
+def _link(kpi: Kpi) -> str:
+    """To the table's heading, as GitHub names it."""
+    kept = (character for character in f"{kpi.name}: {kpi.title}".lower() if character.isalnum() or character in "_- ")
+    return f"[`{kpi.name}`](#{''.join(kept).replace(' ', '-')})"
 
 
 def _table(*columns: str) -> str:

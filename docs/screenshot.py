@@ -1,35 +1,61 @@
-"""Takes the README's picture of the running stack: `PYTHONPATH=include .venv/bin/python docs/screenshot.py`, after `./shopnow demo`.
+"""Takes the README's pictures: `PYTHONPATH=include:tests .venv/bin/python docs/screenshot.py`, after `./shopnow demo`.
 
+That of Airflow shows the running stack, that of a report the day that the tests have made up: `docs/screenshot.py report` takes it alone.
 Needs the packages of `./shopnow test` and a Chromium on the PATH, such as Debian's.
 """
 
 import shutil
+import sys
+from base64 import b64encode
+from datetime import timedelta
+from tempfile import TemporaryDirectory
 
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
+import kpi_sample
 from shopnow.platform import airflow
+from shopnow.reports import charts, figures, html, report
 from shopnow.settings import ROOT, Settings
 
 PICTURES = {"airflow.png": "/dags"}
 
 
 def main() -> None:
-    settings = Settings.load()
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"])
-        page = browser.new_page(viewport={"width": 1280, "height": 1000}, base_url=airflow.url(settings))
-        page.goto("/")
-        page.fill("[name=username]", airflow.USERNAME)
-        page.fill("[name=password]", airflow.password(settings))
-        page.keyboard.press("Enter")
-        page.wait_for_url("**/")
-        for name, address in PICTURES.items():
-            page.goto(address)
-            page.get_by_text("watch_stock").first.wait_for()
-            page.wait_for_load_state("networkidle")
-            page.screenshot(path=ROOT / "docs" / name)
+        take_report(browser)
+        if "report" not in sys.argv:
+            take_stack(browser)
         browser.close()
+
+
+def take_stack(browser: Browser) -> None:
+    settings = Settings.load()
+    page = browser.new_page(viewport={"width": 1280, "height": 1000}, base_url=airflow.url(settings))
+    page.goto("/")
+    page.fill("[name=username]", airflow.USERNAME)
+    page.fill("[name=password]", airflow.password(settings))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/")
+    for name, address in PICTURES.items():
+        page.goto(address)
+        page.get_by_text("watch_stock").first.wait_for()
+        page.wait_for_load_state("networkidle")
+        page.screenshot(path=ROOT / "docs" / name)
+
+
+def take_report(browser: Browser) -> None:
+    with TemporaryDirectory() as lake:
+        kpi_sample.write(lake, kpi_sample.sample())
+        day = kpi_sample.DAY
+        made = report.compose(figures.read(lake, day, kpi_sample.midnight(day) + timedelta(days=1, hours=6)))
+    document = html.document(made, "http://127.0.0.1:8080/dags/management_report")
+    for chart in made.charts:
+        document = document.replace(f'"cid:{chart.name}"', f'"data:image/png;base64,{b64encode(charts.png(chart)).decode()}"')
+    page = browser.new_page(viewport={"width": 720, "height": 1500})
+    page.set_content(document)
+    page.screenshot(path=ROOT / "docs" / "report.png")
 
 
 if __name__ == "__main__":

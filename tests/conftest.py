@@ -101,8 +101,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     with pytest.MonkeyPatch.context() as environment:
         for name, value in platform_spark.environment(settings, java.java_home(settings.data_dir)).items():
             environment.setenv(name, value)
-        builder = SparkSession.builder.master(platform_spark.MASTER).appName("tests")
-        session = builder.config(map=platform_spark.conf(settings)).getOrCreate()
+        session = SparkSession.builder.master(platform_spark.MASTER).appName("tests").getOrCreate()
     # It still logs when the interpreter ends, to a stream that is closed by then.
     logging.getLogger("py4j").setLevel(logging.WARNING)
     yield session

@@ -85,6 +85,11 @@ def lake(connections: dict[str, Connection]) -> str:
         raise UserError('connection webhdfs_default has no lake: add "lake": "hdfs://namenode:port/path" to its extra') from None
 
 
+def spark_is_local(connections: dict[str, Connection]) -> bool:
+    """Whether Spark runs on this machine, in the driver's own process, and not on a cluster."""
+    return (connections["spark_default"].get("host") or "").partition("[")[0] == "local"
+
+
 def _parse(name: str, text: str | None) -> Connection | None:
     if not text:
         return None

@@ -16,6 +16,12 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode() for each in text)
 
 
+def one_line(text: str, longest: int = 120) -> str:
+    """The text on one line, without control characters, which could forge a mail header or hide what follows."""
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return line if len(line) <= longest else line[: longest - 1] + "…"
+
+
 def excerpt(value: bytes, most: int) -> str:
     """The first bytes of a value as text, `most` at most; what is no UTF-8 is written out."""
     return value[:most].decode(errors="backslashreplace") + "…" * (len(value) > most)

@@ -48,8 +48,8 @@ class Settings(BaseSettings):
     vacuum_hours: int = Field(168, ge=24, description="how long files stay that a table no longer holds, for those who still read them")
 
     quarantine_limit: float = Field(0.25, ge=0, le=1, description="share of records that may be no valid events before landing stops")
-    service_level: float = Field(0.95, gt=0, lt=1, description="share of the time between deliveries in which stock is meant to last")
-    lead_time_days: float = Field(2.0, ge=0, le=365, description="days a delivery of stock takes at least")
+    service_level: float = Field(0.95, gt=0.5, lt=0.9999, description="chance that the stock lasts until a delivery")
+    lead_time_days: float = Field(2.0, gt=0, le=365, description="how long a supplier takes to deliver")
     traffic: Literal["on", "off"] = Field("on", description="whether light traffic is generated on a schedule")
     maven_mirror: str | None = Field(None, description="base address of a Maven repository to take the jars from instead of Central")
 

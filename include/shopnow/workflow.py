@@ -27,6 +27,7 @@ class Tag(StrEnum):
     INGEST = "ingest"
     TRANSFORM = "transform"
     ALERTS = "alerts"
+    REPORTS = "reports"
     MAINTENANCE = "maintenance"
 
 
@@ -62,6 +63,11 @@ def every_five_minutes(after: int = 0) -> CronTriggerTimetable:
 def every_hour(after: int) -> CronTriggerTimetable:
     """Every hour, that many minutes after the full one; first when the next is due, not at once."""
     return CronTriggerTimetable(f"{after} * * * *", timezone="UTC", run_immediately=timedelta(0))
+
+
+def every_day(hour: int) -> CronTriggerTimetable:
+    """Every day at that hour, UTC; first when the next is due, not at once."""
+    return CronTriggerTimetable(f"0 {hour} * * *", timezone="UTC", run_immediately=timedelta(0))
 
 
 def kafka_conf() -> dict[str, Any]:

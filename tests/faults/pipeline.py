@@ -21,7 +21,6 @@ def submit(
 ) -> subprocess.CompletedProcess[str]:
     """A run of a Spark application, compute_kpis if none is named."""
     settings = services.settings
-    spark.prepare(settings)
     environment = os.environ | spark.environment(settings, java.java_home(settings.data_dir))
     environment |= {VARIABLE: kill_at, "PYTHONPATH": os.environ["PYTHONPATH"]}
     command = spark.submit(application, "--lake", lake, *arguments)

@@ -1,8 +1,13 @@
 """What the tests with real services share."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
 import pytest
 
 from shopnow.broker import topics
+from sinks import Inbox, sink
 
 
 @pytest.fixture(scope="session")
@@ -11,3 +16,15 @@ def conf(kafka: str) -> dict[str, str]:
     conf = {"bootstrap.servers": kafka}
     topics.create(conf, topics.shop_topics(partitions=3))
     return conf
+
+
+@pytest.fixture
+def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
+    """Both servers running, and Airflow's connections pointing at them."""
+    inbox = Inbox(tmp_path)
+    with ExitStack() as running:
+        mail_port, _ = running.enter_context(sink("mail_server", inbox.mail_directory))
+        slack_port, _ = running.enter_context(sink("webhook_server", inbox.slack_directory))
+        for name, value in inbox.connections(mail_port, slack_port).items():
+            monkeypatch.setenv(name, value)
+        yield inbox

@@ -14,12 +14,14 @@ from deltalake import write_deltalake
 from typer.testing import CliRunner
 
 import kafka_topics
+import kpi_sample
 from shopnow.broker.latest import follow, latest
 from shopnow.broker.transactions import TransactionalProducer
 from shopnow.cli.__main__ import app
 from shopnow.connections import variable
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
+from shopnow.kpis import KPIS
 from shopnow.lake import landing, tables
 from shopnow.lake.browsing import newest
 from shopnow.sending.submitting import submit
@@ -71,6 +73,22 @@ def show(conf, lake, storage, monkeypatch):
     return lambda *words: CliRunner().invoke(app, ["show", *words])
 
 
+@pytest.fixture(scope="module")
+def kpi_lake(storage) -> str:
+    """A lake with KPI tables."""
+    lake = f"{storage.lake_uri}/shown"
+    kpi_sample.write(lake, kpi_sample.sample())
+    return lake
+
+
+@pytest.fixture
+def filled(kpi_lake, show, monkeypatch):
+    """As `show`, of that lake."""
+    webhdfs = {"conn_type": "webhdfs", "host": "127.0.0.1", "port": 1, "extra": {"lake": kpi_lake}}
+    monkeypatch.setenv(variable("webhdfs_default"), json.dumps(webhdfs))
+    return show
+
+
 def test_the_command_shows_a_service_and_its_tables(conf, lake, show):
     order = f"o-{uuid.uuid4()}"
     events = [CANCELLED | {"order_id": order}, CANCELLED | {"order_id": order, "reason": "red \x1b[2J"}]
@@ -85,6 +103,37 @@ def test_the_command_shows_a_service_and_its_tables(conf, lake, show):
     assert [(each["event"]["order_id"], each["problem"]) for each in shown] == [(order, None)] * 2
     rows = json.loads(show("raw/orders", "--json", "-n", "2").stdout)["rows"]
     assert [json.loads(row["value"])["order_id"] for row in rows] == [order] * 2
+
+
+@pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.name)
+def test_the_command_shows_every_kpi_table_for_people_and_programs(filled, kpi):
+    answer = filled(kpi.name)
+    assert answer.exit_code == 0, answer
+    assert kpi.title in answer.stdout
+    assert "None" not in answer.stdout
+    rows = json.loads(filled(kpi.name, "--json").stdout)["rows"]
+    assert len(rows) == min(len(kpi_sample.sample()[kpi.name]), 20)
+    assert set(rows[0]) == set(kpi.schema.names)
+    if "date" in rows[0]:
+        assert [row["date"] for row in rows] == sorted((row["date"] for row in rows), reverse=True)
+
+
+def test_money_is_shown_as_money_and_numbers_below_each_other(filled):
+    lines = filled("kpi/sales_daily").stdout.splitlines()
+    [newest, older] = [line for line in lines if "2026-11-" in line]
+    assert newest.index("2026-11-24") == older.index("2026-11-17")
+    assert newest.index("59,181.41") == older.index("55,290.05")
+    assert lines[2].index("net revenue") < lines[2].index("GMV") < lines[2].index("orders")
+
+
+def test_the_command_without_a_name_lists_what_there_is(filled):
+    answer = filled()
+    assert answer.exit_code == 0, answer
+    shown = {row["name"]: row for row in json.loads(filled("--json").stdout)["shown"]}
+    assert set(shown) >= {*TOPICS, *(kpi.name for kpi in KPIS), "receipts", "restatements"}
+    assert shown["kpi/funnel"] == {"name": "kpi/funnel", "title": "Funnel: a day on which sessions began", "there": True}
+    assert not shown["receipts"]["there"]
+    assert all(name in answer.stdout for name in shown)
 
 
 @pytest.mark.parametrize("words", [["nothing"], ["raw/nothing"], ["receipts", "--follow"]])

@@ -54,7 +54,6 @@ def pipeline(storage: Settings) -> tuple[dict, str]:
 
 def compute(settings: Settings, lake: str) -> None:
     home = java.java_home(settings.data_dir)
-    spark.prepare(settings)
     command = spark.submit("compute_kpis.py", "--lake", lake)
     done = subprocess.run(command, env={**os.environ, **spark.environment(settings, home)}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -22,6 +22,9 @@ def test_offset_moves_the_ports_that_were_not_set(monkeypatch):
         ("SHOPNOW_TRAFFIC", "perhaps"),
         ("SHOPNOW_PORT_OFFSET", "-1"),
         ("SHOPNOW_VACUUM_HOURS", "23"),
+        ("SHOPNOW_SERVICE_LEVEL", "0.5"),
+        ("SHOPNOW_SERVICE_LEVEL", "0.9999"),
+        ("SHOPNOW_LEAD_TIME_DAYS", "0"),
     ],
 )
 def test_a_wrong_value_is_named(monkeypatch, name, value):

@@ -59,8 +59,18 @@ class Email:
             pass
 
     def send(self, message: Message) -> None:
+        mail = EmailMessage(policy=SMTP)
+        mail["Subject"] = subject(message)
+        mail["Date"] = localtime()
+        mail["X-ShopNow-Dedup-Key"] = message.dedup_key
+        mail.set_content(text(message))
+        mail.add_alternative(html(message), subtype="html")
+        self.post(mail, message.dedup_key)
+
+    def post(self, mail: EmailMessage, key: str, recipients: str | None = None) -> None:
+        """Hand a mail over, which gets sender, recipients and, from its key, Message-ID here. Raises as `send`."""
         with self._connect() as hook:
-            mail = self._mail(message, hook)
+            self._address(mail, key, recipients or hook.conn.extra_dejson.get("to_email"), hook.from_email)
             try:
                 # The hook's own send_email_smtp knows no text alternative and sends again at once when in doubt.
                 refused = hook._smtp_client.send_message(mail)
@@ -87,20 +97,12 @@ class Email:
             raise Unavailable(f"cannot reach the mail server of connection {self.conn_id} ({type(error).__name__})") from None
         return hook
 
-    def _mail(self, message: Message, hook: Any) -> EmailMessage:
-        recipients = hook.conn.extra_dejson.get("to_email")
-        if not hook.from_email or not recipients:
+    def _address(self, mail: EmailMessage, key: str, recipients: str | None, sender: str | None) -> None:
+        if not sender or not recipients:
             raise Refused(f'connection {self.conn_id} needs "from_email" and "to_email" in its extra')
-        mail = EmailMessage(policy=SMTP)
-        mail["Subject"] = subject(message)
-        mail["From"] = hook.from_email
+        mail["From"] = sender
         mail["To"] = recipients
-        mail["Date"] = localtime()
-        mail["Message-ID"] = f"<{message.dedup_key}@{hook.from_email.rpartition('@')[2]}>"
-        mail["X-ShopNow-Dedup-Key"] = message.dedup_key
-        mail.set_content(text(message))
-        mail.add_alternative(html(message), subtype="html")
-        return mail
+        mail["Message-ID"] = f"<{key}@{sender.rpartition('@')[2]}>"
 
 
 class Slack:

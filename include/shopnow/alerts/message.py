@@ -9,6 +9,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from shopnow.alerts.engine import Alert, State
+from shopnow.printing import one_line
 
 _COLOURS = {"critical": "#b3261e", "warning": "#8a5a00", "info": "#1a5fb4", "resolved": "#1e7a34"}
 _LIGHTS = {"critical": "🔴", "warning": "🟠", "info": "🔵", "resolved": "🟢"}
@@ -32,14 +33,14 @@ def compose(dedup_key: str, alerts: Iterable[Alert], link: str, doubt: str = "")
     """The message about the alerts: the worst first, what is over last."""
     kinds = list(_COLOURS)
     worst_first = sorted(alerts, key=lambda alert: (kinds.index(_kind(alert)), alert.product_name))
-    return Message(dedup_key, tuple(worst_first), link, _line(doubt, longest=400))
+    return Message(dedup_key, tuple(worst_first), link, one_line(doubt, longest=400))
 
 
 def subject(message: Message) -> str:
     """One line: the only alert, or how many there are of each kind."""
     if len(message.alerts) == 1:
         alert = message.alerts[0]
-        return _line(f"[ShopNow+] {alert.title}: {alert.product_name}")
+        return one_line(f"[ShopNow+] {alert.title}: {alert.product_name}")
     counts = Counter(alert.title for alert in message.alerts)
     return "[ShopNow+] " + ", ".join(
         f"{title}: {count} products" if count > 1 else f"{title}: 1 product" for title, count in counts.items()
@@ -90,7 +91,7 @@ def _kind(alert: Alert) -> str:
 
 
 def _headline(alert: Alert) -> str:
-    return f"{alert.title}: {_line(alert.product_name)} ({_line(alert.product_id)})"
+    return f"{alert.title}: {one_line(alert.product_name)} ({one_line(alert.product_id)})"
 
 
 def _facts(alert: Alert) -> str:
@@ -109,9 +110,3 @@ def _section(markdown: str) -> dict[str, Any]:
 
 def _slack_escape(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _line(text: str, longest: int = 120) -> str:
-    """The text on one line, without control characters, which could forge a mail header or hide what follows."""
-    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"

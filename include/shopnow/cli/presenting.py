@@ -1,6 +1,6 @@
 """Events and rows of tables as cells that are easy to read."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +20,13 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "stock": ("product_id", "product_name", "quantity_change", "quantity_after", "order_id", "reason"),
 }
 """The fields of a service's events that a person sees, in this order; JSON has all."""
+
+_FIRST = (
+    *("date", "hour", "cohort", "started_at", "currency", "rank", "rank_change", "product_id", "product_name", "category", "country"),
+    *("method", "figure", "net_revenue_cents", "gmv_cents", "orders", "units", "average_order_cents", "ended_at", "lost_cents"),
+    *("quantity", "below_reorder_point", "reorder_point", "days_of_cover", "anomaly", "value", "expected", "score"),
+)
+"""The columns of KPI tables that matter most, in this order."""
 
 _EXCERPT = 200
 
@@ -46,6 +53,11 @@ def decode(service: str, value: bytes | None) -> tuple[dict[str, Any], str | Non
         return {}, found[0]
     event = decoder(value or b"")
     return {"event_type": event.__struct_config__.tag, **msgspec.structs.asdict(event)}, None
+
+
+def by_importance(columns: Sequence[str]) -> list[str]:
+    """The columns of a KPI table, those that matter most first; the others in their order."""
+    return [*(column for column in _FIRST if column in columns), *(column for column in columns if column not in _FIRST)]
 
 
 def heading(column: str) -> str:

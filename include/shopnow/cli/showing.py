@@ -17,27 +17,48 @@ from shopnow.cli.addresses import addresses
 from shopnow.cli.output import Json, fits, print_json, print_table, say
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.kpis import KPIS
+from shopnow.kpis import KPIS, Kpi, values
 from shopnow.lake import failures, inventory, tables
 from shopnow.lake.browsing import newest
 from shopnow.printing import printable
 from shopnow.settings import Settings
 
-_KPI_COLUMNS = {kpi.name: kpi.content for kpi in KPIS}
+_KPIS = {kpi.name: kpi for kpi in KPIS}
+_TITLES = {
+    **{topic: f"newest events on the topic, keyed by {definition.key}" for topic, definition in TOPICS.items()},
+    **{f"raw/{topic}": "every record as it came, bytes unchanged" for topic in TOPICS},
+    **{f"events/{topic}": "typed, one row an event" for topic in TOPICS},
+    **{kpi.name: f"{kpi.title}: {kpi.grain}" for kpi in KPIS},
+    "receipts": "what each landing read",
+    "losses": "records that Kafka lost before they were read",
+    "amendments": "what was changed in raw and events on purpose, and why",
+    "restatements": "published figures that changed: before, after, why",
+    "audits": "what every audit found",
+    "alerts": "every alert's states, and what was sent",
+}
+"""What can be shown, beside tables that others have put into the lake."""
 
 
 def show(
-    what: Annotated[str, typer.Argument(metavar="SERVICE|TABLE", help=f"One of {', '.join(TOPICS)}; or a table, such as kpi/sales_daily.")],
+    what: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SERVICE|TABLE", help=f"One of {', '.join(TOPICS)}; or a table, such as kpi/sales_daily. Without it: what there is."
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many, at most.")] = 20,
     following: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C; services only.")] = False,
     as_json: Json = False,
 ) -> None:
     """Show the newest events of a service, as they are in Kafka, or the newest rows of a table of the lake.
 
-    Tables are raw/SERVICE, events/SERVICE, kpi/…, receipts, losses, alerts, …;
-    a name that does not exist lists them all. Times are UTC.
+    Tables are raw/SERVICE, events/SERVICE, kpi/…, receipts, losses, alerts, …; without a name they are listed. Times are UTC.
     """
-    if what in TOPICS:
+    if what is None:
+        _, lake = addresses()
+        with failures.as_user_errors(lake):
+            _list(lake, as_json)
+    elif what in TOPICS:
         conf = connections.kafka(connections.load(Settings.load()))
         _show_service(conf, what, limit, following, as_json)
     elif following:
@@ -46,6 +67,18 @@ def show(
         _, lake = addresses()
         with failures.as_user_errors(lake):
             _show_table(lake, what, limit, as_json)
+
+
+def _list(lake: str, as_json: bool) -> None:
+    there = inventory.table_names(lake)
+    names = [*_TITLES, *(name for name in there if name not in _TITLES)]
+    found = [{"name": name, "title": _TITLES.get(name, ""), "there": name in TOPICS or name in there} for name in names]
+    if as_json:
+        print_json({"shown": found})
+    else:
+        print_table(
+            "./shopnow show …", ["name", "what", ""], [[row["name"], row["title"], "" if row["there"] else "not yet"] for row in found]
+        )
 
 
 def _show_service(conf: Conf, service: str, limit: int, following: bool, as_json: bool) -> None:
@@ -119,8 +152,10 @@ def _show_table(lake: str, name: str, limit: int, as_json: bool) -> None:
         print_table(name, presenting.headings(service), cells)
     elif layer == "raw":
         print_table(name, presenting.headings(service), [_raw_cells(service, row) for row in rows.to_pylist()])
+    elif name in _KPIS:
+        _print_kpi(_KPIS[name], rows)
     else:
-        _print_rows(name, rows.select(_KPI_COLUMNS.get(name, rows.column_names)))
+        _print_rows(name, rows)
 
 
 def _raw_cells(service: str, row: dict[str, Any]) -> list[str]:
@@ -129,6 +164,26 @@ def _raw_cells(service: str, row: dict[str, Any]) -> list[str]:
     record = Record(round(row["timestamp"].timestamp() * 1000), row["partition"], row["offset"], value)
     place = f"{record.partition}/{record.offset}"
     return presenting.problem_cells(service, _time(record), row["problem"], place) if row["problem"] else _cells(service, record)
+
+
+def _print_kpi(kpi: Kpi, rows: pa.Table) -> None:
+    """As a table of the columns that fit, those that matter most first; it says which do not."""
+    columns = [column for column in presenting.by_importance(kpi.content) if column in rows.column_names]
+    columns = [column for column in columns if rows[column].null_count < rows.num_rows or column in kpi.key]
+    cells = [
+        [values.text(row[column], values.unit_of(kpi.schema.field(column), row), none="–") for column in columns]
+        for row in rows.to_pylist()
+    ]
+    titles = [values.title(column, columns) for column in columns]
+    for place, column in enumerate(columns):
+        if kpi.schema.field(column).type in {pa.int32(), pa.int64(), pa.float64()}:
+            width = max(len(row[place]) for row in [titles, *cells])
+            for row in [titles, *cells]:
+                row[place] = row[place].rjust(width)
+    shown = next((count for count in range(len(columns), 1, -1) if fits(titles[:count], [row[:count] for row in cells])), 1)
+    print_table(f"{kpi.name}: {kpi.title}", titles[:shown], [row[:shown] for row in cells])
+    if shown < len(columns):
+        say(f"beyond the width: {', '.join(map(str.strip, titles[shown:]))}; --json has all")
 
 
 def _print_rows(name: str, rows: pa.Table) -> None:

@@ -5,7 +5,7 @@ from deltalake import DeltaTable
 
 from shopnow.lake import tables
 
-_TIMES = ("committed_at", "audited_at", "timestamp", "at", "event_time", "hour", "date", "last_event_time")
+_TIMES = ("committed_at", "audited_at", "timestamp", "at", "event_time", "hour", "date", "last_event_time", "started_at", "last_order_at")
 """The column that says how recent a row is: the first of these that its table has."""
 
 
@@ -25,7 +25,16 @@ def newest(table: DeltaTable, limit: int) -> pa.Table:
 
 def _order(columns: list[str]) -> list[tuple[str, str]]:
     order = [(name, "descending") for name in _TIMES if name in columns][:1]
-    ties = {"rank": "ascending", "partition": "ascending", "offset": "descending", "source_offset": "descending", "sequence": "descending"}
+    ties = {
+        **{
+            "currency": "ascending",
+            "cohort": "descending",
+            "rank": "ascending",
+            "days_of_cover": "ascending",
+            "net_revenue_cents": "descending",
+        },
+        **{"partition": "ascending", "offset": "descending", "source_offset": "descending", "sequence": "descending"},
+    }
     return order + [(name, direction) for name, direction in ties.items() if name in columns]
 
 

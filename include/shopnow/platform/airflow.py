@@ -41,7 +41,7 @@ def command(*words: str) -> list[str]:
 
 def environment(settings: Settings, java: Path) -> dict[str, str]:
     """The environment every Airflow process gets: its whole configuration and the connections."""
-    keys = _secrets(settings)
+    keys, in_force = _secrets(settings), connections.load(settings)
     configuration = {
         "CORE__DAGS_FOLDER": ROOT / "dags",
         "CORE__PLUGINS_FOLDER": ROOT / "plugins",
@@ -78,9 +78,12 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
     }
     return {
         **{f"AIRFLOW__{name}": str(value) for name, value in configuration.items()},
-        **{connections.variable(id_): json.dumps(value) for id_, value in connections.load(settings).items()},
+        **{connections.variable(id_): json.dumps(value) for id_, value in in_force.items()},
         "AIRFLOW_HOME": str(home(settings)),
-        **spark.environment(settings, java),
+        # Where matplotlib keeps its list of fonts, which takes seconds to make.
+        "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
+        # A cluster has settings of its own.
+        **(spark.environment(settings, java) if connections.spark_is_local(in_force) else spark.driver_environment(java)),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
 

@@ -1,14 +1,15 @@
 """Spark on this machine: its settings, and the environment `spark-submit` runs in.
 
 A cluster has its own of both. These are for jobs of seconds on two cores, where starting, planning and compiling cost
-far more than the rows do: together they make such a job two to three times faster.
+far more than the rows do: together they make such a job two to three times faster. All of them are in the environment,
+and none in a file: a folder with a file in it, on the classpath, is one that the JVM loads no archived classes beside.
 """
 
+import shlex
 import sys
-import tempfile
 from pathlib import Path
 
-from shopnow.platform import jars
+from shopnow.platform import jars, spark_classes
 from shopnow.settings import ROOT, Settings
 
 MASTER = "local[2]"
@@ -26,11 +27,8 @@ _JAVA_OPTIONS = (
 
 
 def conf(settings: Settings) -> dict[str, str]:
-    """Spark's settings for a local master, as for `spark-submit --conf`; they take effect only before the JVM starts."""
+    """Spark's settings for a local master, by name."""
     return {
-        "spark.driver.memory": f"{settings.spark_driver_memory_mb}m",
-        "spark.driver.extraClassPath": ":".join(map(str, jars.classpath("spark"))),
-        "spark.driver.extraJavaOptions": " ".join(_JAVA_OPTIONS),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.local.dir": str(home(settings) / "scratch"),
@@ -50,16 +48,33 @@ def conf(settings: Settings) -> dict[str, str]:
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         # How soon a writer asks again whether HDFS has all of its file; 400 ms by default, for each file.
         "spark.hadoop.dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "20",
+        # What the KPIs are to reckon with.
+        "spark.shopnow.serviceLevel": str(settings.service_level),
+        "spark.shopnow.leadTimeDays": str(settings.lead_time_days),
     }
 
 
 def environment(settings: Settings, java: Path) -> dict[str, str]:
-    """The variables `spark-submit` needs; `java` is a Java home."""
+    """The variables `spark-submit` needs for a local master; `java` is a Java home."""
+    options = [*_JAVA_OPTIONS, *spark_classes.options(archive(settings, java))]
+    options += [f"-D{name}={value}" for name, value in conf(settings).items()]
+    return {
+        **driver_environment(java),
+        # That folder is always on the classpath; this one is never made.
+        "SPARK_CONF_DIR": str(home(settings) / "no-conf"),
+        "SPARK_LOCAL_IP": "127.0.0.1",
+        # Spark takes none of these from `conf` once the JVM runs.
+        "SPARK_DRIVER_MEMORY": f"{settings.spark_driver_memory_mb}m",
+        "SPARK_DIST_CLASSPATH": ":".join(map(str, jars.classpath("spark"))),
+        "SPARK_SUBMIT_OPTS": shlex.join(options),
+    }
+
+
+def driver_environment(java: Path) -> dict[str, str]:
+    """The variables `spark-submit` needs whatever the master: where everything is. A cluster's settings are left as they are."""
     return {
         "JAVA_HOME": str(java),
         "SPARK_HOME": str(jars.pyspark_home()),
-        "SPARK_CONF_DIR": str(properties_file(settings).parent),
-        "SPARK_LOCAL_IP": "127.0.0.1",
         "PYSPARK_PYTHON": sys.executable,
         "PYTHONPATH": f"{ROOT / 'include'}:{ROOT / 'spark_apps'}",
     }
@@ -69,20 +84,21 @@ def home(settings: Settings) -> Path:
     return settings.data_dir / "spark"
 
 
-def properties_file(settings: Settings) -> Path:
-    """The file `prepare` writes the settings to; as `SPARK_CONF_DIR` names its folder, no command and no DAG has to."""
-    return home(settings) / "conf" / "spark-defaults.conf"
+def archive(settings: Settings, java: Path) -> Path:
+    """The archive of the classes that Spark loads here; not there before `prepare` was through."""
+    classpath = [*sorted((jars.pyspark_home() / "jars").iterdir()), *jars.classpath("spark")]
+    return home(settings) / f"classes-{spark_classes.key(java, classpath, _JAVA_OPTIONS)}.jsa"
 
 
-def prepare(settings: Settings) -> None:
-    """Writes the settings to the properties file."""
-    properties_file(settings).parent.mkdir(parents=True, exist_ok=True)
-    content = "".join(f"{key} {value}\n" for key, value in conf(settings).items())
-    with tempfile.NamedTemporaryFile("w", dir=home(settings), delete=False) as file:
-        file.write(content)
-    Path(file.name).replace(properties_file(settings))
+def prepare(settings: Settings, java: Path, marks: dict[str, str]) -> None:
+    """Has the archive made, if it is not there, by a process that yields to every other; does not wait for it.
+
+    `marks` are variables to know that process by.
+    """
+    if not (file := archive(settings, java)).exists():
+        spark_classes.start_making(file, environment(settings, java) | marks, submit("learn_classes.py"))
 
 
 def submit(application: str, *arguments: str) -> list[str]:
-    """The command line that runs an application of `spark_apps/` here; it wants `environment` and, before, `prepare`."""
+    """The command line that runs an application of `spark_apps/` here; it wants `environment`."""
     return [str(jars.pyspark_home() / "bin" / "spark-submit"), "--master", MASTER, str(ROOT / "spark_apps" / application), *arguments]

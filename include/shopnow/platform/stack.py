@@ -78,7 +78,8 @@ def _start_airflow(settings: Settings, home: Path, names: set[str], report: Repo
     wanted = [name for name in SERVICES if name.startswith("airflow-") and name in names]
     if wanted:
         report("airflow", "preparing its database")
-        spark.prepare(settings)
+        if connections.spark_is_local(connections.load(settings)):
+            spark.prepare(settings, home, {supervision.MARKER: settings.key})
         airflow.prepare(settings, home)
         _start(settings, home, wanted, report)
     if "airflow-api-server" in wanted:

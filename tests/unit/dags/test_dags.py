@@ -19,6 +19,7 @@ INVENTORY = {
     "forget_customer",
     "generate_traffic",
     "land_events",
+    "management_report",
     "rebuild_day",
     "receive_restock",
     "replay_quarantine",
@@ -141,6 +142,29 @@ sys.exit("\\n".join(found) or 0)
 def test_the_form_refuses_what_is_no_date(dagbag, before):
     with pytest.raises(ParamValidationError, match="before"):
         dagbag.dags["compact_lake"].params["before"] = before
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        *(("date", wrong) for wrong in ("yesterday", "2026-13-01", 20261124)),
+        *(("recipients", wrong) for wrong in ("nobody", "a@b, c", "a b@example.org", "a@b\nBcc: c@example.org", "a@example.org\n", 7)),
+    ],
+)
+def test_the_form_of_the_report_refuses_what_is_no_date_and_no_address(dagbag, name, wrong):
+    with pytest.raises(ParamValidationError, match=name):
+        dagbag.dags["management_report"].params[name] = wrong
+
+
+@pytest.mark.parametrize("right", [None, "", "a@example.org", "first.last+x@mail.example.org, operations@localhost"])
+def test_the_form_of_the_report_takes_addresses(dagbag, right):
+    dagbag.dags["management_report"].params["recipients"] = right
+
+
+def test_the_report_is_sent_also_if_not_all_came_in_time(dagbag):
+    send = dagbag.dags["management_report"].get_task("send")
+    assert send.upstream_task_ids == {"caught_up"}
+    assert send.trigger_rule == "all_done"
 
 
 def test_the_lake_is_vacuumed_after_compaction(dagbag):

@@ -1,21 +1,53 @@
-"""Spark's settings for this machine."""
+"""Spark's settings for this machine, and that a cluster is left its own."""
 
+import json
+import shlex
+import subprocess
 from pathlib import Path
 
-from shopnow.platform import spark
+import pytest
+
+from shopnow.platform import airflow, java, spark
 from shopnow.settings import Settings
 
+JAVA = Path("/usr/lib/jvm/some")
+TUNED = {"SPARK_SUBMIT_OPTS", "SPARK_DRIVER_MEMORY", "SPARK_DIST_CLASSPATH", "SPARK_CONF_DIR", "SPARK_LOCAL_IP"}
 
-def test_the_properties_file_holds_the_settings(tmp_path):
-    settings = Settings(data_dir=tmp_path, spark_driver_memory_mb=777)
-    spark.prepare(settings)
-    spark.prepare(settings)
-    lines = dict(line.split(" ", 1) for line in spark.properties_file(settings).read_text().splitlines())
-    assert lines == spark.conf(settings)
-    assert lines["spark.driver.memory"] == "777m"
-    assert lines["spark.sql.session.timeZone"] == "UTC"
-    assert [path.name for path in spark.properties_file(settings).parent.iterdir()] == [spark.properties_file(settings).name]
+
+def test_the_settings_are_in_the_environment(tmp_path):
+    settings = Settings(data_dir=tmp_path / "a folder", spark_driver_memory_mb=777, service_level=0.99, lead_time_days=3.5)
+    environment = spark.environment(settings, JAVA)
+    options = shlex.split(environment["SPARK_SUBMIT_OPTS"])
+    assert {f"-D{name}={value}" for name, value in spark.conf(settings).items()} <= set(options)
+    assert {"-Dspark.sql.session.timeZone=UTC", "-Dspark.shopnow.serviceLevel=0.99", "-Dspark.shopnow.leadTimeDays=3.5"} <= set(options)
+    assert environment["SPARK_DRIVER_MEMORY"] == "777m"
+    assert f"-XX:SharedArchiveFile={spark.archive(settings, JAVA)}" in options
+
+
+@pytest.mark.parametrize("master", ["spark://master", "yarn", "k8s://https://cluster", "local.example"])
+def test_a_cluster_has_its_own(tmp_path, monkeypatch, master):
+    for name in TUNED:
+        monkeypatch.delenv(name, raising=False)
+    settings = Settings(data_dir=tmp_path)
+    assert airflow.environment(settings, JAVA).keys() >= TUNED
+    monkeypatch.setenv("AIRFLOW_CONN_SPARK_DEFAULT", json.dumps({"conn_type": "spark", "host": master}))
+    environment = airflow.environment(settings, JAVA)
+    assert not environment.keys() & TUNED
+    assert environment.keys() >= {"JAVA_HOME", "SPARK_HOME", "PYTHONPATH"}
 
 
 def test_the_application_is_where_submit_looks():
     assert Path(spark.submit("compute_kpis.py")[-1]).is_file()
+
+
+def test_java_says_nothing_of_an_archive_it_cannot_use(tmp_path):
+    home = java.java_home(tmp_path)
+    settings = Settings(data_dir=tmp_path)
+    options = [option for option in shlex.split(spark.environment(settings, home)["SPARK_SUBMIT_OPTS"]) if not option.startswith("-D")]
+    for content in (None, b"", b"no archive" * 1000):
+        if content is not None:
+            spark.archive(settings, home).parent.mkdir(exist_ok=True)
+            spark.archive(settings, home).write_bytes(content)
+        done = subprocess.run([home / "bin" / "java", *options, "-version"], capture_output=True, text=True, check=True)
+        assert done.stdout == ""
+        assert all("archive" not in line and "cds" not in line for line in done.stderr.splitlines())

@@ -1,0 +1,144 @@
+"""A report as an HTML document for mail programs, and as plain text.
+
+Styles are on the elements, as mail programs want them, but for the few that fit it to a phone. Everything is escaped here.
+"""
+
+from collections.abc import Sequence
+from html import escape
+
+from shopnow.printing import printable
+from shopnow.reports.charts import Chart
+from shopnow.reports.content import Card, Column, Report, Section
+
+BETTER, WORSE, INK, QUIET, LINE = "#005A8C", "#A33B00", "#1f2937", "#4b5563", "#d1d5db"
+
+_HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light"><title>{title}</title>
+<style>@media (max-width:520px) {{
+.card {{ width:49% !important; }} .page {{ padding:12px !important; }} .data {{ font-size:13px !important; }}
+}}</style></head>
+<body style="margin:0;background:#ffffff;color:{ink};font:16px/1.45 system-ui,-apple-system,'Segoe UI',Roboto,Arial,sans-serif">
+<div class="page" style="max-width:680px;margin:0 auto;padding:24px">
+<h1 style="font-size:24px;line-height:1.2;margin:0 0 8px">{title}</h1>
+"""
+
+
+def document(report: Report, link: str) -> str:
+    """The HTML; the picture of a chart is expected as the part `cid:{its name}`.
+
+    Args:
+        link: address of where the report comes from.
+    """
+    return "".join(
+        [
+            _HEAD.format(title=escape(report.title), ink=INK),
+            _status(report),
+            *map(_section, report.sections),
+            _definitions(report),
+            f'<p style="color:{QUIET};font-size:13px;margin:24px 0 0">Days and hours are UTC. Every table is attached as CSV, and all of '
+            f'this as PDF. <a href="{escape(link)}" style="color:{BETTER}">Open the DAG in Airflow</a></p></div></body></html>',
+        ]
+    )
+
+
+def text(report: Report, link: str) -> str:
+    """The report as plain text."""
+    parts = [report.title, report.status, *report.words]
+    for section in report.sections:
+        parts += [f"{section.title}\n{'-' * len(section.title)}", *section.words]
+        parts += ["\n".join(f"{card.title}: {card.value}{f'   {card.beside}' if card.beside else ''}" for card in section.cards)]
+        parts += [_lines(section.columns, section.rows), section.note]
+    lines = "\n\n".join(filter(None, [*parts, f"Days and hours are UTC. {link}"])).split("\n")
+    return "".join(f"{printable(line)}\n" for line in lines)
+
+
+def _status(report: Report) -> str:
+    colour, mark = (BETTER, "✓") if report.sound else (WORSE, "!")
+    badge = (
+        f'<p style="margin:0 0 8px"><strong style="display:inline-block;background:{colour};color:#ffffff;border-radius:4px;'
+        f'padding:2px 10px">{mark} {escape(report.status)}</strong></p>'
+    )
+    return badge + "".join(_paragraph(words) for words in report.words)
+
+
+def _section(section: Section) -> str:
+    return "".join(
+        [
+            _heading(section.title),
+            *map(_paragraph, section.words),
+            *map(_card, section.cards),
+            *map(_picture, section.charts),
+            _table(section.columns, section.rows),
+            _paragraph(section.note) if section.note else "",
+        ]
+    )
+
+
+def _heading(title: str) -> str:
+    style = f"font-size:19px;line-height:1.3;margin:28px 0 8px;border-top:1px solid {LINE};padding-top:16px"
+    return f'<h2 style="{style}">{escape(title)}</h2>'
+
+
+def _picture(chart: Chart) -> str:
+    style = "display:block;width:100%;height:auto;margin:8px 0"
+    return f'<img src="cid:{escape(chart.name)}" alt="{escape(chart.alt)}" width="632" style="{style}">'
+
+
+def _card(card: Card) -> str:
+    colour = QUIET if card.better is None else BETTER if card.better else WORSE
+    return (
+        f'<div class="card" title="{escape(card.definition)}" style="display:inline-block;vertical-align:top;box-sizing:border-box;'
+        f'width:33%;padding:6px 8px 10px 0"><div style="color:{QUIET};font-size:14px">{escape(card.title)}</div>'
+        f'<div style="font-size:20px;font-weight:600;line-height:1.25">{escape(card.value)}</div>'
+        f'<div style="color:{colour};font-size:13px">{escape(card.beside)}</div></div>'
+    )
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
+    if not columns:
+        return ""
+    style = f"white-space:normal;color:{QUIET};font-weight:600;vertical-align:bottom;border-bottom:1px solid {QUIET}"
+    head = "".join(
+        f'<th scope="col" title="{escape(column.definition)}" style="{_cell(column)};{style}">{escape(column.heading)}</th>'
+        for column in columns
+    )
+    body = "".join(
+        "<tr>" + "".join(f'<td style="{_cell(column)}">{escape(value)}</td>' for column, value in zip(columns, row, strict=True)) + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<table class="data" style="border-collapse:collapse;width:100%;font-size:14px;margin:8px 0"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{body}</tbody></table>"
+    )
+
+
+def _cell(column: Column) -> str:
+    align = "text-align:right;white-space:nowrap" if column.numeric else "text-align:left;overflow-wrap:anywhere;min-width:5.5em"
+    return f"padding:5px 8px 5px 0;vertical-align:top;border-bottom:1px solid {LINE};{align}"
+
+
+def _definitions(report: Report) -> str:
+    parts = [
+        f"<p><strong>{escape(table)}</strong><br>{'<br>'.join(f'{escape(name)}: {escape(words)}' for name, words in meant.items())}</p>"
+        for table, meant in report.definitions.items()
+        if meant
+    ]
+    return f'{_heading("How the figures are defined")}<div style="font-size:13px">{"".join(parts)}</div>' if parts else ""
+
+
+def _paragraph(words: str) -> str:
+    return f'<p style="margin:0 0 8px">{escape(words)}</p>'
+
+
+def _lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
+    if not columns:
+        return ""
+    table = [[column.heading for column in columns], *rows]
+    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+    lines = (
+        "  ".join(
+            value.rjust(width) if column.numeric else value.ljust(width) for column, width, value in zip(columns, widths, row, strict=True)
+        ).rstrip()
+        for row in table
+    )
+    return "\n".join(lines)

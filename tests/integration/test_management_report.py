@@ -1,0 +1,94 @@
+"""The report of a day from tables on a real HDFS to a mail on a real mail server, by the connection that Airflow gives."""
+
+import io
+import json
+import uuid
+from datetime import UTC, datetime, timedelta
+
+import pyarrow as pa
+import pytest
+from deltalake import CommitProperties, write_deltalake
+from PIL import Image
+
+import kpi_sample
+from kpi_sample import DAY, midnight
+from shopnow import kpis
+from shopnow.alerts.channels import Email
+from shopnow.errors import UserError
+from shopnow.events import TOPICS
+from shopnow.lake import landing, restatements, tables
+from shopnow.lake.caught_up import behind
+from shopnow.lake.restatements import RESTATEMENTS, Restatement
+from shopnow.reports import figures
+from shopnow.reports.making import make
+from shopnow.sending.submitting import submit
+from shopnow_spark.refresh_events import refresh_events
+from sinks import Inbox
+
+LINK = "http://airflow.example/dags/management_report"
+
+
+def restate(lake: str, change: Restatement) -> None:
+    """A commit to a KPI table that says it restates a figure."""
+    table = tables.open_table(lake, change.kpi)
+    nothing = pa.schema(table.schema().to_arrow()).empty_table()
+    said = CommitProperties(custom_metadata={RESTATEMENTS.key: restatements.dumps([change])})
+    write_deltalake(table, nothing, mode="append", commit_properties=said)
+
+
+def test_the_whole_report_arrives(conf, lake, inbox: Inbox):
+    kpi_sample.write(lake, kpi_sample.sample(currencies=("EUR", "USD")))
+    restate(lake, Restatement("kpi/sales_daily", DAY, "EUR", "net_revenue_cents", 5_900_000, 5_918_141, 3, "late events: 3 in payments"))
+    Email().post(make(conf, lake, DAY, LINK, "report-1"), "report-1", "board@example.org, ceo@example.org")
+
+    [mail] = inbox.mails()
+    assert (mail["From"], mail["To"]) == ("shopnow@localhost", "board@example.org, ceo@example.org")
+    assert mail["X-RcptTo"] == "board@example.org, ceo@example.org"
+    assert mail["Message-ID"] == "<report-1@localhost>"
+    html = mail.get_body(("html",)).get_content()
+    for words in ("Sales in EUR", "Sales in USD", "59,181.41 USD", "From a view to a delivery", "late events: 3 in payments", "59,000.00"):
+        assert words in html
+    names = {part.get_filename() for part in mail.iter_attachments()}
+    assert names >= {f"shopnow-{DAY}.pdf", f"{DAY}-sales-daily.csv", f"{DAY}-top-products.csv", f"{DAY}-restatements.csv"}
+    pictures = [part.get_content() for part in mail.walk() if part.get_content_type() == "image/png"]
+    assert len(pictures) == 9
+    assert all(Image.open(io.BytesIO(picture)).size[0] == 1040 for picture in pictures)
+
+
+def test_only_the_day_asked_for_is_reported_whatever_else_is_there(lake):
+    kpi_sample.write(lake, kpi_sample.sample())
+    kpi_sample.write(lake, kpi_sample.sample(DAY - timedelta(days=1)))
+    found = figures.read(lake, DAY, midnight(DAY) + timedelta(days=2))
+    assert {row["date"] for kpi in (kpis.SALES_DAILY, kpis.TOP_PRODUCTS, kpis.FUNNEL) for row in found.of(kpi)} == {DAY}
+    assert len(found.of(kpis.SALES_HOURLY)) == len(found.before[kpis.SALES_HOURLY.name]) == 24
+
+
+def test_an_empty_lake_is_reported_as_such(conf, lake, inbox: Inbox):
+    Email().post(make(conf, lake, DAY, LINK, "report-2"), "report-2")
+    [mail] = inbox.mails()
+    assert mail["To"] == "operations@localhost"
+    assert "no figures" in mail["Subject"]
+    assert "There are no figures of this day" in mail.get_body(("plain",)).get_content()
+
+
+def test_kafka_away_is_said_and_holds_no_report_back(lake):
+    kpi_sample.write(lake, kpi_sample.sample())
+    mail = make({"bootstrap.servers": "127.0.0.1:9"}, lake, DAY, LINK, "report-4")
+    assert "Kafka did not answer" in mail.get_body(("plain",)).get_content()
+
+
+def test_what_came_by_then_and_is_not_in_the_events_is_lacking(conf, lake, spark):
+    now = datetime.now(UTC)
+    kpi_sample.write(lake, {})
+    cancelled = {"event_type": "order_cancelled", "order_id": "o", "reason": "changed my mind"}
+    submit(conf, str(uuid.uuid4()), json.dumps([cancelled]).encode(), now)
+    assert "orders" in behind(conf, lake, now + timedelta(days=1))
+    assert "orders" not in behind(conf, lake, now - timedelta(days=30))
+    for each in TOPICS.values():
+        landing.land(conf, lake, each)
+    assert "orders" in behind(conf, lake, now + timedelta(days=1))
+    for each in TOPICS.values():
+        refresh_events(lake, each, lambda: spark)
+    assert behind(conf, lake, now + timedelta(days=1)) == []
+    with pytest.raises(UserError):
+        behind({"bootstrap.servers": "127.0.0.1:9"}, lake, now)

@@ -1,0 +1,60 @@
+"""The snippets of docs/reading.md, run as they stand there against tables on a real HDFS."""
+
+import re
+
+import pytest
+
+import kpi_sample
+from shopnow.settings import ROOT
+
+DOCUMENT = (ROOT / "docs" / "reading.md").read_text()
+_PARTS = [part.partition("\n") for part in re.split(r"^## ", DOCUMENT, flags=re.M)]
+SNIPPETS = {title: code for title, _, text in _PARTS for code in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)}
+READ, *_ = SNIPPETS.values()
+
+
+@pytest.fixture(scope="module")
+def filled(storage) -> str:
+    """A lake with KPI tables."""
+    lake = f"{storage.lake_uri}/snippets"
+    kpi_sample.write(lake, kpi_sample.sample(currencies=("EUR", "USD")))
+    return lake
+
+
+def run(title: str, **names: object) -> dict[str, object]:
+    """Runs the snippet below the heading, and gives what it has defined."""
+    exec(READ + SNIPPETS[title], names)  # noqa: S102
+    return names
+
+
+def test_there_is_a_snippet_for_each_tool():
+    assert list(SNIPPETS)[1:] == ["DuckDB", "Polars", "pandas", "Spark SQL", "As it was"]
+    assert len(SNIPPETS) == DOCUMENT.count("```python")
+
+
+def test_duckdb(filled, capfd):
+    run("DuckDB", lake=filled)
+    out = capfd.readouterr().out
+    assert "59181.41" in out
+    assert out.index("2026-11-24") < out.index("2026-11-17")
+
+
+def test_polars(filled):
+    top = run("Polars", lake=filled)["top"]
+    assert top.rows()[0] == ("EUR", 1, 2, "Espresso Machine", 9000.0)
+    assert len(top) == 2 * len(kpi_sample.PRODUCTS)
+
+
+def test_pandas(filled, capsys):
+    methods = run("pandas", lake=filled)["methods"]
+    assert methods.loc["card"].to_dict() == {"attempts": 800, "failed": 40}
+    assert "transfer" in capsys.readouterr().out
+
+
+def test_spark_sql(filled, spark, capsys):
+    run("Spark SQL", lake=filled, spark=spark)
+    assert "Running Shoes" in capsys.readouterr().out
+
+
+def test_as_it_was(filled):
+    assert run("As it was", lake=filled)["before"].num_rows == 0

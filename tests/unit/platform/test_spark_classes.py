@@ -1,0 +1,77 @@
+"""The archive of Spark's classes: whole or not there, made once, and another for other jars."""
+
+import fcntl
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from shopnow.platform import spark_classes
+
+SUBMIT = """\
+#!/bin/sh
+echo "$SPARK_SUBMIT_OPTS" > "$0.options"
+printf a.jar:b.jar > "$1"
+"""
+JAVA = """\
+#!/bin/sh
+for option; do case "$option" in -XX:SharedArchiveFile=*) echo made > "${option#*=}"; esac; done
+exit %d
+"""
+
+
+@pytest.fixture
+def submit(tmp_path: Path, monkeypatch) -> Path:
+    """Stands in for spark-submit, and with it a Java that archives."""
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setenv("SPARK_SUBMIT_OPTS", "-Done=1")
+    executable(tmp_path / "bin" / "java", JAVA % 0)
+    return executable(tmp_path / "submit", SUBMIT)
+
+
+def executable(file: Path, content: str) -> Path:
+    file.write_text(content)
+    file.chmod(0o755)
+    return file
+
+
+def test_made_in_place_of_stale_ones(tmp_path, submit):
+    archive, stale = (tmp_path / "spark" / f"classes-{name}.jsa" for name in ("new", "old"))
+    archive.parent.mkdir()
+    stale.write_text("stale")
+    spark_classes.make(archive, [str(submit)])
+    assert archive.read_text() == "made\n"
+    assert sorted(file.name for file in archive.parent.iterdir()) == ["classes-new.jsa", "classes.lock"]
+    options = shlex.split(Path(f"{submit}.options").read_text())
+    assert options[0] == "-Done=1"
+    assert options[1].startswith("-XX:DumpLoadedClassList=")
+
+    archive.write_text("kept")
+    spark_classes.make(archive, [str(submit)])
+    assert archive.read_text() == "kept"
+
+
+def test_not_there_when_it_could_not_be_made(tmp_path, submit):
+    executable(tmp_path / "bin" / "java", JAVA % 1)
+    archive = tmp_path / "spark" / "classes-new.jsa"
+    archive.parent.mkdir()
+    with pytest.raises(subprocess.CalledProcessError):
+        spark_classes.make(archive, [str(submit)])
+    assert [file.name for file in archive.parent.iterdir()] == ["classes.lock"]
+
+
+def test_left_to_the_process_that_is_at_it(tmp_path, submit):
+    with (tmp_path / "classes.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        spark_classes.make(tmp_path / "classes-new.jsa", [str(submit)])
+    assert not (tmp_path / "classes-new.jsa").exists()
+
+
+def test_another_for_other_jars_or_options(tmp_path):
+    jar = tmp_path / "a.jar"
+    jar.write_text("one")
+    keys = [spark_classes.key(tmp_path, [jar], options) for options in ([], ["-Xint"])]
+    jar.write_text("other")
+    assert len({*keys, spark_classes.key(tmp_path, [jar], [])}) == 3
