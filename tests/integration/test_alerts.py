@@ -29,6 +29,7 @@ from shopnow.lake import tables
 URL = "http://airflow.example"
 TOKEN = "T0TEST/B0TEST/very-secret"  # noqa: S105
 NASTY = "Mug <b>& co</b>\r\nBcc: all@example.org"
+LAST = {"last_event_time": datetime(2026, 7, 1, tzinfo=UTC), "last_offset": 0}
 
 
 @contextmanager
@@ -93,7 +94,7 @@ def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
 
 def stock(lake: str, quantities: dict[str, int]) -> None:
     rows = [
-        {"product_id": f"P{number}", "product_name": name, "quantity": quantity, "last_event_time": datetime(2026, 7, 1, tzinfo=UTC)}
+        {"product_id": f"P{number}", "product_name": name, "quantity": quantity, **LAST}
         for number, (name, quantity) in enumerate(quantities.items())
     ]
     write_deltalake(tables.uri(lake, STOCK), pa.Table.from_pylist(rows), mode="overwrite")
