@@ -21,6 +21,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,6 +51,9 @@ class Trial(NamedTuple):
     mail: list[datetime]
     slack: list[datetime]
 
+    def told(self, mail: list[datetime], slack: list[datetime]) -> "Trial":
+        return self._replace(mail=mail, slack=slack)
+
     @property
     def seconds(self) -> float | None:
         """Until both had one; None if one never came."""
@@ -69,7 +73,7 @@ def main() -> int:
                 with console.status(f"trial {number + 1} of {options.trials}"):
                     sold.append(trial(settings))
                     time.sleep(random.uniform(0.5, 3))
-            trials = [each._replace(**received(settings, each.product)) for each in sold]
+            trials = [each.told(*received(settings, each.product)) for each in sold]
             stages = [stages_of(settings, api, each) for each in trials]
             put_back(settings, api, [each.product for each in trials])
     except (UserError, KafkaException) as error:
@@ -99,7 +103,7 @@ def trial(settings: Settings) -> Trial:
     found = Trial(product, acknowledged, [], [])
     while found.seconds is None and time.monotonic() < deadline:
         time.sleep(0.1)
-        found = found._replace(**received(settings, product))
+        found = found.told(*received(settings, product))
     return found
 
 
@@ -123,15 +127,14 @@ def send(settings: Settings, events: Sequence[Stock]) -> datetime:
     return datetime.now(UTC)
 
 
-def received(settings: Settings, product: str) -> dict[str, list[datetime]]:
-    """When each server received messages about the product, the first first."""
-    mails = [file.read_bytes() for file in sorted((settings.data_dir / "smtp").glob("*.eml"))]
+def received(settings: Settings, product: str) -> tuple[list[datetime], list[datetime]]:
+    """When the mail and the Slack server received messages about the product, the first first."""
+    mails = [file.read_bytes() for file in (settings.data_dir / "smtp").glob("*.eml")]
     mail = [message_from_bytes(each)["X-Received-At"] for each in mails if product.encode() in each]
-    with suppress(FileNotFoundError):
-        lines = (settings.data_dir / "slack" / "messages.jsonl").read_text().splitlines()
-        slack = [json.loads(line)["received_at"] for line in lines if product in line]
-        return {"mail": sorted(map(datetime.fromisoformat, mail)), "slack": sorted(map(datetime.fromisoformat, slack))}
-    return {"mail": sorted(map(datetime.fromisoformat, mail)), "slack": []}
+    kept = settings.data_dir / "slack" / "messages.jsonl"
+    lines = kept.read_text().splitlines() if kept.exists() else []
+    slack = [json.loads(line)["received_at"] for line in lines if product in line]
+    return sorted(map(time_of, mail)), sorted(map(time_of, slack))
 
 
 @contextmanager
@@ -163,25 +166,26 @@ def stages_of(settings: Settings, api: httpx.Client, trial: Trial) -> dict[str, 
     """Seconds from each stage to the next; None for a trial that is missed, or whose stages cannot be told."""
     if trial.seconds is None:
         return None
-    since = {"timestamp_gte": trial.acknowledged.isoformat(), "order_by": "timestamp", "limit": 100}
-    events = api.get("/assets/events", params={**since, "name_pattern": "stock"}).raise_for_status().json()["asset_events"]
+    since = {"timestamp_gte": trial.acknowledged.isoformat(), "order_by": "timestamp", "limit": "100", "name_pattern": "stock"}
+    events = api.get("/assets/events", params=since).raise_for_status().json()["asset_events"]
     woken = next((each for each in events if trial.product in each["extra"].get("payload", {}).get("products", [])), None)
     # A run woken by something else may have told of it first.
     runs = airflow_api.runs(api, "watch_stock", trial.acknowledged - timedelta(minutes=2))
-    started = [time_of(run["start_date"]) for run in runs if run["start_date"] and time_of(run["start_date"]) < trial.mail[0]]
     tasks = [
         time_of(each["start_date"])
         for run in runs
         for each in api.get(f"/dags/watch_stock/dagRuns/{run['dag_run_id']}/taskInstances").raise_for_status().json()["task_instances"]
         if each["start_date"] and time_of(each["start_date"]) < trial.mail[0]
     ]
-    if woken is None or not started or not tasks:
+    if woken is None or not tasks:
         return None
     task = max(tasks)
-    commits = [datetime.fromtimestamp(each["timestamp"] / 1000, UTC) for each in tables.open_table(settings.lake_uri, "alerts").history(2000)]
+    commits = [
+        datetime.fromtimestamp(each["timestamp"] / 1000, UTC) for each in tables.open_table(settings.lake_uri, "alerts").history(2000)
+    ]
     evaluated = min((commit for commit in commits if task <= commit <= trial.mail[0]), default=task)
     times = [trial.acknowledged, time_of(woken["timestamp"]), task, evaluated, trial.mail[0], trial.slack[0]]
-    steps = [(later - earlier).total_seconds() for earlier, later in zip(times, times[1:], strict=False)]
+    steps = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
     steps[-1] = (trial.slack[0] - evaluated).total_seconds()  # mail and Slack go out side by side
     return dict(zip(STAGES, steps, strict=True))
 
@@ -209,7 +213,10 @@ def summary(trials: Sequence[Trial], stages: Sequence[dict[str, float] | None]) 
         "missed": len(trials) - len(seconds),
         "repeated": sum(max(len(each.mail) - 1, 0) + max(len(each.slack) - 1, 0) for each in trials),
         "stages": {
-            name: {"p50_seconds": percentile([each[name] for each in told], 50), "p95_seconds": percentile([each[name] for each in told], 95)}
+            name: {
+                "p50_seconds": percentile([each[name] for each in told], 50),
+                "p95_seconds": percentile([each[name] for each in told], 95),
+            }
             for name in STAGES
         },
     }

@@ -1,8 +1,9 @@
 """
 ### Have a person decide on a restock
 
-A product ran low or out: how many pieces are to be ordered, if any? The run waits, without holding a worker, for an answer in the UI
-under *Required Actions* (Browse), or through the API; then the supplier's delivery note lies in the inbox of `receive_restock` when it is due.
+A product ran low or out: how many pieces are to be ordered, if any? The run waits, without holding a worker, for an
+answer in the UI (Browse, *Required Actions*) or through the API; approved, the supplier's delivery note lies in the inbox of
+`receive_restock` when it is due.
 
 **Runs** when `watch_stock` finds a product low or out, once for each alert, or by hand with the form:
 
@@ -41,7 +42,6 @@ from airflow.sdk import DAG, Param, get_current_context, task
 from shopnow.restock import inbox, proposals
 from shopnow.restock.inbox import Inbox
 from shopnow.workflow import DEFAULTS, Tag, lake_uri
-
 
 SUGGESTED = "suggested"
 

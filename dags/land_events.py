@@ -74,7 +74,8 @@ with DAG(
         """The topics that hold records the lake does not have."""
         return lag.unread(kafka_conf(), lake_uri())
 
-    @task(map_index_template="{{ task.op_kwargs['topic'] }}")
+    # Not all at once: there has to be a worker left for an alert.
+    @task(map_index_template="{{ task.op_kwargs['topic'] }}", max_active_tis_per_dagrun=3)
     def land(topic: str) -> dict:
         context = get_current_context()
         params, run = context["params"], context["dag_run"]

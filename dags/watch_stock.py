@@ -16,8 +16,8 @@ The trigger (`shopnow.alerts.trigger`) keeps no offset: it fires when it starts,
 
 **In doubt.** While the last audit of the lake has found a difference, every message says so.
 
-**Nothing lost, nothing twice.** The alerts' new states and the messages to send are one commit of the `alerts` table; then what
-is queued is sent and marked sent; a channel that is down holds back no other. Tried again, it sends only what was not marked; a
+**Nothing lost, nothing twice**, though up to three run at once. The alerts' new states and the messages to send are one commit
+of the `alerts` table; then what is queued is sent and marked sent; a channel that is down holds back no other. Tried again, it sends only what was not marked; a
 message repeated after a crash carries the same dedup key. A proposal has its alert in its run id, so there is one of each.
 
 **When it fails.** Mail or Slack unreachable or refusing: the task retries with growing delays, the message stays queued
@@ -45,12 +45,13 @@ with DAG(
     doc_md=__doc__,
     schedule=STOCK | KPIS | AUDIT,
     catchup=False,
-    max_active_runs=1,
+    # While one waits for a channel that is down, another looks and tells of what is new by those that are not.
+    max_active_runs=3,
     default_args=DEFAULTS,
     tags={Tag.SHOPNOW, Tag.ALERTS},
 ) as dag:
     # One task, as each costs seconds; what the first half of it has committed, its retry does not do again.
-    @task(retry_delay=timedelta(seconds=5))
+    @task(retry_delay=timedelta(seconds=5), priority_weight=100, weight_rule="absolute")
     def watch() -> dict:
         """What was found, and the messages sent by this run."""
         owner = get_current_context()["run_id"]

@@ -63,6 +63,15 @@ def load(settings: Settings) -> dict[str, Connection]:
     return {id_: _parse(variable(id_), given.get(variable(id_))) or default for id_, default in local(settings).items()}
 
 
+def variables(settings: Settings) -> dict[str, str]:
+    """The connections in force as environment variables; secrets are in them.
+
+    Raises:
+        UserError: a variable does not hold a connection in JSON.
+    """
+    return {variable(id_): json.dumps(value) for id_, value in load(settings).items()}
+
+
 def variable(connection_id: str) -> str:
     """The environment variable Airflow reads the connection from."""
     return f"AIRFLOW_CONN_{connection_id.upper()}"

@@ -3,10 +3,10 @@
 import uuid
 from datetime import UTC, datetime, timedelta
 
-import kafka_topics
 import pytest
 from confluent_kafka import Producer
 
+import kafka_topics
 from shopnow.alerts import shelves
 from shopnow.broker import reader
 from shopnow.events import SCHEMA_VERSION, TOPICS, StockAdjusted, encode, key

@@ -10,12 +10,12 @@ import uuid
 from contextlib import aclosing
 from datetime import UTC, datetime
 
-import kafka_topics
 import pyarrow as pa
 import pytest
 from confluent_kafka import Producer
 from deltalake import write_deltalake
 
+import kafka_topics
 from shopnow.alerts import wakeup
 from shopnow.alerts.trigger import StockTrigger
 from shopnow.alerts.wakeup import COVER

@@ -105,5 +105,5 @@ def _valid(chunk: Chunk) -> Iterator[tuple[Stock, int]]:
     decode = TOPICS["stock"].decoder().decode
     found = problems.check(decode, chunk.values, pa.array(chunk.values, pa.binary())).problems
     for value, offset, problem in zip(chunk.values, chunk.offsets, found or [None] * len(chunk.values), strict=True):
-        if problem is None:
+        if problem is None and value is not None:
             yield decode(value), offset

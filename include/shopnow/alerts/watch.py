@@ -3,22 +3,19 @@
 import logging
 import uuid
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from deltalake import DeltaTable
 
 from shopnow.alerts import channels, journal, rules, shelves
-from shopnow.alerts.engine import Observation, State, changes, fingerprint
+from shopnow.alerts.engine import Alert, Observation, State, changes
 from shopnow.alerts.outbox import LEASE
 from shopnow.broker.client import Conf
 from shopnow.killpoints import reach
 from shopnow.kpis import STOCK_POSITION
-from shopnow.lake import tables
 
 STOCK = STOCK_POSITION.name
-PROPOSED_FOR = timedelta(days=1)
-"""How long after it began an alert is proposed to be acted on: a run that died may have left its proposals to others."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,7 +30,7 @@ class Evaluation(TypedDict):
     dedup_key: str | None
     """The message queued on every channel; none when there is nothing new to say."""
     proposed: list[dict[str, Any]]
-    """What to restock: of each alert that fires, and began lately, its product, rule, fingerprint and the message that told of it."""
+    """What to restock: of each alert that began to fire its product, rule, fingerprint and the message that tells of it."""
 
 
 def evaluate(
@@ -69,8 +66,7 @@ def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules
     # The journal first: whoever commits newer stock than ours after this line makes our commit fail.
     table = journal.open_journal(lake)
     observations = [Observation(*shelf) for shelf in shelves.current(conf, lake)]
-    known = journal.rows(table, "alert")
-    found = changes(rule_set, journal.states(known), observations)
+    found = changes(rule_set, journal.states(journal.rows(table, "alert")), observations)
     news = [change.alert for change in found if change.announced]
     key = _dedup_key(table) if news else None
     if found:
@@ -79,26 +75,31 @@ def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules
         queued = {"kind": "message", "state": "queued", "sequence": sequence, "at": now, "dedup_key": key}
         queued |= {"owner": owner, "held_until": now + LEASE}
         journal.decide(table, alerts + [{**queued, "channel": name} for name in channels.default() if news])
-        known += alerts
         reach("alerts:queued")
     evaluation = Evaluation(
         products=len(observations),
         firing=sum(alert.state == State.FIRING for alert in news),
         resolved=sum(alert.state == State.RESOLVED for alert in news),
         dedup_key=key,
-        proposed=_proposed(known, now),
+        proposed=_proposed(news, key),
     )
     _log.info("%(products)d products: %(firing)d alerts firing, %(resolved)d resolved since the last look", evaluation)
     return evaluation
 
 
-def _proposed(alert_rows: list[journal.Row], now: datetime) -> list[dict[str, Any]]:
-    newest = {fingerprint(row["rule"], row["product_id"]): row for row in alert_rows}
-    fields = ("product_id", "product_name", "quantity", "rule", "dedup_key")
+def _proposed(news: list[Alert], key: str | None) -> list[dict[str, Any]]:
     return [
-        {**{name: row[name] for name in fields}, "fingerprint": id_, "suggested": None}
-        for id_, row in newest.items()
-        if row["state"] == State.FIRING and row["dedup_key"] and now - row["at"] <= PROPOSED_FOR
+        {
+            "product_id": alert.product_id,
+            "product_name": alert.product_name,
+            "quantity": alert.quantity,
+            "rule": alert.rule,
+            "fingerprint": alert.fingerprint,
+            "dedup_key": key,
+            "suggested": None,
+        }
+        for alert in news
+        if alert.state == State.FIRING
     ]
 
 

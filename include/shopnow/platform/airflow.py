@@ -78,7 +78,7 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
     }
     return {
         **{f"AIRFLOW__{name}": str(value) for name, value in configuration.items()},
-        **{connections.variable(id_): json.dumps(value) for id_, value in connections.load(settings).items()},
+        **connections.variables(settings),
         "AIRFLOW_HOME": str(home(settings)),
         **spark.environment(settings, java),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

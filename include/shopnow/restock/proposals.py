@@ -90,7 +90,7 @@ def question(params: Mapping[str, Any], suggestion: Suggestion) -> tuple[str, st
     body = [
         f"**{product}** has {params['on_hand']} left (alert `{params['rule'] or 'none'}`).",
         f"Suggested: **{suggestion.quantity}** pieces; {suggestion.why}.",
-        "*Approve*, with other pieces if you wish: the supplier is sent the order, and `receive_restock` takes the delivery in when it is due.",
+        "*Approve*, with other pieces if you wish: the supplier is sent the order, and `receive_restock` takes the goods in when due.",
         f"*Reject*, with a reason: nothing is ordered. So it is if nobody answers within {ANSWER_WITHIN.days} days.",
     ]
     return f"Restock {product}?", "\n\n".join(body)

@@ -26,10 +26,7 @@ def stock(lake: str) -> Stock:
     """Writes the stock position: quantity by product name."""
 
     def write(quantities: Mapping[str, int]) -> None:
-        rows = [
-            {"product_id": name.lower(), "product_name": name, "quantity": quantity, **LAST}
-            for name, quantity in quantities.items()
-        ]
+        rows = [{"product_id": name.lower(), "product_name": name, "quantity": quantity, **LAST} for name, quantity in quantities.items()]
         write_deltalake(tables.uri(lake, STOCK), pa.Table.from_pylist(rows), mode="overwrite")
 
     return write
