@@ -17,8 +17,9 @@ The trigger (`shopnow.alerts.trigger`) keeps no offset: it fires when it starts,
 **In doubt.** While the last audit of the lake has found a difference, every message says so.
 
 **Nothing lost, nothing twice**, though up to three run at once. The alerts' new states and the messages to send are one commit
-of the `alerts` table; then what is queued is sent and marked sent; a channel that is down holds back no other. Tried again, it sends only what was not marked; a
-message repeated after a crash carries the same dedup key. A proposal has its alert in its run id, so there is one of each.
+of the `alerts` table; then what is queued is sent and marked sent; a channel that is down holds back no other. Tried again, it
+sends only what was not marked; a message repeated after a crash carries the same dedup key. A proposal has its alert in its run
+id, so there is one of each.
 
 **When it fails.** Mail or Slack unreachable or refusing: the task retries with growing delays, the message stays queued
 and the next run sends it. Addresses: connections `smtp_default` and `slack_default`. Kafka or HDFS unreachable: it retries
