@@ -27,7 +27,8 @@ what is in the return value of `approve`. Without an answer for three days it co
 it is dropped, it is counted once.
 
 **When it fails.**
-- *approve*: the answer has pieces or days out of their limits; it asks again.
+- *approve*: the answer has pieces or days out of their limits, or came in the very second the question did, by the API, before the
+  scheduler had seen that the task waits: it asks again.
 - *supply*: HDFS unreachable; it retries by itself; see `./shopnow status`.
 - What the shop does not know is rejected by `receive_restock`, whose log says why.
 """

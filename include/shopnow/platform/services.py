@@ -74,7 +74,9 @@ def _watchdog_ready(settings: Settings) -> bool:
 
 def _watchdog_environment(settings: Settings, java: Path) -> dict[str, str]:
     """The very settings and connections of the stack, not those of whoever started the process manager."""
-    own = {f"SHOPNOW_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_none=True).items()}
+    # Only those that were set: a port that is set is not moved by the offset.
+    given = settings.model_dump(exclude_unset=True, exclude_none=True)
+    own = {f"SHOPNOW_{name.upper()}": str(value) for name, value in given.items()}
     return {"PYTHONPATH": str(ROOT / "include"), **own, **connections.variables(settings)}
 
 

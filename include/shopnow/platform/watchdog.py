@@ -53,8 +53,7 @@ class ServiceWatch:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._answered: dict[str, float] = {}
-        self._began = time.time()
+        self._silent_since: dict[str, float] = {}
 
     def look(self) -> Iterator[Problem]:
         for process in supervision.processes(self._settings):
@@ -62,15 +61,14 @@ class ServiceWatch:
             if process.died:
                 detail = process.detail or "it ended"
                 yield Problem(f"service/{name}", f"{name} is dead: {detail}; ./shopnow up starts it again")
-            elif process.running and name != "watchdog":
-                now = time.time()
-                if is_ready(SERVICES[name], self._settings):
-                    self._answered[name] = now
-                answered = self._answered.get(name, 0)
-                patience = SILENT_SECONDS if answered > process.since else START_SECONDS
-                if now - max(answered, process.since, self._began) > patience:
-                    log = supervision.logs(self._settings) / f"{name}.log"
-                    yield Problem(f"service/{name}", f"{name} runs, but does not answer; see {log}")
+            if not process.running or name == "watchdog" or is_ready(SERVICES[name], self._settings):
+                self._silent_since.pop(name, None)
+                continue
+            silent = time.time() - self._silent_since.setdefault(name, time.time())
+            starting = time.time() - process.since < START_SECONDS
+            if silent > SILENT_SECONDS and not starting:
+                log = supervision.logs(self._settings) / f"{name}.log"
+                yield Problem(f"service/{name}", f"{name} runs, but does not answer; see {log}")
 
 
 def dag_problems(api: httpx.Client, now: datetime) -> Iterator[Problem]:
