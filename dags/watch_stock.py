@@ -1,47 +1,68 @@
 """
 ### Watch the stock, and tell when it runs low or out
 
-Compares the stock position with the rules (`include/shopnow/alerts/rules.toml`) and sends what changed, as one message by
-e-mail and one to Slack: products that ran low or out, and those that are well again.
+Compares what is on the shelves with the rules (`include/shopnow/alerts/rules.toml`) and sends what changed, as one message by
+e-mail and one to Slack: products that ran low or out, and those that are well again. What ran low or out is also put before
+a person: a run of `approve_restock` each.
 
-**Runs** when the KPIs are up to date, when the lake was audited, or by hand. It takes no params.
+**Runs** within seconds of a product selling out, falling low, or being well again on the topic `stock`, when the KPIs are up to
+date, when the lake was audited, or by hand. It takes no params.
+
+**At once.** It does not wait for landing or Spark: it reads `kpi/stock_position`, and from the topic what came since that table
+was made.
+
+**A wake-up is only a hint.** One that is lost, doubled or merged with another changes nothing, as every run looks at everything.
+The trigger (`shopnow.alerts.trigger`) keeps no offset: it fires when it starts, so a triggerer that was killed misses nothing.
 
 **In doubt.** While the last audit of the lake has found a difference, every message says so.
 
-**Nothing lost, nothing twice.** `evaluate` writes the alerts' new states and the messages to send in one commit of the
-`alerts` table; `deliver` then sends what is queued and marks it sent; a channel that is down holds back no other. Running
-it again sends only what was not marked; a message repeated after a crash carries the same dedup key.
+**Nothing lost, nothing twice**, though up to three run at once. The alerts' new states and the messages to send are one commit
+of the `alerts` table; then what is queued is sent and marked sent; a channel that is down holds back no other. Tried again, it
+sends only what was not marked; a message repeated after a crash carries the same dedup key. A proposal has its alert in its run
+id, so there is one of each.
 
 **When it fails.** Mail or Slack unreachable or refusing: the task retries with growing delays, the message stays queued
-and the next run sends it. Addresses: connections `smtp_default` and `slack_default`.
+and the next run sends it. Addresses: connections `smtp_default` and `slack_default`. Kafka or HDFS unreachable: it retries
+by itself; see `./shopnow status`.
 """
 
-from airflow.sdk import DAG, conf, get_current_context, task
+from datetime import timedelta
+
+from airflow.sdk import DAG, Asset, AssetWatcher, conf, get_current_context, task
 
 from shopnow.alerts import channels
-from shopnow.alerts.delivery import deliver as deliver_queued
-from shopnow.alerts.watch import evaluate as evaluate_stock
-from shopnow.workflow import AUDIT, DEFAULTS, KPIS, Tag, lake_uri
+from shopnow.alerts.delivery import deliver
+from shopnow.alerts.trigger import StockTrigger
+from shopnow.alerts.watch import evaluate
+from shopnow.restock import proposals
+from shopnow.workflow import AUDIT, DEFAULTS, KPIS, Tag, kafka_conf, lake_uri, start_run
+
+STOCK = Asset("stock", "shopnow://stock", group="shopnow", watchers=[AssetWatcher(name="stock_topic", trigger=StockTrigger())])
+"""A product's stock crossed a limit on the topic; only a wake-up."""
 
 with DAG(
     dag_id="watch_stock",
     description="Low stock and stock-outs → e-mail, Slack",
     doc_md=__doc__,
-    schedule=KPIS | AUDIT,
+    schedule=STOCK | KPIS | AUDIT,
     catchup=False,
-    max_active_runs=1,
+    # While one waits for a channel that is down, another looks and tells of what is new by those that are not.
+    max_active_runs=3,
     default_args=DEFAULTS,
     tags={Tag.SHOPNOW, Tag.ALERTS},
 ) as dag:
-
-    @task
-    def evaluate() -> dict:
-        return dict(evaluate_stock(lake_uri(), owner=get_current_context()["run_id"]))
-
-    @task
-    def deliver() -> list[dict]:
-        """The messages sent by this run."""
+    # One task, as each costs seconds; what the first half of it has committed, its retry does not do again.
+    @task(retry_delay=timedelta(seconds=5), priority_weight=100, weight_rule="absolute")
+    def watch() -> dict:
+        """What was found, and the messages sent by this run."""
         owner = get_current_context()["run_id"]
-        return [dict(each) for each in deliver_queued(lake_uri(), owner, channels.default(), conf.get("api", "base_url"))]
+        found = evaluate(lake_uri(), owner, conf=kafka_conf())
+        try:
+            sent = deliver(lake_uri(), owner, channels.default(), conf.get("api", "base_url"))
+        finally:
+            # A channel that is down holds back no proposal.
+            for each in found["proposed"]:
+                start_run("approve_restock", proposals.run_id(each), proposals.asked(each))
+        return {**found, "sent": sent}
 
-    evaluate() >> deliver()
+    watch()

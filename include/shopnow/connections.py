@@ -60,11 +60,16 @@ def load(settings: Settings) -> dict[str, Connection]:
         UserError: a variable does not hold a connection in JSON.
     """
     given = {**dotenv_values(ROOT / ".env"), **os.environ}
-    in_force = {id_: _parse(variable(id_), given.get(variable(id_))) or default for id_, default in local(settings).items()}
-    # The sensor that watches the stock topic keeps its place in a consumer group of its own.
-    group = {"group.id": "await_stock_out", "enable.auto.commit": False, "auto.offset.reset": "latest"}
-    in_force["kafka_stock_out"] = {"conn_type": "kafka", "extra": {**kafka(in_force), **group}}
-    return in_force
+    return {id_: _parse(variable(id_), given.get(variable(id_))) or default for id_, default in local(settings).items()}
+
+
+def variables(settings: Settings) -> dict[str, str]:
+    """The connections in force as environment variables; secrets are in them.
+
+    Raises:
+        UserError: a variable does not hold a connection in JSON.
+    """
+    return {variable(id_): json.dumps(value) for id_, value in load(settings).items()}
 
 
 def variable(connection_id: str) -> str:

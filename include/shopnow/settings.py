@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     kafka_heap_mb: Megabytes = 384
     hdfs_heap_mb: Megabytes = 256
     spark_driver_memory_mb: Megabytes = 1024
-    airflow_parallelism: int = Field(4, ge=2, le=32, description="tasks that run at once")
+    airflow_parallelism: int = Field(6, ge=2, le=32, description="tasks that run at once")
     topic_partitions: int = Field(4, ge=1, le=1000)
     kafka_retention_days: int = Field(7, ge=1, le=3650, description="how long Kafka keeps events")
     raw_retention_days: int | None = Field(None, ge=1, description="how long the lake keeps raw records; for ever by default")

@@ -5,12 +5,10 @@ from enum import StrEnum
 from typing import Any
 
 from airflow.sdk import Asset, Connection, CronTriggerTimetable
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 
 TRAFFIC = Asset(name="traffic", uri="shopnow://traffic", group="shopnow")
 """New events are on the topics."""
-
-STOCK_OUT = Asset(name="stock_out", uri="shopnow://stock_out", group="shopnow")
-"""A product was seen to sell out; only a wake-up, what is true is read from the lake."""
 
 RAW = Asset(name="raw", uri="shopnow://raw", group="shopnow")
 """New records are in the lake's raw tables."""
@@ -78,6 +76,22 @@ def kafka_conf() -> dict[str, Any]:
 def lake_uri() -> str:
     """The lake's address, in the extra of the connection `webhdfs_default`."""
     return Connection.get("webhdfs_default").extra_dejson["lake"]
+
+
+def start_run(dag_id: str, run_id: str, conf: dict[str, Any]) -> bool:
+    """Start a run of a DAG from within a task; False if there is one of that id, which is as well.
+
+    As TriggerDagRunOperator does, but for one run after the other while a task goes on.
+    """
+    from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
+    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
+
+    answer = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=conf))
+    if isinstance(answer, ErrorResponse):
+        if answer.error == ErrorType.DAGRUN_ALREADY_EXISTS:
+            return False
+        raise AirflowRuntimeError(answer)
+    return True
 
 
 LAKE_URI = "{{ conn.webhdfs_default.extra_dejson.lake }}"

@@ -10,24 +10,11 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from shopnow.audit import audits
-from shopnow.events import SCHEMA_VERSION, StockSold, encode, key
 from shopnow.lake import losses
 from shopnow.platform import airflow_api, supervision
+from stock_out import sell_out
 
 MINUTE = 60
-
-
-def sold_out(product: str) -> StockSold:
-    return StockSold(
-        event_id=str(uuid.uuid4()),
-        event_time=datetime.now(UTC),
-        schema_version=SCHEMA_VERSION,
-        product_id=product,
-        product_name=product,
-        quantity_change=-1,
-        quantity_after=0,
-        order_id="order",
-    )
 
 
 def test_the_audit_is_on_record_and_wakes_the_alerts(api, ends, settings):
@@ -80,10 +67,7 @@ def test_a_loss_stops_the_landing_until_it_is_acknowledged(api, ends, settings, 
 
 def test_scheduler_and_triggerer_killed_on_the_way_delay_an_alert_but_do_not_lose_it(api, shopnow, settings, as_json):
     product = f"product-{uuid.uuid4().hex[:8]}"
-    event = sold_out(product)
-    producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
-    producer.produce("stock", encode(event), key(event))
-    assert producer.flush(30) == 0
+    sell_out(settings.bootstrap_servers, product)
     run_id = airflow_api.trigger(api, "land_events", {})
 
     def running() -> bool:

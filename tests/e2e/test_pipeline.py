@@ -4,8 +4,6 @@ import os
 import signal
 import subprocess
 import urllib.request
-import uuid
-from datetime import UTC, datetime
 from email import message_from_bytes
 
 import httpx
@@ -13,11 +11,10 @@ import psutil
 import pytest
 from confluent_kafka import Producer
 
-from shopnow.events import SCHEMA_VERSION, StockSold, encode, key
 from shopnow.platform import airflow_api, supervision
 from shopnow.settings import ROOT
 
-SERVICE_COUNT = 9
+SERVICE_COUNT = 10
 MINUTE = 60
 
 
@@ -38,7 +35,7 @@ def test_demo_prints_figures_proof_and_where_to_look(demo, settings):
 def test_every_dag_ran_through_the_scheduler(demo, settings):
     with airflow_api.connect(settings) as api:
         assert {dag["dag_id"] for dag in airflow_api.dags(api)} >= {
-            "await_stock_out",
+            "approve_restock",
             "compute_kpis",
             "generate_traffic",
             "land_events",
@@ -91,37 +88,6 @@ def test_poison_lands_and_stops_nothing(demo, settings, as_json):
         assert supervision.wait_until(done, 5 * MINUTE, interval=1)
         assert api.get(f"/dags/land_events/dagRuns/{run_id}").json()["state"] == "success"
     assert as_json("verify")["ok"]
-
-
-def test_a_stock_out_on_the_topic_wakes_the_pipeline(demo, settings):
-    producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
-    with airflow_api.connect(settings) as api:
-        before = api.get("/dags/land_events/dagRuns", params={"run_type": "asset_triggered"}).raise_for_status().json()["total_entries"]
-
-        def woken() -> bool:
-            # Again and again, as the sensor may only just be subscribing.
-            event = StockSold(
-                event_id=str(uuid.uuid4()),
-                event_time=datetime.now(UTC),
-                schema_version=SCHEMA_VERSION,
-                product_id="test-product",
-                product_name="Test product",
-                quantity_change=-1,
-                quantity_after=0,
-                order_id="test-order",
-            )
-            producer.produce("stock", encode(event), key(event))
-            assert producer.flush(30) == 0
-            runs = api.get("/dags/land_events/dagRuns", params={"run_type": "asset_triggered"}).raise_for_status().json()
-            return runs["total_entries"] > before
-
-        assert supervision.wait_until(woken, 2 * MINUTE, interval=2)
-
-        def waits_again() -> bool:
-            states = [run["state"] for run in api.get("/dags/await_stock_out/dagRuns").raise_for_status().json()["dag_runs"]]
-            return "success" in states and "running" in states
-
-        assert supervision.wait_until(waits_again, MINUTE, interval=1)
 
 
 def test_wrong_params_are_refused_by_the_form(demo, settings):

@@ -27,11 +27,12 @@ from sinks import Inbox, sink
 
 URL = "http://airflow.example"
 NASTY = "Mug <b>& co</b>\r\nBcc: all@example.org"
+LAST = {"last_event_time": datetime(2026, 7, 1, tzinfo=UTC), "last_offset": 0}
 
 
 def stock(lake: str, quantities: dict[str, int]) -> None:
     rows = [
-        {"product_id": f"P{number}", "product_name": name, "quantity": quantity, "last_event_time": datetime(2026, 7, 1, tzinfo=UTC)}
+        {"product_id": f"P{number}", "product_name": name, "quantity": quantity, **LAST}
         for number, (name, quantity) in enumerate(quantities.items())
     ]
     write_deltalake(tables.uri(lake, STOCK), pa.Table.from_pylist(rows), mode="overwrite")

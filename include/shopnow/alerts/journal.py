@@ -96,7 +96,7 @@ def states(alert_rows: Iterable[Row]) -> dict[str, State]:
     return {fingerprint(row["rule"], row["product_id"]): State(row["state"]) for row in alert_rows}
 
 
-def alert_row(change: Change, sequence: int, at: datetime, dedup_key: str, stock_version: int) -> Row:
+def alert_row(change: Change, sequence: int, at: datetime, dedup_key: str, stock_version: int | None) -> Row:
     fields = change.alert._asdict()
     return {
         **fields,

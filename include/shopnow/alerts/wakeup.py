@@ -1,21 +1,106 @@
-"""Which record of the `stock` topic is worth waking the pipeline for."""
+"""Which records of the `stock` topic are worth waking `watch_stock` for, and waiting for the next of them.
 
-from typing import TYPE_CHECKING
+A wake-up is only a hint: what is true is read from the data. So it needs no consumer group and no offset of its own: who waits
+begins at the end of the topic and looks once for whatever came before, and so misses nothing, wherever it was killed.
+"""
+
+import threading
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import msgspec
+from confluent_kafka import Message, TopicPartition
 
-from shopnow.events import TOPICS, StockSold
+from shopnow.alerts import rules
+from shopnow.broker import client, topics
+from shopnow.broker.client import Conf
+from shopnow.events import TOPICS, Stock
+from shopnow.lake import tables
 
-if TYPE_CHECKING:
-    from confluent_kafka import Message
+COVER = "kpi/stock_cover"
+"""The table that says each product's reorder point; optional."""
 
-_decoder = TOPICS["stock"].decoder()
+_MOST = 10_000
+"""Records taken at once: more than a busy topic has between two looks."""
+
+_decode = TOPICS["stock"].decoder().decode
 
 
-def stock_out(message: "Message") -> str | None:
-    """The id of the product the record says is sold out; None for any other record, a malformed one too."""
-    try:
-        event = _decoder.decode(message.value() or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    return event.product_id if isinstance(event, StockSold) and event.quantity_after == 0 else None
+class Limits(NamedTuple):
+    """The quantities at which an alert begins or ends: of every product, and its own by product id."""
+
+    common: frozenset[int]
+    own: Mapping[str, int]
+
+
+def limits(lake: str) -> Limits:
+    """The limits of the rules, and the reorder points the lake knows now.
+
+    Raises:
+        UserError: the rules are wrong.
+    """
+    common = {limit for rule in rules.load().values() for limit in (rule.threshold, rule.threshold + rule.hysteresis)}
+    own: dict[str, int] = {}
+    if tables.exists(lake, COVER):
+        rows = tables.read(tables.open_table(lake, COVER), ["product_id", "reorder_point"]).to_pylist()
+        own = {row["product_id"]: row["reorder_point"] for row in rows if row["reorder_point"] is not None}
+    return Limits(frozenset(common), own)
+
+
+def crosses(event: Stock, limits: Limits) -> bool:
+    """Whether the event takes its product's stock to or under a limit, or above it again."""
+    after = event.quantity_after
+    before = after - event.quantity_change
+    own = limits.own.get(event.product_id)
+    return any((before <= limit) != (after <= limit) for limit in (*limits.common, *([] if own is None else [own])))
+
+
+class StockTopic:
+    """Waits at the end of the topic, as it was when this was made, for records that cross a limit. May be closed from any thread.
+
+    Raises:
+        UserError: no such topic, or Kafka does not answer.
+    """
+
+    def __init__(self, conf: Conf, limits: Limits, name: str = "stock") -> None:
+        self._conf, self._limits = conf, limits
+        self._lock = threading.Lock()
+        partitions = topics.describe(conf, [name])[name].partitions
+        self._consumer = client.consumer(
+            conf,
+            {
+                "group.id": "shopnow-wakeup",  # never joined
+                "enable.auto.commit": False,
+                "auto.offset.reset": "earliest",  # rather a wake-up too many
+                "isolation.level": "read_committed",
+                "fetch.wait.max.ms": 100,
+                "queued.max.messages.kbytes": 16 << 10,
+            },
+        )
+        self._consumer.assign([TopicPartition(name, partition, stable) for partition, (_, stable) in partitions.items()])
+
+    def wait(self, seconds: float) -> list[str]:
+        """The ids of products that crossed a limit in the next records to come; empty if none did, or none came in time.
+
+        Raises:
+            UserError: the topic is gone, or Kafka does not answer.
+        """
+        with self._lock:
+            first = self._consumer.poll(seconds)
+            messages = [first, *self._consumer.consume(_MOST, 0)] if first is not None else []
+        for message in messages:
+            if message.error() is not None:
+                raise client.failure(self._conf, message.error())
+        return sorted({event.product_id for event in _events(messages) if crosses(event, self._limits)})
+
+    def close(self) -> None:
+        with self._lock:
+            self._consumer.close()
+
+
+def _events(messages: Iterable[Message]) -> Iterable[Stock]:
+    for message in messages:
+        try:
+            yield _decode(message.value() or b"")
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            continue  # landing says what is wrong with it

@@ -1,20 +1,21 @@
-"""Watching the stock: from `kpi/stock_position` to alerts and the messages that tell of them, in one commit."""
+"""Watching the stock: from what is on the shelves to alerts and the messages that tell of them, in one commit."""
 
 import logging
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from deltalake import DeltaTable
 
-from shopnow.alerts import channels, journal, rules
-from shopnow.alerts.engine import Observation, State, changes
+from shopnow.alerts import channels, journal, rules, shelves
+from shopnow.alerts.engine import Alert, Observation, State, changes
 from shopnow.alerts.outbox import LEASE
+from shopnow.broker.client import Conf
 from shopnow.killpoints import reach
-from shopnow.lake import tables
+from shopnow.kpis import STOCK_POSITION
 
-STOCK = "kpi/stock_position"
+STOCK = STOCK_POSITION.name
 
 _log = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ class Evaluation(TypedDict):
     resolved: int
     dedup_key: str | None
     """The message queued on every channel; none when there is nothing new to say."""
+    proposed: list[dict[str, Any]]
+    """What to restock: of each alert that began to fire its product, rule, fingerprint and the message that tells of it."""
 
 
 def evaluate(
@@ -35,6 +38,7 @@ def evaluate(
     owner: str,
     now: datetime | None = None,
     rule_set: Mapping[str, rules.Rule] | None = None,
+    conf: Conf | None = None,
 ) -> Evaluation:
     """Look at the stock and commit what changed, alerts and the messages about them together.
 
@@ -45,32 +49,29 @@ def evaluate(
         owner: who is to send the messages, such as a run id; the same when the run is tried again.
         now: the time written into the rows; defaults to the clock's.
         rule_set: the rules; defaults to those of `rules.toml`.
+        conf: how to reach Kafka; without it the stock is that of the lake alone.
 
     Raises:
         UserError: the rules are wrong.
     """
     rule_set = rules.load() if rule_set is None else rule_set
-    if not tables.exists(lake, STOCK):
-        _log.info("%s is not there yet: nothing to watch; it comes with the first run of compute_kpis", STOCK)
-        return Evaluation(products=0, firing=0, resolved=0, dedup_key=None)
     while True:
         try:
-            return _evaluate(lake, owner, now or datetime.now(UTC), rule_set)
+            return _evaluate(lake, owner, now or datetime.now(UTC), rule_set, conf)
         except journal.Raced:
             _log.info("another run looked at the stock at the same time and was faster; looking again")
 
 
-def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules.Rule]) -> Evaluation:
+def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules.Rule], conf: Conf | None) -> Evaluation:
     # The journal first: whoever commits newer stock than ours after this line makes our commit fail.
     table = journal.open_journal(lake)
-    stock = tables.open_table(lake, STOCK)
-    observations = _observations(stock)
+    observations = [Observation(*shelf) for shelf in shelves.current(conf, lake)]
     found = changes(rule_set, journal.states(journal.rows(table, "alert")), observations)
     news = [change.alert for change in found if change.announced]
     key = _dedup_key(table) if news else None
     if found:
         sequence = journal.next_sequence(table)
-        alerts = [journal.alert_row(change, sequence, now, key or "", stock.version()) for change in found]
+        alerts = [journal.alert_row(change, sequence, now, key or "", None) for change in found]
         queued = {"kind": "message", "state": "queued", "sequence": sequence, "at": now, "dedup_key": key}
         queued |= {"owner": owner, "held_until": now + LEASE}
         journal.decide(table, alerts + [{**queued, "channel": name} for name in channels.default() if news])
@@ -80,15 +81,26 @@ def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules
         firing=sum(alert.state == State.FIRING for alert in news),
         resolved=sum(alert.state == State.RESOLVED for alert in news),
         dedup_key=key,
+        proposed=_proposed(news, key),
     )
     _log.info("%(products)d products: %(firing)d alerts firing, %(resolved)d resolved since the last look", evaluation)
     return evaluation
 
 
-def _observations(stock: DeltaTable) -> list[Observation]:
-    columns = ["product_id", "product_name", "quantity", "last_event_time"]
-    rows = tables.read(stock, columns).to_pylist()
-    return sorted(Observation(*(row[column] for column in columns)) for row in rows)
+def _proposed(news: list[Alert], key: str | None) -> list[dict[str, Any]]:
+    return [
+        {
+            "product_id": alert.product_id,
+            "product_name": alert.product_name,
+            "quantity": alert.quantity,
+            "rule": alert.rule,
+            "fingerprint": alert.fingerprint,
+            "dedup_key": key,
+            "suggested": None,
+        }
+        for alert in news
+        if alert.state == State.FIRING
+    ]
 
 
 def _dedup_key(table: DeltaTable) -> str:

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from shopnow.cli import checks, forgetting, pipeline, quarantine, restocking, sending, showing, stack
+from shopnow.cli import bench, checks, forgetting, pipeline, quarantine, restocking, sending, showing, stack
 from shopnow.cli.chaos import chaos
 from shopnow.cli.demo import demo
 from shopnow.cli.ledger import ledger
@@ -35,6 +35,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(bench.app, name="bench")
 # What follows `test` is pytest's.
 app.command("test", context_settings={"ignore_unknown_options": True})(checks.run_checks)
 

@@ -7,7 +7,7 @@ import typer
 from shopnow import connections
 from shopnow.cli.output import Json, print_json, print_table, reporter, say
 from shopnow.errors import UserError
-from shopnow.platform import airflow, stack, supervision
+from shopnow.platform import airflow, incidents, stack, supervision
 from shopnow.platform.services import SERVICES, is_ready
 from shopnow.settings import Settings
 
@@ -31,8 +31,10 @@ def down() -> None:
 
 
 def status(as_json: Json = False) -> None:
-    """Say which services run, and name those that died."""
+    """Say which services run, name those that died, and what else the watchdog has found wrong."""
     settings = Settings.load()
+    known, _ = incidents.load(settings)
+    wrong = [each for each in known.values() if not each.over]
     rows = [(process, _state(process, settings)) for process in supervision.processes(settings)]
     if as_json:
         in_force = connections.load(settings)
@@ -47,6 +49,7 @@ def status(as_json: Json = False) -> None:
                     "password_file": str(airflow.password_file(settings)),
                 },
                 "services": services,
+                "incidents": [{"what": each.what, "since": each.since, "told": each.told} for each in wrong],
             }
         )
         return
@@ -55,6 +58,8 @@ def status(as_json: Json = False) -> None:
         ("service", "state", "pid", "detail"),
         [(process.name, state, str(process.pid or ""), process.detail) for process, state in rows],
     )
+    if wrong:
+        print_table("Incidents", ("what", "since", "told"), [(each.what, each.since[:19], ", ".join(each.told)) for each in wrong])
     dead = [process.name for process, state in rows if state == "dead"]
     if dead:
         say(f"dead: {', '.join(dead)}; ./shopnow up starts them again, their logs are in {supervision.logs(settings)}")

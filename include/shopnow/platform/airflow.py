@@ -78,7 +78,7 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
     }
     return {
         **{f"AIRFLOW__{name}": str(value) for name, value in configuration.items()},
-        **{connections.variable(id_): json.dumps(value) for id_, value in in_force.items()},
+        **connections.variables(settings),
         "AIRFLOW_HOME": str(home(settings)),
         # Where matplotlib keeps its list of fonts, which takes seconds to make.
         "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),

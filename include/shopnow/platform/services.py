@@ -5,13 +5,15 @@ import smtplib
 import sys
 import urllib.request
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from shopnow.platform import airflow, hdfs, kafka
+from shopnow import connections
+from shopnow.platform import airflow, hdfs, incidents, kafka
 from shopnow.settings import ROOT, Settings
 
 Probe = Callable[[Settings], bool]
@@ -65,6 +67,19 @@ def _slack_ready(settings: Settings) -> bool:
     return bool(_get(f"http://127.0.0.1:{settings.ports['slack']}/messages") or True)
 
 
+def _watchdog_ready(settings: Settings) -> bool:
+    _, looked_at = incidents.load(settings)
+    return looked_at is not None and datetime.now(UTC) - looked_at < timedelta(minutes=1)
+
+
+def _watchdog_environment(settings: Settings, java: Path) -> dict[str, str]:
+    """The very settings and connections of the stack, not those of whoever started the process manager."""
+    # Only those that were set: a port that is set is not moved by the offset.
+    given = settings.model_dump(exclude_unset=True, exclude_none=True)
+    own = {f"SHOPNOW_{name.upper()}": str(value) for name, value in given.items()}
+    return {"PYTHONPATH": str(ROOT / "include"), **own, **connections.variables(settings)}
+
+
 def _get(address: str) -> str:
     with urllib.request.urlopen(address, timeout=3) as response:  # noqa: S310  (always http to this machine)
         return response.read().decode()
@@ -94,6 +109,13 @@ SERVICES: dict[str, Service] = {
         Service("airflow-scheduler", (), _airflow("scheduler", "--skip-serve-logs"), _airflow_ready("scheduler"), airflow.environment),
         Service("airflow-dag-processor", (), _airflow("dag-processor"), _airflow_ready("dag_processor"), airflow.environment),
         Service("airflow-triggerer", (), _airflow("triggerer", "--skip-serve-logs"), _airflow_ready("triggerer"), airflow.environment),
+        Service(
+            "watchdog",
+            (),
+            lambda settings, java: [sys.executable, "-m", "shopnow.platform.watchdog"],
+            _watchdog_ready,
+            _watchdog_environment,
+        ),
     )
 }
 

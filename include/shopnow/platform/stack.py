@@ -38,10 +38,13 @@ def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVIC
     with ThreadPoolExecutor(len(branches)) as pool:
         for result in [pool.submit(branch, settings, home, set(names), report) for branch in branches]:
             result.result()
+    if "watchdog" in names:
+        _start(settings, home, ["watchdog"], report)
 
 
 def down(settings: Settings) -> None:
     """Stops every service and leaves no process behind; data stays. Airflow goes first, so that no task sees Kafka or HDFS go."""
+    supervision.stop(settings, ["watchdog"])
     supervision.stop(settings, [name for name in SERVICES if name.startswith("airflow-")])
     supervision.stop_daemon(settings)
 

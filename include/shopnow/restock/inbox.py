@@ -61,11 +61,20 @@ class Inbox:
         return f"{self._root}/{target}"
 
     def drop(self, name: str, data: bytes) -> str:
-        """Put a file into the inbox, whole, where none of its name may be waiting; returns its path."""
-        hidden = f"{self._root}/inbox/.{name}"
+        """Put a file into the inbox, whole, where none of its name may be waiting but this very one; returns its path."""
+        hidden, target = f"{self._root}/inbox/.{name}", f"{self._root}/inbox/{name}"
         self._client.write(hidden, data=data, overwrite=True)
-        self._client.rename(hidden, f"{self._root}/inbox/{name}")
-        return f"{self._root}/inbox/{name}"
+        try:
+            self._client.rename(hidden, target)
+        except HdfsError:
+            if not self._there(f"inbox/{name}") or self._content(target) != data:
+                raise
+            self._client.delete(hidden)
+        return target
+
+    def _content(self, path: str) -> bytes:
+        with self._client.read(path) as stream:
+            return stream.read()
 
     def _names(self, folder: str) -> list[str]:
         try:

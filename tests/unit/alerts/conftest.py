@@ -13,6 +13,8 @@ from shopnow.lake import tables
 
 Stock = Callable[[Mapping[str, int]], None]
 
+LAST = {"last_event_time": datetime(2026, 7, 1, tzinfo=UTC), "last_offset": 0}
+
 
 @pytest.fixture
 def lake(tmp_path: Path) -> str:
@@ -24,10 +26,7 @@ def stock(lake: str) -> Stock:
     """Writes the stock position: quantity by product name."""
 
     def write(quantities: Mapping[str, int]) -> None:
-        rows = [
-            {"product_id": name.lower(), "product_name": name, "quantity": quantity, "last_event_time": datetime(2026, 7, 1, tzinfo=UTC)}
-            for name, quantity in quantities.items()
-        ]
+        rows = [{"product_id": name.lower(), "product_name": name, "quantity": quantity, **LAST} for name, quantity in quantities.items()]
         write_deltalake(tables.uri(lake, STOCK), pa.Table.from_pylist(rows), mode="overwrite")
 
     return write

@@ -1,0 +1,124 @@
+"""The trigger on a topic of its own: it wakes at once, keeps up, and misses nothing wherever it is killed."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from contextlib import aclosing
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pytest
+from confluent_kafka import Producer
+from deltalake import write_deltalake
+
+import kafka_topics
+from shopnow.alerts import wakeup
+from shopnow.alerts.trigger import StockTrigger
+from shopnow.alerts.wakeup import COVER
+from shopnow.events import SCHEMA_VERSION, StockSold, encode
+from shopnow.lake import tables
+
+SOON = 10.0
+
+
+@pytest.fixture
+def topic(conf, lake, monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_KAFKA_DEFAULT", json.dumps({"conn_type": "kafka", "extra": conf}))
+    monkeypatch.setenv("AIRFLOW_CONN_WEBHDFS_DEFAULT", json.dumps({"conn_type": "webhdfs", "host": "h", "extra": {"lake": lake}}))
+    with kafka_topics.topic(conf) as name:
+        send(conf, name, sold("before", 0))
+        yield name
+
+
+def sold(product: str, left: int) -> bytes:
+    return encode(
+        StockSold(
+            event_id=str(uuid.uuid4()),
+            event_time=datetime.now(UTC),
+            schema_version=SCHEMA_VERSION,
+            product_id=product,
+            product_name=product,
+            quantity_change=-1,
+            quantity_after=left,
+            order_id="order",
+        )
+    )
+
+
+def send(conf, topic, *values: bytes, count: int = 1) -> None:
+    producer = Producer({**conf, "linger.ms": 5, "queue.buffering.max.messages": 1_000_000})
+    for _ in range(count):
+        for value in values:
+            producer.produce(topic, value)
+    assert producer.flush(30) == 0
+
+
+def test_wakes_when_it_starts_and_for_what_crosses_a_limit(conf, topic, lake):
+    write_deltalake(tables.uri(lake, COVER), pa.table({"product_id": ["cup"], "reorder_point": pa.array([40], pa.int32())}))
+
+    async def watch() -> None:
+        async with aclosing(StockTrigger(topic).run()) as wakeups:
+
+            async def next_one() -> list[str]:
+                return (await asyncio.wait_for(anext(wakeups), SOON)).payload["products"]
+
+            assert await next_one() == []
+            send(conf, topic, b"not an event", b"{}", sold("plate", 30), sold("mug", 0))
+            assert await next_one() == ["mug"]
+            # A busy topic: records of no concern do not hold up the one that is.
+            send(conf, topic, sold("plate", 20), count=50_000)
+            send(conf, topic, sold("cup", 40))
+            assert await next_one() == ["cup"]
+
+    asyncio.run(watch())
+
+
+TRIGGER = """
+import asyncio, sys
+from shopnow.alerts.trigger import StockTrigger
+
+async def watch():
+    async for event in StockTrigger(sys.argv[1]).run():
+        print(event.payload["products"], flush=True)
+
+asyncio.run(watch())
+"""
+
+
+def test_killed_before_its_event_is_stored_it_wakes_again(conf, topic):
+    def start() -> subprocess.Popen[str]:
+        return subprocess.Popen([sys.executable, "-c", TRIGGER, topic], stdout=subprocess.PIPE, text=True, env=os.environ)
+
+    with start() as first:
+        assert first.stdout.readline() == "[]\n"
+        send(conf, topic, sold("mug", 0))
+        assert first.stdout.readline() == "['mug']\n"
+        first.send_signal(signal.SIGKILL)
+    send(conf, topic, sold("bowl", 0))  # and while nobody waits
+    with start() as second:
+        assert second.stdout.readline() == "[]\n"  # whoever is woken looks at everything
+        send(conf, topic, sold("cup", 0))
+        assert second.stdout.readline() == "['cup']\n"
+        second.kill()
+
+
+def test_starts_over_when_the_topic_is_made_anew(conf, topic, monkeypatch):
+    monkeypatch.setattr("shopnow.alerts.trigger.AFRESH_SECONDS", 2.0)
+
+    async def watch() -> None:
+        async with aclosing(StockTrigger(topic).run()) as wakeups:
+            await asyncio.wait_for(anext(wakeups), SOON)
+            kafka_topics.delete(conf, topic)
+            kafka_topics.create(conf, topic)
+            send(conf, topic, sold("mug", 0))
+            await asyncio.wait_for(anext(wakeups), 3 * SOON)
+
+    asyncio.run(watch())
+
+
+def test_no_reorder_points_without_their_table(lake):
+    assert wakeup.limits(lake).own == {}

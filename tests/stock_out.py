@@ -1,0 +1,25 @@
+"""A product that sells out."""
+
+import uuid
+from datetime import UTC, datetime
+
+from confluent_kafka import Producer
+
+from shopnow.events import SCHEMA_VERSION, StockSold, encode, key
+
+
+def sell_out(bootstrap_servers: str, product: str) -> None:
+    """Sends, and has acknowledged, that the last piece of the product is sold."""
+    event = StockSold(
+        event_id=str(uuid.uuid4()),
+        event_time=datetime.now(UTC),
+        schema_version=SCHEMA_VERSION,
+        product_id=product,
+        product_name=product,
+        quantity_change=-1,
+        quantity_after=0,
+        order_id="order",
+    )
+    producer = Producer({"bootstrap.servers": bootstrap_servers})
+    producer.produce("stock", encode(event), key(event))
+    assert producer.flush(30) == 0
