@@ -1,24 +1,23 @@
 """A message about alerts, and how it reads: as a mail (text and HTML) and as Slack blocks.
 
-Product names come from events, so from anyone: they are put on one line and escaped for wherever they are shown.
+Names come from events, so from anyone: they are put on one line and escaped for wherever they are shown.
 """
 
-from collections import Counter
 from collections.abc import Iterable
 from html import escape
 from typing import Any, NamedTuple
 
 from shopnow.alerts.engine import Alert, State
 
-_COLOURS = {"critical": "#b3261e", "warning": "#8a5a00", "info": "#1a5fb4", "resolved": "#1e7a34"}
-_LIGHTS = {"critical": "🔴", "warning": "🟠", "info": "🔵", "resolved": "🟢"}
+_COLOURS = {"critical": "#b3261e", "warning": "#8a5a00", "info": "#1a5fb4", "acknowledged": "#5f6368", "resolved": "#1e7a34"}
+_LIGHTS = {"critical": "🔴", "warning": "🟠", "info": "🔵", "acknowledged": "⚪", "resolved": "🟢"}
 
 SLACK_ALERTS = 40
 """Alerts shown one by one in Slack, which refuses a message of more than 50 blocks."""
 
 
 class Message(NamedTuple):
-    """What one run found, as one message. `dedup_key` stays the same however often it is sent."""
+    """What one look found, as one message on a channel. `dedup_key` stays the same however often it is sent."""
 
     dedup_key: str
     alerts: tuple[Alert, ...]
@@ -26,30 +25,50 @@ class Message(NamedTuple):
     """Where to look further: an address of the Airflow UI."""
     doubt: str = ""
     """Why the figures it rests on may be wrong; empty if nothing speaks against them."""
+    firsts: tuple["First", ...] = ()
+    """The first messages about alerts that changed with it."""
+
+    @property
+    def replies_to(self) -> list[str]:
+        """Dedup keys of the first messages about its alerts, but for those it is the first about."""
+        return sorted({alert.thread for alert in self.alerts if alert.thread} - {self.dedup_key})
 
 
-def compose(dedup_key: str, alerts: Iterable[Alert], link: str, doubt: str = "") -> Message:
+class First(NamedTuple):
+    """A message sent before, with its alerts as they stand now, and what its channel calls it."""
+
+    message: Message
+    reference: str
+
+
+def compose(dedup_key: str, alerts: Iterable[Alert], link: str, doubt: str = "", firsts: Iterable[First] = ()) -> Message:
     """The message about the alerts: the worst first, what is over last."""
     kinds = list(_COLOURS)
-    worst_first = sorted(alerts, key=lambda alert: (kinds.index(_kind(alert)), alert.product_name))
-    return Message(dedup_key, tuple(worst_first), link, _line(doubt, longest=400))
+    worst_first = sorted(alerts, key=lambda alert: (kinds.index(_kind(alert)), alert.subject_name))
+    return Message(dedup_key, tuple(worst_first), link, _line(doubt, longest=400), tuple(firsts))
 
 
 def subject(message: Message) -> str:
     """One line: the only alert, or how many there are of each kind."""
     if len(message.alerts) == 1:
         alert = message.alerts[0]
-        return _line(f"[ShopNow+] {alert.title}: {alert.product_name}")
-    counts = Counter(alert.title for alert in message.alerts)
-    return "[ShopNow+] " + ", ".join(
-        f"{title}: {count} products" if count > 1 else f"{title}: 1 product" for title, count in counts.items()
-    )
+        return _line(f"[ShopNow+] {alert.title}: {alert.subject_name}")
+    alike: dict[tuple[str, str], list[Alert]] = {}
+    for alert in message.alerts:
+        alike.setdefault((alert.title, alert.about), []).append(alert)
+    parts = []
+    for (title, about), alerts in alike.items():
+        if about == "product":
+            parts.append(f"{title}: {len(alerts)} product{'s' * (len(alerts) > 1)}")
+        else:
+            parts.append(f"{title}: {alerts[0].subject_name}" if len(alerts) == 1 else f"{title}: {len(alerts)}")
+    return _line(f"[ShopNow+] {', '.join(parts)}", longest=200)
 
 
 def text(message: Message) -> str:
     """The message as plain text."""
     alerts = "\n\n".join(
-        "\n".join(filter(None, [f"{_headline(alert)}\n  {_facts(alert)}", alert.todo and f"  To do: {alert.todo}"]))
+        "\n  ".join(filter(None, [_headline(alert), _facts(alert), alert.todo and f"To do: {alert.todo}", _for_whom(alert)]))
         for alert in message.alerts
     )
     doubt = f"\n\nIn doubt: {message.doubt}" if message.doubt else ""
@@ -61,7 +80,8 @@ def html(message: Message) -> str:
     rows = "".join(
         f'<tr><td style="padding:8px 12px;border-left:4px solid {_COLOURS[_kind(alert)]}">'
         f"<strong>{escape(_headline(alert))}</strong><br>{escape(_facts(alert))}"
-        f"{f'<br>To do: {escape(alert.todo)}' if alert.todo else ''}</td></tr>"
+        f"{f'<br>To do: {escape(alert.todo)}' if alert.todo else ''}"
+        f'<br><span style="color:#666;font-size:12px">{escape(_for_whom(alert))}</span></td></tr>'
         for alert in message.alerts
     )
     return (
@@ -86,20 +106,27 @@ def slack(message: Message) -> dict[str, Any]:
 
 
 def _kind(alert: Alert) -> str:
-    return "resolved" if alert.state == State.RESOLVED else alert.severity
+    return alert.state.value if alert.state in {State.RESOLVED, State.ACKNOWLEDGED} else alert.severity
 
 
 def _headline(alert: Alert) -> str:
-    return f"{alert.title}: {_line(alert.product_name)} ({_line(alert.product_id)})"
+    id_ = f" ({_line(alert.subject)})" if alert.about == "product" else ""
+    return f"{alert.title}: {_line(alert.subject_name)}{id_}"
 
 
 def _facts(alert: Alert) -> str:
-    return f"{alert.quantity} left, since {alert.since:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{_line(alert.facts, longest=400)}, {'' if alert.active else 'resolved '}since {alert.since:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _for_whom(alert: Alert) -> str:
+    """Who takes care of it, and what to call it when acknowledging it."""
+    return f"For {alert.owner}; alert {_line(alert.fingerprint)}"
 
 
 def _slack_alert(alert: Alert) -> str:
     todo = f"\nTo do: {_slack_escape(alert.todo)}" if alert.todo else ""
-    return f"{_LIGHTS[_kind(alert)]} *{_slack_escape(_headline(alert))}*\n{_facts(alert)}{todo}"
+    facts = f"{_slack_escape(_facts(alert))}{todo}\n{_slack_escape(_for_whom(alert))}"
+    return f"{_LIGHTS[_kind(alert)]} *{_slack_escape(_headline(alert))}*\n{facts}"
 
 
 def _section(markdown: str) -> dict[str, Any]:

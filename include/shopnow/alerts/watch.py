@@ -1,33 +1,43 @@
-"""Watching the stock: from `kpi/stock_position` to alerts and the messages that tell of them, in one commit."""
+"""Looking at everything rules speak of: from the data to alerts and the messages that tell of them, in one commit."""
 
 import logging
+import math
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from deltalake import DeltaTable
 
-from shopnow.alerts import channels, journal, rules
-from shopnow.alerts.engine import Observation, State, changes
+from shopnow.alerts import figures, journal, observing, rules
+from shopnow.alerts.engine import Change, Observation, State, changes
 from shopnow.alerts.outbox import LEASE
+from shopnow.broker.client import Conf
 from shopnow.killpoints import reach
+from shopnow.kpis import STOCK_POSITION
 from shopnow.lake import tables
 
-STOCK = "kpi/stock_position"
+STOCK = STOCK_POSITION.name
 
 _log = logging.getLogger(__name__)
 
 
 class Evaluation(TypedDict):
-    """What a look at the stock found."""
+    """What a look found."""
 
     products: int
+    """Whose stock was looked at."""
     firing: int
-    """Alerts that began, or came back, with this look."""
+    """Alerts that are told to fire: those that began, or came back, with this look, or had been silenced until then."""
     resolved: int
+    """Alerts that are told to be over."""
+    repeated: int
+    """Alerts told again as nobody has acknowledged them."""
     dedup_key: str | None
-    """The message queued on every channel; none when there is nothing new to say."""
+    """The message queued on the channels; none when there is nothing new to say."""
+    proposed: list[dict[str, Any]]
+    """Stock alerts that began to fire: product_id, product_name, quantity on hand, rule, fingerprint, dedup_key, and suggested,
+    the pieces to order, which is None while the product's reorder point is not known."""
 
 
 def evaluate(
@@ -35,60 +45,101 @@ def evaluate(
     owner: str,
     now: datetime | None = None,
     rule_set: Mapping[str, rules.Rule] | None = None,
+    conf: Conf | None = None,
 ) -> Evaluation:
-    """Look at the stock and commit what changed, alerts and the messages about them together.
+    """Look at the data and commit what changed, alerts and the messages about them together.
 
-    Looking again at the same stock changes nothing; of two looks at once, one commits and the other finds nothing new.
+    Looking again at the same data changes nothing, until an alert is to be repeated; of two looks at once, one commits and
+    the other finds nothing new.
 
     Args:
         lake: the lake's address.
         owner: who is to send the messages, such as a run id; the same when the run is tried again.
         now: the time written into the rows; defaults to the clock's.
         rule_set: the rules; defaults to those of `rules.toml`.
+        conf: how to reach Kafka; with it, the stock is that of the topic's end, not only that of the lake.
 
     Raises:
         UserError: the rules are wrong.
     """
     rule_set = rules.load() if rule_set is None else rule_set
-    if not tables.exists(lake, STOCK):
-        _log.info("%s is not there yet: nothing to watch; it comes with the first run of compute_kpis", STOCK)
-        return Evaluation(products=0, firing=0, resolved=0, dedup_key=None)
     while True:
         try:
-            return _evaluate(lake, owner, now or datetime.now(UTC), rule_set)
+            return _evaluate(lake, owner, now or datetime.now(UTC), rule_set, conf)
         except journal.Raced:
-            _log.info("another run looked at the stock at the same time and was faster; looking again")
+            _log.info("another run looked at the same time and was faster; looking again")
 
 
-def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules.Rule]) -> Evaluation:
-    # The journal first: whoever commits newer stock than ours after this line makes our commit fail.
-    table = journal.open_journal(lake)
-    stock = tables.open_table(lake, STOCK)
-    observations = _observations(stock)
-    found = changes(rule_set, journal.states(journal.rows(table, "alert")), observations)
-    news = [change.alert for change in found if change.announced]
+def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules.Rule], conf: Conf | None) -> Evaluation:
+    # The journal first: whoever commits what is newer than we see after this line makes our commit fail.
+    table = journal.open_journal(lake) if tables.exists(lake, journal.TABLE) else None
+    observations = observing.look(lake, rule_set, now, conf)
+    if table is None:
+        if not observations:
+            _log.info("there is nothing to watch yet: it comes with the first run of compute_kpis")
+            return _evaluation([], [], None, [])
+        table = journal.open_journal(lake)
+        if table.version():
+            raise journal.Raced  # somebody made it, and may have decided, since we looked
+    known = journal.rows(table, "alert", "silence")
+    found = changes(rule_set, journal.standings(known), observations, now, journal.silences(known))
+    news = [change for change in found if change.announced]
     key = _dedup_key(table) if news else None
     if found:
         sequence = journal.next_sequence(table)
-        alerts = [journal.alert_row(change, sequence, now, key or "", stock.version()) for change in found]
+        alerts = [journal.alert_row(change, sequence, now, key) for change in found]
         queued = {"kind": "message", "state": "queued", "sequence": sequence, "at": now, "dedup_key": key}
-        queued |= {"owner": owner, "held_until": now + LEASE}
-        journal.decide(table, alerts + [{**queued, "channel": name} for name in channels.default() if news])
+        queued |= {"held_by": owner, "held_until": now + LEASE}
+        to = dict.fromkeys(channel for change in news for channel in change.alert.channels)
+        journal.decide(table, alerts + [{**queued, "channel": channel} for channel in to])
         reach("alerts:queued")
-    evaluation = Evaluation(
-        products=len(observations),
-        firing=sum(alert.state == State.FIRING for alert in news),
-        resolved=sum(alert.state == State.RESOLVED for alert in news),
-        dedup_key=key,
+    evaluation = _evaluation(observations, news, key, _proposed(lake, observations, news, key))
+    _log.info(
+        "%(products)d products: %(firing)d alerts firing, %(resolved)d resolved since the last look, %(repeated)d told again", evaluation
     )
-    _log.info("%(products)d products: %(firing)d alerts firing, %(resolved)d resolved since the last look", evaluation)
     return evaluation
 
 
-def _observations(stock: DeltaTable) -> list[Observation]:
-    columns = ["product_id", "product_name", "quantity", "last_event_time"]
-    rows = tables.read(stock, columns).to_pylist()
-    return sorted(Observation(*(row[column] for column in columns)) for row in rows)
+def _evaluation(observations: list[Observation], news: list[Change], key: str | None, proposed: list[dict[str, Any]]) -> Evaluation:
+    reminded = [change for change in news if change.repeated and change.alert.thread]
+    return Evaluation(
+        products=len({seen.subject for seen in observations if figures.FIGURES[seen.figure].about == "product"}),
+        firing=sum(change.alert.state == State.FIRING for change in news) - len(reminded),
+        resolved=sum(change.alert.state == State.RESOLVED for change in news),
+        repeated=len(reminded),
+        dedup_key=key,
+        proposed=proposed,
+    )
+
+
+def _proposed(lake: str, observations: list[Observation], news: Iterable[Change], key: str | None) -> list[dict[str, Any]]:
+    # Those already told of were proposed then.
+    begun = [alert for alert, announced, _ in news if announced and alert.about == "product" and alert.active and alert.thread is None]
+    if not begun:
+        return []
+    quantities = {seen.subject: int(seen.value) for seen in observations if seen.figure == "stock_quantity"}
+    cover = {row["product_id"]: row for row in observing.rows(lake, figures.FIGURES["share_of_reorder_point"])}
+    return [
+        {
+            "product_id": alert.subject,
+            "product_name": alert.subject_name,
+            "quantity": quantities.get(alert.subject),
+            "rule": alert.rule,
+            "fingerprint": alert.fingerprint,
+            "dedup_key": key,
+            "suggested": _suggested(cover.get(alert.subject), quantities.get(alert.subject, 0)),
+        }
+        for alert in begun
+    ]
+
+
+def _suggested(cover: figures.Row | None, quantity: int) -> int | None:
+    """Pieces to order, so that after a delivery's lead time there are as many as the reorder point asks for."""
+    if cover is None or cover["reorder_point"] is None:
+        return None
+    sold_meanwhile = math.ceil((cover["demand_per_day"] or 0) * (cover["lead_time_days"] or 0))
+    wanted = cover["reorder_point"] + sold_meanwhile - quantity
+    return wanted if wanted > 0 else None
 
 
 def _dedup_key(table: DeltaTable) -> str:

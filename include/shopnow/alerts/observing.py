@@ -1,0 +1,67 @@
+"""Looking at the lake: the rows that the rules' figures are made of, and what they show."""
+
+import logging
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime
+
+from shopnow.alerts import shelves
+from shopnow.alerts.engine import Observation
+from shopnow.alerts.figures import FIGURES, WAITING, Figure, Row
+from shopnow.alerts.rules import Rule
+from shopnow.broker.client import Conf
+from shopnow.events import TOPICS
+from shopnow.kpis import STOCK_POSITION
+from shopnow.lake import lineage, log, tables
+
+_log = logging.getLogger(__name__)
+
+
+def look(lake: str, rules: Mapping[str, Rule], now: datetime, conf: Conf | None = None) -> list[Observation]:
+    """Everything the rules look at, as the lake shows it; of a table that is not there, nothing.
+
+    Args:
+        conf: with it, the stock is brought up to date with what the topic has beyond the lake.
+    """
+    found = []
+    for name in dict.fromkeys(rule.looks_at for rule in rules.values()):
+        figure = FIGURES[name]
+        found += figure.observe(name, rows(lake, figure, conf), now)
+    return found
+
+
+def rows(lake: str, figure: Figure, conf: Conf | None = None) -> list[Row]:
+    """The rows a figure is made of."""
+    if figure.source == STOCK_POSITION.name:
+        return [{**shelf._asdict(), "last_event_time": shelf.at} for shelf in shelves.current(conf, lake)]
+    if figure.source == WAITING:
+        return _waiting(lake)
+    if not tables.exists(lake, figure.source):
+        return []
+    table = tables.open_table(lake, figure.source)
+    if missing := set(figure.columns) - {field.name for field in table.schema().fields}:
+        _log.warning("%s has no %s: nothing is looked at there", figure.source, ", ".join(sorted(missing)))
+        return []
+    predicate = None
+    if figure.newest_days and "date" in table.metadata().partition_columns:
+        days = sorted({each["date"] for each in table.partitions()})[-figure.newest_days :]
+        predicate = f"date >= '{days[0]}'" if days else None
+    return tables.read(table, list(figure.columns), predicate).to_pylist()
+
+
+def _waiting(lake: str, topics: Collection[str] = tuple(TOPICS)) -> list[Row]:
+    """Since when each topic's raw table holds records that no event was made from; None if it holds none."""
+    found = []
+    for topic in topics:
+        raw, events = f"raw/{topic}", f"events/{topic}"
+        if not tables.exists(lake, raw):
+            continue
+        newest = tables.open_table(lake, raw).version()
+        made = lineage.sources(lake, events, tables.open_table(lake, events).version()).get(raw, 0) if tables.exists(lake, events) else 0
+        used = lineage.settled(lake, raw, made, newest)
+        since = None
+        # Of commits that bring no record, such as those of retention, nothing is to be made.
+        if used < newest and lineage.new_offsets(lake, raw, used, newest) != []:
+            for _, actions in log.commits(lake, raw, used + 1, used + 1):
+                since = datetime.fromtimestamp(log.info(actions)["timestamp"] / 1000, UTC)
+        found.append({"topic": topic, "since": since})
+    return found

@@ -1,0 +1,116 @@
+"""The figures rules look at, from rows of tables."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from shopnow.alerts import observing, rules
+from shopnow.alerts.engine import Observation
+from shopnow.alerts.figures import FIGURES
+
+NOW = datetime(2026, 7, 2, 12, tzinfo=UTC)
+DAY = date(2026, 7, 2)
+
+
+def observe(figure: str, *rows: dict[str, Any]) -> list[Observation]:
+    return FIGURES[figure].observe(figure, rows, NOW)
+
+
+def test_no_rows_are_no_observation():
+    assert [observe(figure) for figure in FIGURES] == [[]] * len(FIGURES)
+
+
+def cover(**given: Any) -> dict[str, Any]:
+    usual = {"product_id": "p-1", "product_name": "Mug", "quantity": 6, "demand_per_day": 3.0, "reorder_point": 12}
+    return {**usual, "days_of_cover": 2.0, "lead_time_days": 4.0, "computed_at": NOW, **given}
+
+
+def test_cover_is_measured_against_what_a_delivery_takes():
+    [seen] = observe("share_of_lead_time", cover())
+    assert (seen.subject, seen.value, seen.facts) == ("p-1", 0.5, "6 left, enough for 2.0 days; a delivery takes 4.0")
+    [seen] = observe("share_of_reorder_point", cover())
+    assert (seen.value, seen.facts) == (0.5, "6 left, its reorder point is 12")
+
+
+def test_a_product_that_nobody_asks_for_has_no_cover():
+    assert observe("share_of_lead_time", cover(days_of_cover=None)) == []
+    assert observe("share_of_reorder_point", cover(reorder_point=0)) == []
+
+
+def test_sales_are_the_newest_hour_of_each_currency_and_count_only_beyond_chance():
+    def row(hour: int, value: float, anomaly: bool, currency: str = "EUR", figure: str = "orders") -> dict[str, Any]:
+        at = NOW.replace(hour=hour)
+        return {"hour": at, "currency": currency, "figure": figure, "value": value, "expected": 10.0, "anomaly": anomaly}
+
+    rows = [row(9, 10, False), row(10, 2, True), row(10, 1, False, "USD"), row(10, 1, True, figure="views"), row(8, 0, True)]
+    seen = observe("share_of_expected", *rows)
+    assert {each.subject: each.value for each in seen} == {"orders/EUR": 0.2, "orders/USD": 1.0}
+    assert seen[0].facts == "2 in the hour from 10:00 UTC, 10 expected"
+
+
+def test_payments_are_those_of_the_newest_hours_of_a_currency():
+    def row(hour: int, failed: int, succeeded: int) -> dict[str, Any]:
+        return {"hour": NOW.replace(hour=hour), "currency": "EUR", "payments_failed": failed, "payments_succeeded": succeeded}
+
+    [seen] = observe("share_of_payments_failed", row(8, 90, 0), row(9, 20, 60), row(10, 10, 10))
+    assert (seen.value, seen.of, seen.facts) == (0.3, 100, "30%: 30 of 100 failed in 2 hours")
+    assert observe("share_of_payments_failed", row(8, 0, 0)) == []
+
+
+def test_each_payment_method_is_looked_at_on_its_newest_day():
+    def row(day: int, method: str, failed: int) -> dict[str, Any]:
+        return {"date": date(2026, 7, day), "currency": "EUR", "method": method, "attempts": 50, "failed": failed}
+
+    seen = observe("share_of_method_failed", row(1, "card", 50), row(2, "card", 5), row(1, "paypal", 25))
+    assert {each.subject: each.value for each in seen} == {"card/EUR": 0.1, "paypal/EUR": 0.5}
+
+
+def test_overdue_deliveries_are_a_share_of_the_open_ones():
+    [seen] = observe(
+        "share_of_deliveries_overdue", {"overdue": 3, "pending": 10, "in_transit": 20}, {"overdue": 0, "pending": 10, "in_transit": 20}
+    )
+    assert (seen.value, seen.of, seen.facts) == (0.05, 60, "5%: 3 of 60 open deliveries are overdue")
+
+
+def test_rows_missing_count_on_the_newest_day_only_and_not_known_is_not_none():
+    def value(*missing: int | None) -> float:
+        old = {"date": DAY - timedelta(days=1), "missing_rows": 9}
+        return observe("missing_rows", old, *({"date": DAY, "missing_rows": each} for each in missing))[0].value
+
+    assert [value(0, 0), value(0, 7), value(0, None), value(5, None)] == [0, 7, 1, 5]
+
+
+def test_the_newest_audit_counts():
+    def row(hour: int, ok: bool) -> dict[str, Any]:
+        return {"audited_at": NOW.replace(hour=hour), "check": "raw = receipts", "ok": ok, "detail": "raw/orders 0/17 differs"}
+
+    assert observe("broken_checks", row(1, False), row(2, True))[0].value == 0
+    [seen] = observe("broken_checks", row(1, True), row(2, True), row(2, False))
+    assert (seen.value, seen.facts) == (1, "raw = receipts: raw/orders 0/17 differs")
+
+
+def test_records_that_wait_are_told_by_the_time_of_their_landing():
+    seen = observe("minutes_landed_unused", {"topic": "orders", "since": NOW - timedelta(minutes=45)}, {"topic": "carts", "since": None})
+    assert [(each.subject, each.value) for each in seen] == [("orders", 45), ("carts", 0)]
+
+
+def test_a_look_at_an_empty_lake_sees_nothing(lake):
+    assert observing.look(lake, rules.load(), NOW) == []
+
+
+def test_a_table_without_a_column_that_is_needed_is_passed_over_and_named(lake, table, caplog):
+    table("kpi/deliveries", [{"date": DAY, "overdue": 3}])
+    assert observing.rows(lake, FIGURES["share_of_deliveries_overdue"]) == []
+    assert "kpi/deliveries has no in_transit, pending" in caplog.text
+
+
+def test_only_the_newest_days_are_read(lake, table):
+    table("kpi/sales_hourly", [{"date": DAY - timedelta(days=day), "missing_rows": day} for day in range(3)])
+    assert observing.rows(lake, FIGURES["missing_rows"]) == [{"date": DAY, "missing_rows": 0}]
+
+
+def test_a_look_sees_what_every_table_shows(lake, table, stock):
+    stock({"Mug": 0})
+    table("kpi/stock_cover", [cover()])
+    table("kpi/deliveries", [{"date": DAY, "overdue": 30, "pending": 60, "in_transit": 40}])
+    found = {seen.figure for seen in observing.look(lake, rules.load(), NOW)}
+    assert found == {"stock_quantity", "share_of_lead_time", "share_of_reorder_point", "share_of_deliveries_overdue"}
