@@ -1,10 +1,12 @@
 """
-### Watch the stock, and tell when it runs low or out
+### Watch the figures, and tell when something is wrong or well again
 
-Compares the stock position with the rules (`include/shopnow/alerts/rules.toml`) and sends what changed, as one message by
-e-mail and one to Slack: products that ran low or out, and those that are well again.
+Compares stock, sales, payments, deliveries and the state of the data with the [rules](alert-rules.md)
+(`include/shopnow/alerts/rules.toml`) and sends what changed, as one message by e-mail and one to Slack.
 
 **Runs** when the KPIs are up to date, when the lake was audited, or by hand. It takes no params.
+
+**Acting.** `./shopnow alerts` lists what fires; `acknowledge_alert` or `./shopnow alerts ack` and `silence` stop reminders.
 
 **In doubt.** While the last audit of the lake has found a difference, every message says so.
 
@@ -13,7 +15,8 @@ e-mail and one to Slack: products that ran low or out, and those that are well a
 it again sends only what was not marked; a message repeated after a crash carries the same dedup key.
 
 **When it fails.** Mail or Slack unreachable or refusing: the task retries with growing delays, the message stays queued
-and the next run sends it. Addresses: connections `smtp_default` and `slack_default`.
+and the next run sends it; after a day it is dead, and `./shopnow alerts` says so. Connections: `smtp_default` and
+`slack_default`, or `slack_api_default` for a Slack bot.
 """
 
 from airflow.sdk import DAG, conf, get_current_context, task
@@ -25,7 +28,7 @@ from shopnow.workflow import AUDIT, DEFAULTS, KPIS, Tag, lake_uri
 
 with DAG(
     dag_id="watch_stock",
-    description="Low stock and stock-outs → e-mail, Slack",
+    description="what is wrong with stock, sales or data → e-mail, Slack",
     doc_md=__doc__,
     schedule=KPIS | AUDIT,
     catchup=False,

@@ -12,6 +12,7 @@ from shopnow.workflow import AUDIT, KPIS, RAW, STOCK_OUT, TRAFFIC, Tag
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
 INVENTORY = {
+    "acknowledge_alert",
     "audit_lake",
     "await_stock_out",
     "compact_lake",
