@@ -1,8 +1,8 @@
 """
 ### Watch the figures, and tell when something is wrong or well again
 
-Compares stock, sales, payments, deliveries and the state of the data with the [rules](alert-rules.md)
-(`include/shopnow/alerts/rules.toml`) and sends what changed, as one message by e-mail and one to Slack.
+Compares stock, sales, payments, deliveries and the state of the data with the rules (`include/shopnow/alerts/rules.toml`,
+explained in `docs/alerts.md`) and sends what changed, as one message by e-mail and one to Slack.
 
 **Runs** when the KPIs are up to date, when the lake was audited, or by hand. It takes no params.
 

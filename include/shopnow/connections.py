@@ -53,6 +53,10 @@ def local(settings: Settings) -> dict[str, Connection]:
     }
 
 
+BY_CHOICE = ("slack_api_default",)
+"""Connections that are there only if somebody gives them: with a Slack bot's token, alerts update their first message."""
+
+
 def load(settings: Settings) -> dict[str, Connection]:
     """The connections in force, by id: those of the environment, then of `.env`, then the local ones.
 
@@ -61,6 +65,7 @@ def load(settings: Settings) -> dict[str, Connection]:
     """
     given = {**dotenv_values(ROOT / ".env"), **os.environ}
     in_force = {id_: _parse(variable(id_), given.get(variable(id_))) or default for id_, default in local(settings).items()}
+    in_force |= {id_: given_ for id_ in BY_CHOICE if (given_ := _parse(variable(id_), given.get(variable(id_))))}
     # The sensor that watches the stock topic keeps its place in a consumer group of its own.
     group = {"group.id": "await_stock_out", "enable.auto.commit": False, "auto.offset.reset": "latest"}
     in_force["kafka_stock_out"] = {"conn_type": "kafka", "extra": {**kafka(in_force), **group}}

@@ -208,20 +208,24 @@ def readable(message: dict[str, Any]) -> str:
     return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
+def server(port: int, directory: Path) -> ThreadingHTTPServer:
+    """A server that listens, and keeps in the directory what comes once it is told to serve."""
+    return ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"store": Store(directory)}))
+
+
 def serve(port: int, directory: Path) -> None:
     """Serve until told to stop.
 
     Raises:
         UserError: the port is taken.
     """
-    handler = type("Handler", (_Handler,), {"store": Store(directory)})
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        listening = server(port, directory)
     except OSError as error:
         raise UserError(f"webhook server: cannot listen on 127.0.0.1:{port} ({error.strerror}); choose another port") from None
-    with server:
-        announce(server.server_port)
-        server.serve_forever()
+    with listening:
+        announce(listening.server_port)
+        listening.serve_forever()
 
 
 if __name__ == "__main__":

@@ -1,28 +1,11 @@
 """How a message reads, and that what a product is called cannot harm it."""
 
-from datetime import UTC, datetime
 from html.parser import HTMLParser
-from typing import Any
 
+from made import alert
 from shopnow.alerts.engine import Alert, State
 from shopnow.alerts.message import SLACK_ALERTS, compose, html, slack, subject, text
 from shopnow.platform.webhook_server import message_or_problem
-
-
-def alert(name: str = "Mug", facts: str = "0 left", state: State = State.FIRING, **given: Any) -> Alert:
-    usual = {
-        "rule": "stock_out",
-        "severity": "critical",
-        "owner": "purchasing",
-        "channels": ("email", "slack"),
-        "about": "product",
-        "subject": "P1",
-        "value": 0,
-        "since": datetime(2026, 7, 1, 12, 30, tzinfo=UTC),
-        "title": "Sold out",
-        "todo": "Reorder it." if state == State.FIRING else "",
-    }
-    return Alert(**{**usual, "subject_name": name, "facts": facts, "state": state, **given})
 
 
 def message(*alerts: Alert):

@@ -1,0 +1,22 @@
+"""Alerts made for tests."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from shopnow.alerts.engine import Alert, State
+
+
+def alert(name: str = "Mug", facts: str = "0 left", state: State = State.FIRING, **given: Any) -> Alert:
+    usual = {
+        "rule": "stock_out",
+        "severity": "critical",
+        "owner": "purchasing",
+        "channels": ("email", "slack"),
+        "about": "product",
+        "subject": "P1",
+        "value": 0,
+        "since": datetime(2026, 7, 1, 12, 30, tzinfo=UTC),
+        "title": "Sold out",
+        "todo": "Reorder it." if state == State.FIRING else "",
+    }
+    return Alert(**{**usual, "subject_name": name, "facts": facts, "state": state, **given})
