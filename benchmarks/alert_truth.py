@@ -10,8 +10,8 @@ Airflow: the delay is that of looking, what the way there takes comes on top (`.
     recall       stock-outs during which, or at whose end, the look found the alert firing ÷ stock-outs that a look could see
     unseen       stock-outs that began and ended between two looks: read from the data, they never were
     precision    alerts that fired while the product was sold out ÷ alerts that fired
-    delay        from the piece that was the last to the look that told of it
-    messages     a day, on each channel, reminders among them; and how many a look that told every change would have sent
+    delay        from the piece that was the last to the look that told of it, its median and 95th percentile
+    messages     a day, on each channel, reminders alone among them; beside it how often a day products sold out or came back
 
 Exits 1 if a stock-out that could be seen was not told, or an alert was false.
 """
@@ -91,7 +91,7 @@ def main() -> int:
         score = judged(rule_set, levels, stock_outs, options.every)
         true = true and not score.missed and not score.false
         table.add_row(str(seed), *cells(score))
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else 140).print(table)
     print(f"{options.hours:g} hours of {options.sessions:,} sessions a seed, a look every {options.every} s, rules: {', '.join(rule_set)}")
     return 0 if true else 1
 

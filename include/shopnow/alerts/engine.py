@@ -109,7 +109,7 @@ def changes(
 
     What is not observed stays as it is. Of one product at most one alert of rules that inhibit each other fires. Somebody who
     reads only the announced changes, and silences nothing, hears of each breach once, again after its rule's `repeat_after`
-    if nobody acknowledges it, and of its end once.
+    if nobody acknowledges it (after half of that with a reminder of another), and of its end once.
     """
     look = _Look(rules, standings, list(observations))
     found = []
@@ -165,6 +165,8 @@ class _Look:
         return False
 
     def changes(self, now: datetime) -> Iterator[Change]:
+        # One reminder of all that is not new any more, rather than one for each.
+        due = 0.5 if any(self._waited(*place, now) >= 1 for place, state in self.after.items() if state == State.FIRING) else 1
         # By subject, so that what is said of a thing stays together.
         for (name, subject), seen in sorted(self.seen.items(), key=lambda item: item[0][1]):
             before, after = self.before(name, subject), self.after[name, subject]
@@ -175,8 +177,15 @@ class _Look:
             elif after == State.FIRING and standing:
                 if standing.told_at is None:
                     yield Change(alert, announced=True, repeated=True)
-                elif now - standing.told_at >= self.rules[name].repeats:
+                elif self._waited(name, subject, now) >= due:
                     yield Change(alert._replace(title=f"Reminder: {alert.title}"), announced=True, repeated=True)
+
+    def _waited(self, name: str, subject: str, now: datetime) -> float:
+        """The share of `repeat_after` that has passed since people heard of an alert that goes on firing."""
+        standing = self.standings.get(fingerprint(name, subject))
+        if standing is None or standing.told_at is None or standing.alert.state != State.FIRING:
+            return 0
+        return (now - standing.told_at) / self.rules[name].repeats
 
     def _is_news(self, name: str, subject: str) -> bool:
         """Whether it has to be told that an alert is over.

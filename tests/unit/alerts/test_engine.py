@@ -119,12 +119,23 @@ def test_products_do_not_touch_each_other():
 def test_an_alert_that_nobody_acknowledges_is_told_again_in_its_time():
     watch = Watch()
     watch.look(pieces(0), at=START)
-    assert watch.look(pieces(0), at=START + 11 * HOUR) == []
-    [change] = watch.look(pieces(0), at=START + 12 * HOUR)
+    assert watch.look(pieces(0), at=START + 23 * HOUR) == []
+    [change] = watch.look(pieces(0), at=START + 24 * HOUR)
     assert (change.announced, change.repeated, change.alert.title) == (True, True, "Reminder: Sold out")
     assert (change.alert.since, change.alert.thread) == (START, "message 1")
-    assert watch.look(pieces(0), at=START + 23 * HOUR) == []
-    assert told(watch.look(pieces(0), at=START + 24 * HOUR)) == ["stock_out firing"]
+    assert watch.look(pieces(0), at=START + 47 * HOUR) == []
+    assert told(watch.look(pieces(0), at=START + 48 * HOUR)) == ["stock_out firing"]
+
+
+def test_one_reminder_tells_of_all_that_is_not_new_any_more():
+    watch = Watch()
+    watch.look(pieces(0), at=START)
+    watch.look(pieces(0), pieces(0, product="P2"), at=START + 10 * HOUR)
+    watch.look(pieces(0), pieces(0, product="P2"), pieces(0, product="P3"), at=START + 20 * HOUR)
+    all_three = [pieces(0), pieces(0, product="P2"), pieces(0, product="P3")]
+    assert [change.alert.subject for change in watch.look(*all_three, at=START + 24 * HOUR)] == ["P1", "P2"]
+    assert watch.look(*all_three, at=START + 43 * HOUR) == []
+    assert [change.alert.subject for change in watch.look(*all_three, at=START + 44 * HOUR)] == ["P1", "P2", "P3"]
 
 
 def test_an_acknowledged_alert_is_not_told_again_but_its_end_is():

@@ -55,7 +55,7 @@ def test_since_begins_with_what_was_there_then(lake, sold):
 
 
 def test_a_long_stock_out_is_told_again(lake, sold):
-    sold((10, "Mug", 0), (60 * 30, "Bowl", 50))
+    sold((10, "Mug", 0), (60 * 50, "Bowl", 50))
     assert [(each.change.alert.title, each.change.repeated) for each in replay.over(lake, RULES).told] == [
         ("Sold out", False),
         ("Reminder: Sold out", True),

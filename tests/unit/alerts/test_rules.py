@@ -14,7 +14,7 @@ def test_the_rules_that_come_with_it():
     loaded = rules.load()
     assert {rule.looks_at for rule in loaded.values()} == set(FIGURES)
     stock_out, low_stock = loaded["stock_out"], loaded["low_stock"]
-    assert (stock_out.threshold, stock_out.severity, stock_out.repeats) == (0, "critical", timedelta(hours=12))
+    assert (stock_out.threshold, stock_out.severity, stock_out.repeats) == (0, "critical", timedelta(days=1))
     assert (low_stock.threshold, low_stock.about) == (5, "product")
     assert "stock_out" in low_stock.inhibited_by
     assert "data_incomplete" in loaded["sales_drop"].inhibited_by

@@ -90,8 +90,8 @@ def test_what_still_fires_is_told_again_in_its_time_and_what_is_silenced_is_not(
     stock({"Mug": 0})
     start = datetime(2026, 7, 2, tzinfo=UTC)
     first = evaluate(lake, "run-1", start)
-    assert evaluate(lake, "run-2", start + timedelta(hours=11))["dedup_key"] is None
-    again = evaluate(lake, "run-3", start + timedelta(hours=12))
+    assert evaluate(lake, "run-2", start + timedelta(hours=23))["dedup_key"] is None
+    again = evaluate(lake, "run-3", start + timedelta(hours=24))
     assert (again["firing"], again["repeated"], again["proposed"]) == (0, 1, [])
     assert again["dedup_key"] not in {None, first["dedup_key"]}
     rows = journal.rows(journal.open_journal(lake), "alert")
