@@ -183,7 +183,7 @@ FIGURES: dict[str, Figure] = {
     ),
     "share_of_expected": Figure(
         "orders, or net revenue, of the newest hour ÷ what is expected of it; 1 while the difference is within chance",
-        "sales",
+        "sales figure",
         ANOMALIES,
         ("hour", "currency", "figure", "value", "expected", "anomaly"),
         "hour",
@@ -192,7 +192,7 @@ FIGURES: dict[str, Figure] = {
     ),
     "share_of_payments_failed": Figure(
         f"payments failed ÷ payments tried, in the newest {HOURS} hours, the running one among them",
-        "payments",
+        "currency",
         SALES_HOURLY.name,
         ("hour", "currency", "payments_failed", "payments_succeeded"),
         "hour",
@@ -210,7 +210,7 @@ FIGURES: dict[str, Figure] = {
     ),
     "share_of_deliveries_overdue": Figure(
         "deliveries overdue ÷ deliveries pending or in transit",
-        "deliveries",
+        "shop",
         DELIVERIES,
         ("overdue", "pending", "in_transit"),
         None,

@@ -1,8 +1,10 @@
 """Looking at the lake: the rows that the rules' figures are made of, and what they show."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
+
+from deltalake import DeltaTable
 
 from shopnow.alerts import shelves
 from shopnow.alerts.engine import Observation
@@ -48,20 +50,31 @@ def rows(lake: str, figure: Figure, conf: Conf | None = None) -> list[Row]:
     return tables.read(table, list(figure.columns), predicate).to_pylist()
 
 
-def _waiting(lake: str, topics: Collection[str] = tuple(TOPICS)) -> list[Row]:
+def _waiting(lake: str) -> list[Row]:
     """Since when each topic's raw table holds records that no event was made from; None if it holds none."""
     found = []
-    for topic in topics:
-        raw, events = f"raw/{topic}", f"events/{topic}"
-        if not tables.exists(lake, raw):
-            continue
-        newest = tables.open_table(lake, raw).version()
-        made = lineage.sources(lake, events, tables.open_table(lake, events).version()).get(raw, 0) if tables.exists(lake, events) else 0
-        used = lineage.settled(lake, raw, made, newest)
-        since = None
-        # Of commits that bring no record, such as those of retention, nothing is to be made.
-        if used < newest and lineage.new_offsets(lake, raw, used, newest) != []:
-            for _, actions in log.commits(lake, raw, used + 1, used + 1):
-                since = datetime.fromtimestamp(log.info(actions)["timestamp"] / 1000, UTC)
-        found.append({"topic": topic, "since": since})
+    for topic in TOPICS:
+        if tables.exists(lake, f"raw/{topic}"):
+            raw = tables.open_table(lake, f"raw/{topic}")
+            events = tables.open_table(lake, f"events/{topic}") if tables.exists(lake, f"events/{topic}") else None
+            # Reading lineage takes many times as long. Compaction of the events may hide what waits, until the next landing.
+            behind = events is None or _committed(events) < _committed(raw)
+            found.append({"topic": topic, "since": _oldest_unused(lake, topic, raw, events) if behind else None})
     return found
+
+
+def _committed(table: DeltaTable) -> datetime:
+    """When the table's newest commit was made."""
+    return datetime.fromtimestamp(table.history(1)[0]["timestamp"] / 1000, UTC)
+
+
+def _oldest_unused(lake: str, topic: str, raw: DeltaTable, events: DeltaTable | None) -> datetime | None:
+    """When the first commit was made that brought records of which there are no events; None if there is none."""
+    name, newest = f"raw/{topic}", raw.version()
+    made = lineage.sources(lake, f"events/{topic}", events.version()).get(name, 0) if events else 0
+    used = lineage.settled(lake, name, made, newest)
+    # Of commits that bring no record, such as those of retention, nothing is to be made.
+    if used == newest or lineage.new_offsets(lake, name, used, newest) == []:
+        return None
+    first = next((actions for _, actions in log.commits(lake, name, used + 1, used + 1)), [])
+    return datetime.fromtimestamp(log.info(first)["timestamp"] / 1000, UTC) if first else None
