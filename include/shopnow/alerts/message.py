@@ -13,7 +13,8 @@ _COLOURS = {"critical": "#b3261e", "warning": "#8a5a00", "info": "#1a5fb4", "ack
 _LIGHTS = {"critical": "🔴", "warning": "🟠", "info": "🔵", "acknowledged": "⚪", "resolved": "🟢"}
 
 SLACK_ALERTS = 40
-"""Alerts shown one by one in Slack, which refuses a message of more than 50 blocks."""
+"""Alerts shown one by one in Slack, which refuses a message of more than 50 blocks, and a block of more than 3,000 characters:
+what comes from events is cut so that even when every character of it has to be escaped, a block has fewer."""
 
 
 class Message(NamedTuple):
@@ -110,17 +111,17 @@ def _kind(alert: Alert) -> str:
 
 
 def _headline(alert: Alert) -> str:
-    id_ = f" ({_line(alert.subject)})" if alert.about == "product" else ""
+    id_ = f" ({_line(alert.subject, longest=60)})" if alert.about == "product" else ""
     return f"{alert.title}: {_line(alert.subject_name)}{id_}"
 
 
 def _facts(alert: Alert) -> str:
-    return f"{_line(alert.facts, longest=400)}, {'' if alert.active else 'resolved '}since {alert.since:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{_line(alert.facts, longest=200)}, {'' if alert.active else 'resolved '}since {alert.since:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _for_whom(alert: Alert) -> str:
     """Who takes care of it, and what to call it when acknowledging it."""
-    return f"For {alert.owner}; alert {_line(alert.fingerprint)}"
+    return f"For {alert.owner}; alert {_line(alert.fingerprint, longest=80)}"
 
 
 def _slack_alert(alert: Alert) -> str:

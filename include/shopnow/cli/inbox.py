@@ -11,6 +11,7 @@ import typer
 
 from shopnow.cli.output import Json, print_json, print_table, say
 from shopnow.platform.webhook_server import Store, readable
+from shopnow.printing import printable
 from shopnow.settings import Settings
 
 
@@ -26,7 +27,8 @@ def inbox(
         print_json({"messages": found})
     elif texts:
         for each in found:
-            say(f"— {each['channel']}, {_minute(each['received_at'])}: {each['subject']}\n\n{each['text'].rstrip()}\n")
+            lines = "\n".join(map(printable, each["text"].rstrip().splitlines()))
+            say(f"— {each['channel']}, {_minute(each['received_at'])}: {printable(each['subject'])}\n\n{lines}\n")
     else:
         rows = [(_minute(each["received_at"]), each["channel"], each["subject"], each["dedup_key"] or "") for each in found]
         print_table("Inbox", ("at", "channel", "subject", "alert message"), rows)

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from shopnow.alerts import observing, rules
+from made import cover
 from shopnow.alerts.engine import Observation
 from shopnow.alerts.figures import FIGURES
 
@@ -17,11 +17,6 @@ def observe(figure: str, *rows: dict[str, Any]) -> list[Observation]:
 
 def test_no_rows_are_no_observation():
     assert [observe(figure) for figure in FIGURES] == [[]] * len(FIGURES)
-
-
-def cover(**given: Any) -> dict[str, Any]:
-    usual = {"product_id": "p-1", "product_name": "Mug", "quantity": 6, "demand_per_day": 3.0, "reorder_point": 12}
-    return {**usual, "days_of_cover": 2.0, "lead_time_days": 4.0, "computed_at": NOW, **given}
 
 
 def test_cover_is_measured_against_what_a_delivery_takes():
@@ -91,26 +86,3 @@ def test_the_newest_audit_counts():
 def test_records_that_wait_are_told_by_the_time_of_their_landing():
     seen = observe("minutes_landed_unused", {"topic": "orders", "since": NOW - timedelta(minutes=45)}, {"topic": "carts", "since": None})
     assert [(each.subject, each.value) for each in seen] == [("orders", 45), ("carts", 0)]
-
-
-def test_a_look_at_an_empty_lake_sees_nothing(lake):
-    assert observing.look(lake, rules.load(), NOW) == []
-
-
-def test_a_table_without_a_column_that_is_needed_is_passed_over_and_named(lake, table, caplog):
-    table("kpi/deliveries", [{"date": DAY, "overdue": 3}])
-    assert observing.rows(lake, FIGURES["share_of_deliveries_overdue"]) == []
-    assert "kpi/deliveries has no in_transit, pending" in caplog.text
-
-
-def test_only_the_newest_days_are_read(lake, table):
-    table("kpi/sales_hourly", [{"date": DAY - timedelta(days=day), "missing_rows": day} for day in range(3)])
-    assert observing.rows(lake, FIGURES["missing_rows"]) == [{"date": DAY, "missing_rows": 0}]
-
-
-def test_a_look_sees_what_every_table_shows(lake, table, stock):
-    stock({"Mug": 0})
-    table("kpi/stock_cover", [cover()])
-    table("kpi/deliveries", [{"date": DAY, "overdue": 30, "pending": 60, "in_transit": 40}])
-    found = {seen.figure for seen in observing.look(lake, rules.load(), NOW)}
-    assert found == {"stock_quantity", "share_of_lead_time", "share_of_reorder_point", "share_of_deliveries_overdue"}

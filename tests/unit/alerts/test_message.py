@@ -95,7 +95,7 @@ def test_a_nasty_name_stays_on_one_line():
 
 def test_slack_takes_a_message_about_very_many_products():
     name = "&" * 500
-    body = slack(message(*[alert(f"{number} {name}") for number in range(SLACK_ALERTS + 7)]))
+    body = slack(message(*[alert(f"{number} {name}", facts=name, subject=name) for number in range(SLACK_ALERTS + 7)]))
     import json
 
     assert message_or_problem(json.dumps(body).encode(), "application/json") == body
