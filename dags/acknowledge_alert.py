@@ -16,12 +16,10 @@ and why stays in the table `alerts`. The end of an acknowledged alert is told; s
 **When it fails.** The message says what is wrong with the params, and which alerts fire. Nothing was changed.
 """
 
-from datetime import datetime
-
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from shopnow.alerts import acting
+from shopnow.alerts import acting, durations
 from shopnow.errors import UserError
 from shopnow.workflow import DEFAULTS, Tag, lake_uri
 
@@ -54,7 +52,7 @@ with DAG(
                 return {"alert": alert.fingerprint, "state": alert.state.value}
             if not params["until"]:
                 raise UserError("a silence needs an end: give until")
-            made = acting.silence(lake_uri(), params["alert"], datetime.fromisoformat(params["until"]), word)
+            made = acting.silence(lake_uri(), params["alert"], durations.moment(params["until"]), word)
             return {"alert": made.target, "silenced_until": made.until.isoformat()}
         except UserError as error:  # trying again would not help
             raise AirflowFailException(str(error)) from None

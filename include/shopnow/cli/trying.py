@@ -1,5 +1,6 @@
 """`alerts test`: what rules would have told of in the past."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -41,14 +42,12 @@ def since_when(text: str, now: datetime) -> datetime:
     Raises:
         UserError: it is none.
     """
+    if re.match(durations.PATTERN, text):
+        return now - durations.parse(text)
     try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            return now - durations.parse(text)
-        except UserError:
-            raise UserError(f"--since {text!r} is neither a date or time, such as 2026-07-01, nor a span such as 7d") from None
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
+        return durations.moment(text)
+    except UserError:
+        raise UserError(f"--since {text!r} is neither a date or time, such as 2026-07-01, nor a span such as 7d") from None
 
 
 def _print_replay(found: Replay, names: Iterable[str]) -> None:
