@@ -111,10 +111,11 @@ def changes(
     reads only the announced changes, and silences nothing, hears of each breach once, again after its rule's `repeat_after`
     if nobody acknowledges it (after half of that with a reminder of another), and of its end once.
     """
-    look = _Look(rules, standings, list(observations))
+    silenced = {each.target for each in silences if now < each.until}
+    look = _Look(rules, standings, list(observations), silenced)
     found = []
     for change in (*look.changes(now), *_of_rules_that_are_gone(rules, standings)):
-        silent = any(each.covers(change.alert, now) for each in silences)
+        silent = look.silent(change.alert.rule, change.alert.subject)
         if not (silent and change.repeated):
             found.append(change._replace(announced=change.announced and not silent))
     return found
@@ -123,8 +124,10 @@ def changes(
 class _Look:
     """What one look sees, and which rules it finds broken by what."""
 
-    def __init__(self, rules: "Mapping[str, Rule]", standings: Mapping[str, Standing], observations: list[Observation]) -> None:
-        self.rules, self.standings = rules, standings
+    def __init__(
+        self, rules: "Mapping[str, Rule]", standings: Mapping[str, Standing], observations: list[Observation], silenced: set[str]
+    ) -> None:
+        self.rules, self.standings, self.silenced = rules, standings, silenced
         by_figure: dict[str, list[Observation]] = {}
         for seen in observations:
             by_figure.setdefault(seen.figure, []).append(seen)
@@ -146,6 +149,9 @@ class _Look:
     def before(self, rule: str, subject: str) -> State:
         standing = self.standings.get(fingerprint(rule, subject))
         return standing.alert.state if standing else State.RESOLVED
+
+    def silent(self, rule: str, subject: str) -> bool:
+        return not self.silenced.isdisjoint({rule, fingerprint(rule, subject)})
 
     def _after(self, name: str, subject: str) -> State:
         before = self.before(name, subject)
@@ -191,7 +197,7 @@ class _Look:
         """Whether it has to be told that an alert is over.
 
         Not if nobody heard of it, nor if an alert says better how the thing stands: one that had made it give way, or that
-        takes over from it now ("back in stock" is not said of a product that is still low).
+        takes over from it now ("back in stock" is not said of a product that is still low, unless nothing is said of that).
         """
         if self.standings[fingerprint(name, subject)].told_at is None:
             return False
@@ -201,7 +207,7 @@ class _Look:
         return not any(
             name in other.inhibited_by and self.after.get((key, subject)) == State.FIRING != self.before(key, subject)
             for key, other in self.rules.items()
-            if other.about == rule.about
+            if other.about == rule.about and not self.silent(key, subject)
         )
 
     def _alert(self, name: str, seen: Observation, state: State, standing: Standing | None) -> Alert:

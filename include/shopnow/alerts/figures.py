@@ -34,6 +34,7 @@ class Figure(NamedTuple):
     """The kind of thing it is a figure of."""
     source: str
     columns: Sequence[str]
+    """Those that are read; none of the stock, which `shelves` knows."""
     time: str | None
     """The column that says which rows there were at some time in the past; None if the table tells only of now."""
     observe: Callable[[str, Sequence[Row], datetime], list[Observation]]
@@ -173,7 +174,7 @@ FIGURES: dict[str, Figure] = {
         "pieces of a product on hand",
         "product",
         STOCK_POSITION.name,
-        ("product_id", "product_name", "quantity", "last_event_time"),
+        (),
         "last_event_time",
         stock_quantity,
     ),

@@ -1,15 +1,16 @@
 """Looking at the lake: the rows that the rules' figures are made of, and what they show."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from deltalake import DeltaTable
 
 from shopnow.alerts import shelves
 from shopnow.alerts.engine import Observation
-from shopnow.alerts.figures import FIGURES, WAITING, Figure, Row
+from shopnow.alerts.figures import FIGURES, STOCK_COVER, WAITING, Figure, Row
 from shopnow.alerts.rules import Rule
+from shopnow.alerts.shelves import Shelf
 from shopnow.broker.client import Conf
 from shopnow.events import TOPICS
 from shopnow.kpis import STOCK_POSITION
@@ -24,17 +25,33 @@ def look(lake: str, rules: Mapping[str, Rule], now: datetime, conf: Conf | None 
     Args:
         conf: with it, the stock is brought up to date with what the topic has beyond the lake.
     """
+    looked_at = {rule.looks_at: FIGURES[rule.looks_at] for rule in rules.values()}
+    on_hand = shelves.current(conf, lake) if any(figure.about == "product" for figure in looked_at.values()) else []
+    return [seen for name, figure in looked_at.items() for seen in figure.observe(name, rows(lake, figure, on_hand), now)]
+
+
+def rows(lake: str, figure: Figure, on_hand: Sequence[Shelf] = ()) -> list[Row]:
+    """The rows a figure is made of, those about products as of what is on hand."""
+    if figure.source == STOCK_POSITION.name:
+        return [{**shelf._asdict(), "last_event_time": shelf.at} for shelf in on_hand]
+    if figure.source == STOCK_COVER:
+        return _as_of(_rows(lake, figure), on_hand)
+    return _rows(lake, figure)
+
+
+def _as_of(cover: list[Row], on_hand: Sequence[Shelf]) -> list[Row]:
+    """The rows of cover, whose reorder points change slowly, with the quantities that are on hand, which change fast."""
+    now = {shelf.product_id: shelf for shelf in on_hand}
     found = []
-    for name in dict.fromkeys(rule.looks_at for rule in rules.values()):
-        figure = FIGURES[name]
-        found += figure.observe(name, rows(lake, figure, conf), now)
+    for row in cover:
+        if shelf := now.get(row["product_id"]):
+            days = shelf.quantity / row["demand_per_day"] if row["demand_per_day"] else None
+            row = {**row, "quantity": shelf.quantity, "days_of_cover": days, "computed_at": shelf.at}
+        found.append(row)
     return found
 
 
-def rows(lake: str, figure: Figure, conf: Conf | None = None) -> list[Row]:
-    """The rows a figure is made of."""
-    if figure.source == STOCK_POSITION.name:
-        return [{**shelf._asdict(), "last_event_time": shelf.at} for shelf in shelves.current(conf, lake)]
+def _rows(lake: str, figure: Figure) -> list[Row]:
     if figure.source == WAITING:
         return _waiting(lake)
     if not tables.exists(lake, figure.source):

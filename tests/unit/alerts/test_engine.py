@@ -181,6 +181,13 @@ def test_the_end_of_what_nobody_heard_of_is_not_told():
     assert told(watch.look(pieces(50), at=START + 6 * HOUR)) == []
 
 
+def test_back_in_stock_is_said_of_a_product_that_is_still_low_if_nothing_is_said_of_that():
+    watch = Watch()
+    watch.look(pieces(0), at=START)
+    watch.silences = [Silence("low_stock", START + 5 * HOUR, "stocktaking", "anna")]
+    assert told(watch.look(pieces(3), at=START + HOUR)) == ["stock_out resolved"]
+
+
 def test_what_is_not_seen_stays_as_it_is():
     watch = Watch()
     watch.look(pieces(0))

@@ -39,6 +39,15 @@ def test_a_look_sees_what_every_table_shows(lake, table, stock):
     assert found == {"stock_quantity", "share_of_lead_time", "share_of_reorder_point", "share_of_deliveries_overdue"}
 
 
+def test_cover_is_that_of_what_is_on_hand_now(lake, table, stock):
+    stock({"P-1": 9})
+    table("kpi/stock_cover", [cover(quantity=30, days_of_cover=10.0), cover(product_id="p-2")])
+    seen = {(each.figure, each.subject): each for each in observing.look(lake, rules.load(), NOW)}
+    assert seen["share_of_reorder_point", "p-1"].value == 9 / 12
+    assert seen["share_of_lead_time", "p-1"].facts == "9 left, enough for 3.0 days; a delivery takes 4.0"
+    assert seen["share_of_reorder_point", "p-2"].value == 6 / 12
+
+
 def waiting(lake: str) -> dict[str, datetime | None]:
     return {row["topic"]: row["since"] for row in observing.rows(lake, FIGURES["minutes_landed_unused"])}
 
