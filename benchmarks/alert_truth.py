@@ -87,7 +87,7 @@ def main() -> int:
     )
     true = True
     for seed in range(1, options.seeds + 1):
-        levels, stock_outs = simulated(seed, options.sessions, options.hours)
+        levels, stock_outs = simulated(Asked(seed=seed, scenario=options.scenario), options.sessions, options.hours)
         score = judged(rule_set, levels, stock_outs, options.every)
         true = true and not score.missed and not score.false
         table.add_row(str(seed), *cells(score))
@@ -101,13 +101,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--hours", type=float, default=336, help="the period that is simulated")
     parser.add_argument("--sessions", type=int, default=14_000, help="shoppers in that period")
+    parser.add_argument("--scenario", default="normal_day", help="one of docs/scenarios.md")
     parser.add_argument("--every", type=int, default=60, help="seconds from one look to the next")
     return parser.parse_args()
 
 
-def simulated(seed: int, sessions: int, hours: float) -> tuple[list[Level], list[StockOut]]:
+def simulated(asked: Asked, sessions: int, hours: float) -> tuple[list[Level], list[StockOut]]:
     """What the stock topic would hold, in the order of time, and what the shop itself knows of its stock-outs."""
-    run = Run("benchmark", Asked(sessions=sessions, seed=seed), sessions, BEGIN, BEGIN + int(hours * HOUR))
+    run = Run("benchmark", asked, sessions, BEGIN, BEGIN + int(hours * HOUR))
     decode = TOPICS["stock"].decoder().decode
     levels = []
     for chunk in simulate(Memory(), run, 2_000):
