@@ -9,7 +9,7 @@ sides have reached.
 
 **When it fails.**
 - *judge*: a check does not hold; its message names the first difference, by topic, partition and offset or by date and
-  figure. It is sent by e-mail and to Slack, and stock alerts say that the figures are in doubt until an audit holds again.
+  figure. `watch_stock` tells of it (rule `audit_broken`), and alerts say that their figures are in doubt until an audit holds again.
 - *audit*: Kafka or HDFS unreachable: it retries by itself; see `./shopnow status`.
 
 **Writes** the table `audits`, one row for each check. **Wakes** `watch_stock`, by the asset `audit`, whose events say
@@ -18,8 +18,6 @@ whether all checks hold.
 
 import logging
 
-from airflow.providers.slack.notifications.slack_webhook import SlackWebhookNotifier
-from airflow.providers.smtp.notifications.smtp import SmtpNotifier
 from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
@@ -28,22 +26,6 @@ from shopnow.audit.verify import verify
 from shopnow.workflow import AUDIT, DEFAULTS, LONG, Tag, every_hour, kafka_conf, lake_uri
 
 log = logging.getLogger(__name__)
-
-BROKEN = "ShopNow+: an audit of the lake found a difference"
-RUN = "{{ conf.get('api', 'base_url') }}/dags/audit_lake/runs/{{ run_id }}"
-TELL = [
-    SmtpNotifier(
-        smtp_conn_id="smtp_default",
-        to="{{ conn.smtp_default.extra_dejson.to_email }}",
-        subject=BROKEN,
-        html_content=f"<p>{{{{ exception | e }}}}</p><p>{RUN}</p>",
-    ),
-    # Slack wants these three escaped, and no others.
-    SlackWebhookNotifier(
-        slack_webhook_conn_id="slack_default",
-        text=f"{BROKEN}\n{{{{ exception | string | replace('&', '&amp;') | replace('<', '&lt;') | replace('>', '&gt;') }}}}\n{RUN}",
-    ),
-]
 
 with DAG(
     dag_id="audit_lake",
@@ -66,7 +48,7 @@ with DAG(
         context["outlet_events"][AUDIT].extra = {"ok": not broken, "broken": broken}
         return broken
 
-    @task(on_failure_callback=TELL)
+    @task
     def judge(broken: list[str]) -> None:
         if broken:
             raise AirflowFailException("; ".join(broken))

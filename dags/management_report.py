@@ -33,7 +33,7 @@ from hashlib import sha256
 from airflow.sdk import DAG, Param, PokeReturnValue, TriggerRule, conf, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from shopnow.alerts.channels import Email
+from shopnow.alerts.mail import Email
 from shopnow.errors import UserError
 from shopnow.lake.caught_up import behind
 from shopnow.lake.restatements import end_of

@@ -1,9 +1,9 @@
 """
-### Watch the stock, and tell when it runs low or out
+### Watch the figures, and tell when something is wrong or well again
 
-Compares what is on the shelves with the rules (`include/shopnow/alerts/rules.toml`) and sends what changed, as one message by
-e-mail and one to Slack: products that ran low or out, and those that are well again. What ran low or out is also put before
-a person: a run of `approve_restock` each.
+Compares stock, sales, payments, deliveries and the state of the data with the rules (`include/shopnow/alerts/rules.toml`,
+explained in `docs/alerts.md`) and sends what changed, as one message by e-mail and one to Slack. Each product of which an alert
+begins is also put before a person: a run of `approve_restock`.
 
 **Runs** within seconds of a product selling out, falling low, or being well again on the topic `stock`, when the KPIs are up to
 date, when the lake was audited, or by hand. It takes no params.
@@ -14,6 +14,8 @@ was made.
 **A wake-up is only a hint.** One that is lost, doubled or merged with another changes nothing, as every run looks at everything.
 The trigger (`shopnow.alerts.trigger`) keeps no offset: it fires when it starts, so a triggerer that was killed misses nothing.
 
+**Acting.** `./shopnow alerts` lists what fires; `acknowledge_alert` or `./shopnow alerts ack` and `silence` stop reminders.
+
 **In doubt.** While the last audit of the lake has found a difference, every message says so.
 
 **Nothing lost, nothing twice**, though up to three run at once. The alerts' new states and the messages to send are one commit
@@ -22,8 +24,8 @@ sends only what was not marked; a message repeated after a crash carries the sam
 id, so there is one of each.
 
 **When it fails.** Mail or Slack unreachable or refusing: the task retries with growing delays, the message stays queued
-and the next run sends it. Addresses: connections `smtp_default` and `slack_default`. Kafka or HDFS unreachable: it retries
-by itself; see `./shopnow status`.
+and the next run sends it; after a day it is dead, and `./shopnow alerts` says so. Connections: `smtp_default` and
+`slack_default`, or `slack_api_default` for a Slack bot. Kafka or HDFS unreachable: it retries by itself; see `./shopnow status`.
 """
 
 from datetime import timedelta
@@ -42,7 +44,7 @@ STOCK = Asset("stock", "shopnow://stock", group="shopnow", watchers=[AssetWatche
 
 with DAG(
     dag_id="watch_stock",
-    description="Low stock and stock-outs → e-mail, Slack",
+    description="what is wrong with stock, sales or data → e-mail, Slack",
     doc_md=__doc__,
     schedule=STOCK | KPIS | AUDIT,
     catchup=False,

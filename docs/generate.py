@@ -120,11 +120,52 @@ def scenarios() -> str:
     return "\n".join(parts)
 
 
+def alert_rules() -> str:
+    """`alert-rules.md`: every alert rule, what the fields of one mean, and what rules can look at."""
+    import msgspec
+
+    from shopnow.alerts.figures import FIGURES
+    from shopnow.alerts.rules import Rule, load
+
+    rules = load()
+    parts = [
+        "# Alert rules\n\nMade from `include/shopnow/alerts/rules.toml` and `figures.py` by `docs/generate.py`; how alerts work is in "
+        "[alerts.md](alerts.md).\n"
+    ]
+    rows = "".join(
+        f"| [`{name}`](#{name}) | {'≤' if rule.fires == 'at_most' else '≥'} {rule.threshold:g}: {FIGURES[rule.looks_at].definition} "
+        f"| {rule.severity} | {rule.owner} |\n"
+        for name, rule in rules.items()
+    )
+    parts.append(_table("rule", "fires when", "severity", "owner") + rows)
+    for name, rule in rules.items():
+        inhibitors = ", ".join(f"`{other}`" for other in rule.inhibited_by) or "nothing"
+        over = f"{'above' if rule.fires == 'at_most' else 'below'} {rule.over_beyond:g}"
+        parts.append(
+            f"## {name}\n\n**{rule.title}**: one alert a {rule.about}. {rule.todo}\n\nOver once {over}, told as “{rule.resolved_title}”; "
+            f"told again after {rule.repeat_after}; by {' and '.join(rule.channels)}; inhibited by {inhibitors}"
+            + (f"; looked at only if it is of at least {rule.of_at_least}.\n" if rule.of_at_least else ".\n")
+        )
+    _, definitions = msgspec.json.schema_components([Rule])
+    fields = "".join(
+        f"| `{field}` | {'' if field in definitions['Rule']['required'] else 'optional: '}{kind['description']} |\n"
+        for field, kind in definitions["Rule"]["properties"].items()
+    )
+    parts.append(f"# Fields of a rule\n\n{_table('field', 'meaning')}{fields}")
+    figures = "".join(
+        f"| `{name}` | {figure.definition} | {figure.about} | `{figure.source}` | {'yes' if figure.time else 'no'} |\n"
+        for name, figure in FIGURES.items()
+    )
+    parts.append(f"# What rules can look at\n\n{_table('figure', 'definition', 'of each', 'from', 'can be tried on the past')}{figures}")
+    return "\n".join(parts)
+
+
 PAGES: dict[str, Callable[[], str]] = {
     "DAGs.md": dags,
     "events.md": events,
     "kpis.md": kpis,
     "scenarios.md": scenarios,
+    "alert-rules.md": alert_rules,
     "asyncapi.json": asyncapi,
     **{f"schemas/{type_.__struct_config__.tag}.json": partial(schema, type_) for type_ in TOPIC_OF},
 }

@@ -11,8 +11,9 @@ from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
 MODULES = (
-    "shopnow.alerts.channels",
     "shopnow.alerts.delivery",
+    "shopnow.alerts.mail",
+    "shopnow.alerts.slack",
     "shopnow.alerts.trigger",
     "shopnow.alerts.watch",
     "shopnow.lake.lag",
@@ -20,6 +21,7 @@ MODULES = (
     "shopnow.restock.proposals",
     "shopnow.workflow",
     "airflow.providers.smtp.hooks.smtp",
+    "airflow.providers.slack.hooks.slack",
     "airflow.providers.slack.hooks.slack_webhook",
 )
 """None of them, when imported, connects anywhere or starts a thread that a fork would miss."""

@@ -53,6 +53,10 @@ def local(settings: Settings) -> dict[str, Connection]:
     }
 
 
+BY_CHOICE = ("slack_api_default",)
+"""Connections that are there only if somebody gives them: with a Slack bot's token, alerts update their first message."""
+
+
 def load(settings: Settings) -> dict[str, Connection]:
     """The connections in force, by id: those of the environment, then of `.env`, then the local ones.
 
@@ -60,7 +64,8 @@ def load(settings: Settings) -> dict[str, Connection]:
         UserError: a variable does not hold a connection in JSON.
     """
     given = {**dotenv_values(ROOT / ".env"), **os.environ}
-    return {id_: _parse(variable(id_), given.get(variable(id_))) or default for id_, default in local(settings).items()}
+    in_force = {id_: _parse(variable(id_), given.get(variable(id_))) or default for id_, default in local(settings).items()}
+    return in_force | {id_: chosen for id_ in BY_CHOICE if (chosen := _parse(variable(id_), given.get(variable(id_))))}
 
 
 def variables(settings: Settings) -> dict[str, str]:

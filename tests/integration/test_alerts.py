@@ -18,11 +18,15 @@ from typing import NamedTuple
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from typer.testing import CliRunner
 
-from shopnow.alerts import channels
+from shopnow.alerts import channels, journal, outbox
 from shopnow.alerts.delivery import Undelivered, deliver, sent
 from shopnow.alerts.watch import STOCK, evaluate
+from shopnow.cli.__main__ import app
+from shopnow.cli.inbox import messages
 from shopnow.lake import tables
+from shopnow.platform.webhook_server import Store
 from sinks import Inbox, sink
 
 URL = "http://airflow.example"
@@ -69,10 +73,85 @@ def test_one_mail_and_one_slack_message_about_everything_found(lake: str, inbox:
     stock(lake, {NASTY: 50, "Bowl": 3, "Plate": 50})
     evaluate(lake, "run-3")
     send(lake, "run-3")
-    assert inbox.mails()[1]["Subject"] == "[ShopNow+] Back in stock: Mug <b>& co</b> Bcc: all@example.org"
+    over = inbox.mails()[1]
+    assert over["Subject"] == "[ShopNow+] Back in stock: Mug <b>& co</b> Bcc: all@example.org"
+    assert over["In-Reply-To"] == over["References"] == mail["Message-ID"] != over["Message-ID"]
     assert sent(lake) == [{"channel": "email", "messages": 2, "alerts": 3}, {"channel": "slack", "messages": 2, "alerts": 3}]
     logs = caplog.text + "".join(path.read_text() for path in inbox.mail_directory.parent.glob("*.log"))
     assert "very-secret" not in logs
+
+
+def test_a_bot_keeps_the_first_message_up_to_date_and_its_token_to_itself(
+    lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    caplog.set_level("DEBUG")
+    webhook = json.loads(os.environ["AIRFLOW_CONN_SLACK_DEFAULT"])
+    extra = {"base_url": webhook["host"].replace("/services", "/api/"), "channel": "#shop", "timeout": 5}
+    bot = {"conn_type": "slack", "password": "xoxb-very-secret", "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps(bot))
+    stock(lake, {"Mug": 0, "Bowl": 3})
+    evaluate(lake, "run-1")
+    send(lake)
+    stock(lake, {"Mug": 50, "Bowl": 3})
+    evaluate(lake, "run-2")
+    assert sorted(send(lake, "run-2")) == ["email", "slack"]
+    [kept] = Store(inbox.slack_directory).messages()
+    texts = [block["text"]["text"].splitlines()[0] for block in kept["message"]["blocks"] if block["type"] == "section"]
+    assert texts == ["🟠 *Low stock: Bowl (P1)*", "🟢 *Back in stock: Mug (P0)*"]
+    rows = journal.rows(journal.open_journal(lake), "alert", "message")
+    assert f"{kept['channel']}/{kept['ts']}" in {row["reference"] for row in rows}
+    arrived = messages(inbox.mail_directory, inbox.slack_directory, limit=10)
+    assert [each["channel"] for each in arrived].count("email") == 2
+    assert [each["updated_at"] for each in arrived if each["channel"] == "slack"] == [kept["updated_at"]]
+    logs = "".join(path.read_text() for path in inbox.mail_directory.parent.glob("*.log"))
+    assert "very-secret" not in f"{rows}{arrived}{caplog.text}{logs}"
+
+
+def test_what_cannot_be_sent_is_dead_and_shown_by_the_command_line(lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(outbox, "MOST_FAILURES", 2)
+    stock(lake, {"Mug": 0})
+    key = evaluate(lake, "run-1")["dedup_key"]
+    with troubled_slack(*[Answer(403)] * 2) as (port, taken):
+        monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"])
+        for _ in range(2):
+            with pytest.raises(Undelivered, match=r"slack: .*Slack answers 403"):
+                send(lake)
+        assert send(lake) == []
+    assert taken == []
+    [message] = shopnow(lake, "alerts")["messages"]
+    assert (message["channel"], message["state"], message["dedup_key"], message["attempts"]) == ("slack", "dead", key, 2)
+
+
+def shopnow(lake: str, *words: str) -> dict:
+    """What the command says about this lake, as JSON."""
+    extra = {"lake": lake}
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("AIRFLOW_CONN_WEBHDFS_DEFAULT", json.dumps({"conn_type": "webhdfs", "host": "127.0.0.1", "extra": extra}))
+        ended = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
+    assert ended.exit_code == 0, ended.output
+    return json.loads(ended.stdout)
+
+
+def test_acknowledged_and_silenced_from_the_command_line(lake: str, inbox: Inbox):
+    stock(lake, {"Mug": 0, "Bowl": 3})
+    evaluate(lake, "run-1")
+    send(lake)
+    shopnow(lake, "alerts", "ack", "stock_out:P0", "--why", "ordered <b>")
+    shopnow(lake, "alerts", "silence", "low_stock", "--for", "1d", "--why", "stocktaking")
+    stock(lake, {"Mug": 0, "Bowl": 3, "Cup": 2})
+    evaluate(lake, "run-2", datetime.now(UTC) + timedelta(hours=20))
+    assert send(lake, "run-2") == []
+    shown = shopnow(lake, "alerts", "--all")
+    assert {each["fingerprint"]: (each["state"], each["reason"], bool(each["silenced_until"])) for each in shown["alerts"]} == {
+        "stock_out:P0": ("acknowledged", "ordered <b>", False),
+        "low_stock:P1": ("firing", None, True),
+        "low_stock:P2": ("firing", None, True),
+    }
+    assert [(each["target"], each["why"]) for each in shown["silences"]] == [("low_stock", "stocktaking")]
+    assert [each["state"] for each in shown["history"]].count("acknowledged") == 1
+    evaluate(lake, "run-3", datetime.now(UTC) + timedelta(days=2))
+    send(lake, "run-3")
+    assert inbox.mails()[-1]["Subject"] == "[ShopNow+] Low stock: Cup"
 
 
 RUN = """

@@ -13,7 +13,7 @@ from PIL import Image
 import kpi_sample
 from kpi_sample import DAY, midnight
 from shopnow import kpis
-from shopnow.alerts.channels import Email
+from shopnow.alerts.mail import Email
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake import landing, restatements, tables

@@ -16,10 +16,11 @@ from confluent_kafka import Producer
 from deltalake import write_deltalake
 
 import kafka_topics
+from made import cover
 from shopnow.alerts import wakeup
 from shopnow.alerts.trigger import StockTrigger
-from shopnow.alerts.wakeup import COVER
 from shopnow.events import SCHEMA_VERSION, StockSold, encode
+from shopnow.kpis import STOCK_COVER
 from shopnow.lake import tables
 
 SOON = 10.0
@@ -58,7 +59,7 @@ def send(conf, topic, *values: bytes, count: int = 1) -> None:
 
 
 def test_wakes_when_it_starts_and_for_what_crosses_a_limit(conf, topic, lake):
-    write_deltalake(tables.uri(lake, COVER), pa.table({"product_id": ["cup"], "reorder_point": pa.array([40], pa.int32())}))
+    write_deltalake(tables.uri(lake, STOCK_COVER.name), pa.Table.from_pylist([cover(product_id="cup", reorder_point=40)]))
 
     async def watch() -> None:
         async with aclosing(StockTrigger(topic).run()) as wakeups:

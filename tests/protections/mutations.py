@@ -271,7 +271,7 @@ def messages_marked_before_they_are_sent() -> None:
 
     def mark(table: Any, owner: str, *rest: Any, **options: Any) -> Any:
         messages = claim(table, owner, *rest, **options)
-        mine = [message.row("sent", datetime.now(UTC)) for message in messages if message.owner == owner]
+        mine = [message.row("sent", datetime.now(UTC)) for message in messages if message.held_by == owner]
         if mine:
             journal.decide(table, mine)
         return messages

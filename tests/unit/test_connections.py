@@ -25,6 +25,11 @@ def test_a_variable_points_elsewhere(monkeypatch):
     assert connections.kafka(in_force) == extra
 
 
+def test_a_slack_bot_is_there_only_if_somebody_gives_one(monkeypatch):
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps({"conn_type": "slack", "password": "xoxb-1"}))
+    assert set(connections.load(Settings())) == IDS | {"slack_api_default"}
+
+
 @pytest.mark.parametrize("text", ["kafka://broker", "[]", '"text"'])
 def test_anything_but_a_connection_in_json_is_named(monkeypatch, text):
     monkeypatch.setenv("AIRFLOW_CONN_KAFKA_DEFAULT", text)

@@ -2,14 +2,15 @@
 
 A message is sent, then marked as sent; a crash in between repeats it once, with the same dedup key, and never loses it.
 An answer that does not come leaves open whether the message was taken: it is repeated once, as soon as the channel is
-seen to answer again, and if that brings no answer either, not before an hour has passed.
+seen to answer again, and if that brings no answer either, it stays `unconfirmed`. What a channel does not take for long is
+`dead`. Both are shown by `./shopnow alerts`, and the alerts in it, if they still fire, are told again in their time.
 """
 
 import logging
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
@@ -17,17 +18,19 @@ from typing import TypedDict
 
 from shopnow.alerts import journal, outbox
 from shopnow.alerts.channels import Channel, Refused, Unavailable, Unconfirmed
+from shopnow.alerts.engine import Alert
 from shopnow.alerts.journal import Row
-from shopnow.alerts.message import Message, compose
-from shopnow.alerts.outbox import Pending
+from shopnow.alerts.message import First, Message, compose
+from shopnow.alerts.outbox import HAND_OVERS, Pending
 from shopnow.audit import audits
 from shopnow.killpoints import reach
 from shopnow.lake import tables
 
 PATIENCE = timedelta(seconds=60)
 """How long one delivery tries again; well under the outbox's lease."""
-REPEAT_AFTER = timedelta(hours=1)
-"""When a message handed over twice without an answer is tried again."""
+
+Contents = Mapping[tuple[str, str], Message]
+"""What is said, by dedup key and channel."""
 
 _POLL = 1.0
 _log = logging.getLogger(__name__)
@@ -76,16 +79,14 @@ def deliver(lake: str, owner: str, channels: Mapping[str, Channel], airflow_url:
             messages = outbox.claim(table, owner, now, at_least=patience * 1.5)
         except journal.Raced:
             continue
-        mine = [message for message in messages if message.owner == owner]
-        theirs = [message for message in messages if message.owner not in {owner, None}]
+        mine = [message for message in messages if message.held_by == owner]
+        theirs = [message for message in messages if message.held_by not in {owner, None}]
         if mine:
-            announced = journal.announced(journal.rows(table, "alert"))
             link = f"{airflow_url.rstrip('/')}/dags/watch_stock"
-            doubt = _doubt(lake)
-            contents = {key: compose(key, announced[key], link, doubt) for key in {message.dedup_key for message in mine}}
+            contents = _contents(journal.rows(table, "alert", "message"), mine, link, _doubt(lake))
             deliveries += _deliver(lake, mine, contents, channels, patience)
         elif theirs:
-            _log.info("waiting for %d messages that %s is sending", len(theirs), theirs[0].owner)
+            _log.info("waiting for %d messages that %s is sending", len(theirs), theirs[0].held_by)
             time.sleep(_POLL)
         else:
             return deliveries
@@ -95,14 +96,43 @@ def sent(lake: str) -> list[Sent]:
     """How many messages, and alerts in them, each channel has been sent."""
     if not tables.exists(lake, journal.TABLE):
         return []
-    table = journal.open_journal(lake)
-    alerts = {key: len(found) for key, found in journal.announced(journal.rows(table, "alert")).items()}
-    keys = {(row["channel"], row["dedup_key"]) for row in journal.rows(table, "message") if row["state"] == "sent"}
-    messages = Counter(channel for channel, _ in keys)
+    rows = journal.rows(journal.open_journal(lake), "alert", "message")
+    told = journal.announced(rows)
+    keys = {(row["channel"], row["dedup_key"]) for row in rows if row["kind"] == "message" and row["state"] == "sent"}
+    counts = Counter(channel for channel, _ in keys)
     return [
-        Sent(channel=channel, messages=count, alerts=sum(alerts[key] for of, key in keys if of == channel))
-        for channel, count in sorted(messages.items())
+        Sent(channel=channel, messages=count, alerts=sum(len(_on(channel, told[key])) for of, key in keys if of == channel))
+        for channel, count in sorted(counts.items())
     ]
+
+
+def _contents(rows: list[Row], mine: Iterable[Pending], link: str, doubt: str) -> Contents:
+    """What each message says on its channel, and of which earlier ones it changes what they say."""
+    told, standings = journal.announced(rows), journal.standings(rows)
+    references = {(row["dedup_key"], row["channel"]): row["reference"] for row in rows if row["kind"] == "message" and row["reference"]}
+    decided = {row["dedup_key"]: row["sequence"] for row in rows if row["kind"] == "alert" and row["dedup_key"]}
+
+    def now(alert: Alert) -> Alert:
+        standing = standings[alert.fingerprint].alert
+        return standing if standing.firing == alert.firing else alert
+
+    def firsts(key: str, channel: str) -> Iterator[First]:
+        changed = {row["thread"] for row in rows if row["kind"] == "alert" and row["sequence"] == decided[key]}
+        for thread in sorted(changed - {None, key}):
+            if reference := references.get((thread, channel)):
+                yield First(compose(thread, map(now, _on(channel, told[thread])), link, doubt), reference)
+
+    return {
+        (each.dedup_key, each.channel): compose(
+            each.dedup_key, _on(each.channel, told[each.dedup_key]), link, doubt, firsts(each.dedup_key, each.channel)
+        )
+        for each in mine
+    }
+
+
+def _on(channel: str, alerts: Iterable[Alert]) -> list[Alert]:
+    """Those that are told on the channel."""
+    return [alert for alert in alerts if channel in alert.channels]
 
 
 def _doubt(lake: str) -> str:
@@ -113,9 +143,7 @@ def _doubt(lake: str) -> str:
     return f"the audit of {audit.at:%Y-%m-%d %H:%M} UTC found that this does not hold: {audit.verdict}: {audit.broken[0].detail}"
 
 
-def _deliver(
-    lake: str, mine: list[Pending], contents: Mapping[str, Message], channels: Mapping[str, Channel], patience: timedelta
-) -> list[Delivery]:
+def _deliver(lake: str, mine: list[Pending], contents: Contents, channels: Mapping[str, Channel], patience: timedelta) -> list[Delivery]:
     """Send the messages and write down what became of each. Raises `Undelivered` if a channel did not take one."""
     deliveries: list[Delivery] = []
     failures: list[str] = []
@@ -125,17 +153,17 @@ def _deliver(
         if row["state"] == "sent":
             reach("alerts:marked")
             _log.info("%s: sent message %s", channel, key)
-            deliveries.append(Delivery(channel=channel, dedup_key=key, alerts=len(contents[key].alerts)))
+            deliveries.append(Delivery(channel=channel, dedup_key=key, alerts=len(contents[key, channel].alerts)))
         else:
             _log.warning("%s: message %s is %s: %s", channel, key, row["state"], row["reason"])
-            if row["state"] == "failed":
+            if row["state"] in {"failed", "dead"}:
                 failures.append(f"{channel}: {row['reason']}")
     if failures:
-        raise Undelivered(f"messages stay in the outbox for the next try: {'; '.join(dict.fromkeys(failures))}")
+        raise Undelivered(f"messages are not out, see ./shopnow alerts: {'; '.join(dict.fromkeys(failures))}")
     return deliveries
 
 
-def _send_all(mine: list[Pending], contents: Mapping[str, Message], channels: Mapping[str, Channel], patience: timedelta) -> Iterator[Row]:
+def _send_all(mine: list[Pending], contents: Contents, channels: Mapping[str, Channel], patience: timedelta) -> Iterator[Row]:
     """Send the messages, every channel in a thread of its own, so that one that hangs holds back no other.
 
     Yields:
@@ -161,16 +189,16 @@ def _send_all(mine: list[Pending], contents: Mapping[str, Message], channels: Ma
             each.result()
 
 
-def _drain(channels: Mapping[str, Channel], queue: list[Pending], contents: Mapping[str, Message], deadline: float) -> Iterator[Row]:
+def _drain(channels: Mapping[str, Channel], queue: list[Pending], contents: Contents, deadline: float) -> Iterator[Row]:
     """Send one channel's messages in order; what there is no time for is left to be claimed anew."""
-    attempts = 0
+    tries = 0
     while queue and time.monotonic() < deadline:
-        message = queue[0]
+        message = queue[0] = queue[0]._replace(attempts=queue[0].attempts + 1)
         try:
-            attempts += 1
-            _send(channels, message, contents[message.dedup_key])
+            tries += 1
+            reference = _send(channels, message, contents[message.dedup_key, message.channel])
         except Unavailable as error:
-            wait = backoff(attempts, error.retry_after)
+            wait = backoff(tries, error.retry_after)
             if time.monotonic() + wait >= deadline:
                 yield from (each.failed(str(error)) for each in queue)
                 return
@@ -179,20 +207,19 @@ def _drain(channels: Mapping[str, Channel], queue: list[Pending], contents: Mapp
             continue
         except Unconfirmed as error:
             message = message._replace(unconfirmed=message.unconfirmed + 1)
-            if message.unconfirmed < 2:
-                yield message.row("unconfirmed", datetime.now(UTC), str(error))
+            yield message.row("unconfirmed", datetime.now(UTC), str(error))
+            if message.unconfirmed < HAND_OVERS:
                 queue = [message, *queue[1:]]
                 continue
-            yield message.parked(str(error), REPEAT_AFTER)
         except Refused as error:
             yield message.failed(str(error))
         else:
-            yield message.row("sent", datetime.now(UTC))
-        attempts = 0
+            yield message.row("sent", datetime.now(UTC), reference=reference)
+        tries = 0
         queue = queue[1:]
 
 
-def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -> None:
+def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -> str | None:
     if pending.channel not in channels:
         raise Refused(f"there is no channel of that name; there are {', '.join(channels)}")
     channel = channels[pending.channel]
@@ -200,7 +227,7 @@ def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -
         if pending.unconfirmed:
             channel.ready()
         reach("alerts:sending")
-        channel.send(message)
+        reference = channel.send(message)
         reach("alerts:sent")
     except (Unavailable, Refused, Unconfirmed):
         raise
@@ -208,6 +235,7 @@ def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -
         frames = "".join(traceback.format_tb(error.__traceback__))
         _log.error("%s: %s at\n%s", pending.channel, type(error).__name__, frames)
         raise Refused(f"unexpected {type(error).__name__}; its traceback is in the log") from None
+    return reference
 
 
 def backoff(attempt: int, retry_after: float = 0) -> float:

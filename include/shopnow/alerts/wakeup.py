@@ -5,20 +5,25 @@ begins at the end of the topic and looks once for whatever came before, and so m
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
 from confluent_kafka import Message, TopicPartition
 
 from shopnow.alerts import rules
+from shopnow.alerts.figures import Row
 from shopnow.broker import client, topics
 from shopnow.broker.client import Conf
 from shopnow.events import TOPICS, Stock
+from shopnow.kpis import STOCK_COVER
 from shopnow.lake import tables
 
-COVER = "kpi/stock_cover"
-"""The table that says each product's reorder point; optional."""
+_PIECES: dict[str, Callable[[Row], float | None]] = {
+    "share_of_reorder_point": lambda row: row["reorder_point"],
+    "share_of_lead_time": lambda row: row["lead_time_days"] * row["demand_per_day"] if row["demand_per_day"] else None,
+}
+"""Of shares that rules look at: how many pieces on hand make a share of one."""
 
 _MOST = 10_000
 """Records taken at once: more than a busy topic has between two looks."""
@@ -30,29 +35,32 @@ class Limits(NamedTuple):
     """The quantities at which an alert begins or ends: of every product, and its own by product id."""
 
     common: frozenset[int]
-    own: Mapping[str, int]
+    own: Mapping[str, frozenset[int]]
 
 
 def limits(lake: str) -> Limits:
-    """The limits of the rules, and the reorder points the lake knows now.
+    """The limits of the rules about the stock, in pieces, by the reorder points and lead times the lake knows now.
 
     Raises:
         UserError: the rules are wrong.
     """
-    common = {limit for rule in rules.load().values() for limit in (rule.threshold, rule.threshold + rule.hysteresis)}
-    own: dict[str, int] = {}
-    if tables.exists(lake, COVER):
-        rows = tables.read(tables.open_table(lake, COVER), ["product_id", "reorder_point"]).to_pylist()
-        own = {row["product_id"]: row["reorder_point"] for row in rows if row["reorder_point"] is not None}
-    return Limits(frozenset(common), own)
+    ends: dict[str, set[float]] = {}
+    for rule in rules.load().values():
+        ends.setdefault(rule.looks_at, set()).update((rule.threshold, rule.over_beyond))
+    own: dict[str, frozenset[int]] = {}
+    if tables.exists(lake, STOCK_COVER.name):
+        columns = ["product_id", "demand_per_day", "lead_time_days", "reorder_point"]
+        for row in tables.read(tables.open_table(lake, STOCK_COVER.name), columns).to_pylist():
+            one = {figure: pieces(row) for figure, pieces in _PIECES.items()}
+            own[row["product_id"]] = frozenset(int(end * each) for figure, each in one.items() if each for end in ends.get(figure, ()))
+    return Limits(frozenset(int(end) for end in ends.get("stock_quantity", ())), own)
 
 
 def crosses(event: Stock, limits: Limits) -> bool:
     """Whether the event takes its product's stock to or under a limit, or above it again."""
     after = event.quantity_after
     before = after - event.quantity_change
-    own = limits.own.get(event.product_id)
-    return any((before <= limit) != (after <= limit) for limit in (*limits.common, *([] if own is None else [own])))
+    return any((before <= limit) != (after <= limit) for limit in limits.common | limits.own.get(event.product_id, frozenset()))
 
 
 class StockTopic:

@@ -1,19 +1,20 @@
-"""Watching the stock: from what is on the shelves to alerts and the messages that tell of them, in one commit."""
+"""Looking at everything rules speak of: from the data to alerts and the messages that tell of them, in one commit."""
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypedDict
 
 from deltalake import DeltaTable
 
-from shopnow.alerts import channels, journal, rules, shelves
-from shopnow.alerts.engine import Alert, Observation, State, changes
+from shopnow.alerts import figures, journal, observing, rules
+from shopnow.alerts.engine import Change, Observation, State, changes
 from shopnow.alerts.outbox import LEASE
 from shopnow.broker.client import Conf
 from shopnow.killpoints import reach
 from shopnow.kpis import STOCK_POSITION
+from shopnow.lake import tables
 
 STOCK = STOCK_POSITION.name
 
@@ -21,16 +22,21 @@ _log = logging.getLogger(__name__)
 
 
 class Evaluation(TypedDict):
-    """What a look at the stock found."""
+    """What a look found."""
 
     products: int
+    """Whose stock was looked at."""
     firing: int
-    """Alerts that began, or came back, with this look."""
+    """Alerts that are told to fire: those that began, or came back, with this look, or had been silenced until then."""
     resolved: int
+    """Alerts that are told to be over."""
+    repeated: int
+    """Alerts told again as nobody has acknowledged them."""
     dedup_key: str | None
-    """The message queued on every channel; none when there is nothing new to say."""
+    """The message queued on the channels; none when there is nothing new to say."""
     proposed: list[dict[str, Any]]
-    """What to restock: of each alert that began to fire its product, rule, fingerprint and the message that tells of it."""
+    """What to restock: of each stock alert this owner is the first to tell of, product_id, product_name, quantity on hand, rule,
+    fingerprint and dedup_key. The same when the owner is tried again."""
 
 
 def evaluate(
@@ -40,16 +46,17 @@ def evaluate(
     rule_set: Mapping[str, rules.Rule] | None = None,
     conf: Conf | None = None,
 ) -> Evaluation:
-    """Look at the stock and commit what changed, alerts and the messages about them together.
+    """Look at the data and commit what changed, alerts and the messages about them together.
 
-    Looking again at the same stock changes nothing; of two looks at once, one commits and the other finds nothing new.
+    Looking again at the same data changes nothing, until an alert is to be repeated; of two looks at once, one commits and
+    the other finds nothing new.
 
     Args:
         lake: the lake's address.
         owner: who is to send the messages, such as a run id; the same when the run is tried again.
         now: the time written into the rows; defaults to the clock's.
         rule_set: the rules; defaults to those of `rules.toml`.
-        conf: how to reach Kafka; without it the stock is that of the lake alone.
+        conf: how to reach Kafka; with it, the stock is that of the topic's end, not only that of the lake.
 
     Raises:
         UserError: the rules are wrong.
@@ -59,47 +66,69 @@ def evaluate(
         try:
             return _evaluate(lake, owner, now or datetime.now(UTC), rule_set, conf)
         except journal.Raced:
-            _log.info("another run looked at the stock at the same time and was faster; looking again")
+            _log.info("another run looked at the same time and was faster; looking again")
 
 
 def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules.Rule], conf: Conf | None) -> Evaluation:
-    # The journal first: whoever commits newer stock than ours after this line makes our commit fail.
-    table = journal.open_journal(lake)
-    observations = [Observation(*shelf) for shelf in shelves.current(conf, lake)]
-    found = changes(rule_set, journal.states(journal.rows(table, "alert")), observations)
-    news = [change.alert for change in found if change.announced]
+    # The journal first: whoever commits what is newer than we see after this line makes our commit fail.
+    table = journal.open_journal(lake) if tables.exists(lake, journal.TABLE) else None
+    observations = observing.look(lake, rule_set, now, conf)
+    if table is None:
+        if not observations:
+            _log.info("there is nothing to watch yet: it comes with the first run of compute_kpis")
+            return _evaluation([], [], None, [])
+        table = journal.open_journal(lake)
+        if table.version():
+            raise journal.Raced  # somebody made it, and may have decided, since we looked
+    known = journal.rows(table, "alert", "silence", "message")
+    found = changes(rule_set, journal.standings(known), observations, now, journal.silences(known))
+    news = [change for change in found if change.announced]
     key = _dedup_key(table) if news else None
     if found:
         sequence = journal.next_sequence(table)
-        alerts = [journal.alert_row(change, sequence, now, key or "", None) for change in found]
+        alerts = [journal.alert_row(change, sequence, now, key) for change in found]
         queued = {"kind": "message", "state": "queued", "sequence": sequence, "at": now, "dedup_key": key}
-        queued |= {"owner": owner, "held_until": now + LEASE}
-        journal.decide(table, alerts + [{**queued, "channel": name} for name in channels.default() if news])
+        queued |= {"held_by": owner, "held_until": now + LEASE}
+        to = dict.fromkeys(channel for change in news for channel in change.alert.channels)
+        decided = alerts + [{**queued, "channel": channel} for channel in to]
+        journal.decide(table, decided)
+        known += decided
         reach("alerts:queued")
-    evaluation = Evaluation(
-        products=len(observations),
-        firing=sum(alert.state == State.FIRING for alert in news),
-        resolved=sum(alert.state == State.RESOLVED for alert in news),
-        dedup_key=key,
-        proposed=_proposed(news, key),
+    evaluation = _evaluation(observations, news, key, _proposed(known, owner, observations))
+    _log.info(
+        "%(products)d products: %(firing)d alerts firing, %(resolved)d resolved since the last look, %(repeated)d told again", evaluation
     )
-    _log.info("%(products)d products: %(firing)d alerts firing, %(resolved)d resolved since the last look", evaluation)
     return evaluation
 
 
-def _proposed(news: list[Alert], key: str | None) -> list[dict[str, Any]]:
+def _evaluation(observations: list[Observation], news: list[Change], key: str | None, proposed: list[dict[str, Any]]) -> Evaluation:
+    reminded = [change for change in news if change.repeated and change.alert.thread]
+    return Evaluation(
+        products=len({seen.subject for seen in observations if figures.FIGURES[seen.figure].about == "product"}),
+        firing=sum(change.alert.state == State.FIRING for change in news) - len(reminded),
+        resolved=sum(change.alert.state == State.RESOLVED for change in news),
+        repeated=len(reminded),
+        dedup_key=key,
+        proposed=proposed,
+    )
+
+
+def _proposed(rows: Iterable[journal.Row], owner: str, observations: list[Observation]) -> list[dict[str, Any]]:
+    """The stock alerts first told of by what this owner has queued, now or before it was tried again."""
+    rows = list(rows)
+    keys = {row["dedup_key"] for row in rows if row["kind"] == "message" and row["state"] == "queued" and row["held_by"] == owner}
+    quantities = {seen.subject: int(seen.value) for seen in observations if seen.figure == "stock_quantity"}
     return [
         {
-            "product_id": alert.product_id,
-            "product_name": alert.product_name,
-            "quantity": alert.quantity,
-            "rule": alert.rule,
-            "fingerprint": alert.fingerprint,
-            "dedup_key": key,
-            "suggested": None,
+            "product_id": row["subject"],
+            "product_name": row["subject_name"],
+            "quantity": quantities.get(row["subject"], 0),
+            "rule": row["rule"],
+            "fingerprint": row["fingerprint"],
+            "dedup_key": row["dedup_key"],
         }
-        for alert in news
-        if alert.state == State.FIRING
+        for row in rows
+        if row["kind"] == "alert" and row["about"] == "product" and row["thread"] == row["dedup_key"] and row["dedup_key"] in keys
     ]
 
 

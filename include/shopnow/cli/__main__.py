@@ -4,9 +4,10 @@ import sys
 
 import typer
 
-from shopnow.cli import bench, checks, forgetting, pipeline, quarantine, restocking, sending, showing, stack
+from shopnow.cli import alerts, bench, checks, forgetting, pipeline, quarantine, restocking, sending, showing, stack
 from shopnow.cli.chaos import chaos
 from shopnow.cli.demo import demo
+from shopnow.cli.inbox import inbox
 from shopnow.cli.ledger import ledger
 from shopnow.cli.output import complain
 from shopnow.errors import UserError
@@ -30,11 +31,13 @@ for command in (
     showing.show,
     pipeline.verify,
     ledger,
+    inbox,
     forgetting.forget,
     chaos,
 ):
     app.command()(command)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(bench.app, name="bench")
 # What follows `test` is pytest's.
 app.command("test", context_settings={"ignore_unknown_options": True})(checks.run_checks)

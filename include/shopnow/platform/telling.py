@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from email.message import EmailMessage
 from typing import Any
 
+from shopnow.alerts.message import slack_escape
 from shopnow.connections import Connection
 
 _SECONDS = 10
@@ -38,7 +39,7 @@ def slack(connection: Connection, subject: str, body: str) -> None:
     Raises:
         OSError: Slack cannot be reached, or refuses.
     """
-    text = f"{subject}\n{body}".replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    text = slack_escape(f"{subject}\n{body}")
     address = f"{connection['host'].rstrip('/')}/{connection['password']}"
     request = urllib.request.Request(address, json.dumps({"text": text}).encode(), {"Content-Type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310  (the address is the operator's own)

@@ -1,9 +1,10 @@
-"""The local stand-in for Slack: answers incoming webhooks as Slack does and keeps every message as a line of JSON.
+"""The local stand-in for Slack: answers incoming webhooks and bots as Slack does and keeps every message as a line of JSON.
 
     python -m shopnow.platform.webhook_server --port 1080 --directory .shopnow/slack
 
-`POST /services/…` takes a message; it is on disk (`messages.jsonl`) before the sender hears "ok". `GET /messages` shows
-the newest ones, as a page, or as JSON to whoever accepts that.
+`POST /services/…` takes a message; it is on disk (`messages.jsonl`) before the sender hears "ok". `POST /api/chat.postMessage`
+and `/api/chat.update` are those of Slack's Web API, for any token. `GET /messages` shows the newest ones, each as it was last
+updated, as a page, or as JSON to whoever accepts that.
 """
 
 import argparse
@@ -11,6 +12,8 @@ import json
 import os
 import re
 import threading
+import time
+import zlib
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from html import escape
@@ -29,15 +32,18 @@ SHOWN = 100
 
 
 class Store:
-    """The messages that came, one JSON object a line: {"received_at", "message"}."""
+    """The messages that came, one JSON object a line: {"received_at", "message"}, and of a bot's "channel" and "ts".
+
+    A later line of the same channel and ts is an update.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "messages.jsonl"
         self._lock = threading.Lock()
 
-    def keep(self, message: dict[str, Any]) -> None:
-        """Append the message, durably."""
-        line = json.dumps({"received_at": datetime.now(UTC).isoformat(), "message": message}).encode() + b"\n"
+    def keep(self, message: dict[str, Any], **place: str) -> None:
+        """Append the message, durably; a bot's with its `channel` and `ts`."""
+        line = json.dumps({"received_at": datetime.now(UTC).isoformat(), "message": message, **place}).encode() + b"\n"
         with self._lock, self.path.open("ab+") as file:
             if file.tell() and self._torn(file):
                 line = b"\n" + line
@@ -45,8 +51,21 @@ class Store:
             file.flush()
             os.fsync(file.fileno())
 
-    def messages(self) -> Iterator[dict[str, Any]]:
-        """Every message kept, oldest first; a line torn by a crash was never acknowledged and is skipped."""
+    def messages(self) -> list[dict[str, Any]]:
+        """Every message kept, oldest first, as it was last updated, if it was at `updated_at`."""
+        found: dict[Any, dict[str, Any]] = {}
+        for number, line in enumerate(self._lines()):
+            place = (line["channel"], line["ts"]) if "ts" in line else number
+            first = found.setdefault(place, line)
+            if first is not line:
+                first |= {"message": line["message"], "updated_at": line["received_at"]}
+        return list(found.values())
+
+    def holds(self, channel: str, ts: str) -> bool:
+        return any((line.get("channel"), line.get("ts")) == (channel, ts) for line in self._lines())
+
+    def _lines(self) -> Iterator[dict[str, Any]]:
+        """A line torn by a crash was never acknowledged and is skipped."""
         if not self.path.exists():
             return
         with self.path.open(encoding="utf-8") as file:
@@ -83,22 +102,55 @@ def message_or_problem(body: bytes, content_type: str) -> str | dict[str, Any]:
     return message
 
 
+def channel_id(name: str) -> str:
+    """The id that Slack gives a channel; a bot may post by name, but updates by id."""
+    return name if re.fullmatch(r"C[0-9A-F]{8}", name) else f"C{zlib.crc32(name.removeprefix('#').encode()):08X}"
+
+
+def answer_bot(store: Store, method: str, body: bytes, content_type: str, authorization: str) -> dict[str, Any]:
+    """What Slack's Web API answers to a bot."""
+    if not authorization.startswith("Bearer "):
+        return {"ok": False, "error": "not_authed"}
+    if method == "auth.test":
+        return {"ok": True}
+    if method not in {"chat.postMessage", "chat.update"}:
+        return {"ok": False, "error": "unknown_method"}
+    message = message_or_problem(body, content_type)
+    if isinstance(message, str):
+        return {"ok": False, "error": message}
+    channel, ts = str(message.pop("channel", "")), str(message.pop("ts", ""))
+    if not channel:
+        return {"ok": False, "error": "channel_not_found"}
+    if method == "chat.postMessage":
+        channel, ts = channel_id(channel), f"{time.time_ns() // 1000 / 1e6:.6f}"
+    elif not store.holds(channel, ts):
+        return {"ok": False, "error": "message_not_found"}
+    store.keep(message, channel=channel, ts=ts)
+    return {"ok": True, "channel": channel, "ts": ts}
+
+
 class _Handler(BaseHTTPRequestHandler):
     server_version = "ShopNow-webhook-sink"
     timeout = 30
     store: Store
 
     def do_POST(self) -> None:
-        if not urlsplit(self.path).path.startswith("/services/"):
+        path = urlsplit(self.path).path
+        if not path.startswith(("/services/", "/api/")):
             return self._answer(404, "no_service")
         length = self.headers.get("Content-Length", "")
         if not length.isdigit() or int(length) > LARGEST:
             self.close_connection = True
             return self._answer(400, "invalid_payload")
-        message = message_or_problem(self.rfile.read(int(length)), self.headers.get("Content-Type", ""))
-        if isinstance(message, str):
-            return self._answer(400, message)
+        body, content_type = self.rfile.read(int(length)), self.headers.get("Content-Type", "")
         try:
+            if path.startswith("/api/"):
+                method = path.removeprefix("/api/")
+                answer = answer_bot(self.store, method, body, content_type, self.headers.get("Authorization", ""))
+                return self._answer(200, json.dumps(answer), "application/json")
+            message = message_or_problem(body, content_type)
+            if isinstance(message, str):
+                return self._answer(400, message)
             self.store.keep(message)
         except OSError as error:
             return self._answer(500, f"cannot keep the message: {error.strerror}")
@@ -107,7 +159,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if urlsplit(self.path).path not in {"/", "/messages"}:
             return self._answer(404, "not found; see /messages")
-        kept = list(self.store.messages())[-SHOWN:]
+        kept = self.store.messages()[-SHOWN:]
         if "application/json" in self.headers.get("Accept", ""):
             return self._answer(200, json.dumps({"messages": kept}), "application/json")
         return self._answer(200, page(kept), "text/html; charset=utf-8")
@@ -129,8 +181,7 @@ class _Handler(BaseHTTPRequestHandler):
 def page(kept: list[dict[str, Any]]) -> str:
     """The messages as HTML, newest first, every text escaped."""
     articles = "".join(
-        f"<article><time>{escape(item['received_at'])}</time><pre>{escape(_readable(item['message']))}</pre></article>"
-        for item in reversed(kept)
+        f"<article><time>{escape(_when(item))}</time><pre>{escape(readable(item['message']))}</pre></article>" for item in reversed(kept)
     )
     style = (
         "body{font:16px system-ui;max-width:50em;margin:2em auto}pre{white-space:pre-wrap;font:inherit}article{border-top:1px solid #ccc}"
@@ -141,7 +192,11 @@ def page(kept: list[dict[str, Any]]) -> str:
     )
 
 
-def _readable(message: dict[str, Any]) -> str:
+def _when(item: dict[str, Any]) -> str:
+    return f"{item['received_at']}, updated {item['updated_at']}" if "updated_at" in item else item["received_at"]
+
+
+def readable(message: dict[str, Any]) -> str:
     """The message's texts as Slack would show them, but for markup."""
     texts: list[str] = []
     for block in message.get("blocks", []):
@@ -153,20 +208,24 @@ def _readable(message: dict[str, Any]) -> str:
     return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
+def server(port: int, directory: Path) -> ThreadingHTTPServer:
+    """A server that listens, and keeps in the directory what comes once it is told to serve."""
+    return ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"store": Store(directory)}))
+
+
 def serve(port: int, directory: Path) -> None:
     """Serve until told to stop.
 
     Raises:
         UserError: the port is taken.
     """
-    handler = type("Handler", (_Handler,), {"store": Store(directory)})
     try:
-        server = ThreadingHTTPServer(("127.0.0.1", port), handler)
+        listening = server(port, directory)
     except OSError as error:
         raise UserError(f"webhook server: cannot listen on 127.0.0.1:{port} ({error.strerror}); choose another port") from None
-    with server:
-        announce(server.server_port)
-        server.serve_forever()
+    with listening:
+        announce(listening.server_port)
+        listening.serve_forever()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from shopnow.alerts.wakeup import COVER
+from shopnow.kpis import STOCK_COVER
 from shopnow.lake import tables
 from shopnow.restock.notes import COLUMNS, MAX_QUANTITY
 
@@ -53,16 +53,15 @@ def asked(alert: Mapping[str, Any]) -> dict[str, Any]:
         "product_name": alert["product_name"],
         "on_hand": alert["quantity"],
         "rule": alert["rule"],
-        "quantity": alert.get("suggested"),
     }
 
 
 def cover(lake: str, product_id: str) -> dict[str, Any] | None:
     """The product's row of `kpi/stock_cover`; None if there is none."""
-    if not tables.exists(lake, COVER):
+    if not tables.exists(lake, STOCK_COVER.name):
         return None
     columns = ["product_id", "demand_per_day", "lead_time_days", "reorder_point"]
-    rows = tables.read(tables.open_table(lake, COVER), columns).to_pylist()
+    rows = tables.read(tables.open_table(lake, STOCK_COVER.name), columns).to_pylist()
     return next((row for row in rows if row["product_id"] == product_id), None)
 
 

@@ -1,8 +1,9 @@
-"""A lake in a folder, and stock in it."""
+"""A lake in a folder, and stock and other figures in it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -12,6 +13,7 @@ from shopnow.alerts.watch import STOCK
 from shopnow.lake import tables
 
 Stock = Callable[[Mapping[str, int]], None]
+Table = Callable[[str, Sequence[Mapping[str, Any]]], None]
 
 LAST = {"last_event_time": datetime(2026, 7, 1, tzinfo=UTC), "last_offset": 0}
 
@@ -22,11 +24,22 @@ def lake(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def stock(lake: str) -> Stock:
+def table(lake: str) -> Table:
+    """Writes a table anew with these rows."""
+
+    def write(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        partition_by = ["date"] if "date" in rows[0] else None
+        write_deltalake(tables.uri(lake, name), pa.Table.from_pylist(list(rows)), mode="overwrite", partition_by=partition_by)
+
+    return write
+
+
+@pytest.fixture
+def stock(table: Table) -> Stock:
     """Writes the stock position: quantity by product name."""
 
     def write(quantities: Mapping[str, int]) -> None:
         rows = [{"product_id": name.lower(), "product_name": name, "quantity": quantity, **LAST} for name, quantity in quantities.items()]
-        write_deltalake(tables.uri(lake, STOCK), pa.Table.from_pylist(rows), mode="overwrite")
+        table(STOCK, rows)
 
     return write

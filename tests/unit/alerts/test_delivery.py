@@ -5,12 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
-from shopnow.alerts import journal
+from shopnow.alerts import journal, outbox, rules
 from shopnow.alerts.channels import Refused, Unavailable, Unconfirmed
 from shopnow.alerts.delivery import Undelivered, backoff, deliver, sent
 from shopnow.alerts.message import Message
 from shopnow.alerts.outbox import LEASE
+from shopnow.alerts.overview import overview
 from shopnow.alerts.watch import evaluate
 
 NO_PATIENCE = timedelta(seconds=0.5)
@@ -134,6 +136,51 @@ def test_no_answer_twice_means_no_third_time_for_now(lake, queued):
         run(lake, to, owner="run-2")
     assert to["slack"].taken == [queued, queued]
     assert states(lake, "slack") == ["queued", "unconfirmed", "unconfirmed"]
+
+
+def test_no_answer_twice_is_never_a_third_time_and_is_shown(lake, stock):
+    stock({"Mug": 0})
+    evaluate(lake, "run-1", now=datetime.now(UTC) - timedelta(days=2))
+    to = channels(slack=Recorder(*[Unconfirmed("no answer")] * 5))
+    run(lake, to)
+    later = datetime.now(UTC) + timedelta(days=2)
+    assert outbox.claim(journal.open_journal(lake), "run-9", later, timedelta(minutes=1)) == []
+    [message] = overview(lake, later).messages
+    assert (message["channel"], message["state"], message["attempts"], message["over"]) == ("slack", "unconfirmed", 2, True)
+
+
+def test_a_message_that_no_run_can_send_is_dead_and_shown_and_the_alert_is_told_again_in_its_time(lake, stock, queued, monkeypatch):
+    monkeypatch.setattr(outbox, "MOST_FAILURES", 3)
+    to = channels(slack=Recorder(*[Refused("invalid_token")] * 3))
+    for _ in range(3):
+        with pytest.raises(Undelivered, match="invalid_token"):
+            run(lake, to)
+    assert run(lake, to) == []
+    assert states(lake, "slack")[-1] == "dead"
+    [message] = overview(lake, datetime.now(UTC)).messages
+    assert (message["channel"], message["state"], message["attempts"]) == ("slack", "dead", 3)
+    assert "given up after 3 runs" in message["reason"]
+    again = evaluate(lake, "run-9", now=datetime.now(UTC) + timedelta(days=1))["dedup_key"]
+    run(lake, to, owner="run-9")
+    assert to["slack"].taken == [again]
+
+
+def test_a_message_that_is_too_old_is_dead(lake, stock):
+    stock({"Mug": 0})
+    evaluate(lake, "run-1", now=datetime.now(UTC) - outbox.OLDEST)
+    with pytest.raises(Undelivered, match=r"email: given up after 1 runs since .*: down"):
+        run(lake, channels(email=Recorder(Unavailable("down"))), patience=NO_PATIENCE)
+    assert states(lake, "email")[-1] == "dead"
+    assert states(lake, "slack")[-1] == "sent"
+
+
+def test_a_channel_is_sent_only_the_alerts_that_are_told_there(lake, stock):
+    stock({"Mug": 0, "Bowl": 3})
+    rule_set = dict(rules.load())
+    rule_set["low_stock"] = structs.replace(rule_set["low_stock"], channels=("slack",))
+    evaluate(lake, "run-1", rule_set=rule_set)
+    assert {each["channel"]: each["alerts"] for each in run(lake, channels())} == {"email": 1, "slack": 2}
+    assert {each["channel"]: each["alerts"] for each in sent(lake)} == {"email": 1, "slack": 2}
 
 
 def test_two_deliveries_at_once_send_one_message(lake, queued):

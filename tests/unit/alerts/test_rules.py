@@ -1,21 +1,37 @@
 """The rules file: what it says, and what it answers to a mistake."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from shopnow.alerts import rules
+from shopnow.alerts.figures import FIGURES
 from shopnow.errors import UserError
 
 
 def test_the_rules_that_come_with_it():
     loaded = rules.load()
-    assert list(loaded) == ["stock_out", "low_stock"]
-    assert (loaded["stock_out"].threshold, loaded["stock_out"].severity) == (0, "critical")
-    assert (loaded["low_stock"].threshold, loaded["low_stock"].inhibited_by) == (5, ("stock_out",))
+    assert {rule.looks_at for rule in loaded.values()} == set(FIGURES)
+    stock_out, low_stock = loaded["stock_out"], loaded["low_stock"]
+    assert (stock_out.threshold, stock_out.severity, stock_out.repeats) == (0, "critical", timedelta(days=1))
+    assert (low_stock.threshold, low_stock.about) == (5, "product")
+    assert "stock_out" in low_stock.inhibited_by
+    assert "data_incomplete" in loaded["sales_drop"].inhibited_by
 
 
-RULE = 'severity = "warning"\nthreshold = 5\ntitle = "Low"\ntodo = "Reorder."\nresolved_title = "Fine"\n'
+RULE = """looks_at = "stock_quantity"
+fires = "at_most"
+threshold = 5
+severity = "warning"
+owner = "purchasing"
+channels = ["email"]
+repeat_after = "1d"
+title = "Low"
+todo = "Reorder."
+resolved_title = "Fine"
+"""
+CIRCLE = "".join(f'[{name}]\n{RULE}inhibited_by = ["{other}"]\n' for name, other in (("one", "two"), ("two", "three"), ("three", "one")))
 
 
 @pytest.mark.parametrize(
@@ -23,15 +39,21 @@ RULE = 'severity = "warning"\nthreshold = 5\ntitle = "Low"\ntodo = "Reorder."\nr
     [
         ("", "there is no rule"),
         ("[low_stock", "not TOML"),
-        ("[low_stock]\n" + RULE.replace("5", '"five"'), r"low_stock: Expected `int`, got `str` - at `threshold`"),
-        ("[low_stock]\n" + RULE.replace("5", "-1"), r"low_stock: Expected `int` >= 0 - at `threshold`"),
+        ("[low_stock]\n" + RULE.replace("= 5", '= "five"'), r"low_stock: Expected `float`, got `str` - at `threshold`"),
+        ("[low_stock]\n" + RULE + "hysteresis = -1\n", r"low_stock: Expected `float` >= 0.0 - at `hysteresis`"),
         ("[low_stock]\n" + RULE.replace("warning", "bad"), r"low_stock: Invalid enum value 'bad' - at `severity`"),
+        ("[low_stock]\n" + RULE.replace("at_most", "below"), r"low_stock: Invalid enum value 'below' - at `fires`"),
+        ("[low_stock]\n" + RULE.replace("1d", "daily"), r"low_stock: Expected `str` matching regex .* - at `repeat_after`"),
+        ("[low_stock]\n" + RULE.replace('["email"]', "[]"), r"low_stock: Expected `array` of length >= 1 - at `channels`"),
         ("[low_stock]\n" + RULE + "treshold = 1\n", r"low_stock: Object contains unknown field `treshold`"),
-        ("[low_stock]\nthreshold = 5\n", r"low_stock: Object missing required field `severity`"),
+        ("[low_stock]\nthreshold = 5\n", r"low_stock: Object missing required field `looks_at`"),
         ('["low stock"]\n' + RULE, "is no name for a rule"),
         ("low_stock = 5", r"low_stock: Expected `object`, got `int`"),
-        ("[low_stock]\n" + RULE + 'inhibited_by = ["sold_out"]\n', "inhibited_by 'sold_out', which is no other rule"),
-        ("[low_stock]\n" + RULE + 'inhibited_by = ["low_stock"]\n', "inhibited_by 'low_stock', which is no other rule"),
+        ("[low_stock]\n" + RULE.replace("stock_quantity", "stock"), r"low_stock: looks_at has 'stock', which is none of stock_quantity, "),
+        ("[low_stock]\n" + RULE.replace("email", "pager"), r"low_stock: channels has 'pager', which is none of email, slack"),
+        ("[low_stock]\n" + RULE + 'inhibited_by = ["sold_out"]\n', "low_stock: inhibited_by has 'sold_out', which is none of none"),
+        ("[low_stock]\n" + RULE + 'inhibited_by = ["low_stock"]\n', "low_stock: inhibited_by has 'low_stock'"),
+        (CIRCLE, "one: inhibited_by leads back to one"),
     ],
 )
 def test_a_mistake_is_named_in_one_line(tmp_path: Path, text: str, says: str):

@@ -14,6 +14,7 @@ from shopnow.workflow import AUDIT, KPIS, RAW, TRAFFIC, Tag
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
 INVENTORY = {
+    "acknowledge_alert",
     "approve_restock",
     "audit_lake",
     "compact_lake",
@@ -124,6 +125,14 @@ def test_a_restock_is_ordered_once_approved_and_supplied_when_it_is_due(dagbag):
 def test_the_form_of_traffic_refuses_what_is_out_of_its_limits(dagbag, name, wrong):
     with pytest.raises(ParamValidationError, match=name):
         dagbag.dags["generate_traffic"].params[name] = wrong
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("action", "ignore"), ("until", "tomorrow"), ("until", 5), ("alert", None), ("reason", "x" * 301)]
+)
+def test_the_form_of_alerts_refuses_what_is_out_of_its_limits(dagbag, name, wrong):
+    with pytest.raises(ParamValidationError, match=name):
+        dagbag.dags["acknowledge_alert"].params[name] = wrong
 
 
 def test_the_form_of_traffic_explains_itself(dagbag):

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from shopnow.platform.webhook_server import Store, message_or_problem, page
+from shopnow.platform.webhook_server import Store, answer_bot, channel_id, message_or_problem, page
 
 
 def test_a_message_is_taken_as_json_or_as_a_form():
@@ -62,3 +62,27 @@ def test_the_page_shows_markup_as_text():
 
 def test_the_page_says_so_when_nothing_came():
     assert "None yet" in page([])
+
+
+def bot(store: Store, method: str, body: dict, authorization: str = "Bearer xoxb-1") -> dict:
+    return answer_bot(store, method, json.dumps(body).encode(), "application/json", authorization)
+
+
+def test_a_bot_posts_by_name_and_updates_by_id(tmp_path: Path):
+    store = Store(tmp_path)
+    posted = bot(store, "chat.postMessage", {"channel": "#shop", "text": "one"})
+    assert posted == {"ok": True, "channel": channel_id("shop"), "ts": posted["ts"]}
+    assert bot(store, "chat.update", {"channel": posted["channel"], "ts": posted["ts"], "text": "two"})["ok"]
+    [kept] = store.messages()
+    assert (kept["message"], kept["ts"]) == ({"text": "two"}, posted["ts"])
+    assert f"updated {kept['updated_at']}" in page([kept])
+
+
+def test_a_bot_is_refused_in_slacks_words(tmp_path: Path):
+    store = Store(tmp_path)
+    assert bot(store, "chat.postMessage", {"channel": "#shop", "text": "one"}, "")["error"] == "not_authed"
+    assert bot(store, "chat.postMessage", {"text": "one"})["error"] == "channel_not_found"
+    assert bot(store, "chat.postMessage", {"channel": "#shop"})["error"] == "no_text"
+    assert bot(store, "chat.update", {"channel": "#shop", "ts": "1.0", "text": "one"})["error"] == "message_not_found"
+    assert bot(store, "chat.delete", {})["error"] == "unknown_method"
+    assert store.messages() == []

@@ -13,13 +13,12 @@ ALERT = {
     "rule": "low_stock",
     "fingerprint": "low_stock:p-1",
     "dedup_key": "one",
-    "suggested": None,
 }
 COVER = {"reorder_point": 20, "demand_per_day": 3.4, "lead_time_days": 5.0}
 
 
 def test_the_run_is_the_same_for_the_same_alert_and_another_for_another():
-    assert proposals.run_id(ALERT) == proposals.run_id({**ALERT, "quantity": 1, "suggested": 7})
+    assert proposals.run_id(ALERT) == proposals.run_id({**ALERT, "quantity": 1})
     others = [{**ALERT, "dedup_key": "two"}, {**ALERT, "fingerprint": "stock_out:p-1"}]
     assert len({proposals.run_id(each) for each in [ALERT, *others]}) == 3
 

@@ -1,0 +1,84 @@
+"""`inbox`: what arrived at the local mail and Slack servers."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from shopnow.cli.output import Json, print_json, print_table, say
+from shopnow.platform.webhook_server import Store, readable
+from shopnow.printing import printable
+from shopnow.settings import Settings
+
+
+def inbox(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at most.")] = 20,
+    texts: Annotated[bool, typer.Option("--texts", help="Show what they say, not only what they are about.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show what arrived at the local mail and Slack servers, the newest first. Times are UTC."""
+    data = Settings.load().data_dir
+    found = messages(data / "smtp", data / "slack", limit)
+    if as_json:
+        print_json({"messages": found})
+    elif texts:
+        for each in found:
+            lines = "\n".join(map(printable, each["text"].rstrip().splitlines()))
+            say(f"— {each['channel']}, {_minute(each['received_at'])}: {printable(each['subject'])}\n\n{lines}\n")
+    else:
+        rows = [(_minute(each["received_at"]), each["channel"], each["subject"], each["dedup_key"] or "") for each in found]
+        print_table("Inbox", ("at", "channel", "subject", "alert message"), rows)
+
+
+def messages(mails: Path, slack: Path, limit: int) -> list[dict[str, Any]]:
+    """The newest messages in the folders of the two servers, the newest first; times as ISO 8601."""
+    newest_mails = sorted(mails.glob("*.eml"), reverse=True)[:limit]
+    newest_slack = Store(slack).messages()[-limit:]
+    found = [*map(_mail, newest_mails), *map(_slack, newest_slack)]
+    return sorted(found, key=lambda each: each["received_at"], reverse=True)[:limit]
+
+
+def _mail(file: Path) -> dict[str, Any]:
+    mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+    body = mail.get_body(("plain", "html"))
+    return {
+        "received_at": mail["X-Received-At"],
+        "channel": "email",
+        "to": mail["X-RcptTo"],
+        "subject": mail["Subject"],
+        "text": body.get_content() if isinstance(body, EmailMessage) else "",
+        "dedup_key": mail["X-ShopNow-Dedup-Key"],
+        "message_id": mail["Message-ID"],
+        "in_reply_to": mail["In-Reply-To"],
+        "file": str(file),
+    }
+
+
+def _slack(item: dict[str, Any]) -> dict[str, Any]:
+    message = item["message"]
+    return {
+        "received_at": item["received_at"],
+        "updated_at": item.get("updated_at"),
+        "channel": "slack",
+        "subject": readable({"text": message.get("text", "")}),
+        "text": readable(message),
+        "dedup_key": next(_keys(message), None),
+        "ts": item.get("ts"),
+    }
+
+
+def _keys(message: dict[str, Any]) -> Iterator[str]:
+    """The dedup key that the last line of an alert's message ends with."""
+    for block in reversed(message.get("blocks", [])):
+        for element in block.get("elements") or []:
+            _, mark, key = str(element.get("text", "")).rpartition("ShopNow+ alert ")
+            if mark:
+                yield key
+
+
+def _minute(at: str) -> str:
+    return f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S}"

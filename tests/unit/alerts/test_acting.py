@@ -1,0 +1,113 @@
+"""What people do about alerts, and how it shows."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from shopnow.alerts import journal
+from shopnow.alerts.acting import Word, acknowledge, silence
+from shopnow.alerts.overview import overview
+from shopnow.alerts.watch import evaluate
+from shopnow.errors import UserError
+
+ANNA = Word("anna", "ordered by phone")
+SOON = timedelta(hours=2)
+
+
+@pytest.fixture
+def firing(lake, stock) -> str:
+    stock({"Mug": 0, "Bowl": 3})
+    evaluate(lake, "run-1")
+    return lake
+
+
+def test_an_acknowledgement_is_kept_with_who_and_why_and_stops_reminders(firing):
+    acknowledge(firing, "stock_out:mug", ANNA)
+    [row] = [row for row in journal.rows(journal.open_journal(firing), "alert") if row["state"] == "acknowledged"]
+    assert (row["fingerprint"], row["by"], row["reason"], row["dedup_key"]) == ("stock_out:mug", *ANNA, None)
+    later = evaluate(firing, "run-2", datetime.now(UTC) + timedelta(days=1))
+    assert later["dedup_key"] is None
+    [mug] = [alert for alert in overview(firing, datetime.now(UTC)).alerts if alert["subject"] == "mug"]
+    assert (mug["state"], mug["by"], mug["reason"]) == ("acknowledged", *ANNA)
+    assert mug["told_at"] is not None
+
+
+def test_the_end_of_an_acknowledged_alert_is_told_in_its_thread(firing, stock):
+    first = journal.rows(journal.open_journal(firing), "alert")[0]["dedup_key"]
+    acknowledge(firing, "stock_out:mug", ANNA)
+    stock({"Mug": 50, "Bowl": 3})
+    assert evaluate(firing, "run-2")["resolved"] == 1
+    row = journal.rows(journal.open_journal(firing), "alert")[-1]
+    assert (row["state"], row["thread"]) == ("resolved", first)
+
+
+def test_a_silence_is_kept_with_who_why_and_until_and_holds_back_messages(firing, stock):
+    now = datetime.now(UTC)
+    silence(firing, "low_stock", now + SOON, ANNA)
+    stock({"Mug": 0, "Bowl": 3, "Cup": 2})
+    assert evaluate(firing, "run-2")["dedup_key"] is None
+    shown = overview(firing, now)
+    assert shown.silences == [{"target": "low_stock", "until": now + SOON, "why": ANNA.why, "by": ANNA.by}]
+    assert {alert["subject"]: alert["silenced_until"] for alert in shown.alerts} == {"mug": None, "bowl": now + SOON, "cup": now + SOON}
+    assert evaluate(firing, "run-3", now + SOON)["firing"] == 1
+    assert overview(firing, now + SOON).silences == []
+
+
+def test_a_later_silence_takes_the_place_of_an_earlier_one(firing):
+    now = datetime.now(UTC)
+    silence(firing, "low_stock", now + SOON, ANNA)
+    silence(firing, "low_stock", now + SOON / 2, ANNA)
+    assert [each["until"] for each in overview(firing, now).silences] == [now + SOON / 2]
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "word", "says"),
+    [
+        ("stock_out:cup", ANNA, "'stock_out:cup' is none that ever fired; those are low_stock:bowl, stock_out:mug"),
+        ("stock_out:mug", Word("anna", "  "), "say why"),
+        ("stock_out:mug", Word("anna", "x" * 301), "at most 300 characters"),
+    ],
+)
+def test_what_cannot_be_acknowledged_is_told(firing, fingerprint, word, says):
+    with pytest.raises(UserError, match=says):
+        acknowledge(firing, fingerprint, word)
+
+
+def test_what_is_over_cannot_be_acknowledged(firing, stock):
+    stock({"Mug": 50, "Bowl": 50})
+    evaluate(firing, "run-2")
+    with pytest.raises(UserError, match="'stock_out:mug' is resolved; none is there now"):
+        acknowledge(firing, "stock_out:mug", ANNA)
+
+
+def test_a_silence_has_a_target_that_exists_and_an_end_to_come(firing):
+    with pytest.raises(UserError, match=r"'stock' is neither a rule \(stock_out, .*\) nor an alert"):
+        silence(firing, "stock", datetime.now(UTC) + SOON, ANNA)
+    with pytest.raises(UserError, match="is over; give a time to come"):
+        silence(firing, "low_stock", datetime.now(UTC), ANNA)
+
+
+def test_before_the_first_look_there_is_nothing_to_do(lake):
+    with pytest.raises(UserError, match="there are no alerts yet"):
+        acknowledge(lake, "stock_out:mug", ANNA)
+    assert overview(lake, datetime.now(UTC)) == ([], [], [], [])
+
+
+def test_people_and_looks_do_not_undo_one_another(firing, stock):
+    stock({"Mug": 0, "Bowl": 3, "Cup": 2})
+    with ThreadPoolExecutor(3) as threads:
+        threads.submit(evaluate, firing, "run-2")
+        threads.submit(acknowledge, firing, "stock_out:mug", ANNA)
+        threads.submit(silence, firing, "low_stock", datetime.now(UTC) + SOON, ANNA)
+    shown = overview(firing, datetime.now(UTC))
+    assert {alert["subject"]: alert["state"] for alert in shown.alerts} == {"mug": "acknowledged", "bowl": "firing", "cup": "firing"}
+    assert len(shown.silences) == 1
+
+
+def test_the_history_has_every_change_the_newest_first(firing, stock):
+    stock({"Mug": 50, "Bowl": 50})
+    evaluate(firing, "run-2")
+    changes = [(each["fingerprint"], each["state"]) for each in overview(firing, datetime.now(UTC)).history]
+    assert set(changes[:2]) == {("stock_out:mug", "resolved"), ("low_stock:bowl", "resolved")}
+    assert set(changes[2:]) == {("stock_out:mug", "firing"), ("low_stock:bowl", "firing")}

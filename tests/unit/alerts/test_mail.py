@@ -1,0 +1,56 @@
+"""A mail: whom it goes to, and the thread it belongs to."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from made import alert
+from shopnow.alerts.channels import Refused
+from shopnow.alerts.mail import Email
+from shopnow.alerts.message import compose
+
+LINK = "http://airflow.example"
+
+
+def mail(*alerts, key: str = "key-1", sender: str | None = "shop@example.com", **extra: Any):
+    extra = {"to_email": "ops@example.com", **extra}
+    return Email()._mail(compose(key, alerts, LINK), SimpleNamespace(conn=SimpleNamespace(extra_dejson=extra), from_email=sender))
+
+
+def test_the_first_mail_about_an_alert_begins_its_thread():
+    first = mail(alert(thread="key-1"))
+    assert (first["Message-ID"], first["In-Reply-To"], first["References"]) == ("<key-1@example.com>", None, None)
+
+
+def test_later_mails_about_it_answer_the_first():
+    later = mail(alert(thread="key-1"), key="key-2")
+    assert (later["Message-ID"], later["In-Reply-To"], later["References"]) == (
+        "<key-2@example.com>",
+        "<key-1@example.com>",
+        "<key-1@example.com>",
+    )
+
+
+def test_a_mail_about_several_alerts_belongs_to_the_threads_of_all():
+    several = mail(alert(thread="key-1"), alert(thread="key-2"), alert(thread="key-3"), key="key-3")
+    assert several["References"] == "<key-1@example.com> <key-2@example.com>"
+
+
+def test_it_goes_to_the_owners_of_its_alerts():
+    owners = {"purchasing": "buyers@example.com"}
+    assert mail(alert(), owners=owners)["To"] == "buyers@example.com"
+    assert mail(alert(), alert(owner="data"), owners=owners)["To"] == "buyers@example.com, ops@example.com"
+    assert mail(alert())["To"] == "ops@example.com"
+
+
+@pytest.mark.parametrize(("sender", "extra"), [(None, {}), ("shop@example.com", {"to_email": ""})])
+def test_a_connection_without_addresses_is_refused(sender, extra):
+    with pytest.raises(Refused, match='needs "from_email" and "to_email"'):
+        mail(alert(), sender=sender, **extra)
+
+
+def test_a_hostile_name_forges_no_header():
+    nasty = mail(alert("Mug\r\nBcc: all@example.org\r\n\r\n<script>"))
+    assert nasty["Bcc"] is None
+    assert nasty["Subject"] == "[ShopNow+] Sold out: Mug Bcc: all@example.org <script>"
