@@ -192,7 +192,9 @@ def test_the_command_drops_notes_and_only_notes(restock, box, tmp_path):
     answer = restock(good)
     assert answer.exit_code == 0
     assert "good.csv" in answer.stdout
+    assert restock(good).exit_code == 0  # the very same one is there
     assert box.waiting() == ["good.csv"]
+    good.write_bytes(note(("p-001", 2)))
     for words in ([good], [tmp_path], [tmp_path / "missing.csv"]):
         answer = restock(*words)
         assert isinstance(answer.exception, UserError)
