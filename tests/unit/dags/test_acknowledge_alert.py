@@ -63,6 +63,7 @@ def test_a_silence_ends_when_it_is_said_to(run):
         ({"alert": "stock_out:cup"}, "none that ever fired; those are stock_out:mug"),
         ({"reason": ""}, "say why"),
         ({"action": "silence"}, "a silence needs an end"),
+        ({"action": "silence", "until": "tomorrow"}, "is no date or time"),
         ({"action": "silence", "until": "2026-01-01T00:00:00Z"}, "is over"),
         ({"action": "silence", "until": "2026-01-01T00:00:00"}, "is over"),
     ],
