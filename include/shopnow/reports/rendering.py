@@ -11,7 +11,7 @@ from shopnow.reports.content import Card, Column
 from shopnow.reports.figures import Row
 
 NONE = "–"
-FALLING_IS_BETTER = {"refunds_cents", "payments_failed", "overdue", "pending"}
+_FALLING_IS_BETTER = {"refunds_cents"}
 
 
 def title(name: str) -> str:
@@ -43,7 +43,7 @@ def card(kpi: Kpi, name: str, row: Row, before: Row | None, beside: str = "", cu
         share = None if now is None else relative(now, then)
         was = cell(kpi, name, before)
         beside = f"{values.change(share)} from {was}" if share else "as a week before" if now == then else f"{was} a week before"
-        better = None if not share else (share > 0) != (name in FALLING_IS_BETTER)
+        better = None if not share else (share > 0) != (name in _FALLING_IS_BETTER)
     return Card(title(name), cell(kpi, name, row, currency), beside, values.definition(kpi.schema.field(name)), better)
 
 
