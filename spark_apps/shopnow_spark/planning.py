@@ -85,7 +85,7 @@ def _carried(lake: str, kpi: Kpi, inputs: Inputs, losses: Sequence[Loss], start:
     changed = inputs.changed[source.table]
     if changed is None or None in changed.values():
         ranges = None  # events it is made from were written anew
-    if ranges == [] and inputs.made_from.get(LOSSES.table) == len(losses):
+    if (ranges == [] or changed == {}) and inputs.made_from.get(LOSSES.table) == len(losses):
         return None
     reach("kpi:plan")
     spark = start()

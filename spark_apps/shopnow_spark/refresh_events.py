@@ -1,9 +1,14 @@
 """New rows of raw tables into events tables."""
 
+import re
 from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from delta.exceptions import ConcurrentAppendException, ConcurrentDeleteReadException, ConcurrentTransactionException
 from delta.tables import DeltaTable as SparkTable
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -12,17 +17,23 @@ from shopnow.events import Topic
 from shopnow.killpoints import reach
 from shopnow.lake import lineage, tables
 from shopnow_spark import events, frames
-from shopnow_spark.frames import Start
+from shopnow_spark.frames import APPLICATION, Start
 from shopnow_spark.refreshed import Refreshed
 
 ATTEMPTS = 3
+
+_PLAIN = re.compile(r"[0-9A-Za-z-]+")
+
+FEW = 50_000
+"""Up to so many records are added from here, more by Spark: of few, the jobs and the commit protocol of a merge take the longest."""
 
 
 def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
     """Takes the new rows of `raw/{topic}` into `events/{topic}`; None if there are none."""
     source, target = f"raw/{topic.name}", f"events/{topic.name}"
     for attempt in range(ATTEMPTS):
-        version = tables.ensure(lake, target, schemas.events(topic), ["event_date"]).version()
+        table = tables.ensure(lake, target, schemas.events(topic), ["event_date"])
+        version = table.version()
         made_from, made_at = lineage.made(lake, target, version)
         raw = frames.open_or_none(lake, source)
         if raw is None or not raw.file_uris():
@@ -32,19 +43,52 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
             return None
         reach("kpi:plan")
         records = raw.count() if ranges is None else sum(each.end - each.start for each in ranges)
-        spark = frames.session(start(), lineage.describe({source: raw.version()}), raw.version(), records)
+        metadata = lineage.describe({source: raw.version()})
+        spark = frames.session(start(), metadata, raw.version(), records)
         rows = events.typed(events.within(frames.read(spark, raw, frames.pruning(ranges)), ranges), topic)
         try:
-            if (done := _insert(spark, lake, target, rows)) is None:
+            done = _append(table, target, rows, metadata, raw.version()) if records <= FEW else _merge(spark, lake, target, rows)
+            if done is None:
                 continue  # a later version's rows were here first, or these were read before an erasure: look again
             return done._replace(late=_late(lake, done, version, made_at))
-        except (ConcurrentAppendException, ConcurrentDeleteReadException, ConcurrentTransactionException):
+        except (CommitFailedError, ConcurrentAppendException, ConcurrentDeleteReadException, ConcurrentTransactionException):
             if attempt + 1 == ATTEMPTS:
                 raise
     return None
 
 
-def _insert(spark: SparkSession, lake: str, name: str, rows: DataFrame) -> Refreshed | None:
+def _append(table: DeltaTable, name: str, rows: DataFrame, metadata: str, version: int) -> Refreshed | None:
+    """Adds the events whose event_id the table does not have yet; None if those of this version of raw, or a later, are there.
+
+    Raises:
+        CommitFailedError: the table has changed since it was opened, in more than the files its rows are in.
+    """
+    if (table.transaction_version(APPLICATION) or -1) >= version:
+        return None
+    schema = pa.schema(table.schema().to_arrow())
+    read = rows.toArrow().select(schema.names).cast(schema)
+    first = events.first_of_those(read)
+    spans = first.group_by("event_date").aggregate([("event_id", "min"), ("event_id", "max")]).sort_by("event_date").to_pylist()
+    new = first
+    if spans:
+        # As in a merge: by one range a day, files are left unread that cannot hold one of them.
+        ranges = " OR ".join(_between(span["event_id_min"], span["event_id_max"]) for span in spans)
+        new = first.filter(pc.invert(pc.is_in(first["event_id"], tables.read(table, ["event_id"], ranges)["event_id"])))
+    reach("kpi:events")
+    # The application transaction makes two runs at once, or a run and an erasure, conflict: it commits against the rows it looked at.
+    properties = CommitProperties(custom_metadata={"userMetadata": metadata}, app_transactions=[Transaction(APPLICATION, version)])
+    write_deltalake(table, new, mode="append", commit_properties=properties)
+    reach("kpi:events_committed")
+    return Refreshed(name, len(read), len(new), [str(span["event_date"]) for span in spans])
+
+
+def _between(low: str, high: str) -> str:
+    """The SQL condition; an id may be any text, and what is no plain one is no bound."""
+    bounds = [f"event_id {sign} '{bound}'" for sign, bound in ((">=", low), ("<=", high)) if _PLAIN.fullmatch(bound)]
+    return f"({' AND '.join(bounds) or 'true'})"
+
+
+def _merge(spark: SparkSession, lake: str, name: str, rows: DataFrame) -> Refreshed | None:
     """Adds the events whose event_id the table does not have yet; None if Spark left it out, by its application transaction."""
     by_date = rows.groupBy(F.col("event_date").cast("string").alias("date"))
     days = (

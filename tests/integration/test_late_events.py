@@ -54,9 +54,9 @@ def test_late_events_restate_what_was_published(lake, refresh):
         events = {"kpi/top_products": 1}.get(kpi, 2)
         assert {(each.kpi_date, each.late_events) for each in done[kpi].restated} == {(day, n * events) for day, n in counts.items()}
 
-    said = [row for kpi in SALES for row in statements.said(lake, RESTATEMENTS, kpi).to_pylist()]
+    said = [row for kpi in RESTATEMENTS.sources for row in statements.said(lake, RESTATEMENTS, kpi).to_pylist()]
     kept = read(lake, "restatements").to_pylist()
-    assert len(kept) == len(said) == sum(len(done[kpi].restated) for kpi in SALES)
+    assert len(kept) == len(said) == sum(len(done[kpi].restated) for kpi in RESTATEMENTS.sources)
     assert jobs.refresh(lake, never) == []
     assert read(lake, "restatements").to_pylist() == kept
 

@@ -11,13 +11,10 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from deltalake import DeltaTable, write_deltalake
 
-from lake_oracle import assumed
-from shopnow.audit import audits, events_kpis, records
-from shopnow.audit.comparing import Difference, Evidence
+from shopnow.audit import audits, records
 from shopnow.audit.verify import verify
 from shopnow.broker import reader, topics
 from shopnow.events import TOPICS
-from shopnow.kpis import KPIS
 from shopnow.lake import forgetting, landing, losses, problems, tables
 from shopnow.lake.losses import Acknowledgement, UnacknowledgedLoss
 from shopnow.platform import java, spark
@@ -178,25 +175,6 @@ def test_a_changed_figure_is_named_to_the_cent_and_put_on_record(pipeline, touch
     assert found.verdict == "events = KPIs"
     assert "paid_cents" in found.broken[0].detail
     assert audits.latest(lake) == found
-
-
-@pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.name)
-def test_a_changed_figure_of_any_kpi_is_named(kpi, pipeline, touched):
-    _, lake = pipeline
-
-    def evidence() -> Evidence:
-        """This table, and nothing else."""
-        table = {kpi.name: tables.open_table(lake, kpi.name)}
-        return Evidence({}, lake, table, {}, {}, [], pa.table({}), {}, assumed(), lambda subject, what: None)
-
-    events_kpis.check(evidence())
-    table = touched(kpi.name)
-    if not table.count():
-        pytest.skip("it takes weeks until it has rows")
-    column = [name for name in kpi.content if name not in kpi.key and kpi.schema.field(name).type in (pa.int64(), pa.float64())][-1]
-    table.update({column: f"coalesce({column}, 0) + 1"})
-    with pytest.raises(Difference, match=f"^{kpi.name} .*{column}: .* by the events, .* in the table"):
-        events_kpis.check(evidence())
 
 
 def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline, storage):

@@ -103,14 +103,22 @@ def _landed(conf: Conf, lake: str, sent: dict[tuple[str, str, int], int]) -> dic
 
 def _computed(lake: str, landed: dict[str, int]) -> datetime | None:
     """When the last KPI was brought up to date with all of these raw versions; None while one is not."""
+    for raw, version in landed.items():
+        events = f"events/{raw.removeprefix('raw/')}"
+        if (
+            not tables.exists(lake, events)
+            or lineage.sources(lake, events, tables.open_table(lake, events).version()).get(raw, -1) < version
+        ):
+            return None
     committed = []
     for kpi in KPIS:
         if not tables.exists(lake, kpi.name):
             return None
         table = tables.open_table(lake, kpi.name)
         made_from = lineage.sources(lake, kpi.name, table.version())
-        if any(made_from.get(f"raw/{topic}", -1) < landed[f"raw/{topic}"] for topic in kpi.topics):
-            return None
+        for source in kpi.sources:
+            if lineage.is_changed(lake, source.table, made_from.get(source.table), tables.open_table(lake, source.table).version()):
+                return None
         committed.append(table.history(1)[0]["timestamp"])
     return datetime.fromtimestamp(max(committed) / 1000, UTC)
 

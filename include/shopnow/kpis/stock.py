@@ -68,7 +68,7 @@ STOCK_DAILY = Kpi(
 STOCK_OUTS = Kpi(
     "kpi/stock_outs",
     "Stock-outs",
-    "a time without a product on hand",
+    "a time without a product on hand; none if it ends the very moment it begins",
     (events("stock"), rows_of(STOCK_DAILY, back=DEMAND_DAYS), rows_of(TOP_PRODUCTS, back=DEMAND_DAYS)),
     pa.schema(
         [

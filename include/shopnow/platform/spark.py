@@ -43,6 +43,8 @@ def conf(settings: Settings) -> dict[str, str]:
         "spark.databricks.delta.snapshotPartitions": "2",
         # No replanning while a job runs, which makes a job of each of its stages.
         "spark.sql.adaptive.enabled": "false",
+        # Where in the program a column was made, for error messages, takes calls of the JVM for each of thousands.
+        "spark.python.sql.dataFrameDebugging.enabled": "false",
         # Interpret expressions: a run has some 300 of them, and to compile each takes a third of its time.
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",

@@ -94,7 +94,7 @@ def _periods(states: DataFrame, latest: DataFrame) -> DataFrame:
     first_day = F.when(F.to_date(until) == day, F.col("shop_sold")).otherwise(F.col("by_end") - F.col("by_then"))
     return (
         turns.withColumns({"ended_at": F.lead("event_time").over(order), "by_the_end": F.lead("by_then").over(order)})
-        .where("out")
+        .where("out AND (ended_at IS NULL OR ended_at > event_time)")
         .crossJoin(F.broadcast(latest))
         .withColumn("shop_sold", F.coalesce(by_until - F.col("by_then"), "kept.shop_sold"))
         .select(

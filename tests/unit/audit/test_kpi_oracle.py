@@ -337,6 +337,9 @@ def test_stock_outs():
     # While it was there, with the moment it went, 10 of it were sold and 102 of others; on the day it came back it had not begun.
     worth = ("demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents")
     assert some([found], *worth) == [(10 / 102, 10 / 102 * 25, "AUD", 9, 22)]
+    at_once = [stock(StockRestocked, at(2, 6), 1, 1), stock(StockSold, at(2, 6), -1, 0)]  # there for no time: the second is all there is
+    [found] = rows("stock_outs", [*STOCKED[:3], *at_once])
+    assert some([found], "started_at", "ended_at") == [(at(2, 6), None)]
     [found] = rows("stock_outs", STOCKED[:3])
     assert some([found], *out, *worth) == [(at(2, 6), "P", None, 0, 0, 0, None, None, None, None, None)]
 

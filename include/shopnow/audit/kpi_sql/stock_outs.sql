@@ -38,10 +38,11 @@ timed AS (
         coalesce(sold_by_its_end, sold_by_now) - sold_by_then AS shop_sold,
         CASE WHEN ended_at::DATE = date THEN sold_by_its_end ELSE sold_by_evening END - sold_by_then AS shop_sold_first_day
     FROM outs
+    WHERE ended_at IS NULL OR ended_at > event_time
 ),
 -- Demand and price are those of the 28 days before, and so the same for all that began on a day.
 beginnings AS (
-    SELECT DISTINCT product_id, date FROM outs
+    SELECT DISTINCT product_id, date FROM timed
 ),
 demand AS (
     SELECT beginnings.product_id, beginnings.date, sum(sold) AS sold, sum(shop_sold_in_stock) - sum(sold) AS others_sold
