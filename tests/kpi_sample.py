@@ -143,11 +143,19 @@ def _stock(rows: Rows, day: date, product: dict[str, str], number: int, currency
         product | {"quantity": quantity, "sold_units": 900, "last_event_time": last, "last_offset": number, "stock_out": out}
     )
     moved = {"opening": quantity + 31, "sold": 31, "restocked": 0, "adjusted": 0, "closing": quantity}
-    seconds = {"in_stock_seconds": 72_000, "observed_seconds": 86_000, "sold_per_day_in_stock": 37.2}
+    seconds = {"in_stock_seconds": 72_000, "observed_seconds": 86_000, "shop_sold_in_stock": 410, "sold_per_day_in_stock": 37.2}
     rows["kpi/stock_daily"].append(product | {"date": day} | moved | seconds)
     if out:
         when = {"started_at": last, "ended_at": None if number == 3 else last + timedelta(hours=5, minutes=20), "duration_seconds": 19_200}
-        lost = {"demand_per_day": 37.2, "lost_units": 8.27, "currency": currency, "unit_price_cents": 4_590.5, "lost_cents": 37_963}
+        lost = {
+            "shop_sold": 101,
+            "shop_sold_first_day": 60,
+            "demand_share": 31 / 379,
+            "lost_units": 8.27,
+            "currency": currency,
+            "unit_price_cents": 4_590.5,
+            "lost_cents": 37_963,
+        }
         rows["kpi/stock_outs"].append(product | when | lost)
     reckoned = {"demand_per_day": 37.2, "demand_sd": 6.1, "lead_time_days": 2.0, "lead_time_sd_days": 0.4, "days_of_cover": quantity / 37.2}
     points = {"safety_stock": 28, "reorder_point": 103, "below_reorder_point": quantity <= 103}
