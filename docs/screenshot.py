@@ -17,7 +17,8 @@ from shopnow.platform import airflow
 from shopnow.reports import charts, figures, html, report
 from shopnow.settings import ROOT, Settings
 
-PICTURES = {"airflow.png": "/dags"}
+PICTURES = {"airflow.png": ("/dags", "watch_stock"), "tab.png": ("/plugin/shopnow", "Net revenue")}
+"""By file the address, and what has to be seen there."""
 
 
 def main() -> None:
@@ -38,9 +39,9 @@ def take_stack(browser: Browser) -> None:
     page.fill("[name=password]", airflow.password(settings))
     page.keyboard.press("Enter")
     page.wait_for_url("**/")
-    for name, address in PICTURES.items():
+    for name, (address, seen) in PICTURES.items():
         page.goto(address)
-        page.get_by_text("watch_stock").first.wait_for()
+        (page.frame_locator("iframe") if "plugin" in address else page).get_by_text(seen).first.wait_for()
         page.wait_for_load_state("networkidle")
         page.screenshot(path=ROOT / "docs" / name)
 

@@ -31,6 +31,8 @@ from shopnow.platform import java, stack
 from shopnow.platform import spark as platform_spark
 from shopnow.settings import Settings
 
+pytest_plugins = ["whole_stack"]
+
 STORAGE = ("kafka", "namenode", "datanode")
 
 
@@ -39,11 +41,12 @@ def pytest_report_header() -> str:
 
 
 class ByServices(LoadScopeScheduling):
-    """Keeps the tests of e2e/ and those of faults/ in one process each, where they share the services they start, and others by file."""
+    """Keeps the tests of e2e/ and browser/, and those of faults/, in one process each, where they share the services they start."""
 
     def _split_scope(self, nodeid: str) -> str:
         folder = nodeid.split("/")[1]
-        return folder if folder in {"e2e", "faults"} else nodeid.split("::")[0]
+        shared = {"e2e": "stack", "browser": "stack", "faults": "faults"}
+        return shared.get(folder) or nodeid.split("::")[0]
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServices:

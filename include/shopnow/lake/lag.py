@@ -1,10 +1,13 @@
 """How far the lake has read each topic."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+from deltalake import DeltaTable
 
 from shopnow.broker import topics
 from shopnow.broker.client import Conf
+from shopnow.broker.topics import TopicState
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake import offsets, receipts, tables
@@ -36,8 +39,13 @@ def positions(conf: Conf, lake: str) -> list[Position]:
         UserError: a topic is missing, or Kafka does not answer.
     """
     raw = {name: tables.open_table(lake, f"raw/{name}") for name in TOPICS if tables.exists(lake, f"raw/{name}")}
+    return positions_of(topics.describe(conf, TOPICS), raw)
+
+
+def positions_of(states: Mapping[str, TopicState], raw: Mapping[str, DeltaTable]) -> list[Position]:
+    """The position of every partition, from topics as they stand and the raw tables there are, by topic."""
     found = []
-    for name, state in topics.describe(conf, TOPICS).items():
+    for name, state in states.items():
         id_ = offsets.current_id(raw[name], state.topic_id) if name in raw else state.topic_id
         for partition, (earliest, stable) in sorted(state.partitions.items()):
             landed = offsets.position(raw[name], id_, partition) if name in raw else None

@@ -16,6 +16,8 @@ from shopnow.platform import spark
 from shopnow.settings import ROOT, Settings
 
 USERNAME = "admin"
+VIEWER = "viewer"
+"""May look at everything, and run nothing."""
 
 
 def home(settings: Settings) -> Path:
@@ -31,8 +33,8 @@ def password_file(settings: Settings) -> Path:
     return home(settings) / "passwords.json"
 
 
-def password(settings: Settings) -> str:
-    return json.loads(password_file(settings).read_text())[USERNAME]
+def password(settings: Settings, username: str = USERNAME) -> str:
+    return json.loads(password_file(settings).read_text())[username]
 
 
 def command(*words: str) -> list[str]:
@@ -50,7 +52,7 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         "CORE__PARALLELISM": settings.airflow_parallelism,
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
         "CORE__EXECUTION_API_SERVER_URL": f"{url(settings)}/execution/",
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USERNAME}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USERNAME}:admin,{VIEWER}:viewer",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": password_file(settings),
         "CORE__FERNET_KEY": keys["fernet_key"],
         "API__HOST": "127.0.0.1",
@@ -89,14 +91,14 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
 
 
 def prepare(settings: Settings, java: Path) -> None:
-    """Makes the metadata database and the admin's password, or brings the database up to the installed version.
+    """Makes the metadata database and the users' passwords, or brings the database up to the installed version.
 
     Raises:
         UserError: the database could not be migrated.
     """
     home(settings).mkdir(parents=True, exist_ok=True)
     if not password_file(settings).exists():
-        _write_secret(password_file(settings), {USERNAME: secrets.token_urlsafe(12)})
+        _write_secret(password_file(settings), {name: secrets.token_urlsafe(12) for name in (USERNAME, VIEWER)})
     stamp = home(settings) / "migrated"
     if stamp.exists() and stamp.read_text() == version("apache-airflow") and _database(settings).exists():
         return

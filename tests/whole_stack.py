@@ -1,4 +1,4 @@
-"""One checkout as a user has it, brought up once for all of these tests."""
+"""One checkout as a user has it, brought up once for all tests of it."""
 
 import json
 import os

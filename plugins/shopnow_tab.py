@@ -1,0 +1,36 @@
+"""The ShopNow+ tab in Airflow's navigation; what it shows is made in `shopnow_tab_app`."""
+
+from typing import Any
+
+from airflow.plugins_manager import AirflowPlugin
+
+PREFIX = "/shopnow"
+
+
+class Lazy:
+    """The tab's app, made at the first request: every Airflow process loads this file, only the API server serves."""
+
+    app: Any = None
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if self.app is None:
+            from shopnow_tab_app.app import create
+
+            self.app = create()
+        await self.app(scope, receive, send)
+
+
+class ShopNowTab(AirflowPlugin):
+    name = "shopnow_tab"
+    fastapi_apps = [{"name": "ShopNow+", "app": Lazy(), "url_prefix": PREFIX}]  # noqa: RUF012  (as the base class has it)
+    external_views = [  # noqa: RUF012
+        {
+            "name": "ShopNow+",
+            "href": f"{PREFIX}/",
+            "destination": "nav",
+            "url_route": "shopnow",
+            "nav_top_level": True,
+            "icon": f"{PREFIX}/assets/icon.svg",
+            "icon_dark_mode": f"{PREFIX}/assets/icon-dark.svg",
+        }
+    ]

@@ -1,0 +1,36 @@
+"""Who may do what: everybody who is logged in may look, and who may trigger a DAG may do what that DAG does."""
+
+from urllib.parse import urlsplit
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from fastapi import Depends, HTTPException, Request, status
+
+HEADER = "X-ShopNow"
+"""Carried by every request of our own pages that changes something; a form of another site cannot set it."""
+
+
+def may_trigger(dag_id: str) -> list:
+    """Dependencies of a route that does what a DAG does: the right to trigger it, asked for by our own pages."""
+    return [Depends(requires_access_dag("POST", DagAccessEntity.RUN, dag_id)), Depends(same_site)]
+
+
+def same_site(request: Request) -> None:
+    """Refuses what another site has a browser send with its user's cookie."""
+    site, origin = request.headers.get("sec-fetch-site", "same-origin"), request.headers.get("origin")
+    foreign = site != "same-origin" or (origin is not None and urlsplit(origin).netloc != request.headers.get("host"))
+    if foreign or HEADER not in request.headers:
+        raise HTTPException(status.HTTP_403_FORBIDDEN, f"asked for by another site, or without the header {HEADER}")
+
+
+def allowed_to_trigger(dag_id: str):
+    """A dependency that tells whether the user may trigger a DAG, for pages that show it."""
+
+    def ask(request: Request, user: GetUserDep) -> bool:
+        try:
+            requires_access_dag("POST", DagAccessEntity.RUN, dag_id)(request, user)
+        except HTTPException:
+            return False
+        return True
+
+    return ask

@@ -1,0 +1,102 @@
+"""The tab's API on a real Kafka and a real lake."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from airflow.api_fastapi.core_api.security import get_user
+from fastapi.testclient import TestClient
+
+import sample_lake
+from shopnow.broker import latest
+from shopnow.platform import supervision
+from shopnow.traffic.journal import uuid7
+from shopnow_tab_app import access, tables
+from shopnow_tab_app.app import create
+from shopnow_tab_app.lake import Lake
+from shopnow_tab_app.tail import Tail
+
+WRITES = {access.HEADER: "1"}
+NOWHERE = {"bootstrap.servers": "127.0.0.1:1", "socket.connection.setup.timeout.ms": "1000"}
+
+Client = Callable[..., TestClient]
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    """The app of a lake and a Kafka, for somebody who is logged in and may do everything."""
+    monkeypatch.setattr(access, "requires_access_dag", lambda *rights: lambda: None)
+
+    lakes: list[Lake] = []
+
+    def client(address: str, conf: dict[str, Any]) -> TestClient:
+        lakes.append(Lake(lambda: address, tables.COPIES, tables.DERIVED))
+        app = create(lakes[-1], Tail(lambda: conf), lambda: conf)
+        app.dependency_overrides[get_user] = lambda: None
+        return TestClient(app)
+
+    yield client
+    for lake in lakes:
+        lake.close()
+
+
+def request_id() -> str:
+    return uuid7(round(time.time() * 1000), f"{time.time_ns():032x}")
+
+
+def test_order_is_sent_once_and_seen_at_once(client: Client, lake: str, conf: dict[str, str]) -> None:
+    api = client(lake, conf)
+    api.get("/api/activity")
+    order = {"request_id": request_id(), "customer_name": "Zoé", "items": [{"product_id": "p-009", "quantity": 2}]}
+    first = api.post("/api/orders", json=order, headers=WRITES)
+    assert first.status_code == 201
+    assert first.json() == api.post("/api/orders", json=order, headers=WRITES).json()
+    place = first.json()["partition"], first.json()["offset"]
+
+    def seen() -> list[dict[str, Any]]:
+        events = api.get("/api/activity").json()["events"]
+        return [event for event in events if event["subject"] == first.json()["subject"]]
+
+    assert supervision.wait_until(lambda: bool(seen()), 2)
+    assert [(event["partition"], event["offset"], event["who"]) for event in seen()] == [(*place, "Zoé")]
+    records = latest.latest(conf, "orders", 50, lambda record: record.offset).records
+    assert sum(first.json()["event_id"].encode() in (record.value or b"") for record in records) == 1
+
+
+def test_answer_is_worked_out_once_for_each_version(client: Client, lake: str, conf: dict[str, str]) -> None:
+    api = client(lake, conf)
+    sample_lake.make(lake, 50, 1)
+
+    def dashboard(**headers: str) -> Any:
+        return api.get("/api/dashboard", headers=headers)
+
+    assert supervision.wait_until(lambda: dashboard().json()["cards"][0]["value"] is not None and not unread(dashboard().json()), 60)
+    etag = dashboard().headers["etag"]
+    assert dashboard(**{"If-None-Match": etag}).status_code == 304
+    sample_lake.make(lake, 60, 1)
+    assert supervision.wait_until(lambda: dashboard(**{"If-None-Match": etag}).status_code == 200, 60)
+
+
+def unread(answer: dict[str, Any]) -> bool:
+    return any(each["why"] == "unread" for each in answer["missing"])
+
+
+def test_kafka_that_is_away_is_said_calmly(client: Client, lake: str) -> None:
+    api = client(lake, NOWHERE)
+    activity = api.get("/api/activity").json()
+    assert activity["events"] == []
+    assert supervision.wait_until(lambda: "check the address and that it runs" in str(api.get("/api/activity").json()["missing"]), 20)
+    refused = api.post("/api/orders", json={"request_id": request_id()}, headers=WRITES)
+    assert refused.status_code == 503
+    assert "Kafka at 127.0.0.1:1 failed" in refused.json()["detail"]
+
+
+def test_lake_that_is_away_is_said_calmly(client: Client, conf: dict[str, str]) -> None:
+    api = client("hdfs://127.0.0.1:1/shopnow", conf)
+    for path in ("dashboard", "orders", "payments", "deliveries", "stock"):
+        answer = api.get(f"/api/{path}")
+        assert answer.status_code == 200
+        assert answer.json()["missing"][0]["what"] == "lake"
+        assert "check the address, that HDFS runs" in answer.json()["missing"][0]["why"]
+    assert api.get("/api/tables/orders.csv").status_code == 503

@@ -1,0 +1,27 @@
+"""A small lake on this machine's own disk, and what the tab knows of it."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import sample_lake
+
+from shopnow_tab_app import tables
+from shopnow_tab_app.lake import Lake
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """600 orders in the three days before `sample_lake.NOW`."""
+    folder = str(tmp_path_factory.mktemp("lake"))
+    sample_lake.make(folder, 600, 3, sample_lake.NOW)
+    with closing(Lake(lambda: folder, tables.COPIES, tables.DERIVED)) as lake:
+        yield lake
+
+
+@pytest.fixture
+def empty(tmp_path: Path) -> Iterator[Lake]:
+    """A lake without any table."""
+    with closing(Lake(lambda: str(tmp_path), tables.COPIES, tables.DERIVED)) as lake:
+        yield lake

@@ -1,0 +1,83 @@
+"""The copies of the lake's tables: they follow every version, and what cannot be read is said."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import date
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+
+from shopnow.platform import supervision
+from shopnow_tab_app.copies import Copy
+from shopnow_tab_app.lake import Derived, Lake, State
+
+SCHEMA = pa.schema([("date", pa.date32()), ("product", pa.string()), ("units", pa.int64()), ("later", pa.string())])
+COPY = Copy("sales", SCHEMA, "date, product, units * 2 AS twice, later", "units > 0")
+TOTAL = Derived("total", ("sales",), 'SELECT sum(twice)::BIGINT AS twice FROM "sales"')
+
+
+def rows(*found: tuple[int, str, int]) -> pa.Table:
+    return pa.Table.from_pylist([{"date": date(2026, 11, day), "product": product, "units": units} for day, product, units in found])
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Iterator[Lake]:
+    with closing(Lake(lambda: str(tmp_path), [COPY], [TOTAL])) as lake:
+        yield lake
+
+
+def caught_up(lake: Lake, version: int) -> State:
+    """Where the lake stands once it has read that version, and all that is made of it."""
+
+    def state() -> State:
+        return lake.state(["total", "sales"])
+
+    def there() -> bool:
+        found = state()
+        return found.versions.get("sales") == version and not found.unread and lake.query("SELECT * FROM total") == lake.query(TOTAL.select)
+
+    assert supervision.wait_until(there, 30)
+    return state()
+
+
+def test_copy_holds_the_rows_wanted_with_partition_columns_and_null_for_what_a_file_lacks(lake: Lake, tmp_path: Path) -> None:
+    write_deltalake(tmp_path / "sales", rows((24, "mat", 2), (25, "lamp", 3), (25, "none", 0)), partition_by=["date"])
+    state = caught_up(lake, 0)
+    assert state.trouble is None
+    assert lake.query("SELECT date, product, twice, later FROM sales ORDER BY date") == [
+        {"date": date(2026, 11, 24), "product": "mat", "twice": 4, "later": None},
+        {"date": date(2026, 11, 25), "product": "lamp", "twice": 6, "later": None},
+    ]
+
+
+def test_copy_follows_appends_replacements_and_compaction(lake: Lake, tmp_path: Path) -> None:
+    table = tmp_path / "sales"
+    write_deltalake(table, rows((24, "mat", 2)), partition_by=["date"])
+    caught_up(lake, 0)
+    write_deltalake(table, rows((25, "lamp", 3)), mode="append")
+    caught_up(lake, 1)
+    assert lake.query("SELECT twice FROM total") == [{"twice": 10}]
+    write_deltalake(table, rows((24, "mat", 5)), mode="overwrite", predicate="date = '2026-11-24'")
+    caught_up(lake, 2)
+    assert lake.query("SELECT twice FROM total") == [{"twice": 16}]
+    write_deltalake(table, rows((25, "desk", 1)), mode="append")
+    DeltaTable(table).optimize.compact()
+    caught_up(lake, 4)
+    assert lake.query("SELECT count(*) AS rows, sum(twice)::INT AS twice FROM sales") == [{"rows": 3, "twice": 18}]
+
+
+def test_table_that_is_not_there_is_empty_and_appears_when_it_comes(lake: Lake, tmp_path: Path) -> None:
+    assert lake.state(["sales"]).versions == {"sales": None}
+    assert lake.query("SELECT * FROM sales") == []
+    write_deltalake(tmp_path / "sales", rows((24, "mat", 2)), partition_by=["date"])
+    caught_up(lake, 0)
+
+
+def test_lake_out_of_reach_is_said_in_a_sentence() -> None:
+    with closing(Lake(lambda: "hdfs://127.0.0.1:1/shopnow", [COPY])) as lake:
+        state = lake.state(["sales"])
+    assert state.unread == ("sales",)
+    assert state.trouble is not None
+    assert "check the address, that HDFS runs" in state.trouble

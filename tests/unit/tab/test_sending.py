@@ -1,0 +1,48 @@
+"""Orders and payments made on the pages are valid events, the same whenever they are asked for again."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from fastapi import HTTPException
+
+from shopnow.sending.checking import Blanks, check
+from shopnow.traffic.journal import uuid7
+from shopnow_tab_app import sending
+from shopnow_tab_app.sending import Item, NewOrder, NewPayment
+
+REQUEST = uuid7(1_790_000_000_000, "0123456789abcdef" * 2)
+
+
+def checked(event: dict) -> bool:
+    found = check(json.dumps(event).encode(), Blanks(datetime.now(UTC), lambda number: REQUEST))
+    return not found.rejected
+
+
+def test_order_made_up_is_valid_and_the_same_for_the_same_request() -> None:
+    event = sending.order_event(NewOrder(request_id=REQUEST))
+    assert checked(event)
+    assert event == sending.order_event(NewOrder(request_id=REQUEST))
+
+
+def test_order_given_is_what_was_given() -> None:
+    asked = NewOrder(request_id=REQUEST, customer_name="Zoé", country="FR", items=[Item(product_id="p-009", quantity=2)])
+    event = sending.order_event(asked)
+    assert checked(event)
+    assert (event["customer_name"], event["total_cents"]) == ("Zoé", 5_980)
+
+
+@pytest.mark.parametrize("outcome", ["succeeded", "failed"])
+def test_payment_is_valid(outcome: str) -> None:
+    assert checked(sending.payment_event(NewPayment(request_id=REQUEST, order_id="o-1", method="card", amount_cents=100, outcome=outcome)))
+
+
+def test_unknown_product_is_named() -> None:
+    with pytest.raises(HTTPException, match="no product 'p-999'"):
+        sending.order_event(NewOrder(request_id=REQUEST, items=[Item(product_id="p-999")]))
+
+
+@pytest.mark.parametrize("request_id", ["x", REQUEST])
+def test_request_id_has_to_be_a_uuid_of_now(request_id: str) -> None:
+    with pytest.raises(HTTPException, match="request_id"):
+        sending._time(request_id)
