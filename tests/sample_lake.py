@@ -1,3 +1,4 @@
+# ruff: noqa: E501, S608  (SQL of our own, in lines as long as it needs)
 """A lake of any size to show and to measure with, made in seconds, without Kafka or Spark: orders, payments, deliveries and KPIs.
 
 What is in it hangs together (payments are of orders that are there, KPI rows sum up events), but it is not the simulated shop.

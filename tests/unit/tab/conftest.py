@@ -5,8 +5,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import sample_lake
 
+import sample_lake
 from shopnow_tab_app import tables
 from shopnow_tab_app.lake import Lake
 
