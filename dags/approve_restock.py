@@ -5,7 +5,7 @@ A product ran low or out: how many pieces are to be ordered, if any? The run wai
 answer in the UI (Browse, *Required Actions*) or through the API; approved, the supplier's delivery note lies in the inbox of
 `receive_restock` when it is due.
 
-**Runs** when `watch_stock` finds a product low or out, once for each alert, or by hand with the form:
+**Runs** when `watch_stock` finds a product low or out, once until it is well again, or by hand with the form:
 
 | param | what |
 |---|---|
@@ -20,8 +20,8 @@ Example: `{"product_id": "p-041", "on_hand": 2}`
 **What is suggested.** As many pieces as take the stock to its reorder point and cover what is sold until the delivery comes, from
 `kpi/stock_cover`; 50, delivered at once, for a product that is not in it.
 
-**The answer.** *Approve*, with other `pieces` and `delivered_in_days` if wished, or *Reject*, with a `reason`; who answered and
-what is in the return value of `approve`. Without an answer for three days it counts as rejected; the alert stands, and is told again.
+**The answer.** *Approve*, with other `pieces` and `delivered_in_days` if wished, or *Reject*, with a `reason`; who answered
+what stays with the question. Without an answer for three days it counts as rejected; the alert stands, and is told again.
 
 **Exactly once.** The run id has the alert in it, so each is asked about once. The note has its number from the run; however often
 it is dropped, it is counted once.

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import date
 from typing import NamedTuple
 
+import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from pyspark.sql import DataFrame, SparkSession
@@ -152,7 +153,8 @@ def rebuild_kpi(lake: str, kpi: Kpi, known: list[Loss], day: date, computed: Com
         planned = plan(lake, kpi, known, computed, start, also=[day])
         if planned is None:
             return None
-        spark, rows = start(), planned.rows.toArrow()
+        # As they will be in the table: the digest of a number depends on its type.
+        spark, rows = start(), planned.rows.toArrow().select(kpi.content).cast(pa.schema([kpi.schema.field(name) for name in kpi.content]))
         of_day = frames.read(spark, planned.table, pruning), spark.createDataFrame(rows).where(F.col("date") == F.lit(date))
         before, after = (digest(each.select(kpi.content)) for each in of_day)
         if before == after and planned.dates == [str(date)] and not any(planned.changed.values()):

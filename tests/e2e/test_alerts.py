@@ -73,7 +73,8 @@ def answer(api, run_id: str, option: str, **given: object) -> dict:
 
 
 def test_an_approved_restock_is_delivered(api, as_json):
-    run_id = airflow_api.trigger(api, "approve_restock", {"product_id": "p-042", "product_name": "[a](b)", "on_hand": 3})
+    asked = {"product_id": "p-042", "product_name": "[a](b)", "on_hand": 3, "quantity": 50}
+    run_id = airflow_api.trigger(api, "approve_restock", asked)
     shown = answer(api, run_id, "Approve", pieces=7, delivered_in_days=0, reason="")
     assert shown["subject"] == r"Restock \[a\]\(b\) (p\-042)?"
     assert shown["params"]["pieces"]["value"] == 50
@@ -97,8 +98,8 @@ def test_a_rejected_restock_orders_nothing_and_keeps_the_reason(api):
         "delivery_due": "skipped",
         "supply": "skipped",
     }
-    kept = api.get(f"{APPROVE}/{run_id}/taskInstances/approve/xcomEntries/return_value").raise_for_status().json()["value"]
-    assert "discontinued" in str(kept)
+    kept = api.get(f"{APPROVE}/{run_id}/taskInstances/approve/-1/hitlDetails").raise_for_status().json()
+    assert kept["params_input"]["reason"] == "discontinued"
 
 
 def test_the_watchdog_tells_of_a_dead_scheduler_and_when_it_is_back(api, settings, mails, shopnow, as_json):

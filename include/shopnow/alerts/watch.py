@@ -4,6 +4,7 @@ import logging
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import groupby
 from typing import Any, TypedDict
 
 from deltalake import DeltaTable
@@ -114,22 +115,34 @@ def _evaluation(observations: list[Observation], news: list[Change], key: str | 
 
 
 def _proposed(rows: Iterable[journal.Row], owner: str, observations: list[Observation]) -> list[dict[str, Any]]:
-    """The stock alerts first told of by what this owner has queued, now or before it was tried again."""
+    """The stock alerts first told of by what this owner has queued, now or before it was tried again.
+
+    Of a product that goes from low to sold out only the first: whoever is asked about it decides on the whole.
+    """
     rows = list(rows)
     keys = {row["dedup_key"] for row in rows if row["kind"] == "message" and row["state"] == "queued" and row["held_by"] == owner}
     quantities = {seen.subject: int(seen.value) for seen in observations if seen.figure == "stock_quantity"}
-    return [
-        {
-            "product_id": row["subject"],
-            "product_name": row["subject_name"],
-            "quantity": quantities.get(row["subject"], 0),
-            "rule": row["rule"],
-            "fingerprint": row["fingerprint"],
-            "dedup_key": row["dedup_key"],
-        }
-        for row in rows
-        if row["kind"] == "alert" and row["about"] == "product" and row["thread"] == row["dedup_key"] and row["dedup_key"] in keys
-    ]
+    standing: dict[str, set[str]] = {}
+    found = []
+    of_products = (row for row in rows if row["kind"] == "alert" and row["about"] == "product")
+    for _, decided in groupby(of_products, key=lambda row: row["sequence"]):
+        alerts = list(decided)
+        found += [
+            {
+                "product_id": row["subject"],
+                "product_name": row["subject_name"],
+                "quantity": quantities.get(row["subject"], 0),
+                "rule": row["rule"],
+                "fingerprint": row["fingerprint"],
+                "dedup_key": row["dedup_key"],
+            }
+            for row in alerts
+            if row["dedup_key"] in keys and row["thread"] == row["dedup_key"] and not standing.get(row["subject"])
+        ]
+        for row in alerts:
+            of_product = standing.setdefault(row["subject"], set())
+            (of_product.discard if row["state"] == State.RESOLVED else of_product.add)(row["fingerprint"])
+    return found
 
 
 def _dedup_key(table: DeltaTable) -> str:

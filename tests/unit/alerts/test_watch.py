@@ -125,3 +125,11 @@ def test_stock_alerts_that_begin_propose_an_order_once(lake, stock, table):
     assert proposed["bowl"]["rule"] == "stock_out"
     assert evaluate(lake, "run-2")["proposed"] == []
     assert evaluate(lake, "run-1")["proposed"] == found["proposed"]  # tried again: killed, it may not have got to asking
+
+
+def test_a_product_that_goes_from_low_to_sold_out_is_proposed_once_until_it_is_well_again(lake, stock):
+    seen = []
+    for quantity in (2, 0, 100, 0):
+        stock({"Mug": quantity})
+        seen += [each["rule"] for each in evaluate(lake, f"run-{len(seen)}-{quantity}")["proposed"]]
+    assert seen == ["low_stock", "stock_out"]
