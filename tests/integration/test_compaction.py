@@ -256,7 +256,6 @@ def test_a_killed_application_is_made_good_by_the_next(lake, compact, tmp_path):
     land_some(lake)
     before = rows(lake)
     settings = Settings(data_dir=tmp_path)
-    local.prepare(settings)
     environment = os.environ | local.environment(settings, java.java_home(settings.data_dir))
     command = local.submit("compact_lake.py", "--lake", lake, "--before", str(TOMORROW))
     killed = subprocess.run(command, env=environment | {VARIABLE: "compact:commit"}, capture_output=True, text=True, check=False)
