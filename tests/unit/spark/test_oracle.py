@@ -18,7 +18,7 @@ from shopnow_spark.making import BY_DATE, CARRIED, WHOLE, Circumstances
 @pytest.mark.parametrize(("seed", "now"), [(1, datetime(2026, 1, 20, 12, 30, tzinfo=UTC)), (2, datetime(2027, 1, 1, tzinfo=UTC))])
 def test_spark_and_the_oracle_agree_on_made_up_events(spark, seed, now):
     random = Random(seed)
-    sources = {f"events/{topic}": table for topic, table in as_tables(made_up.events(random, 1500)).items()}
+    sources = {f"events/{topic}": table for topic, table in as_tables(made_up.events(random, 600)).items()}
     frames = {name: spark.createDataFrame(_dated(table)) for name, table in sources.items()}
     found = []
     with oracle(assumed()) as here:
