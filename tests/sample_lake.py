@@ -121,8 +121,8 @@ def make(lake: str, orders: int, days: float, now: datetime | None = None) -> No
         _write(database, lake, f"events/{topic}", topic, schemas.events(TOPICS[topic]), ["event_date"])
     proof = "'{}' AS raw_versions, $now::TIMESTAMPTZ AS computed_at, 0::BIGINT AS missing_rows, []::VARCHAR[] AS losses, 'holds' AS audit"
     for kpi in kpis.KPIS:
-        if select := _kpis().get(kpi.name):
-            database.execute(f"CREATE OR REPLACE TABLE made AS SELECT *, {proof} FROM ({select})", {"now": now})
+        if rows := _kpis().get(kpi.name):
+            database.execute(f"CREATE OR REPLACE TABLE made AS SELECT *, {proof} FROM ({rows})", {"now": now})
             _write(database, lake, kpi.name, "made", kpi.schema, list(kpi.partition_by))
 
 
