@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -78,3 +79,25 @@ def ends(api: httpx.Client) -> Callable[[str, str], str]:
 def versions(settings: Settings) -> Callable[[], dict[str, int]]:
     """The version of every table, now."""
     return lambda: {name: tables.open_table(settings.lake_uri, name).version() for name in TABLES}
+
+
+@pytest.fixture
+def settled(api: httpx.Client, versions: Callable[[], dict[str, int]]) -> Callable[[], dict[str, int]]:
+    """Waits until what earlier tests set going is through, and gives the version of every table then."""
+    since = datetime.now(UTC) - timedelta(days=1)
+    seen: list[dict[str, int]] = []
+
+    def through() -> bool:
+        runs = [run for dag_id in ("land_events", "compute_kpis") for run in airflow_api.runs(api, dag_id, since)]
+        if any(run["state"] in {"queued", "running"} for run in runs):
+            seen.clear()
+            return False
+        seen.append(versions())
+        # An asset that has changed wakes the next DAG a moment later.
+        return len(seen) > 3 and seen[-3] == seen[-1]
+
+    def settled() -> dict[str, int]:
+        assert supervision.wait_until(through, 5 * MINUTE, interval=2)
+        return seen[-1]
+
+    return settled

@@ -8,8 +8,8 @@ from shopnow.platform import airflow_api, supervision
 MINUTE = 60
 
 
-def test_a_backfill_of_yesterday_finds_the_same_digest(api, versions, settings):
-    before = versions()
+def test_a_backfill_of_yesterday_finds_the_same_digest(api, versions, settled):
+    before = settled()
     day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
     order = {"dag_id": "rebuild_day", "from_date": day.isoformat(), "to_date": day.isoformat(), "reprocess_behavior": "completed"}
     api.post("/backfills", json={**order, "max_active_runs": 1, "run_backwards": False}).raise_for_status()
