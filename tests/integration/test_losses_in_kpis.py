@@ -9,7 +9,7 @@ from deltalake import CommitProperties, write_deltalake
 import raw_sample as sample
 from derived import never, read
 from sale import sale
-from shopnow.kpis import CUSTOMERS, KPIS, SALES_DAILY, SALES_HOURLY
+from shopnow.kpis import CUSTOMERS, FUNNEL, KPIS, SALES_DAILY, SALES_HOURLY
 from shopnow.lake import tables
 from shopnow.lake.losses import LOSSES, Loss
 from shopnow.schemas import RAW
@@ -42,7 +42,8 @@ def test_rows_are_computed_anew_when_a_loss_concerns_them(lake, refresh):
 
     acknowledge(lake, Loss("orders", "id", 2, "expired", 10, 13, 3, DAYS[0], DAYS[0] + timedelta(hours=1)))
     done = refresh(lake)
-    assert set(done) == {kpi.name for kpi in KPIS if "orders" in kpi.topics}
+    # Without views no session began, so no row of the funnel is there that could be concerned.
+    assert set(done) == {kpi.name for kpi in KPIS if "orders" in kpi.topics} - {FUNNEL.name}
     assert {name: list(done[name].dates) for name in ONLY_THAT_DAY} == {name: ["2026-11-01"] for name in ONLY_THAT_DAY}
     assert list(done[CUSTOMERS.name].dates) == ["2026-11-01", "2026-11-02"]  # who is new depends on all days before
     assert not any(each.restated for each in done.values())

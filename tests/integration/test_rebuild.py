@@ -65,7 +65,7 @@ def test_a_sound_day_is_left_alone_and_a_damaged_one_restored(sound, refresh, re
     before, whole = versions(sound), contents(sound)
     done = rebuilt(sound)
     assert {name: each.summary().rpartition(" ")[0] for name, each in done.items()} == {
-        name: f"{name}: same digest" for name in (*EVENTS, *BY_DAY)
+        name: f"{name}: same digest" for name in (*EVENTS, *(name for name in BY_DAY if DAY in read(sound, name)["date"].to_pylist()))
     }
     assert versions(sound) == before
     digests = {name: each.after for name, each in done.items()}

@@ -19,7 +19,7 @@ numbers = count()
 
 def stock(type_, time: str, product: str, change: int, after: int, **more: str):
     """A stock event; `time` without a year is one of November 2026."""
-    at = datetime.fromisoformat(time if time.endswith("Z") else f"2026-11-{time}Z")
+    at = datetime.fromisoformat(time if time[4:5] == "-" else f"2026-11-{time}Z")
     common = {"event_id": f"0199d3f0-1111-7abc-8def-{next(numbers):012}", "event_time": at, "schema_version": 1}
     return type_(**common, product_id=product, product_name=f"{product} at {after}", quantity_change=change, quantity_after=after, **more)
 
