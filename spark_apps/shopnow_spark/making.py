@@ -19,15 +19,16 @@ from shopnow.kpis import (
     SALES_DAILY,
     SALES_HOURLY,
     STOCK_COVER,
+    STOCK_DAILY,
     STOCK_POSITION,
     TOP_PRODUCTS,
     TRENDS,
 )
-from shopnow.kpis.stock import STOCK_DAILY
+from shopnow.settings import Settings
 from shopnow_spark.kpis import customers, fulfilment, sales, stock, stock_cover, trends
 
-SERVICE_LEVEL, LEAD_TIME_DAYS = 0.95, 2.0
-"""Of the settings that the job is given as Spark's, `spark.shopnow.serviceLevel` and `spark.shopnow.leadTimeDays`."""
+SERVICE_LEVEL, LEAD_TIME_DAYS = (Settings.model_fields[name].default for name in ("service_level", "lead_time_days"))
+"""Defaults of the settings that the job is given as Spark's, `spark.shopnow.serviceLevel` and `spark.shopnow.leadTimeDays`."""
 
 
 class Circumstances(NamedTuple):

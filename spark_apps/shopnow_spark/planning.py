@@ -88,9 +88,10 @@ def _carried(lake: str, kpi: Kpi, inputs: Inputs, losses: Sequence[Loss], start:
     if (ranges == [] or changed == {}) and inputs.made_from.get(LOSSES.table) == len(losses):
         return None
     reach("kpi:plan")
-    spark = start()
+    table = inputs.sources[source.table]
+    spark = frames.for_records(start(), frames.records(table) if ranges is None else sum(each.end - each.start for each in ranges))
     known = frames.read(spark, inputs.table) if ranges is not None else None
-    new = events.within(frames.read(spark, inputs.sources[source.table], frames.pruning(ranges, "source_")), ranges, "source_")
+    new = events.within(frames.read(spark, table, frames.pruning(ranges, "source_")), ranges, "source_")
     return _plan(kpi, inputs, CARRIED[kpi.name](known, new), losses)
 
 
@@ -106,16 +107,11 @@ def _stock_outs(inputs: Inputs, losses: Sequence[Loss], start: Start) -> Plan | 
         spans = tables.read(inputs.table, ["started_at", "ended_at"]).to_pylist()
         first = min([each["started_at"].date() for each in spans if each["ended_at"] is None or each["ended_at"].date() >= since] + [since])
     reach("kpi:plan")
-    spark = start()
-
-    def read(source: Source, begin: date | None) -> DataFrame:
-        table = inputs.sources[source.table]
-        days = _dates(table, source.date)
-        return frames.read(spark, table, None if begin is None else _in(source.date, [day for day in days if day >= begin]))
-
     before = None if first is None else shifted(first, -DEMAND_DAYS)
+    chosen = [_from(inputs, source, begin) for source, begin in ((stock, since), (daily, before), (products, before))]
+    spark = frames.for_records(start(), sum(frames.records(table, pruning) for table, pruning in chosen))
     known = None if since is None else frames.read(spark, inputs.table)
-    rows = stock_outs(known, since, read(stock, since), read(daily, before), read(products, before))
+    rows = stock_outs(known, since, *(frames.read(spark, table, pruning) for table, pruning in chosen))
     return _plan(STOCK_OUTS, inputs, rows, losses)
 
 
@@ -164,6 +160,12 @@ def _make(kpi: Kpi, inputs: Inputs, computed: Computed, start: Start, prunings: 
 def _plan(kpi: Kpi, inputs: Inputs, rows: DataFrame, losses: Sequence[Loss], dates: Sequence[str] | None = None) -> Plan:
     versions = {name: table.version() for name, table in inputs.sources.items()}
     return Plan(kpi, inputs.table, rows, dates, {**versions, **inputs.raw, LOSSES.table: len(losses)}, inputs.raw, inputs.changed, losses)
+
+
+def _from(inputs: Inputs, source: Source, begin: date | None) -> tuple[DeltaTable, frames.Pruning]:
+    """A source, and which of its files hold the dates from one on; all without one."""
+    table = inputs.sources[source.table]
+    return table, None if begin is None else _in(source.date, [day for day in _dates(table, source.date) if day >= begin])
 
 
 def _otherwise_complete(kpi: Kpi, inputs: Inputs, losses: Sequence[Loss]) -> set[date]:

@@ -63,7 +63,8 @@ def _append(table: DeltaTable, name: str, rows: DataFrame, metadata: str, versio
     Raises:
         CommitFailedError: the table has changed since it was opened, in more than the files its rows are in.
     """
-    if (table.transaction_version(APPLICATION) or -1) >= version:
+    there = table.transaction_version(APPLICATION)
+    if there is not None and there >= version:
         return None
     schema = pa.schema(table.schema().to_arrow())
     read = rows.toArrow().select(schema.names).cast(schema)

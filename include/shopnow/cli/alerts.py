@@ -10,7 +10,7 @@ from shopnow.alerts import acting, durations
 from shopnow.alerts.acting import Word
 from shopnow.alerts.overview import Overview, overview
 from shopnow.cli.addresses import addresses
-from shopnow.cli.output import Json, print_json, print_table, say
+from shopnow.cli.output import Json, minute, print_json, print_table, say
 from shopnow.cli.trying import try_rules
 from shopnow.lake import failures
 
@@ -72,7 +72,7 @@ def silence(
     if as_json:
         print_json(made._asdict())
     else:
-        say(f"silenced until {_minute(made.until)} UTC: {made.target}; what still fires then will be told")
+        say(f"silenced until {minute(made.until)} UTC: {made.target}; what still fires then will be told")
 
 
 def _print(found: Overview, history: bool) -> None:
@@ -89,30 +89,30 @@ def _print(found: Overview, history: bool) -> None:
 
 
 def _alert_cells(alert: dict[str, Any]) -> tuple[Any, ...]:
-    remarks = [_word(alert), f"silenced until {_minute(alert['silenced_until'])}" if alert["silenced_until"] else ""]
+    remarks = [_word(alert), f"silenced until {minute(alert['silenced_until'])}" if alert["silenced_until"] else ""]
     names = ("state", "severity", "fingerprint")
     return (
         *(alert[name] for name in names),
         _what(alert),
         alert["facts"],
-        _minute(alert["since"]),
+        minute(alert["since"]),
         alert["owner"],
-        _minute(alert["told_at"]),
+        minute(alert["told_at"]),
         "; ".join(filter(None, remarks)),
     )
 
 
 def _message_cells(message: dict[str, Any]) -> tuple[Any, ...]:
     names = ("channel", "state", "attempts", "dedup_key")
-    return (*(message[name] for name in names), _minute(message["queued_at"]), message["reason"] or "")
+    return (*(message[name] for name in names), minute(message["queued_at"]), message["reason"] or "")
 
 
 def _change_cells(change: dict[str, Any]) -> tuple[Any, ...]:
-    return (_minute(change["at"]), change["state"], change["fingerprint"], _what(change), change["facts"], _word(change))
+    return (minute(change["at"]), change["state"], change["fingerprint"], _what(change), change["facts"], _word(change))
 
 
 def _silence_cells(silence: dict[str, Any]) -> tuple[Any, ...]:
-    return (silence["target"], _minute(silence["until"]), silence["by"], silence["why"])
+    return (silence["target"], minute(silence["until"]), silence["by"], silence["why"])
 
 
 def _what(alert: dict[str, Any]) -> str:
@@ -121,7 +121,3 @@ def _what(alert: dict[str, Any]) -> str:
 
 def _word(alert: dict[str, Any]) -> str:
     return f"{alert['by']}: {alert['reason']}" if alert["by"] else ""
-
-
-def _minute(at: datetime | None) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if at else ""

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -64,3 +65,8 @@ def reporter() -> Callable[[str, str], None]:
                 _err.print(f"[dim]{time.monotonic() - start:6.1f} s[/dim]  [bold]{escape(subject)}[/bold]  {escape(what)}", highlight=False)
 
     return report
+
+
+def minute(at: datetime | None) -> str:
+    """A time in UTC, to the minute; nothing for none."""
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if at else ""

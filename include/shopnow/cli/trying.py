@@ -12,7 +12,7 @@ import typer
 from shopnow.alerts import durations, replay, rules
 from shopnow.alerts.replay import Replay
 from shopnow.cli.addresses import addresses
-from shopnow.cli.output import Json, print_json, print_table, say
+from shopnow.cli.output import Json, minute, print_json, print_table, say
 from shopnow.errors import UserError
 from shopnow.lake import failures
 
@@ -53,7 +53,7 @@ def since_when(text: str, now: datetime) -> datetime:
 def _print_replay(found: Replay, names: Iterable[str]) -> None:
     rows = [
         (
-            _minute(at),
+            minute(at),
             "again" if change.repeated else str(change.alert.state),
             change.alert.fingerprint,
             change.alert.title,
@@ -66,7 +66,7 @@ def _print_replay(found: Replay, names: Iterable[str]) -> None:
     print_table("By rule", ("rule", "fired", "again", "resolved"), [(name, fired[name], again[name], resolved[name]) for name in names])
     messages = len({at for at, _ in found.told})
     days = max((found.until - found.since).total_seconds() / 86_400, 1 / 24)
-    period = f"{_minute(found.since)} to {_minute(found.until)} UTC, {found.looks:,} looks, one an hour"
+    period = f"{minute(found.since)} to {minute(found.until)} UTC, {found.looks:,} looks, one an hour"
     say(f"{messages:,} messages on each channel, {messages / days:.1f} a day; {period}")
     if found.not_replayed:
         say(f"not tried, as the lake keeps nothing of their past: {', '.join(found.not_replayed)}")
@@ -88,7 +88,3 @@ def _replay(found: Replay) -> dict[str, Any]:
         for at, change in found.told
     ]
     return {**found._asdict(), "told": told}
-
-
-def _minute(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M}"

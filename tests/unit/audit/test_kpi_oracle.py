@@ -1,98 +1,22 @@
 """The oracle on a few events each, with figures reckoned by hand."""
 
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
-from itertools import count
-from math import ceil
-from typing import Any
 
-import pytest
-
+from few_events import added, at, item, order, paid, parcel, payment, rows, some, stock, viewed
 from lake_oracle import as_tables
 from shopnow.audit.kpi_oracle import Assumed, work_out
 from shopnow.events import (
-    SCHEMA_VERSION,
-    CartItemAdded,
     DeliveryCreated,
     DeliveryDelivered,
     DeliveryInTransit,
-    Event,
-    OrderItem,
-    OrderPlaced,
     PaymentFailed,
     PaymentRefunded,
-    PaymentSucceeded,
-    ProductViewed,
     StockAdjusted,
-    StockRestocked,
     StockSold,
 )
-from shopnow.kpis import KPIS, Kpi
 from shopnow.schemas import TIMESTAMP
 
 MOST = 2**63 - 1
-numbers = count()
-
-
-def at(day: int, hour: float = 12, month: int = 1) -> datetime:
-    return datetime(2026, month, day, tzinfo=UTC) + timedelta(hours=hour)
-
-
-def made(kind: type[Event], time: datetime, **fields: Any) -> Any:
-    return kind(event_id=f"{next(numbers):036}", event_time=time, schema_version=SCHEMA_VERSION, **fields)
-
-
-def item(product: str = "p", quantity: int = 1, price: int = 100, category: str = "c") -> OrderItem:
-    return OrderItem(product_id=product, product_name=product.upper(), category=category, quantity=quantity, unit_price_cents=price)
-
-
-def order(time: datetime, *items: OrderItem, **fields: Any) -> OrderPlaced:
-    who = {"session_id": "s", "customer_id": "c", "customer_name": "n", "country": "FR", "address": "a", "order_id": "o"}
-    what = {"discount_cents": 0, "total_cents": 0, "currency": "EUR"}
-    return made(OrderPlaced, time, items=list(items or [item()]), **{**who, **what, **fields})
-
-
-def payment(kind: type[Event], time: datetime, amount: int, **fields: Any) -> Event:
-    common = {"payment_id": "p", "order_id": "o", "method": "card", "currency": "EUR", "attempt": 1, "amount_cents": amount}
-    return made(kind, time, **{**common, **({} if kind is PaymentSucceeded else {"reason": "r"}), **fields})
-
-
-def paid(time: datetime, amount: int = 100, **fields: Any) -> Event:
-    return payment(PaymentSucceeded, time, amount, **fields)
-
-
-def parcel(kind: type[Event], time: datetime, promised: datetime, id_: str = "d", order_id: str = "o") -> Event:
-    return made(kind, time, delivery_id=id_, order_id=order_id, address="a", promised_at=promised, progress=0.0)
-
-
-def viewed(time: datetime, session: str = "s") -> Event:
-    return made(ProductViewed, time, session_id=session, customer_id="c", product_id="p", category="c", unit_price_cents=1, currency="EUR")
-
-
-def added(time: datetime, session: str = "s") -> Event:
-    return made(CartItemAdded, time, session_id=session, customer_id="c", product_id="p", quantity=1, unit_price_cents=1, currency="EUR")
-
-
-def stock(kind: type[Event], time: datetime, change: int, after: int, product: str = "p", name: str = "P") -> Event:
-    more = {StockSold: {"order_id": "o"}, StockRestocked: {}, StockAdjusted: {"reason": "r"}}[kind]
-    return made(kind, time, product_id=product, product_name=name, quantity_change=change, quantity_after=after, **more)
-
-
-def rows(kpi: str, happened: Iterable[Event], now: datetime = datetime(2027, 1, 1, tzinfo=UTC)) -> list[dict]:
-    """The rows of a KPI table in order of their keys, with what they are made from worked out as well."""
-    [wanted] = (each for each in KPIS if each.name == f"kpi/{kpi}")
-    table = work_out(as_tables(happened), now, Assumed(0.975, 2.0), behind(wanted))[wanted.name]
-    return table.sort_by([(column, "ascending") for column in wanted.key]).to_pylist()
-
-
-def behind(kpi: Kpi) -> list[Kpi]:
-    """It and all that it is made from, in order."""
-    needed = {source.table for source in kpi.sources}
-    return [*(each for found in KPIS if found.name in needed for each in behind(found)), kpi]
-
-
-def some(found: list[dict], *columns: str) -> list[tuple]:
-    return [tuple(row[column] for column in columns) for row in found]
 
 
 def test_sales():
@@ -277,87 +201,6 @@ def test_customers():
         (date(2026, 1, 1), date(2026, 1, 1), 0, 2, 2, 1),
         (date(2026, 3, 1), date(2026, 1, 1), 2, 1, 2, 0.5),
         (date(2026, 3, 1), date(2026, 3, 1), 0, 1, 1, 1),
-    ]
-
-
-STOCKED = [
-    stock(StockAdjusted, at(1, 6), 10, 10),
-    stock(StockSold, at(1, 12), -4, 6),
-    stock(StockSold, at(2, 6), -6, 0),
-    stock(StockRestocked, at(4, 6), 8, 8, name="New"),
-    stock(StockSold, at(4, 6), -1, 7),
-    stock(StockAdjusted, at(4, 18), 5, 5, "q"),
-    stock(StockAdjusted, at(5, 12), 0, 5, "q"),
-]
-
-
-def test_stock():
-    position = ("product_id", "product_name", "quantity", "sold_units", "last_event_time", "last_offset", "stock_out")
-    assert some(rows("stock_position", STOCKED), *position) == [
-        ("p", "P", 7, 11, at(4, 6), 4, False),
-        ("q", "P", 5, 0, at(5, 12), 6, False),
-    ]
-    daily = ("product_id", "opening", "sold", "restocked", "adjusted", "closing", "in_stock_seconds", "observed_seconds")
-    found = rows("stock_daily", STOCKED)
-    assert some(found, "date", *daily) == [
-        (date(2026, 1, 1), "p", 0, 4, 0, 10, 6, 6 * 3600, 12 * 3600),
-        (date(2026, 1, 2), "p", 6, 6, 0, 0, 0, 6 * 3600, 6 * 3600),
-        (date(2026, 1, 4), "p", 0, 1, 8, 0, 7, 12 * 3600, 18 * 3600),
-        (date(2026, 1, 4), "q", 0, 0, 0, 5, 5, 0, 18 * 3600),
-        (date(2026, 1, 5), "q", 5, 0, 0, 0, 5, 12 * 3600, 12 * 3600),
-    ]
-    assert some(found, "sold_per_day_in_stock") == [(16,), (24,), (2,), (None,), (0,)]
-
-
-def test_how_busy_the_shop_was_while_a_product_was_there():
-    happened = [
-        *(stock(StockSold, at(1, hour), -1, 50, "other") for hour in (0, 1, 2, 3, 4, 5, 6)),
-        stock(StockSold, at(1, 2), -1, 0),  # there from midnight on, with the end
-        stock(StockRestocked, at(1, 4), 9, 9),  # from then on, without the beginning
-        stock(StockSold, at(1, 6), -2, 7),
-    ]
-    other, p = rows("stock_daily", happened)
-    assert some([other, p], "shop_sold_in_stock") == [(10,), (3 + 1 + 2 + 2,)]
-
-
-def test_stock_outs():
-    happened = [
-        *STOCKED,
-        stock(StockSold, at(1, 8), -2, 90, "r"),
-        stock(StockSold, at(2, 6), -100, 90, "r"),
-        stock(StockSold, at(2, 7), -8, 90, "r"),
-        stock(StockSold, at(4, 6), -16, 90, "r"),
-        stock(StockSold, at(4, 7), -32, 90, "r"),
-        order(at(2, 1), item(quantity=3, price=100)),
-        order(at(1), item(quantity=3, price=9), currency="AUD"),
-    ]
-    out = ("started_at", "product_name", "ended_at", "duration_seconds", "shop_sold", "shop_sold_first_day")
-    [found] = rows("stock_outs", happened)
-    assert some([found], *out) == [(at(2, 6), "P", at(4, 6), 48 * 3600, 8 + 16 + 1, 8)]
-    # While it was there, with the moment it went, 10 of it were sold and 102 of others; on the day it came back it had not begun.
-    worth = ("demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents")
-    assert some([found], *worth) == [(10 / 102, 10 / 102 * 25, "AUD", 9, 22)]
-    at_once = [stock(StockRestocked, at(2, 6), 1, 1), stock(StockSold, at(2, 6), -1, 0)]  # there for no time: the second is all there is
-    [found] = rows("stock_outs", [*STOCKED[:3], *at_once])
-    assert some([found], "started_at", "ended_at") == [(at(2, 6), None)]
-    [found] = rows("stock_outs", STOCKED[:3])
-    assert some([found], *out, *worth) == [(at(2, 6), "P", None, 0, 0, 0, None, None, None, None, None)]
-
-
-def test_stock_cover():
-    p, q = rows("stock_cover", STOCKED)
-    # On four days in 6, 6, 12 and, as it closed with something left, 12 hours: 11 sold, by day 4, 6, 1 and 0.
-    demand, deviation, lead = 11 / 1.5, (4 * 53 - 11**2) ** 0.5 / 4, 2.0
-    assert some([p], "as_of", "quantity", "lead_time_days", "lead_time_sd_days") == [(date(2026, 1, 5), 7, lead, 0)]
-    assert some([p], "demand_per_day", "demand_sd", "days_of_cover")[0] == pytest.approx((demand, deviation, 7 / demand))
-    buffer = 1.959964 * (lead * deviation**2) ** 0.5
-    assert some([p], "safety_stock", "reorder_point", "below_reorder_point") == [(ceil(buffer), ceil(demand * lead + buffer), True)]
-    assert some([q], "quantity", "demand_per_day", "days_of_cover", "safety_stock", "below_reorder_point") == [(5, 0, None, 0, False)]
-    [before] = rows("stock_cover", STOCKED[:5], now=at(2, 0))
-    assert some([before], "as_of", "quantity", "demand_per_day") == [(date(2026, 1, 2), 7, 20)]
-    [never] = rows("stock_cover", STOCKED[:5], now=at(1, 0) - timedelta(1))
-    assert some([never], "as_of", "demand_per_day", "safety_stock", "lead_time_days", "below_reorder_point") == [
-        (None, None, None, 2, None)
     ]
 
 
