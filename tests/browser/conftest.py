@@ -27,7 +27,8 @@ def running(request: pytest.FixtureRequest) -> Settings:
     return request.getfixturevalue("settings")
 
 
-@pytest.fixture(scope="session")
+# As long as it is open, Playwright has an event loop running: it must not be open when tests of other folders start theirs.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """Chromium: this machine's, else Playwright's own."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
@@ -40,7 +41,7 @@ def browser() -> Iterator[Browser]:
         found.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def logged_in(browser: Browser, running: Settings) -> Callable[..., BrowserContext]:
     """Opens a browser as one of Airflow's users."""
     states: dict[str, dict] = {}

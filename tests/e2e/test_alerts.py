@@ -128,7 +128,8 @@ def test_the_watchdog_tells_of_a_run_that_failed_but_not_of_a_persons_own(api, e
             found = airflow_api.runs(api, "compute_kpis", since)
             return [run["dag_run_id"] for run in found if run["run_type"] == "asset_triggered" and run["state"] in {"queued", "running"}]
 
-        assert supervision.wait_until(lambda: bool(runs()), MINUTE, interval=0.5)
+        # The run before may have to be started again first, as it was under way when the scheduler was killed.
+        assert supervision.wait_until(lambda: bool(runs()), 5 * MINUTE, interval=0.5)
         return runs()[0]
 
     run_id = woken()
