@@ -5,8 +5,9 @@ version that was compared, so of a rebuild and a refresh at once one starts over
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import date
+from functools import partial
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ from shopnow.lake import days, lineage, losses, statements, tables
 from shopnow.lake.lineage import OffsetRange
 from shopnow.lake.losses import Loss
 from shopnow.lake.restatements import RESTATEMENTS
-from shopnow_spark import affected, events, frames, publishing
+from shopnow_spark import affected, events, frames, in_order, publishing
 from shopnow_spark.contents import Digest, digest
 from shopnow_spark.frames import APPLICATION, Start
 from shopnow_spark.planning import plan
@@ -50,28 +51,28 @@ class Rebuilt(NamedTuple):
         return "\n".join([first, *([self.refreshed.summary()] if self.refreshed else [])])
 
 
-def rebuild(lake: str, day: date, start: Start) -> Iterator[Rebuilt | Refreshed]:
+def rebuild(lake: str, day: date, start: Start) -> list[Rebuilt | Refreshed]:
     """Makes the events of a day anew, then the KPIs of that day, and those without dates if what they are made from changed.
 
     Raises:
-        UserError: raw no longer has all records that the day was made from; nothing more is written.
+        UserError: raw no longer has all records that the day was made from; nothing more is begun.
         OSError: the lake was not reached.
     """
     computed = publishing.now(lake)
-    for topic in TOPICS.values():
-        if (rebuilt := rebuild_events(lake, topic, day, start)) is not None:
-            yield rebuilt
-    known = losses.read(lake, sorted({topic for kpi in KPIS for topic in kpi.topics}))
-    for kpi in KPIS:
-        concerning = [loss for loss in known if loss.topic in kpi.topics]
-        done: Rebuilt | Refreshed | None
-        if kpi.partition_by:
-            done = rebuild_kpi(lake, kpi, concerning, day, computed, start)
-        else:
-            done = refresh_kpi(lake, kpi, concerning, computed, start)
-        if done is not None:
-            yield done
+
+    def kpi(each: Kpi) -> Rebuilt | Refreshed | None:
+        concerning = losses.read(lake, each.topics)
+        if each.partition_by:
+            return rebuild_kpi(lake, each, concerning, day, computed, start)
+        return refresh_kpi(lake, each, concerning, computed, start)
+
+    work: dict[str, Callable[[], Rebuilt | Refreshed | None]] = {
+        f"events/{name}": partial(rebuild_events, lake, topic, day, start) for name, topic in TOPICS.items()
+    }
+    work |= {each.name: partial(kpi, each) for each in KPIS}
+    rebuilt = [each for each in in_order.do(work).values() if each is not None]
     statements.collect(lake, RESTATEMENTS)
+    return rebuilt
 
 
 def rebuild_events(lake: str, topic: Topic, day: date, start: Start) -> Rebuilt | None:
