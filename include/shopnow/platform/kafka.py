@@ -2,7 +2,7 @@
 
 import subprocess
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from uuid import NAMESPACE_DNS, uuid5
@@ -11,11 +11,30 @@ from shopnow.errors import UserError
 from shopnow.platform import jars, jvm
 from shopnow.settings import Settings
 
+SCRAM = "SCRAM-SHA-512"
+
 _LOG4J = f"""\
 {jvm.LOG4J}
 logger.server.name = kafka.server
 logger.server.level = info
 """
+
+
+class Security(NamedTuple):
+    """How brokers know who is at the door: each other by certificate, everyone else by a password, over TLS."""
+
+    certificate: Path
+    """PEM: the brokers' key and certificate, whose common name is `kafka`."""
+    authority: Path
+    """PEM: the certificate of who signed it."""
+    passwords: Mapping[str, str]
+    """Of users, by name; set when the storage is formatted."""
+    port: int = 9094
+    """Of the brokers among each other."""
+
+
+SUPERUSER = "admin"
+"""Makes the topics, and says who may do what; everyone else may only what they were allowed."""
 
 
 class Broker(NamedTuple):
@@ -31,6 +50,8 @@ class Broker(NamedTuple):
     id: int = 1
     bind: str = "127.0.0.1"
     """The address it listens on."""
+    security: Security | None = None
+    """None: whoever reaches it may do everything."""
 
     @property
     def replicas(self) -> int:
@@ -64,6 +85,8 @@ def prepare(broker: Broker, java: Path) -> None:
     voters = ",".join(f"{id_}@{host}:{broker.controller_port}:{_uuid(host)}" for id_, host in enumerate(broker.hosts, 1))
     # Of the brokers' addresses, so that each names the cluster and its voters as the others do, without asking them.
     format_ = ["format", "-t", _uuid(voters), "--initial-controllers", voters, "-c", str(properties)]
+    for name, password in (broker.security.passwords if broker.security else {}).items():
+        format_ += ["--add-scram", f"{SCRAM}=[name={name},password={password}]"]
     try:
         subprocess.run([*_java(broker, java), "kafka.tools.StorageTool", *format_], capture_output=True, text=True, check=True)
     except subprocess.CalledProcessError as error:
@@ -82,17 +105,13 @@ def _java(broker: Broker, java: Path) -> list[str]:
 
 
 def _properties(broker: Broker) -> dict[str, str | int | Path]:
-    port, controller_port = broker.port, broker.controller_port
-    host, in_sync = broker.hosts[broker.id - 1], max(1, broker.replicas - 1)
+    controller_port, in_sync = broker.controller_port, max(1, broker.replicas - 1)
     return {
         "process.roles": "broker,controller",
         "node.id": broker.id,
-        "controller.quorum.bootstrap.servers": ",".join(f"{each}:{controller_port}" for each in broker.hosts),
-        "listeners": f"PLAINTEXT://{broker.bind}:{port},CONTROLLER://{broker.bind}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{host}:{port},CONTROLLER://{host}:{controller_port}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
+        "controller.quorum.bootstrap.servers": ",".join(f"{each}:{controller_port}" for each in broker.hosts),
+        **(_secured(broker, broker.security) if broker.security else _open(broker)),
         "log.dirs": broker.home / "data",
         "auto.create.topics.enable": "false",
         "num.partitions": broker.partitions,
@@ -107,4 +126,35 @@ def _properties(broker: Broker) -> dict[str, str | int | Path]:
         "share.coordinator.state.topic.min.isr": in_sync,
         "share.coordinator.state.topic.num.partitions": 1,
         "group.initial.rebalance.delay.ms": 0,
+    }
+
+
+def _open(broker: Broker) -> dict[str, str]:
+    return {
+        **_listeners(broker, {"PLAINTEXT": broker.port, "CONTROLLER": broker.controller_port}),
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
+    }
+
+
+def _secured(broker: Broker, security: Security) -> dict[str, str]:
+    return {
+        **_listeners(broker, {"CLIENT": broker.port, "BROKER": security.port, "CONTROLLER": broker.controller_port}),
+        "listener.security.protocol.map": "CLIENT:SASL_SSL,BROKER:SSL,CONTROLLER:SSL",
+        "inter.broker.listener.name": "BROKER",
+        "sasl.enabled.mechanisms": SCRAM,
+        **{f"listener.name.{name}.ssl.client.auth": "required" for name in ("broker", "controller")},
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(security.certificate),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(security.authority),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": f"User:CN=kafka;User:{SUPERUSER}",
+    }
+
+
+def _listeners(broker: Broker, ports: Mapping[str, int]) -> dict[str, str]:
+    return {
+        "listeners": ",".join(f"{name}://{broker.bind}:{port}" for name, port in ports.items()),
+        "advertised.listeners": ",".join(f"{name}://{broker.hosts[broker.id - 1]}:{port}" for name, port in ports.items()),
     }

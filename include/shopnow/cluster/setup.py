@@ -1,0 +1,35 @@
+"""What has to be there before Airflow starts: its database, Kafka's topics and who may use them, the folders on HDFS. Safe to repeat."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from hdfs_native import Client
+
+from shopnow import connections as in_force
+from shopnow.broker import topics
+from shopnow.cluster import airflow, connections, kafka_users, spark
+from shopnow.cluster.settings import Cluster
+from shopnow.events import TOPICS
+from shopnow.platform import airflow as local_airflow
+from shopnow.platform.kafka import SUPERUSER
+from shopnow.settings import Settings
+
+
+def prepare(cluster: Cluster, settings: Settings, java: Path) -> None:
+    """Makes what is not there.
+
+    Raises:
+        UserError: Kafka does not answer, or refuses.
+        subprocess.CalledProcessError: the database could not be migrated.
+    """
+    os.environ |= airflow.environment(cluster, settings, java, SUPERUSER)
+    subprocess.run(local_airflow.command("db", "migrate"), check=True)
+    conf = in_force.kafka(in_force.load(settings))
+    topics.create(conf, topics.shop_topics(settings.topic_partitions, settings.kafka_retention_days))
+    topics.keep_for(conf, TOPICS, settings.kafka_retention_days)
+    kafka_users.allow(conf)
+    address, _, folder = connections.lake(settings).removeprefix("hdfs://").partition("/")
+    hdfs = Client(f"hdfs://{address}")
+    for path in (f"/{folder}", spark.LOGS):
+        hdfs.mkdirs(path, create_parent=True)
