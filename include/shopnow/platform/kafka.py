@@ -143,6 +143,7 @@ def _secured(broker: Broker, security: Security) -> dict[str, str]:
         "listener.security.protocol.map": "CLIENT:SASL_SSL,BROKER:SSL,CONTROLLER:SSL",
         "inter.broker.listener.name": "BROKER",
         "sasl.enabled.mechanisms": SCRAM,
+        f"listener.name.client.{SCRAM.lower()}.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
         **{f"listener.name.{name}.ssl.client.auth": "required" for name in ("broker", "controller")},
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(security.certificate),
