@@ -172,8 +172,6 @@ def order_traffic(stack: Stack, sessions: int) -> str:
 def wait_until_settled(stack: Stack, since: str, seconds: float) -> None:
     """Waits until all that was sent since then is landed, computed and looked at."""
     wait("sent, landed, computed, watched", lambda: settled(stack, since), seconds)
-    # A finished run wakes the next within a second or two.
-    wait("nothing left to do", lambda: settled(stack, since), seconds)
 
 
 def proven(stack: Stack) -> bool:

@@ -4,11 +4,11 @@ import os
 import subprocess
 from pathlib import Path
 
-from confluent_kafka import KafkaException
+from confluent_kafka.admin import NewTopic
 from hdfs_native import Client
 
 from shopnow import connections as in_force
-from shopnow.broker import client, topics
+from shopnow.broker import topics
 from shopnow.broker.client import Conf
 from shopnow.cluster import airflow, connections, kafka_users, spark
 from shopnow.cluster.settings import Cluster
@@ -32,8 +32,9 @@ def prepare(cluster: Cluster, settings: Settings, java: Path) -> None:
     os.environ |= airflow.environment(cluster, settings, java, SUPERUSER)
     subprocess.run(local_airflow.command("db", "migrate"), check=True)
     conf = in_force.kafka(in_force.load(settings))
-    _wait_for_brokers(conf, len(cluster.brokers))
-    topics.create(conf, topics.shop_topics(settings.topic_partitions, settings.kafka_retention_days))
+    wanted = topics.shop_topics(settings.topic_partitions, settings.kafka_retention_days)
+    supervision.wait_until(lambda: _created(conf, wanted), PATIENCE_SECONDS, interval=1)
+    topics.create(conf, wanted)
     topics.keep_for(conf, TOPICS, settings.kafka_retention_days)
     kafka_users.allow(conf)
     address, _, folder = connections.lake(settings).removeprefix("hdfs://").partition("/")
@@ -42,15 +43,10 @@ def prepare(cluster: Cluster, settings: Settings, java: Path) -> None:
         hdfs.mkdirs(path, 0o750, create_parent=True)
 
 
-def _wait_for_brokers(conf: Conf, count: int) -> None:
-    """Until so many are there as topics have replicas on."""
-    admin = client.admin(conf)
-
-    def there() -> bool:
-        try:
-            return len(admin.list_topics(timeout=5).brokers) >= count
-        except KafkaException:
-            return False
-
-    if not supervision.wait_until(there, PATIENCE_SECONDS, interval=1):
-        raise UserError(f"Kafka at {conf['bootstrap.servers']} has not all of its {count} brokers after {PATIENCE_SECONDS} s")
+def _created(conf: Conf, wanted: list[NewTopic]) -> bool:
+    """Whether there are as many brokers by now as topics have replicas."""
+    try:
+        topics.create(conf, wanted)
+    except UserError:
+        return False
+    return True
