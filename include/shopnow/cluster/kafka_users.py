@@ -1,8 +1,17 @@
 """Who may do what in Kafka: a user for each service that has to do with it, and nothing for anyone else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
-from confluent_kafka.admin import AclBinding, AclOperation, AclPermissionType, ResourcePatternType, ResourceType
+from confluent_kafka.admin import (
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
+    ResourcePatternType,
+    ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
 
 from shopnow.broker import client, topics
 from shopnow.broker.client import Conf
@@ -29,6 +38,9 @@ WRITES: dict[str, tuple[str, ...]] = {
 }
 USERS = (SUPERUSER, *READS)
 """The password of each is the secret `kafka_<name>_password`."""
+
+ITERATIONS = 4096
+"""As Kafka has them by default."""
 
 _OURS = "shopnow"
 """What the names of consumer groups and of transactions begin with."""
@@ -57,6 +69,19 @@ def allow(conf: Conf) -> None:
     admin = client.admin(conf)
     for future in admin.create_acls(list(acls())).values():
         future.result(topics.TIMEOUT_SECONDS)
+
+
+def set_passwords(conf: Conf, passwords: Mapping[str, str]) -> None:
+    """Gives users their passwords, by name, as the superuser.
+
+    Raises:
+        KafkaException: Kafka refuses, or does not answer.
+    """
+    admin = client.admin(conf)
+    scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
+    changes = [UserScramCredentialUpsertion(user, scram, password.encode()) for user, password in passwords.items()]
+    for future in admin.alter_user_scram_credentials(changes, request_timeout=topics.TIMEOUT_SECONDS).values():
+        future.result()
 
 
 def _allow(

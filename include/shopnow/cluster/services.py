@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from shopnow.cluster import airflow, connections, kafka_users, postgres, redis, setup, spark
+from shopnow.cluster import airflow, connections, postgres, redis, setup, spark
 from shopnow.cluster.settings import EVERYWHERE, NAMENODE, SECRETS, Cluster, host, secret
 from shopnow.platform import airflow as local_airflow
 from shopnow.platform import hdfs, kafka
@@ -29,8 +29,7 @@ class Service(NamedTuple):
 
 def _broker(it: Container) -> kafka.Broker:
     brokers = it.cluster.brokers
-    passwords = {user: secret(f"kafka_{user}_password") for user in kafka_users.USERS}
-    security = kafka.Security(SECRETS / "kafka_certificate", SECRETS / "kafka_authority", passwords)
+    security = kafka.Security(SECRETS / "kafka_certificate", SECRETS / "kafka_authority", secret(f"kafka_{kafka.SUPERUSER}_password"))
     return kafka.local(it.settings)._replace(hosts=brokers, id=brokers.index(host()) + 1, bind=EVERYWHERE, security=security)
 
 

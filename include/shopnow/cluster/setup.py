@@ -1,4 +1,4 @@
-"""What has to be there before Airflow starts: its database, Kafka's topics and who may use them, the folders on HDFS. Safe to repeat."""
+"""What has to be there before Airflow starts: its database, Kafka's topics and users, the folders on HDFS. Safe to repeat."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ from shopnow import connections as in_force
 from shopnow.broker import topics
 from shopnow.broker.client import Conf
 from shopnow.cluster import airflow, connections, kafka_users, spark
-from shopnow.cluster.settings import Cluster
+from shopnow.cluster.settings import Cluster, secret
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.platform import airflow as local_airflow
@@ -36,6 +36,7 @@ def prepare(cluster: Cluster, settings: Settings, java: Path) -> None:
     supervision.wait_until(lambda: _created(conf, wanted), PATIENCE_SECONDS, interval=1)
     topics.create(conf, wanted)
     topics.keep_for(conf, TOPICS, settings.kafka_retention_days)
+    kafka_users.set_passwords(conf, {user: secret(f"kafka_{user}_password") for user in kafka_users.READS})
     kafka_users.allow(conf)
     address, _, folder = connections.lake(settings).removeprefix("hdfs://").partition("/")
     hdfs = Client(f"hdfs://{address}")

@@ -57,6 +57,7 @@ def shared(settings: Settings) -> dict[str, Any]:
         "LOGGING__BASE_LOG_FOLDER": home(settings) / "logs",
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "SHOPNOW__TRAFFIC": settings.traffic == "on",
+        "SHOPNOW__LANDING_SHARES": settings.landing_shares,
         "SHOPNOW__RAW_RETENTION_DAYS": settings.raw_retention_days or "",
         "SHOPNOW__VACUUM_HOURS": settings.vacuum_hours,
         "SHOPNOW__QUARANTINE_LIMIT": settings.quarantine_limit,

@@ -27,8 +27,8 @@ class Security(NamedTuple):
     """PEM: the brokers' key and certificate, whose common name is `kafka`."""
     authority: Path
     """PEM: the certificate of who signed it."""
-    passwords: Mapping[str, str]
-    """Of users, by name; set when the storage is formatted."""
+    password: str
+    """Of the superuser, set when the storage is formatted."""
     port: int = 9094
     """Of the brokers among each other."""
 
@@ -85,8 +85,8 @@ def prepare(broker: Broker, java: Path) -> None:
     voters = ",".join(f"{id_}@{host}:{broker.controller_port}:{_uuid(host)}" for id_, host in enumerate(broker.hosts, 1))
     # Of the brokers' addresses, so that each names the cluster and its voters as the others do, without asking them.
     format_ = ["format", "-t", _uuid(voters), "--initial-controllers", voters, "-c", str(properties)]
-    for name, password in (broker.security.passwords if broker.security else {}).items():
-        format_ += ["--add-scram", f"{SCRAM}=[name={name},password={password}]"]
+    if broker.security:
+        format_ += ["--add-scram", f"{SCRAM}=[name={SUPERUSER},password={broker.security.password}]"]
     try:
         subprocess.run([*_java(broker, java), "kafka.tools.StorageTool", *format_], capture_output=True, text=True, check=True)
     except subprocess.CalledProcessError as error:

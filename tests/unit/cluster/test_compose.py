@@ -82,14 +82,14 @@ def test_a_service_is_given_only_the_secrets_it_needs(name):
     service = stack()["services"][name]
     given = {secret for secret in service.get("secrets", ()) if re.fullmatch("kafka_[a-z]+_password", secret)}
     users = {
-        "setup": "admin",
+        "kafka": "admin",
         "airflow-worker": "pipeline",
         "airflow-api-server": "tab",
         "airflow-triggerer": "triggers",
         "metrics": "metrics",
     }
     command = service["command"][0]
-    expected = kafka_users.USERS if command == "kafka" else [users[command]] if command in users else []
+    expected = kafka_users.USERS if command == "setup" else [users[command]] if command in users else []
     assert given == {f"kafka_{user}_password" for user in expected}
 
 
