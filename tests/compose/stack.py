@@ -144,6 +144,13 @@ def crash(stack: Stack, service: str, seconds: float) -> None:
     wait(f"{service} is back", back, seconds)
 
 
+def computing(stack: Stack) -> bool:
+    """Whether a Spark job has executors on the cluster's workers."""
+    ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8080/json/').read().decode())"
+    master = json.loads(stack.run("exec", "-T", "spark-master", "python", "-c", ask).stdout)
+    return all(worker["coresused"] for worker in master["workers"] if worker["state"] == "ALIVE")
+
+
 def settled(stack: Stack, since: str) -> bool:
     """Whether each DAG of the chain has run since then, after what wakes it, and none has anything left to do.
 
