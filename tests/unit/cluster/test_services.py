@@ -9,7 +9,7 @@ from shopnow.cluster import airflow, connections, health, kafka_users, make_secr
 from shopnow.cluster.services import SERVICES, Container
 from shopnow.cluster.settings import Cluster
 from shopnow.errors import UserError
-from shopnow.platform import hdfs, java, kafka
+from shopnow.platform import hdfs, jars, java, kafka
 from shopnow.settings import Settings
 
 
@@ -26,6 +26,7 @@ def container(tmp_path, monkeypatch):
 
 
 def test_three_brokers_are_one_cluster(container, monkeypatch):
+    jars.install(container.java, container.settings.maven_mirror)
     monkeypatch.setattr("shopnow.cluster.services.host", lambda: "kafka-2")
     SERVICES["kafka"].prepare(container)
     home = kafka.local(container.settings).home
