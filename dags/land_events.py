@@ -23,11 +23,14 @@ each partition. Running this twice, at once, or again after a kill, loses and re
 - *… are not valid*: too many bad records. They stay in Kafka; the message says what is wrong with them.
 - Kafka or HDFS unreachable: the task retries by itself; see `./shopnow status`.
 
+**At once.** A topic's partitions are dealt to `SHOPNOW_LANDING_SHARES` tasks, 1 by default; on a cluster several workers land one topic.
+
 **Writes** the tables `receipts`, `losses` and `amendments` from what the raw tables' commits say.
 
 **Wakes** `compute_kpis`, by the asset `raw`, only if something landed.
 """
 
+from collections import Counter
 from dataclasses import asdict
 
 from airflow.sdk import DAG, AssetOrTimeSchedule, Param, conf, get_current_context, task
@@ -38,8 +41,11 @@ from shopnow.lake import lag, landing, statements
 from shopnow.lake.amendments import AMENDMENTS
 from shopnow.lake.batches import TooManyProblems
 from shopnow.lake.losses import LOSSES, Acknowledgement, UnacknowledgedLoss
+from shopnow.lake.plan import Share
 from shopnow.lake.receipts import RECEIPTS
 from shopnow.workflow import DEFAULTS, RAW, TRAFFIC, Tag, every_five_minutes, kafka_conf, lake_uri
+
+SHARES = conf.getint("shopnow", "landing_shares")
 
 with DAG(
     dag_id="land_events",
@@ -70,13 +76,13 @@ with DAG(
 ) as dag:
 
     @task
-    def find_unread() -> list[str]:
-        """The topics that hold records the lake does not have."""
-        return lag.unread(kafka_conf(), lake_uri())
+    def find_unread() -> list[dict]:
+        """The shares of topics that hold records the lake does not have."""
+        return [{"topic": topic, "share": share} for topic in lag.unread(kafka_conf(), lake_uri()) for share in range(SHARES)]
 
     # Not all at once: there has to be a worker left for an alert.
-    @task(map_index_template="{{ task.op_kwargs['topic'] }}", max_active_tis_per_dagrun=3)
-    def land(topic: str) -> dict:
+    @task(map_index_template="{{ task.op_kwargs['topic'] }} {{ task.op_kwargs['share'] }}", max_active_tis_per_dagrun=3 * SHARES)
+    def land(topic: str, share: int) -> dict:
         context = get_current_context()
         params, run = context["params"], context["dag_run"]
         word = Acknowledgement(params["reason"] or "", f"{run.triggering_user_name or 'unknown'}, {run.run_id}")
@@ -87,6 +93,7 @@ with DAG(
                 TOPICS[topic],
                 quarantine_limit=params["quarantine_limit"],
                 acknowledgement=word if params["acknowledge_loss_of"] == topic else None,
+                share=Share(share, SHARES),
             )
         except (UnacknowledgedLoss, TooManyProblems) as error:
             raise AirflowFailException(str(error)) from error  # trying again would change nothing
@@ -95,13 +102,16 @@ with DAG(
     @task(outlets=[RAW])
     def publish(landed: list[dict]) -> dict[str, int]:
         """Rows landed by topic."""
-        return {each["topic"]: each["rows"] for each in landed}
+        rows: Counter[str] = Counter()
+        for each in landed:
+            rows[each["topic"]] += each["rows"]
+        return dict(rows)
 
     @task
     def keep_record() -> dict[str, int]:
         """New rows of the tables that tell what was landed, by table."""
         return {each.table: statements.collect(lake_uri(), each) for each in (RECEIPTS, LOSSES, AMENDMENTS)}
 
-    landed = land.expand(topic=find_unread())
+    landed = land.expand_kwargs(find_unread())
     publish(landed)
     landed >> keep_record()

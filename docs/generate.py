@@ -260,6 +260,7 @@ if __name__ == "__main__":
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__SHOPNOW__TRAFFIC": "True",
             "AIRFLOW__SHOPNOW__QUARANTINE_LIMIT": "0.25",
+            "AIRFLOW__SHOPNOW__LANDING_SHARES": "1",
         }
         for name, page in PAGES.items():
             (ROOT / "docs" / name).write_text(page())

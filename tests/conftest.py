@@ -21,6 +21,7 @@ os.environ |= {
     "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
     "AIRFLOW__SHOPNOW__TRAFFIC": "True",
     "AIRFLOW__SHOPNOW__QUARANTINE_LIMIT": "0.25",
+    "AIRFLOW__SHOPNOW__LANDING_SHARES": "1",
     "PYTHONPATH": os.pathsep.join(str(Path(__file__).resolve().parents[1] / folder) for folder in ("include", "spark_apps")),
 }
 

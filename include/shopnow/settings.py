@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     spark_driver_memory_mb: Megabytes = 1024
     airflow_parallelism: int = Field(6, ge=2, le=32, description="tasks that run at once")
     topic_partitions: int = Field(4, ge=1, le=1000)
+    landing_shares: int = Field(1, ge=1, le=1000, description="tasks that land one topic at once, each some of its partitions")
     kafka_retention_days: int = Field(7, ge=1, le=3650, description="how long Kafka keeps events")
     raw_retention_days: int | None = Field(None, ge=1, description="how long the lake keeps raw records; for ever by default")
     vacuum_hours: int = Field(168, ge=24, description="how long files stay that a table no longer holds, for those who still read them")

@@ -18,6 +18,7 @@ from shopnow.errors import UserError
 from shopnow.lake import amendments, batches, landing, offsets, receipts, store, tables
 from shopnow.lake.amendments import Kind
 from shopnow.lake.landing import Landed, land
+from shopnow.lake.plan import Share
 from shopnow.schemas import RAW
 
 PAYMENTS = events.TOPICS["payments"]
@@ -165,6 +166,19 @@ def test_two_runs_at_once_land_each_record_once(conf: dict[str, str], lake: str,
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         runs = [pool.submit(land_in_batches, conf, lake, name) for _ in range(2)]
         assert sum(run.result().rows for run in runs) == 3000
+    assert_exactly_once(conf, lake, name, 3000)
+
+
+def land_share(conf: dict[str, str], lake: str, name: str, share: Share) -> Landed:
+    return land(conf, lake, PAYMENTS, kafka_topic=name, batch_rows=200, share=share)
+
+
+def test_two_runs_at_once_land_a_share_each(conf: dict[str, str], lake: str, name: str) -> None:
+    send(conf, name, [payment(number) for number in range(3000)])
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        first, second = [run.result() for run in [pool.submit(land_share, conf, lake, name, Share(number, 2)) for number in range(2)]]
+    assert (set(first.offsets), set(second.offsets)) == ({0, 2}, {1})
+    assert first.rows + second.rows == 3000
     assert_exactly_once(conf, lake, name, 3000)
 
 

@@ -33,7 +33,7 @@ from shopnow.killpoints import reach
 from shopnow.lake import batches, encoding, failures, offsets, receipts, tables
 from shopnow.lake.batches import Batch
 from shopnow.lake.losses import Acknowledgement
-from shopnow.lake.plan import Plan, make_plan
+from shopnow.lake.plan import ALL, Plan, Share, make_plan
 from shopnow.lake.receipts import RECEIPTS, Parts
 from shopnow.lake.store import Store
 from shopnow.schemas import RAW
@@ -83,6 +83,7 @@ def land(
     queue_bytes: int = reader.QUEUE_BYTES,
     quarantine_limit: float = 1.0,
     acknowledgement: Acknowledgement | None = None,
+    share: Share = ALL,
 ) -> Landed:
     """Land what was committed to the topic and is not in `raw/{topic}` yet. Safe to repeat, and to run several times at once.
 
@@ -95,6 +96,7 @@ def land(
         queue_bytes: how much is fetched ahead. Memory is bounded by these three, whatever the backlog.
         quarantine_limit: the share of records that may be no valid events before the run stops, 0 to 1.
         acknowledgement: lets it go on, on record, without what Kafka has lost.
+        share: lands these partitions only, while other runs land the others.
 
     Raises:
         UnacknowledgedLoss: Kafka has lost records before they were landed.
@@ -107,7 +109,7 @@ def land(
         store = Store(lake)
         table = tables.ensure(lake, f"raw/{topic.name}", RAW, PARTITION_BY)
         while True:
-            plan = make_plan(conf, lake, table, topic, kafka_topic or topic.name, acknowledgement)
+            plan = make_plan(conf, lake, table, topic, kafka_topic or topic.name, acknowledgement, share)
             reach("land:plan")
             try:
                 if plan.ranges:

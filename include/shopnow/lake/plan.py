@@ -1,6 +1,7 @@
 """What a landing has to read: everything committed to a topic that is not in its raw table, and nothing that is."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
@@ -13,6 +14,21 @@ from shopnow.lake import losses, offsets
 from shopnow.lake.losses import Acknowledgement, UnacknowledgedLoss
 
 
+class Share(NamedTuple):
+    """Some of a topic's partitions, for one of several runs that land it at once, each a share of its own."""
+
+    number: int
+    """From 0 on."""
+    of: int
+    """How many there are."""
+
+    def has(self, partition: int) -> bool:
+        return partition % self.of == self.number
+
+
+ALL = Share(0, 1)
+
+
 @dataclass(frozen=True)
 class Plan:
     """What a run has to read: of the Kafka topic of this name, the ranges of offsets by partition; `topic_id` is the lake's for it."""
@@ -23,9 +39,16 @@ class Plan:
 
 
 def make_plan(
-    conf: Conf, lake: str, table: DeltaTable, topic: Topic, kafka_topic: str, acknowledgement: Acknowledgement | None = None
+    conf: Conf,
+    lake: str,
+    table: DeltaTable,
+    topic: Topic,
+    kafka_topic: str,
+    acknowledgement: Acknowledgement | None = None,
+    share: Share = ALL,
 ) -> Plan:
-    """What is committed to the topic and not in the table, as the two stand now, after losses, if acknowledged, were put on record.
+    """What is committed to a share of the topic and not in the table, as the two stand now; losses, of the whole of it, were put on
+    record if they are acknowledged.
 
     Raises:
         UnacknowledgedLoss: some of it is gone.
@@ -47,6 +70,6 @@ def make_plan(
     for partition, (earliest, stable) in state.partitions.items():
         landed = offsets.position(table, topic_id, partition)
         start = earliest if landed is None else landed
-        if start < stable:
+        if start < stable and share.has(partition):
             ranges[partition] = (start, stable)
     return Plan(kafka_topic, topic_id, ranges)

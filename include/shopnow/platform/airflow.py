@@ -7,8 +7,10 @@ import sqlite3
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from shopnow import connections
 from shopnow.errors import UserError
@@ -41,45 +43,53 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "airflow", *words]
 
 
-def environment(settings: Settings, java: Path) -> dict[str, str]:
-    """The environment every Airflow process gets: its whole configuration and the connections."""
-    keys, in_force = _secrets(settings), connections.load(settings)
-    configuration = {
+def shared(settings: Settings) -> dict[str, Any]:
+    """Airflow's configuration wherever it runs, by section and option."""
+    return {
         "CORE__DAGS_FOLDER": ROOT / "dags",
         "CORE__PLUGINS_FOLDER": ROOT / "plugins",
         "CORE__LOAD_EXAMPLES": False,
-        "CORE__EXECUTOR": "LocalExecutor",
         "CORE__PARALLELISM": settings.airflow_parallelism,
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
-        "CORE__EXECUTION_API_SERVER_URL": f"{url(settings)}/execution/",
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USERNAME}:admin,{VIEWER}:viewer",
-        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": password_file(settings),
-        "CORE__FERNET_KEY": keys["fernet_key"],
-        "API__HOST": "127.0.0.1",
-        "API__PORT": settings.ports["airflow"],
         "API__BASE_URL": url(settings),
+        "API__PORT": settings.ports["airflow"],
         "API__WORKERS": 1,
-        "API__SECRET_KEY": keys["secret_key"],
-        "API_AUTH__JWT_SECRET": keys["jwt_secret"],
-        # On a busy machine another process may hold the database for longer than the five seconds that are waited for by default.
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(settings)}?timeout=15",
         "LOGGING__BASE_LOG_FOLDER": home(settings) / "logs",
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "SHOPNOW__TRAFFIC": settings.traffic == "on",
+        "SHOPNOW__LANDING_SHARES": settings.landing_shares,
         "SHOPNOW__RAW_RETENTION_DAYS": settings.raw_retention_days or "",
         "SHOPNOW__VACUUM_HOURS": settings.vacuum_hours,
         "SHOPNOW__QUARANTINE_LIMIT": settings.quarantine_limit,
-        "SHOPNOW__HDFS_URL": f"http://127.0.0.1:{settings.ports['namenode_http']}/explorer.html",
-        "SHOPNOW__SLACK_URL": f"http://127.0.0.1:{settings.ports['slack']}/messages",
-        # A chain of short DAGs on one machine: look often, so that a finished step wakes the next within a second or two.
+        # A chain of short DAGs: look often, so that a finished step wakes the next within a second or two.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.5,
         # Tasks that were killed with a scheduler are started again within a minute of the next one's start, not after five.
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
     }
+
+
+def environment(settings: Settings, java: Path) -> dict[str, str]:
+    """The environment every Airflow process on this machine gets: its whole configuration and the connections."""
+    keys, in_force = _secrets(settings), connections.load(settings)
+    configuration = {
+        **shared(settings),
+        "CORE__EXECUTOR": "LocalExecutor",
+        "CORE__EXECUTION_API_SERVER_URL": f"{url(settings)}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USERNAME}:admin,{VIEWER}:viewer",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": password_file(settings),
+        "CORE__FERNET_KEY": keys["fernet_key"],
+        "API__HOST": "127.0.0.1",
+        "API__SECRET_KEY": keys["secret_key"],
+        "API_AUTH__JWT_SECRET": keys["jwt_secret"],
+        # On a busy machine another process may hold the database for longer than the five seconds that are waited for by default.
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(settings)}?timeout=15",
+        "SHOPNOW__HDFS_URL": f"http://127.0.0.1:{settings.ports['namenode_http']}/explorer.html",
+        "SHOPNOW__SLACK_URL": f"http://127.0.0.1:{settings.ports['slack']}/messages",
+    }
     return {
-        **{f"AIRFLOW__{name}": str(value) for name, value in configuration.items()},
+        **variables(configuration),
         **connections.variables(settings),
         "AIRFLOW_HOME": str(home(settings)),
         # Where matplotlib keeps its list of fonts, which takes seconds to make.
@@ -88,6 +98,11 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         **(spark.environment(settings, java) if connections.spark_is_local(in_force) else spark.driver_environment(java)),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
+
+
+def variables(configuration: Mapping[str, Any]) -> dict[str, str]:
+    """A configuration as the environment variables Airflow reads it from."""
+    return {f"AIRFLOW__{name}": str(value) for name, value in configuration.items()}
 
 
 def prepare(settings: Settings, java: Path) -> None:

@@ -1,7 +1,9 @@
 """An HDFS NameNode and DataNode, with WebHDFS."""
 
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from shopnow.errors import UserError
@@ -17,67 +19,92 @@ _FROM_PYSPARK = (
 )
 
 
-def namenode(settings: Settings, java: Path) -> list[str]:
+class Node(NamedTuple):
+    """A NameNode or DataNode, and the file system it belongs to."""
+
+    home: Path
+    heap_mb: int
+    ports: Mapping[str, int]
+    """By their names in `Settings.ports`."""
+    namenode: str = "127.0.0.1"
+    """Where the NameNode is."""
+    host: str = "127.0.0.1"
+    """Where others reach this node."""
+    bind: str = "127.0.0.1"
+    """The address it listens on."""
+    replicas: int = 1
+
+
+def local(settings: Settings) -> Node:
+    """The NameNode and the DataNode of this machine, which share a configuration."""
+    return Node(settings.data_dir / "hdfs", settings.hdfs_heap_mb, settings.ports)
+
+
+def namenode(node: Node, java: Path) -> list[str]:
     """The NameNode's command line."""
-    return [*_java(settings, java), _NAMENODE]
+    return [*_java(node, java), _NAMENODE]
 
 
-def datanode(settings: Settings, java: Path) -> list[str]:
+def datanode(node: Node, java: Path) -> list[str]:
     """The DataNode's command line."""
-    return [*_java(settings, java), _DATANODE]
+    return [*_java(node, java), _DATANODE]
 
 
-def prepare(settings: Settings, java: Path) -> None:
-    """Writes the configuration of both and, the first time, formats the NameNode's storage.
-
-    Raises:
-        UserError: the storage could not be formatted.
-    """
-    home = settings.data_dir / "hdfs"
-    conf = home / "conf"
+def configure(node: Node) -> None:
+    """Writes the node's configuration."""
+    conf = node.home / "conf"
     conf.mkdir(parents=True, exist_ok=True)
     (conf / "log4j2.properties").write_text(jvm.LOG4J)
-    _write_site(conf / "core-site.xml", _core_site(settings))
-    _write_site(conf / "hdfs-site.xml", _hdfs_site(settings))
-    if (home / "name" / "current" / "VERSION").exists():
+    _write_site(conf / "core-site.xml", _core_site(node))
+    _write_site(conf / "hdfs-site.xml", _hdfs_site(node))
+
+
+def format_namenode(node: Node, java: Path) -> None:
+    """Formats a NameNode's storage, the first time.
+
+    Raises:
+        UserError: it could not be formatted.
+    """
+    if (node.home / "name" / "current" / "VERSION").exists():
         return
-    format_ = [*_java(settings, java), _NAMENODE, "-format", "-force", "-nonInteractive"]
+    format_ = [*_java(node, java), _NAMENODE, "-format", "-force", "-nonInteractive"]
     run = subprocess.run(format_, capture_output=True, text=True, check=False)
     if run.returncode:
         reason = (run.stderr or run.stdout).strip().splitlines() or ["no output"]
-        raise UserError(f"HDFS's storage in {home} could not be formatted: {reason[-1]}")
+        raise UserError(f"HDFS's storage in {node.home} could not be formatted: {reason[-1]}")
 
 
-def _java(settings: Settings, java: Path) -> list[str]:
-    classpath = [settings.data_dir / "hdfs" / "conf", *jars.classpath("hdfs"), *map(jars.pyspark_jar, _FROM_PYSPARK)]
-    return jvm.command(java, settings.hdfs_heap_mb, classpath)
+def _java(node: Node, java: Path) -> list[str]:
+    classpath = [node.home / "conf", *jars.classpath("hdfs"), *map(jars.pyspark_jar, _FROM_PYSPARK)]
+    return jvm.command(java, node.heap_mb, classpath)
 
 
-def _core_site(settings: Settings) -> dict[str, str | Path]:
+def _core_site(node: Node) -> dict[str, str | Path]:
     return {
-        "fs.defaultFS": f"hdfs://127.0.0.1:{settings.ports['namenode']}",
-        "hadoop.tmp.dir": settings.data_dir / "hdfs" / "tmp",
+        "fs.defaultFS": f"hdfs://{node.namenode}:{node.ports['namenode']}",
+        "hadoop.tmp.dir": node.home / "tmp",
         # Who comes by WebHDFS as `shopnow` may do what the owner of the processes may.
         "hadoop.user.group.static.mapping.overrides": "shopnow=shopnow;dr.who=;",
     }
 
 
-def _hdfs_site(settings: Settings) -> dict[str, str | int | Path]:
-    home, ports = settings.data_dir / "hdfs", settings.ports
+def _hdfs_site(node: Node) -> dict[str, str | int | Path]:
+    home, ports, bind = node.home, node.ports, node.bind
     return {
         "dfs.namenode.name.dir": home / "name",
         "dfs.datanode.data.dir": home / "blocks",
-        "dfs.namenode.http-address": f"127.0.0.1:{ports['namenode_http']}",
-        "dfs.namenode.rpc-bind-host": "127.0.0.1",
-        "dfs.datanode.address": f"127.0.0.1:{ports['datanode']}",
-        "dfs.datanode.http.address": f"127.0.0.1:{ports['datanode_http']}",
-        "dfs.datanode.ipc.address": f"127.0.0.1:{ports['datanode_ipc']}",
-        "dfs.datanode.hostname": "127.0.0.1",
+        "dfs.namenode.http-address": f"{node.namenode}:{ports['namenode_http']}",
+        "dfs.namenode.http-bind-host": bind,
+        "dfs.namenode.rpc-bind-host": bind,
+        "dfs.datanode.address": f"{bind}:{ports['datanode']}",
+        "dfs.datanode.http.address": f"{bind}:{ports['datanode_http']}",
+        "dfs.datanode.ipc.address": f"{bind}:{ports['datanode_ipc']}",
+        "dfs.datanode.hostname": node.host,
         "dfs.namenode.datanode.registration.ip-hostname-check": "false",
         "dfs.webhdfs.enabled": "true",
-        "dfs.replication": 1,
+        "dfs.replication": node.replicas,
         "dfs.permissions.superusergroup": "shopnow",
-        # One small machine: leave safe mode at once, notice a lost DataNode fast, close files without waiting on it.
+        # Leave safe mode at once, notice a lost DataNode fast, close files without waiting on it.
         "dfs.namenode.safemode.extension": 0,
         "dfs.namenode.safemode.min.datanodes": 1,
         "dfs.heartbeat.interval": 1,

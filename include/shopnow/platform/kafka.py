@@ -1,11 +1,17 @@
 """A Kafka broker and controller in one process (KRaft)."""
 
 import subprocess
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
+from uuid import NAMESPACE_DNS, uuid5
 
 from shopnow.errors import UserError
 from shopnow.platform import jars, jvm
 from shopnow.settings import Settings
+
+SCRAM = "SCRAM-SHA-512"
 
 _LOG4J = f"""\
 {jvm.LOG4J}
@@ -14,63 +20,142 @@ logger.server.level = info
 """
 
 
-def command(settings: Settings, java: Path) -> list[str]:
+class Security(NamedTuple):
+    """How brokers know who is at the door: each other by certificate, everyone else by a password, over TLS."""
+
+    certificate: Path
+    """PEM: the brokers' key and certificate, whose common name is `kafka`."""
+    authority: Path
+    """PEM: the certificate of who signed it."""
+    password: str
+    """Of the superuser, set when the storage is formatted."""
+    port: int = 9094
+    """Of the brokers among each other."""
+
+
+SUPERUSER = "admin"
+"""Makes the topics, and says who may do what; everyone else may only what they were allowed."""
+
+
+class Broker(NamedTuple):
+    """A broker, which is a controller as well, and the cluster it belongs to."""
+
+    home: Path
+    heap_mb: int
+    partitions: int
+    port: int
+    controller_port: int
+    hosts: Sequence[str] = ("127.0.0.1",)
+    """Where the brokers of the cluster are, by their ids from 1 on; every one says the same."""
+    id: int = 1
+    bind: str = "127.0.0.1"
+    """The address it listens on."""
+    security: Security | None = None
+    """None: whoever reaches it may do everything."""
+
+    @property
+    def replicas(self) -> int:
+        return min(3, len(self.hosts))
+
+
+def local(settings: Settings) -> Broker:
+    """The one broker of this machine."""
+    ports = settings.ports
+    return Broker(settings.data_dir / "kafka", settings.kafka_heap_mb, settings.topic_partitions, ports["kafka"], ports["kafka_controller"])
+
+
+def command(broker: Broker, java: Path) -> list[str]:
     """The broker's command line."""
-    home = settings.data_dir / "kafka"
-    return [*_java(settings, java), f"-Xms{min(128, settings.kafka_heap_mb)}m", "kafka.Kafka", str(home / "server.properties")]
+    return [*_java(broker, java), f"-Xms{min(128, broker.heap_mb)}m", "kafka.Kafka", str(broker.home / "server.properties")]
 
 
-def prepare(settings: Settings, java: Path) -> None:
+def prepare(broker: Broker, java: Path) -> None:
     """Writes the broker's configuration and, the first time, formats its storage.
 
     Raises:
         UserError: the storage could not be formatted.
     """
-    home = settings.data_dir / "kafka"
+    home = broker.home
     home.mkdir(parents=True, exist_ok=True)
     (home / "log4j2.properties").write_text(_LOG4J)
     properties = home / "server.properties"
-    properties.write_text("".join(f"{name}={value}\n" for name, value in _properties(settings).items()))
+    properties.write_text("".join(f"{name}={value}\n" for name, value in _properties(broker).items()))
     if (home / "data" / "meta.properties").exists():
         return
-    tool = [*_java(settings, java), "kafka.tools.StorageTool"]
+    voters = ",".join(f"{id_}@{host}:{broker.controller_port}:{_uuid(host)}" for id_, host in enumerate(broker.hosts, 1))
+    # Of the brokers' addresses, so that each names the cluster and its voters as the others do, without asking them.
+    format_ = ["format", "-t", _uuid(voters), "--initial-controllers", voters, "-c", str(properties)]
+    if broker.security:
+        format_ += ["--add-scram", f"{SCRAM}=[name={SUPERUSER},password={broker.security.password}]"]
     try:
-        cluster = subprocess.run([*tool, "random-uuid"], capture_output=True, text=True, check=True).stdout.strip()
-        format_ = [*tool, "format", "--standalone", "-t", cluster, "-c", str(properties)]
-        subprocess.run(format_, capture_output=True, text=True, check=True)
+        subprocess.run([*_java(broker, java), "kafka.tools.StorageTool", *format_], capture_output=True, text=True, check=True)
     except subprocess.CalledProcessError as error:
         reason = (error.stderr or error.stdout).strip().splitlines() or ["no output"]
         raise UserError(f"Kafka's storage in {home} could not be formatted: {reason[-1]}") from None
 
 
-def _java(settings: Settings, java: Path) -> list[str]:
-    log = f"-Dlog4j2.configurationFile={settings.data_dir / 'kafka' / 'log4j2.properties'}"
-    return jvm.command(java, settings.kafka_heap_mb, jars.classpath("kafka"), log)
+def _uuid(name: str) -> str:
+    """An id as Kafka writes it: 22 characters of URL-safe base64, always the same for a name."""
+    return urlsafe_b64encode(uuid5(NAMESPACE_DNS, name).bytes).decode().rstrip("=")
 
 
-def _properties(settings: Settings) -> dict[str, str | int | Path]:
-    broker, controller = settings.ports["kafka"], settings.ports["kafka_controller"]
+def _java(broker: Broker, java: Path) -> list[str]:
+    log = f"-Dlog4j2.configurationFile={broker.home / 'log4j2.properties'}"
+    return jvm.command(java, broker.heap_mb, jars.classpath("kafka"), log)
+
+
+def _properties(broker: Broker) -> dict[str, str | int | Path]:
+    controller_port, in_sync = broker.controller_port, max(1, broker.replicas - 1)
     return {
         "process.roles": "broker,controller",
-        "node.id": 1,
-        "controller.quorum.bootstrap.servers": f"127.0.0.1:{controller}",
-        "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
-        "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "node.id": broker.id,
         "controller.listener.names": "CONTROLLER",
-        "inter.broker.listener.name": "PLAINTEXT",
-        "log.dirs": settings.data_dir / "kafka" / "data",
+        "controller.quorum.bootstrap.servers": ",".join(f"{each}:{controller_port}" for each in broker.hosts),
+        **(_secured(broker, broker.security) if broker.security else _open(broker)),
+        "log.dirs": broker.home / "data",
         "auto.create.topics.enable": "false",
-        "num.partitions": settings.topic_partitions,
-        "default.replication.factor": 1,
-        "min.insync.replicas": 1,
-        "offsets.topic.replication.factor": 1,
+        "num.partitions": broker.partitions,
+        "default.replication.factor": broker.replicas,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": broker.replicas,
         "offsets.topic.num.partitions": 4,
-        "transaction.state.log.replication.factor": 1,
-        "transaction.state.log.min.isr": 1,
+        "transaction.state.log.replication.factor": broker.replicas,
+        "transaction.state.log.min.isr": in_sync,
         "transaction.state.log.num.partitions": 4,
-        "share.coordinator.state.topic.replication.factor": 1,
-        "share.coordinator.state.topic.min.isr": 1,
+        "share.coordinator.state.topic.replication.factor": broker.replicas,
+        "share.coordinator.state.topic.min.isr": in_sync,
         "share.coordinator.state.topic.num.partitions": 1,
         "group.initial.rebalance.delay.ms": 0,
+    }
+
+
+def _open(broker: Broker) -> dict[str, str]:
+    return {
+        **_listeners(broker, {"PLAINTEXT": broker.port, "CONTROLLER": broker.controller_port}),
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
+    }
+
+
+def _secured(broker: Broker, security: Security) -> dict[str, str]:
+    return {
+        **_listeners(broker, {"CLIENT": broker.port, "BROKER": security.port, "CONTROLLER": broker.controller_port}),
+        "listener.security.protocol.map": "CLIENT:SASL_SSL,BROKER:SSL,CONTROLLER:SSL",
+        "inter.broker.listener.name": "BROKER",
+        "sasl.enabled.mechanisms": SCRAM,
+        f"listener.name.client.{SCRAM.lower()}.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+        **{f"listener.name.{name}.ssl.client.auth": "required" for name in ("broker", "controller")},
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(security.certificate),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(security.authority),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": f"User:CN=kafka;User:{SUPERUSER}",
+    }
+
+
+def _listeners(broker: Broker, ports: Mapping[str, int]) -> dict[str, str]:
+    return {
+        "listeners": ",".join(f"{name}://{broker.bind}:{port}" for name, port in ports.items()),
+        "advertised.listeners": ",".join(f"{name}://{broker.hosts[broker.id - 1]}:{port}" for name, port in ports.items()),
     }

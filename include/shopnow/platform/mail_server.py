@@ -1,4 +1,4 @@
-"""The local mail server: takes every mail on 127.0.0.1 and keeps each as one `.eml` file, oldest first by name.
+"""The local mail server: takes every mail and keeps each as one `.eml` file, oldest first by name.
 
     python -m shopnow.platform.mail_server --port 1025 --directory .shopnow/smtp
 
@@ -57,7 +57,7 @@ def keep(directory: Path, envelope: Envelope) -> Path:
     return path
 
 
-async def serve(port: int, directory: Path) -> None:
+async def serve(host: str, port: int, directory: Path) -> None:
     """Serve until cancelled.
 
     Raises:
@@ -66,13 +66,13 @@ async def serve(port: int, directory: Path) -> None:
     mailbox = _Mailbox(directory)
     loop = asyncio.get_running_loop()
     try:
-        server = await loop.create_server(lambda: SMTP(mailbox, hostname="localhost", ident="ShopNow+ mail sink"), "127.0.0.1", port)
+        server = await loop.create_server(lambda: SMTP(mailbox, hostname="localhost", ident="ShopNow+ mail sink"), host, port)
     except OSError as error:
-        raise UserError(f"mail server: cannot listen on 127.0.0.1:{port} ({os.strerror(error.errno or 0)}); choose another port") from None
-    announce(server.sockets[0].getsockname()[1])
+        raise UserError(f"mail server: cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); choose another port") from None
+    announce(host, server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m shopnow.platform.mail_server", description="Keep every mail as a file.")
-    run(parser, lambda port, directory: asyncio.run(serve(port, directory)))
+    run(parser, lambda host, port, directory: asyncio.run(serve(host, port, directory)))

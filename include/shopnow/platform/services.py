@@ -100,9 +100,16 @@ def _sink(module: str, port: str) -> Callable[[Settings, Path], list[str]]:
 SERVICES: dict[str, Service] = {
     service.name: service
     for service in (
-        Service("kafka", ("kafka", "kafka_controller"), kafka.command, _kafka_ready),
-        Service("namenode", ("namenode", "namenode_http"), hdfs.namenode, _namenode_ready),
-        Service("datanode", ("datanode", "datanode_http", "datanode_ipc"), hdfs.datanode, _datanode_ready),
+        Service("kafka", ("kafka", "kafka_controller"), lambda settings, java: kafka.command(kafka.local(settings), java), _kafka_ready),
+        Service(
+            "namenode", ("namenode", "namenode_http"), lambda settings, java: hdfs.namenode(hdfs.local(settings), java), _namenode_ready
+        ),
+        Service(
+            "datanode",
+            ("datanode", "datanode_http", "datanode_ipc"),
+            lambda settings, java: hdfs.datanode(hdfs.local(settings), java),
+            _datanode_ready,
+        ),
         Service("smtp", ("smtp",), _sink("mail_server", "smtp"), _smtp_ready),
         Service("slack", ("slack",), _sink("webhook_server", "slack"), _slack_ready),
         Service("airflow-api-server", ("airflow",), _airflow("api-server"), _airflow_ready("metadatabase"), airflow.environment),

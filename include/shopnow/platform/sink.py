@@ -9,9 +9,10 @@ from pathlib import Path
 from shopnow.errors import UserError
 
 
-def run(parser: argparse.ArgumentParser, serve: Callable[[int, Path], None]) -> None:
-    """Parse `--port` and `--directory`, make the directory and serve until told to stop."""
-    parser.add_argument("--port", type=int, required=True, help="the port on 127.0.0.1; 0 takes a free one")
+def run(parser: argparse.ArgumentParser, serve: Callable[[str, int, Path], None]) -> None:
+    """Parse `--host`, `--port` and `--directory`, make the directory and serve until told to stop."""
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; only this machine's own by default")
+    parser.add_argument("--port", type=int, required=True, help="the port; 0 takes a free one")
     parser.add_argument("--directory", type=Path, required=True, help="where to keep what arrives; made if it is not there")
     given = parser.parse_args()
     try:
@@ -20,11 +21,11 @@ def run(parser: argparse.ArgumentParser, serve: Callable[[int, Path], None]) -> 
         sys.exit(f"cannot make the directory {given.directory}: {error.strerror}")
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            serve(given.port, given.directory)
+            serve(given.host, given.port, given.directory)
     except UserError as error:
         sys.exit(str(error))
 
 
-def announce(port: int) -> None:
+def announce(host: str, port: int) -> None:
     """Say on standard output that the server takes connections, and where."""
-    print(f"ready on 127.0.0.1:{port}", flush=True)
+    print(f"ready on {host}:{port}", flush=True)

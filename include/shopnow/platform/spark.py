@@ -26,26 +26,19 @@ _JAVA_OPTIONS = (
 )
 
 
-def conf(settings: Settings) -> dict[str, str]:
-    """Spark's settings for a local master, by name."""
+def shared(settings: Settings) -> dict[str, str]:
+    """Spark's settings whatever the master, by name: what the tables and the KPIs need."""
     return {
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.local.dir": str(home(settings) / "scratch"),
-        "spark.sql.warehouse.dir": str(home(settings) / "warehouse"),
+        "spark.log.level": "ERROR",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
-        "spark.log.level": "ERROR",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        "spark.sql.shuffle.partitions": "4",
-        "spark.databricks.delta.snapshotPartitions": "2",
-        # No replanning while a job runs, which makes a job of each of its stages.
-        "spark.sql.adaptive.enabled": "false",
         # Where in the program a column was made, for error messages, takes calls of the JVM for each of thousands.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
-        # Interpret expressions: a run has some 300 of them, and to compile each takes a third of its time.
+        # Interpret expressions: a run has some 300 of them, and to compile each takes a third of its time; for many rows the
+        # jobs themselves have them compiled.
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         # How soon a writer asks again whether HDFS has all of its file; 400 ms by default, for each file.
@@ -53,6 +46,21 @@ def conf(settings: Settings) -> dict[str, str]:
         # What the KPIs are to reckon with.
         "spark.shopnow.serviceLevel": str(settings.service_level),
         "spark.shopnow.leadTimeDays": str(settings.lead_time_days),
+    }
+
+
+def conf(settings: Settings) -> dict[str, str]:
+    """Spark's settings for a local master, by name."""
+    return {
+        **shared(settings),
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.local.dir": str(home(settings) / "scratch"),
+        "spark.sql.warehouse.dir": str(home(settings) / "warehouse"),
+        "spark.sql.shuffle.partitions": "4",
+        "spark.databricks.delta.snapshotPartitions": "2",
+        # No replanning while a job runs, which makes a job of each of its stages.
+        "spark.sql.adaptive.enabled": "false",
     }
 
 

@@ -60,7 +60,7 @@ def _install(settings: Settings, report: Report) -> Path:
 
 def _start_kafka(settings: Settings, home: Path, names: set[str], report: Report) -> None:
     if "kafka" in names:
-        kafka.prepare(settings, home)
+        kafka.prepare(kafka.local(settings), home)
         _start(settings, home, ["kafka"], report)
         conf = connections.kafka(connections.local(settings))
         topics.create(conf, topics.shop_topics(settings.topic_partitions, settings.kafka_retention_days))
@@ -69,7 +69,8 @@ def _start_kafka(settings: Settings, home: Path, names: set[str], report: Report
 
 def _start_hdfs(settings: Settings, home: Path, names: set[str], report: Report) -> None:
     if names & {"namenode", "datanode"}:
-        hdfs.prepare(settings, home)
+        hdfs.configure(hdfs.local(settings))
+        hdfs.format_namenode(hdfs.local(settings), home)
         _start(settings, home, [name for name in ("namenode", "datanode") if name in names], report)
 
 

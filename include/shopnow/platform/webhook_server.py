@@ -208,23 +208,23 @@ def readable(message: dict[str, Any]) -> str:
     return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def server(port: int, directory: Path) -> ThreadingHTTPServer:
+def server(host: str, port: int, directory: Path) -> ThreadingHTTPServer:
     """A server that listens, and keeps in the directory what comes once it is told to serve."""
-    return ThreadingHTTPServer(("127.0.0.1", port), type("Handler", (_Handler,), {"store": Store(directory)}))
+    return ThreadingHTTPServer((host, port), type("Handler", (_Handler,), {"store": Store(directory)}))
 
 
-def serve(port: int, directory: Path) -> None:
+def serve(host: str, port: int, directory: Path) -> None:
     """Serve until told to stop.
 
     Raises:
         UserError: the port is taken.
     """
     try:
-        listening = server(port, directory)
+        listening = server(host, port, directory)
     except OSError as error:
-        raise UserError(f"webhook server: cannot listen on 127.0.0.1:{port} ({error.strerror}); choose another port") from None
+        raise UserError(f"webhook server: cannot listen on {host}:{port} ({error.strerror}); choose another port") from None
     with listening:
-        announce(listening.server_port)
+        announce(host, listening.server_port)
         listening.serve_forever()
 
 

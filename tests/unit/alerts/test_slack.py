@@ -34,7 +34,7 @@ def listening(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Threa
     """The local Slack, and a connection of a bot to it."""
     directory = tmp_path / "slack"
     directory.mkdir()
-    with server(0, directory) as running:
+    with server("127.0.0.1", 0, directory) as running:
         thread = threading.Thread(target=running.serve_forever)
         thread.start()
         connect(monkeypatch, running.server_port)

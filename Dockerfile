@@ -1,0 +1,60 @@
+# One image for every service of docker-compose.yaml: `docker run shopnow:local SERVICE`, see include/shopnow/cluster/.
+# What is installed is locked: Python packages by requirements*.txt, jars by jars.lock, each by hash; the rest are Debian's.
+# Behind mirrors: --build-arg PIP_INDEX_URL=…, UV_DEFAULT_INDEX=…, SHOPNOW_MAVEN_MIRROR=…, and a base image of that name
+# that knows its own (--build-context or docker tag).
+
+FROM debian:bookworm-slim AS base
+ENV DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 JAVA_HOME=/usr/lib/jvm/java-17-openjdk-amd64
+# openjdk's post-installation wants the folder that the slim image leaves out.
+RUN mkdir -p /usr/share/man/man1 \
+ && apt-get update \
+ && apt-get install -y --no-install-recommends python3 openjdk-17-jre-headless \
+ && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/apt/*
+WORKDIR /opt/shopnow
+
+
+FROM base AS packages
+RUN apt-get update && apt-get install -y --no-install-recommends python3-venv
+ARG PIP_INDEX_URL
+ARG UV_DEFAULT_INDEX
+COPY requirements-uv.txt ./
+RUN python3 -m venv .venv && .venv/bin/python -m pip install -q --no-cache-dir --require-hashes -r requirements-uv.txt
+COPY requirements.txt requirements-cluster.txt ./
+RUN VIRTUAL_ENV=/opt/shopnow/.venv UV_NO_CONFIG=1 .venv/bin/uv pip install -q --no-cache --no-deps --require-hashes --compile-bytecode \
+      -r requirements.txt -r requirements-cluster.txt
+
+
+FROM packages AS jars
+ARG SHOPNOW_MAVEN_MIRROR
+COPY jars.lock ./
+COPY include/shopnow/__init__.py include/shopnow/errors.py include/shopnow/settings.py include/shopnow/
+COPY include/shopnow/platform/__init__.py include/shopnow/platform/jars.py include/shopnow/platform/
+RUN XDG_CACHE_HOME=/var/cache PYTHONPATH=include .venv/bin/python -c \
+      "import os, pathlib; from shopnow.platform import jars; jars.install(pathlib.Path(os.environ['JAVA_HOME']), os.environ.get('SHOPNOW_MAVEN_MIRROR'))"
+
+
+FROM base
+# Without the compiler of queries, a hundred megabytes that the metadata of a scheduler has no use for.
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends -o DPkg::Options::=--path-exclude=/usr/lib/*/libLLVM* \
+      -o DPkg::Options::=--path-exclude=/usr/lib/postgresql/*/lib/bitcode/* -o DPkg::Options::=--path-exclude=/usr/lib/postgresql/*/lib/llvmjit* \
+      postgresql-15 redis-server \
+ && rm -rf /var/lib/apt/lists/* /var/log/* /var/cache/apt/* /var/lib/postgresql /etc/redis \
+ && useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/shopnow --shell /usr/sbin/nologin shopnow \
+ && install -d -o shopnow -g shopnow -m 0700 /run/shopnow /var/lib/shopnow /var/lib/shopnow/airflow /var/lib/shopnow/airflow/logs
+COPY --from=packages /opt/shopnow/.venv .venv
+COPY --from=jars /var/cache/shopnow/jars /var/cache/shopnow/jars
+COPY jars.lock ./
+COPY include include
+COPY spark_apps spark_apps
+COPY plugins plugins
+COPY dags dags
+RUN .venv/bin/python -m compileall -q include spark_apps plugins dags
+ENV PATH=/opt/shopnow/.venv/bin:/usr/lib/postgresql/15/bin:$PATH \
+    PYTHONPATH=/opt/shopnow/include:/opt/shopnow/spark_apps \
+    PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    XDG_CACHE_HOME=/var/cache \
+    SHOPNOW_DATA_DIR=/var/lib/shopnow
+USER shopnow
+ENTRYPOINT ["python", "-m", "shopnow.cluster.run"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=180s --retries=4 CMD ["python", "-m", "shopnow.cluster.health"]

@@ -1,0 +1,36 @@
+"""Makes the secrets of a new cluster: prints them as docker-compose.yaml takes them from `.env`.
+
+python -m shopnow.cluster.make_secrets > .env
+"""
+
+import secrets
+
+from shopnow.cluster import certificates
+from shopnow.cluster.airflow import USERS
+from shopnow.cluster.kafka_users import USERS as KAFKA_USERS
+from shopnow.cluster.settings import Cluster
+
+PASSWORDS = (
+    "database_password",
+    "redis_password",
+    "spark_secret",
+    "fernet_key",
+    "api_secret_key",
+    "jwt_secret",
+    *(f"{user}_password" for user in USERS),
+    *(f"kafka_{user}_password" for user in KAFKA_USERS),
+)
+
+
+def made() -> dict[str, str]:
+    """New ones, by name."""
+    certificate, authority = certificates.make("kafka", Cluster().brokers)
+    return {
+        **{name: secrets.token_hex(24) for name in PASSWORDS},
+        "kafka_certificate": certificate,
+        "kafka_authority": authority,
+    }
+
+
+if __name__ == "__main__":
+    print("\n".join(f'SHOPNOW_{name.upper()}="{value}"' for name, value in made().items()))
