@@ -16,6 +16,7 @@ from shopnow.lake.replacing import data_files
 from shopnow.printing import excerpt, printable
 from shopnow_tab_app import runs
 from shopnow_tab_app.answers import Answer, Missing, as_of, missing
+from shopnow_tab_app.fetched import Last
 from shopnow_tab_app.lake import Lake, State
 
 RAW = tuple(f"raw/{topic}" for topic in TOPICS)
@@ -112,25 +113,29 @@ class Pipeline(Answer):
     dags: list[runs.Dag]
 
 
-def positions(conf: Conf, lake: Lake) -> dict[str, list[Position]]:
-    """Where Kafka and the lake stand, by topic.
+Positions = dict[str, list[Position]]
+"""Where Kafka and the lake stand, by topic."""
+
+
+def positions(conf: Conf, lake: Lake) -> Positions:
+    """Where they stand now.
 
     Raises:
         UserError: Kafka does not answer.
     """
     raw = {topic: table for topic in TOPICS if (table := lake.table(f"raw/{topic}"))}
-    found: dict[str, list[Position]] = {topic: [] for topic in TOPICS}
+    found: Positions = {topic: [] for topic in TOPICS}
     for each in lag.positions_of(topics.describe(conf, TOPICS), raw):
         found[each.topic].append(each)
     return found
 
 
-def pipeline(lake: Lake, where: dict[str, list[Position]], trouble: str | None, dags: list[runs.Dag], state: State) -> Pipeline:
-    """All of the page; `trouble` is why there are no positions."""
+def pipeline(lake: Lake, where: Last[Positions], dags: list[runs.Dag], state: State) -> Pipeline:
+    """All of the page."""
     return Pipeline(
         as_of=as_of(state),
-        missing=[*([Missing(what="kafka", why=trouble)] if trouble else []), *missing(state)],
-        topics=[_topic(lake, name, where.get(name, [])) for name in TOPICS],
+        missing=[*([Missing(what="kafka", why=where.trouble, as_of=where.at)] if where.trouble else []), *missing(state)],
+        topics=[_topic(lake, name, where.value.get(name, [])) for name in TOPICS],
         batches=[Batch(**row) for row in _batches(lake)],
         quarantine=[reason for topic in TOPICS for reason in _reasons(lake, topic)],
         losses=[

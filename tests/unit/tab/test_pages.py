@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from sample_lake import NOW
 from shopnow_tab_app import csv_export, dashboard, deliveries, orders, payments, pdf, pipeline, runs, sheets, stock
+from shopnow_tab_app.fetched import Last
 from shopnow_tab_app.lake import Lake, State
 from shopnow_tab_app.paging import Turn
 from shopnow_tab_app.period import Asked, Period
@@ -23,8 +24,8 @@ PAGES: dict[str, tuple[tuple[str, ...], Callable[[Lake, State], BaseModel]]] = {
     "orders": (orders.TABLES, lambda lake, state: orders.orders(lake, NEWEST, None, state)),
     "payments": ((payments.TABLE,), lambda lake, state: payments.payments(lake, ASKED, NEWEST, None, None, state)),
     "deliveries": (deliveries.TABLES, lambda lake, state: deliveries.deliveries(lake, ASKED, NEWEST, None, state)),
-    "stock": (stock.TABLES, lambda lake, state: stock.stock(lake, state)),
-    "pipeline": (pipeline.TABLES, lambda lake, state: pipeline.pipeline(lake, {}, "Kafka is away", [], state)),
+    "stock": (stock.TABLES, lambda lake, state: stock.stock(lake, [], NOW, state)),
+    "pipeline": (pipeline.TABLES, lambda lake, state: pipeline.pipeline(lake, Last({}, None, "Kafka is away"), [], state)),
 }
 
 
