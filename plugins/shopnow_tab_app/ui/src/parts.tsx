@@ -45,6 +45,8 @@ export interface Column<Row> {
   title?: string;
   cell: (row: Row) => ComponentChildren;
   right?: boolean;
+  /** Sentences, which may have more than a line. */
+  text?: boolean;
   sort?: boolean;
   hint?: string;
 }
@@ -78,7 +80,7 @@ export function Table<Row>(props: {
         <tbody>
           {props.rows.map((row) => (
             <tr key={props.id(row)}>
-              {props.columns.map((column) => <td key={column.name} class={column.right ? "right" : ""}>{column.cell(row)}</td>)}
+              {props.columns.map((column) => <td key={column.name} class={column.right ? "right" : column.text ? "text" : ""}>{column.cell(row)}</td>)}
             </tr>
           ))}
         </tbody>

@@ -15,10 +15,11 @@ export const called = (alert: Alert): string => [alert.title ?? alert.rule, aler
 
 export function ActDialog({ wanted: { action, alert }, taken, close }: { wanted: Wanted; taken: (act: Act) => void; close: () => void }) {
   const dialog = useRef<HTMLDialogElement>(null);
+  const reason = useRef<HTMLInputElement>(null);
   const [busy, setBusy] = useState(false);
   const [trouble, setTrouble] = useState<string | null>(null);
   const [until] = useState(() => new Date(Date.now() + SILENT_MS).toISOString().slice(0, MINUTE));
-  useEffect(() => dialog.current!.showModal(), []);
+  useEffect(() => (dialog.current!.showModal(), reason.current!.focus()), []);
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     const given = Object.fromEntries(new FormData(event.currentTarget as HTMLFormElement)) as Record<string, string>;
@@ -48,7 +49,7 @@ export function ActDialog({ wanted: { action, alert }, taken, close }: { wanted:
               <label>{t("until_utc")}<input name="until" type="datetime-local" required defaultValue={until} min={until.slice(0, "YYYY-MM-DD".length)} /></label>
             </>
           ) : null}
-          <label class="whole">{t("reason")}<input name="reason" required maxLength={300} pattern=".*\S.*" autoComplete="off" autoFocus /></label>
+          <label>{t("reason")}<input name="reason" required maxLength={300} pattern=".*\S.*" autoComplete="off" ref={reason} /></label>
         </fieldset>
         <p role="status" class="bad-text">{trouble ? t("not_done", { why: trouble }) : ""}</p>
         <div class="filters">

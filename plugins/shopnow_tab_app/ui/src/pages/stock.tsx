@@ -3,7 +3,7 @@ import { type Act, type Alert, type Message, type Shelf, type Silence, type Stoc
 import type { Shown } from "../main";
 import { AirflowLink, AsOf, Badge, Bar, Csv, Notices, Panel, Pdf, Table, Tabs } from "../parts";
 import { money, number, t, when } from "../settings";
-import { ActDialog, Acts, type Action, pending, type Wanted } from "./acting";
+import { ActDialog, Acts, type Action, called, pending, type Wanted } from "./acting";
 
 export function StockPage({ mayAct }: Shown) {
   const [only, setOnly] = useState("all");
@@ -25,21 +25,23 @@ export function StockPage({ mayAct }: Shown) {
         <Panel title={`${t("alerts")} (${number(data?.alerts.length ?? 0)})`} size="wide" tools={<><AirflowLink to="/required_actions" button>{t("approvals")}</AirflowLink><Csv table="alerts" /></>}>
           <Table caption={t("alerts")} rows={data?.alerts ?? []} id={(row: Alert) => row.fingerprint} empty={t("no_alerts")} columns={[
             { name: "severity", cell: (row) => <Badge of={row.severity} /> },
-            { name: "title", title: t("alert"), cell: (row) => <span title={row.rule}>{row.title ?? row.rule}</span> },
-            { name: "subject", cell: (row) => row.subject_name ?? row.subject ?? "–" },
-            { name: "facts", right: true, cell: (row) => row.facts ?? "" },
+            { name: "title", title: t("alert"), text: true, cell: (row) => (
+              <>
+                <span title={row.rule}>{called(row)}</span>
+                <div class="quiet-text">{[row.facts, row.todo].filter(Boolean).join(" · ")}</div>
+                <Buttons alert={row} disabled={!mayAct || beingDone(row)} want={setWanted} />
+              </>
+            ) },
             { name: "state", cell: (row) => <State alert={row} silence={silence(row)} beingDone={beingDone(row)} /> },
             { name: "since", cell: (row) => when(row.since) },
-            { name: "todo", cell: (row) => <span class="quiet-text">{row.todo}</span> },
-            { name: "act", title: "", right: true, cell: (row) => <Buttons alert={row} disabled={!mayAct || beingDone(row)} want={setWanted} /> },
           ]} />
           <Acts acts={acts} />
           {data?.silences.length ? (
             <Table caption={t("silences")} rows={data.silences} id={(row: Silence) => row.target} columns={[
               { name: "target", cell: (row) => <code>{row.target}</code> },
               { name: "until", cell: (row) => when(row.until) },
-              { name: "by", cell: (row) => row.by ?? "–" },
-              { name: "reason", cell: (row) => row.reason ?? "" },
+              { name: "by", cell: (row) => <span title={row.by ?? undefined}>{who(row.by)}</span> },
+              { name: "reason", text: true, cell: (row) => row.reason ?? "" },
             ]} />
           ) : null}
           <p class="quiet-text">{t("resolved_count", { count: number(data?.resolved ?? 0) })} {mayAct ? "" : t("may_not_act")}</p>
@@ -75,6 +77,9 @@ export function StockPage({ mayAct }: Shown) {
     </>
   );
 }
+
+/** The person, without the run that did it for them. */
+const who = (by: string | null): string => by?.split(", ")[0] ?? "–";
 
 function State({ alert, silence, beingDone }: { alert: Alert; silence: Silence | undefined; beingDone: boolean }) {
   return (
