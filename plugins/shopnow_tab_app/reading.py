@@ -43,7 +43,7 @@ def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) ->
     router = APIRouter(prefix="/api", tags=["read"])
     lake = answers.lake
 
-    where: Fetched[pipeline.Positions] = Fetched("Kafka", lambda: pipeline.positions(conf(), lake), {})
+    where: Fetched[pipeline.Positions] = Fetched("Kafka", pipeline.Where(conf, lake), {})
 
     @router.get("/me")
     def me(

@@ -72,9 +72,9 @@ def test_order_created_is_in_the_lake_and_the_figures_once_the_pipeline_has_run(
 
 def test_orders_are_generated_until_stopped(opened: Opened) -> None:
     page = opened("orders")
+    page.clock.install()
     page.get_by_role("button", name="Auto-generate").click()
     expect(page.get_by_text("2 created here")).to_be_visible(timeout=20_000)
-    page.clock.install()
     page.get_by_role("button", name="Stop generating").click()
     expect(page.get_by_role("button", name="Auto-generate")).to_be_visible()
     asked: list[str] = []

@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -57,6 +57,13 @@ def test_cards_are_the_sums_of_the_period_beside_those_of_the_period_before(lake
     assert cards["revenue"].value == total(days, "net_revenue_cents")
     assert made.completeness.complete
     assert sum(made.charts["orders"].series[0].values) == cards["orders"].value
+
+
+def test_days_without_sales_are_in_the_chart_as_such(lake: Lake) -> None:
+    page(lake, "dashboard")
+    quiet = dashboard.dashboard(lake, ASKED._replace(days=9), lake.state(dashboard.TABLES)).charts["payments"]
+    assert quiet.labels == [(TODAY - timedelta(days=ago)).isoformat() for ago in range(8, -1, -1)]
+    assert quiet.series[0].values[0] is None
 
 
 @pytest.mark.parametrize("column", ["category", "country"])
