@@ -1,8 +1,9 @@
 """
 ### Take care of an alert, or keep it silent for a while
 
-The same as `./shopnow alerts ack` and `./shopnow alerts silence`; `./shopnow alerts` lists what fires. What was said, by whom
-and why stays in the table `alerts`. The end of an acknowledged alert is told; so is what still fires when a silence is over.
+The same as `./shopnow alerts ack` and `./shopnow alerts silence`; `./shopnow alerts` lists what fires. The buttons of the ShopNow+ tab
+start runs of it. What was said, by whom and why stays in the table `alerts`. The end of an acknowledged alert is told; so is what still
+fires when a silence is over.
 
 **Runs** by hand, with params:
 
@@ -21,7 +22,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from shopnow.alerts import acting, durations
 from shopnow.errors import UserError
-from shopnow.workflow import DEFAULTS, Tag, lake_uri
+from shopnow.workflow import DEFAULTS, REFUSED, Tag, lake_uri
 
 with DAG(
     dag_id="acknowledge_alert",
@@ -55,6 +56,7 @@ with DAG(
             made = acting.silence(lake_uri(), params["alert"], durations.moment(params["until"]), word)
             return {"alert": made.target, "silenced_until": made.until.isoformat()}
         except UserError as error:  # trying again would not help
+            context["ti"].xcom_push(REFUSED, str(error))
             raise AirflowFailException(str(error)) from None
 
     act()

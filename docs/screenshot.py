@@ -1,7 +1,7 @@
 """Takes the README's pictures: `PYTHONPATH=include:tests .venv/bin/python docs/screenshot.py`, after `./shopnow demo`.
 
-That of Airflow shows the running stack, that of a report the day that the tests have made up: `docs/screenshot.py report` takes it alone.
-Needs the packages of `./shopnow test` and a Chromium on the PATH, such as Debian's.
+Those of Airflow and of the tab show the running stack, that of a report the day that the tests have made up. Names of some, as in
+`docs/screenshot.py tab report`, take these alone. Needs the packages of `./shopnow test` and a Chromium on the PATH, such as Debian's.
 """
 
 import shutil
@@ -17,21 +17,25 @@ from shopnow.platform import airflow
 from shopnow.reports import charts, figures, html, report
 from shopnow.settings import ROOT, Settings
 
-PICTURES = {"airflow.png": ("/dags", "watch_stock"), "tab.png": ("/plugin/shopnow", "Net revenue")}
-"""By file the address, and what has to be seen there."""
+STACK = {"airflow": ("/dags", "watch_stock"), "tab": ("/plugin/shopnow", "Net revenue")}
+"""By name the address, and what has to be seen there."""
+REPORT = "report"
 
 
 def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    names = set(sys.argv[1:]) or {*STACK, REPORT}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"])
-        take_report(browser)
-        if "report" not in sys.argv:
-            take_stack(browser)
+        if REPORT in names:
+            take_report(browser)
+        take_stack(browser, names)
         browser.close()
 
 
-def take_stack(browser: Browser) -> None:
+def take_stack(browser: Browser, names: set[str]) -> None:
+    if not names & STACK.keys():
+        return
     settings = Settings.load()
     page = browser.new_page(viewport={"width": 1280, "height": 1000}, base_url=airflow.url(settings))
     page.goto("/")
@@ -39,11 +43,12 @@ def take_stack(browser: Browser) -> None:
     page.fill("[name=password]", airflow.password(settings))
     page.keyboard.press("Enter")
     page.wait_for_url("**/")
-    for name, (address, seen) in PICTURES.items():
+    for name in names & STACK.keys():
+        address, seen = STACK[name]
         page.goto(address)
         (page.frame_locator("iframe") if "plugin" in address else page).get_by_text(seen).first.wait_for()
         page.wait_for_load_state("networkidle")
-        page.screenshot(path=ROOT / "docs" / name)
+        page.screenshot(path=ROOT / "docs" / f"{name}.png")
 
 
 def take_report(browser: Browser) -> None:

@@ -39,6 +39,9 @@ DEFAULTS: dict[str, Any] = {
 }
 """Default arguments of every task. What a task has committed by the time it is timed out stays, and its retry goes on from there."""
 
+REFUSED = "refused"
+"""The XCom in which a task that a person set going says, as it fails, why it did not do what was asked."""
+
 LONG = timedelta(minutes=45)
 """Execution timeout of tasks that may have much to do, and do it in one go."""
 

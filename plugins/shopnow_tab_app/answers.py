@@ -7,6 +7,7 @@ import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from fastapi import Request, Response
@@ -24,6 +25,8 @@ class Missing(BaseModel):
     """A table's name, `lake`, `kafka` or `airflow`."""
     why: str
     """`absent`: not there yet; `unread`: being read for the first time; otherwise in a sentence."""
+    as_of: datetime | None = None
+    """Of when is what is shown all the same, UTC; null if nothing is."""
 
 
 class Answer(BaseModel):
@@ -78,7 +81,7 @@ def missing(state: State) -> list[Missing]:
     """What of the lake an answer had to do without."""
     found = [Missing(what=name, why="absent") for name, version in state.versions.items() if version is None]
     if state.trouble:
-        return [Missing(what="lake", why=state.trouble), *found]
+        return [Missing(what="lake", why=state.trouble, as_of=state.as_of), *found]
     return [*found, *(Missing(what=name, why="unread") for name in state.unread)]
 
 

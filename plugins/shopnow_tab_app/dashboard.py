@@ -151,7 +151,7 @@ class _Scope:
         )
         return self.lake.query(
             f"""
-            SELECT day::DATE AS date, * EXCLUDE (day)
+            SELECT day::DATE AS date, sales.* EXCLUDE (date)
             FROM generate_series($first::DATE, $last::DATE, INTERVAL 1 DAY) AS days(day) LEFT JOIN (
                 SELECT date, orders, net_revenue_cents, {payments}, computed_at, missing_rows, losses, audit, raw_versions
                 FROM "{self.table}" WHERE currency = $currency {condition}

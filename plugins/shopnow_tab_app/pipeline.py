@@ -1,9 +1,12 @@
 """The pipeline: how far each step has come, what it took, what is in quarantine, and what is lost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from pydantic import BaseModel
 
 from shopnow.broker import topics
@@ -16,6 +19,7 @@ from shopnow.lake.replacing import data_files
 from shopnow.printing import excerpt, printable
 from shopnow_tab_app import runs
 from shopnow_tab_app.answers import Answer, Missing, as_of, missing
+from shopnow_tab_app.fetched import Last
 from shopnow_tab_app.lake import Lake, State
 
 RAW = tuple(f"raw/{topic}" for topic in TOPICS)
@@ -112,25 +116,57 @@ class Pipeline(Answer):
     dags: list[runs.Dag]
 
 
-def positions(conf: Conf, lake: Lake) -> dict[str, list[Position]]:
-    """Where Kafka and the lake stand, by topic.
-
-    Raises:
-        UserError: Kafka does not answer.
-    """
-    raw = {topic: table for topic in TOPICS if (table := lake.table(f"raw/{topic}"))}
-    found: dict[str, list[Position]] = {topic: [] for topic in TOPICS}
-    for each in lag.positions_of(topics.describe(conf, TOPICS), raw):
-        found[each.topic].append(each)
-    return found
+Positions = dict[str, list[Position]]
+"""Where Kafka and the lake stand, by topic."""
 
 
-def pipeline(lake: Lake, where: dict[str, list[Position]], trouble: str | None, dags: list[runs.Dag], state: State) -> Pipeline:
-    """All of the page; `trouble` is why there are no positions."""
+class Where:
+    """Where they stand now. How far a raw table has come is read of HDFS once for each version."""
+
+    def __init__(self, conf: Callable[[], Conf], lake: Lake) -> None:
+        self._conf, self._lake = conf, lake
+        self._landed: dict[str, _Landed] = {}
+        self._last: Positions = {}
+
+    def __call__(self) -> Positions:
+        """The positions; those before while the lake cannot be read, which it says itself.
+
+        Raises:
+            UserError: Kafka does not answer.
+        """
+        raw = {topic: table for topic in TOPICS if (table := self._lake.table(f"raw/{topic}"))}
+        self._landed = {
+            topic: kept if (kept := self._landed.get(topic)) and kept.version == table.version() else _Landed(table)
+            for topic, table in raw.items()
+        }
+        states = topics.describe(self._conf(), TOPICS)
+        with suppress(OSError, DeltaError):
+            found: Positions = {topic: [] for topic in TOPICS}
+            for each in lag.positions_of(states, self._landed):
+                found[each.topic].append(each)
+            self._last = found
+        return self._last
+
+
+class _Landed:
+    """A version of a raw table, as far as it says how far it has come."""
+
+    def __init__(self, table: DeltaTable) -> None:
+        self._table, self.version = table, table.version()
+        self._known: dict[str, int | None] = {}
+
+    def transaction_version(self, app_id: str) -> int | None:
+        if app_id not in self._known:
+            self._known[app_id] = self._table.transaction_version(app_id)
+        return self._known[app_id]
+
+
+def pipeline(lake: Lake, where: Last[Positions], dags: list[runs.Dag], state: State) -> Pipeline:
+    """All of the page."""
     return Pipeline(
         as_of=as_of(state),
-        missing=[*([Missing(what="kafka", why=trouble)] if trouble else []), *missing(state)],
-        topics=[_topic(lake, name, where.get(name, [])) for name in TOPICS],
+        missing=[*([Missing(what="kafka", why=where.trouble, as_of=where.at)] if where.trouble else []), *missing(state)],
+        topics=[_topic(lake, name, where.value.get(name, []), f"raw/{name}" not in state.unread) for name in TOPICS],
         batches=[Batch(**row) for row in _batches(lake)],
         quarantine=[reason for topic in TOPICS for reason in _reasons(lake, topic)],
         losses=[
@@ -146,15 +182,17 @@ def pipeline(lake: Lake, where: dict[str, list[Position]], trouble: str | None, 
     )
 
 
-def _topic(lake: Lake, name: str, where: Sequence[Position]) -> Topic:
+def _topic(lake: Lake, name: str, where: Sequence[Position], read: bool) -> Topic:
+    """A topic; how far it has landed is known once its raw table was read."""
     quarantined = lake.query(f'SELECT count(*) AS records FROM "raw/{name}"')[0]["records"]  # noqa: S608  (a name of our own)
+    landed = where if read else []
     return Topic(
         topic=name,
         records=sum(each.stable - each.earliest for each in where) if where else None,
-        lag=sum(each.lag for each in where) if where else None,
+        lag=sum(each.lag for each in landed) if landed else None,
         partitions=[
             Partition(partition=each.partition, earliest=each.earliest, stable=each.stable, landed=each.landed, lag=each.lag)
-            for each in where
+            for each in landed
         ],
         raw=_rows(lake, f"raw/{name}"),
         quarantined=quarantined,

@@ -1,10 +1,8 @@
 """The routes that pages read."""
 
 import re
-import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
@@ -12,16 +10,14 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from shopnow.errors import UserError
-from shopnow_tab_app import access, csv_export, dashboard, deliveries, orders, payments, pdf, pipeline, runs, sending, sheets, stock
+from shopnow_tab_app import access, acting, csv_export, dashboard, deliveries, orders, payments, pdf, pipeline, runs, sending, sheets, stock
 from shopnow_tab_app.answers import Answers, Missing
 from shopnow_tab_app.charts import Chart
+from shopnow_tab_app.fetched import Fetched
 from shopnow_tab_app.lake import State
 from shopnow_tab_app.paging import Turn, turn
 from shopnow_tab_app.period import Asked, asked
 from shopnow_tab_app.tail import Event, Tail
-
-POSITIONS_SECONDS = 2.0
-WAIT_SECONDS = 1.0
 
 _Asked = Annotated[Asked, Depends(asked)]
 _Turn = Annotated[Turn, Depends(turn)]
@@ -38,28 +34,8 @@ class Me(BaseModel):
     """What the one who asks may do."""
 
     may_send: bool
-
-
-class Fetched:
-    """Where topics and lake stand, asked for in the background at most every so many seconds, whoever asks."""
-
-    def __init__(self, fetch: Callable[[], Any]) -> None:
-        self._fetch, self._lock, self._pool = fetch, Lock(), ThreadPoolExecutor(1, "shopnow-tab-positions")
-        self._asked: tuple[float, Future[Any]] | None = None
-        self._got: tuple[Any, str | None] = ({}, "Kafka has not answered yet")
-
-    def __call__(self) -> tuple[Any, str | None]:
-        """What was fetched last, and why nothing newer could be, if so."""
-        with self._lock:
-            if self._asked is None or (self._asked[1].done() and time.monotonic() - self._asked[0] > POSITIONS_SECONDS):
-                self._asked = time.monotonic(), self._pool.submit(self._fetch)
-            try:
-                self._got = self._asked[1].result(WAIT_SECONDS), None
-            except TimeoutError:
-                self._got = self._got[0], self._got[1] or "Kafka takes very long to answer"
-            except UserError as error:
-                self._got = {}, str(error)
-            return self._got
+    may_act: bool
+    """About alerts."""
 
 
 def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) -> APIRouter:
@@ -67,12 +43,15 @@ def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) ->
     router = APIRouter(prefix="/api", tags=["read"])
     lake = answers.lake
 
-    where = Fetched(lambda: pipeline.positions(conf(), lake))
+    where: Fetched[pipeline.Positions] = Fetched("Kafka", pipeline.Where(conf, lake), {})
 
     @router.get("/me")
-    def me(may_send: Annotated[bool, Depends(access.allowed_to_trigger(sending.DAG))]) -> Me:
+    def me(
+        may_send: Annotated[bool, Depends(access.allowed_to_trigger(sending.DAG))],
+        may_act: Annotated[bool, Depends(access.allowed_to_trigger(acting.DAG))],
+    ) -> Me:
         """What the one who asks may do."""
-        return Me(may_send=may_send)
+        return Me(may_send=may_send, may_act=may_act)
 
     @router.get("/dashboard", response_model=dashboard.Dashboard)
     def get_dashboard(request: Request, asked: _Asked) -> Response:
@@ -83,7 +62,7 @@ def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) ->
     def get_activity(request: Request, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> Response:
         """The newest events, as they are on the topics at this moment."""
         changes, events, trouble = tail.changes, tail.newest(limit), tail.trouble
-        missing = [Missing(what="kafka", why=trouble)] if trouble else []
+        missing = [Missing(what="kafka", why=trouble, as_of=tail.as_of)] if trouble else []
         return answers.keep(request, (changes, len(events), trouble), lambda: Activity(events=events, missing=missing))
 
     @router.get("/products")
@@ -110,16 +89,17 @@ def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) ->
 
     @router.get("/stock", response_model=stock.Stock)
     def get_stock(request: Request) -> Response:
-        """What is on the shelves, the alerts that stand, and what was sent about them."""
-        return answers.give(request, stock.TABLES, lambda state: stock.stock(lake, state))
+        """What is on the shelves, the alerts that stand, what people do about them, and what was sent."""
+        acts, minute = acting.acts(), datetime.now(UTC).replace(second=0, microsecond=0)
+        return answers.give(request, stock.TABLES, lambda state: stock.stock(lake, acts, minute, state), (repr(acts), minute))
 
     @router.get("/pipeline", response_model=pipeline.Pipeline)
     def get_pipeline(request: Request) -> Response:
         """How far each step has come, what it took, what is in quarantine, and what is lost."""
         lake.state(pipeline.TABLES)
-        (found, trouble), dags = where(), runs.dags()
-        also = repr((found, trouble, dags))
-        return answers.give(request, pipeline.TABLES, lambda state: pipeline.pipeline(lake, found, trouble, dags, state), also)
+        found, dags = where(), runs.dags()
+        also = repr((found.value, found.trouble, dags))
+        return answers.give(request, pipeline.TABLES, lambda state: pipeline.pipeline(lake, found, dags, state), also)
 
     @router.get("/pages/{shown}.pdf", response_class=Response, responses={200: {"content": {"application/pdf": {}}}})
     def get_page(
@@ -136,8 +116,8 @@ def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) ->
             "orders": (orders.TABLES, lambda state: orders.orders(lake, turn, status, state)),
             "payments": ((payments.TABLE,), lambda state: payments.payments(lake, asked, turn, status, None, state)),
             "deliveries": (deliveries.TABLES, lambda state: deliveries.deliveries(lake, asked, turn, stage, state)),
-            "stock": (stock.TABLES, lambda state: stock.stock(lake, state)),
-            "pipeline": (pipeline.TABLES, lambda state: pipeline.pipeline(lake, *where(), runs.dags(), state)),
+            "stock": (stock.TABLES, lambda state: stock.stock(lake, acting.acts(), datetime.now(UTC), state)),
+            "pipeline": (pipeline.TABLES, lambda state: pipeline.pipeline(lake, where(), runs.dags(), state)),
         }
         tables, make = work[shown]
         made = pdf.render(sheets.sheet(shown, make(lake.state(tables)), sheets.words(language)))

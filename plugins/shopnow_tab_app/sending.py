@@ -1,9 +1,7 @@
 """Orders and payments a person makes on the pages: events like any other, checked and sent once as everybody's are."""
 
 import json
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Annotated, Any, Literal
 
@@ -15,21 +13,14 @@ from shopnow.sending.submitting import submit, to_bytes
 from shopnow.traffic.catalogue import CATALOGUE, CURRENCY, PRODUCTS
 from shopnow.traffic.shoppers import shopper
 from shopnow_tab_app.payments import Method
+from shopnow_tab_app.request_id import Once, time_of
 
 DAG = "send_events"
 """Whoever may trigger it may send from here."""
 CUSTOMERS = 10_000
-AGE = timedelta(minutes=10)
 
-_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 _Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
-
-
-class Sending(BaseModel):
-    """What every request to send carries."""
-
-    request_id: str = Field(description="UUIDv7 of the page's own: what is asked for twice under one is sent once")
 
 
 class Item(BaseModel):
@@ -37,16 +28,16 @@ class Item(BaseModel):
     quantity: Annotated[int, Field(ge=1, le=1000)] = 1
 
 
-class NewOrder(Sending):
+class NewOrder(Once):
     """An order; without items the shop makes one up, as a shopper might."""
 
     customer_name: _Text | None = None
     country: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")] | None = None
     address: _Text | None = None
-    items: Annotated[list[Item], Field(max_length=20)] = []
+    items: Annotated[list[Item], Field(default_factory=list, max_length=20)]
 
 
-class NewPayment(Sending):
+class NewPayment(Once):
     order_id: _Id
     method: Method
     amount_cents: Annotated[int, Field(ge=1, le=10**12)]
@@ -151,7 +142,7 @@ def _text(escaped: bytes) -> str:
 
 
 def _send(conf: Conf, request_id: str, event: Mapping[str, Any], cents: int) -> Receipt:
-    report = submit(conf, f"shopnow_tab/{request_id}", to_bytes(event), _time(request_id))
+    report = submit(conf, f"shopnow_tab/{request_id}", to_bytes(event), time_of(request_id))
     if report.rejected:
         raise HTTPException(422, report.rejected[0].problem)
     sent = report.sent[0]
@@ -166,14 +157,3 @@ def _send(conf: Conf, request_id: str, event: Mapping[str, Any], cents: int) -> 
         cents=cents,
         currency=event["currency"],
     )
-
-
-def _time(request_id: str) -> datetime:
-    """The time in a request's id, which is that of its event: the same however often it is sent."""
-    if not _UUID7.fullmatch(request_id):
-        raise HTTPException(422, "request_id is no UUIDv7")
-    at = datetime.fromtimestamp(int(request_id.replace("-", "")[:12], 16) / 1000, UTC)
-    now = datetime.now(UTC)
-    if not now - AGE < at < now + AGE:
-        raise HTTPException(422, "request_id is not of now: is the clock of your computer right?")
-    return at

@@ -104,6 +104,7 @@ def _stock(page: Stock, t: Words) -> Sheet:
         "cards": [(t("alerts"), _text(len(page.alerts)))],
         "tables": [
             _table(t, "alerts", ("severity", "title", "subject_name", "facts", "state"), page.alerts),
+            _table(t, "silences", ("target", "until", "by", "reason"), page.silences),
             _table(t, "stock", ("product_name", "quantity", "days_of_cover", "reorder_point", "demand_per_day"), page.shelves),
         ],
     }

@@ -1,10 +1,12 @@
-"""Stock and alerts: what is on the shelves and how long it lasts, what alerts stand, and what was sent about them."""
+"""Stock and alerts: what is on the shelves and how long it lasts, what alerts stand, what people do about them, and what was sent."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
 
+from shopnow_tab_app.acting import Act
 from shopnow_tab_app.answers import Answer, as_of, missing
 from shopnow_tab_app.lake import Lake, State
 
@@ -41,6 +43,20 @@ class Alert(BaseModel):
     title: str | None
     todo: str | None
     since: datetime | None
+    by: str | None
+    """Who acknowledged it; null if nobody did."""
+    reason: str | None
+    """And why."""
+
+
+class Silence(BaseModel):
+    """Nothing is told of an alert, or of all of a rule, until then."""
+
+    target: str
+    """The alert's fingerprint, or the rule."""
+    until: datetime
+    by: str | None
+    reason: str | None
 
 
 class Message(BaseModel):
@@ -58,6 +74,10 @@ class Message(BaseModel):
 class Stock(Answer):
     shelves: list[Shelf]
     alerts: list[Alert]
+    silences: list[Silence]
+    """Those in force."""
+    acts: list[Act]
+    """What people are doing about alerts now, or did within the last minutes, newest first."""
     resolved: int
     """Alerts that are over."""
     messages: list[Message]
@@ -65,7 +85,7 @@ class Stock(Answer):
     """Estimated sales lost in stock-outs, by currency."""
 
 
-def stock(lake: Lake, state: State) -> Stock:
+def stock(lake: Lake, acts: Sequence[Act], now: datetime, state: State) -> Stock:
     """All of the page."""
     alerts = _alerts(lake)
     standing = [Alert(**row) for row in alerts if row["state"] not in OVER]
@@ -75,6 +95,8 @@ def stock(lake: Lake, state: State) -> Stock:
         missing=missing(state),
         shelves=[Shelf(**row) for row in _shelves(lake)],
         alerts=sorted(standing, key=lambda each: (severity.index(each.severity) if each.severity in severity else 9, each.fingerprint)),
+        silences=[Silence(**row) for row in _silences(lake, now)],
+        acts=list(acts),
         resolved=len(alerts) - len(standing),
         messages=[Message(**row) for row in _messages(lake)],
         lost_cents={
@@ -99,10 +121,23 @@ def _alerts(lake: Lake) -> list[dict[str, Any]]:
     """The newest row of each alert."""
     return lake.query(
         """
-        SELECT fingerprint, rule, severity, state, subject, subject_name, facts, title, todo, since FROM alerts
+        SELECT fingerprint, rule, severity, state, subject, subject_name, facts, title, todo, since, "by", reason FROM alerts
         WHERE kind = 'alert' AND fingerprint IS NOT NULL
         QUALIFY row_number() OVER (PARTITION BY fingerprint ORDER BY sequence DESC, "at" DESC) = 1
         """
+    )
+
+
+def _silences(lake: Lake, now: datetime) -> list[dict[str, Any]]:
+    """The newest of each target, if it is not over."""
+    return lake.query(
+        """
+        SELECT target, until, "by", reason FROM (
+            SELECT * FROM alerts WHERE kind = 'silence'
+            QUALIFY row_number() OVER (PARTITION BY target ORDER BY sequence DESC, "at" DESC) = 1
+        ) WHERE until > $now ORDER BY until, target
+        """,
+        {"now": now},
     )
 
 

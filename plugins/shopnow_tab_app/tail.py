@@ -77,6 +77,8 @@ class Tail:
         """How many events came so far."""
         self.trouble: str | None = None
         """Why the topics could not be read just now, in a sentence."""
+        self.as_of: datetime | None = None
+        """When Kafka last answered; None if never."""
 
     def newest(self, limit: int) -> list[Event]:
         """The newest events of all topics, newest first."""
@@ -117,7 +119,7 @@ class Tail:
             while time.monotonic() - self._asked < WATCHED_SECONDS:
                 if time.monotonic() - looked > ANSWERS_SECONDS:
                     assigned = _assign(consumer, assigned)
-                    looked = time.monotonic()
+                    looked, self.as_of = time.monotonic(), datetime.now(UTC)
                 self._take(consumer)
         finally:
             consumer.close()

@@ -88,6 +88,13 @@ def opened(logged_in: Callable[..., BrowserContext]) -> Iterator[Callable[..., P
 
 
 @pytest.fixture(scope="session")
-def axe() -> str:
-    """The source of axe-core."""
-    return AXE.read_text(encoding="utf-8")
+def hurdles() -> Callable[[Page], list[tuple[str, str]]]:
+    """What a page has that keeps people out, by axe-core: findings that are serious or critical."""
+    source = AXE.read_text(encoding="utf-8")
+
+    def hurdles(page: Page) -> list[tuple[str, str]]:
+        page.evaluate(source)
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        return [(each["id"], each["nodes"][0]["html"][:200]) for each in found if each["impact"] in {"serious", "critical"}]
+
+    return hurdles

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from shopnow.platform import airflow, supervision
+from shopnow.platform import airflow, airflow_api, supervision
+from shopnow.settings import Settings
 
 Opened = Callable[..., Page]
 HEARD = """
@@ -46,15 +47,42 @@ def test_order_created_is_in_the_latest_activity_within_two_seconds(opened: Open
     expect(page.locator(".latest")).to_contain_text("Zoé <script>alert(1)</script> Tester", timeout=2_500)
 
 
+def test_order_created_is_in_the_lake_and_the_figures_once_the_pipeline_has_run(opened: Opened, running: Settings) -> None:
+    page, dashboard = opened("orders"), opened("dashboard")
+    dashboard.get_by_role("button", name="30 days").click()
+    figure = dashboard.locator(".card", has=dashboard.get_by_role("heading", name="Orders", exact=True)).locator(".value")
+
+    def agree() -> bool:
+        """Whether the dashboard counts as many orders as the lake has."""
+        return figure.inner_text() == f"{page.request.get('/shopnow/api/orders').json()['total']:,}"
+
+    expect(figure).to_have_text(re.compile(r"\d"), timeout=60_000)
+    assert supervision.wait_until(agree, 60)
+    before = figure.inner_text()
+    order = create(page, "Ada Counted")
+    with airflow_api.connect(running) as api:
+        airflow_api.trigger(api, "land_events", {})
+    page.get_by_label("Search").fill(order)
+    row = page.get_by_role("region", name="Orders", exact=True).locator("tbody tr")
+    expect(row).to_have_count(1, timeout=180_000)
+    expect(row).to_contain_text("Ada Counted")
+    expect(figure).not_to_have_text(before, timeout=120_000)
+    assert supervision.wait_until(agree, 60)
+
+
 def test_orders_are_generated_until_stopped(opened: Opened) -> None:
     page = opened("orders")
+    page.clock.install()
     page.get_by_role("button", name="Auto-generate").click()
     expect(page.get_by_text("2 created here")).to_be_visible(timeout=20_000)
     page.get_by_role("button", name="Stop generating").click()
-    page.wait_for_timeout(2_500)  # one that was under way may still come, and then none
-    count = page.get_by_text("created here").inner_text()
-    page.wait_for_timeout(2_500)
-    assert page.get_by_text("created here").inner_text() == count
+    expect(page.get_by_role("button", name="Auto-generate")).to_be_visible()
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.method))
+    page.clock.run_for(10_000)  # of the page's own time
+    page.evaluate("fetch('api/me').then((answer) => answer.status)")  # what was asked before is known by then
+    assert "GET" in asked
+    assert "POST" not in asked
 
 
 def test_orders_are_searched_sorted_and_turned(opened: Opened) -> None:
@@ -84,21 +112,26 @@ def test_deliveries_are_filtered_by_where_they_are(opened: Opened) -> None:
 def test_payment_is_heard_once_the_sound_is_on_and_not_when_it_is_off_again(opened: Opened) -> None:
     page = opened("payments", init=HEARD)
 
-    def pay() -> None:
-        page.get_by_label("Order", exact=True).fill("o-by-hand")
+    def pay(order: str) -> None:
+        page.get_by_label("Order", exact=True).fill(order)
         page.get_by_label("Amount").fill("12.50")
         page.get_by_role("button", name="Pay", exact=True).click()
-        expect(page.locator(".sent")).to_contain_text("Received by the service payments", timeout=20_000)
+        expect(page.locator(".sent")).to_contain_text(order, timeout=20_000)
 
-    pay()
+    pay("o-before")
     page.get_by_role("button", name="Sound off").click()
     before = page.evaluate("window.heard")
-    pay()
+    pay("o-heard")
     assert supervision.wait_until(lambda: page.evaluate("window.heard") > before, 10)
     page.get_by_role("button", name="Sound on").click()
     muted = page.evaluate("window.heard")
-    pay()
-    page.wait_for_timeout(4_500)
+    pay("o-muted")
+    assert supervision.wait_until(lambda: "o-muted" in page.evaluate("fetch('api/activity').then((answer) => answer.text())"), 10)
+    # The first answer may be of before, the second tells of the payment, and with the third the page has made of the second what it does.
+    page.clock.install()
+    for _ in range(3):
+        with page.expect_response(lambda answer: "api/activity" in answer.url):
+            page.clock.run_for(2_000)
     assert page.evaluate("window.heard") == muted
 
 

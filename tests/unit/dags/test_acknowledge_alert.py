@@ -13,6 +13,7 @@ from shopnow.alerts.overview import overview
 from shopnow.alerts.watch import STOCK, evaluate
 from shopnow.lake import tables
 from shopnow.settings import ROOT
+from shopnow.workflow import REFUSED
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def act():
 
 @pytest.fixture
 def run(act, tmp_path, monkeypatch):
-    """Runs the task with these params on a lake where a mug is sold out; the lake is what it returns."""
+    """Runs the task with these params on a lake where a mug is sold out, which it returns; `said` is what it leaves for others."""
     lake = tmp_path.as_uri()
     stock = {
         "product_id": "mug",
@@ -35,10 +36,11 @@ def run(act, tmp_path, monkeypatch):
     write_deltalake(tables.uri(lake, STOCK), pa.Table.from_pylist([stock]))
     evaluate(lake, "run-1")
 
-    def call(**params):
+    def call(said=None, **params):
         usual = {"action": "acknowledge", "alert": "stock_out:mug", "until": None, "reason": "ordered"}
+        ti = SimpleNamespace(xcom_push=lambda key, value: said.update({key: value}))
         dag_run = SimpleNamespace(triggering_user_name="anna", run_id="manual__1")
-        monkeypatch.setitem(act.__globals__, "get_current_context", lambda: {"params": {**usual, **params}, "dag_run": dag_run})
+        monkeypatch.setitem(act.__globals__, "get_current_context", lambda: {"params": {**usual, **params}, "dag_run": dag_run, "ti": ti})
         monkeypatch.setitem(act.__globals__, "lake_uri", lambda: lake)
         act()
         return overview(lake, datetime.now(UTC))
@@ -68,6 +70,8 @@ def test_a_silence_ends_when_it_is_said_to(run):
         ({"action": "silence", "until": "2026-01-01T00:00:00"}, "is over"),
     ],
 )
-def test_what_is_wrong_fails_at_once_and_changes_nothing(run, params, says):
-    with pytest.raises(AirflowFailException, match=says):
-        run(**params)
+def test_what_is_wrong_fails_at_once_and_is_left_for_the_page_to_show(run, params, says):
+    said = {}
+    with pytest.raises(AirflowFailException, match=says) as failed:
+        run(said, **params)
+    assert said == {REFUSED: str(failed.value)}

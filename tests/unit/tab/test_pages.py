@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from sample_lake import NOW
 from shopnow_tab_app import csv_export, dashboard, deliveries, orders, payments, pdf, pipeline, runs, sheets, stock
+from shopnow_tab_app.fetched import Last
 from shopnow_tab_app.lake import Lake, State
 from shopnow_tab_app.paging import Turn
 from shopnow_tab_app.period import Asked, Period
@@ -23,8 +24,8 @@ PAGES: dict[str, tuple[tuple[str, ...], Callable[[Lake, State], BaseModel]]] = {
     "orders": (orders.TABLES, lambda lake, state: orders.orders(lake, NEWEST, None, state)),
     "payments": ((payments.TABLE,), lambda lake, state: payments.payments(lake, ASKED, NEWEST, None, None, state)),
     "deliveries": (deliveries.TABLES, lambda lake, state: deliveries.deliveries(lake, ASKED, NEWEST, None, state)),
-    "stock": (stock.TABLES, lambda lake, state: stock.stock(lake, state)),
-    "pipeline": (pipeline.TABLES, lambda lake, state: pipeline.pipeline(lake, {}, "Kafka is away", [], state)),
+    "stock": (stock.TABLES, lambda lake, state: stock.stock(lake, [], NOW, state)),
+    "pipeline": (pipeline.TABLES, lambda lake, state: pipeline.pipeline(lake, Last({}, None, "Kafka is away"), [], state)),
 }
 
 
@@ -56,6 +57,13 @@ def test_cards_are_the_sums_of_the_period_beside_those_of_the_period_before(lake
     assert cards["revenue"].value == total(days, "net_revenue_cents")
     assert made.completeness.complete
     assert sum(made.charts["orders"].series[0].values) == cards["orders"].value
+
+
+def test_days_without_sales_are_in_the_chart_as_such(lake: Lake) -> None:
+    page(lake, "dashboard")
+    quiet = dashboard.dashboard(lake, ASKED._replace(days=9), lake.state(dashboard.TABLES)).charts["payments"]
+    assert quiet.labels == [(TODAY - timedelta(days=ago)).isoformat() for ago in range(8, -1, -1)]
+    assert quiet.series[0].values[0] is None
 
 
 @pytest.mark.parametrize("column", ["category", "country"])

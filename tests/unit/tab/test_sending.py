@@ -9,6 +9,7 @@ from fastapi import HTTPException
 from shopnow.sending.checking import Blanks, check
 from shopnow.traffic.journal import uuid7
 from shopnow_tab_app import sending
+from shopnow_tab_app.request_id import time_of
 from shopnow_tab_app.sending import Item, NewOrder, NewPayment
 
 REQUEST = uuid7(1_790_000_000_000, "0123456789abcdef" * 2)
@@ -45,4 +46,4 @@ def test_unknown_product_is_named() -> None:
 @pytest.mark.parametrize("request_id", ["x", REQUEST])
 def test_request_id_has_to_be_a_uuid_of_now(request_id: str) -> None:
     with pytest.raises(HTTPException, match="request_id"):
-        sending._time(request_id)
+        time_of(request_id)

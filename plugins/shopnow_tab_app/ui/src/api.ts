@@ -1,7 +1,7 @@
 /** What the API answers, and how it is asked. Definitions in words are on the API page. */
 import { useEffect, useRef, useState } from "preact/hooks";
 
-export interface Missing { what: string; why: string }
+export interface Missing { what: string; why: string; as_of: string | null }
 export interface Answer { as_of: string | null; missing: Missing[] }
 export interface Series { name: string; unit: string; values: (number | null)[] }
 export interface ChartData { name: string; labels: string[]; series: Series[] }
@@ -48,11 +48,13 @@ export interface Shelf {
 }
 export interface Alert {
   fingerprint: string; rule: string; severity: string; state: string; subject: string | null; subject_name: string | null;
-  facts: string | null; title: string | null; todo: string | null; since: string | null;
+  facts: string | null; title: string | null; todo: string | null; since: string | null; by: string | null; reason: string | null;
 }
+export interface Silence { target: string; until: string; by: string | null; reason: string | null }
+export interface Act { action: string; alert: string; by: string | null; run: Run; refused: string | null }
 export interface Message { dedup_key: string; channel: string | null; state: string; at: string; reason: string | null; about: string[] }
 export interface Stock extends Answer {
-  shelves: Shelf[]; alerts: Alert[]; resolved: number; messages: Message[]; lost_cents: Record<string, number>;
+  shelves: Shelf[]; alerts: Alert[]; silences: Silence[]; acts: Act[]; resolved: number; messages: Message[]; lost_cents: Record<string, number>;
 }
 export interface Topic {
   topic: string; records: number | null; lag: number | null; raw: number | null; quarantined: number; events: number | null;

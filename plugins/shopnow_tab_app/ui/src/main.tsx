@@ -10,7 +10,7 @@ import { PipelinePage } from "./pages/pipeline";
 import { StockPage } from "./pages/stock";
 import { t, useSettings } from "./settings";
 
-export interface Shown { maySend: boolean }
+export interface Shown { maySend: boolean; mayAct: boolean }
 
 const PAGES = {
   dashboard: DashboardPage,
@@ -31,11 +31,11 @@ const chosen = (): Name => {
 function App() {
   const settings = useSettings();
   const [name, setName] = useState(chosen);
-  const [maySend, setMaySend] = useState(false);
+  const [may, setMay] = useState<Shown>({ maySend: false, mayAct: false });
   useEffect(() => {
     const follow = () => setName(chosen());
     addEventListener("hashchange", follow);
-    get<{ may_send: boolean }>("me").then((me) => setMaySend(me.may_send), () => {});
+    get<{ may_send: boolean; may_act: boolean }>("me").then((me) => setMay({ maySend: me.may_send, mayAct: me.may_act }), () => {});
     return () => removeEventListener("hashchange", follow);
   }, []);
   useEffect(() => document.querySelector(".top [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [name]);
@@ -52,7 +52,7 @@ function App() {
       </header>
       <main id="main" tabIndex={-1} key={`${name} ${settings}`}>
         <h1 class="hidden">{t(`page_${name}`)}</h1>
-        <Page maySend={maySend} />
+        <Page {...may} />
       </main>
     </>
   );

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { address, type Answer, type Query } from "./api";
-import { number, t, when } from "./settings";
+import { ago, number, t, time, when } from "./settings";
 
 export function Panel(props: { title: string; size?: "wide" | "full"; tools?: ComponentChildren; children: ComponentChildren }) {
   return (
@@ -32,7 +32,7 @@ export function Notices({ answer, error }: { answer: Pick<Answer, "missing"> | n
   const unread = missing.some((each) => each.why === "unread");
   const said = [
     ...(error ? [t("no_answer", { error })] : []),
-    ...missing.filter((each) => !["absent", "unread"].includes(each.why)).map((each) => t("trouble", { what: t(`what_${each.what}`), why: each.why })),
+    ...missing.filter((each) => !["absent", "unread"].includes(each.why)).map((each) => `${t("trouble", { what: t(`what_${each.what}`), why: each.why })} ${each.as_of ? t("shown_of", { time: time(each.as_of), ago: ago(each.as_of) }) : t("shown_nothing")}`),
     ...(unread ? [t("reading")] : []),
     ...(absent.length ? [t("absent", { tables: absent.join(", ") })] : []),
   ];
@@ -45,6 +45,8 @@ export interface Column<Row> {
   title?: string;
   cell: (row: Row) => ComponentChildren;
   right?: boolean;
+  /** Sentences, which may have more than a line. */
+  text?: boolean;
   sort?: boolean;
   hint?: string;
 }
@@ -78,7 +80,7 @@ export function Table<Row>(props: {
         <tbody>
           {props.rows.map((row) => (
             <tr key={props.id(row)}>
-              {props.columns.map((column) => <td key={column.name} class={column.right ? "right" : ""}>{column.cell(row)}</td>)}
+              {props.columns.map((column) => <td key={column.name} class={column.right ? "right" : column.text ? "text" : ""}>{column.cell(row)}</td>)}
             </tr>
           ))}
         </tbody>

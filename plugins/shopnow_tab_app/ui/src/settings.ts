@@ -69,3 +69,12 @@ export const when = (text: string | null | undefined, shape: Intl.DateTimeFormat
   text ? new Intl.DateTimeFormat(language === "en" ? "en-GB" : language, { ...shape, timeZone: "UTC" }).format(new Date(text)) : "–";
 
 export const time = (text: string | null): string => when(text, { timeStyle: "medium" });
+
+const UNITS: [Intl.RelativeTimeFormatUnit, number][] = [["day", 1_440], ["hour", 60], ["minute", 1]];
+
+/** How long ago a time is, in the largest unit that is full. */
+export const ago = (text: string): string => {
+  const minutes = Math.max(Math.floor((Date.now() - Date.parse(text)) / 60_000), 0);
+  const [unit, size] = UNITS.find(([, size]) => minutes >= size) ?? UNITS.at(-1)!;
+  return new Intl.RelativeTimeFormat(language, { numeric: "auto" }).format(-Math.floor(minutes / size), unit);
+};

@@ -8,7 +8,7 @@ import { Latest } from "./dashboard";
 const AUTO_MS = 2_000;
 const STATUSES = ["placed", "failed", "paid", "in_transit", "delivered", "refunded", "cancelled"];
 
-export function OrdersPage({ maySend }: Shown) {
+export function OrdersPage({ maySend }: Pick<Shown, "maySend">) {
   const [search, setSearch] = useState("");
   const [status, setStatus] = useState("");
   const [page, setPage] = useState(0);
@@ -41,7 +41,7 @@ export function OrdersPage({ maySend }: Shown) {
   );
 }
 
-function Create({ maySend }: Shown) {
+function Create({ maySend }: Pick<Shown, "maySend">) {
   const [sold, setSold] = useState<Sold[]>([]);
   const [made, setMade] = useState<Receipt | null>(null);
   const [trouble, setTrouble] = useState<string | null>(null);

@@ -8,7 +8,7 @@ import { Sent } from "./orders";
 
 const METHODS = ["card", "debit", "paypal", "transfer"];
 
-export function PaymentsPage({ maySend }: Shown) {
+export function PaymentsPage({ maySend }: Pick<Shown, "maySend">) {
   const [search, setSearch] = useState("");
   const [status, setStatus] = useState("");
   const [method, setMethod] = useState("");
@@ -44,7 +44,7 @@ export function PaymentsPage({ maySend }: Shown) {
   );
 }
 
-function Pay({ maySend }: Shown) {
+function Pay({ maySend }: Pick<Shown, "maySend">) {
   const [made, setMade] = useState<Receipt | null>(null);
   const [trouble, setTrouble] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
