@@ -1,4 +1,4 @@
-"""Pieces of work, several at once, each begun as soon as those are done that it comes after."""
+"""Work on the derived tables, several at once, each begun as soon as those are done that it is made from."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -20,9 +20,9 @@ AFTER: Mapping[str, Iterable[str]] = {
 """The derived tables, each with those it is made from."""
 
 
-def do(work: Mapping[str, Callable[[], T]], after: Mapping[str, Iterable[str]] = AFTER) -> dict[str, T]:
-    """What each piece of work gives, in the order of `work`; nothing more is begun after the first error, which is raised."""
-    order = TopologicalSorter(after)
+def do(work: Mapping[str, Callable[[], T]]) -> dict[str, T]:
+    """What the work on each derived table gives, in the order of `work`; nothing more is begun after the first error, which is raised."""
+    order = TopologicalSorter(AFTER)
     order.prepare()
     done: dict[str, T] = {}
     running: dict[Future[T], str] = {}
