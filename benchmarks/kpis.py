@@ -38,7 +38,7 @@ from shopnow.platform import java, spark, spark_classes
 from shopnow.settings import Settings
 from shopnow.traffic.generate import generate
 
-STORAGE = ("kafka", "namenode", "datanode")
+STORAGE = ("kafka", "namenode", "datanode", "datanode-2")
 TABLES = [f"events/{topic}" for topic in TOPICS] + [kpi.name for kpi in KPIS]
 EVENTS_A_SESSION = 7.4
 CHANGE_EVENTS = 200
@@ -98,10 +98,12 @@ def shop(console: Console, archive: bool) -> Iterator[Settings]:
             settings = started.enter_context(workbench.services(STORAGE))
         home = java.java_home(settings.data_dir)
         os.environ.update(spark.environment(settings, home))
-        if archive:
+        if not archive:
+            os.environ["SPARK_SUBMIT_OPTS"] += " -Xshare:off"
+        elif not (file := spark.archive(home)).exists():
             with console.status("archiving Spark's classes"):
-                spark.home(settings).mkdir()
-                spark_classes.make(spark.archive(settings, home), spark.submit("learn_classes.py"))
+                file.parent.mkdir(parents=True, exist_ok=True)
+                spark_classes.make(file, spark.submit("learn_classes.py"))
         yield settings
 
 

@@ -28,13 +28,13 @@ os.environ |= {
 # Here and not where it is used, so that it is told however many processes the suite runs in; all of them have the same.
 os.environ.setdefault("SHOPNOW_CHAOS_SEED", str(secrets.randbelow(10**6)))
 
-from shopnow.platform import java, stack
+from shopnow.platform import java, spark_classes, stack
 from shopnow.platform import spark as platform_spark
 from shopnow.settings import Settings
 
 pytest_plugins = ["whole_stack"]
 
-STORAGE = ("kafka", "namenode", "datanode")
+STORAGE = ("kafka", "namenode", "datanode", "datanode-2")
 
 
 def pytest_report_header() -> str:
@@ -48,6 +48,20 @@ class ByServices(LoadScopeScheduling):
         folder = nodeid.split("/")[1]
         shared = {"e2e": "stack", "browser": "stack", "faults": "faults"}
         return shared.get(folder) or nodeid.split("::")[0]
+
+
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Before the suite runs in several processes: the archive of Spark's classes, for it saves each start of Spark six seconds."""
+    if not session.config.getoption("numprocesses", None):
+        return
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as environment:
+        settings = Settings(data_dir=Path(folder))
+        home = stack.install(settings, lambda subject, what: None)
+        for name, value in platform_spark.environment(settings, home).items():
+            environment.setenv(name, value)
+        if not (archive := platform_spark.archive(home)).exists():
+            archive.parent.mkdir(parents=True, exist_ok=True)
+            spark_classes.make(archive, platform_spark.submit("learn_classes.py"))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServices:

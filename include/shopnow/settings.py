@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     datanode_port: Port = 9866
     datanode_http_port: Port = 9864
     datanode_ipc_port: Port = 9867
+    datanode_2_port: Port = 9876
+    datanode_2_http_port: Port = 9874
+    datanode_2_ipc_port: Port = 9877
     airflow_port: Port = 8080
     smtp_port: Port = 1025
     slack_port: Port = 1080

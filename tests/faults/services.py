@@ -11,9 +11,9 @@ import psutil
 from shopnow.platform import stack, supervision
 from shopnow.settings import Settings
 
-NAMES = ("kafka", "namenode", "datanode")
+NAMES = ("kafka", "namenode", "datanode", "datanode-2")
 DISK_MB = 4096
-"""Size of the disks under the broker and the DataNode; of memory they take only what is on them."""
+"""Size of the disks under the broker and each DataNode; of memory they take only what is on them."""
 
 _SECONDS = 30
 
@@ -24,7 +24,8 @@ class Services:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.conf = {"bootstrap.servers": settings.bootstrap_servers}
-        self.disks = {"kafka": Disk(settings.data_dir / "kafka" / "data"), "datanode": Disk(settings.data_dir / "hdfs" / "blocks")}
+        folders = {"kafka": "kafka/data", "datanode": "hdfs/blocks", "datanode-2": "hdfs-2/blocks"}
+        self.disks = {name: Disk(settings.data_dir / folder) for name, folder in folders.items()}
 
     def up(self) -> None:
         for disk in self.disks.values():

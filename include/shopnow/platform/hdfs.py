@@ -1,4 +1,4 @@
-"""An HDFS NameNode and DataNode, with WebHDFS."""
+"""An HDFS NameNode and its DataNodes, with WebHDFS."""
 
 import subprocess
 from collections.abc import Mapping
@@ -32,12 +32,22 @@ class Node(NamedTuple):
     """Where others reach this node."""
     bind: str = "127.0.0.1"
     """The address it listens on."""
-    replicas: int = 1
+    replicas: int = 2
 
 
 def local(settings: Settings) -> Node:
-    """The NameNode and the DataNode of this machine, which share a configuration."""
+    """The NameNode and the first DataNode of this machine, which share a configuration."""
     return Node(settings.data_dir / "hdfs", settings.hdfs_heap_mb, settings.ports)
+
+
+def local_second(settings: Settings) -> Node:
+    """The second DataNode of this machine.
+
+    With one alone, each file takes half a second to close: the client asks before the DataNode's report is in, is told to
+    wait, and does so for that long (docs/decisions/0016-two-datanodes.md).
+    """
+    own = {name: settings.ports[name.replace("datanode", "datanode_2")] for name in ("datanode", "datanode_http", "datanode_ipc")}
+    return local(settings)._replace(home=settings.data_dir / "hdfs-2", ports={**settings.ports, **own})
 
 
 def namenode(node: Node, java: Path) -> list[str]:
@@ -104,10 +114,12 @@ def _hdfs_site(node: Node) -> dict[str, str | int | Path]:
         "dfs.webhdfs.enabled": "true",
         "dfs.replication": node.replicas,
         "dfs.permissions.superusergroup": "shopnow",
-        # Leave safe mode at once, notice a lost DataNode fast, close files without waiting on it.
+        # Leave safe mode at once; give up a DataNode after 14 s without a heartbeat, since until then it is still offered to
+        # clients, and hdfs-native then fails; close files without waiting on the last report.
         "dfs.namenode.safemode.extension": 0,
         "dfs.namenode.safemode.min.datanodes": 1,
         "dfs.heartbeat.interval": 1,
+        "dfs.namenode.heartbeat.recheck-interval": 2000,
         "dfs.namenode.file.close.num-committed-allowed": 1,
         "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": 20,
         "dfs.namenode.handler.count": 10,

@@ -82,9 +82,8 @@ def prepare(broker: Broker, java: Path) -> None:
     properties.write_text("".join(f"{name}={value}\n" for name, value in _properties(broker).items()))
     if (home / "data" / "meta.properties").exists():
         return
-    voters = ",".join(f"{id_}@{host}:{broker.controller_port}:{_uuid(host)}" for id_, host in enumerate(broker.hosts, 1))
-    # Of the brokers' addresses, so that each names the cluster and its voters as the others do, without asking them.
-    format_ = ["format", "-t", _uuid(voters), "--initial-controllers", voters, "-c", str(properties)]
+    # Joined to its option: an id may begin with a dash.
+    format_ = ["format", f"--cluster-id={cluster_id(broker)}", "--initial-controllers", _voters(broker), "-c", str(properties)]
     if broker.security:
         format_ += ["--add-scram", f"{SCRAM}=[name={SUPERUSER},password={broker.security.password}]"]
     try:
@@ -92,6 +91,15 @@ def prepare(broker: Broker, java: Path) -> None:
     except subprocess.CalledProcessError as error:
         reason = (error.stderr or error.stdout).strip().splitlines() or ["no output"]
         raise UserError(f"Kafka's storage in {home} could not be formatted: {reason[-1]}") from None
+
+
+def cluster_id(broker: Broker) -> str:
+    """Of the brokers' addresses, so that each names the cluster and its voters as the others do, without asking them."""
+    return _uuid(_voters(broker))
+
+
+def _voters(broker: Broker) -> str:
+    return ",".join(f"{id_}@{host}:{broker.controller_port}:{_uuid(host)}" for id_, host in enumerate(broker.hosts, 1))
 
 
 def _uuid(name: str) -> str:

@@ -44,10 +44,13 @@ def _namenode_ready(settings: Settings) -> bool:
     return "Safemode" in _namenode_info(settings)
 
 
-def _datanode_ready(settings: Settings) -> bool:
-    info = _namenode_info(settings)
-    alive = [node for node in json.loads(info["LiveNodes"]).values() if node["lastContact"] < 10]
-    return not info["Safemode"] and bool(alive) and bool(_get(f"http://127.0.0.1:{settings.ports['datanode_http']}/jmx?qry=none"))
+def _datanode_ready(port_name: str) -> Probe:
+    def ready(settings: Settings) -> bool:
+        info, port = _namenode_info(settings), settings.ports[port_name]
+        alive = {node["infoAddr"] for node in json.loads(info["LiveNodes"]).values() if node["lastContact"] < 10}
+        return not info["Safemode"] and f"127.0.0.1:{port}" in alive and bool(_get(f"http://127.0.0.1:{port}/jmx?qry=none"))
+
+    return ready
 
 
 def _airflow_ready(component: str) -> Probe:
@@ -108,7 +111,13 @@ SERVICES: dict[str, Service] = {
             "datanode",
             ("datanode", "datanode_http", "datanode_ipc"),
             lambda settings, java: hdfs.datanode(hdfs.local(settings), java),
-            _datanode_ready,
+            _datanode_ready("datanode_http"),
+        ),
+        Service(
+            "datanode-2",
+            ("datanode_2", "datanode_2_http", "datanode_2_ipc"),
+            lambda settings, java: hdfs.datanode(hdfs.local_second(settings), java),
+            _datanode_ready("datanode_2_http"),
         ),
         Service("smtp", ("smtp",), _sink("mail_server", "smtp"), _smtp_ready),
         Service("slack", ("slack",), _sink("webhook_server", "slack"), _slack_ready),

@@ -66,7 +66,7 @@ def conf(settings: Settings) -> dict[str, str]:
 
 def environment(settings: Settings, java: Path) -> dict[str, str]:
     """The variables `spark-submit` needs for a local master; `java` is a Java home."""
-    options = [*_JAVA_OPTIONS, *spark_classes.options(archive(settings, java))]
+    options = [*_JAVA_OPTIONS, *spark_classes.options(archive(java))]
     options += [f"-D{name}={value}" for name, value in conf(settings).items()]
     return {
         **driver_environment(java),
@@ -94,10 +94,13 @@ def home(settings: Settings) -> Path:
     return settings.data_dir / "spark"
 
 
-def archive(settings: Settings, java: Path) -> Path:
-    """The archive of the classes that Spark loads here; not there before `prepare` was through."""
+def archive(java: Path) -> Path:
+    """The archive of the classes that Spark loads here; not there before `prepare` was through.
+
+    It is kept with the packages it is made from, for every stack that runs from them.
+    """
     classpath = [*sorted((jars.pyspark_home() / "jars").iterdir()), *jars.classpath("spark")]
-    return home(settings) / f"classes-{spark_classes.key(java, classpath, _JAVA_OPTIONS)}.jsa"
+    return Path(sys.prefix) / "share" / "shopnow" / f"classes-{spark_classes.key(java, classpath, _JAVA_OPTIONS)}.jsa"
 
 
 def prepare(settings: Settings, java: Path, marks: dict[str, str]) -> None:
@@ -105,7 +108,7 @@ def prepare(settings: Settings, java: Path, marks: dict[str, str]) -> None:
 
     `marks` are variables to know that process by.
     """
-    if not (file := archive(settings, java)).exists():
+    if not (file := archive(java)).exists():
         spark_classes.start_making(file, environment(settings, java) | marks, submit("learn_classes.py"))
 
 

