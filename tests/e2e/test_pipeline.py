@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 from shopnow.platform import airflow_api, supervision
 from shopnow.settings import ROOT
 
-SERVICE_COUNT = 10
+SERVICE_COUNT = 11
 MINUTE = 60
 
 

@@ -115,12 +115,11 @@ def _hdfs_site(node: Node) -> dict[str, str | int | Path]:
         "dfs.replication": node.replicas,
         "dfs.permissions.superusergroup": "shopnow",
         # Leave safe mode at once; give up a DataNode after 14 s without a heartbeat, since until then it is still offered to
-        # clients, and hdfs-native then fails; close files without waiting on the last report.
+        # clients, and hdfs-native then fails.
         "dfs.namenode.safemode.extension": 0,
         "dfs.namenode.safemode.min.datanodes": 1,
         "dfs.heartbeat.interval": 1,
         "dfs.namenode.heartbeat.recheck-interval": 2000,
-        "dfs.namenode.file.close.num-committed-allowed": 1,
         "dfs.client.block.write.locateFollowingBlock.initial.delay.ms": 20,
         "dfs.namenode.handler.count": 10,
         "dfs.datanode.handler.count": 10,
