@@ -73,10 +73,11 @@ def of_lake(lake: str) -> Iterator[Metric]:
 
 def of_runs(ended: Mapping[str, Mapping[str, Any]], active: Iterable[str]) -> Iterator[Metric]:
     """From the run of each DAG that ended last (state, duration in seconds, end_date), and the DAG of each run that has not."""
-    durations = {dag: float(run["duration"]) for dag, run in ended.items()}
+    # A run may be given up before it starts.
+    durations = {dag: float(run["duration"]) for dag, run in ended.items() if run["duration"] is not None}
     failed = {dag: float(run["state"] == "failed") for dag, run in ended.items()}
     ended_at = {dag: datetime.fromisoformat(run["end_date"]).timestamp() for dag, run in ended.items()}
-    going_on = dict.fromkeys(ended, 0.0) | Counter(active)
+    going_on = {**dict.fromkeys(ended, 0.0), **Counter(active)}
     yield Metric("shopnow_dag_run_duration_seconds", "gauge", "How long the DAG's last run took, of those that ended.", durations, "dag")
     yield Metric("shopnow_dag_run_failed", "gauge", "Whether it failed.", failed, "dag")
     yield Metric("shopnow_dag_run_end_timestamp_seconds", "gauge", "When it ended.", ended_at, "dag")
