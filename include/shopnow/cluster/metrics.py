@@ -91,7 +91,7 @@ def of_airflow(api: httpx.Client) -> Iterator[Metric]:
         httpx.HTTPError: Airflow does not answer, or refuses.
     """
     last = {dag["dag_id"]: airflow_api.last_ended(api, dag["dag_id"]) for dag in airflow_api.dags(api)}
-    ended = {dag: run for dag, run in last.items() if run}
+    ended = {dag: run for dag, run in last.items() if run and run["end_date"]}
     yield from of_runs(ended, [run["dag_id"] for run in airflow_api.active(api)])
 
 
