@@ -25,6 +25,7 @@ class Stack:
     """A compose project of its own, with secrets of its own."""
 
     def __init__(self, profile: str, port: int, secrets: Path) -> None:
+        self.profile = profile
         self.address = f"http://127.0.0.1:{port}"
         self._secrets = secrets
         self._compose = ["docker", "compose", "--project-name", PROJECT, "--profile", profile, "--env-file", str(secrets)]

@@ -17,6 +17,7 @@ PASSWORDS = (
     "fernet_key",
     "api_secret_key",
     "jwt_secret",
+    "grafana_password",
     *(f"{user}_password" for user in USERS),
     *(f"kafka_{user}_password" for user in KAFKA_USERS),
 )

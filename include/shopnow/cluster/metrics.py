@@ -1,32 +1,21 @@
-"""What Prometheus reads of the pipeline at `GET /metrics`: `python -m shopnow.cluster.metrics HOST PORT`.
+"""What is measured of the pipeline, for Prometheus: from Kafka, the lake and Airflow as they stand."""
 
-Everything is taken from Kafka and the lake when it is asked for, so it is right whatever was restarted; at most every
-`KEPT_SECONDS`. Where one of the two does not answer, its metrics are left out, and `shopnow_up` says so.
-"""
-
-import sys
-import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import httpx
 import pyarrow as pa
 from confluent_kafka import KafkaException
 from deltalake.exceptions import DeltaError
 
-from shopnow import connections
 from shopnow.alerts import overview
-from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow.kpis import KPIS
 from shopnow.lake import lag, tables
 from shopnow.lake.receipts import RECEIPTS
-from shopnow.settings import Settings
-
-KEPT_SECONDS = 15.0
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+from shopnow.platform import airflow_api
 
 
 class Metric(NamedTuple):
@@ -82,70 +71,38 @@ def of_lake(lake: str) -> Iterator[Metric]:
     yield Metric("shopnow_messages_waiting", "gauge", "Messages about alerts that are not out.", {"": len(standing.messages)})
 
 
-def gather(conf: Conf, lake: str) -> list[Metric]:
-    """All metrics that are to be had."""
+def of_runs(ended: Mapping[str, Mapping[str, Any]], active: Iterable[str]) -> Iterator[Metric]:
+    """From the run of each DAG that ended last (state, duration in seconds, end_date), and the DAG of each run that has not."""
+    # A run may be given up before it starts.
+    durations = {dag: float(run["duration"]) for dag, run in ended.items() if run["duration"] is not None}
+    failed = {dag: float(run["state"] == "failed") for dag, run in ended.items()}
+    ended_at = {dag: datetime.fromisoformat(run["end_date"]).timestamp() for dag, run in ended.items()}
+    going_on = {**dict.fromkeys(ended, 0.0), **Counter(active)}
+    yield Metric("shopnow_dag_run_duration_seconds", "gauge", "How long the DAG's last run took, of those that ended.", durations, "dag")
+    yield Metric("shopnow_dag_run_failed", "gauge", "Whether it failed.", failed, "dag")
+    yield Metric("shopnow_dag_run_end_timestamp_seconds", "gauge", "When it ended.", ended_at, "dag")
+    yield Metric("shopnow_dag_runs_active", "gauge", "Runs of the DAG that are queued or running.", going_on, "dag")
+
+
+def of_airflow(api: httpx.Client) -> Iterator[Metric]:
+    """Those of its DAG runs.
+
+    Raises:
+        httpx.HTTPError: Airflow does not answer, or refuses.
+    """
+    last = {dag["dag_id"]: airflow_api.last_ended(api, dag["dag_id"]) for dag in airflow_api.dags(api)}
+    ended = {dag: run for dag, run in last.items() if run and run["end_date"]}
+    yield from of_runs(ended, [run["dag_id"] for run in airflow_api.active(api)])
+
+
+def gather(sources: Mapping[str, Callable[[], Iterable[Metric]]]) -> list[Metric]:
+    """All metrics that are to be had, from sources by name; those of one that does not answer are left out, and `shopnow_up` says so."""
     found: list[Metric] = []
     up = {}
-    for name, read in (("kafka", lambda: of_topics(lag.positions(conf, lake))), ("lake", lambda: of_lake(lake))):
+    for name, read in sources.items():
         try:
-            found += read()
+            found += list(read())
             up[name] = 1.0
-        except (UserError, OSError, KafkaException, DeltaError):
+        except (UserError, OSError, KafkaException, DeltaError, httpx.HTTPError):
             up[name] = 0.0
     return [Metric("shopnow_up", "gauge", "Whether what the other metrics are made from answers.", up, "service"), *found]
-
-
-def text(metrics: Iterable[Metric]) -> str:
-    """Metrics as Prometheus reads them."""
-    lines = []
-    for metric in metrics:
-        lines += [f"# HELP {metric.name} {metric.about}", f"# TYPE {metric.name} {metric.kind}"]
-        for value, number in sorted(metric.values.items()):
-            labels = f'{{{metric.label}="{value}"}}' if metric.label else ""
-            lines.append(f"{metric.name}{labels} {float(number)!r}")
-    return "\n".join(lines) + "\n"
-
-
-class _Kept:
-    """The last answer, made anew when it is old."""
-
-    def __init__(self, conf: Conf, lake: str) -> None:
-        self._conf, self._lake = conf, lake
-        self._lock = Lock()
-        self._made = float("-inf")
-        self._text = ""
-
-    def get(self) -> str:
-        with self._lock:
-            if time.monotonic() - self._made > KEPT_SECONDS:
-                self._text = text(gather(self._conf, self._lake))
-                self._made = time.monotonic()
-            return self._text
-
-
-class _Handler(BaseHTTPRequestHandler):
-    kept: _Kept
-
-    def do_GET(self) -> None:
-        if self.path != "/metrics":
-            self.send_error(404)
-            return
-        answer = self.kept.get().encode()
-        self.send_response(200)
-        self.send_header("Content-Type", CONTENT_TYPE)
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: it is asked every few seconds."""
-
-
-def main(host: str, port: int) -> None:
-    in_force = connections.load(Settings.load())
-    kept = _Kept(connections.kafka(in_force), connections.lake(in_force))
-    ThreadingHTTPServer((host, port), type("Handler", (_Handler,), {"kept": kept})).serve_forever()
-
-
-if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from shopnow.cluster import airflow, connections, postgres, redis, setup, spark
+from shopnow.cluster import airflow, connections, postgres, prometheus, redis, setup, spark
 from shopnow.cluster.settings import EVERYWHERE, NAMENODE, SECRETS, Cluster, host, secret
 from shopnow.platform import airflow as local_airflow
 from shopnow.platform import hdfs, kafka
@@ -80,9 +80,10 @@ SERVICES: dict[str, Service] = {
     "airflow-triggerer": _airflow("triggerer", kafka_user="triggers"),
     "airflow-worker": _airflow("celery", "worker", kafka_user="pipeline", prepare=lambda it: spark.prepare(it.cluster, it.settings)),
     "metrics": Service(
-        lambda it: [sys.executable, "-m", "shopnow.cluster.metrics", EVERYWHERE, "9100"],
+        lambda it: [sys.executable, "-m", "shopnow.cluster.exporter", EVERYWHERE, "9100"],
         environment=lambda it: connections.variables(it.cluster, it.settings, "metrics"),
     ),
+    "prometheus": Service(lambda it: prometheus.command(it.settings)),
     # `./shopnow COMMAND`, of those that look at Kafka and the lake.
     "cli": Service(
         lambda it: [sys.executable, "-m", "shopnow.cli"], environment=lambda it: connections.variables(it.cluster, it.settings, "pipeline")

@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the command line needs it."""
+"""Airflow's REST API, as far as the command line and the metrics need it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,21 +16,33 @@ ATTEMPTS = 5
 
 @contextmanager
 def connect(settings: Settings) -> Iterator[httpx.Client]:
-    """A client logged in as the admin.
+    """A client of this machine's Airflow, logged in as the admin.
 
     Raises:
         UserError: Airflow does not answer, or answers with an error.
     """
     address = airflow.url(settings)
     try:
-        login = {"username": airflow.USERNAME, "password": airflow.password(settings)}
-        token = httpx.post(f"{address}/auth/token", json=login, timeout=30).raise_for_status().json()["access_token"]
-        with httpx.Client(base_url=f"{address}/api/v2", headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
-            yield client
+        with log_in(address, airflow.USERNAME, airflow.password(settings)) as api:
+            yield api
     except httpx.HTTPStatusError as error:
         raise UserError(f"Airflow at {address} refused {error.request.url.path}: {error.response.text[:300]}") from None
     except (httpx.TransportError, FileNotFoundError):
         raise UserError(f"Airflow at {address} does not answer: run ./shopnow up") from None
+
+
+@contextmanager
+def log_in(address: str, username: str, password: str, patience_seconds: float = 60) -> Iterator[httpx.Client]:
+    """A client of the Airflow at an address, logged in as a user; waits so long for each answer.
+
+    Raises:
+        httpx.HTTPError: Airflow does not answer, or answers with an error.
+    """
+    login = {"username": username, "password": password}
+    token = httpx.post(f"{address}/auth/token", json=login, timeout=patience_seconds).raise_for_status().json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    with httpx.Client(base_url=f"{address}/api/v2", headers=headers, timeout=patience_seconds) as client:
+        yield client
 
 
 def all_parsed(api: httpx.Client) -> bool:
@@ -76,3 +88,15 @@ def runs(api: httpx.Client, dag_id: str, since: datetime) -> list[dict[str, Any]
     """The runs of a DAG that were queued since then, oldest first."""
     params: dict[str, str | int] = {"run_after_gte": since.isoformat(), "order_by": "run_after", "limit": 100}
     return api.get(f"/dags/{dag_id}/dagRuns", params=params).raise_for_status().json()["dag_runs"]
+
+
+def last_ended(api: httpx.Client, dag_id: str) -> dict[str, Any] | None:
+    """The run of a DAG that ended last, if one has."""
+    params: dict[str, Any] = {"state": ["success", "failed"], "order_by": "-end_date", "limit": 1}
+    return next(iter(api.get(f"/dags/{dag_id}/dagRuns", params=params).raise_for_status().json()["dag_runs"]), None)
+
+
+def active(api: httpx.Client) -> list[dict[str, Any]]:
+    """The runs of all DAGs that are queued or running, a hundred at most."""
+    params: dict[str, Any] = {"state": ["queued", "running"], "limit": 100}
+    return api.get("/dags/~/dagRuns", params=params).raise_for_status().json()["dag_runs"]

@@ -26,18 +26,26 @@ def services(profile: str) -> dict[str, Any]:
     return {name: service for name, service in stack()["services"].items() if profile in service["profiles"]}
 
 
+OURS = [name for name, service in stack()["services"].items() if service["image"] == "shopnow:local"]
+
+
 def count(profile: str, command: str) -> int:
     return sum(service["command"] == [command] for service in services(profile).values())
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_service_of_our_image_is_one_it_knows(name):
+    [command] = stack()["services"][name]["command"]
+    assert command in SERVICES
+    assert command in PROBES or command == "setup"
 
 
 @pytest.mark.parametrize("name", stack()["services"])
 def test_every_service_is_watched_limited_and_started_again(name):
     service = stack()["services"][name]
-    [command] = service["command"]
-    assert command in SERVICES
-    assert command in PROBES or command == "setup"
     assert service["healthcheck"]["interval"]
-    assert service["restart"] == ("on-failure" if command == "setup" else "unless-stopped")
+    assert name in OURS or service["healthcheck"]["test"]
+    assert service["restart"] == ("on-failure" if name == "setup" else "unless-stopped")
     limits = service["deploy"]["resources"]["limits"]
     assert limits["memory"]
     assert limits["cpus"]
@@ -62,10 +70,27 @@ def test_the_full_one_has_three_of_what_must_not_be_lost():
     assert {each["command"][0] for each in services("small").values()} <= {each["command"][0] for each in services("full").values()}
 
 
-def test_only_the_ui_is_published_and_only_to_this_machine():
+def test_only_pages_for_people_are_published_and_only_to_this_machine():
     published = {name: service["ports"] for name, service in stack()["services"].items() if "ports" in service}
-    assert list(published) == ["airflow-api-server"]
-    assert [re.sub(r"\$\{[^}]*\}", "N", port) for port in published["airflow-api-server"]] == ["127.0.0.1:N:8080"]
+    assert {name: [re.sub(r"\$\{[^}]*\}", "N", port) for port in ports] for name, ports in published.items()} == {
+        "airflow-api-server": ["127.0.0.1:N:8080"],
+        "grafana": ["127.0.0.1:N:3000"],
+    }
+
+
+def test_an_image_of_others_is_pinned_and_sees_only_prometheus():
+    others = {name: service for name, service in stack()["services"].items() if name not in OURS}
+    assert list(others) == ["grafana"]
+    grafana = others["grafana"]
+    assert re.search(r":\d+\.\d+\.\d+$", grafana["image"])
+    assert {name for name, service in stack()["services"].items() if "monitoring" in service.get("networks", ())} == {
+        "grafana",
+        "prometheus",
+    }
+    assert grafana["networks"] == ["monitoring"]
+    assert grafana["secrets"] == ["grafana_password"]
+    assert "./monitoring/grafana:/etc/grafana/provisioning:ro" in grafana["volumes"]
+    assert grafana["environment"]["GF_AUTH_ANONYMOUS_ENABLED"] == "false"
 
 
 def test_no_secret_has_a_default():
@@ -77,7 +102,7 @@ def test_no_secret_has_a_default():
     assert len(set(made.values())) == len(made)
 
 
-@pytest.mark.parametrize("name", stack()["services"])
+@pytest.mark.parametrize("name", OURS)
 def test_a_service_is_given_only_the_secrets_it_needs(name):
     service = stack()["services"][name]
     given = {secret for secret in service.get("secrets", ()) if re.fullmatch("kafka_[a-z]+_password", secret)}
@@ -94,8 +119,8 @@ def test_a_service_is_given_only_the_secrets_it_needs(name):
 
 
 def test_data_is_in_volumes():
-    kept = {"kafka", "namenode", "datanode", "postgres", "redis"}
-    assert all(service.get("volumes") for service in stack()["services"].values() if service["command"][0] in kept)
+    kept = {"kafka", "namenode", "datanode", "postgres", "redis", "prometheus"}
+    assert all(service.get("volumes") for name in OURS if (service := stack()["services"][name])["command"][0] in kept)
 
 
 @pytest.mark.parametrize("file", ["Dockerfile", "docker-compose.yaml"])
