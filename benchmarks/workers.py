@@ -101,9 +101,7 @@ def main() -> int:
             limit(sorted(these, key=rate)[len(these) // 2], cores),
         )
     Console().print(table)
-    print(
-        f"{options.events:,} events, {options.partitions} partitions, medians of {options.rounds}; {cores} cores for all; every event landed"
-    )
+    print(f"{options.events:,} events, {options.partitions} partitions, medians of {options.rounds}; {cores} cores; every event landed")
     return 0
 
 
