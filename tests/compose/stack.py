@@ -27,7 +27,7 @@ class Stack:
     def __init__(self, profile: str, port: int, secrets: Path) -> None:
         self.profile = profile
         self.address = f"http://127.0.0.1:{port}"
-        self._secrets = secrets
+        self.secrets = secrets
         self._compose = ["docker", "compose", "--project-name", PROJECT, "--profile", profile, "--env-file", str(secrets)]
         self._environment = os.environ | {"SHOPNOW_UI_PORT": str(port), "SHOPNOW_TRAFFIC": "off"}
         self._tokens: dict[str, str] = {}
@@ -44,11 +44,11 @@ class Stack:
     def make_secrets(self) -> None:
         """As the docs say: the image makes them."""
         make = ["docker", "run", "--rm", "--entrypoint", "python", "shopnow:local", "-m", "shopnow.cluster.make_secrets"]
-        self._secrets.write_text(subprocess.run(make, check=True, text=True, stdout=subprocess.PIPE).stdout)
+        self.secrets.write_text(subprocess.run(make, check=True, text=True, stdout=subprocess.PIPE).stdout)
 
     def secret(self, name: str) -> str:
         [value] = [
-            line.partition("=")[2].strip('"') for line in self._secrets.read_text().splitlines() if line.startswith(f"SHOPNOW_{name}=")
+            line.partition("=")[2].strip('"') for line in self.secrets.read_text().splitlines() if line.startswith(f"SHOPNOW_{name}=")
         ]
         return value
 
