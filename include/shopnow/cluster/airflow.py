@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shopnow.cluster import connections, spark
 from shopnow.cluster.settings import API_SERVER, EVERYWHERE, POSTGRES, REDIS, RUN, Cluster, secret
-from shopnow.platform import airflow
+from shopnow.platform import airflow, telemetry
 from shopnow.settings import Settings
 
 USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
@@ -44,6 +44,7 @@ def environment(cluster: Cluster, settings: Settings, java: Path, kafka_user: st
     return {
         **airflow.variables(configuration),
         **connections.variables(cluster, settings, kafka_user),
+        **telemetry.variables(settings),
         "AIRFLOW_HOME": str(airflow.home(settings)),
         "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
         **spark.environment(cluster, java),
