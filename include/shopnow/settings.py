@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     otel_endpoint: str | None = Field(
         None, pattern=r"^https?://", description="base address of an OTLP/HTTP receiver for Airflow's metrics and traces; none by default"
     )
+    openlineage: str | None = Field(
+        None, pattern=r"^(https?:/)?/", description="absolute path of a file, or base address of an API, that gets lineage; none by default"
+    )
 
     @classmethod
     def load(cls) -> "Settings":

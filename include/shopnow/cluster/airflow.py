@@ -47,7 +47,7 @@ def environment(cluster: Cluster, settings: Settings, java: Path, kafka_user: st
         **telemetry.variables(settings),
         "AIRFLOW_HOME": str(airflow.home(settings)),
         "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
-        **spark.environment(cluster, java),
+        **spark.environment(cluster, settings, java),
         **{name: value for name, value in os.environ.items() if name.startswith("AIRFLOW__")},
     }
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from shopnow import connections
 from shopnow.errors import UserError
-from shopnow.platform import spark, telemetry
+from shopnow.platform import openlineage, spark, telemetry
 from shopnow.settings import ROOT, Settings
 
 USERNAME = "admin"
@@ -68,6 +68,7 @@ def shared(settings: Settings) -> dict[str, Any]:
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
         **telemetry.configuration(settings),
+        **openlineage.configuration(settings),
     }
 
 
@@ -97,7 +98,7 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         # Where matplotlib keeps its list of fonts, which takes seconds to make.
         "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
         # A cluster has settings of its own.
-        **(spark.environment(settings, java) if connections.spark_is_local(in_force) else spark.driver_environment(java)),
+        **(spark.environment(settings, java) if connections.spark_is_local(in_force) else spark.driver_environment(settings, java)),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
 

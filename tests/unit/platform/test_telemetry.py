@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from otlp_receiver import Receiver
 
+from otlp_receiver import Receiver
 from shopnow.errors import UserError
 from shopnow.platform import airflow
 from shopnow.settings import Settings
