@@ -70,7 +70,17 @@ def install() -> None:
     packages().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=packages().parent) as folder:
         target = Path(folder) / "packages"
-        command: list[str | Path] = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--no-deps", "--require-hashes"]
+        command: list[str | Path] = [
+            sys.executable,
+            "-m",
+            "uv",
+            "pip",
+            "install",
+            "--quiet",
+            "--no-deps",
+            "--require-hashes",
+            "--compile-bytecode",
+        ]
         command += ["--python", sys.executable, "--target", target, "-r", LOCK]
         if subprocess.run(command, env={**os.environ, "UV_NO_CONFIG": "1"}, check=False).returncode:
             raise UserError(
