@@ -25,12 +25,14 @@ RUN VIRTUAL_ENV=/opt/shopnow/.venv UV_NO_CONFIG=1 .venv/bin/uv pip install -q --
 
 
 FROM packages AS jars
+ARG UV_DEFAULT_INDEX
 ARG SHOPNOW_MAVEN_MIRROR
-COPY jars.lock ./
+COPY jars.lock requirements-openlineage.txt ./
 COPY include/shopnow/__init__.py include/shopnow/errors.py include/shopnow/settings.py include/shopnow/
-COPY include/shopnow/platform/__init__.py include/shopnow/platform/jars.py include/shopnow/platform/
+COPY include/shopnow/platform/__init__.py include/shopnow/platform/jars.py include/shopnow/platform/openlineage.py include/shopnow/platform/
 RUN XDG_CACHE_HOME=/var/cache PYTHONPATH=include .venv/bin/python -c \
-      "import os, pathlib; from shopnow.platform import jars; jars.install(pathlib.Path(os.environ['JAVA_HOME']), os.environ.get('SHOPNOW_MAVEN_MIRROR'))"
+      "import os, pathlib; from shopnow.platform import jars; jars.install(pathlib.Path(os.environ['JAVA_HOME']), os.environ.get('SHOPNOW_MAVEN_MIRROR'))" \
+ && XDG_CACHE_HOME=/var/cache PYTHONPATH=include .venv/bin/python -c "from shopnow.platform import openlineage; openlineage.install()"
 
 
 FROM base
@@ -46,8 +48,8 @@ RUN apt-get update \
  && useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/shopnow --shell /usr/sbin/nologin shopnow \
  && install -d -o shopnow -g shopnow -m 0700 /run/shopnow /var/lib/shopnow /var/lib/shopnow/airflow /var/lib/shopnow/airflow/logs
 COPY --from=packages /opt/shopnow/.venv .venv
-COPY --from=jars /var/cache/shopnow/jars /var/cache/shopnow/jars
-COPY jars.lock ./
+COPY --from=jars /var/cache/shopnow /var/cache/shopnow
+COPY jars.lock requirements-openlineage.txt ./
 COPY include include
 COPY spark_apps spark_apps
 COPY plugins plugins

@@ -56,6 +56,12 @@ class Settings(BaseSettings):
     lead_time_days: float = Field(2.0, gt=0, le=365, description="how long a supplier takes to deliver")
     traffic: Literal["on", "off"] = Field("on", description="whether light traffic is generated on a schedule")
     maven_mirror: str | None = Field(None, description="base address of a Maven repository to take the jars from instead of Central")
+    otel_endpoint: str | None = Field(
+        None, pattern=r"^https?://", description="base address of an OTLP/HTTP receiver for Airflow's metrics and traces; none by default"
+    )
+    openlineage: str | None = Field(
+        None, pattern=r"^(https?:/)?/", description="absolute path of a file, or base address of an API, that gets lineage; none by default"
+    )
 
     @classmethod
     def load(cls) -> "Settings":

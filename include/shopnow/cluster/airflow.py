@@ -7,14 +7,23 @@ from hashlib import sha256
 from pathlib import Path
 
 from shopnow.cluster import connections, spark
-from shopnow.cluster.settings import API_SERVER, EVERYWHERE, POSTGRES, REDIS, RUN, Cluster, secret
-from shopnow.platform import airflow
+from shopnow.cluster.settings import API_SERVER, EVERYWHERE, NAMENODE, POSTGRES, REDIS, RUN, Cluster, secret
+from shopnow.platform import airflow, telemetry
 from shopnow.settings import Settings
 
 USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
 """User names to roles; the password of each is the secret `<name>_password`."""
 
 PASSWORDS = RUN / "passwords.json"
+
+TASK_LOGS = "/airflow-logs"
+"""The folder on HDFS where the log of a task goes when it ends."""
+
+_LOG_FILE = (
+    # Airflow's own names, but for the colons of a run's id, which HDFS takes in no name.
+    "dag_id={{ ti.dag_id }}/run_id={{ ti.run_id | replace(':', '_') }}/task_id={{ ti.task_id }}/"
+    "{% if ti.map_index >= 0 %}map_index={{ ti.map_index }}/{% endif %}attempt={{ try_number|default(ti.try_number) }}.log"
+)
 
 
 def environment(cluster: Cluster, settings: Settings, java: Path, kafka_user: str | None) -> dict[str, str]:
@@ -37,6 +46,11 @@ def environment(cluster: Cluster, settings: Settings, java: Path, kafka_user: st
         "CELERY__BROKER_URL": broker_url(),
         "CELERY__RESULT_BACKEND": f"db+{database}",
         "CELERY__WORKER_CONCURRENCY": cluster.celery_concurrency,
+        "LOGGING__REMOTE_LOGGING": True,
+        "LOGGING__REMOTE_BASE_LOG_FOLDER": f"hdfs://{NAMENODE}:{settings.ports['namenode']}{TASK_LOGS}",
+        "LOGGING__REMOTE_LOG_CONN_ID": "webhdfs_default",
+        "LOGGING__LOGGING_CONFIG_CLASS": "shopnow.cluster.task_logs.LOGGING_CONFIG",
+        "LOGGING__LOG_FILENAME_TEMPLATE": _LOG_FILE,
         "SCHEDULER__ENABLE_HEALTH_CHECK": True,
         # What a killed worker was at is tried again after a minute, not after five.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
@@ -44,9 +58,10 @@ def environment(cluster: Cluster, settings: Settings, java: Path, kafka_user: st
     return {
         **airflow.variables(configuration),
         **connections.variables(cluster, settings, kafka_user),
+        **telemetry.variables(settings),
         "AIRFLOW_HOME": str(airflow.home(settings)),
         "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
-        **spark.environment(cluster, java),
+        **spark.environment(cluster, settings, java),
         **{name: value for name, value in os.environ.items() if name.startswith("AIRFLOW__")},
     }
 

@@ -51,7 +51,7 @@ def _sink(module: str, port: str) -> Service:
 
 
 def _spark(command: Callable[[Container], list[str]]) -> Service:
-    return Service(command, lambda it: spark.prepare(it.cluster, it.settings), lambda it: spark.environment(it.cluster, it.java))
+    return Service(command, lambda it: spark.prepare(it.cluster, it.settings), lambda it: spark.environment(*it))
 
 
 def _airflow(*words: str, kafka_user: str | None = None, prepare: Callable[[Container], None] = lambda it: None) -> Service:

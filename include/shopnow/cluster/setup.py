@@ -40,8 +40,8 @@ def prepare(cluster: Cluster, settings: Settings, java: Path) -> None:
     kafka_users.allow(conf)
     address, _, folder = connections.lake(settings).removeprefix("hdfs://").partition("/")
     hdfs = Client(f"hdfs://{address}")
-    for path in (f"/{folder}", spark.LOGS):
-        hdfs.mkdirs(path, 0o750, create_parent=True)
+    for path, mode in ((f"/{folder}", 0o750), (spark.LOGS, 0o750), (airflow.TASK_LOGS, 0o700)):
+        hdfs.mkdirs(path, mode, create_parent=True)
 
 
 def _created(conf: Conf, wanted: list[NewTopic]) -> bool:

@@ -19,7 +19,7 @@ LOGS = "/spark-logs"
 def conf(cluster: Cluster, settings: Settings) -> dict[str, str]:
     """The settings of drivers, executors, master, workers and history server, by name."""
     hdfs = f"hdfs://{NAMENODE}:{settings.ports['namenode']}"
-    classpath = ":".join(map(str, jars.classpath("spark")))
+    classpath = ":".join(map(str, spark.classpath(settings)))
     return {
         **spark.shared(settings),
         "spark.authenticate": "true",
@@ -58,9 +58,9 @@ def prepare(cluster: Cluster, settings: Settings) -> None:
         stream.writelines(f"{name} {value}\n" for name, value in conf(cluster, settings).items())
 
 
-def environment(cluster: Cluster, java: Path) -> dict[str, str]:
+def environment(cluster: Cluster, settings: Settings, java: Path) -> dict[str, str]:
     return {
-        **spark.driver_environment(java),
+        **spark.driver_environment(settings, java),
         "SPARK_CONF_DIR": str(CONF_DIR),
         "SPARK_DAEMON_MEMORY": f"{cluster.spark_daemon_memory_mb}m",
     }

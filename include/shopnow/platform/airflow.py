@@ -14,7 +14,7 @@ from typing import Any
 
 from shopnow import connections
 from shopnow.errors import UserError
-from shopnow.platform import spark
+from shopnow.platform import openlineage, spark, telemetry
 from shopnow.settings import ROOT, Settings
 
 USERNAME = "admin"
@@ -67,6 +67,8 @@ def shared(settings: Settings) -> dict[str, Any]:
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
+        **telemetry.configuration(settings),
+        **openlineage.configuration(settings),
     }
 
 
@@ -91,11 +93,12 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
     return {
         **variables(configuration),
         **connections.variables(settings),
+        **telemetry.variables(settings),
         "AIRFLOW_HOME": str(home(settings)),
         # Where matplotlib keeps its list of fonts, which takes seconds to make.
         "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
         # A cluster has settings of its own.
-        **(spark.environment(settings, java) if connections.spark_is_local(in_force) else spark.driver_environment(java)),
+        **(spark.environment(settings, java) if connections.spark_is_local(in_force) else spark.driver_environment(settings, java)),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
 

@@ -8,7 +8,7 @@ import os
 import subprocess
 import tempfile
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
@@ -68,13 +68,17 @@ def pyspark_jar(artifact: str) -> Path:
     return path
 
 
-def install(java: Path, mirror: str | None = None, progress: Progress = lambda what, done, total: None) -> None:
-    """Fetches what is missing, from `mirror` or else by Ivy from Maven Central; a jar is kept only if its hash is the lock's.
+def install(
+    java: Path, mirror: str | None = None, progress: Progress = lambda what, done, total: None, services: Collection[str] = ()
+) -> None:
+    """Fetches what is missing of all services, or of those named, from `mirror` or else by Ivy from Maven Central.
+
+    A jar is kept only if its hash is the lock's.
 
     Raises:
         UserError: the repository was not reached, or a jar is not the locked one.
     """
-    missing = [jar for jar in locked() if not jar.intact()]
+    missing = [jar for jar in locked(*services) if not jar.intact()]
     if not missing:
         return
     cache_dir().mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from shopnow.platform import jars, spark_classes
+from shopnow.platform import jars, openlineage, spark_classes
 from shopnow.settings import ROOT, Settings
 
 MASTER = "local[2]"
@@ -46,6 +46,7 @@ def shared(settings: Settings) -> dict[str, str]:
         # What the KPIs are to reckon with.
         "spark.shopnow.serviceLevel": str(settings.service_level),
         "spark.shopnow.leadTimeDays": str(settings.lead_time_days),
+        **openlineage.spark(settings),
     }
 
 
@@ -69,29 +70,40 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
     options = [*_JAVA_OPTIONS, *spark_classes.options(archive(java))]
     options += [f"-D{name}={value}" for name, value in conf(settings).items()]
     return {
-        **driver_environment(java),
+        **driver_environment(settings, java),
         # That folder is always on the classpath; this one is never made.
         "SPARK_CONF_DIR": str(home(settings) / "no-conf"),
         "SPARK_LOCAL_IP": "127.0.0.1",
         # Spark takes none of these from `conf` once the JVM runs.
         "SPARK_DRIVER_MEMORY": f"{settings.spark_driver_memory_mb}m",
-        "SPARK_DIST_CLASSPATH": ":".join(map(str, jars.classpath("spark"))),
+        "SPARK_DIST_CLASSPATH": ":".join(map(str, classpath(settings))),
         "SPARK_SUBMIT_OPTS": shlex.join(options),
     }
 
 
-def driver_environment(java: Path) -> dict[str, str]:
+def driver_environment(settings: Settings, java: Path) -> dict[str, str]:
     """The variables `spark-submit` needs whatever the master: where everything is. A cluster's settings are left as they are."""
+    modules = [ROOT / "include", ROOT / "spark_apps", *([openlineage.packages()] if settings.openlineage else [])]
     return {
         "JAVA_HOME": str(java),
         "SPARK_HOME": str(jars.pyspark_home()),
         "PYSPARK_PYTHON": sys.executable,
-        "PYTHONPATH": f"{ROOT / 'include'}:{ROOT / 'spark_apps'}",
+        "PYTHONPATH": ":".join(map(str, modules)),
     }
 
 
 def home(settings: Settings) -> Path:
     return settings.data_dir / "spark"
+
+
+def groups(settings: Settings) -> list[str]:
+    """The groups of `jars.lock` that Spark is to have."""
+    return ["spark", *(["spark-openlineage"] if settings.openlineage else [])]
+
+
+def classpath(settings: Settings) -> list[Path]:
+    """What is after Spark's own jars: first what the archive of classes is made with, then what comes by choice."""
+    return jars.classpath(*groups(settings))
 
 
 def archive(java: Path) -> Path:
@@ -109,7 +121,8 @@ def prepare(settings: Settings, java: Path, marks: dict[str, str]) -> None:
     `marks` are variables to know that process by.
     """
     if not (file := archive(java)).exists():
-        spark_classes.start_making(file, environment(settings, java) | marks, submit("learn_classes.py"))
+        without_choices = environment(settings.model_copy(update={"openlineage": None}), java)
+        spark_classes.start_making(file, without_choices | marks, submit("learn_classes.py"))
 
 
 def submit(application: str, *arguments: str) -> list[str]:

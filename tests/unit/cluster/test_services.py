@@ -26,7 +26,7 @@ def container(tmp_path, monkeypatch):
 
 
 def test_three_brokers_are_one_cluster(container, monkeypatch):
-    jars.install(container.java, container.settings.maven_mirror)
+    jars.install(container.java, container.settings.maven_mirror, services=["kafka"])
     monkeypatch.setattr("shopnow.cluster.services.host", lambda: "kafka-2")
     SERVICES["kafka"].prepare(container)
     home = kafka.local(container.settings).home

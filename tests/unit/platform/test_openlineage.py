@@ -1,0 +1,107 @@
+"""Lineage goes where the settings say, from Airflow's provider and Spark's listener; when it is off, neither is there."""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import pytest
+
+from shopnow.errors import UserError
+from shopnow.platform import airflow, jars, openlineage, spark
+from shopnow.settings import Settings
+
+JAVA = Path("/usr/lib/jvm/some")
+API = "http://127.0.0.1:5000"
+
+EMIT = """
+from datetime import UTC, datetime
+from uuid import uuid4
+from airflow.providers.openlineage.plugins.openlineage import OpenLineageProviderPlugin
+from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
+
+[listener] = OpenLineageProviderPlugin.listeners
+job = Job(namespace="shopnow", name="compute_kpis.compute")
+listener.adapter.emit(RunEvent(eventType=RunState.START, eventTime=datetime.now(UTC).isoformat(), run=Run(runId=str(uuid4())), job=job))
+"""
+
+
+@pytest.fixture
+def api():
+    """An API that keeps what it is told, as (path, event)."""
+    told: list[tuple[str, dict]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            told.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            self.send_response(201)
+            self.end_headers()
+
+        def log_message(self, *args):
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", told
+        server.shutdown()
+
+
+def emit(settings: Settings) -> None:
+    openlineage.install()
+    environment = {**os.environ, **airflow.environment(settings, JAVA)}
+    done = subprocess.run([sys.executable, "-c", EMIT], env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_provider_appends_to_the_file(tmp_path):
+    file = tmp_path / "lineage.jsonl"
+    file.write_text('{"job": {"name": "earlier"}}\n')
+    emit(Settings(data_dir=tmp_path, openlineage=str(file)))
+    jobs = [json.loads(line)["job"]["name"] for line in file.read_text().splitlines()]
+    assert jobs == ["earlier", "compute_kpis.compute"]
+
+
+def test_the_provider_tells_the_api(tmp_path, api):
+    address, told = api
+    emit(Settings(data_dir=tmp_path, openlineage=address))
+    [(path, event)] = told
+    assert (path, event["job"]["name"]) == ("/api/v1/lineage", "compute_kpis.compute")
+
+
+def test_when_it_is_off_nothing_of_it_is_there(tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    environment = airflow.environment(settings, JAVA)
+    assert environment["AIRFLOW__OPENLINEAGE__DISABLED"] == "True"
+    assert "openlineage" not in environment["PYTHONPATH"]
+    assert "openlineage" not in environment["SPARK_DIST_CLASSPATH"]
+    assert "openlineage" not in environment["SPARK_SUBMIT_OPTS"]
+
+
+@pytest.mark.parametrize(
+    ("to", "transport"),
+    [("/var/lib/lineage.jsonl", {"type": "file", "location": "/var/lib/lineage.jsonl"}), (API, {"type": "http", "url": API})],
+)
+def test_spark_tells_the_same_place_and_its_task(tmp_path, to, transport):
+    settings = Settings(data_dir=tmp_path, openlineage=to)
+    environment = airflow.environment(settings, JAVA)
+    options = shlex.split(environment["SPARK_SUBMIT_OPTS"])
+    expected = {f"-Dspark.openlineage.transport.{name}={value}" for name, value in transport.items()}
+    assert expected | {"-Dspark.extraListeners=io.openlineage.spark.agent.OpenLineageSparkListener"} <= set(options)
+    assert environment["AIRFLOW__OPENLINEAGE__SPARK_INJECT_PARENT_JOB_INFO"] == "True"
+
+
+def test_the_archive_of_classes_stays_the_same(tmp_path):
+    """The JVM takes it as long as what it was made with is the beginning of the classpath."""
+    without, with_it = Settings(data_dir=tmp_path), Settings(data_dir=tmp_path, openlineage=API)
+    assert spark.classpath(without) == jars.classpath("spark") == spark.classpath(with_it)[:-1]
+
+
+@pytest.mark.parametrize("value", ["lineage.jsonl", "s3://bucket/lineage"])
+def test_a_target_is_an_absolute_path_or_an_address(monkeypatch, value):
+    monkeypatch.setenv("SHOPNOW_OPENLINEAGE", value)
+    with pytest.raises(UserError, match="SHOPNOW_OPENLINEAGE"):
+        Settings.load()

@@ -1,0 +1,60 @@
+"""Airflow, set up as the stacks set it up, sends its metrics and traces to a receiver, and nothing when there is none."""
+
+import os
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from otlp_receiver import Receiver
+from shopnow.errors import UserError
+from shopnow.platform import airflow
+from shopnow.settings import Settings
+
+TELL = """
+import airflow.settings
+from airflow._shared.observability.metrics import stats
+from airflow.observability.metrics import stats_utils
+from opentelemetry import trace
+
+airflow.settings.initialize()
+stats.initialize(factory=stats_utils.get_stats_factory(), export_legacy_names=True)
+stats.incr("scheduler_heartbeat")
+with trace.get_tracer("test").start_as_current_span("a span"):
+    pass
+"""
+
+
+@pytest.fixture
+def receiver():
+    with Receiver() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+def tell(settings: Settings) -> None:
+    environment = {**os.environ, **airflow.environment(settings, Path("/usr/lib/jvm/some"))}
+    done = subprocess.run([sys.executable, "-c", TELL], env=environment, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+def test_metrics_and_traces_arrive(tmp_path, receiver):
+    tell(Settings(data_dir=tmp_path, otel_endpoint=receiver.address))
+    assert "airflow.scheduler_heartbeat" in receiver.metrics
+    assert "a span" in receiver.spans
+    assert receiver.services == {"shopnow"}
+
+
+def test_nothing_is_sent_unless_asked_for(tmp_path):
+    environment = airflow.environment(Settings(data_dir=tmp_path), Path("/usr/lib/jvm/some"))
+    assert not [name for name in environment if name.startswith("OTEL_")]
+    assert environment["AIRFLOW__METRICS__OTEL_ON"] == environment["AIRFLOW__TRACES__OTEL_ON"] == "False"
+
+
+def test_an_endpoint_is_an_address(monkeypatch):
+    monkeypatch.setenv("SHOPNOW_OTEL_ENDPOINT", "collector:4318")
+    with pytest.raises(UserError, match="SHOPNOW_OTEL_ENDPOINT"):
+        Settings.load()
