@@ -32,6 +32,8 @@ FIRST_SECONDS = 3.0
 PATIENCE_SECONDS = 20.0
 """So long one table may take until it is said that the lake does not answer."""
 MEMORY = "96MB"
+TRIES = 6
+"""So often, every half second, a query is tried for which there is no memory, as there is while a large table is read."""
 
 
 class Derived(NamedTuple):
@@ -117,14 +119,14 @@ class Lake:
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
         """The rows a query gives, by column."""
         with self._connection.cursor() as cursor:
-            found = cursor.execute(sql, parameters)
+            found = _executed(cursor, sql, parameters)
             names = [column[0] for column in found.description]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
     def chunks(self, sql: str, parameters: Sequence[Any] | dict[str, Any], size: int) -> Iterator[list[tuple]]:
         """The rows a query gives, so many at a time."""
         with self._connection.cursor() as cursor:
-            found = cursor.execute(sql, parameters)
+            found = _executed(cursor, sql, parameters)
             while rows := found.fetchmany(size):
                 yield rows
 
@@ -217,3 +219,12 @@ class Lake:
             return tables.open_table(lake, name)
         except TableNotFoundError:
             return None
+
+
+def _executed(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> duckdb.DuckDBPyConnection:
+    for _ in range(TRIES):
+        try:
+            return cursor.execute(sql, parameters)
+        except duckdb.OutOfMemoryException:
+            time.sleep(0.5)
+    raise UserError("the memory for the figures is taken up by tables that are being read: try again in a moment")

@@ -82,12 +82,14 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
 
 
 def driver_environment(settings: Settings, java: Path) -> dict[str, str]:
-    """The variables `spark-submit` needs whatever the master: where everything is. A cluster's settings are left as they are."""
+    """The variables of a driver whatever the master, and of Airflow, which starts it; a cluster's settings are left as they are."""
     modules = [ROOT / "include", ROOT / "spark_apps", *([openlineage.packages()] if settings.openlineage else [])]
     return {
         "JAVA_HOME": str(java),
         "SPARK_HOME": str(jars.pyspark_home()),
         "PYSPARK_PYTHON": sys.executable,
+        # Each of many threads would keep memory of its own that it has no use for.
+        "MALLOC_ARENA_MAX": "2",
         "PYTHONPATH": ":".join(map(str, modules)),
     }
 

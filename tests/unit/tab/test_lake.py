@@ -9,6 +9,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from shopnow.errors import UserError
 from shopnow.platform import supervision
 from shopnow_tab_app.copies import Copy
 from shopnow_tab_app.lake import Derived, Lake, State
@@ -81,3 +82,10 @@ def test_lake_out_of_reach_is_said_in_a_sentence() -> None:
     assert state.unread == ("sales",)
     assert state.trouble is not None
     assert "check the address, that HDFS runs" in state.trouble
+
+
+def test_a_query_without_memory_is_tried_again_and_then_says_so(lake, monkeypatch):
+    monkeypatch.setattr("shopnow_tab_app.lake.TRIES", 2)
+    with pytest.raises(UserError, match="try again in a moment"):
+        lake.query("SELECT list(number) FROM range(50_000_000) AS numbers(number)")
+    assert lake.query("SELECT 1 AS one") == [{"one": 1}]
