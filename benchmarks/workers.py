@@ -86,8 +86,8 @@ def main() -> int:
         "fastest",
         "commits",
         *(f"CPU s/M, {each}" for each in ("workers", *SERVICES)),
-        "limited by",
     )
+    limits = []
     alone = median(rate(each) for each in runs if each.workers == 1)
     for workers in WORKERS:
         these = [each for each in runs if each.workers == workers]
@@ -98,9 +98,10 @@ def main() -> int:
             f"{median(rates) / alone:.2f}",
             *(f"{each:,.0f}" for each in (min(rates), max(rates), median(each.commits for each in these))),
             *(f"{median(each.cpu_seconds[who] / each.rows * 1e6 for each in these):.1f}" for who in ("workers", *SERVICES)),
-            limit(sorted(these, key=rate)[len(these) // 2], cores),
         )
+        limits.append(f"{workers} limited by {limit(sorted(these, key=rate)[len(these) // 2], cores)}")
     Console().print(table)
+    print(*limits, sep="\n")
     print(f"{options.events:,} events, {options.partitions} partitions, medians of {options.rounds}; {cores} cores; every event landed")
     return 0
 
