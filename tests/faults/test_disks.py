@@ -29,7 +29,7 @@ def test_full_disk_under_the_broker(services: Services, battered: str, chance: R
     scoreboard.judge(Fault.DISK, oracle.score_topics(services.conf))
 
 
-def test_full_disk_under_the_datanodes(services: Services, battered: str, chance: Random, scoreboard: Scoreboard) -> None:
+def test_full_disk_under_the_datanode(services: Services, battered: str, chance: Random, scoreboard: Scoreboard) -> None:
     disks = [mounted(services.disks[name], scoreboard) for name in ("datanode", "datanode-2")]
     generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
     run = {"conf": services.conf, "lake": battered, "topics": ["views", "orders"]}

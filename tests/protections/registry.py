@@ -120,8 +120,8 @@ PROTECTIONS = (
     ),
     Protection(
         19,
-        "disk full under the DataNodes",
+        "disk full under the DataNode",
         "errors_of_hdfs_as_they_come",
-        f"{_FAULTS}/test_disks.py::test_full_disk_under_the_datanodes",
+        f"{_FAULTS}/test_disks.py::test_full_disk_under_the_datanode",
     ),
 )
