@@ -1,5 +1,6 @@
 """The topics: their settings, creating them, and how far each one reaches."""
 
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
@@ -73,7 +74,7 @@ def retention(conf: Conf, names: Iterable[str]) -> dict[str, float | None]:
 
 
 def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
-    """Create the topics that are not there; those that are keep their settings and partitions.
+    """Create the topics that are not there, and wait until they can be used; those that are keep their settings and partitions.
 
     Returns:
         The names of those it created.
@@ -91,6 +92,7 @@ def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise client.failure(conf, error) from error
+    _await(conf, admin, created)
     return created
 
 
@@ -157,6 +159,20 @@ def topic_id(conf: Conf, name: str) -> str:
         UserError: there is no such topic, or Kafka does not answer.
     """
     return str(_described(conf, client.admin(conf), [name])[name].topic_id)
+
+
+def _await(conf: Conf, admin: AdminClient, names: Iterable[str]) -> None:
+    """Until the broker tells of new topics, which it does a moment after the controller has made them."""
+    limit = time.monotonic() + TIMEOUT_SECONDS
+    for name in names:
+        while True:
+            try:
+                _described(conf, admin, [name])
+                break
+            except UserError:
+                if time.monotonic() > limit:
+                    raise
+                time.sleep(0.02)
 
 
 def _described(conf: Conf, admin: AdminClient, names: Iterable[str]) -> dict[str, Any]:
