@@ -75,15 +75,20 @@ def main() -> int:
 def read_all(settings: Settings) -> float:
     """Seconds until the API server has read every table that is asked for."""
     started = time.monotonic()
-    with httpx.Client(base_url=f"{airflow.url(settings)}/shopnow/api/", cookies={"_token": token(settings)}, timeout=60) as client:
-        while any(each["why"] == "unread" for call in (*CALLS, *OTHERS) for each in client.get(call).raise_for_status().json()["missing"]):
+    with httpx.Client(base_url=f"{airflow.url(settings)}/shopnow/api/", cookies=cookies(settings), timeout=60) as client:
+        while any(unread(client.get(call)) for call in (*CALLS, *OTHERS)):
             time.sleep(0.5)
     return time.monotonic() - started
 
 
-def token(settings: Settings) -> str:
-    login = {"username": airflow.USERNAME, "password": airflow.password(settings)}
-    return httpx.post(f"{airflow.url(settings)}/auth/token", json=login, timeout=30).raise_for_status().json()["access_token"]
+def unread(answer: httpx.Response) -> bool:
+    """Whether something is still to be read for it; 503 says that reading leaves no memory for the answer."""
+    return answer.status_code == 503 or any(each["why"] == "unread" for each in answer.raise_for_status().json()["missing"])
+
+
+def cookies(settings: Settings) -> dict[str, str]:
+    """The cookie, as browsers have it."""
+    return {"_token": airflow_api.token(airflow.url(settings), airflow.USERNAME, airflow.password(settings))}
 
 
 async def measure(settings: Settings, dashboards: int, seconds: float) -> tuple[dict[str, list[float]], int]:
@@ -104,10 +109,9 @@ async def measure(settings: Settings, dashboards: int, seconds: float) -> tuple[
                 headers["If-None-Match"] = answer.headers["etag"]
             await asyncio.sleep(max(every - (time.monotonic() - started), 0))
 
-    # The cookie, as browsers have it.
     client = httpx.AsyncClient(
         base_url=f"{airflow.url(settings)}/shopnow/api/",
-        cookies={"_token": token(settings)},
+        cookies=cookies(settings),
         timeout=60,
         limits=httpx.Limits(max_connections=200),
     )

@@ -36,10 +36,10 @@ from shopnow.kpis import KPIS
 from shopnow.lake import tables
 from shopnow.lake.landing import land
 from shopnow.platform import java, spark, spark_classes
+from shopnow.platform.services import STORAGE
 from shopnow.settings import Settings
 from shopnow.traffic.generate import generate
 
-STORAGE = ("kafka", "namenode", "datanode", "datanode-2")
 TABLES = [f"events/{topic}" for topic in TOPICS] + [kpi.name for kpi in KPIS]
 EVENTS_A_SESSION = 7.4
 CHANGE_EVENTS = 200
@@ -99,12 +99,11 @@ def shop(console: Console, archive: bool) -> Iterator[Settings]:
             settings = started.enter_context(workbench.services(STORAGE))
         home = java.java_home(settings.data_dir)
         os.environ.update(spark.environment(settings, home))
-        if not archive:
-            os.environ["SPARK_SUBMIT_OPTS"] += " -Xshare:off"
-        elif not (file := spark.archive(home)).exists():
+        if archive:
             with console.status("archiving Spark's classes"):
-                file.parent.mkdir(parents=True, exist_ok=True)
-                spark_classes.make(file, spark.submit("learn_classes.py"))
+                spark_classes.make(spark.archive(home), spark.submit("learn_classes.py"))
+        else:
+            os.environ["SPARK_SUBMIT_OPTS"] += " -Xshare:off"
         yield settings
 
 

@@ -30,11 +30,10 @@ os.environ.setdefault("SHOPNOW_CHAOS_SEED", str(secrets.randbelow(10**6)))
 
 from shopnow.platform import java, spark_classes, stack
 from shopnow.platform import spark as platform_spark
+from shopnow.platform.services import STORAGE
 from shopnow.settings import Settings
 
 pytest_plugins = ["whole_stack"]
-
-STORAGE = ("kafka", "namenode", "datanode", "datanode-2")
 
 
 def pytest_report_header() -> str:
@@ -59,9 +58,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         home = stack.install(settings, lambda subject, what: None)
         for name, value in platform_spark.environment(settings, home).items():
             environment.setenv(name, value)
-        if not (archive := platform_spark.archive(home)).exists():
-            archive.parent.mkdir(parents=True, exist_ok=True)
-            spark_classes.make(archive, platform_spark.submit("learn_classes.py"))
+        spark_classes.make(platform_spark.archive(home), platform_spark.submit("learn_classes.py"))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServices:

@@ -222,9 +222,10 @@ class Lake:
 
 
 def _executed(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> duckdb.DuckDBPyConnection:
-    for _ in range(TRIES):
+    for left in reversed(range(TRIES)):
         try:
             return cursor.execute(sql, parameters)
         except duckdb.OutOfMemoryException:
-            time.sleep(0.5)
+            if left:
+                time.sleep(0.5)
     raise UserError("the memory for the figures is taken up by tables that are being read: try again in a moment")

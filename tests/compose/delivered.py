@@ -27,7 +27,7 @@ def delivered(stack: Stack) -> bool:
     well = bool(told)
     for channel in ("email", "slack"):
         times = {key: came[channel, key] for key in told}
-        twice, often = (sum(condition(number) for number in times.values()) for condition in (lambda n: n == 2, lambda n: n > 2))
+        twice, often = sum(number == 2 for number in times.values()), sum(number > 2 for number in times.values())
         missing = [key for key, number in times.items() if not number]
         say(f"{channel}: {len(told) - len(missing)} of {len(told)} messages about alerts came, {twice} twice, {often} more often")
         well &= not missing and not often

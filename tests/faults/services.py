@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 
 from shopnow.platform import stack, supervision
+from shopnow.platform.services import STORAGE
 from shopnow.settings import Settings
 
-NAMES = ("kafka", "namenode", "datanode", "datanode-2")
 DISK_MB = 4096
 """Size of the disks under the broker and each DataNode; of memory they take only what is on them."""
 
@@ -30,7 +30,7 @@ class Services:
     def up(self) -> None:
         for disk in self.disks.values():
             disk.mount(DISK_MB)
-        self._start(*NAMES)
+        self._start(*STORAGE)
 
     def down(self) -> None:
         stack.down(self.settings)

@@ -29,6 +29,10 @@ _COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(32 << 20), "min.
 """Only closed segments are compacted, so they are small: whoever reads the topic reads all of it."""
 
 
+class _Unknown(UserError):
+    """Kafka has no topic of that name."""
+
+
 class TopicState(NamedTuple):
     """Where a topic stands: per partition the first offset still there and the one after the last committed record."""
 
@@ -92,7 +96,8 @@ def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise client.failure(conf, error) from error
-    _await(conf, admin, created)
+    if created:
+        _await(conf, admin, created)
     return created
 
 
@@ -164,15 +169,14 @@ def topic_id(conf: Conf, name: str) -> str:
 def _await(conf: Conf, admin: AdminClient, names: Iterable[str]) -> None:
     """Until the broker tells of new topics, which it does a moment after the controller has made them."""
     limit = time.monotonic() + TIMEOUT_SECONDS
-    for name in names:
-        while True:
-            try:
-                _described(conf, admin, [name])
-                break
-            except UserError:
-                if time.monotonic() > limit:
-                    raise
-                time.sleep(0.02)
+    while True:
+        try:
+            _described(conf, admin, names)
+            return
+        except _Unknown:
+            if time.monotonic() > limit:
+                raise
+            time.sleep(0.02)
 
 
 def _described(conf: Conf, admin: AdminClient, names: Iterable[str]) -> dict[str, Any]:
@@ -194,5 +198,5 @@ def _result(conf: Conf, future: "Future[Any]", name: str) -> Any:
         return future.result()
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise UserError(f"Kafka at {conf.get('bootstrap.servers')} has no topic {name!r}; create it or correct the name") from None
+            raise _Unknown(f"Kafka at {conf.get('bootstrap.servers')} has no topic {name!r}; create it or correct the name") from None
         raise client.failure(conf, error) from error

@@ -51,7 +51,9 @@ def _sink(module: str, port: str) -> Service:
 
 
 def _spark(command: Callable[[Container], list[str]]) -> Service:
-    return Service(command, lambda it: spark.prepare(it.cluster, it.settings), lambda it: spark.environment(*it))
+    return Service(
+        command, lambda it: spark.prepare(it.cluster, it.settings), lambda it: spark.environment(it.cluster, it.settings, it.java)
+    )
 
 
 def _airflow(*words: str, kafka_user: str | None = None, prepare: Callable[[Container], None] = lambda it: None) -> Service:

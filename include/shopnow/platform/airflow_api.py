@@ -38,11 +38,19 @@ def log_in(address: str, username: str, password: str, patience_seconds: float =
     Raises:
         httpx.HTTPError: Airflow does not answer, or answers with an error.
     """
-    login = {"username": username, "password": password}
-    token = httpx.post(f"{address}/auth/token", json=login, timeout=patience_seconds).raise_for_status().json()["access_token"]
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {token(address, username, password, patience_seconds)}"}
     with httpx.Client(base_url=f"{address}/api/v2", headers=headers, timeout=patience_seconds) as client:
         yield client
+
+
+def token(address: str, username: str, password: str, patience_seconds: float = 60) -> str:
+    """What a user is known by to the Airflow at an address.
+
+    Raises:
+        httpx.HTTPError: Airflow does not answer, or refuses.
+    """
+    login = {"username": username, "password": password}
+    return httpx.post(f"{address}/auth/token", json=login, timeout=patience_seconds).raise_for_status().json()["access_token"]
 
 
 def all_parsed(api: httpx.Client) -> bool:

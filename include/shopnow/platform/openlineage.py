@@ -6,15 +6,13 @@ provider, merely installed and switched off, would add 0.8 s and 20 MB to every 
 
 import hashlib
 import json
-import os
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from shopnow.errors import UserError
-from shopnow.platform import jars
+from shopnow.platform import jars, locked_packages
 from shopnow.settings import ROOT, Settings
 
 NAMESPACE = "shopnow"
@@ -55,8 +53,8 @@ def _is_api(address: str) -> bool:
 
 def packages() -> Path:
     """The folder of the provider and what it needs beyond our locked packages; not there before `install`."""
-    locked = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
-    return jars.cache_dir().parent / f"openlineage-{locked}-{sys.implementation.cache_tag}"
+    key = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
+    return jars.cache_dir().parent / f"openlineage-{key}-{sys.implementation.cache_tag}"
 
 
 def install() -> None:
@@ -70,19 +68,7 @@ def install() -> None:
     packages().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=packages().parent) as folder:
         target = Path(folder) / "packages"
-        command: list[str | Path] = [
-            sys.executable,
-            "-m",
-            "uv",
-            "pip",
-            "install",
-            "--quiet",
-            "--no-deps",
-            "--require-hashes",
-            "--compile-bytecode",
-        ]
-        command += ["--python", sys.executable, "--target", target, "-r", LOCK]
-        if subprocess.run(command, env={**os.environ, "UV_NO_CONFIG": "1"}, check=False).returncode:
+        if not locked_packages.install(LOCK, "--target", target, "--compile-bytecode"):
             raise UserError(
                 "could not install the OpenLineage provider from PyPI (see above): check the network, or unset SHOPNOW_OPENLINEAGE"
             )

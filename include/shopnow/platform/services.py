@@ -136,6 +136,11 @@ SERVICES: dict[str, Service] = {
 }
 
 
+HDFS = ("namenode", "datanode", "datanode-2")
+"""Its services, in the order they start in."""
+STORAGE = ("kafka", *HDFS)
+
+
 def is_ready(service: Service, settings: Settings) -> bool:
     """Whether the service answers as it should, right now."""
     try:

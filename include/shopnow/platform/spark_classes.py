@@ -53,6 +53,7 @@ def make(archive: Path, command: Sequence[str]) -> None:
     Raises:
         subprocess.CalledProcessError: Spark or the JVM failed.
     """
+    archive.parent.mkdir(parents=True, exist_ok=True)
     with (archive.parent / "classes.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

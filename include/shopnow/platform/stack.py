@@ -13,7 +13,7 @@ from shopnow.broker import topics
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.platform import airflow, airflow_api, hdfs, jars, java, kafka, openlineage, spark, supervision
-from shopnow.platform.services import SERVICES, is_ready
+from shopnow.platform.services import HDFS, SERVICES, is_ready
 from shopnow.settings import Settings
 
 Report = Callable[[str, str], None]
@@ -76,7 +76,7 @@ def _start_kafka(settings: Settings, home: Path, names: set[str], report: Report
 
 
 def _start_hdfs(settings: Settings, home: Path, names: set[str], report: Report) -> None:
-    wanted = [name for name in ("namenode", "datanode", "datanode-2") if name in names]
+    wanted = [name for name in HDFS if name in names]
     if wanted:
         hdfs.configure(hdfs.local(settings))
         hdfs.configure(hdfs.local_second(settings))
