@@ -55,11 +55,11 @@ def main() -> int:
     settings = Settings.load()
     print(f"every table is read after {read_all(settings):.0f} s")
     with airflow_api.connect(settings) as api:
-        airflow_api.trigger(api, "generate_traffic", {"sessions": SESSIONS})
         began = datetime.now(UTC)
+        airflow_api.trigger(api, "generate_traffic", {"sessions": SESSIONS})
         took, failed = asyncio.run(measure(settings, options.dashboards, options.seconds))
         ran = sorted({dag for dag in PIPELINE if airflow_api.runs(api, dag, began)})
-    memory = max(process.memory_info().rss for process in api_servers(settings)) / 1e6
+    server, reader = memory(settings)
     table = Table(title=f"{options.dashboards} dashboards for {options.seconds:.0f} s")
     for column in ("call", "calls", "p50 ms", "p95 ms", "most ms"):
         table.add_column(column, justify="left" if column == "call" else "right")
@@ -68,8 +68,8 @@ def main() -> int:
         table.add_row(call, f"{len(times):,}", *(f"{value:.1f}" for value in (cuts[9], cuts[18], max(times))))
     Console().print(table)
     worst = max(quantiles(took[call], n=20)[18] for call in CALLS)
-    print(f"{failed} calls failed; the API server takes {memory:.0f} MB; meanwhile ran {', '.join(ran)}")
-    return 1 if failed or worst > MOST_MS or memory > MOST_MB else 0
+    print(f"{failed} calls failed; the API server takes {server:.0f} MB, what it reads the lake by {reader:.0f}; meanwhile ran {', '.join(ran)}")
+    return 1 if failed or worst > MOST_MS or server > MOST_MB else 0
 
 
 def read_all(settings: Settings) -> float:
@@ -122,12 +122,13 @@ async def measure(settings: Settings, dashboards: int, seconds: float) -> tuple[
     return took, len(failures)
 
 
-def api_servers(settings: Settings) -> list[psutil.Process]:
-    """The API server's processes: those that listen at its port, and their children."""
+def memory(settings: Settings) -> tuple[float, float]:
+    """MB of the process that listens at the API server's port, and of all that it started."""
     port = settings.ports["airflow"]
-    pids = {each.pid for each in psutil.net_connections("tcp") if each.laddr and each.laddr.port == port and each.status == "LISTEN"}
-    found = [psutil.Process(pid) for pid in pids if pid]
-    return [*found, *(child for process in found for child in process.children(recursive=True))]
+    [pid] = {each.pid for each in psutil.net_connections("tcp") if each.laddr and each.laddr.port == port and each.status == "LISTEN"}
+    server = psutil.Process(pid)
+    started = (child.memory_info().rss for child in server.children(recursive=True))
+    return server.memory_info().rss / 1e6, sum(started) / 1e6
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ from typing import NamedTuple
 from fastapi import Request, Response
 from pydantic import BaseModel
 
-from shopnow_tab_app.lake import Lake, State
+from shopnow_tab_app.asking import State
+from shopnow_tab_app.lake import Lake
 
 KEPT = 500
 

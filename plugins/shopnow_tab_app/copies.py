@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 import duckdb
@@ -19,22 +19,11 @@ from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import PyFileSystem
 
 from shopnow.lake.replacing import DataFile, data_files
+from shopnow_tab_app.asking import Copy
 
 BATCH_ROWS = 32_768
 SMALL_BYTES = 256 << 10
 AT_ONCE = 6
-
-
-class Copy(NamedTuple):
-    """What is copied of a table, into a table of the same name."""
-
-    table: str
-    schema: pa.Schema
-    """The columns that are read; one that a file lacks is null."""
-    select: str = "*"
-    """What is kept of them, as an SQL select list."""
-    where: str = "true"
-    """Of which rows, as an SQL condition."""
 
 
 def create(database: duckdb.DuckDBPyConnection, copy: Copy) -> None:

@@ -9,8 +9,9 @@ from pydantic import BaseModel
 from shopnow.kpis import DELIVERIES, KPIS, SALES_DAILY
 from shopnow_tab_app import runs
 from shopnow_tab_app.answers import Answer, as_of, missing
+from shopnow_tab_app.asking import State
 from shopnow_tab_app.charts import Chart, chart
-from shopnow_tab_app.lake import Lake, State
+from shopnow_tab_app.lake import Lake
 from shopnow_tab_app.period import Asked, Period, period
 
 TABLES = (

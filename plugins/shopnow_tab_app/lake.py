@@ -1,231 +1,110 @@
-"""What the pages know of the lake: copies kept up to date in the background, for as long as somebody looks.
+"""What the pages know of the lake, asked of a process of its own.
 
-One thread reads; requests only ever query what it has copied, so that a lake that is slow or away makes figures old, which is
-said, and no request wait.
+There it takes neither memory nor Python's lock from the API server, which serves all of Airflow's pages, to read a large table.
 """
 
-import logging
+import os
+import pickle
+import secrets
+import subprocess
+import sys
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
-
-import duckdb
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
 
 from shopnow.errors import UserError
-from shopnow.lake import failures, tables
-from shopnow_tab_app import copies
-from shopnow_tab_app.copies import Copy
+from shopnow_tab_app.asking import LISTENS, Asked, Copy, Derived, Manager, Stand, State, Task
 
-log = logging.getLogger(__name__)
-
-LOOK_SECONDS = 2.0
-"""So often the tables that are looked at are asked for a new version."""
-WATCHED_SECONDS = 60.0
-"""So long after a request its tables are kept up to date."""
-FIRST_SECONDS = 3.0
-"""So long a request waits for a table nobody has looked at yet."""
-PATIENCE_SECONDS = 20.0
-"""So long one table may take until it is said that the lake does not answer."""
-MEMORY = "96MB"
-TRIES = 6
-"""So often, every half second, a query is tried for which there is no memory, as there is while a large table is read."""
+END_SECONDS = 5.0
 
 
-class Derived(NamedTuple):
-    """A table made from copies whenever one of them changed, for what would take too long to ask each time."""
-
-    table: str
-    sources: tuple[str, ...]
-    select: str
-
-
-class State(NamedTuple):
-    """Where the copies of some tables stand."""
-
-    versions: Mapping[str, int | None]
-    """By table; None for one that the lake does not have."""
-    unread: tuple[str, ...]
-    """Tables not read yet."""
-    trouble: str | None
-    """Why the lake could not be read just now, in a sentence; None if it could."""
-    as_of: datetime | None
-    """When the lake was last read; None if never."""
+class _Running(NamedTuple):
+    process: subprocess.Popen
+    keeper: Asked
+    address: str
+    folder: tempfile.TemporaryDirectory
 
 
 class Lake:
-    """The copies, and the thread that keeps them."""
+    """The process that keeps the copies: started when something is asked, and anew when it ended or the lake's address is another."""
 
     def __init__(self, address: Callable[[], str], wanted: Sequence[Copy], derived: Sequence[Derived] = ()) -> None:
-        self._address = address
-        self._copies = {copy.table: copy for copy in wanted}
-        self._derived = {each.table: each for each in derived}
-        self._folder = tempfile.TemporaryDirectory(prefix="shopnow-tab-")
-        # Each thread has a cursor of its own; the connection itself does nothing, as to ask it for a cursor waits for what it does.
-        self._connection = duckdb.connect(f"{self._folder.name}/copies.duckdb")
-        self._database = self._connection.cursor()
-        self._database.execute(f"SET memory_limit='{MEMORY}'; SET threads=2; SET preserve_insertion_order=false; SET TimeZone='UTC'")
-        for copy in wanted:
-            copies.create(self._database, copy)
-        for each in derived:
-            self._database.execute(f'CREATE TABLE "{each.table}" AS {each.select}')
-        self._changed = threading.Condition()
-        self._asked: dict[str, float] = {}
-        self._open: dict[str, DeltaTable] = {}
-        self._files: dict[str, dict[str, int]] = {}
-        self._versions: dict[str, int | None] = {}
-        self._made: dict[str, list[int | None]] = {}
-        self._trouble: str | None = None
-        self._as_of: datetime | None = None
-        self._busy: float | None = None
-        """Since when the thread has been at one table."""
-        self._thread: threading.Thread | None = None
-        self._closed = False
+        self._address, self._wanted, self._derived = address, wanted, derived
+        self._lock = threading.Lock()
+        self._running: _Running | None = None
 
     def close(self) -> None:
-        """Reads no more, and gives back what the copies take; nothing may be asked for any more."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        if self._thread:
-            self._thread.join(PATIENCE_SECONDS)
-        self._database.close()
-        self._connection.close()
-        self._folder.cleanup()
+        """Ends the process; the next question starts another."""
+        with self._lock:
+            self._end()
 
     def state(self, names: Iterable[str]) -> State:
         """Where these tables stand; has them kept up to date for a while. Waits a little for those never read."""
-        names = tuple(names)
-        asked = [*names, *(source for name in names if name in self._derived for source in self._derived[name].sources)]
-        now = time.monotonic()
-        with self._changed:
-            self._asked.update(dict.fromkeys(asked, now))
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._keep, name="shopnow-tab-lake", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
-            self._changed.wait_for(lambda: self._stuck() or all(name in self._versions for name in names), FIRST_SECONDS)
-            return State(
-                {name: self._versions[name] for name in names if name in self._versions},
-                tuple(name for name in names if name not in self._versions),
-                self._stuck(),
-                self._as_of,
-            )
+        return self._ask("state", tuple(names))
 
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
         """The rows a query gives, by column."""
-        with self._connection.cursor() as cursor:
-            found = _executed(cursor, sql, parameters)
-            names = [column[0] for column in found.description]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        return self._ask("query", sql, parameters)
 
     def chunks(self, sql: str, parameters: Sequence[Any] | dict[str, Any], size: int) -> Iterator[list[tuple]]:
         """The rows a query gives, so many at a time."""
-        with self._connection.cursor() as cursor:
-            found = _executed(cursor, sql, parameters)
-            while rows := found.fetchmany(size):
-                yield rows
+        yield from self._ask("chunks", sql, parameters, size)
 
-    def table(self, name: str) -> DeltaTable | None:
-        """The table as it was last read, for what its log says; None if the lake does not have it."""
-        return self._open.get(name)
+    def stands(self, names: Iterable[str]) -> dict[str, Stand]:
+        """How those of the tables that there are were when they were last read."""
+        return self._ask("stands", tuple(names))
 
-    def _stuck(self) -> str | None:
-        if self._busy and time.monotonic() - self._busy > PATIENCE_SECONDS:
-            return "HDFS takes very long to answer"
-        return self._trouble
+    def transaction_version(self, name: str, app_id: str) -> int | None:
+        """The version of an application's transaction, by the log of a table that has a stand; None if there is none.
 
-    def _keep(self) -> None:
-        """Until nobody has looked for a while."""
-        while not self._closed and (wanted := self._watched()):
-            started = time.monotonic()
-            try:
-                self._read(wanted)
-                trouble = None
-            except UserError as error:
-                trouble = str(error)
-            except Exception:
-                log.exception("the lake could not be read")
-                trouble = "the lake could not be read; the API server's log says why"
-            with self._changed:
-                self._busy = None
-                if trouble != self._trouble and trouble:
-                    log.warning("%s", trouble)
-                self._trouble = trouble
-                self._changed.notify_all()
-                self._pause(max(LOOK_SECONDS - (time.monotonic() - started), LOOK_SECONDS / 4))
+        Raises:
+            UserError: the lake does not answer.
+        """
+        return self._ask("transaction_version", name, app_id)
 
-    def _pause(self, seconds: float) -> None:
-        """Until then, or until a table is asked for that nobody asked for before."""
-        known = set(self._asked)
-        self._changed.wait_for(lambda: self._closed or not self._asked.keys() <= known, seconds)
-
-    def _watched(self) -> list[str]:
-        with self._changed:
-            limit = time.monotonic() - WATCHED_SECONDS
-            self._asked = {name: at for name, at in self._asked.items() if at > limit}
-            # What nobody has read yet comes first: somebody may be waiting.
-            return sorted(self._asked, key=lambda name: (name in self._versions, name))
-
-    def _read(self, names: Sequence[str]) -> None:
-        lake = self._address()
-        failures.check_answers(lake)
-        with failures.as_user_errors(lake):
-            for name in names:
-                if name not in self._derived:
-                    self._note(name, self._look(lake, name))
-        for name in names:
-            if each := self._derived.get(name):
-                sources = [self._versions[source] for source in each.sources]
-                if self._made.get(name) != sources:
-                    self._database.execute(f'CREATE OR REPLACE TABLE "{name}" AS {each.select}')
-                    self._made[name] = sources
-                    self._note(name, (self._versions.get(name) or 0) + 1)
-        self._as_of = datetime.now(UTC)
-
-    def _note(self, name: str, version: int | None) -> None:
-        with self._changed:
-            self._versions[name] = version
-            self._changed.notify_all()
-
-    def _look(self, lake: str, name: str) -> int | None:
-        """Bring a copy up to date; its version, None if there is no such table."""
-        self._busy = time.monotonic()
-        table = self._current(lake, name)
-        copy = self._copies.get(name)
-        if table is None:
-            self._open.pop(name, None)
-            if copy and self._files.pop(name, None):
-                copies.create(self._database, copy)
-            return None
-        if copy and (name not in self._files or table.version() != self._versions.get(name)):
-            self._files[name] = copies.update(self._database, copy, table, self._files.get(name, {}))
-        self._open[name] = table
-        return table.version()
-
-    def _current(self, lake: str, name: str) -> DeltaTable | None:
-        table = self._open.get(name)
-        if table is not None:
-            try:
-                table.update_incremental()
-                return table
-            except DeltaError:
-                pass  # its log was cleaned up, or it was made anew
+    def _ask(self, method: str, *arguments: Any) -> Any:
         try:
-            return tables.open_table(lake, name)
-        except TableNotFoundError:
-            return None
+            call: Callable[[str, tuple], Any] = self._keeper()._callmethod
+            return call(method, arguments)
+        except (EOFError, ConnectionError, FileNotFoundError) as error:
+            raise UserError("the process that reads the lake ended and is started again: try again in a moment") from error
 
+    def _keeper(self) -> Asked:
+        address = self._address()
+        with self._lock:
+            if self._running and (self._running.address != address or self._running.process.poll() is not None):
+                self._end()
+            self._running = self._running or self._start(address)
+            return self._running.keeper
 
-def _executed(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> duckdb.DuckDBPyConnection:
-    for left in reversed(range(TRIES)):
-        try:
-            return cursor.execute(sql, parameters)
-        except duckdb.OutOfMemoryException:
-            if left:
-                time.sleep(0.5)
-    raise UserError("the memory for the figures is taken up by tables that are being read: try again in a moment")
+    def _start(self, address: str) -> _Running:
+        folder = tempfile.TemporaryDirectory(prefix="shopnow-tab-")
+        task = Task(folder.name, secrets.token_bytes(), address, self._wanted, self._derived)
+        modules = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "shopnow_tab_app.keeper"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(modules)},
+        )
+        given, said = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+        given.write(pickle.dumps(task))
+        given.flush()
+        if said.read(len(LISTENS)) != LISTENS:
+            raise UserError("the process that reads the lake does not start: the API server's log says why")
+        manager = Manager(task.socket, task.key)
+        manager.connect()
+        return _Running(process, manager.keeper(), address, folder)  # type: ignore[attr-defined]
+
+    def _end(self) -> None:
+        if self._running:
+            process, _, _, folder = self._running
+            self._running = None
+            process.kill()
+            process.wait(END_SECONDS)
+            for stream in (process.stdin, process.stdout):
+                if stream:
+                    stream.close()
+            folder.cleanup()

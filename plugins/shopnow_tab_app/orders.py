@@ -6,7 +6,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 from shopnow_tab_app.answers import Answer, as_of, missing
-from shopnow_tab_app.lake import Lake, State
+from shopnow_tab_app.asking import State
+from shopnow_tab_app.lake import Lake
 from shopnow_tab_app.paging import Listing, Turn
 from shopnow_tab_app.tables import ORDERS_NOW
 

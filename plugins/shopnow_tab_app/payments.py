@@ -6,8 +6,9 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from shopnow_tab_app.answers import Answer, as_of, missing
+from shopnow_tab_app.asking import State
 from shopnow_tab_app.charts import Chart, chart
-from shopnow_tab_app.lake import Lake, State
+from shopnow_tab_app.lake import Lake
 from shopnow_tab_app.paging import Listing, Turn
 from shopnow_tab_app.period import Asked, period
 

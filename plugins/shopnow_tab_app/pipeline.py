@@ -1,26 +1,25 @@
 """The pipeline: how far each step has come, what it took, what is in quarantine, and what is lost."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 from pydantic import BaseModel
 
 from shopnow.broker import topics
 from shopnow.broker.client import Conf
+from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
 from shopnow.lake import lag, problems
 from shopnow.lake.lag import Position
-from shopnow.lake.replacing import data_files
 from shopnow.printing import excerpt, printable
 from shopnow_tab_app import runs
 from shopnow_tab_app.answers import Answer, Missing, as_of, missing
+from shopnow_tab_app.asking import Stand, State
 from shopnow_tab_app.fetched import Last
-from shopnow_tab_app.lake import Lake, State
+from shopnow_tab_app.lake import Lake
 
 RAW = tuple(f"raw/{topic}" for topic in TOPICS)
 EVENTS = tuple(f"events/{topic}" for topic in TOPICS)
@@ -134,13 +133,14 @@ class Where:
         Raises:
             UserError: Kafka does not answer.
         """
-        raw = {topic: table for topic in TOPICS if (table := self._lake.table(f"raw/{topic}"))}
+        stands = self._lake.stands(RAW)
         self._landed = {
-            topic: kept if (kept := self._landed.get(topic)) and kept.version == table.version() else _Landed(table)
-            for topic, table in raw.items()
+            topic: kept if (kept := self._landed.get(topic)) and kept.version == stand.version else _Landed(self._lake, name, stand.version)
+            for topic, name in zip(TOPICS, RAW, strict=True)
+            if (stand := stands.get(name))
         }
         states = topics.describe(self._conf(), TOPICS)
-        with suppress(OSError, DeltaError):
+        with suppress(UserError):
             found: Positions = {topic: [] for topic in TOPICS}
             for each in lag.positions_of(states, self._landed):
                 found[each.topic].append(each)
@@ -151,22 +151,23 @@ class Where:
 class _Landed:
     """A version of a raw table, as far as it says how far it has come."""
 
-    def __init__(self, table: DeltaTable) -> None:
-        self._table, self.version = table, table.version()
+    def __init__(self, lake: Lake, table: str, version: int) -> None:
+        self._lake, self._table, self.version = lake, table, version
         self._known: dict[str, int | None] = {}
 
     def transaction_version(self, app_id: str) -> int | None:
         if app_id not in self._known:
-            self._known[app_id] = self._table.transaction_version(app_id)
+            self._known[app_id] = self._lake.transaction_version(self._table, app_id)
         return self._known[app_id]
 
 
 def pipeline(lake: Lake, where: Last[Positions], dags: list[runs.Dag], state: State) -> Pipeline:
     """All of the page."""
+    stands = lake.stands(TABLES)
     return Pipeline(
         as_of=as_of(state),
         missing=[*([Missing(what="kafka", why=where.trouble, as_of=where.at)] if where.trouble else []), *missing(state)],
-        topics=[_topic(lake, name, where.value.get(name, []), f"raw/{name}" not in state.unread) for name in TOPICS],
+        topics=[_topic(lake, name, where.value.get(name, []), stands, f"raw/{name}" not in state.unread) for name in TOPICS],
         batches=[Batch(**row) for row in _batches(lake)],
         quarantine=[reason for topic in TOPICS for reason in _reasons(lake, topic)],
         losses=[
@@ -176,13 +177,13 @@ def pipeline(lake: Lake, where: Last[Positions], dags: list[runs.Dag], state: St
                 "FROM losses ORDER BY committed_at DESC"
             )
         ],
-        kpis=[_made(lake, kpi.name, kpi.title, state) for kpi in KPIS if kpi.name in MADE],
+        kpis=[_made(lake, kpi.name, kpi.title, stands) for kpi in KPIS if kpi.name in MADE],
         alerts=_firing(lake),
         dags=dags,
     )
 
 
-def _topic(lake: Lake, name: str, where: Sequence[Position], read: bool) -> Topic:
+def _topic(lake: Lake, name: str, where: Sequence[Position], stands: Mapping[str, Stand], read: bool) -> Topic:
     """A topic; how far it has landed is known once its raw table was read."""
     quarantined = lake.query(f'SELECT count(*) AS records FROM "raw/{name}"')[0]["records"]  # noqa: S608  (a name of our own)
     landed = where if read else []
@@ -194,16 +195,10 @@ def _topic(lake: Lake, name: str, where: Sequence[Position], read: bool) -> Topi
             Partition(partition=each.partition, earliest=each.earliest, stable=each.stable, landed=each.landed, lag=each.lag)
             for each in landed
         ],
-        raw=_rows(lake, f"raw/{name}"),
+        raw=_rows(stands, f"raw/{name}"),
         quarantined=quarantined,
-        events=_rows(lake, f"events/{name}"),
+        events=_rows(stands, f"events/{name}"),
     )
-
-
-def _rows(lake: Lake, name: str) -> int | None:
-    """How many rows a table has, by its log."""
-    table = lake.table(name)
-    return None if table is None else sum(file.rows for file in data_files(table))
 
 
 def _batches(lake: Lake) -> list[dict[str, Any]]:
@@ -246,9 +241,14 @@ def _examples(lake: Lake, topic: str, found: list[str]) -> list[Record]:
     return [Record(**{**row, "value": printable(excerpt(row["value"] or b"", BYTES))}) for row in rows]
 
 
-def _made(lake: Lake, name: str, title: str, state: State) -> Made:
+def _rows(stands: Mapping[str, Stand], name: str) -> int | None:
+    return stands[name].rows if name in stands else None
+
+
+def _made(lake: Lake, name: str, title: str, stands: Mapping[str, Stand]) -> Made:
     computed = lake.query(f'SELECT max(computed_at) AS computed_at FROM "{name}"')[0]["computed_at"]  # noqa: S608
-    return Made(table=name, title=title, version=state.versions.get(name), rows=_rows(lake, name), computed_at=computed)
+    version = stands[name].version if name in stands else None
+    return Made(table=name, title=title, version=version, rows=_rows(stands, name), computed_at=computed)
 
 
 def _firing(lake: Lake) -> int:

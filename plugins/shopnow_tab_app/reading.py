@@ -12,9 +12,9 @@ from pydantic import BaseModel
 from shopnow.errors import UserError
 from shopnow_tab_app import access, acting, csv_export, dashboard, deliveries, orders, payments, pdf, pipeline, runs, sending, sheets, stock
 from shopnow_tab_app.answers import Answers, Missing
+from shopnow_tab_app.asking import State
 from shopnow_tab_app.charts import Chart
 from shopnow_tab_app.fetched import Fetched
-from shopnow_tab_app.lake import State
 from shopnow_tab_app.paging import Turn, turn
 from shopnow_tab_app.period import Asked, asked
 from shopnow_tab_app.tail import Event, Tail

@@ -8,7 +8,8 @@ from pydantic import BaseModel
 
 from shopnow_tab_app.acting import Act
 from shopnow_tab_app.answers import Answer, as_of, missing
-from shopnow_tab_app.lake import Lake, State
+from shopnow_tab_app.asking import State
+from shopnow_tab_app.lake import Lake
 
 TABLES = ("kpi/stock_position", "kpi/stock_cover", "kpi/stock_outs", "alerts")
 OVER = ("resolved",)

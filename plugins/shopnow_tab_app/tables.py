@@ -8,8 +8,7 @@ from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
 from shopnow.lake.losses import LOSSES
 from shopnow.lake.receipts import RECEIPTS
-from shopnow_tab_app.copies import Copy
-from shopnow_tab_app.lake import Derived
+from shopnow_tab_app.asking import Copy, Derived
 
 EVENTS = {name: schemas.events(topic) for name, topic in TOPICS.items()}
 

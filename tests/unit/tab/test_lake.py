@@ -1,21 +1,26 @@
 """The copies of the lake's tables: they follow every version, and what cannot be read is said."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
 from pathlib import Path
 
+import psutil
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from shopnow.errors import UserError
 from shopnow.platform import supervision
-from shopnow_tab_app.copies import Copy
-from shopnow_tab_app.lake import Derived, Lake, State
+from shopnow_tab_app.asking import Copy, Derived, State
+from shopnow_tab_app.lake import Lake
 
 SCHEMA = pa.schema([("date", pa.date32()), ("product", pa.string()), ("units", pa.int64()), ("later", pa.string())])
 COPY = Copy("sales", SCHEMA, "date, product, units * 2 AS twice, later", "units > 0")
+PATHS = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 TOTAL = Derived("total", ("sales",), 'SELECT sum(twice)::BIGINT AS twice FROM "sales"')
 
 
@@ -84,8 +89,40 @@ def test_lake_out_of_reach_is_said_in_a_sentence() -> None:
     assert "check the address, that HDFS runs" in state.trouble
 
 
-def test_a_query_without_memory_is_tried_again_and_then_says_so(lake, monkeypatch):
-    monkeypatch.setattr("shopnow_tab_app.lake.TRIES", 2)
+def test_a_query_without_memory_is_tried_again_and_then_says_so(lake: Lake) -> None:
     with pytest.raises(UserError, match="try again in a moment"):
         lake.query("SELECT list(number) FROM range(50_000_000) AS numbers(number)")
     assert lake.query("SELECT 1 AS one") == [{"one": 1}]
+
+
+def test_large_answers_come_in_pieces(lake: Lake) -> None:
+    pieces = lake.chunks("SELECT number::INT FROM range(?) AS numbers(number)", [2500], 1000)
+    assert [len(piece) for piece in pieces] == [1000, 1000, 500]
+
+
+def test_process_that_was_killed_is_started_again(lake: Lake, tmp_path: Path) -> None:
+    write_deltalake(tmp_path / "sales", rows((24, "mat", 2)), partition_by=["date"])
+    caught_up(lake, 0)
+    [process] = readers()
+    process.kill()
+    process.wait()
+    caught_up(lake, 0)
+    assert len(readers()) == 1
+
+
+def test_no_process_is_left_when_the_one_that_started_it_is_killed(tmp_path: Path) -> None:
+    script = (
+        "from shopnow_tab_app import tables; from shopnow_tab_app.lake import Lake; "
+        f"lake = Lake(lambda: {str(tmp_path)!r}, tables.COPIES); lake.query('SELECT 1'); print('up', flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=PATHS) as owner:
+        assert owner.stdout
+        assert owner.stdout.readline() == b"up\n"
+        [process] = readers(owner.pid)
+        owner.kill()
+    process.wait(10)
+
+
+def readers(of: int | None = None) -> list[psutil.Process]:
+    """The processes that keep copies for this one, or for another."""
+    return [each for each in psutil.Process(of).children() if "shopnow_tab_app.keeper" in each.cmdline()]

@@ -10,8 +10,9 @@ from pydantic import BaseModel
 
 from sample_lake import NOW
 from shopnow_tab_app import csv_export, dashboard, deliveries, orders, payments, pdf, pipeline, runs, sheets, stock
+from shopnow_tab_app.asking import State
 from shopnow_tab_app.fetched import Last
-from shopnow_tab_app.lake import Lake, State
+from shopnow_tab_app.lake import Lake
 from shopnow_tab_app.paging import Turn
 from shopnow_tab_app.period import Asked, Period
 

@@ -1,6 +1,6 @@
 """Where Kafka and the lake stand, with a Kafka and raw tables of the test's own."""
 
-from typing import Any
+from collections.abc import Iterable
 
 import pytest
 
@@ -8,6 +8,7 @@ from shopnow.broker.topics import TopicState
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow_tab_app import pipeline
+from shopnow_tab_app.asking import Stand
 from shopnow_tab_app.fetched import Fetched
 
 
@@ -17,17 +18,14 @@ class Raw:
     def __init__(self) -> None:
         self.behind, self.away, self.asked, self.now = 10, False, 0, 0
 
-    def version(self) -> int:
-        return self.now
+    def stands(self, names: Iterable[str]) -> dict[str, Stand]:
+        return {"raw/orders": Stand(self.now, 100)}
 
-    def transaction_version(self, app_id: str) -> int | None:
+    def transaction_version(self, name: str, app_id: str) -> int | None:
         self.asked += 1
         if self.away:
-            raise OSError("no NameNode")
+            raise UserError("no NameNode")
         return None if app_id.endswith("cuts") else 100 - self.behind
-
-    def table(self, name: str) -> Any:
-        return self if name == "raw/orders" else None
 
 
 @pytest.fixture
