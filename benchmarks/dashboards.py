@@ -68,7 +68,8 @@ def main() -> int:
         table.add_row(call, f"{len(times):,}", *(f"{value:.1f}" for value in (cuts[9], cuts[18], max(times))))
     Console().print(table)
     worst = max(quantiles(took[call], n=20)[18] for call in CALLS)
-    print(f"{failed} calls failed; the API server takes {server:.0f} MB, what it reads the lake by {reader:.0f}; meanwhile ran {', '.join(ran)}")
+    print(f"{failed} calls failed; the API server takes {server:.0f} MB, the process that reads the lake for it {reader:.0f}")
+    print(f"meanwhile ran {', '.join(ran)}")
     return 1 if failed or worst > MOST_MS or server > MOST_MB else 0
 
 

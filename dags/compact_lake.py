@@ -33,7 +33,7 @@ from airflow.sdk import DAG, Param, conf, get_current_context, task
 from shopnow.lake import retention
 from shopnow.lake import vacuum as lake_vacuum
 from shopnow.settings import ROOT
-from shopnow.workflow import DEFAULTS, LAKE_URI, LONG, Tag, every_hour, lake_uri
+from shopnow.workflow import DEFAULTS, LAKE_URI, LONG, Tag, every_hour, lake_uri, yielding
 
 with DAG(
     dag_id="compact_lake",
@@ -70,6 +70,7 @@ with DAG(
         application_args=["--lake", LAKE_URI, "--before", "{{ params.before or 'today' }}"],
         name="compact_lake",
         execution_timeout=LONG,
+        pre_execute=yielding,
     )
 
     @task

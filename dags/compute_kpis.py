@@ -34,7 +34,7 @@ from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOpe
 from airflow.sdk import DAG
 
 from shopnow.settings import ROOT
-from shopnow.workflow import DEFAULTS, KPIS, LAKE_PATH, LAKE_URI, LONG, RAW, Tag
+from shopnow.workflow import DEFAULTS, KPIS, LAKE_PATH, LAKE_URI, LONG, RAW, Tag, yielding
 
 with DAG(
     dag_id="compute_kpis",
@@ -60,6 +60,7 @@ with DAG(
         application_args=["--lake", LAKE_URI],
         name="compute_kpis",
         execution_timeout=LONG,
+        pre_execute=yielding,
         outlets=[KPIS],
     )
     raw_landed >> compute

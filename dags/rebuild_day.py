@@ -31,7 +31,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
 
 from shopnow.lake import days
 from shopnow.settings import ROOT
-from shopnow.workflow import DEFAULTS, KPIS, LAKE_URI, LONG, Tag, lake_uri
+from shopnow.workflow import DEFAULTS, KPIS, LAKE_URI, LONG, Tag, lake_uri, yielding
 
 # A run's logical date is its day: with an interval a nightly run has that of the day that is over.
 DAY = "{{ params.date or (dag_run.logical_date or dag_run.run_after) | ds }}"
@@ -59,6 +59,7 @@ with DAG(
         application_args=["--lake", LAKE_URI, "--date", DAY],
         name="rebuild_day",
         execution_timeout=LONG,
+        pre_execute=yielding,
         outlets=[KPIS],
     )
     landed(DAY) >> rebuild

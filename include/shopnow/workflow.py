@@ -1,5 +1,7 @@
 """What the DAG files share: the assets that chain them, their tags and defaults, and where Airflow says the services are."""
 
+import os
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -44,6 +46,14 @@ REFUSED = "refused"
 
 LONG = timedelta(minutes=45)
 """Execution timeout of tasks that may have much to do, and do it in one go."""
+
+YIELDS = 5
+"""By so much a task that computes long yields to what people and other services wait for, as `nice` counts."""
+
+
+def yielding(context: Mapping[str, Any]) -> None:
+    """Before a task's work: let it and all it starts yield the processor. The pages stay quick while Spark takes all there is."""
+    os.nice(YIELDS)
 
 
 CONTINUOUS: dict[str, Any] = {

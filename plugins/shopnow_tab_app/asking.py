@@ -24,7 +24,8 @@ class Derived(NamedTuple):
     """A table made from copies whenever one of them changed, for what would take too long to ask each time."""
 
     table: str
-    sources: tuple[str, ...]
+    keys: Mapping[str, str]
+    """By copy it is made from, an SQL expression of its columns: a row of the table rests on those rows whose value is its `key`."""
     select: str
 
 

@@ -15,7 +15,7 @@ from shopnow_tab_app.tables import DELIVERIES_NOW
 
 STAGES = ("pending", "in_transit", "delivered")
 Stage = Literal["pending", "in_transit", "delivered"]
-TABLES = (DELIVERIES_NOW.table, *DELIVERIES_NOW.sources)
+TABLES = (DELIVERIES_NOW.table, *DELIVERIES_NOW.keys)
 
 
 class Delivery(BaseModel):

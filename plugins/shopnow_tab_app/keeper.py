@@ -22,7 +22,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from shopnow.errors import UserError
 from shopnow.lake import failures, tables
 from shopnow.lake.replacing import data_files
-from shopnow_tab_app import copies
+from shopnow_tab_app import copies, deriving
 from shopnow_tab_app.asking import LISTENS, Asked, Copy, Derived, Manager, Stand, State, Task
 
 log = logging.getLogger(__name__)
@@ -55,14 +55,14 @@ class Keeper:
         for copy in wanted:
             copies.create(self._database, copy)
         for each in derived:
-            self._database.execute(f'CREATE TABLE "{each.table}" AS {each.select}')
+            deriving.create(self._database, each)
         self._changed = threading.Condition()
         self._asked: dict[str, float] = {}
         self._open: dict[str, DeltaTable] = {}
         self._stands: dict[str, Stand] = {}
         self._files: dict[str, dict[str, int]] = {}
         self._versions: dict[str, int | None] = {}
-        self._made: dict[str, list[int | None]] = {}
+        self._made: dict[str, dict[str, dict[str, int]]] = {}
         self._trouble: str | None = None
         self._as_of: datetime | None = None
         self._busy: float | None = None
@@ -83,7 +83,7 @@ class Keeper:
     def state(self, names: Iterable[str]) -> State:
         """Where these tables stand; has them kept up to date for a while. Waits a little for those never read."""
         names = tuple(names)
-        asked = [*names, *(source for name in names if name in self._derived for source in self._derived[name].sources)]
+        asked = [*names, *(source for name in names if name in self._derived for source in self._derived[name].keys)]
         now = time.monotonic()
         with self._changed:
             self._asked.update(dict.fromkeys(asked, now))
@@ -172,10 +172,10 @@ class Keeper:
                     self._note(name, self._look(name))
         for name in names:
             if each := self._derived.get(name):
-                sources = [self._versions[source] for source in each.sources]
-                if self._made.get(name) != sources:
-                    self._database.execute(f'CREATE OR REPLACE TABLE "{name}" AS {each.select}')
-                    self._made[name] = sources
+                held = {source: self._files.get(source, {}) for source in each.keys}
+                if self._made.get(name) != held:
+                    deriving.update(self._database, each, self._made.get(name, {}), held)
+                    self._made[name] = held
                     self._note(name, (self._versions.get(name) or 0) + 1)
         self._as_of = datetime.now(UTC)
 

@@ -12,7 +12,7 @@ from shopnow_tab_app.paging import Listing, Turn
 from shopnow_tab_app.tables import ORDERS_NOW
 
 Status = Literal["placed", "failed", "paid", "in_transit", "delivered", "refunded", "cancelled"]
-TABLES = (ORDERS_NOW.table, *ORDERS_NOW.sources)
+TABLES = (ORDERS_NOW.table, *ORDERS_NOW.keys)
 
 
 class Order(BaseModel):

@@ -65,7 +65,7 @@ COPIES = (
 
 ORDERS_NOW = Derived(
     "orders_now",
-    ("events/orders", "events/payments", "events/deliveries"),
+    {"events/orders": "key", "events/payments": "key", "events/deliveries": "hash(order_id)"},
     """
     WITH paid AS (
         SELECT key, max(CASE status WHEN 'refunded' THEN 3 WHEN 'succeeded' THEN 2 ELSE 1 END)::TINYINT AS stage
@@ -75,7 +75,7 @@ ORDERS_NOW = Derived(
     ), cancelled AS (
         SELECT DISTINCT key FROM "events/orders" WHERE event_type = 'order_cancelled'
     )
-    SELECT orders.* EXCLUDE (_file, key, event_type), CASE
+    SELECT orders.* EXCLUDE (_file, event_type), CASE
         WHEN cancelled.key IS NOT NULL THEN 'cancelled'
         WHEN paid.stage = 3 THEN 'refunded'
         WHEN sent.stage = 2 THEN 'delivered'
@@ -91,7 +91,7 @@ ORDERS_NOW = Derived(
 
 DELIVERIES_NOW = Derived(
     "deliveries_now",
-    ("events/deliveries",),
+    {"events/deliveries": "key"},
     """
     SELECT latest.* EXCLUDE (_file), stages.created_at, stages.shipped_at, stages.delivered_at
     FROM "events/deliveries" AS latest JOIN (

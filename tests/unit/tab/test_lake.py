@@ -13,15 +13,17 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+import sample_lake
 from shopnow.errors import UserError
 from shopnow.platform import supervision
+from shopnow_tab_app import tables
 from shopnow_tab_app.asking import Copy, Derived, State
 from shopnow_tab_app.lake import Lake
 
 SCHEMA = pa.schema([("date", pa.date32()), ("product", pa.string()), ("units", pa.int64()), ("later", pa.string())])
 COPY = Copy("sales", SCHEMA, "date, product, units * 2 AS twice, later", "units > 0")
 PATHS = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-TOTAL = Derived("total", ("sales",), 'SELECT sum(twice)::BIGINT AS twice FROM "sales"')
+TOTAL = Derived("total", {"sales": "product"}, 'SELECT product AS key, sum(twice)::BIGINT AS twice FROM "sales" GROUP BY product')
 
 
 def rows(*found: tuple[int, str, int]) -> pa.Table:
@@ -34,6 +36,10 @@ def lake(tmp_path: Path) -> Iterator[Lake]:
         yield lake
 
 
+def sorted_total(lake: Lake, source: str) -> list[dict]:
+    return lake.query(f"SELECT * FROM {source} ORDER BY key")  # noqa: S608
+
+
 def caught_up(lake: Lake, version: int) -> State:
     """Where the lake stands once it has read that version, and all that is made of it."""
 
@@ -42,7 +48,11 @@ def caught_up(lake: Lake, version: int) -> State:
 
     def there() -> bool:
         found = state()
-        return found.versions.get("sales") == version and not found.unread and lake.query("SELECT * FROM total") == lake.query(TOTAL.select)
+        return (
+            found.versions.get("sales") == version
+            and not found.unread
+            and sorted_total(lake, "total") == sorted_total(lake, f"({TOTAL.select})")
+        )
 
     assert supervision.wait_until(there, 30)
     return state()
@@ -64,14 +74,17 @@ def test_copy_follows_appends_replacements_and_compaction(lake: Lake, tmp_path: 
     caught_up(lake, 0)
     write_deltalake(table, rows((25, "lamp", 3)), mode="append")
     caught_up(lake, 1)
-    assert lake.query("SELECT twice FROM total") == [{"twice": 10}]
-    write_deltalake(table, rows((24, "mat", 5)), mode="overwrite", predicate="date = '2026-11-24'")
+    assert lake.query("SELECT key, twice FROM total ORDER BY key") == [{"key": "lamp", "twice": 6}, {"key": "mat", "twice": 4}]
+    write_deltalake(table, rows((26, "lamp", 1)), mode="append")
     caught_up(lake, 2)
-    assert lake.query("SELECT twice FROM total") == [{"twice": 16}]
+    assert lake.query("SELECT key, twice FROM total ORDER BY key") == [{"key": "lamp", "twice": 8}, {"key": "mat", "twice": 4}]
+    write_deltalake(table, rows((24, "mat", 5)), mode="overwrite", predicate="date = '2026-11-24'")
+    caught_up(lake, 3)
+    assert lake.query("SELECT sum(twice)::INT AS twice FROM total") == [{"twice": 18}]
     write_deltalake(table, rows((25, "desk", 1)), mode="append")
     DeltaTable(table).optimize.compact()
-    caught_up(lake, 4)
-    assert lake.query("SELECT count(*) AS rows, sum(twice)::INT AS twice FROM sales") == [{"rows": 3, "twice": 18}]
+    caught_up(lake, 5)
+    assert lake.query("SELECT count(*) AS rows, sum(twice)::INT AS twice FROM sales") == [{"rows": 4, "twice": 20}]
 
 
 def test_table_that_is_not_there_is_empty_and_appears_when_it_comes(lake: Lake, tmp_path: Path) -> None:
@@ -121,6 +134,29 @@ def test_no_process_is_left_when_the_one_that_started_it_is_killed(tmp_path: Pat
         [process] = readers(owner.pid)
         owner.kill()
     process.wait(10)
+
+
+def test_what_became_of_an_order_is_known_when_a_payment_or_delivery_comes(tmp_path: Path) -> None:
+    sample_lake.make(str(tmp_path), 300, 2, sample_lake.NOW)
+    with closing(Lake(lambda: str(tmp_path), tables.COPIES, tables.DERIVED)) as lake:
+        names = [*(each.table for each in tables.DERIVED), *tables.ORDERS_NOW.keys]
+        before = {name: version for name, version in lake.state(names).versions.items() if name in tables.ORDERS_NOW.keys}
+        for name, event_type, value in (("payments", "payment_refunded", "pay"), ("deliveries", "delivery_delivered", "d")):
+            table = DeltaTable(tmp_path / "events" / name)
+            row = table.to_pyarrow_table(filters=[("event_type", "!=", event_type)]).slice(0, 1).to_pylist()[0]
+            changed = [row | {"event_type": event_type, "event_id": f"{value}-new"}]
+            write_deltalake(table, pa.Table.from_pylist(changed, pa.schema(table.schema().to_arrow())), mode="append")
+
+        def agrees(derived: Derived) -> bool:
+            found = [f"FROM {source}" for source in (derived.table, f"({derived.select})")]
+            return not lake.query(f"({found[0]} EXCEPT ALL {found[1]}) UNION ALL ({found[1]} EXCEPT ALL {found[0]})")
+
+        def all_agree() -> bool:
+            versions = lake.state(names).versions
+            return all(versions[name] != before[name] for name in before if name != "events/orders") and all(map(agrees, tables.DERIVED))
+
+        assert supervision.wait_until(all_agree, 30)
+        assert lake.query("SELECT count(*) AS orders FROM orders_now WHERE status = 'refunded'") == [{"orders": 1}]
 
 
 def readers(of: int | None = None) -> list[psutil.Process]:
