@@ -24,9 +24,12 @@ def update(database: duckdb.DuckDBPyConnection, derived: Derived, had: Held, has
     new = [[number for path, number in has.get(source, {}).items() if path not in had.get(source, {})] for source in derived.keys]
     keys = [f'SELECT {key} AS key FROM "{source}" WHERE _file IN (SELECT unnest(?))' for source, key in derived.keys.items()]
     database.execute(f"CREATE OR REPLACE TEMP TABLE changed AS {' UNION '.join(keys)}", new)
-    # A name in WITH hides the table of that name, so that the same words make these rows as make all of them.
+    # A name in WITH hides the table of that name, so that the same words make these rows as make all of them. Their places are found by
+    # the key alone, which is read of all rows, and the long texts of theirs only.
     concerned = ", ".join(
-        f'"{source}" AS (SELECT * FROM main."{source}" WHERE {key} IN (SELECT key FROM changed))' for source, key in derived.keys.items()
+        f'"{source}" AS MATERIALIZED (SELECT * FROM main."{source}" '
+        f'WHERE rowid IN (SELECT rowid FROM main."{source}" WHERE {key} IN (SELECT key FROM changed)))'
+        for source, key in derived.keys.items()
     )
     database.execute("BEGIN")
     try:

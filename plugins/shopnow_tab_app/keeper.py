@@ -8,6 +8,7 @@ keep. It ends when that is closed, however the API server ended.
 import logging
 import os
 import pickle
+import shutil
 import sys
 import threading
 import time
@@ -35,7 +36,7 @@ FIRST_SECONDS = 3.0
 """So long a request waits for a table nobody has looked at yet."""
 PATIENCE_SECONDS = 20.0
 """So long one table may take until it is said that the lake does not answer."""
-MEMORY = "96MB"
+MEMORY = "192MB"
 TRIES = 6
 """So often, every half second, a query is tried for which there is no memory, as there is while a large table is read."""
 
@@ -236,6 +237,7 @@ def main() -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     os.write(sys.stdout.fileno(), LISTENS)
     sys.stdin.buffer.read()
+    shutil.rmtree(task.folder, ignore_errors=True)
     os._exit(0)
 
 

@@ -132,8 +132,10 @@ def test_no_process_is_left_when_the_one_that_started_it_is_killed(tmp_path: Pat
         assert owner.stdout
         assert owner.stdout.readline() == b"up\n"
         [process] = readers(owner.pid)
+        [folder] = {Path(file.path).parent for file in process.open_files() if file.path.endswith("copies.duckdb")}
         owner.kill()
     process.wait(10)
+    assert not folder.exists()
 
 
 def test_what_became_of_an_order_is_known_when_a_payment_or_delivery_comes(tmp_path: Path) -> None:
