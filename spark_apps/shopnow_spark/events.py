@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
@@ -46,9 +47,11 @@ def first_of_each(events: DataFrame) -> DataFrame:
 
 def first_of_those(events: pa.Table) -> pa.Table:
     """What `first_of_each` gives, of events that are here."""
-    ordered = events.sort_by([(f"source_{name}", "ascending") for name in ("partition", "offset", "topic_id")])
-    numbered = ordered.select(["event_id"]).append_column("nth", pa.array(range(len(ordered)), pa.int64()))
-    return ordered.take(numbered.group_by("event_id").aggregate([("nth", "min")])["nth_min"].sort())
+    order = pc.sort_indices(events, [(f"source_{name}", "ascending") for name in ("partition", "offset", "topic_id")])
+    numbered = pa.table({"event_id": events["event_id"].take(order), "nth": pa.array(range(len(order)), pa.int64())})
+    firsts = numbered.group_by("event_id").aggregate([("nth", "min")])["nth_min"]
+    # Hardly ever is one repeated, and a copy of all of them takes as much memory again.
+    return events if len(firsts) == len(events) else events.take(order.take(firsts.combine_chunks().sort()))
 
 
 def _timestamp(parsed: Column, text: Column) -> Column:

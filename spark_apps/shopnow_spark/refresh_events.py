@@ -68,19 +68,21 @@ def _append(table: DeltaTable, name: str, rows: DataFrame, metadata: str, versio
         return None
     schema = pa.schema(table.schema().to_arrow())
     read = rows.toArrow().select(schema.names).cast(schema)
-    first = events.first_of_those(read)
-    spans = first.group_by("event_date").aggregate([("event_id", "min"), ("event_id", "max")]).sort_by("event_date").to_pylist()
-    new = first
+    records, new = len(read), events.first_of_those(read)
+    del read  # of many records each copy is some hundred megabytes
+    spans = new.group_by("event_date").aggregate([("event_id", "min"), ("event_id", "max")]).sort_by("event_date").to_pylist()
     if spans:
         # As in a merge: by one range a day, files are left unread that cannot hold one of them.
         ranges = " OR ".join(_between(span["event_id_min"], span["event_id_max"]) for span in spans)
-        new = first.filter(pc.invert(pc.is_in(first["event_id"], tables.read(table, ["event_id"], ranges)["event_id"])))
+        known = pc.is_in(new["event_id"], tables.read(table, ["event_id"], ranges)["event_id"])
+        if pc.any(known).as_py():
+            new = new.filter(pc.invert(known))
     reach("kpi:events")
     # The application transaction makes two runs at once, or a run and an erasure, conflict: it commits against the rows it looked at.
     properties = CommitProperties(custom_metadata={"userMetadata": metadata}, app_transactions=[Transaction(APPLICATION, version)])
     write_deltalake(table, new, mode="append", commit_properties=properties)
     reach("kpi:events_committed")
-    return Refreshed(name, len(read), len(new), [str(span["event_date"]) for span in spans])
+    return Refreshed(name, records, len(new), [str(span["event_date"]) for span in spans])
 
 
 def _between(low: str, high: str) -> str:
