@@ -137,8 +137,13 @@ def test_wrong_settings_and_a_taken_port_are_one_line(demo, shopnow, settings, m
 
 
 def test_down_leaves_no_process_and_keeps_the_data(demo, shopnow, settings, as_json):
+    [scheduler] = [psutil.Process(service["pid"]) for service in as_json("status")["services"] if service["name"] == "airflow-scheduler"]
+    workers = scheduler.children(recursive=True)
+    scheduler.kill()
     shopnow("down")
     assert supervision.stack_processes(settings) == []
+    assert workers
+    assert not [each for each in workers if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
     assert {service["state"] for service in as_json("status")["services"]} == {"stopped"}
     shopnow("down")
     for verb in ("topics", "verify"):

@@ -95,6 +95,8 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         **connections.variables(settings),
         **telemetry.variables(settings),
         "AIRFLOW_HOME": str(home(settings)),
+        # Airflow gives its processes titles, which are written over their environment, and with it over what they are found by.
+        "SPT_NOENV": "1",
         # Where matplotlib keeps its list of fonts, which takes seconds to make.
         "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
         # A cluster has settings of its own.
