@@ -43,7 +43,7 @@ class Settings(BaseSettings):
 
     kafka_heap_mb: Megabytes = 384
     hdfs_heap_mb: Megabytes = 256
-    spark_driver_memory_mb: Megabytes = 1024
+    spark_driver_memory_mb: Megabytes = 896
     airflow_parallelism: int = Field(6, ge=2, le=32, description="tasks that run at once")
     topic_partitions: int = Field(4, ge=1, le=1000)
     landing_shares: int = Field(1, ge=1, le=1000, description="tasks that land one topic at once, each some of its partitions")
