@@ -70,12 +70,12 @@ class Stack:
         subprocess.run([*self._compose, *words], cwd=ROOT, env=self._environment, check=True)
 
     def cli(self, *words: str) -> Any:
-        """What `./shopnow … --json` prints, run beside a worker.
+        """What `./shopnow … --json` prints, run in a container like a worker's, with all of its memory.
 
         Raises:
             RuntimeError: it prints none.
         """
-        command = ["exec", "-T", "airflow-worker", "python", "-m", "shopnow.cluster.run", "cli", *words, "--json"]
+        command = ["run", "--rm", "--no-deps", "-T", "airflow-worker", "cli", *words, "--json"]
         done = self.run(*command)
         if not done.stdout:
             raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()}")

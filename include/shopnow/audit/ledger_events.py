@@ -15,41 +15,38 @@ from shopnow.lake import offsets, tables
 from shopnow.traffic import totals as totals_of
 from shopnow.traffic.faults import MALFORMED
 
+_WORTH = {"orders", "payments", "stock"}
+"""The topics whose events are worth something; of the others it is enough to know which they are."""
+
 
 def check(evidence: Evidence) -> str:
-    known, mine, gone, malformed = [], {}, 0, 0
+    totals, mine, there, compared, gone, malformed = totals_of.of_rows([]), {}, 0, 0, 0, 0
     for name, events in evidence.events.items():
         topic = name.removeprefix("events/")
+        evidence.report("verify", f"ledger = events: {topic}")
         raw = raw_behind(evidence.lake, events, name)
         if raw is None:
             continue
-        rows = evidence.ledger.filter(pc.field("topic") == topic)
-        places = list(zip(rows["topic_id"].to_pylist(), rows["partition"].to_pylist(), strict=True))
-        ends = {place: offsets.position(raw, offsets.current_id(raw, place[0]), place[1]) or 0 for place in set(places)}
-        landed = [offset < ends[place] for place, offset in zip(places, rows["offset"].to_pylist(), strict=True)]
-        rows = _numbered(rows.filter(pa.array(landed, pa.bool_())), "ledger_row")
-        table = _numbered(_under_kafkas_ids(tables.read(events)), "row")
-        # By event_id too: Kafka may have given a place twice, if it lost the first.
-        pairs = table.select([*records.SOURCE_PLACE, "event_id", "row"]).join(
-            rows.select([*records.PLACE, "event_id", "ledger_row"]),
-            keys=[*records.SOURCE_PLACE, "event_id"],
-            right_keys=[*records.PLACE, "event_id"],
-            join_type="inner",
-        )
+        there += 1
+        rows = _numbered(_landed(evidence.ledger.filter(pc.field("topic") == topic), raw), "ledger_row")
+        identity = [*records.SOURCE_PLACE, "event_id"]
+        table = _numbered(_under_kafkas_ids(tables.read(events, None if topic in _WORTH else identity)), "row")
+        pairs = _pairs(table.select([*identity, "row"]), rows.select([*records.PLACE, "event_id", "ledger_row"]))
         spoilt = pc.is_in(rows["fault"], pa.array(MALFORMED))
         malformed += _check_spoilt(rows.filter(spoilt), pairs, raw, topic)
         rows = rows.filter(pc.invert(spoilt))
-        pairs = pairs.join(rows.select(["ledger_row"]), keys=["ledger_row"], join_type="left semi")
-        missing = rows.join(pairs.select(["event_id"]), keys=["event_id"], join_type="left anti")
+        pairs = pairs.filter(pc.is_in(pairs["ledger_row"], rows["ledger_row"]))
+        missing = rows.filter(pc.invert(pc.is_in(rows["event_id"], table["event_id"].take(pairs["row"]))))
         acknowledged = pc.sum(lost(missing, [loss for loss in evidence.losses if loss.topic == topic])).as_py() or 0
         if acknowledged != missing.num_rows:
             raise Difference(f"{topic}: {rows.num_rows - acknowledged:,} events in the ledger, {pairs.num_rows:,} of them in events")
         gone += acknowledged
-        known.append(_as_events(rows.join(pairs.select(["ledger_row"]), keys=["ledger_row"], join_type="left semi")))
-        mine[topic] = table.take(pairs["row"])
-    if set(mine) != set(TOPICS):
+        totals.add(totals_of.of_rows([_as_events(rows.filter(pc.is_in(rows["ledger_row"], pairs["ledger_row"])))]))
+        compared += pairs.num_rows
+        if topic in _WORTH:
+            mine[topic] = table.take(pairs["row"])
+    if there != len(TOPICS):
         return "no events yet"
-    totals = totals_of.of_rows(known)
     sales = figures.sales_of_ledger(totals)
     same_figures(sales, figures.sales_of_events(mine["orders"], mine["payments"]), "the ledger", "events")
     changes = mine["stock"].group_by("product_id").aggregate([("quantity_change", "sum")]).to_pylist()
@@ -58,8 +55,31 @@ def check(evidence: Evidence) -> str:
     more = f"; {gone:,} more are acknowledged as lost" if gone else ""
     more += f"; {malformed:,} were malformed on purpose" if malformed else ""
     revenue = int(sales["net_revenue_cents"].sum()) / 100
-    events = sum(rows.num_rows for rows in known)
-    return f"{events:,} events; {totals.orders:,} orders, net revenue {revenue:,.2f}, the same to the cent{more}"
+    return f"{compared:,} events; {totals.orders:,} orders, net revenue {revenue:,.2f}, the same to the cent{more}"
+
+
+def _landed(rows: pa.Table, raw: DeltaTable) -> pa.Table:
+    """The ledger's rows of one topic that the raw table has come to."""
+    places = list(zip(rows["topic_id"].to_pylist(), rows["partition"].to_pylist(), strict=True))
+    ends = {place: offsets.position(raw, offsets.current_id(raw, place[0]), place[1]) or 0 for place in set(places)}
+    landed = [offset < ends[place] for place, offset in zip(places, rows["offset"].to_pylist(), strict=True)]
+    return rows.filter(pa.array(landed, pa.bool_()))
+
+
+def _pairs(events: pa.Table, rows: pa.Table) -> pa.Table:
+    """The numbers of events and of the ledger's rows that tell of them, `row` and `ledger_row`."""
+    found = [pa.table({"row": pa.array([], pa.int64()), "ledger_row": pa.array([], pa.int64())})]
+    # A partition at a time: to join a million takes gigabytes.
+    for partition in pc.unique(rows["partition"]).to_pylist():
+        # By event_id too: Kafka may have given a place twice, if it lost the first.
+        pairs = events.filter(pc.field("source_partition") == partition).join(
+            rows.filter(pc.field("partition") == partition),
+            keys=[*records.SOURCE_PLACE, "event_id"],
+            right_keys=[*records.PLACE, "event_id"],
+            join_type="inner",
+        )
+        found.append(pairs.select(["row", "ledger_row"]))
+    return pa.concat_tables(found)
 
 
 def _check_spoilt(rows: pa.Table, pairs: pa.Table, raw: DeltaTable, topic: str) -> int:
@@ -68,7 +88,7 @@ def _check_spoilt(rows: pa.Table, pairs: pa.Table, raw: DeltaTable, topic: str) 
     Raises:
         Difference: one has.
     """
-    slipped = rows.join(pairs.select(["ledger_row"]), keys=["ledger_row"], join_type="left semi")
+    slipped = rows.filter(pc.is_in(rows["ledger_row"], pairs["ledger_row"]))
     # In a table that has no such column nothing was ever corrected.
     if slipped.num_rows and "correction" in raw.schema().to_arrow().names:
         corrected = tables.read(raw, records.PLACE, "correction IS NOT NULL")

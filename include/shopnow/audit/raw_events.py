@@ -32,12 +32,12 @@ def check(evidence: Evidence) -> str:
         wanted, bad = _decoded(raw, topic.decoder().decode)
         columns = [*records.SOURCE_PLACE, "event_id", "event_type", "event_time"]
         found = tables.read(events, columns).rename_columns(wanted.column_names).cast(wanted.schema)
-        missing = wanted.join(found, keys=wanted.column_names, join_type="left anti")
-        lost = missing.join(found, keys=["event_id"], join_type="left anti")
+        missing = records.without(wanted, found)
+        lost = missing.filter(pc.invert(pc.is_in(missing["event_id"], found["event_id"])))
         if lost.num_rows:
             raise Difference(f"{topic.name}: {first_place(lost)} is in raw, not in events ({lost.num_rows} such)")
         kept = _kept(found, retention.expired(evidence.lake, f"raw/{topic.name}", raw.version()))
-        extra = kept.join(wanted, keys=wanted.column_names, join_type="left anti")
+        extra = records.without(kept, wanted)
         if extra.num_rows:
             raise Difference(f"{topic.name}: {first_place(extra)} is in events, not so in raw ({extra.num_rows} such)")
         if pc.count_distinct(found["event_id"]).as_py() != found.num_rows:

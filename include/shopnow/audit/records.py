@@ -58,18 +58,23 @@ def of_ledger(rows: pa.Table) -> pa.Table:
 def difference(left: pa.Table, right: pa.Table, left_name: str, right_name: str) -> str | None:
     """The first record, by place, that is not the same in both; None if the two sets are equal."""
     for one, other, here, there in ((left, right, left_name, right_name), (right, left, right_name, left_name)):
-        lacking = [SCHEMA.empty_table()]
-        # A partition at a time: to join a million records takes gigabytes.
-        for partition in pc.unique(one["partition"]).to_pylist():
-            mine, its = (each.filter(pc.field("partition") == partition) for each in (one, other))
-            if mine.group_by(PLACE).aggregate([]).num_rows != mine.num_rows:
-                return f"{here} has an offset twice"
-            lacking.append(mine.join(its, keys=SCHEMA.names, join_type="left anti"))
-        missing = pa.concat_tables(lacking)
+        if one.group_by(PLACE).aggregate([]).num_rows != one.num_rows:
+            return f"{here} has an offset twice"
+        missing = without(one, other)
         if missing.num_rows:
             first = missing.sort_by([(column, "ascending") for column in PLACE]).slice(0, 1).to_pylist()[0]
             return f"partition {first['partition']} offset {first['offset']} is in {here}, not so in {there} ({missing.num_rows} such)"
     return None
+
+
+def without(rows: pa.Table, others: pa.Table) -> pa.Table:
+    """The rows that are not among the others; both have the same columns, `partition` among them."""
+    found = [rows.slice(0, 0)]
+    # A partition at a time: to join a million takes gigabytes.
+    for partition in pc.unique(rows["partition"]).to_pylist():
+        mine, theirs = (each.filter(pc.field("partition") == partition) for each in (rows, others))
+        found.append(mine.join(theirs, keys=rows.column_names, join_type="left anti"))
+    return pa.concat_tables(found)
 
 
 def _batch(topic_ids: list, partitions: list, offsets: list, keys: list, values: list) -> pa.RecordBatch:
