@@ -18,7 +18,8 @@ def create(database: duckdb.DuckDBPyConnection, derived: Derived) -> None:
 
 def update(database: duckdb.DuckDBPyConnection, derived: Derived, had: Held, has: Held) -> None:
     """Bring the table, made of copies that had some files, up to date with those that they have now."""
-    if any(had.get(source, {}).items() - has.get(source, {}).items() for source in derived.keys):
+    gone = any(had.get(source, {}).items() - has.get(source, {}).items() for source in derived.keys)
+    if gone or not any(had.values()):
         create(database, derived)  # which rows a file had that went is not known any more
         return
     new = [[number for path, number in has.get(source, {}).items() if path not in had.get(source, {})] for source in derived.keys]
@@ -35,6 +36,7 @@ def update(database: duckdb.DuckDBPyConnection, derived: Derived, had: Held, has
     try:
         database.execute(f'DELETE FROM "{derived.table}" WHERE key IN (SELECT key FROM changed)')
         database.execute(f'INSERT INTO "{derived.table}" BY NAME WITH {concerned} SELECT * FROM ({derived.select})')
+        database.execute("DROP TABLE changed")
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")

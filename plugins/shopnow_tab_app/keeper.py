@@ -10,6 +10,7 @@ import os
 import pickle
 import shutil
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -69,17 +70,6 @@ class Keeper:
         self._busy: float | None = None
         """Since when the thread has been at one table."""
         self._thread: threading.Thread | None = None
-        self._closed = False
-
-    def close(self) -> None:
-        """Reads no more, and gives back what the copies take; nothing may be asked for any more."""
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-        if self._thread:
-            self._thread.join(PATIENCE_SECONDS)
-        self._database.close()
-        self._connection.close()
 
     def state(self, names: Iterable[str]) -> State:
         """Where these tables stand; has them kept up to date for a while. Waits a little for those never read."""
@@ -125,8 +115,11 @@ class Keeper:
         Raises:
             UserError: the lake does not answer.
         """
+        table = self._open.get(name)
+        if table is None:
+            raise UserError(f"{name} is being read anew: try again in a moment")
         with failures.as_user_errors(self._address):
-            return self._open[name].transaction_version(app_id)
+            return table.transaction_version(app_id)
 
     def _stuck(self) -> str | None:
         if self._busy and time.monotonic() - self._busy > PATIENCE_SECONDS:
@@ -135,7 +128,7 @@ class Keeper:
 
     def _keep(self) -> None:
         """Until nobody has looked for a while."""
-        while not self._closed and (wanted := self._watched()):
+        while wanted := self._watched():
             started = time.monotonic()
             try:
                 self._read(wanted)
@@ -156,7 +149,7 @@ class Keeper:
     def _pause(self, seconds: float) -> None:
         """Until then, or until a table is asked for that nobody asked for before."""
         known = set(self._asked)
-        self._changed.wait_for(lambda: self._closed or not self._asked.keys() <= known, seconds)
+        self._changed.wait_for(lambda: not self._asked.keys() <= known, seconds)
 
     def _watched(self) -> list[str]:
         with self._changed:
@@ -177,7 +170,8 @@ class Keeper:
                 if self._made.get(name) != held:
                     deriving.update(self._database, each, self._made.get(name, {}), held)
                     self._made[name] = held
-                    self._note(name, (self._versions.get(name) or 0) + 1)
+                    # Never one of a process before, whose answers may be kept.
+                    self._note(name, (self._versions.get(name) or time.time_ns()) + 1)
         self._as_of = datetime.now(UTC)
 
     def _note(self, name: str, version: int | None) -> None:
@@ -231,13 +225,15 @@ def main() -> None:
     """Keeps the copies until the standard input is closed."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301  (of the process that started this one)
+    tempfile.tempdir = task.folder
     keeper = Keeper(task.folder, task.address, task.copies, task.derived)
     Manager.register("keeper", lambda: keeper, Asked)
     server = Manager(task.socket, task.key).get_server()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     os.write(sys.stdout.fileno(), LISTENS)
     sys.stdin.buffer.read()
-    shutil.rmtree(task.folder, ignore_errors=True)
+    for _ in range(2):  # DuckDB may write meanwhile
+        shutil.rmtree(task.folder, ignore_errors=True)
     os._exit(0)
 
 

@@ -25,7 +25,7 @@ ATTEMPTS = 3
 _PLAIN = re.compile(r"[0-9A-Za-z-]+")
 
 MOST_HERE = 700_000
-"""Up to so many records are added from here, in 1.2 GB of memory, more by Spark, whose merge takes two and a half times the CPU time."""
+"""Up to so many records are added from here, in 0.8 GB of memory, more by Spark, whose merge takes two and a half times the CPU time."""
 
 
 def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:

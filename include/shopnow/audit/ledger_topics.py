@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopnow.audit import records
-from shopnow.audit.comparing import Evidence, same_records
+from shopnow.audit.comparing import Difference, Evidence, same_records
 from shopnow.audit.lost import lost
 from shopnow.lake.losses import TRUNCATED
 
@@ -17,11 +17,13 @@ def check(evidence: Evidence) -> str:
         evidence.report("verify", f"ledger = topics: {name}")
         rows = evidence.ledger.select(["topic", *_COLUMNS]).filter(pc.field("topic") == name).select(_COLUMNS)
         expired += rows.num_rows
+        current = rows.filter(pc.field("topic_id") == state.topic_id)
+        if unknown := set(pc.unique(current["partition"]).to_pylist()) - state.partitions.keys():
+            raise Difference(f"{name}: partition {min(unknown)} is in the ledger, not in Kafka")
         truncations = [loss for loss in evidence.losses if loss.topic == name and loss.kind == TRUNCATED]
         # A partition at a time: what is known of a million records takes gigabytes.
         for partition, (earliest, _) in state.partitions.items():
-            here = (pc.field("partition") == partition) & (pc.field("offset") >= earliest)
-            kept = rows.filter((pc.field("topic_id") == state.topic_id) & here)
+            kept = current.filter((pc.field("partition") == partition) & (pc.field("offset") >= earliest))
             in_doubt = lost(kept, truncations)
             certain = kept.filter(pc.invert(in_doubt))
             end = pc.max(certain["offset"]).as_py()

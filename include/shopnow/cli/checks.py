@@ -20,7 +20,7 @@ def run_checks(
         list[str] | None, typer.Argument(help="Handed to pytest, such as tests/unit or -k landing; all tests by default.")
     ] = None,
 ) -> None:
-    """Check format, lint and types, then run the tests, on real services they start themselves."""
+    """Check format, lint and types, and run the tests, on real services they start themselves."""
     for name, command in LINT:
         say(f"checking {name}")
         if _module(*command).wait():
@@ -30,10 +30,14 @@ def run_checks(
     types = _module("mypy")
     # Two processes, as much of what is tested is waiting; the longest folders come first.
     tests = _module("pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", *(arguments or []))
-    failed = tests.wait()
-    if types.wait():
-        complain("types: see above")
-    sys.exit(failed or types.returncode)
+    try:
+        failed = tests.wait()
+        if types.wait():
+            complain("types: see above")
+        sys.exit(failed or types.returncode)
+    finally:
+        tests.kill()
+        types.kill()
 
 
 def _module(*words: str) -> subprocess.Popen:

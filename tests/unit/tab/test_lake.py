@@ -164,3 +164,17 @@ def test_what_became_of_an_order_is_known_when_a_payment_or_delivery_comes(tmp_p
 def readers(of: int | None = None) -> list[psutil.Process]:
     """The processes that keep copies for this one, or for another."""
     return [each for each in psutil.Process(of).children() if "shopnow_tab_app.keeper" in each.cmdline()]
+
+
+def test_what_cannot_be_started_is_said_and_not_tried_again_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with closing(Lake(lambda: str(tmp_path), [COPY])) as lake:
+        for _ in range(2):
+            with pytest.raises(UserError, match=r"does not start|ended"):
+                lake.query("SELECT 1")
+            monkeypatch.undo()
+
+
+def test_no_address_is_said() -> None:
+    with closing(Lake(lambda: {}["lake"], [COPY])) as lake, pytest.raises(UserError, match="Airflow does not say where the lake is"):
+        lake.state(["sales"])
