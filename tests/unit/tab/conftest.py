@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -20,8 +19,9 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
         yield lake
 
 
-@pytest.fixture
-def empty(tmp_path: Path) -> Iterator[Lake]:
-    """A lake without any table."""
-    with closing(Lake(lambda: str(tmp_path), tables.COPIES, tables.DERIVED)) as lake:
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """A lake without any table, which nobody writes to."""
+    folder = str(tmp_path_factory.mktemp("empty"))
+    with closing(Lake(lambda: folder, tables.COPIES, tables.DERIVED)) as lake:
         yield lake
