@@ -47,7 +47,7 @@ REFUSED = "refused"
 LONG = timedelta(minutes=45)
 """Execution timeout of tasks that may have much to do, and do it in one go."""
 
-YIELDS = 5
+YIELDS = 2
 """By so much a task that computes long yields to what people and other services wait for, as `nice` counts."""
 
 
