@@ -18,7 +18,7 @@ from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import PyFileSystem
 
-from shopnow.lake.replacing import DataFile, data_files
+from shopnow.lake.replacing import DataFile
 from shopnow_tab_app.asking import Copy
 
 BATCH_ROWS = 32_768
@@ -34,13 +34,17 @@ def create(database: duckdb.DuckDBPyConnection, copy: Copy) -> None:
         database.execute(f'CREATE OR REPLACE TABLE "{copy.table}" AS {columns}', [file.name])
 
 
-def update(database: duckdb.DuckDBPyConnection, copy: Copy, table: DeltaTable, held: dict[str, int]) -> dict[str, int]:
-    """Bring a copy up to the version `table` is open at; `held` are the files it has, each with its number, as are those returned.
+def update(
+    database: duckdb.DuckDBPyConnection, copy: Copy, table: DeltaTable, there: Iterable[DataFile], held: dict[str, int]
+) -> dict[str, int]:
+    """Bring a copy up to the version `table` is open at, which has the files that are `there`.
+
+    `held` are the files the copy has, each with its number, as are those returned.
 
     Raises:
         OSError, deltalake.exceptions.DeltaError: the lake does not answer; the copy is as it was.
     """
-    files = {file.path: file for file in data_files(table)}
+    files = {file.path: file for file in there}
     gone = [number for path, number in held.items() if path not in files]
     kept = {path: number for path, number in held.items() if path in files}
     numbers = iter(range(max(held.values(), default=0) + 1, 2**63))

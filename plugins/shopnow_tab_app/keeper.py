@@ -190,11 +190,12 @@ class Keeper:
             if copy and self._files.pop(name, None):
                 copies.create(self._database, copy)
             return None
-        if copy and (name not in self._files or table.version() != self._versions.get(name)):
-            self._files[name] = copies.update(self._database, copy, table, self._files.get(name, {}))
-        self._open[name] = table
         if name not in self._stands or self._stands[name].version != table.version():
-            self._stands[name] = Stand(table.version(), sum(file.rows for file in data_files(table)))
+            files = data_files(table)
+            if copy:
+                self._files[name] = copies.update(self._database, copy, table, files, self._files.get(name, {}))
+            self._stands[name] = Stand(table.version(), sum(file.rows for file in files))
+        self._open[name] = table
         return table.version()
 
     def _current(self, name: str) -> DeltaTable | None:
