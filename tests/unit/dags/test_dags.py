@@ -7,10 +7,11 @@ from datetime import timedelta
 import pytest
 from airflow._shared.module_loading import import_string
 from airflow.dag_processing.dagbag import DagBag
+from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import ParamValidationError
 
 from shopnow.settings import ROOT
-from shopnow.workflow import AUDIT, KPIS, RAW, TRAFFIC, Tag
+from shopnow.workflow import AUDIT, KPIS, RAW, TRAFFIC, Tag, yielding
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
 INVENTORY = {
@@ -42,6 +43,12 @@ def test_every_file_loads(dagbag):
 
 def test_inventory_one_file_a_dag(dagbag):
     assert set(dagbag.dags) == INVENTORY == {file.stem for file in FILES}
+
+
+def test_all_that_runs_spark_yields_to_the_pages(dagbag):
+    spark = [task for dag in dagbag.dags.values() for task in dag.tasks if isinstance(task, SparkSubmitOperator)]
+    assert {task.dag_id for task in spark} == {"compute_kpis", "compact_lake", "rebuild_day"}
+    assert {task._pre_execute_hook for task in spark} == {yielding}
 
 
 @pytest.mark.parametrize("dag_id", sorted(INVENTORY))
