@@ -6,7 +6,7 @@ There it takes neither memory nor Python's lock from the API server, which serve
 import os
 import pickle
 import secrets
-import select
+import selectors
 import subprocess
 import sys
 import tempfile
@@ -128,7 +128,7 @@ class Lake:
             given, said = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
             given.write(pickle.dumps(task))
             given.flush()
-            if not select.select([said], [], [], START_SECONDS)[0] or said.read(len(LISTENS)) != LISTENS:
+            if not _readable(said, START_SECONDS) or said.read(len(LISTENS)) != LISTENS:
                 raise UserError("the process that reads the lake does not start: the API server's log says why")
             manager = Manager(task.socket, task.key)
             manager.connect()
@@ -150,6 +150,13 @@ def _told(address: Callable[[], str]) -> str:
         return address()
     except Exception as error:  # whatever Airflow raises that has no such connection, or none that can be read
         raise UserError(f"Airflow does not say where the lake is: {error or type(error).__name__}") from error
+
+
+def _readable(stream: IO[bytes], seconds: float) -> bool:
+    # select.select can't take a descriptor over 1,023, which a server may well have.
+    with selectors.DefaultSelector() as selector:
+        selector.register(stream, selectors.EVENT_READ)
+        return bool(selector.select(seconds))
 
 
 def _stop(process: subprocess.Popen, folder: tempfile.TemporaryDirectory) -> None:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from datetime import date
 from pathlib import Path
 
@@ -121,6 +121,13 @@ def test_process_that_was_killed_is_started_again(lake: Lake, tmp_path: Path) ->
     process.wait()
     caught_up(lake, 0)
     assert len(readers()) == 1
+
+
+def test_reader_starts_in_a_server_with_many_open_files(lake: Lake) -> None:
+    with ExitStack() as opened:
+        for _ in range(1100):
+            opened.enter_context(Path(os.devnull).open())
+        assert lake.query("SELECT 1 AS one") == [{"one": 1}]
 
 
 def test_no_process_is_left_when_the_one_that_started_it_is_killed(tmp_path: Path) -> None:
