@@ -41,6 +41,10 @@ class Stack:
         self.compose("up", "--detach", "--no-build", "--wait", "--wait-timeout", "900")
         say(f"every service is healthy, after {time.monotonic() - started:.0f} s")
 
+    def down(self) -> None:
+        """Back to nothing: containers, volumes, networks."""
+        self.compose("--profile", "*", "down", "--volumes", "--timeout", "20")
+
     def make_secrets(self) -> None:
         """As the docs say: the image makes them."""
         make = ["docker", "run", "--rm", "--entrypoint", "python", "shopnow:local", "-m", "shopnow.cluster.make_secrets"]
@@ -68,6 +72,17 @@ class Stack:
             subprocess.CalledProcessError: it failed.
         """
         subprocess.run([*self._compose, *words], cwd=ROOT, env=self._environment, check=True)
+
+    def tool(self, *words: str, text: str | None = None) -> str:
+        """What an administrator's tool prints, with a text as its input.
+
+        Raises:
+            RuntimeError: it failed.
+        """
+        done = self.run("run", "--rm", "--no-deps", "-T", "setup", *words, text=text)
+        if done.returncode:
+            raise RuntimeError(f"{' '.join(words)}: {done.stderr.strip()[-2000:]}")
+        return done.stdout
 
     def cli(self, *words: str) -> Any:
         """What `./shopnow … --json` prints, run in a container like a worker's, with all of its memory.

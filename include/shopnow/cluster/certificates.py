@@ -1,4 +1,4 @@
-"""The brokers' certificate, and that of the authority that signed it, whose key nobody keeps: new brokers take new ones of both."""
+"""The brokers' certificate, and that of the authority that signed it, whose key nobody keeps: other names take new ones of both."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Becomes a service of the cluster: `python -m shopnow.cluster.run SERVICE [ARGUMENTS]`, the image's entry point."""
+"""Becomes a service of the cluster, or a tool: `python -m shopnow.cluster.run NAME [ARGUMENTS]`, the image's entry point."""
 
 import os
 import sys
@@ -6,17 +6,19 @@ import sys
 from shopnow.cluster.health import SERVICE
 from shopnow.cluster.services import SERVICES, Container
 from shopnow.cluster.settings import Cluster
+from shopnow.cluster.tools import TOOLS
 from shopnow.errors import UserError
 from shopnow.platform import java
 from shopnow.settings import Settings
 
 
 def main(name: str, *arguments: str) -> None:
-    if name not in SERVICES:
-        raise UserError(f"no service is called {name}: they are {', '.join(SERVICES)}")
+    known = SERVICES | TOOLS
+    if name not in known:
+        raise UserError(f"nothing is called {name}: services are {', '.join(SERVICES)}; tools are {', '.join(TOOLS)}")
     settings = Settings.load()
-    service, container = SERVICES[name], Container(Cluster(), settings, java.java_home(settings.data_dir))
-    if name != "cli":  # which is run beside a service, in its container
+    service, container = known[name], Container(Cluster(), settings, java.java_home(settings.data_dir))
+    if name in SERVICES:
         SERVICE.write_text(name)
     service.prepare(container)
     command = [*service.command(container), *arguments]

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from shopnow.cluster import airflow, connections, postgres, prometheus, redis, setup, spark
 from shopnow.cluster.settings import EVERYWHERE, NAMENODE, SECRETS, Cluster, host, secret
+from shopnow.errors import UserError
 from shopnow.platform import airflow as local_airflow
 from shopnow.platform import hdfs, kafka
 from shopnow.settings import Settings
@@ -29,17 +30,20 @@ class Service(NamedTuple):
 
 def _broker(it: Container) -> kafka.Broker:
     brokers = it.cluster.brokers
+    if host() not in brokers:
+        raise UserError(f"{host()} is not in SHOPNOW_KAFKA_HOSTS ({it.cluster.kafka_hosts}): add it there, at the end, for all containers")
     security = kafka.Security(SECRETS / "kafka_certificate", SECRETS / "kafka_authority", secret(f"kafka_{kafka.SUPERUSER}_password"))
     return kafka.local(it.settings)._replace(hosts=brokers, id=brokers.index(host()) + 1, bind=EVERYWHERE, security=security)
 
 
-def _node(it: Container) -> hdfs.Node:
+def node(it: Container) -> hdfs.Node:
+    """The NameNode or DataNode that the container is, or would be."""
     return hdfs.local(it.settings)._replace(namenode=NAMENODE, host=host(), bind=EVERYWHERE, replicas=it.cluster.hdfs_replicas)
 
 
 def _prepare_namenode(it: Container) -> None:
-    hdfs.configure(_node(it))
-    hdfs.format_namenode(_node(it), it.java)
+    hdfs.configure(node(it))
+    hdfs.format_namenode(node(it), it.java)
 
 
 def _sink(module: str, port: str) -> Service:
@@ -66,8 +70,8 @@ def _airflow(*words: str, kafka_user: str | None = None, prepare: Callable[[Cont
 
 SERVICES: dict[str, Service] = {
     "kafka": Service(lambda it: kafka.command(_broker(it), it.java), lambda it: kafka.prepare(_broker(it), it.java)),
-    "namenode": Service(lambda it: hdfs.namenode(_node(it), it.java), _prepare_namenode),
-    "datanode": Service(lambda it: hdfs.datanode(_node(it), it.java), lambda it: hdfs.configure(_node(it))),
+    "namenode": Service(lambda it: hdfs.namenode(node(it), it.java), _prepare_namenode),
+    "datanode": Service(lambda it: hdfs.datanode(node(it), it.java), lambda it: hdfs.configure(node(it))),
     "spark-master": _spark(lambda it: spark.master()),
     "spark-worker": _spark(lambda it: spark.worker(it.cluster, it.settings)),
     "spark-history": _spark(lambda it: spark.history()),
@@ -86,8 +90,4 @@ SERVICES: dict[str, Service] = {
         environment=lambda it: connections.variables(it.cluster, it.settings, "metrics"),
     ),
     "prometheus": Service(lambda it: prometheus.command(it.settings)),
-    # `./shopnow COMMAND`, of those that look at Kafka and the lake.
-    "cli": Service(
-        lambda it: [sys.executable, "-m", "shopnow.cli"], environment=lambda it: connections.variables(it.cluster, it.settings, "pipeline")
-    ),
 }

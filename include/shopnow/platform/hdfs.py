@@ -52,12 +52,12 @@ def local_second(settings: Settings) -> Node:
 
 def namenode(node: Node, java: Path) -> list[str]:
     """The NameNode's command line."""
-    return [*_java(node, java), _NAMENODE]
+    return [*java_command(node, java), _NAMENODE]
 
 
 def datanode(node: Node, java: Path) -> list[str]:
     """The DataNode's command line."""
-    return [*_java(node, java), _DATANODE]
+    return [*java_command(node, java), _DATANODE]
 
 
 def configure(node: Node) -> None:
@@ -77,14 +77,15 @@ def format_namenode(node: Node, java: Path) -> None:
     """
     if (node.home / "name" / "current" / "VERSION").exists():
         return
-    format_ = [*_java(node, java), _NAMENODE, "-format", "-force", "-nonInteractive"]
+    format_ = [*java_command(node, java), _NAMENODE, "-format", "-force", "-nonInteractive"]
     run = subprocess.run(format_, capture_output=True, text=True, check=False)
     if run.returncode:
         reason = (run.stderr or run.stdout).strip().splitlines() or ["no output"]
         raise UserError(f"HDFS's storage in {node.home} could not be formatted: {reason[-1]}")
 
 
-def _java(node: Node, java: Path) -> list[str]:
+def java_command(node: Node, java: Path) -> list[str]:
+    """The beginning of the command line of anything of HDFS's, with the node's configuration; the main class follows."""
     classpath = [node.home / "conf", *jars.classpath("hdfs"), *map(jars.pyspark_jar, _FROM_PYSPARK)]
     return jvm.command(java, node.heap_mb, classpath)
 

@@ -1,4 +1,4 @@
-"""A Kafka broker and controller in one process (KRaft)."""
+"""A Kafka broker, which may be a controller in the same process (KRaft)."""
 
 import subprocess
 from base64 import urlsafe_b64encode
@@ -38,7 +38,7 @@ SUPERUSER = "admin"
 
 
 class Broker(NamedTuple):
-    """A broker, which is a controller as well, and the cluster it belongs to."""
+    """A broker and the cluster it belongs to, whose first three are its controllers as well."""
 
     home: Path
     heap_mb: int
@@ -56,6 +56,15 @@ class Broker(NamedTuple):
     @property
     def replicas(self) -> int:
         return min(3, len(self.hosts))
+
+    @property
+    def controllers(self) -> Sequence[str]:
+        """Three bear the loss of one, and four would bear no more; so a cluster that grows stays the one it was."""
+        return self.hosts[:3]
+
+    @property
+    def is_controller(self) -> bool:
+        return self.id <= len(self.controllers)
 
 
 def local(settings: Settings) -> Broker:
@@ -83,9 +92,11 @@ def prepare(broker: Broker, java: Path) -> None:
     if (home / "data" / "meta.properties").exists():
         return
     # Joined to its option: an id may begin with a dash.
-    format_ = ["format", f"--cluster-id={cluster_id(broker)}", "--initial-controllers", _voters(broker), "-c", str(properties)]
-    if broker.security:
-        format_ += ["--add-scram", f"{SCRAM}=[name={SUPERUSER},password={broker.security.password}]"]
+    format_ = ["format", f"--cluster-id={cluster_id(broker)}", "-c", str(properties)]
+    if broker.is_controller:
+        format_ += ["--initial-controllers", _voters(broker)]
+        if broker.security:
+            format_ += ["--add-scram", f"{SCRAM}=[name={SUPERUSER},password={broker.security.password}]"]
     try:
         subprocess.run([*_java(broker, java), "kafka.tools.StorageTool", *format_], capture_output=True, text=True, check=True)
     except subprocess.CalledProcessError as error:
@@ -94,12 +105,12 @@ def prepare(broker: Broker, java: Path) -> None:
 
 
 def cluster_id(broker: Broker) -> str:
-    """Of the brokers' addresses, so that each names the cluster and its voters as the others do, without asking them."""
+    """Of the controllers' addresses, so that each names the cluster and its voters as the others do, without asking them."""
     return _uuid(_voters(broker))
 
 
 def _voters(broker: Broker) -> str:
-    return ",".join(f"{id_}@{host}:{broker.controller_port}:{_uuid(host)}" for id_, host in enumerate(broker.hosts, 1))
+    return ",".join(f"{id_}@{host}:{broker.controller_port}:{_uuid(host)}" for id_, host in enumerate(broker.controllers, 1))
 
 
 def _uuid(name: str) -> str:
@@ -115,10 +126,10 @@ def _java(broker: Broker, java: Path) -> list[str]:
 def _properties(broker: Broker) -> dict[str, str | int | Path]:
     controller_port, in_sync = broker.controller_port, max(1, broker.replicas - 1)
     return {
-        "process.roles": "broker,controller",
+        "process.roles": "broker,controller" if broker.is_controller else "broker",
         "node.id": broker.id,
         "controller.listener.names": "CONTROLLER",
-        "controller.quorum.bootstrap.servers": ",".join(f"{each}:{controller_port}" for each in broker.hosts),
+        "controller.quorum.bootstrap.servers": ",".join(f"{each}:{controller_port}" for each in broker.controllers),
         **(_secured(broker, broker.security) if broker.security else _open(broker)),
         "log.dirs": broker.home / "data",
         "auto.create.topics.enable": "false",
@@ -163,6 +174,7 @@ def _secured(broker: Broker, security: Security) -> dict[str, str]:
 
 
 def _listeners(broker: Broker, ports: Mapping[str, int]) -> dict[str, str]:
+    ports = {name: port for name, port in ports.items() if broker.is_controller or name != "CONTROLLER"}
     return {
         "listeners": ",".join(f"{name}://{broker.bind}:{port}" for name, port in ports.items()),
         "advertised.listeners": ",".join(f"{name}://{broker.hosts[broker.id - 1]}:{port}" for name, port in ports.items()),

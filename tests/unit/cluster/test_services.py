@@ -1,13 +1,16 @@
 """How a container becomes a service: where it finds the others, and where its secrets are."""
 
 import json
+from zipfile import ZipFile
 
 import pytest
 from confluent_kafka.admin import AclOperation
+from cryptography import x509
 
-from shopnow.cluster import airflow, connections, health, kafka_users, make_secrets, postgres, services, settings, spark
+from shopnow.cluster import airflow, connections, health, kafka_users, make_secrets, postgres, run, services, settings, spark, tools
 from shopnow.cluster.services import SERVICES, Container
 from shopnow.cluster.settings import Cluster
+from shopnow.cluster.tools import TOOLS
 from shopnow.errors import UserError
 from shopnow.platform import hdfs, jars, java, kafka
 from shopnow.settings import Settings
@@ -44,6 +47,60 @@ def test_three_brokers_are_one_cluster(container, monkeypatch):
     second = (kafka.local(other.settings).home / "data" / "meta.properties").read_text()
     assert _property(first, "cluster.id") == _property(second, "cluster.id")
     assert _property(first, "directory.id") != _property(second, "directory.id")
+
+
+def test_a_fourth_broker_joins_the_cluster_of_three_without_a_vote(container, monkeypatch):
+    jars.install(container.java, container.settings.maven_mirror, services=["kafka"])
+
+    def prepared(name: str, hosts: str) -> dict[str, str]:
+        it = container._replace(cluster=Cluster(kafka_hosts=hosts), settings=Settings(data_dir=container.settings.data_dir / name))
+        monkeypatch.setattr("shopnow.cluster.services.host", lambda: name)
+        SERVICES["kafka"].prepare(it)
+        home = kafka.local(it.settings).home
+        files = (home / "server.properties", home / "data" / "meta.properties")
+        return dict(line.split("=", 1) for file in files for line in file.read_text().splitlines() if "=" in line)
+
+    one_of_three = prepared("kafka-1", "kafka-1,kafka-2,kafka-3")
+    fourth = prepared("kafka-4", "kafka-1,kafka-2,kafka-3,kafka-4")
+    assert fourth["cluster.id"] == one_of_three["cluster.id"]
+    assert fourth["controller.quorum.bootstrap.servers"] == one_of_three["controller.quorum.bootstrap.servers"]
+    assert (fourth["node.id"], fourth["process.roles"]) == ("4", "broker")
+    assert "CONTROLLER" not in fourth["listeners"]
+
+
+def test_a_broker_that_is_not_in_the_list_is_told_so(container, monkeypatch):
+    monkeypatch.setattr("shopnow.cluster.services.host", lambda: "kafka-4")
+    with pytest.raises(UserError, match="kafka-4 is not in SHOPNOW_KAFKA_HOSTS"):
+        SERVICES["kafka"].prepare(container)
+
+
+def test_certificate_is_for_brokers_that_may_come_as_well():
+    [certificate] = x509.load_pem_x509_certificates(make_secrets.made()["kafka_certificate"].encode())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    assert {*Cluster().brokers, "kafka-4"} <= set(names)
+
+
+def test_every_tool_is_in_the_jars(container):
+    jars.install(container.java, container.settings.maven_mirror, services=["kafka", "hdfs"])
+    for name in (*tools.KAFKA, *tools.HDFS):
+        command = TOOLS[name].command(container)
+        places = command[command.index("-cp") + 1].split(":")
+        main = next(word for word in command if word.startswith("org.apache.")).replace(".", "/")
+        assert any(f"{main}.class" in ZipFile(place).namelist() for place in places if place.endswith(".jar")), name
+
+
+def test_what_is_not_known_is_said_with_what_there_is():
+    with pytest.raises(UserError, match=r"nothing is called kafka-topic: .* kafka-topics"):
+        run.main("kafka-topic")
+
+
+def test_kafka_tools_keep_the_password_to_themselves(container, monkeypatch, tmp_path):
+    monkeypatch.setattr(tools, "CLIENT", tmp_path / "admin.properties")
+    monkeypatch.setattr(tools, "SECRETS", settings.SECRETS)
+    TOOLS["kafka-topics"].prepare(container)
+    assert tools.CLIENT.stat().st_mode & 0o777 == 0o600
+    assert 'password="the kafka_admin_password"' in tools.CLIENT.read_text()
+    assert "the kafka_admin_password" not in " ".join(TOOLS["kafka-topics"].command(container))
 
 
 def _property(text: str, name: str) -> str:
