@@ -83,14 +83,15 @@ function Pay({ maySend }: Pick<Shown, "maySend">) {
 function Sound() {
   const [on, setOn] = useState(false);
   const sound = useRef<AudioContext | null>(null);
-  const heard = useRef<string | null>(null);
+  // The newest payment seen; null if there was none, undefined as long as nobody looked: what is found then is not new.
+  const heard = useRef<string | null | undefined>(undefined);
   const { data } = usePoll<Activity>("activity", { limit: 40 }, 2_000);
   const newest = data?.events.find((event) => event.topic === "payments");
   const place = newest ? `${newest.partition}/${newest.offset}` : null;
   useEffect(() => {
-    if (on && heard.current && place && place !== heard.current) play(sound.current!, newest!.event_type === "payment_succeeded" ? 880 : 330);
-    if (place) heard.current = place;
-  }, [place]);
+    if (on && heard.current !== undefined && place && place !== heard.current) play(sound.current!, newest!.event_type === "payment_succeeded" ? 880 : 330);
+    if (data) heard.current = place ?? heard.current ?? null;
+  }, [place, !data]);
   const toggle = () => {
     sound.current ??= new AudioContext();
     if (!on) play(sound.current, 880);
