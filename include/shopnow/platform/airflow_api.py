@@ -1,6 +1,6 @@
 """Airflow's REST API, as far as the command line and the metrics need it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -70,7 +70,13 @@ def dags(api: httpx.Client) -> list[dict[str, Any]]:
 
 
 def unpause(api: httpx.Client) -> None:
-    api.patch("/dags", params={"dag_id_pattern": "%"}, json={"is_paused": False}).raise_for_status()
+    """Lets every DAG run.
+
+    Raises:
+        httpx.HTTPStatusError: Airflow refuses, or fails time and again.
+    """
+    if any(dag["is_paused"] for dag in dags(api)):
+        _insist(lambda: api.patch("/dags", params={"dag_id_pattern": "%"}, json={"is_paused": False})).raise_for_status()
 
 
 def trigger(api: httpx.Client, dag_id: str, conf: dict[str, Any]) -> str:
@@ -81,15 +87,24 @@ def trigger(api: httpx.Client, dag_id: str, conf: dict[str, Any]) -> str:
     """
     run_id = f"manual__{datetime.now(UTC).isoformat()}"
     order = {"logical_date": None, "conf": conf, "dag_run_id": run_id}
-    for _ in range(ATTEMPTS):
-        answer = api.post(f"/dags/{dag_id}/dagRuns", json=order)
-        # With SQLite a request fails now and then as another one holds the database. It may have been done all the same: that is
-        # a conflict then, as the id is ours.
-        if answer.status_code < 500:
-            break
+    answer = _insist(lambda: api.post(f"/dags/{dag_id}/dagRuns", json=order))
+    # One that failed may have been done all the same: that is a conflict then, as the id is ours.
     if answer.status_code != httpx.codes.CONFLICT:
         answer.raise_for_status()
     return run_id
+
+
+def _insist(ask: Callable[[], httpx.Response]) -> httpx.Response:
+    """The answer to what may be asked repeatedly, the first that is no failure of Airflow's own, or else the last.
+
+    With SQLite a request fails now and then: Airflow writes to its log of actions in the loop that another request, which holds the
+    database, needs to end (api_fastapi/logging/decorators.py, 3.3), and neither goes on until the database gives up waiting.
+    """
+    for _ in range(ATTEMPTS):
+        answer = ask()
+        if answer.status_code < 500:
+            break
+    return answer
 
 
 def runs(api: httpx.Client, dag_id: str, since: datetime) -> list[dict[str, Any]]:
