@@ -262,6 +262,19 @@ def test_a_generator_that_was_taken_over_commits_nothing_more(conf: dict[str, st
     assert sorted(map(as_found, noted(conf, run_id))) == sorted(sent_since(conf, before))
 
 
+def test_a_take_over_is_said_whatever_went_wrong_of_it(conf: dict[str, str]) -> None:
+    def go_wrong() -> None:
+        with producer.transaction():
+            for _ in range(100):
+                producer.send("ledger", b"test", None)
+            TransactionalProducer(conf)
+            raise ZeroDivisionError
+
+    producer = TransactionalProducer(conf)
+    with pytest.raises(UserError, match="taken over"):
+        go_wrong()
+
+
 def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(conf: dict[str, str]) -> None:
     producer = TransactionalProducer(conf)
     cut = ledger.end(conf)

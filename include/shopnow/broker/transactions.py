@@ -3,7 +3,7 @@
 import time
 from array import array
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -83,11 +83,11 @@ class TransactionalProducer:
             self.acknowledged()
             self._commit()
         except BaseException as error:
-            trouble = error.args[0] if isinstance(error, KafkaException) else None
-            if trouble and trouble.code() in _FENCED:
+            met = [error.args[0]] if isinstance(error, KafkaException) else []
+            if not any(each.fatal() for each in met):
+                met += self._abort()
+            if any(each.code() in _FENCED for each in met):
                 raise UserError(f"another {self._who} has taken over; when it is done, run this one again and it goes on") from error
-            if not (trouble and trouble.fatal()):
-                self._abort()
             raise
 
     def send(self, topic: str, key: bytes, value: bytes | None) -> None:
@@ -167,11 +167,16 @@ class TransactionalProducer:
         else:
             self._delivered.append(message)
 
-    def _abort(self) -> None:
-        # Where this fails, the broker aborts by itself: when the transaction's time is up or the next one starts.
-        with suppress(KafkaException):
-            self._producer.flush(PATIENCE_SECONDS)  # reports have to be served before
+    def _abort(self) -> list[KafkaError]:
+        """What kept it from being done, if anything; the broker does it then, when the transaction's time is up or the next starts."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        try:
+            while len(self._producer) and time.monotonic() < deadline:  # reports have to be served before
+                self._producer.poll(1)  # not flush, as in `acknowledged`
             self._producer.abort_transaction(PATIENCE_SECONDS)
+        except KafkaException as error:
+            return [error.args[0]]
+        return []
 
     def _commit(self) -> None:
         for attempts_left in (2, 1, 0):
