@@ -122,7 +122,7 @@ def test_payment_is_heard_once_the_sound_is_on_and_not_when_it_is_off_again(open
     page.get_by_role("button", name="Sound off").click()
     before = page.evaluate("window.heard")
     pay("o-heard")
-    assert supervision.wait_until(lambda: page.evaluate("window.heard") > before, 20)
+    assert supervision.wait_until(lambda: page.evaluate("window.heard") > before, 10)
     page.get_by_role("button", name="Sound on").click()
     muted = page.evaluate("window.heard")
     pay("o-muted")

@@ -15,14 +15,10 @@ def lake(settings: Settings) -> str:
     return f"hdfs://{NAMENODE}:{settings.ports['namenode']}/shopnow"
 
 
-def bootstrap_servers(cluster: Cluster, settings: Settings) -> str:
-    return ",".join(f"{host}:{settings.ports['kafka']}" for host in cluster.brokers)
-
-
 def kafka(cluster: Cluster, settings: Settings, user: str) -> dict[str, str]:
     """The configuration of a Kafka client, for a user of `kafka_users`."""
     return {
-        "bootstrap.servers": bootstrap_servers(cluster, settings),
+        "bootstrap.servers": ",".join(f"{host}:{settings.ports['kafka']}" for host in cluster.brokers),
         "security.protocol": "SASL_SSL",
         "sasl.mechanism": SCRAM,
         "sasl.username": user,

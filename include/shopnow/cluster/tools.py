@@ -10,21 +10,19 @@ import sys
 
 from shopnow.cluster import connections
 from shopnow.cluster.services import Container, Service, node
-from shopnow.cluster.settings import RUN, SECRETS, secret
+from shopnow.cluster.settings import RUN
 from shopnow.platform import hdfs, jars, jvm, kafka
 
 HEAP_MB = 256
 
 KAFKA = {
     "kafka-features": "FeatureCommand",
-    "kafka-leader-election": "LeaderElectionCommand",
     "kafka-metadata-quorum": "MetadataQuorumCommand",
     "kafka-reassign-partitions": "reassign.ReassignPartitionsCommand",
     "kafka-topics": "TopicCommand",
 }
 HDFS = {
     "hdfs-balancer": "hdfs.server.balancer.Balancer",
-    "hdfs-dfs": "fs.FsShell",
     "hdfs-dfsadmin": "hdfs.tools.DFSAdmin",
     "hdfs-fsck": "hdfs.tools.DFSck",
 }
@@ -32,15 +30,19 @@ HDFS = {
 CLIENT = RUN / "admin.properties"
 
 
+def _conf(it: Container) -> dict[str, str]:
+    return connections.kafka(it.cluster, it.settings, kafka.SUPERUSER)
+
+
 def _write_client(it: Container) -> None:
-    """How Kafka's tools come in: as the superuser."""
-    login = f'username="{kafka.SUPERUSER}" password="{secret(f"kafka_{kafka.SUPERUSER}_password")}"'
+    """The same client as Java writes it: a login in one line, and a truststore."""
+    conf = _conf(it)
+    login = f'username="{conf["sasl.username"]}" password="{conf["sasl.password"]}"'
     properties = {
-        "security.protocol": "SASL_SSL",
-        "sasl.mechanism": kafka.SCRAM,
+        **{name: conf[name] for name in ("security.protocol", "sasl.mechanism")},
         "sasl.jaas.config": f"org.apache.kafka.common.security.scram.ScramLoginModule required {login};",
         "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": SECRETS / "kafka_authority",
+        "ssl.truststore.location": conf["ssl.ca.location"],
     }
     CLIENT.touch(0o600)
     CLIENT.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
@@ -48,7 +50,7 @@ def _write_client(it: Container) -> None:
 
 def _kafka(main: str) -> Service:
     def command(it: Container) -> list[str]:
-        where = ["--bootstrap-server", connections.bootstrap_servers(it.cluster, it.settings), "--command-config", str(CLIENT)]
+        where = ["--bootstrap-server", _conf(it)["bootstrap.servers"], "--command-config", str(CLIENT)]
         return [*jvm.command(it.java, HEAP_MB, jars.classpath("kafka")), f"org.apache.kafka.tools.{main}", *where]
 
     return Service(command, _write_client)

@@ -96,7 +96,6 @@ def test_what_is_not_known_is_said_with_what_there_is():
 
 def test_kafka_tools_keep_the_password_to_themselves(container, monkeypatch, tmp_path):
     monkeypatch.setattr(tools, "CLIENT", tmp_path / "admin.properties")
-    monkeypatch.setattr(tools, "SECRETS", settings.SECRETS)
     TOOLS["kafka-topics"].prepare(container)
     assert tools.CLIENT.stat().st_mode & 0o777 == 0o600
     assert 'password="the kafka_admin_password"' in tools.CLIENT.read_text()
