@@ -16,6 +16,16 @@ HEARD = """
     const start = OscillatorNode.prototype.start;
     OscillatorNode.prototype.start = function () { window.heard++; return start.call(this); };
 """
+WITHOUT_PAYMENTS = """
+    window.without = true;
+    const ask = window.fetch;
+    window.fetch = async (...asked) => {
+        const answer = await ask(...asked);
+        if (!window.without || !String(asked[0]).includes("activity") || answer.status !== 200) return answer;
+        const found = await answer.json();
+        return new Response(JSON.stringify({...found, events: found.events.filter((event) => event.topic !== "payments")}), answer);
+    };
+"""
 SENT = re.compile(r"Received by the service (\w+): (o-[\w-]+) .* topic (\w+), partition (\d+), offset (\d+)")
 
 
@@ -133,6 +143,19 @@ def test_payment_is_heard_once_the_sound_is_on_and_not_when_it_is_off_again(open
         with page.expect_response(lambda answer: "api/activity" in answer.url):
             page.clock.run_for(2_000)
     assert page.evaluate("window.heard") == muted
+
+
+def test_first_payment_that_a_page_sees_is_heard_as_well(opened: Opened) -> None:
+    page = opened("payments", init=HEARD + WITHOUT_PAYMENTS)
+    page.get_by_role("button", name="Sound off").click()
+    for _ in range(2):  # the page has made of the first what it does when it asks again
+        page.wait_for_event("response", lambda answer: "api/activity" in answer.url)
+    before = page.evaluate("window.heard")
+    page.evaluate("window.without = false")
+    page.get_by_label("Order", exact=True).fill("o-first")
+    page.get_by_label("Amount").fill("12.50")
+    page.get_by_role("button", name="Pay", exact=True).click()
+    assert supervision.wait_until(lambda: page.evaluate("window.heard") > before, 10)
 
 
 @pytest.mark.parametrize("name", ["orders", "payments", "deliveries"])
