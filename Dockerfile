@@ -29,11 +29,11 @@ ARG UV_DEFAULT_INDEX
 ARG SHOPNOW_MAVEN_MIRROR
 COPY jars.lock requirements-openlineage.txt ./
 COPY include/shopnow/__init__.py include/shopnow/errors.py include/shopnow/settings.py include/shopnow/
-COPY include/shopnow/platform/__init__.py include/shopnow/platform/jars.py \
-     include/shopnow/platform/openlineage.py include/shopnow/platform/locked_packages.py include/shopnow/platform/
+COPY include/shopnow/local_stack/__init__.py include/shopnow/local_stack/jars.py \
+     include/shopnow/local_stack/openlineage.py include/shopnow/local_stack/optional_packages.py include/shopnow/local_stack/
 RUN XDG_CACHE_HOME=/var/cache PYTHONPATH=include .venv/bin/python -c \
-      "import os, pathlib; from shopnow.platform import jars; jars.install(pathlib.Path(os.environ['JAVA_HOME']), os.environ.get('SHOPNOW_MAVEN_MIRROR'))" \
- && XDG_CACHE_HOME=/var/cache PYTHONPATH=include .venv/bin/python -c "from shopnow.platform import openlineage; openlineage.install()"
+      "import os, pathlib; from shopnow.local_stack import jars; jars.install(pathlib.Path(os.environ['JAVA_HOME']), os.environ.get('SHOPNOW_MAVEN_MIRROR'))" \
+ && XDG_CACHE_HOME=/var/cache PYTHONPATH=include .venv/bin/python -c "from shopnow.local_stack import openlineage; openlineage.install()"
 
 
 FROM base

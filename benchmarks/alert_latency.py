@@ -34,8 +34,8 @@ from rich.table import Table
 
 from shopnow.errors import UserError
 from shopnow.events import SCHEMA_VERSION, Stock, StockAdjusted, StockSold, encode, key
-from shopnow.lake import tables
-from shopnow.platform import airflow_api
+from shopnow.lake.delta import tables
+from shopnow.local_stack import airflow_api
 from shopnow.settings import Settings
 
 ASKED_SECONDS = 10.0

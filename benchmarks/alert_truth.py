@@ -29,12 +29,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "include"))
 from rich.console import Console
 from rich.table import Table
 
-from shopnow.alerts import replay, rules
+from shopnow.alerts import backtest, rules
 from shopnow.alerts.engine import Change, Observation, State
-from shopnow.alerts.figures import FIGURES
+from shopnow.alerts.metrics import FIGURES
 from shopnow.events import TOPICS
 from shopnow.traffic.catalogue import PRODUCTS
-from shopnow.traffic.params import Asked
+from shopnow.traffic.run_config import Asked
 from shopnow.traffic.simulation import simulate
 from shopnow.traffic.state import Run, StockOut
 from shopnow.traffic.state import State as Memory
@@ -121,7 +121,7 @@ def simulated(asked: Asked, sessions: int, hours: float) -> tuple[list[Level], l
 
 def judged(rule_set: dict[str, rules.Rule], levels: list[Level], stock_outs: list[StockOut], every: int) -> Score:
     end = levels[-1].at + every * 1000
-    told = [(round(at.timestamp() * 1000), change) for at, found in replay.run(rule_set, looks(levels, every)) for change in found]
+    told = [(round(at.timestamp() * 1000), change) for at, found in backtest.run(rule_set, looks(levels, every)) for change in found]
     firing = spans(told, end)
     seen = [each for each in stock_outs if next_look(each.start, every) < (each.end or end)]
     delays, missed = [], 0

@@ -27,10 +27,10 @@ from rich.table import Table
 
 from shopnow import events
 from shopnow.errors import UserError
-from shopnow.lake import replacing, tables
-from shopnow.lake.landing import land
-from shopnow.platform import java
-from shopnow.platform import spark as local
+from shopnow.lake.delta import file_swap, tables
+from shopnow.lake.ingest.landing import land
+from shopnow.local_stack import java
+from shopnow.local_stack import spark as local
 from shopnow.settings import Settings
 from shopnow_spark import compaction
 from shopnow_spark.refresh_events import refresh_events
@@ -90,7 +90,7 @@ def land_batch(conf: dict[str, str], lake: str, name: str, batch: list[events.Pa
 
 def measure(lake: str, name: str) -> tuple[int, int, float]:
     """Rows, the most files of a date, and the seconds of a scan, the median of some."""
-    files = Counter(tuple(file.partition.items()) for file in replacing.data_files(tables.open_table(lake, name)))
+    files = Counter(tuple(file.partition.items()) for file in file_swap.data_files(tables.open_table(lake, name)))
     scans = [workbench.in_process(scan, lake, name) for _ in range(SCANS)]
     return scans[0].result, max(files.values()), median(each.seconds for each in scans)
 

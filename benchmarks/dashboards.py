@@ -28,8 +28,8 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-import sample_lake
-from shopnow.platform import airflow, airflow_api
+from factories import sample_lake
+from shopnow.local_stack import airflow, airflow_api
 from shopnow.settings import Settings
 
 CALLS = {"dashboard": 5.0, "activity?limit=14": 2.0}

@@ -34,11 +34,11 @@ from rich.table import Table
 from shopnow import connections, events
 from shopnow.errors import UserError
 from shopnow.kpis import KPIS
-from shopnow.lake import log, tables
-from shopnow.lake.receipts import RECEIPTS
-from shopnow.platform import airflow_api
+from shopnow.lake.delta import log, tables
+from shopnow.lake.ingest.receipts import RECEIPTS
+from shopnow.local_stack import airflow_api
 from shopnow.settings import Settings
-from shopnow.traffic.journal import uuid7
+from shopnow.traffic.event_buffer import uuid7
 
 RAW, EVENTS = f"raw/{workbench.TOPIC.name}", f"events/{workbench.TOPIC.name}"
 MOST_SECONDS = 60.0

@@ -26,14 +26,13 @@ from pyspark.sql import SparkSession
 from rich.console import Console
 from rich.table import Table
 
-import raw_sample
-import simulated
-from lake_oracle import compare
+from factories import raw_tables, shop_events
 from shopnow.events import Event
-from shopnow.platform import java, spark
+from shopnow.local_stack import java, spark
 from shopnow.settings import Settings
-from shopnow.traffic.params import Faults
+from shopnow.traffic.run_config import Faults
 from shopnow_spark import jobs
+from support.lake_oracle import compare
 
 TROUBLE = Faults(late=0.1, duplicate=0.05, out_of_order=0.1, schema_v1=0.3, clock_skew_seconds=60)
 
@@ -53,17 +52,17 @@ def main() -> int:
         stack.callback(session.stop)
         stack.callback(remove, lake)
         for seed in options.seeds:
-            sent = simulated.events(simulated.a_run(sessions=options.sessions, seed=seed, days=options.days, faults=TROUBLE))
+            sent = shop_events.events(shop_events.a_run(sessions=options.sessions, seed=seed, days=options.days, faults=TROUBLE))
             ways: dict[str, list[Sequence[Event]]] = {
-                "parts": simulated.in_parts(sent, options.parts, Random(seed)),
+                "parts": shop_events.in_parts(sent, options.parts, Random(seed)),
                 "one go": [sent],
-                "shuffled": [simulated.shuffled(sent, Random(seed))],
+                "shuffled": [shop_events.shuffled(sent, Random(seed))],
             }
             for way, parts in ways.items():
                 here = f"{lake}/{seed}-{way.replace(' ', '-')}"
                 for number, part in enumerate(parts):
                     with console.status(f"seed {seed}, {way}: {number + 1} of {len(parts)}, {len(part):,} events"):
-                        raw_sample.land(here, part)
+                        raw_tables.land(here, part)
                         jobs.refresh(here, lambda: session)
                 for name, found in compare(here, {event.event_id: event for event in sent}.values()).items():
                     rows[name] += found.rows

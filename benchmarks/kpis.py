@@ -33,10 +33,10 @@ from rich.table import Table
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
-from shopnow.lake import tables
-from shopnow.lake.landing import land
-from shopnow.platform import java, spark, spark_classes
-from shopnow.platform.services import STORAGE
+from shopnow.lake.delta import tables
+from shopnow.lake.ingest.landing import land
+from shopnow.local_stack import java, spark, spark_cds_archive
+from shopnow.local_stack.services import STORAGE
 from shopnow.settings import Settings
 from shopnow.traffic.generate import generate
 
@@ -101,7 +101,7 @@ def shop(console: Console, archive: bool) -> Iterator[Settings]:
         os.environ.update(spark.environment(settings, home))
         if archive:
             with console.status("archiving Spark's classes"):
-                spark_classes.make(spark.archive(home), spark.submit("learn_classes.py"))
+                spark_cds_archive.make(spark.archive(home), spark.submit("warm_class_list.py"))
         else:
             os.environ["SPARK_SUBMIT_OPTS"] += " -Xshare:off"
         yield settings

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from shopnow.broker import reader
 from shopnow.errors import UserError
-from shopnow.lake.landing import Landed, land
+from shopnow.lake.ingest.landing import Landed, land
 
 LEAST_SHARE = 1 / 3
 

@@ -20,8 +20,8 @@ from rich.console import Console
 from rich.table import Table
 
 from shopnow.errors import UserError
-from shopnow.lake.digest import Bytes, Digest
-from shopnow.lake.landing import land
+from shopnow.lake.delta.checksum import Bytes, Digest
+from shopnow.lake.ingest.landing import land
 
 LEAST_SHARE = 0.85
 
@@ -68,8 +68,8 @@ def land_with(conf: dict[str, str], name: str, lake: str) -> int:
 def land_without(conf: dict[str, str], name: str, lake: str) -> int:
     """The same landing, told to count the rows only, and to say nothing of them in its commits."""
     with (
-        mock.patch("shopnow.lake.encoding.digest", count_only),
-        mock.patch("shopnow.lake.receipts.dumps", return_value="null"),
+        mock.patch("shopnow.lake.delta.raw_encoding.digest", count_only),
+        mock.patch("shopnow.lake.ingest.receipts.dumps", return_value="null"),
     ):
         return land_with(conf, name, lake)
 

@@ -27,18 +27,18 @@ from rich.console import Console
 from rich.table import Table
 
 from shopnow.events import TOPICS
-from shopnow.platform import java
-from shopnow.platform import spark as platform_spark
+from shopnow.local_stack import java
+from shopnow.local_stack import spark as platform_spark
 from shopnow.settings import Settings
 from shopnow.traffic.arrivals import DAY
-from shopnow.traffic.params import Asked
+from shopnow.traffic.run_config import Asked
 from shopnow.traffic.simulation import simulate
 from shopnow.traffic.state import Run, State, StockOut
 from shopnow_spark.events import typed
-from shopnow_spark.frames import WORTH_COMPILING, compile_if_worth
 from shopnow_spark.kpis.sales import top_products
 from shopnow_spark.kpis.stock import stock_daily
 from shopnow_spark.kpis.stock_outs import stock_outs
+from shopnow_spark.lake_reader import WORTH_COMPILING, compile_if_worth
 
 START = 1_767_225_600_000
 """2026-01-01, in ms."""

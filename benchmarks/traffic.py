@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from shopnow.errors import UserError
-from shopnow.traffic import accounts
+from shopnow.traffic import run_totals
 from shopnow.traffic.generate import generate
-from shopnow.traffic.params import Asked
+from shopnow.traffic.run_config import Asked
 from shopnow.traffic.simulation import simulate
 from shopnow.traffic.state import Run, State
 
@@ -94,7 +94,7 @@ def produce(conf: dict[str, str]) -> None:
 def make(conf: dict[str, str], sessions: int, hours: float) -> tuple[int, int]:
     """Orders and records that were made."""
     summary = generate(conf, "benchmark", sessions, seed=1, hours=hours)
-    return accounts.total(accounts.read(conf).runs).totals.orders, sum(summary.events.values())
+    return run_totals.total(run_totals.read(conf).runs).totals.orders, sum(summary.events.values())
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ from rich.table import Table
 from shopnow.audit import digests
 from shopnow.broker import topics
 from shopnow.errors import UserError
-from shopnow.lake import tables
-from shopnow.lake.landing import land
+from shopnow.lake.delta import tables
+from shopnow.lake.ingest.landing import land
 
 MOST = 1.3
 

@@ -22,7 +22,7 @@ from hdfs_native import Client
 
 from shopnow import events
 from shopnow.broker import client, topics
-from shopnow.platform import stack
+from shopnow.local_stack import stack
 from shopnow.settings import ROOT, Settings
 
 TOPIC = events.TOPICS["payments"]

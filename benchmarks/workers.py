@@ -27,10 +27,10 @@ from rich.table import Table
 
 from shopnow import connections
 from shopnow.errors import UserError
-from shopnow.lake import tables
-from shopnow.lake.landing import land
-from shopnow.lake.plan import Share
-from shopnow.platform import supervision
+from shopnow.lake.delta import tables
+from shopnow.lake.ingest.landing import land
+from shopnow.lake.ingest.plan import Share
+from shopnow.local_stack import supervision
 from shopnow.settings import Settings
 
 SERVICES = {"broker": ("kafka",), "NameNode": ("namenode",), "DataNodes": ("datanode", "datanode-2")}

@@ -20,9 +20,9 @@ fires when a silence is over.
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from shopnow.alerts import acting, durations
+from shopnow.alerts import commands, time_parsing
+from shopnow.dag_common import DEFAULTS, REFUSED, Tag, lake_uri
 from shopnow.errors import UserError
-from shopnow.workflow import DEFAULTS, REFUSED, Tag, lake_uri
 
 with DAG(
     dag_id="acknowledge_alert",
@@ -37,7 +37,7 @@ with DAG(
         "action": Param("acknowledge", enum=["acknowledge", "silence"], title="Action"),
         "alert": Param("", type="string", title="Alert", description="Its fingerprint, such as stock_out:p-001, or a rule to silence."),
         "until": Param(None, type=["null", "string"], format="date-time", title="Until", description="When a silence ends."),
-        "reason": Param("", type="string", maxLength=acting.LONGEST_WHY, title="Reason", description="Kept for ever."),
+        "reason": Param("", type="string", maxLength=commands.LONGEST_WHY, title="Reason", description="Kept for ever."),
     },
 ) as dag:
 
@@ -46,14 +46,14 @@ with DAG(
         """What holds now."""
         context = get_current_context()
         params, run = context["params"], context["dag_run"]
-        word = acting.Word(f"{run.triggering_user_name or 'unknown'}, {run.run_id}", params["reason"])
+        word = commands.Word(f"{run.triggering_user_name or 'unknown'}, {run.run_id}", params["reason"])
         try:
             if params["action"] == "acknowledge":
-                alert = acting.acknowledge(lake_uri(), params["alert"], word)
+                alert = commands.acknowledge(lake_uri(), params["alert"], word)
                 return {"alert": alert.fingerprint, "state": alert.state.value}
             if not params["until"]:
                 raise UserError("a silence needs an end: give until")
-            made = acting.silence(lake_uri(), params["alert"], durations.moment(params["until"]), word)
+            made = commands.silence(lake_uri(), params["alert"], time_parsing.moment(params["until"]), word)
             return {"alert": made.target, "silenced_until": made.until.isoformat()}
         except UserError as error:  # trying again would not help
             context["ti"].xcom_push(REFUSED, str(error))

@@ -40,9 +40,9 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.sensors.date_time import DateTimeSensor
 from airflow.sdk import DAG, Param, get_current_context, task
 
+from shopnow.dag_common import DEFAULTS, Tag, lake_uri
 from shopnow.restock import inbox, proposals
 from shopnow.restock.inbox import Inbox
-from shopnow.workflow import DEFAULTS, Tag, lake_uri
 
 SUGGESTED = "suggested"
 

@@ -21,9 +21,9 @@ import logging
 from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from shopnow.audit import audits
+from shopnow.audit import audit_log
 from shopnow.audit.verify import verify
-from shopnow.workflow import AUDIT, DEFAULTS, LONG, Tag, every_hour, kafka_conf, lake_uri
+from shopnow.dag_common import AUDIT, DEFAULTS, LONG, Tag, every_hour, kafka_conf, lake_uri
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ with DAG(
         """What is broken, each check with its first difference."""
         context = get_current_context()
         checks = verify(kafka_conf(), lake_uri(), lambda subject, what: log.info("%s: %s", subject, what))
-        found = audits.record(lake_uri(), checks, by=context["run_id"])
+        found = audit_log.record(lake_uri(), checks, by=context["run_id"])
         broken = [f"{check.check}: {check.detail}" for check in found.broken]
         context["outlet_events"][AUDIT].extra = {"ok": not broken, "broken": broken}
         return broken

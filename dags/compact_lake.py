@@ -30,10 +30,10 @@ from datetime import UTC, datetime
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, Param, conf, get_current_context, task
 
-from shopnow.lake import retention
-from shopnow.lake import vacuum as lake_vacuum
+from shopnow.dag_common import DEFAULTS, LAKE_URI, LONG, Tag, every_hour, lake_uri, yielding
+from shopnow.lake.maintenance import retention
+from shopnow.lake.maintenance import vacuum as lake_vacuum
 from shopnow.settings import ROOT
-from shopnow.workflow import DEFAULTS, LAKE_URI, LONG, Tag, every_hour, lake_uri, yielding
 
 with DAG(
     dag_id="compact_lake",

@@ -33,8 +33,8 @@ from airflow.providers.apache.hdfs.sensors.web_hdfs import WebHdfsSensor
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG
 
+from shopnow.dag_common import DEFAULTS, KPIS, LAKE_PATH, LAKE_URI, LONG, RAW, Tag, yielding
 from shopnow.settings import ROOT
-from shopnow.workflow import DEFAULTS, KPIS, LAKE_PATH, LAKE_URI, LONG, RAW, Tag, yielding
 
 with DAG(
     dag_id="compute_kpis",

@@ -21,9 +21,10 @@ from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from shopnow.broker import topics
+from shopnow.dag_common import DEFAULTS, LONG, Tag, kafka_conf, lake_uri
 from shopnow.events import TOPICS
-from shopnow.lake import forgetting, lag
-from shopnow.workflow import DEFAULTS, LONG, Tag, kafka_conf, lake_uri
+from shopnow.lake.governance import erasure
+from shopnow.lake.ingest import lag
 
 with DAG(
     dag_id="forget_customer",
@@ -49,8 +50,8 @@ with DAG(
         if params["confirm"] != params["customer_id"]:
             raise AirflowFailException("confirm is not the customer's id; nothing was changed")
         lag.check_landed(kafka_conf(), lake_uri())
-        done = forgetting.forget(lake_uri(), params["customer_id"], why=params["why"], by=context["run_id"])
-        for line in forgetting.what_remains(done, topics.retention(kafka_conf(), TOPICS)):
+        done = erasure.forget(lake_uri(), params["customer_id"], why=params["why"], by=context["run_id"])
+        for line in erasure.what_remains(done, topics.retention(kafka_conf(), TOPICS)):
             logging.getLogger("airflow.task").info(line)
         return {each.table: each.rows for each in done}
 

@@ -32,9 +32,9 @@ period empty, or begin a new shop.
 
 from airflow.sdk import DAG, Param, conf, get_current_context, task
 
-from shopnow.traffic import form
+from shopnow.dag_common import DEFAULTS, LONG, TRAFFIC, Tag, every_five_minutes, kafka_conf
+from shopnow.traffic import dag_params
 from shopnow.traffic.generate import generate
-from shopnow.workflow import DEFAULTS, LONG, TRAFFIC, Tag, every_five_minutes, kafka_conf
 
 with DAG(
     dag_id="generate_traffic",
@@ -45,13 +45,13 @@ with DAG(
     max_active_runs=1,
     default_args=DEFAULTS,
     tags={Tag.SHOPNOW, Tag.INGEST},
-    params={name: Param(**field) for name, field in form.fields().items()},
+    params={name: Param(**field) for name, field in dag_params.fields().items()},
 ) as dag:
 
     @task(outlets=[TRAFFIC], execution_timeout=LONG)
     def simulate() -> dict:
         context = get_current_context()
         run_id = context["run_id"]
-        return generate(kafka_conf(), run_id, **form.read(context["params"], run_id))._asdict()
+        return generate(kafka_conf(), run_id, **dag_params.read(context["params"], run_id))._asdict()
 
     simulate()

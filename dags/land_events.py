@@ -36,14 +36,15 @@ from dataclasses import asdict
 from airflow.sdk import DAG, AssetOrTimeSchedule, Param, conf, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
+from shopnow.dag_common import DEFAULTS, RAW, TRAFFIC, Tag, every_five_minutes, kafka_conf, lake_uri
 from shopnow.events import TOPICS
-from shopnow.lake import lag, landing, statements
-from shopnow.lake.amendments import AMENDMENTS
-from shopnow.lake.batches import TooManyProblems
-from shopnow.lake.losses import LOSSES, Acknowledgement, UnacknowledgedLoss
-from shopnow.lake.plan import Share
-from shopnow.lake.receipts import RECEIPTS
-from shopnow.workflow import DEFAULTS, RAW, TRAFFIC, Tag, every_five_minutes, kafka_conf, lake_uri
+from shopnow.lake.delta import commit_metadata
+from shopnow.lake.governance.amendments import AMENDMENTS
+from shopnow.lake.ingest import lag, landing
+from shopnow.lake.ingest.batches import TooManyProblems
+from shopnow.lake.ingest.data_loss import LOSSES, Acknowledgement, UnacknowledgedLoss
+from shopnow.lake.ingest.plan import Share
+from shopnow.lake.ingest.receipts import RECEIPTS
 
 SHARES = conf.getint("shopnow", "landing_shares")
 
@@ -110,7 +111,7 @@ with DAG(
     @task
     def keep_record() -> dict[str, int]:
         """New rows of the tables that tell what was landed, by table."""
-        return {each.table: statements.collect(lake_uri(), each) for each in (RECEIPTS, LOSSES, AMENDMENTS)}
+        return {each.table: commit_metadata.collect(lake_uri(), each) for each in (RECEIPTS, LOSSES, AMENDMENTS)}
 
     landed = land.expand_kwargs(find_unread())
     publish(landed)

@@ -33,11 +33,11 @@ from hashlib import sha256
 from airflow.sdk import DAG, Param, PokeReturnValue, TriggerRule, conf, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from shopnow.alerts.mail import Email
+from shopnow.dag_common import DEFAULTS, Tag, every_day, kafka_conf, lake_uri
 from shopnow.errors import UserError
-from shopnow.lake.caught_up import behind
-from shopnow.lake.restatements import end_of
-from shopnow.workflow import DEFAULTS, Tag, every_day, kafka_conf, lake_uri
+from shopnow.lake.lineage.freshness import behind
+from shopnow.lake.lineage.restatements import end_of
+from shopnow.notifications.mail import Email
 
 # A run's date is that of its schedule, or when it was triggered.
 DAY = "{{ params.date or macros.ds_add((dag_run.logical_date or dag_run.run_after) | ds, -1) }}"
@@ -74,8 +74,8 @@ with DAG(
     def send(day: str) -> bool:
         """Whether this try sent the mail."""
         # What draws charts takes a second to load, which is not to be spent whenever this file is looked at.
-        from shopnow.reports.making import make
-        from shopnow.reports.sending import send_once
+        from shopnow.reports.build import make
+        from shopnow.reports.send_once import send_once
 
         context = get_current_context()
         key = f"report-{day}-{sha256(context['run_id'].encode()).hexdigest()[:12]}"

@@ -29,9 +29,9 @@ from datetime import date
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
 
-from shopnow.lake import days
+from shopnow.dag_common import DEFAULTS, KPIS, LAKE_URI, LONG, Tag, lake_uri, yielding
+from shopnow.lake.lineage import day_offsets
 from shopnow.settings import ROOT
-from shopnow.workflow import DEFAULTS, KPIS, LAKE_URI, LONG, Tag, lake_uri, yielding
 
 # A run's logical date is its day: with an interval a nightly run has that of the day that is over.
 DAY = "{{ params.date or (dag_run.logical_date or dag_run.run_after) | ds }}"
@@ -51,7 +51,7 @@ with DAG(
     @task.short_circuit
     def landed(day: str) -> list[str]:
         """The topics of which events of the day may have landed."""
-        return days.landed(lake_uri(), date.fromisoformat(day))
+        return day_offsets.landed(lake_uri(), date.fromisoformat(day))
 
     rebuild = SparkSubmitOperator(
         task_id="rebuild",

@@ -30,10 +30,10 @@ from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.providers.apache.hdfs.sensors.web_hdfs import WebHdfsSensor
 from airflow.sdk import DAG, get_current_context, task
 
-from shopnow.printing import as_text, table
-from shopnow.restock import inbox, receiving
+from shopnow.dag_common import CONTINUOUS, DEFAULTS, LAKE_PATH, TRAFFIC, Tag, kafka_conf, lake_uri
+from shopnow.restock import inbox, service
 from shopnow.restock.inbox import Inbox
-from shopnow.workflow import CONTINUOUS, DEFAULTS, LAKE_PATH, TRAFFIC, Tag, kafka_conf, lake_uri
+from shopnow.text_format import as_text, table
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +68,8 @@ with DAG(
     def receive() -> list[dict]:
         """Each file, and what became of it."""
         client = WebHDFSHook("webhdfs_default").get_conn()
-        filed = receiving.receive(kafka_conf(), Inbox(client, inbox.path(lake_uri())), get_current_context()["run_id"])
-        log.info("\n%s", as_text(table("Delivery notes", receiving.Filed._fields, filed)))
+        filed = service.receive(kafka_conf(), Inbox(client, inbox.path(lake_uri())), get_current_context()["run_id"])
+        log.info("\n%s", as_text(table("Delivery notes", service.Filed._fields, filed)))
         return [each._asdict() for each in filed]
 
     note_dropped >> receive()

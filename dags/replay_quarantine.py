@@ -23,9 +23,9 @@ for. Running it again is safe: what has left the quarantine is not there any mor
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
+from shopnow.dag_common import DEFAULTS, RAW, Tag, lake_uri
 from shopnow.events import TOPICS
-from shopnow.lake import corrections, quarantine
-from shopnow.workflow import DEFAULTS, RAW, Tag, lake_uri
+from shopnow.lake.governance import corrections, quarantine
 
 with DAG(
     dag_id="replay_quarantine",

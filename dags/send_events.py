@@ -33,10 +33,10 @@ import logging
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from shopnow.printing import as_text
-from shopnow.sending.checking import UnfitBatch
-from shopnow.sending.submitting import submit, to_bytes
-from shopnow.workflow import DEFAULTS, TRAFFIC, Tag, kafka_conf
+from shopnow.dag_common import DEFAULTS, TRAFFIC, Tag, kafka_conf
+from shopnow.submission.service import submit, to_bytes
+from shopnow.submission.validation import UnfitBatch
+from shopnow.text_format import as_text
 
 log = logging.getLogger(__name__)
 

@@ -33,11 +33,11 @@ from datetime import timedelta
 from airflow.sdk import DAG, Asset, AssetWatcher, conf, get_current_context, task
 
 from shopnow.alerts import channels
-from shopnow.alerts.delivery import deliver
+from shopnow.alerts.dispatcher import deliver
+from shopnow.alerts.evaluate import evaluate
 from shopnow.alerts.trigger import StockTrigger
-from shopnow.alerts.watch import evaluate
+from shopnow.dag_common import AUDIT, DEFAULTS, KPIS, Tag, kafka_conf, lake_uri, start_run
 from shopnow.restock import proposals
-from shopnow.workflow import AUDIT, DEFAULTS, KPIS, Tag, kafka_conf, lake_uri, start_run
 
 STOCK = Asset("stock", "shopnow://stock", group="shopnow", watchers=[AssetWatcher(name="stock_topic", trigger=StockTrigger())])
 """A product's stock crossed a limit on the topic; only a wake-up."""

@@ -124,7 +124,7 @@ def alert_rules() -> str:
     """`alert-rules.md`: every alert rule, what the fields of one mean, and what rules can look at."""
     import msgspec
 
-    from shopnow.alerts.figures import FIGURES
+    from shopnow.alerts.metrics import FIGURES
     from shopnow.alerts.rules import Rule, load
 
     rules = load()

@@ -14,9 +14,9 @@ from tempfile import TemporaryDirectory
 
 from playwright.sync_api import Browser, sync_playwright
 
-import kpi_sample
-from shopnow.platform import airflow
-from shopnow.reports import charts, figures, html, report
+from factories import kpi_sample
+from shopnow.local_stack import airflow
+from shopnow.reports import charts, html, numbers, report
 from shopnow.settings import ROOT, Settings
 
 STACK = {"airflow": ("/dags", "watch_stock", 1000), "tab": ("/plugin/shopnow", "Order placed", 1150)}
@@ -59,7 +59,7 @@ def take_report(browser: Browser) -> None:
     with TemporaryDirectory() as lake:
         kpi_sample.write(lake, kpi_sample.sample())
         day = kpi_sample.DAY
-        made = report.compose(figures.read(lake, day, kpi_sample.midnight(day) + timedelta(days=1, hours=6)))
+        made = report.compose(numbers.read(lake, day, kpi_sample.midnight(day) + timedelta(days=1, hours=6)))
     document = html.document(made, "http://127.0.0.1:8080/dags/management_report")
     for chart in made.charts:
         document = document.replace(f'"cid:{chart.name}"', f'"data:image/png;base64,{b64encode(charts.png(chart)).decode()}"')

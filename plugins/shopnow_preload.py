@@ -11,15 +11,15 @@ from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 
 MODULES = (
-    "shopnow.alerts.delivery",
-    "shopnow.alerts.mail",
-    "shopnow.alerts.slack",
+    "shopnow.alerts.dispatcher",
+    "shopnow.notifications.mail",
+    "shopnow.notifications.slack",
     "shopnow.alerts.trigger",
-    "shopnow.alerts.watch",
-    "shopnow.lake.lag",
-    "shopnow.lake.landing",
+    "shopnow.alerts.evaluate",
+    "shopnow.lake.ingest.lag",
+    "shopnow.lake.ingest.landing",
     "shopnow.restock.proposals",
-    "shopnow.workflow",
+    "shopnow.dag_common",
     "airflow.providers.smtp.hooks.smtp",
     "airflow.providers.slack.hooks.slack",
     "airflow.providers.slack.hooks.slack_webhook",

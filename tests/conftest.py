@@ -28,9 +28,9 @@ os.environ |= {
 # Here and not where it is used, so that it is told however many processes the suite runs in; all of them have the same.
 os.environ.setdefault("SHOPNOW_CHAOS_SEED", str(secrets.randbelow(10**6)))
 
-from shopnow.platform import java, spark_classes, stack
-from shopnow.platform import spark as platform_spark
-from shopnow.platform.services import STORAGE
+from shopnow.local_stack import java, spark_cds_archive, stack
+from shopnow.local_stack import spark as platform_spark
+from shopnow.local_stack.services import STORAGE
 from shopnow.settings import Settings
 
 pytest_plugins = ["whole_stack"]
@@ -58,7 +58,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         home = stack.install(settings, lambda subject, what: None)
         for name, value in platform_spark.environment(settings, home).items():
             environment.setenv(name, value)
-        spark_classes.make(platform_spark.archive(home), platform_spark.submit("learn_classes.py"))
+        spark_cds_archive.make(platform_spark.archive(home), platform_spark.submit("warm_class_list.py"))
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByServices:

@@ -10,14 +10,14 @@ from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shopnow import workflow
+from shopnow import dag_common
 from shopnow.errors import UserError
-from shopnow_tab_app import tables
-from shopnow_tab_app.answers import Answers
-from shopnow_tab_app.lake import Lake
-from shopnow_tab_app.reading import reading
-from shopnow_tab_app.tail import Tail
-from shopnow_tab_app.writing import writing
+from shopnow_tab_app.replica import tables
+from shopnow_tab_app.replica.client import Lake
+from shopnow_tab_app.response_cache import Answers
+from shopnow_tab_app.routes.read_routes import reading
+from shopnow_tab_app.routes.write_routes import writing
+from shopnow_tab_app.topic_tail import Tail
 
 STATIC = Path(__file__).with_name("static")
 TYPES = {
@@ -37,9 +37,9 @@ HEADERS = {
 }
 
 
-def create(lake: Lake | None = None, tail: Tail | None = None, conf: Callable[[], dict[str, Any]] = workflow.kafka_conf) -> FastAPI:
+def create(lake: Lake | None = None, tail: Tail | None = None, conf: Callable[[], dict[str, Any]] = dag_common.kafka_conf) -> FastAPI:
     """The app; reads the lake and the topics of Airflow's connections unless it is given others."""
-    lake = lake or Lake(workflow.lake_uri, tables.COPIES, tables.DERIVED)
+    lake = lake or Lake(dag_common.lake_uri, tables.COPIES, tables.DERIVED)
     app = FastAPI(
         title="ShopNow+",
         description="What the pages of the ShopNow+ tab read. Amounts are integer cents of a currency, times and days UTC.",

@@ -8,8 +8,8 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from shopnow.errors import UserError
-from shopnow.lake import failures
-from shopnow_spark.frames import Start
+from shopnow.lake.delta import errors
+from shopnow_spark.lake_reader import Start
 
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:
@@ -25,7 +25,7 @@ def run(name: str, lake: str, work: Callable[[Start], Iterable[str]]) -> int:
     It is 1, with one line on the error stream, when the lake is out of reach, Spark's disk is full, or the work says what is wrong.
     """
     try:
-        with failures.as_user_errors(lake):
+        with errors.as_user_errors(lake):
             lines = list(work(SparkSession.builder.appName(name).getOrCreate))
     except UserError as error:
         return _failed(name, error)
@@ -41,7 +41,7 @@ def run(name: str, lake: str, work: Callable[[Start], Iterable[str]]) -> int:
 def _explained(lake: str, java_error: str) -> UserError | None:
     """What to tell the user about an error of the JVM, if that is known."""
     if "java.net.ConnectException" in java_error:
-        return failures.failure(lake, java_error)
+        return errors.failure(lake, java_error)
     if "No space left on device" in java_error:
         return UserError("Spark has no room for its temporary files; free some on the disk of spark.local.dir and run it again")
     return None

@@ -2,7 +2,7 @@
 
 The rows stay the same, and that is proved before anything is committed: the new files are read back, and their digest must
 be that of the files they take the place of. The commit removes exactly the files that were read, so what is appended or
-changed meanwhile is never lost; see `shopnow.lake.replacing`.
+changed meanwhile is never lost; see `shopnow.lake.delta.file_swap`.
 """
 
 import time
@@ -17,18 +17,19 @@ from pyspark.sql import DataFrame, SparkSession
 
 from shopnow import schemas
 from shopnow.errors import UserError
-from shopnow.killpoints import reach
-from shopnow.lake import compaction, inventory, replacing, tables
-from shopnow.lake.compaction import TARGET_BYTES, Group, Layout
-from shopnow.lake.replacing import OvertakenError
-from shopnow.lake.store import Store
-from shopnow_spark import contents, frames
-from shopnow_spark.contents import Measured
-from shopnow_spark.frames import Start
+from shopnow.failpoints import reach
+from shopnow.lake.delta import catalog, file_swap, tables
+from shopnow.lake.delta.file_swap import OvertakenError
+from shopnow.lake.delta.hdfs import Store
+from shopnow.lake.maintenance import compaction
+from shopnow.lake.maintenance.compaction import TARGET_BYTES, Group, Layout
+from shopnow_spark import file_digest, lake_reader
+from shopnow_spark.file_digest import Measured
+from shopnow_spark.lake_reader import Start
 
 ATTEMPTS = 3
 KILL_POINTS = ("compact:plan", "compact:written", "compact:checked", "compact:commit", "compact:committed")
-"""Where a run can be made to die (see `shopnow.killpoints`); `compact:written` and `compact:checked` once for each partition."""
+"""Where a run can be made to die (see `shopnow.failpoints`); `compact:written` and `compact:checked` once for each partition."""
 
 # Of this size are the parts of a file that a reader can pass over by their statistics.
 _ROW_GROUP_BYTES = 32 << 20
@@ -58,7 +59,7 @@ def compact(lake: str, before: date, start: Start, target_bytes: int = TARGET_BY
         UserError: new files do not hold the rows they should; that table was not changed.
         OSError: the lake was not reached.
     """
-    done = [compact_table(lake, name, before, start, target_bytes) for name in inventory.table_names(lake)]
+    done = [compact_table(lake, name, before, start, target_bytes) for name in catalog.table_names(lake)]
     return [each for each in done if each]
 
 
@@ -66,7 +67,7 @@ def compact_table(lake: str, name: str, before: date, start: Start, target_bytes
     """Compacts a table in one commit; None if there is nothing to gain. Arguments and errors are those of `compact`."""
     for attempt in range(ATTEMPTS):
         table = tables.open_table(lake, name)
-        groups = compaction.plan(replacing.data_files(table), before, target_bytes)
+        groups = compaction.plan(file_swap.data_files(table), before, target_bytes)
         if not groups:
             return None
         reach("compact:plan")
@@ -77,7 +78,7 @@ def compact_table(lake: str, name: str, before: date, start: Start, target_bytes
         try:
             added = [file for group in groups for file in _rewrite(spark, store, table, name, staging, group)]
             reach("compact:commit")
-            replacing.replace(table, [file for group in groups for file in group.files], added, data_change=False)
+            file_swap.replace(table, [file for group in groups for file in group.files], added, data_change=False)
         except OvertakenError:
             if attempt + 1 == ATTEMPTS:
                 raise UserError(f"{name}: others changed the files that were compacted, {ATTEMPTS} times; run again") from None
@@ -96,7 +97,7 @@ def _session(spark: SparkSession, records: int) -> SparkSession:
     session.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     # Look the files up from here: hundreds of small ones would otherwise be a job of as many tasks.
     session.conf.set("spark.sql.sources.parallelPartitionDiscovery.threshold", "100000")
-    frames.compile_if_worth(session, records)
+    lake_reader.compile_if_worth(session, records)
     return session
 
 
@@ -110,8 +111,8 @@ def _rewrite(spark: SparkSession, store: Store, table: DeltaTable, name: str, st
     write(rows, layout, group.into, f"{root}/{folder}")
     reach("compact:written")
     # Read from the files, by the schema of the table, as any reader will.
-    written = contents.measure(spark.read.schema(ddl).parquet(f"{root}/{folder}"), layout.statistics)
-    expected, found = contents.digest(rows), contents.together(file.digest for file in written)
+    written = file_digest.measure(spark.read.schema(ddl).parquet(f"{root}/{folder}"), layout.statistics)
+    expected, found = file_digest.digest(rows), file_digest.together(file.digest for file in written)
     if found != expected:
         raise UserError(
             f"{name}, {group}: compacted files do not hold the rows that were read: {expected.rows:,} rows with digest "

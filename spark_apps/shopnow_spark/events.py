@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 
 from shopnow import schemas
 from shopnow.events import Topic
-from shopnow.lake.lineage import OffsetRange
+from shopnow.lake.lineage.lineage import OffsetRange
 from shopnow.schemas import TIMESTAMP
 
 

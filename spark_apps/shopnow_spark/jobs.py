@@ -10,14 +10,15 @@ from functools import partial
 
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS, Kpi
-from shopnow.lake import losses, statements
-from shopnow.lake.losses import Loss
-from shopnow.lake.restatements import RESTATEMENTS
-from shopnow_spark import in_order, publishing
-from shopnow_spark.frames import Start
+from shopnow.lake.delta import commit_metadata
+from shopnow.lake.ingest import data_loss
+from shopnow.lake.ingest.data_loss import Loss
+from shopnow.lake.lineage.restatements import RESTATEMENTS
+from shopnow_spark import kpi_writer, scheduler
+from shopnow_spark.lake_reader import Start
 from shopnow_spark.refresh_events import refresh_events
 from shopnow_spark.refresh_kpis import refresh_kpi
-from shopnow_spark.refreshed import Refreshed
+from shopnow_spark.result import Refreshed
 
 
 def refresh(lake: str, start: Start) -> list[Refreshed]:
@@ -26,12 +27,12 @@ def refresh(lake: str, start: Start) -> list[Refreshed]:
     Raises:
         OSError: the lake was not reached.
     """
-    computed = publishing.now(lake)
+    computed = kpi_writer.now(lake)
     lost: dict[str, list[Loss]] = {}
 
     def events(topic: str) -> Refreshed | None:
         done = refresh_events(lake, TOPICS[topic], start)
-        lost[topic] = losses.read(lake, [topic])  # afterwards: so none is left out that the events were landed past
+        lost[topic] = data_loss.read(lake, [topic])  # afterwards: so none is left out that the events were landed past
         return done
 
     def kpi(each: Kpi) -> Refreshed | None:
@@ -39,7 +40,7 @@ def refresh(lake: str, start: Start) -> list[Refreshed]:
 
     work: dict[str, Callable[[], Refreshed | None]] = {f"events/{topic}": partial(events, topic) for topic in TOPICS}
     work |= {each.name: partial(kpi, each) for each in KPIS}
-    refreshed = [each for each in in_order.do(work).values() if each]
+    refreshed = [each for each in scheduler.do(work).values() if each]
     if refreshed:
-        statements.collect(lake, RESTATEMENTS)
+        commit_metadata.collect(lake, RESTATEMENTS)
     return refreshed

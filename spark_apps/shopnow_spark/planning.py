@@ -9,17 +9,18 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from shopnow.dates import shifted
-from shopnow.killpoints import reach
+from shopnow.failpoints import reach
 from shopnow.kpis import STOCK_OUTS, Kpi
 from shopnow.kpis.definition import Source
 from shopnow.kpis.stock import DEMAND_DAYS
-from shopnow.lake import completeness, lineage, tables
-from shopnow.lake.losses import LOSSES, Loss
-from shopnow_spark import affected, events, frames, making
-from shopnow_spark.frames import Start
+from shopnow.lake.delta import tables
+from shopnow.lake.ingest.data_loss import LOSSES, Loss
+from shopnow.lake.lineage import completeness, lineage
+from shopnow_spark import affected_dates, events, lake_reader, registry
+from shopnow_spark.kpi_writer import Changed, Computed, Plan
 from shopnow_spark.kpis.stock_outs import stock_outs
-from shopnow_spark.making import BY_DATE, CARRIED, WHOLE
-from shopnow_spark.publishing import Changed, Computed, Plan
+from shopnow_spark.lake_reader import Start
+from shopnow_spark.registry import BY_DATE, CARRIED, WHOLE
 
 
 class Inputs(NamedTuple):
@@ -61,16 +62,18 @@ def _by_date(kpi: Kpi, inputs: Inputs, losses: Sequence[Loss], computed: Compute
     known = {source.table: _dates(inputs.sources[source.table], source.date) for source in kpi.sources if source.date}
     chosen: set[date] | None = None
     if inputs.dates is not None:
-        existing = affected.of_kpi(kpi, {day for days in known.values() for day in days}).union(_dates(inputs.table, "date"))
-        chosen = affected.dates(kpi, inputs.dates, existing) | affected.of_kpi(kpi, also) | _otherwise_complete(kpi, inputs, losses)
+        existing = affected_dates.of_kpi(kpi, {day for days in known.values() for day in days}).union(_dates(inputs.table, "date"))
+        chosen = (
+            affected_dates.dates(kpi, inputs.dates, existing) | affected_dates.of_kpi(kpi, also) | _otherwise_complete(kpi, inputs, losses)
+        )
         if not chosen:
             return None
     reach("kpi:plan")
 
-    def pruning(source: Source) -> frames.Pruning:
+    def pruning(source: Source) -> lake_reader.Pruning:
         if chosen is None or source.date is None:
             return None
-        return _in(source.date, affected.needed(kpi, source, chosen, known[source.table]))
+        return _in(source.date, affected_dates.needed(kpi, source, chosen, known[source.table]))
 
     rows = _make(kpi, inputs, computed, start, {source.table: pruning(source) for source in kpi.sources})
     if chosen is not None:
@@ -89,9 +92,11 @@ def _carried(lake: str, kpi: Kpi, inputs: Inputs, losses: Sequence[Loss], start:
         return None
     reach("kpi:plan")
     table = inputs.sources[source.table]
-    spark = frames.for_records(start(), frames.records(table) if ranges is None else sum(each.end - each.start for each in ranges))
-    known = frames.read(spark, inputs.table) if ranges is not None else None
-    new = events.within(frames.read(spark, table, frames.pruning(ranges, "source_")), ranges, "source_")
+    spark = lake_reader.for_records(
+        start(), lake_reader.records(table) if ranges is None else sum(each.end - each.start for each in ranges)
+    )
+    known = lake_reader.read(spark, inputs.table) if ranges is not None else None
+    new = events.within(lake_reader.read(spark, table, lake_reader.pruning(ranges, "source_")), ranges, "source_")
     return _plan(kpi, inputs, CARRIED[kpi.name](known, new), losses)
 
 
@@ -109,9 +114,9 @@ def _stock_outs(inputs: Inputs, losses: Sequence[Loss], start: Start) -> Plan | 
     reach("kpi:plan")
     before = None if first is None else shifted(first, -DEMAND_DAYS)
     chosen = [_from(inputs, source, begin) for source, begin in ((stock, since), (daily, before), (products, before))]
-    spark = frames.for_records(start(), sum(frames.records(table, pruning) for table, pruning in chosen))
-    known = None if since is None else frames.read(spark, inputs.table)
-    rows = stock_outs(known, since, *(frames.read(spark, table, pruning) for table, pruning in chosen))
+    spark = lake_reader.for_records(start(), sum(lake_reader.records(table, pruning) for table, pruning in chosen))
+    known = None if since is None else lake_reader.read(spark, inputs.table)
+    rows = stock_outs(known, since, *(lake_reader.read(spark, table, pruning) for table, pruning in chosen))
     return _plan(STOCK_OUTS, inputs, rows, losses)
 
 
@@ -131,7 +136,7 @@ def _open(lake: str, kpi: Kpi) -> Inputs | None:
     behind: dict[str, int] = {}
     # KPIs first: of the events they were made from, this one takes those very versions.
     for source in sorted(kpi.sources, key=lambda source: source.table.startswith("events/")):
-        opened = frames.open_or_none(lake, source.table)
+        opened = lake_reader.open_or_none(lake, source.table)
         if opened is None:
             return None
         if source.table in behind:
@@ -150,11 +155,11 @@ def _open(lake: str, kpi: Kpi) -> Inputs | None:
     return Inputs(table, made_from, sources, raw, changed)
 
 
-def _make(kpi: Kpi, inputs: Inputs, computed: Computed, start: Start, prunings: Mapping[str, frames.Pruning]) -> DataFrame:
+def _make(kpi: Kpi, inputs: Inputs, computed: Computed, start: Start, prunings: Mapping[str, lake_reader.Pruning]) -> DataFrame:
     chosen = [(inputs.sources[source.table], prunings.get(source.table)) for source in kpi.sources]
-    spark = frames.for_records(start(), sum(frames.records(table, pruning) for table, pruning in chosen))
+    spark = lake_reader.for_records(start(), sum(lake_reader.records(table, pruning) for table, pruning in chosen))
     make = BY_DATE.get(kpi.name) or WHOLE[kpi.name]
-    return make(making.circumstances(spark, computed.at), *(frames.read(spark, table, pruning) for table, pruning in chosen))
+    return make(registry.circumstances(spark, computed.at), *(lake_reader.read(spark, table, pruning) for table, pruning in chosen))
 
 
 def _plan(kpi: Kpi, inputs: Inputs, rows: DataFrame, losses: Sequence[Loss], dates: Sequence[str] | None = None) -> Plan:
@@ -162,7 +167,7 @@ def _plan(kpi: Kpi, inputs: Inputs, rows: DataFrame, losses: Sequence[Loss], dat
     return Plan(kpi, inputs.table, rows, dates, {**versions, **inputs.raw, LOSSES.table: len(losses)}, inputs.raw, inputs.changed, losses)
 
 
-def _from(inputs: Inputs, source: Source, begin: date | None) -> tuple[DeltaTable, frames.Pruning]:
+def _from(inputs: Inputs, source: Source, begin: date | None) -> tuple[DeltaTable, lake_reader.Pruning]:
     """A source, and which of its files hold the dates from one on; all without one."""
     table = inputs.sources[source.table]
     return table, None if begin is None else _in(source.date, [day for day in _dates(table, source.date) if day >= begin])
@@ -181,5 +186,5 @@ def _dates(table: DeltaTable, column: str | None) -> list[date]:
     return [date.fromisoformat(each[column]) for each in table.partitions()] if column else []
 
 
-def _in(column: str | None, days: Iterable[date]) -> frames.Pruning:
+def _in(column: str | None, days: Iterable[date]) -> lake_reader.Pruning:
     return [(column, "in", [str(day) for day in days])]

@@ -19,19 +19,21 @@ from pyspark.sql import functions as F
 from shopnow import schemas
 from shopnow.errors import UserError
 from shopnow.events import TOPICS, Topic
-from shopnow.killpoints import reach
+from shopnow.failpoints import reach
 from shopnow.kpis import KPIS, Kpi
-from shopnow.lake import days, lineage, losses, statements, tables
-from shopnow.lake.lineage import OffsetRange
-from shopnow.lake.losses import Loss
-from shopnow.lake.restatements import RESTATEMENTS
-from shopnow_spark import affected, events, frames, in_order, publishing
-from shopnow_spark.contents import Digest, digest
-from shopnow_spark.frames import APPLICATION, Start
+from shopnow.lake.delta import commit_metadata, tables
+from shopnow.lake.ingest import data_loss
+from shopnow.lake.ingest.data_loss import Loss
+from shopnow.lake.lineage import day_offsets, lineage
+from shopnow.lake.lineage.lineage import OffsetRange
+from shopnow.lake.lineage.restatements import RESTATEMENTS
+from shopnow_spark import affected_dates, events, kpi_writer, lake_reader, scheduler
+from shopnow_spark.file_digest import Digest, digest
+from shopnow_spark.kpi_writer import Computed, publish
+from shopnow_spark.lake_reader import APPLICATION, Start
 from shopnow_spark.planning import plan
-from shopnow_spark.publishing import Computed, publish
 from shopnow_spark.refresh_kpis import refresh_kpi
-from shopnow_spark.refreshed import Refreshed
+from shopnow_spark.result import Refreshed
 
 ATTEMPTS = 3
 
@@ -58,10 +60,10 @@ def rebuild(lake: str, day: date, start: Start) -> list[Rebuilt | Refreshed]:
         UserError: raw no longer has all records that the day was made from; nothing more is begun.
         OSError: the lake was not reached.
     """
-    computed = publishing.now(lake)
+    computed = kpi_writer.now(lake)
 
     def kpi(each: Kpi) -> Rebuilt | Refreshed | None:
-        concerning = losses.read(lake, each.topics)
+        concerning = data_loss.read(lake, each.topics)
         if each.partition_by:
             return rebuild_kpi(lake, each, concerning, day, computed, start)
         return refresh_kpi(lake, each, concerning, computed, start)
@@ -70,8 +72,8 @@ def rebuild(lake: str, day: date, start: Start) -> list[Rebuilt | Refreshed]:
         f"events/{name}": partial(rebuild_events, lake, topic, day, start) for name, topic in TOPICS.items()
     }
     work |= {each.name: partial(kpi, each) for each in KPIS}
-    rebuilt = [each for each in in_order.do(work).values() if each is not None]
-    statements.collect(lake, RESTATEMENTS)
+    rebuilt = [each for each in scheduler.do(work).values() if each is not None]
+    commit_metadata.collect(lake, RESTATEMENTS)
     return rebuilt
 
 
@@ -92,18 +94,18 @@ def rebuild_events(lake: str, topic: Topic, day: date, start: Start) -> Rebuilt 
 
 def _rebuild_events(lake: str, topic: Topic, table: DeltaTable, made_from: dict[str, int], day: date, start: Start) -> Rebuilt | None:
     name, source = f"events/{topic.name}", f"raw/{topic.name}"
-    records = days.records(lake, topic.name, made_from[source], day)
+    records = day_offsets.records(lake, topic.name, made_from[source], day)
     pruning = [("event_date", "=", str(day))]
     if not records.ranges and not table.file_uris(file_pruning_predicate=pruning):
         return None
     reach("rebuild:plan")
     spark = start()
-    present = frames.read(spark, table, pruning)
+    present = lake_reader.read(spark, table, pruning)
     if not events.within(present, records.expired, "source_").isEmpty():
         raise UserError(f"events/{topic.name} has events of {day} whose records retention has removed from raw: it cannot be made anew")
     rows = _of_raw(spark, lake, topic, made_from[source], records.ranges, day)
     [[low, high]] = rows.agg(F.min("event_id"), F.max("event_id")).collect()
-    known = frames.read(spark, table, [("event_id", ">=", low), ("event_id", "<=", high)] if low else pruning)
+    known = lake_reader.read(spark, table, [("event_id", ">=", low), ("event_id", "<=", high)] if low else pruning)
     rows = _not_known_elsewhere(rows, known, day)
     before, after = (digest(each.select(schemas.events(topic).names)) for each in (present, rows))
     if before != after:
@@ -117,7 +119,7 @@ def _of_raw(spark: SparkSession, lake: str, topic: Topic, version: int, ranges: 
     """The events of the day in raw at a version; a repeated record is repeated."""
     name = f"raw/{topic.name}"
     raw = tables.open_table(lake, name, lineage.settled(lake, name, version, tables.open_table(lake, name).version()))
-    records = events.within(frames.read(spark, raw, frames.pruning(ranges)), ranges)
+    records = events.within(lake_reader.read(spark, raw, lake_reader.pruning(ranges)), ranges)
     return events.typed(records, topic).where(F.col("event_date") == F.lit(day))
 
 
@@ -148,7 +150,7 @@ def _replace(table: DeltaTable, topic: Topic, rows: DataFrame, made_from: dict[s
 
 def rebuild_kpi(lake: str, kpi: Kpi, known: list[Loss], day: date, computed: Computed, start: Start) -> Rebuilt | None:
     """Makes the KPI's rows of a day anew, with those of other days that changed meanwhile; None if it has none."""
-    [date] = affected.of_kpi(kpi, [day])
+    [date] = affected_dates.of_kpi(kpi, [day])
     pruning = [("date", "=", str(date))]
     for attempt in range(ATTEMPTS):
         planned = plan(lake, kpi, known, computed, start, also=[day])
@@ -156,7 +158,7 @@ def rebuild_kpi(lake: str, kpi: Kpi, known: list[Loss], day: date, computed: Com
             return None
         # As they will be in the table: the digest of a number depends on its type.
         spark, rows = start(), planned.rows.toArrow().select(kpi.content).cast(pa.schema([kpi.schema.field(name) for name in kpi.content]))
-        of_day = frames.read(spark, planned.table, pruning), spark.createDataFrame(rows).where(F.col("date") == F.lit(date))
+        of_day = lake_reader.read(spark, planned.table, pruning), spark.createDataFrame(rows).where(F.col("date") == F.lit(date))
         before, after = (digest(each.select(kpi.content)) for each in of_day)
         if before == after and planned.dates == [str(date)] and not any(planned.changed.values()):
             return Rebuilt(kpi.name, before, after) if after.rows else None

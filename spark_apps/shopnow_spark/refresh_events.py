@@ -14,11 +14,12 @@ from pyspark.sql import functions as F
 
 from shopnow import schemas
 from shopnow.events import Topic
-from shopnow.killpoints import reach
-from shopnow.lake import lineage, tables
-from shopnow_spark import events, frames
-from shopnow_spark.frames import APPLICATION, Start
-from shopnow_spark.refreshed import Refreshed
+from shopnow.failpoints import reach
+from shopnow.lake.delta import tables
+from shopnow.lake.lineage import lineage
+from shopnow_spark import events, lake_reader
+from shopnow_spark.lake_reader import APPLICATION, Start
+from shopnow_spark.result import Refreshed
 
 ATTEMPTS = 3
 
@@ -35,7 +36,7 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
         table = tables.ensure(lake, target, schemas.events(topic), ["event_date"])
         version = table.version()
         made_from, made_at = lineage.made(lake, target, version)
-        raw = frames.open_or_none(lake, source)
+        raw = lake_reader.open_or_none(lake, source)
         if raw is None or not raw.file_uris():
             return None
         ranges = lineage.new_offsets(lake, source, made_from.get(source), raw.version())
@@ -44,8 +45,8 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
         reach("kpi:plan")
         records = raw.count() if ranges is None else sum(each.end - each.start for each in ranges)
         metadata = lineage.describe({source: raw.version()})
-        spark = frames.session(start(), metadata, raw.version(), records)
-        rows = events.typed(events.within(frames.read(spark, raw, frames.pruning(ranges)), ranges), topic)
+        spark = lake_reader.session(start(), metadata, raw.version(), records)
+        rows = events.typed(events.within(lake_reader.read(spark, raw, lake_reader.pruning(ranges)), ranges), topic)
         try:
             done = _append(table, target, rows, metadata, raw.version()) if records <= MOST_HERE else _merge(spark, lake, target, rows)
             if done is None:

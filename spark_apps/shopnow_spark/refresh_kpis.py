@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from deltalake.exceptions import CommitFailedError
 
 from shopnow.kpis import Kpi
-from shopnow.lake.losses import Loss
-from shopnow_spark.frames import Start
+from shopnow.lake.ingest.data_loss import Loss
+from shopnow_spark.kpi_writer import Computed, publish
+from shopnow_spark.lake_reader import Start
 from shopnow_spark.planning import plan
-from shopnow_spark.publishing import Computed, publish
-from shopnow_spark.refreshed import Refreshed
+from shopnow_spark.result import Refreshed
 
 ATTEMPTS = 3
 

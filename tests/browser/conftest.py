@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
 
-from shopnow.platform import airflow
+from shopnow.local_stack import airflow
 from shopnow.settings import Settings
 
 BROWSERS = ("chromium", "google-chrome", "chromium-browser")

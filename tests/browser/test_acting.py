@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from shopnow.platform import airflow
+from factories.stock_out import sell_out
+from shopnow.local_stack import airflow
 from shopnow.settings import Settings
-from shopnow.traffic.journal import uuid7
-from stock_out import sell_out
+from shopnow.traffic.event_buffer import uuid7
 
 Opened = Callable[..., Page]
 Hurdles = Callable[[Page], list]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from shopnow.platform import airflow, airflow_api, supervision
+from shopnow.local_stack import airflow, airflow_api, supervision
 from shopnow.settings import Settings
 
 Opened = Callable[..., Page]

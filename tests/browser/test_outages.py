@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from playwright.sync_api import Page, expect
 
-from shopnow.platform import stack, supervision
+from shopnow.local_stack import stack, supervision
 from shopnow.settings import Settings
 
 PAGES = ("dashboard", "orders", "payments", "deliveries", "stock", "pipeline")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from shopnow.platform import airflow
+from shopnow.local_stack import airflow
 
 TITLES = {
     "dashboard": ("Dashboard", "Tableau de bord"),

@@ -9,8 +9,8 @@ from email import message_from_bytes, policy
 
 import pytest
 
-from shopnow.platform import airflow_api, supervision
-from stock_out import sell_out
+from factories.stock_out import sell_out
+from shopnow.local_stack import airflow_api, supervision
 
 MINUTE = 60
 APPROVE = "/dags/approve_restock/dagRuns"

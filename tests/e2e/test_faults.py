@@ -9,10 +9,10 @@ from email import message_from_bytes
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from shopnow.audit import audits
-from shopnow.lake import losses
-from shopnow.platform import airflow_api, supervision
-from stock_out import sell_out
+from factories.stock_out import sell_out
+from shopnow.audit import audit_log
+from shopnow.lake.ingest import data_loss
+from shopnow.local_stack import airflow_api, supervision
 
 MINUTE = 60
 
@@ -21,7 +21,7 @@ def test_the_audit_is_on_record_and_wakes_the_alerts(api, ends, settings):
     since = datetime.now(UTC)
     run_id = airflow_api.trigger(api, "audit_lake", {})
     assert ends("audit_lake", run_id) == "success"
-    audit = audits.latest(settings.lake_uri)
+    audit = audit_log.latest(settings.lake_uri)
     assert audit.at >= since
     assert audit.broken == []
 
@@ -59,7 +59,7 @@ def test_a_loss_stops_the_landing_until_it_is_acknowledged(api, ends, settings, 
     assert ends("land_events", airflow_api.trigger(api, "land_events", {})) == "failed"
     word = {"acknowledge_loss_of": "views", "reason": "a test deleted them"}
     assert ends("land_events", airflow_api.trigger(api, "land_events", word)) == "success"
-    [loss] = losses.read(settings.lake_uri)
+    [loss] = data_loss.read(settings.lake_uri)
     assert (loss.id, loss.missing_rows, loss.reason) == (f"views/0/{end - 6}-{end - 3}", 4, word["reason"])
     assert loss.acknowledged_by.startswith("admin, ")
     assert as_json("verify")["ok"]

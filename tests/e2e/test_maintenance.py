@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shopnow.lake import tables
-from shopnow.platform import airflow_api, supervision
+from shopnow.lake.delta import tables
+from shopnow.local_stack import airflow_api, supervision
 
 MINUTE = 60
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from shopnow.kpis import SALES_DAILY
-from shopnow.lake import tables
-from shopnow.platform import airflow_api
+from shopnow.lake.delta import tables
+from shopnow.local_stack import airflow_api
 
 
 @pytest.fixture

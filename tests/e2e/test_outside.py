@@ -2,7 +2,7 @@
 
 from shopnow.events import TOPICS
 from shopnow.examples import as_json as example
-from shopnow.platform import airflow_api, supervision
+from shopnow.local_stack import airflow_api, supervision
 
 MINUTE = 60
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from confluent_kafka import Producer
 
-from shopnow.platform import airflow_api, supervision
+from shopnow.local_stack import airflow_api, supervision
 from shopnow.settings import ROOT
 
 SERVICE_COUNT = 11

@@ -11,7 +11,7 @@ from functools import cache
 from multiprocessing import get_context
 from typing import Any, TypeVar
 
-from shopnow import watchdog
+from shopnow import hard_timeout
 
 LIMIT = timedelta(seconds=150)
 """After so long a step is ended by the watchdog, as Airflow's tasks are after their execution timeout."""
@@ -40,8 +40,8 @@ def _process() -> ProcessPoolExecutor:
 
 
 def _held(function: Callable[..., Result], args: tuple[Any, ...], options: dict[str, Any]) -> Result:
-    watchdog.start(LIMIT)
+    hard_timeout.start(LIMIT)
     try:
         return function(*args, **options)
     finally:
-        watchdog.stop()
+        hard_timeout.stop()

@@ -13,12 +13,12 @@ from random import Random
 
 import pytest
 
-import kafka_topics
 from faults.scoreboard import Scoreboard
 from faults.services import Services
 from faults.source import Source
 from shopnow.settings import Settings
 from shopnow.traffic.generate import generate
+from support import kafka_topics
 
 SESSIONS = 400
 SCOREBOARD = pytest.StashKey[Scoreboard]()

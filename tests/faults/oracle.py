@@ -15,7 +15,7 @@ from faults import apart
 from shopnow.broker import topics as broker_topics
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
-from shopnow.lake import tables
+from shopnow.lake.delta import tables
 from shopnow.traffic import ledger
 
 Records = Counter[tuple]

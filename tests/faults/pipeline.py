@@ -6,9 +6,9 @@ import subprocess
 from faults import apart
 from faults.services import Services
 from shopnow.events import TOPICS
-from shopnow.killpoints import VARIABLE
-from shopnow.lake.landing import land
-from shopnow.platform import java, spark
+from shopnow.failpoints import VARIABLE
+from shopnow.lake.ingest.landing import land
+from shopnow.local_stack import java, spark
 
 
 def land_all(services: Services, lake: str) -> None:

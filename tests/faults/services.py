@@ -8,8 +8,8 @@ from pathlib import Path
 
 import psutil
 
-from shopnow.platform import stack, supervision
-from shopnow.platform.services import STORAGE
+from shopnow.local_stack import stack, supervision
+from shopnow.local_stack.services import STORAGE
 from shopnow.settings import Settings
 
 DISK_MB = 4096

@@ -8,12 +8,12 @@ from confluent_kafka.admin import AdminClient
 from faults import apart, oracle, worker
 from faults.oracle import Records
 from faults.services import Services
-from kafka_topics import payment
 from shopnow.broker import topics
 from shopnow.events import TOPICS
-from shopnow.lake import landing
-from shopnow.lake.landing import Landed
-from shopnow.lake.losses import Acknowledgement
+from shopnow.lake.ingest import landing
+from shopnow.lake.ingest.data_loss import Acknowledgement
+from shopnow.lake.ingest.landing import Landed
+from support.kafka_topics import payment
 
 PAYMENTS = TOPICS["payments"]
 

@@ -17,7 +17,8 @@ from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from faults.worker import Worker
 from shopnow.events import TOPICS
-from shopnow.lake import tables, vacuum
+from shopnow.lake.delta import tables
+from shopnow.lake.maintenance import vacuum
 from shopnow.traffic.generate import generate
 from shopnow_spark.compaction import KILL_POINTS
 

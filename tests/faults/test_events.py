@@ -12,9 +12,11 @@ from faults.pipeline import submit
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from faults.source import PAYMENTS, Source
-from kafka_topics import payment
-from shopnow.lake import landing, quarantine, statements
-from shopnow.lake.restatements import RESTATEMENTS
+from shopnow.lake.delta import commit_metadata
+from shopnow.lake.governance import quarantine
+from shopnow.lake.ingest import landing
+from shopnow.lake.lineage.restatements import RESTATEMENTS
+from support.kafka_topics import payment
 
 LATE = [timedelta(), timedelta(minutes=5), timedelta(hours=3), timedelta(days=3), timedelta(days=40), -timedelta(days=1)]
 SALES = "kpi/sales_daily"
@@ -54,7 +56,7 @@ def test_late_events(services: Services, source: Source, chance: Random, scorebo
     assert submit(services, on_time).returncode == 0
     assert oracle.content(source.lake, SALES) == oracle.content(on_time, SALES)
     figures = {row["date"]: row["net_revenue_cents"] for row in oracle.content(on_time, SALES) or ()}
-    restated = [row for row in statements.said(source.lake, RESTATEMENTS, SALES).to_pylist() if row["figure"] == "net_revenue_cents"]
+    restated = [row for row in commit_metadata.said(source.lake, RESTATEMENTS, SALES).to_pylist() if row["figure"] == "net_revenue_cents"]
     # Only days that were over when they were first published can be restated.
     assert {row["kpi_date"] for row in restated} == {at.date() for at in times[50:] if at.date() < datetime.now(UTC).date()}
     assert all(row["after"] == figures[row["kpi_date"]] and row["late_events"] > 0 for row in restated)

@@ -12,7 +12,7 @@ from faults import apart, oracle, worker
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from shopnow.events import TOPICS
-from shopnow.lake.landing import KILL_POINTS, land
+from shopnow.lake.ingest.landing import KILL_POINTS, land
 from shopnow.traffic.generate import generate
 
 SMALL = 25

@@ -14,8 +14,8 @@ from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from faults.worker import Strike, Worker
 from shopnow.events import TOPICS
-from shopnow.lake.landing import land
-from shopnow.platform import supervision
+from shopnow.lake.ingest.landing import land
+from shopnow.local_stack import supervision
 from shopnow.traffic import generate
 
 SMALL = 25

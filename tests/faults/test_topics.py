@@ -6,12 +6,13 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-import kafka_topics
 from faults.scoreboard import Fault, Scoreboard
 from faults.source import Source
-from kafka_topics import PARTITIONS, payment
-from shopnow.lake import losses, quarantine
-from shopnow.lake.losses import Acknowledgement, UnacknowledgedLoss
+from shopnow.lake.governance import quarantine
+from shopnow.lake.ingest import data_loss
+from shopnow.lake.ingest.data_loss import Acknowledgement, UnacknowledgedLoss
+from support import kafka_topics
+from support.kafka_topics import PARTITIONS, payment
 
 GO_ON = Acknowledgement("chaos", "the fault suite")
 
@@ -57,7 +58,7 @@ def test_retention_removes_unread_records(source: Source, chance: Random, scoreb
         source.land()
     source.land(GO_ON)
     source.sent -= source.expired(1, start, end)
-    [loss] = losses.read(source.lake)
+    [loss] = data_loss.read(source.lake)
     assert (loss.partition, loss.start_offset, loss.end_offset, loss.missing_rows) == (1, start, end, end - start)
     scoreboard.judge(Fault.RETENTION, source.score())
 
@@ -127,7 +128,7 @@ def test_aborted_transactions(source: Source, chance: Random, scoreboard: Scoreb
         else:
             producer.abort_transaction()
         source.land()
-    assert losses.read(source.lake) == []
+    assert data_loss.read(source.lake) == []
     scoreboard.judge(Fault.ABORTED, source.score())
 
 

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 from confluent_kafka import KafkaException
 
 from faults import apart
-from shopnow import killpoints, watchdog
+from shopnow import failpoints, hard_timeout
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.lake import landing
+from shopnow.lake.ingest import landing
 from shopnow.settings import ROOT
 from shopnow.traffic import generate
 
@@ -64,7 +64,7 @@ class Worker:
     ) -> None:
         task = {"step": step, "arguments": arguments, "strike": strike, "mutation": mutation}
         path = os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT / "tests")])
-        environment = {**os.environ, "PYTHONPATH": path} | ({killpoints.VARIABLE: kill_at} if kill_at else {})
+        environment = {**os.environ, "PYTHONPATH": path} | ({failpoints.VARIABLE: kill_at} if kill_at else {})
         command = [sys.executable, "-m", "faults.worker", json.dumps(task)]
         self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         self.pid = self._process.pid
@@ -146,14 +146,14 @@ def set_up(strike: Strike) -> None:
         elif due:
             send()
 
-    whole = killpoints.reach
+    whole = failpoints.reach
     for module in list(sys.modules.values()):
         if getattr(module, "reach", None) is whole:
             module.reach = reach  # type: ignore[attr-defined]
 
 
 def main(task: dict[str, Any]) -> int:
-    watchdog.start(apart.LIMIT)
+    hard_timeout.start(apart.LIMIT)
     if task["mutation"]:
         from protections.mutations import MUTATIONS
 

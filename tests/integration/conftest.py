@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shopnow.broker import topics
-from sinks import Inbox, sink
+from support.sinks import Inbox, sink
 
 
 @pytest.fixture(scope="session")

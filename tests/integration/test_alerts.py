@@ -20,14 +20,14 @@ import pytest
 from deltalake import write_deltalake
 from typer.testing import CliRunner
 
-from shopnow.alerts import channels, journal, outbox
-from shopnow.alerts.delivery import Undelivered, deliver, sent
-from shopnow.alerts.watch import STOCK, evaluate
+from shopnow.alerts import alert_log, channels, outbox
+from shopnow.alerts.dispatcher import Undelivered, deliver, sent
+from shopnow.alerts.evaluate import STOCK, evaluate
 from shopnow.cli.__main__ import app
 from shopnow.cli.inbox import messages
-from shopnow.lake import tables
-from shopnow.platform.webhook_server import Store
-from sinks import Inbox, sink
+from shopnow.lake.delta import tables
+from shopnow.local_stack.webhook_server import Store
+from support.sinks import Inbox, sink
 
 URL = "http://airflow.example"
 NASTY = "Mug <b>& co</b>\r\nBcc: all@example.org"
@@ -98,7 +98,7 @@ def test_a_bot_keeps_the_first_message_up_to_date_and_its_token_to_itself(
     [kept] = Store(inbox.slack_directory).messages()
     texts = [block["text"]["text"].splitlines()[0] for block in kept["message"]["blocks"] if block["type"] == "section"]
     assert texts == ["🟠 *Low stock: Bowl (P1)*", "🟢 *Back in stock: Mug (P0)*"]
-    rows = journal.rows(journal.open_journal(lake), "alert", "message")
+    rows = alert_log.rows(alert_log.open_journal(lake), "alert", "message")
     assert f"{kept['channel']}/{kept['ts']}" in {row["reference"] for row in rows}
     arrived = messages(inbox.mail_directory, inbox.slack_directory, limit=10)
     assert [each["channel"] for each in arrived].count("email") == 2
@@ -320,7 +320,7 @@ def test_a_connection_that_is_missing_is_named(lake: str, inbox: Inbox, monkeypa
 @pytest.mark.parametrize("module", ["mail_server", "webhook_server"])
 def test_a_server_whose_port_is_taken_says_so_in_one_line(tmp_path: Path, module: str):
     with sink(module, tmp_path / "one") as (port, _):
-        command = [sys.executable, "-m", f"shopnow.platform.{module}", "--port", str(port), "--directory", str(tmp_path / "two")]
+        command = [sys.executable, "-m", f"shopnow.local_stack.{module}", "--port", str(port), "--directory", str(tmp_path / "two")]
         second = subprocess.run(command, capture_output=True, text=True, check=False)
     assert second.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in second.stderr

@@ -5,13 +5,15 @@ import pyarrow.compute as pc
 import pytest
 from deltalake import write_deltalake
 
-import raw_sample as sample
+from factories import raw_tables as sample
 from shopnow.audit import digests
 from shopnow.events import TOPICS
-from shopnow.lake import amendments, log, receipts, rewriting, tables
-from shopnow.lake.amendments import Kind
-from shopnow.lake.digest import NOTHING, Digest
-from shopnow.lake.rewriting import Changed
+from shopnow.lake.delta import log, rewrite, tables
+from shopnow.lake.delta.checksum import NOTHING, Digest
+from shopnow.lake.delta.rewrite import Changed
+from shopnow.lake.governance import amendments
+from shopnow.lake.governance.amendments import Kind
+from shopnow.lake.ingest import receipts
 from shopnow.schemas import RAW
 
 ORDERS = TOPICS["orders"]
@@ -91,7 +93,7 @@ def test_at_once_with_others_is_made_once_and_loses_nothing(lake, others, monkey
             monkeypatch.undo()
             come_between()
 
-    monkeypatch.setattr(rewriting, "reach", reach)
+    monkeypatch.setattr(rewrite, "reach", reach)
     assert amend(lake).after.num_rows == (0 if others == "amend" else 3)
     assert [row["offset"] for row in raw(lake)] == list(range(7 if others == "land" else 6))
     assert [row["value"] for row in raw(lake)].count(b"FIX ME") == 3

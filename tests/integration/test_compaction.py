@@ -13,20 +13,22 @@ from hdfs_native import Client
 from pyspark.sql import SparkSession
 
 import compact_lake
-import kafka_topics
-import raw_sample as sample
-from kafka_topics import payment
+from factories import raw_tables as sample
 from shopnow import schemas
 from shopnow.audit import digests
 from shopnow.broker import topics
 from shopnow.events import TOPICS
-from shopnow.killpoints import VARIABLE
-from shopnow.lake import landing, lineage, replacing, tables
-from shopnow.platform import java
-from shopnow.platform import spark as local
+from shopnow.failpoints import VARIABLE
+from shopnow.lake.delta import file_swap, tables
+from shopnow.lake.ingest import landing
+from shopnow.lake.lineage import lineage
+from shopnow.local_stack import java
+from shopnow.local_stack import spark as local
 from shopnow.settings import Settings
 from shopnow_spark import compaction
 from shopnow_spark.refresh_events import refresh_events
+from support import kafka_topics
+from support.kafka_topics import payment
 
 RAW, EVENTS = "raw/payments", "events/orders"
 PAYMENTS = TOPICS["payments"]
@@ -268,12 +270,12 @@ def test_a_killed_application_is_made_good_by_the_next(lake, compact, tmp_path):
 def test_a_commit_whose_answer_was_lost_is_not_repeated(lake, compact, monkeypatch):
     land_some(lake)
     before = rows(lake)
-    commit = replacing.DeltaTable.create_write_transaction
+    commit = file_swap.DeltaTable.create_write_transaction
 
     def lose_the_answer(*args, **options):
         commit(*args, **options)
-        raise replacing.CommitFailedError("the answer was lost")
+        raise file_swap.CommitFailedError("the answer was lost")
 
-    monkeypatch.setattr(replacing.DeltaTable, "create_write_transaction", lose_the_answer)
+    monkeypatch.setattr(file_swap.DeltaTable, "create_write_transaction", lose_the_answer)
     assert compact(lake).files_after == 1
     assert (rows(lake), files(lake)) == (before, 1)

@@ -8,14 +8,15 @@ from random import Random
 import pytest
 
 import compute_kpis
-import raw_sample as sample
-import simulated
-from derived import DERIVED, assert_true_to, content, never, read, versions
+from factories import raw_tables as sample
+from factories import shop_events
 from shopnow import kpis
 from shopnow.dates import shifted
 from shopnow.events import TOPIC_OF, TOPICS, Event, OrderPlaced, Stock, encode
-from shopnow.lake import lineage, tables
+from shopnow.lake.delta import tables
+from shopnow.lake.lineage import lineage
 from shopnow_spark import jobs
+from support.kpi_assertions import DERIVED, assert_true_to, content, never, read, versions
 
 START = int(datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp() * 1000)
 
@@ -23,7 +24,7 @@ START = int(datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp() * 1000)
 @pytest.fixture(scope="module")
 def shop() -> list[Event]:
     """What happens in a shop in two days, over three dates, in the order of the events."""
-    return simulated.events(simulated.a_run(sessions=150, seed=7, start=START, days=2))
+    return shop_events.events(shop_events.a_run(sessions=150, seed=7, start=START, days=2))
 
 
 @pytest.fixture

@@ -12,25 +12,26 @@ import typer
 from msgspec.structs import replace
 from typer.testing import CliRunner
 
-import raw_sample as sample
-import simulated
+from factories import raw_tables as sample
+from factories import shop_events
 from shopnow import events
-from shopnow.cli import forgetting as cli
+from shopnow.cli import forget as cli
 from shopnow.errors import UserError
 from shopnow.events import TOPICS, CartItemAdded, DeliveryCreated, Event, OrderPlaced, PaymentSucceeded, ProductViewed
 from shopnow.kpis import CUSTOMER_ORDERS, KPIS
-from shopnow.lake import forgetting, quarantine, tables
+from shopnow.lake.delta import tables
+from shopnow.lake.governance import erasure, quarantine
 from shopnow_spark import jobs
 
 START = 1_793_534_400_000
 ANN, OTHER = "c-ann", "c-ann-2"
 PERSONAL = (ANN, "Ann Other", "1 Rue")
-KILLED_RUN = "import sys; from shopnow.lake.forgetting import forget; forget(sys.argv[1], 'c-ann', why='asked', by='me')"
+KILLED_RUN = "import sys; from shopnow.lake.governance.erasure import forget; forget(sys.argv[1], 'c-ann', why='asked', by='me')"
 
 
 def shop() -> list[Event]:
     """What happens in a shop, and Ann in it."""
-    happened = simulated.events(simulated.a_run(sessions=20, seed=7, start=START))
+    happened = shop_events.events(shop_events.a_run(sessions=20, seed=7, start=START))
     delivery = next(each for each in happened if isinstance(each, DeliveryCreated))
     order = next(each for each in happened if isinstance(each, OrderPlaced) and each.order_id == delivery.order_id)
     person = {"customer_id": ANN, "customer_name": "Ann Other", "address": "1 Rue"}
@@ -71,14 +72,14 @@ def test_nothing_of_them_is_left_and_nothing_else_changes(lake, spark):
     jobs.refresh(lake, lambda: spark)
     before, kpis = bytes_of(lake), figures(lake)
     assert all(text in before for text in PERSONAL)
-    expected = forgetting.forget(lake, ANN, why="", by="", dry_run=True)
+    expected = erasure.forget(lake, ANN, why="", by="", dry_run=True)
     assert bytes_of(lake) == before
 
     for point in ("write:2", "committed:3", "erased"):
         environment = {**os.environ, "PYTHONPATH": "include", "SHOPNOW_KILL_AT": f"forget:{point}"}
         run = subprocess.run([sys.executable, "-c", KILLED_RUN, lake], env=environment, check=False)
         assert run.returncode in {0, -signal.SIGKILL}
-    forgetting.forget(lake, ANN, why="asked", by="me")
+    erasure.forget(lake, ANN, why="asked", by="me")
 
     after = bytes_of(lake)
     assert [text for text in PERSONAL if text in after.replace(OTHER, "")] == []
@@ -98,7 +99,7 @@ def test_nothing_of_them_is_left_and_nothing_else_changes(lake, spark):
 
     jobs.refresh(lake, never)
     assert {name: tables.open_table(lake, name).version() for name in kpis} == versions
-    assert forgetting.forget(lake, ANN, why="", by="") == []
+    assert erasure.forget(lake, ANN, why="", by="") == []
     # What comes of them later is new.
     sample.land(lake, [replace(order, event_id="2" * 36)])
     jobs.refresh(lake, lambda: spark)
@@ -117,7 +118,7 @@ def test_a_run_that_read_before_starts_over(lake, spark, monkeypatch):
     def reach(point: str) -> None:
         if point == "kpi:events":
             monkeypatch.undo()
-            assert forgetting.forget(lake, ANN, why="", by="")
+            assert erasure.forget(lake, ANN, why="", by="")
 
     monkeypatch.setattr(refresh_events, "reach", reach)
     jobs.refresh(lake, lambda: spark)

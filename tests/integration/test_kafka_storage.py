@@ -1,6 +1,6 @@
 """That Kafka's storage is formatted whatever its ids look like."""
 
-from shopnow.platform import java, kafka
+from shopnow.local_stack import java, kafka
 from shopnow.settings import Settings
 
 

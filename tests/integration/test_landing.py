@@ -10,16 +10,18 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
-from kafka_topics import PARTITIONS, payment, send, topic
 from shopnow import events
 from shopnow.audit import digests
 from shopnow.broker import topics
 from shopnow.errors import UserError
-from shopnow.lake import amendments, batches, landing, offsets, receipts, store, tables
-from shopnow.lake.amendments import Kind
-from shopnow.lake.landing import Landed, land
-from shopnow.lake.plan import Share
+from shopnow.lake.delta import hdfs, tables
+from shopnow.lake.governance import amendments
+from shopnow.lake.governance.amendments import Kind
+from shopnow.lake.ingest import batches, landing, offsets, receipts
+from shopnow.lake.ingest.landing import Landed, land
+from shopnow.lake.ingest.plan import Share
 from shopnow.schemas import RAW
+from support.kafka_topics import PARTITIONS, payment, send, topic
 
 PAYMENTS = events.TOPICS["payments"]
 
@@ -194,7 +196,7 @@ def test_a_run_that_is_overtaken_at_any_point_repeats_nothing(
             monkeypatch.undo()
             others.append(land_in_batches(conf, lake, name))
 
-    for module in (landing, batches, store):
+    for module in (landing, batches, hdfs):
         monkeypatch.setattr(module, "reach", overtake)
     own = land_in_batches(conf, lake, name)
     assert others[0].rows > 0

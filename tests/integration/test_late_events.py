@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-import kafka_topics
-import raw_sample as sample
-from derived import content, never, read
-from sale import WORTH, sale
+from factories import raw_tables as sample
+from factories.sale import WORTH, sale
 from shopnow.dates import end_of
 from shopnow.events import TOPICS
-from shopnow.lake import statements
-from shopnow.lake.restatements import RESTATEMENTS
+from shopnow.lake.delta import commit_metadata
+from shopnow.lake.lineage.restatements import RESTATEMENTS
 from shopnow_spark import jobs
+from support import kafka_topics
+from support.kpi_assertions import content, never, read
 
 LATE = {
     "5 minutes": timedelta(minutes=5),
@@ -54,7 +54,7 @@ def test_late_events_restate_what_was_published(lake, refresh):
         events = {"kpi/top_products": 1}.get(kpi, 2)
         assert {(each.kpi_date, each.late_events) for each in done[kpi].restated} == {(day, n * events) for day, n in counts.items()}
 
-    said = [row for kpi in RESTATEMENTS.sources for row in statements.said(lake, RESTATEMENTS, kpi).to_pylist()]
+    said = [row for kpi in RESTATEMENTS.sources for row in commit_metadata.said(lake, RESTATEMENTS, kpi).to_pylist()]
     kept = read(lake, "restatements").to_pylist()
     assert len(kept) == len(said) == sum(len(done[kpi].restated) for kpi in RESTATEMENTS.sources)
     assert jobs.refresh(lake, never) == []

@@ -11,7 +11,7 @@ from deltalake import write_deltalake
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileSelector, PyFileSystem
 
-from shopnow.lake import leftovers, tables
+from shopnow.lake.delta import stale_commits, tables
 
 ROWS = pa.table({"number": [1]})
 
@@ -38,6 +38,6 @@ def test_the_file_of_a_dead_writer_is_taken_away_before_the_next_commit(lake, mo
     write_deltalake(tables.ensure(lake, "numbers", ROWS.schema), ROWS, mode="append")
     assert file in names(lake)
 
-    monkeypatch.setattr(leftovers, "OLD", timedelta(0))
+    monkeypatch.setattr(stale_commits, "OLD", timedelta(0))
     write_deltalake(tables.ensure(lake, "numbers", ROWS.schema), ROWS, mode="append")
     assert names(lake) == {f"{version:020}.json" for version in range(3)}

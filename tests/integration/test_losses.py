@@ -6,15 +6,16 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from kafka_topics import create, delete, payment, send, topic
 from shopnow import events
 from shopnow.broker import topics
 from shopnow.broker.topics import TopicState
 from shopnow.errors import UserError
-from shopnow.lake import landing, losses, statements, tables
-from shopnow.lake.batches import TooManyProblems
-from shopnow.lake.landing import Landed
-from shopnow.lake.losses import LOSSES, Acknowledgement, UnacknowledgedLoss
+from shopnow.lake.delta import commit_metadata, tables
+from shopnow.lake.ingest import data_loss, landing
+from shopnow.lake.ingest.batches import TooManyProblems
+from shopnow.lake.ingest.data_loss import LOSSES, Acknowledgement, UnacknowledgedLoss
+from shopnow.lake.ingest.landing import Landed
+from support.kafka_topics import create, delete, payment, send, topic
 
 PAYMENTS = events.TOPICS["payments"]
 GO_ON = Acknowledgement("the source still has them", "me")
@@ -68,20 +69,20 @@ def test_expired_records_stop_the_landing_until_somebody_acknowledges_it(conf, l
 
     assert land(acknowledgement=GO_ON).rows == 15
     assert payments(lake) == sorted(payment(number) for number in (*range(10), *range(15, 30)))
-    [loss] = losses.read(lake)
+    [loss] = data_loss.read(lake)
     assert (loss.id, loss.kind, loss.missing_rows) == ("payments/2/10-14", "expired", 5)
     assert (loss.reason, loss.acknowledged_by) == GO_ON
     assert loss.from_time == events.msgspec.convert("2026-01-02T03:04:05Z", events.Time)
     assert land().commits == 0
 
-    assert statements.collect(lake, LOSSES) == 1
-    assert losses.read(lake) == [loss]
+    assert commit_metadata.collect(lake, LOSSES) == 1
+    assert data_loss.read(lake) == [loss]
 
 
 def test_an_acknowledgement_without_a_loss_changes_nothing(conf, lake, name, land):
     send(conf, name, [payment(0)])
     assert land(acknowledgement=GO_ON).rows == 1
-    assert losses.read(lake) == []
+    assert data_loss.read(lake) == []
 
 
 def test_two_who_acknowledge_at_once_put_it_on_record_once(conf, lake, name, land, monkeypatch):
@@ -91,16 +92,16 @@ def test_two_who_acknowledge_at_once_put_it_on_record_once(conf, lake, name, lan
     admin = AdminClient(conf)
     gone = TopicPartition(name, 0, 12)
     admin.delete_records([gone])[gone].result()
-    acknowledge = losses.acknowledge
+    acknowledge = data_loss.acknowledge
 
     def overtaken(*given):
         monkeypatch.undo()
         assert land(acknowledgement=GO_ON).rows == 8
         acknowledge(*given)
 
-    monkeypatch.setattr(losses, "acknowledge", overtaken)
+    monkeypatch.setattr(data_loss, "acknowledge", overtaken)
     assert land(acknowledgement=GO_ON).rows == 0
-    assert len(losses.read(lake)) == 1
+    assert len(data_loss.read(lake)) == 1
 
 
 def test_a_recreated_topic_stops_the_landing_and_is_another_one(conf, lake, name, land):
@@ -117,7 +118,7 @@ def test_a_recreated_topic_stops_the_landing_and_is_another_one(conf, lake, name
     assert second.topic_id != first.topic_id
     assert second.offsets == {0: (0, 4)}
     assert payments(lake) == sorted(map(payment, range(14)))
-    [loss] = losses.read(lake)
+    [loss] = data_loss.read(lake)
     assert (loss.id, loss.kind, loss.missing_rows, loss.topic_id) == ("payments/0/10-", "recreated", None, first.topic_id)
     send(conf, name, [payment(14)])
     assert land().rows == 1
@@ -153,7 +154,7 @@ def test_a_topic_whose_end_was_cut_off_stops_the_landing_and_is_counted_anew(con
     assert land().offsets == {0: (6, 10)}
     assert real_id != old_id
     assert payments(lake) == sorted(payment(number) for number in (*range(15), *range(100, 104)))
-    [loss] = losses.read(lake)
+    [loss] = data_loss.read(lake)
     assert (loss.id, loss.kind, loss.missing_rows) == ("payments/0/6-9", "truncated", None)
 
 

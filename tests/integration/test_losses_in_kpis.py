@@ -6,14 +6,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from deltalake import CommitProperties, write_deltalake
 
-import raw_sample as sample
-from derived import never, read
-from sale import sale
+from factories import raw_tables as sample
+from factories.sale import sale
 from shopnow.kpis import CUSTOMERS, FUNNEL, KPIS, SALES_DAILY, SALES_HOURLY
-from shopnow.lake import tables
-from shopnow.lake.losses import LOSSES, Loss
+from shopnow.lake.delta import tables
+from shopnow.lake.ingest.data_loss import LOSSES, Loss
 from shopnow.schemas import RAW
 from shopnow_spark import jobs
+from support.kpi_assertions import never, read
 
 ONLY_THAT_DAY = {kpi.name for kpi in (SALES_HOURLY, SALES_DAILY)}
 DAYS = [datetime(2026, 11, day, 12, tzinfo=UTC) for day in (1, 2)]

@@ -10,20 +10,22 @@ import pytest
 from deltalake import CommitProperties, write_deltalake
 from PIL import Image
 
-import kpi_sample
-from kpi_sample import DAY, midnight
+from factories import kpi_sample
+from factories.kpi_sample import DAY, midnight
 from shopnow import kpis
-from shopnow.alerts.mail import Email
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.lake import landing, restatements, tables
-from shopnow.lake.caught_up import behind
-from shopnow.lake.restatements import RESTATEMENTS, Restatement
-from shopnow.reports import figures
-from shopnow.reports.making import make
-from shopnow.sending.submitting import submit
+from shopnow.lake.delta import tables
+from shopnow.lake.ingest import landing
+from shopnow.lake.lineage.freshness import behind
+from shopnow.lake.lineage import restatements
+from shopnow.lake.lineage.restatements import RESTATEMENTS, Restatement
+from shopnow.notifications.mail import Email
+from shopnow.reports import numbers
+from shopnow.reports.build import make
+from shopnow.submission.service import submit
 from shopnow_spark.refresh_events import refresh_events
-from sinks import Inbox
+from support.sinks import Inbox
 
 LINK = "http://airflow.example/dags/management_report"
 
@@ -58,7 +60,7 @@ def test_the_whole_report_arrives(conf, lake, inbox: Inbox):
 def test_only_the_day_asked_for_is_reported_whatever_else_is_there(lake):
     kpi_sample.write(lake, kpi_sample.sample())
     kpi_sample.write(lake, kpi_sample.sample(DAY - timedelta(days=1)))
-    found = figures.read(lake, DAY, midnight(DAY) + timedelta(days=2))
+    found = numbers.read(lake, DAY, midnight(DAY) + timedelta(days=2))
     assert {row["date"] for kpi in (kpis.SALES_DAILY, kpis.TOP_PRODUCTS, kpis.FUNNEL) for row in found.of(kpi)} == {DAY}
     assert len(found.of(kpis.SALES_HOURLY)) == len(found.before[kpis.SALES_HOURLY.name]) == 24
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-import raw_sample as sample
+from factories import raw_tables as sample
 from shopnow.cli import quarantine as cli
 from shopnow.errors import UserError
 from shopnow.events import TOPICS, OrderPlaced, Topic
-from shopnow.lake import corrections, quarantine, tables
-from shopnow.lake.amendments import Place
+from shopnow.lake.delta import tables
+from shopnow.lake.governance import corrections, quarantine
+from shopnow.lake.governance.amendments import Place
 from shopnow_spark import jobs
 
 ORDERS, STOCK = TOPICS["orders"], TOPICS["stock"]

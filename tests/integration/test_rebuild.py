@@ -7,17 +7,17 @@ import msgspec
 import pytest
 from deltalake import CommitProperties
 
-import raw_sample as sample
 import rebuild_day
-from derived import DERIVED, content, never, read, versions
-from sale import sale
+from factories import raw_tables as sample
+from factories.sale import sale
 from shopnow import kpis
 from shopnow.errors import UserError
 from shopnow.events import SCHEMA_VERSION, TOPICS, StockAdjusted, encode
-from shopnow.lake import tables
-from shopnow.lake.amendments import METADATA_KEY, Amendment, Kind, Part, dumps
-from shopnow.traffic.journal import uuid7
+from shopnow.lake.delta import tables
+from shopnow.lake.governance.amendments import METADATA_KEY, Amendment, Kind, Part, dumps
+from shopnow.traffic.event_buffer import uuid7
 from shopnow_spark import jobs, rebuild
+from support.kpi_assertions import DERIVED, content, never, read, versions
 
 DAYS = [datetime(2020, 11, day, 12, tzinfo=UTC) for day in (1, 2)]
 DAY = DAYS[0].date()

@@ -16,12 +16,12 @@ from shopnow.broker import reader, topics
 from shopnow.cli.__main__ import app
 from shopnow.connections import variable
 from shopnow.errors import UserError
-from shopnow.platform import supervision
-from shopnow.restock import inbox, receiving
+from shopnow.local_stack import supervision
+from shopnow.restock import inbox, service
 from shopnow.restock.inbox import Inbox
-from shopnow.restock.receiving import COUNTED_BEFORE, RECEIVED, REJECTED, Filed
+from shopnow.restock.service import COUNTED_BEFORE, RECEIVED, REJECTED, Filed
 from shopnow.settings import Settings
-from shopnow.traffic import ledger, totals
+from shopnow.traffic import ledger, ledger_totals
 from shopnow.traffic.generate import generate, restore
 
 KILL_POINTS = ("restock:noted", "restock:committed", "restock:reason")
@@ -88,17 +88,17 @@ def test_goods_are_on_the_shelves_once_however_often_they_are_noted(conf, client
     before, shelf = ends(conf), on_shelf(conf, "p-041")
     data = note(("p-041", 7), number="N-1" + root)
     box.drop("a.csv", data)
-    [filed] = receiving.receive(conf, box, "run-1")
+    [filed] = service.receive(conf, box, "run-1")
     assert (filed.outcome, filed.detail) == (RECEIVED, f"p-041: {shelf + 7}")
     with client.read(filed.path) as stream:
         assert stream.read() == data
     # The same again, under another name, with other content, and the number on another file.
     box.drop("a.csv", data)
     box.drop("b.csv", data)
-    assert outcomes(receiving.receive(conf, box, "run-2")) == dict.fromkeys(("a.csv", "b.csv"), COUNTED_BEFORE)
+    assert outcomes(service.receive(conf, box, "run-2")) == dict.fromkeys(("a.csv", "b.csv"), COUNTED_BEFORE)
     box.drop("a.csv", note(("p-041", 9)))
     box.drop("c.csv", note(("p-041", 9), number="N-1" + root))
-    filed = receiving.receive(conf, box, "run-3")
+    filed = service.receive(conf, box, "run-3")
     assert outcomes(filed) == dict.fromkeys(("a.csv", "c.csv"), REJECTED)
     for each, why in zip(sorted(filed), ("file name (a.csv)", "note number (Depot/N-1"), strict=True):
         with client.read(f"{each.path}.reason.txt", encoding="utf-8") as stream:
@@ -114,7 +114,7 @@ def test_what_is_no_note_is_rejected_and_stops_nothing(conf, client, box, root, 
     box.drop("unknown.csv", note(("p-042", 1), ("p-999", 1)))
     box.drop("Größe 50% #1?.CSV", note(("p-042", 2)))
     client.write(f"{root}/inbox/note.txt", data=b"not for us")
-    filed = receiving.receive(conf, box, "run")
+    filed = service.receive(conf, box, "run")
     assert outcomes(filed) == {"bad.csv": REJECTED, "unknown.csv": REJECTED, "Größe 50% #1?.CSV": RECEIVED}
     assert restocked_since(conf, before) == [("p-042", 2, shelf + 2)]
     assert client.list(f"{root}/inbox") == ["note.txt"]
@@ -146,7 +146,7 @@ receiving.receive({conf!r}, Inbox(InsecureClient({client.url!r}, user="shopnow")
     killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     monkeypatch.delenv("SHOPNOW_KILL_AT")
-    receiving.receive(conf, box, "run")
+    service.receive(conf, box, "run")
     assert restocked_since(conf, before) == [("p-040", 3, shelf + 3)]
     assert box.waiting() == []
     assert [len(client.list(f"{root}/{folder}")) for folder in ("inbox", "taken", "done", "rejected")] == [0, 0, 1, 2]
@@ -159,7 +159,7 @@ def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf,
     box.drop(f"{run_id}.csv", note(("p-001", 40), ("p-004", 40)))
 
     def deliver(done: int, of: int) -> None:
-        receiving.receive(conf, box, run_id)
+        service.receive(conf, box, run_id)
 
     with pytest.raises(UserError, match="taken over"):
         generate(conf, run_id, 60, 7, sessions_per_transaction=20, progress=deliver)
@@ -170,7 +170,7 @@ def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf,
         assert event["quantity_after"] == shelf[event["product_id"]]
     shop = restore(conf).shop
     assert shelf == {product_id: each.quantity for product_id, each in shop.shelves.items()}
-    assert totals.of_rows([ledger.read(conf)]).stock_changes == shelf
+    assert ledger_totals.of_rows([ledger.read(conf)]).stock_changes == shelf
     assert ledger.read(conf).filter(pc.field("run_id") == f"receive_restock/{run_id}").num_rows >= 2
 
 

@@ -5,10 +5,10 @@ import json
 import pyarrow as pa
 import pytest
 
-import raw_sample as sample
+from factories import raw_tables as sample
 from shopnow import schemas
 from shopnow.events import SCHEMA_VERSION, TOPICS
-from shopnow.lake import tables
+from shopnow.lake.delta import tables
 from shopnow_spark import jobs
 
 ORDERS, DELIVERIES = TOPICS["orders"], TOPICS["deliveries"]

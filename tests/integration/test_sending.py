@@ -12,16 +12,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner
 
-from hostile import BATCHES, EXAMPLES
+from factories.fuzz_inputs import BATCHES, EXAMPLES
 from shopnow.broker import reader, topics
-from shopnow.broker.transactions import TransactionalProducer
+from shopnow.broker.transactional_producer import TransactionalProducer
 from shopnow.cli.__main__ import app
 from shopnow.connections import variable
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.sending.batches import KILL_POINTS, PRODUCER_HEADER, Sent
-from shopnow.sending.checking import UnfitBatch
-from shopnow.sending.submitting import submit
+from shopnow.submission.producer import KILL_POINTS, PRODUCER_HEADER, Sent
+from shopnow.submission.service import submit
+from shopnow.submission.validation import UnfitBatch
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CANCELLED = {"event_type": "order_cancelled", "order_id": "o-1", "reason": "changed my mind"}
@@ -87,7 +87,7 @@ def test_a_batch_whose_sender_is_killed_is_sent_once(conf, batch, point, monkeyp
     data = json.dumps(EXAMPLES).encode()
     code = f"""
 from datetime import datetime
-from shopnow.sending.submitting import submit
+from shopnow.submission.service import submit
 submit({conf!r}, {batch!r}, {data!r}, datetime.fromisoformat({AT.isoformat()!r}))
 """
     monkeypatch.setenv("SHOPNOW_KILL_AT", point)

@@ -13,18 +13,19 @@ import pytest
 from deltalake import write_deltalake
 from typer.testing import CliRunner
 
-import kafka_topics
-import kpi_sample
-from shopnow.broker.latest import follow, latest
-from shopnow.broker.transactions import TransactionalProducer
+from factories import kpi_sample
+from shopnow.broker.tail import follow, latest
+from shopnow.broker.transactional_producer import TransactionalProducer
 from shopnow.cli.__main__ import app
 from shopnow.connections import variable
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
-from shopnow.lake import landing, tables
-from shopnow.lake.browsing import newest
-from shopnow.sending.submitting import submit
+from shopnow.lake.delta import tables
+from shopnow.lake.delta.preview import newest
+from shopnow.lake.ingest import landing
+from shopnow.submission.service import submit
+from support import kafka_topics
 
 CANCELLED = {"event_type": "order_cancelled", "reason": "changed my mind"}
 

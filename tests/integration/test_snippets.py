@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-import kpi_sample
+from factories import kpi_sample
 from shopnow.settings import ROOT
 
 DOCUMENT = (ROOT / "docs" / "reading.md").read_text()

@@ -15,13 +15,13 @@ import pytest
 from confluent_kafka import Producer
 from deltalake import write_deltalake
 
-import kafka_topics
-from made import cover
-from shopnow.alerts import wakeup
+from factories.alert_factory import cover
+from shopnow.alerts import stock_watcher
 from shopnow.alerts.trigger import StockTrigger
 from shopnow.events import SCHEMA_VERSION, StockSold, encode
 from shopnow.kpis import STOCK_COVER
-from shopnow.lake import tables
+from shopnow.lake.delta import tables
+from support import kafka_topics
 
 SOON = 10.0
 
@@ -122,4 +122,4 @@ def test_starts_over_when_the_topic_is_made_anew(conf, topic, monkeypatch):
 
 
 def test_no_reorder_points_without_their_table(lake):
-    assert wakeup.limits(lake).own == {}
+    assert stock_watcher.limits(lake).own == {}

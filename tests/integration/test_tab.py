@@ -8,14 +8,15 @@ import pytest
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi.testclient import TestClient
 
-import sample_lake
-from shopnow.broker import latest
-from shopnow.platform import supervision
-from shopnow.traffic.journal import uuid7
-from shopnow_tab_app import access, tables
+from factories import sample_lake
+from shopnow.broker import tail
+from shopnow.local_stack import supervision
+from shopnow.traffic.event_buffer import uuid7
 from shopnow_tab_app.app import create
-from shopnow_tab_app.lake import Lake
-from shopnow_tab_app.tail import Tail
+from shopnow_tab_app.replica import tables
+from shopnow_tab_app.replica.client import Lake
+from shopnow_tab_app.routes import access
+from shopnow_tab_app.topic_tail import Tail
 
 WRITES = {access.HEADER: "1"}
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1", "socket.connection.setup.timeout.ms": "1000"}
@@ -60,7 +61,7 @@ def test_order_is_sent_once_and_seen_at_once(client: Client, lake: str, conf: di
 
     assert supervision.wait_until(lambda: bool(seen()), 2)
     assert [(event["partition"], event["offset"], event["who"]) for event in seen()] == [(*place, "Zoé")]
-    records = latest.latest(conf, "orders", 50, lambda record: record.offset).records
+    records = tail.latest(conf, "orders", 50, lambda record: record.offset).records
     assert sum(first.json()["event_id"].encode() in (record.value or b"") for record in records) == 1
 
 

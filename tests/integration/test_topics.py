@@ -1,7 +1,7 @@
 """The topics' settings on a real Kafka."""
 
-import kafka_topics
 from shopnow.broker import topics
+from support import kafka_topics
 
 
 def test_topics_that_are_there_are_given_another_retention_once(kafka: str) -> None:

@@ -25,14 +25,14 @@ from shopnow import events
 from shopnow.broker import reader, topics
 from shopnow.cli import ledger as cli
 from shopnow.errors import UserError
-from shopnow.traffic import accounts, ledger, totals
+from shopnow.traffic import ledger, ledger_totals, run_totals
+from shopnow.traffic.event_buffer import moment
 from shopnow.traffic.generate import KILL_POINTS, begin, generate, restore
-from shopnow.traffic.journal import moment
-from shopnow.traffic.params import Faults, ask
-from shopnow.traffic.producing import TransactionalProducer
-from shopnow.traffic.records import PRODUCER_HEADER
+from shopnow.traffic.ledger_totals import DUPLICATE
+from shopnow.traffic.producer import TransactionalProducer
+from shopnow.traffic.run_config import Faults, ask
 from shopnow.traffic.simulation import simulate
-from shopnow.traffic.totals import DUPLICATE
+from shopnow.traffic.state_reader import PRODUCER_HEADER
 
 SESSIONS = 60
 PER_TRANSACTION = 20
@@ -111,7 +111,7 @@ def test_stock_is_conserved_over_all_runs_and_never_negative(conf: dict[str, str
     generate(conf, run_id, SESSIONS, SEED, faults=TROUBLE)
     state = restore(conf)
     assert state.shop
-    changes = Counter(totals.of_rows(ledger.batches(conf)).stock_changes)
+    changes = Counter(ledger_totals.of_rows(ledger.batches(conf)).stock_changes)
     for record in state.held:
         _, product_id, change, _, _ = record.facts
         if product_id and record.fault != DUPLICATE:
@@ -122,12 +122,12 @@ def test_stock_is_conserved_over_all_runs_and_never_negative(conf: dict[str, str
 
 def test_the_accounts_are_what_the_ledgers_rows_come_to(conf: dict[str, str], run_id: str) -> None:
     generate(conf, run_id, SESSIONS, SEED, faults=TROUBLE)
-    account = accounts.total(accounts.read(conf).runs).totals
+    account = run_totals.total(run_totals.read(conf).runs).totals
     demand = {name: each.wanted for name, each in account.demand.items()}
     wanted = ledger.demand(conf).group_by("product_id").aggregate([("wanted", "sum")]).to_pylist()
     assert {row["product_id"]: row["wanted_sum"] for row in wanted} == demand
     account.demand = {}
-    assert account == totals.of_rows(ledger.batches(conf))
+    assert account == ledger_totals.of_rows(ledger.batches(conf))
 
 
 def test_the_command_shows_a_run_and_all_of_them(conf: dict[str, str], run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:

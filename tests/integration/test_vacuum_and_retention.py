@@ -8,18 +8,22 @@ from deltalake import CommitProperties, write_deltalake
 from hdfs_native import Client
 from msgspec import to_builtins
 
-import raw_sample as sample
-from kafka_topics import payment
+from factories import raw_tables as sample
 from shopnow import schemas
 from shopnow.audit import digests, raw_events, raw_receipts, topics_raw
-from shopnow.audit.comparing import Evidence
+from shopnow.audit.context import Evidence
 from shopnow.audit.kpi_oracle import Assumed
 from shopnow.broker.topics import TopicState
 from shopnow.events import TOPICS
-from shopnow.lake import amendments, inventory, lineage, log, offsets, replacing, retention, tables
-from shopnow.lake.amendments import Kind
-from shopnow.lake.store import Store
-from shopnow.lake.vacuum import vacuum
+from shopnow.lake.delta import catalog, file_swap, log, tables
+from shopnow.lake.delta.hdfs import Store
+from shopnow.lake.governance import amendments
+from shopnow.lake.governance.amendments import Kind
+from shopnow.lake.ingest import offsets
+from shopnow.lake.lineage import lineage
+from shopnow.lake.maintenance import retention
+from shopnow.lake.maintenance.vacuum import vacuum
+from support.kafka_topics import payment
 
 RAW, EVENTS = "raw/payments", "events/payments"
 PAYMENTS = TOPICS["payments"]
@@ -66,10 +70,10 @@ class Hdfs:
 def remove(lake: str, path: str, time: datetime, monkeypatch: pytest.MonkeyPatch) -> str:
     """Takes a file out of raw, as compaction does, at that time; gives its path in the lake."""
     table = tables.open_table(lake, RAW)
-    [file] = (file for file in replacing.data_files(table) if file.path == path)
+    [file] = (file for file in file_swap.data_files(table) if file.path == path)
     with monkeypatch.context() as then:
-        then.setattr(replacing.time, "time", time.timestamp)
-        replacing.replace(table, [file], [], data_change=True)
+        then.setattr(file_swap.time, "time", time.timestamp)
+        file_swap.replace(table, [file], [], data_change=True)
     return f"{RAW}/{path}"
 
 
@@ -78,8 +82,8 @@ def test_vacuum_removes_old_files_of_no_table_and_nothing_else(lake, monkeypatch
         land(lake, number)
         if number == 0:
             make_events_from(lake, tables.open_table(lake, RAW).version())
-    [first] = (file.path for file in replacing.data_files(tables.open_table(lake, RAW, 1)))
-    second, third, _ = sorted({file.path for file in replacing.data_files(tables.open_table(lake, RAW))} - {first})
+    [first] = (file.path for file in file_swap.data_files(tables.open_table(lake, RAW, 1)))
+    second, third, _ = sorted({file.path for file in file_swap.data_files(tables.open_table(lake, RAW))} - {first})
     hdfs = Hdfs(lake)
     day = second.partition("/")[0]
     old = {
@@ -94,7 +98,7 @@ def test_vacuum_removes_old_files_of_no_table_and_nothing_else(lake, monkeypatch
     before = hdfs.files()
     assert old < before
 
-    assert inventory.table_names(lake) == [EVENTS, RAW]
+    assert catalog.table_names(lake) == [EVENTS, RAW]
     assert vacuum(lake, HOURS) == {RAW: len(old)}
 
     left = {path for path in hdfs.files() if "/_delta_log/" not in path}

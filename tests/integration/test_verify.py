@@ -11,20 +11,23 @@ from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from deltalake import DeltaTable, write_deltalake
 
-from shopnow.audit import audits, records
+from shopnow import validation
+from shopnow.audit import audit_log, records
 from shopnow.audit.verify import verify
 from shopnow.broker import reader, topics
 from shopnow.events import TOPICS
-from shopnow.lake import forgetting, landing, losses, problems, tables
-from shopnow.lake.losses import Acknowledgement, UnacknowledgedLoss
-from shopnow.platform import java, spark
+from shopnow.lake.delta import tables
+from shopnow.lake.governance import erasure
+from shopnow.lake.ingest import data_loss, landing
+from shopnow.lake.ingest.data_loss import Acknowledgement, UnacknowledgedLoss
+from shopnow.local_stack import java, spark
 from shopnow.settings import Settings
-from shopnow.traffic import accounts, ledger
+from shopnow.traffic import ledger, run_totals
 from shopnow.traffic.faults import MALFORMED
 from shopnow.traffic.generate import generate
-from shopnow.traffic.params import Faults
-from shopnow.traffic.records import PRODUCER_HEADER
-from shopnow.traffic.totals import DUPLICATE
+from shopnow.traffic.ledger_totals import DUPLICATE
+from shopnow.traffic.run_config import Faults
+from shopnow.traffic.state_reader import PRODUCER_HEADER
 
 TROUBLE = Faults(late=0.1, duplicate=0.1, out_of_order=0.1, malformed=0.05, schema_v1=0.3, clock_skew_seconds=60)
 CHECKS = [
@@ -69,7 +72,7 @@ def of_all(conf: dict) -> tuple[int, int]:
         ids = []
         for chunk in reader.read(conf, name, state.partitions):
             values = chunk.values
-            found = problems.check(TOPICS[name].decoder().decode, values, pa.array(values, pa.binary())).problems or [None] * len(values)
+            found = validation.check(TOPICS[name].decoder().decode, values, pa.array(values, pa.binary())).problems or [None] * len(values)
             ids += [TOPICS[name].decoder().decode(value).event_id for value, problem in zip(values, found, strict=True) if not problem]
             bad += sum(problem is not None for problem in found)
         repeated += len(ids) - len(set(ids))
@@ -91,7 +94,7 @@ def test_holds_also_while_more_comes(pipeline):
     landing.land(conf, lake, TOPICS["payments"])
     checks = {check.check: check for check in verify(conf, lake)}
     assert all(check.ok for check in checks.values())
-    faults = accounts.total(accounts.read(conf).runs).totals.faults
+    faults = run_totals.total(run_totals.read(conf).runs).totals.faults
     malformed = sum(faults.get(fault, 0) for fault in MALFORMED)
     assert 0 < malformed < bad
     assert faults[DUPLICATE]
@@ -118,7 +121,7 @@ def test_holds_after_a_customer_was_forgotten(pipeline):
     delivered = tables.read(tables.open_table(lake, "events/deliveries"), ["order_id"])["order_id"][0].as_py()
     orders = tables.read(tables.open_table(lake, "events/orders"), ["order_id", "customer_id"]).to_pylist()
     customer = next(row["customer_id"] for row in orders if row["order_id"] == delivered and row["customer_id"])
-    erased = {each.table for each in forgetting.forget(lake, customer, why="asked", by="me")}
+    erased = {each.table for each in erasure.forget(lake, customer, why="asked", by="me")}
     assert {"raw/orders", "raw/deliveries", "raw/views"} <= erased
     assert broken(pipeline) == {}
     assert "personal data erased" in {check.check: check.detail for check in verify(conf, lake)}["topics = raw"]
@@ -168,13 +171,13 @@ def test_a_doubled_raw_row_is_named(pipeline, touched):
 
 def test_a_changed_figure_is_named_to_the_cent_and_put_on_record(pipeline, touched):
     conf, lake = pipeline
-    assert audits.latest(lake) is None
-    assert audits.record(lake, verify(conf, lake), "first").verdict == audits.HOLDS
+    assert audit_log.latest(lake) is None
+    assert audit_log.record(lake, verify(conf, lake), "first").verdict == audit_log.HOLDS
     touched("kpi/sales_daily").update({"paid_cents": "paid_cents + 1"})
-    found = audits.record(lake, verify(conf, lake), "second")
+    found = audit_log.record(lake, verify(conf, lake), "second")
     assert found.verdict == "events = KPIs"
     assert "paid_cents" in found.broken[0].detail
-    assert audits.latest(lake) == found
+    assert audit_log.latest(lake) == found
 
 
 def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline, storage):
@@ -196,7 +199,7 @@ def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline
     assert "more are acknowledged as lost" in checks["ledger = events"].detail
     assert "acknowledged losses" in checks["raw = receipts"].detail
 
-    known = {loss.id: loss.missing_rows for loss in losses.read(lake)}
+    known = {loss.id: loss.missing_rows for loss in data_loss.read(lake)}
     rows = tables.read(tables.open_table(lake, "kpi/sales_daily"), ["missing_rows", "losses"]).to_pylist()
     assert all(row["missing_rows"] == sum(known[id_] for id_ in row["losses"]) for row in rows)
     assert set().union(*(row["losses"] for row in rows)) == set(known)

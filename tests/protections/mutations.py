@@ -21,7 +21,7 @@ def events_without_a_transaction() -> None:
     """What the generator sends is there as soon as it is acknowledged, whether the ledger and the shop's state follow or not."""
     from confluent_kafka import Producer
 
-    from shopnow.broker import transactions
+    from shopnow.broker import transactional_producer
 
     class Plain(Producer):
         def __init__(self, conf: dict[str, Any]) -> None:
@@ -32,13 +32,13 @@ def events_without_a_transaction() -> None:
 
         init_transactions = begin_transaction = commit_transaction = abort_transaction = _nothing
 
-    transactions.Producer = Plain
+    transactional_producer.Producer = Plain
 
 
 @mutation
 def no_offsets_in_commits() -> None:
     """The commit of the rows does not carry the offsets they reach to."""
-    from shopnow.lake import landing, offsets
+    from shopnow.lake.ingest import landing, offsets
 
     whole = landing.CommitProperties
 
@@ -52,7 +52,7 @@ def no_offsets_in_commits() -> None:
 @mutation
 def landed_offsets_ignored() -> None:
     """A plan begins at the earliest offset Kafka has, whatever is landed."""
-    from shopnow.lake import offsets
+    from shopnow.lake.ingest import offsets
 
     offsets.position = lambda table, topic_id, partition: None
 
@@ -60,7 +60,7 @@ def landed_offsets_ignored() -> None:
 @mutation
 def offsets_before_rows() -> None:
     """The offsets are committed first, the rows in a commit after it."""
-    from shopnow.lake import landing
+    from shopnow.lake.ingest import landing
 
     commit = landing._commit
 
@@ -77,10 +77,10 @@ def offsets_before_rows() -> None:
 def losses_passed_over() -> None:
     """What Kafka no longer has is not missed: reading goes on at what it has."""
     from shopnow.broker import client, reader
-    from shopnow.lake import losses
+    from shopnow.lake.ingest import data_loss
 
     consumer = client.consumer
-    losses.find = lambda *_: []
+    data_loss.find = lambda *_: []
     reader.check_present = lambda *_: None
     client.consumer = lambda conf, settings: consumer(conf, {**settings, "auto.offset.reset": "earliest"})
 
@@ -88,7 +88,7 @@ def losses_passed_over() -> None:
 @mutation
 def topics_known_by_name() -> None:
     """Offsets are kept by the topic's name, whatever its id."""
-    from shopnow.lake import offsets
+    from shopnow.lake.ingest import offsets
 
     offsets.app_id = lambda topic_id, partition: f"by name/{partition}"
 
@@ -96,9 +96,9 @@ def topics_known_by_name() -> None:
 @mutation
 def new_partitions_read_from_their_end() -> None:
     """Of a partition that was added only what comes from now on is landed."""
-    from kafka_topics import PARTITIONS
     from shopnow.broker import topics
     from shopnow.broker.topics import TopicState
+    from support.kafka_topics import PARTITIONS
 
     describe = topics.describe
 
@@ -126,8 +126,8 @@ def landed_when_enough_came() -> None:
     """A few new records are left until there are more of them."""
     from dataclasses import replace
 
-    from shopnow.lake import landing
-    from shopnow.lake.plan import Plan
+    from shopnow.lake.ingest import landing
+    from shopnow.lake.ingest.plan import Plan
 
     make_plan = landing.make_plan
 
@@ -152,23 +152,24 @@ def incompatible_records_taken_for_good() -> None:
 
 
 def _pass_over_problems(passed: Callable[[str], bool]) -> None:
-    from shopnow.lake import encoding, problems
+    from shopnow import validation
+    from shopnow.lake.delta import raw_encoding
 
-    check = problems.check
+    check = validation.check
 
-    def lenient(*given: Any) -> problems.Checked:
+    def lenient(*given: Any) -> validation.Checked:
         found = check(*given)
         if found.problems is None:
             return found
         return found._replace(problems=[None if each is not None and passed(each) else each for each in found.problems])
 
-    problems.check = encoding.check = lenient
+    validation.check = raw_encoding.check = lenient
 
 
 @mutation
 def any_share_of_bad_records() -> None:
     """However many records are bad, landing goes on."""
-    from shopnow.lake import batches
+    from shopnow.lake.ingest import batches
 
     batches.within = lambda limit, topic, read: read
 
@@ -176,35 +177,35 @@ def any_share_of_bad_records() -> None:
 @mutation
 def leftovers_stay() -> None:
     """What a writer that died left in a table's log stays there."""
-    from shopnow.lake import leftovers
+    from shopnow.lake.delta import stale_commits
 
-    leftovers.discard = lambda uri: 0
+    stale_commits.discard = lambda uri: 0
 
 
 @mutation
 def errors_of_hdfs_as_they_come() -> None:
     """That HDFS has no room is told in the words, and by the stack trace, of its client."""
-    from shopnow.lake import failures, store
+    from shopnow.lake.delta import errors, hdfs
 
     @contextmanager
     def unchanged(*_: Any) -> Iterator[None]:
         yield
 
-    store._refusals = failures.as_user_errors = unchanged
+    hdfs._refusals = errors.as_user_errors = unchanged
 
 
 @mutation
 def kpi_rows_bit_by_bit() -> None:
     """The rows of a KPI table are replaced bit by bit."""
-    from shopnow_spark import publishing, refresh_kpis
+    from shopnow_spark import kpi_writer, refresh_kpis
 
-    publish, reach = publishing.publish, publishing.reach
+    publish, reach = kpi_writer.publish, kpi_writer.reach
 
     def bit_by_bit(plan: Any, rows: Any, computed: Any) -> Any:
         # Parts of the rows are there at both points where the driver is killed, before and after its commit.
-        publishing.reach = lambda point: None
+        kpi_writer.reach = lambda point: None
         publish(plan, rows.slice(0, len(rows) // 2), computed)
-        publishing.reach = reach
+        kpi_writer.reach = reach
         plan.table.update_incremental()
         publish(plan, rows.slice(0, len(rows) * 3 // 4), computed)
         plan.table.update_incremental()
@@ -236,36 +237,36 @@ def days_always_made_anew() -> None:
 @mutation
 def compacted_files_not_read_back() -> None:
     """Compacted files are published whatever is in them."""
-    from shopnow_spark import contents
+    from shopnow_spark import file_digest
 
     class AsExpected:
         def __ne__(self, other: object) -> bool:
             return False
 
-    contents.together = lambda digests: AsExpected()
+    file_digest.together = lambda digests: AsExpected()
 
 
 @mutation
 def replaced_without_a_look() -> None:
     """Files are replaced whatever was committed since they were read, as the library's own second try would."""
-    from shopnow.lake import replacing
+    from shopnow.lake.delta import file_swap
 
     def replace(table: Any, removed: Any, added: Any, *, data_change: bool, metadata: Any = None) -> None:
         table.create_write_transaction(
-            [*added, *(replacing.RemoveAction(file.path, data_change, 0, file.size, dict(file.partition)) for file in removed)],
+            [*added, *(file_swap.RemoveAction(file.path, data_change, 0, file.size, dict(file.partition)) for file in removed)],
             mode="append",
             schema=table.schema(),
             partition_by=table.metadata().partition_columns,
-            commit_properties=replacing.CommitProperties(custom_metadata=dict(metadata or {})),
+            commit_properties=file_swap.CommitProperties(custom_metadata=dict(metadata or {})),
         )
 
-    replacing.replace = replace
+    file_swap.replace = replace
 
 
 @mutation
 def messages_marked_before_they_are_sent() -> None:
     """The outbox takes a message for sent as soon as somebody is about to send it."""
-    from shopnow.alerts import journal, outbox
+    from shopnow.alerts import alert_log, outbox
 
     claim = outbox.claim
 
@@ -273,7 +274,7 @@ def messages_marked_before_they_are_sent() -> None:
         messages = claim(table, owner, *rest, **options)
         mine = [message.row("sent", datetime.now(UTC)) for message in messages if message.held_by == owner]
         if mine:
-            journal.decide(table, mine)
+            alert_log.decide(table, mine)
         return messages
 
     outbox.claim = mark

@@ -5,7 +5,7 @@ import sys
 import pytest
 
 PROGRAM = """
-from shopnow.killpoints import reach
+from shopnow.failpoints import reach
 for passage in range(3):
     print(passage, flush=True)
     reach("land:write")

@@ -11,7 +11,7 @@ from importlib import import_module
 for module in runpy.run_path(sys.argv[1])["MODULES"]:
     import_module(module)
 if not os.fork():
-    from shopnow.alerts.watch import evaluate
+    from shopnow.alerts.evaluate import evaluate
     evaluate(sys.argv[2], "run")
     evaluate(sys.argv[2], "run")
     sys.exit(0)

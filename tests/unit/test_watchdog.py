@@ -2,7 +2,7 @@ import subprocess
 import sys
 from datetime import timedelta
 
-from shopnow import watchdog
+from shopnow import hard_timeout
 from shopnow.settings import ROOT
 
 # A lock taken twice: it waits below Python, where no signal handler runs until it is over.
@@ -29,5 +29,5 @@ def test_ends_a_process_that_hangs_below_python_and_says_where() -> None:
 
 
 def test_stopped_it_ends_nothing() -> None:
-    watchdog.start(timedelta(days=1))
-    watchdog.stop()
+    hard_timeout.start(timedelta(days=1))
+    hard_timeout.stop()

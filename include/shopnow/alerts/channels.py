@@ -45,7 +45,7 @@ class Channel(Protocol):
 
 def default() -> dict[str, Channel]:
     """The channels that rules may name."""
-    from shopnow.alerts.mail import Email
-    from shopnow.alerts.slack import Slack
+    from shopnow.notifications.mail import Email
+    from shopnow.notifications.slack import Slack
 
     return {"email": Email(), "slack": Slack()}

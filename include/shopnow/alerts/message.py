@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from shopnow.alerts.engine import Alert, State
-from shopnow.printing import one_line
+from shopnow.text_format import one_line
 
 _COLOURS = {"critical": "#b3261e", "warning": "#8a5a00", "info": "#1a5fb4", "acknowledged": "#5f6368", "resolved": "#1e7a34"}
 _LIGHTS = {"critical": "🔴", "warning": "🟠", "info": "🔵", "acknowledged": "⚪", "resolved": "🟢"}

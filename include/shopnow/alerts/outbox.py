@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from deltalake import DeltaTable
 
-from shopnow.alerts import journal
+from shopnow.alerts import alert_log
 
 LEASE = timedelta(minutes=3)
 OLDEST = timedelta(days=1)
@@ -43,12 +43,12 @@ class Pending(NamedTuple):
         """Whether the run `owner` may claim it."""
         return self.held_by == owner or self.held_until <= now
 
-    def row(self, state: str, at: datetime, reason: str | None = None, reference: str | None = None) -> journal.Row:
+    def row(self, state: str, at: datetime, reason: str | None = None, reference: str | None = None) -> alert_log.Row:
         """The message as a row of the log."""
         kept = {name: getattr(self, name) for name in ("dedup_key", "channel", "sequence", "held_by", "held_until", "attempts")}
         return {**kept, "kind": "message", "state": state, "at": at, "reason": reason, "reference": reference}
 
-    def failed(self, reason: str) -> journal.Row:
+    def failed(self, reason: str) -> alert_log.Row:
         """Its row when it was not taken: whoever comes next may try again, unless it was tried for long enough."""
         now = datetime.now(UTC)
         free = self._replace(held_by=None, held_until=now)
@@ -57,21 +57,21 @@ class Pending(NamedTuple):
         return free.row("failed", now, reason)
 
 
-def messages(rows: Iterable[journal.Row]) -> list[list[journal.Row]]:
+def messages(rows: Iterable[alert_log.Row]) -> list[list[alert_log.Row]]:
     """What became of each message on each channel, the oldest message first, from rows in order."""
-    found: dict[tuple[str, str], list[journal.Row]] = {}
+    found: dict[tuple[str, str], list[alert_log.Row]] = {}
     for row in rows:
         if row["kind"] == "message":
             found.setdefault((row["dedup_key"], row["channel"]), []).append(row)
     return list(found.values())
 
 
-def pending(rows: Iterable[journal.Row]) -> list[Pending]:
+def pending(rows: Iterable[alert_log.Row]) -> list[Pending]:
     """The messages that are still to be sent, oldest first, from rows in order."""
     return [_stands(each) for each in messages(rows) if not is_over(each)]
 
 
-def is_over(rows: list[journal.Row]) -> bool:
+def is_over(rows: list[alert_log.Row]) -> bool:
     """Whether nobody is to send a message any more, from what became of it."""
     states = [row["state"] for row in rows]
     return not {"sent", "dead"}.isdisjoint(states) or states.count("unconfirmed") >= HAND_OVERS
@@ -86,20 +86,20 @@ def claim(table: DeltaTable, owner: str, now: datetime, at_least: timedelta) -> 
     Raises:
         Raced: another run claimed, or raised alerts, at the same time; nothing was claimed.
     """
-    sequence = journal.next_sequence(table)
+    sequence = alert_log.next_sequence(table)
     claimed, result = [], []
-    for message in pending(journal.rows(table, "message")):
+    for message in pending(alert_log.rows(table, "message")):
         free = message.is_free(owner, now)
         if free and not (message.held_by == owner and message.held_until - now >= at_least):
             message = message._replace(held_by=owner, held_until=now + LEASE, sequence=sequence)
             claimed.append(message.row("claimed", now))
         result.append(message)
     if claimed:
-        journal.decide(table, claimed)
+        alert_log.decide(table, claimed)
     return result
 
 
-def _stands(rows: list[journal.Row]) -> Pending:
+def _stands(rows: list[alert_log.Row]) -> Pending:
     newest = rows[-1]
     return Pending(
         dedup_key=newest["dedup_key"],

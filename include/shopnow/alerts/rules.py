@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from shopnow.alerts import channels, durations
-from shopnow.alerts.figures import FIGURES
+from shopnow.alerts import channels, time_parsing
+from shopnow.alerts.metrics import FIGURES
 from shopnow.errors import UserError
 
 FILE = Path(__file__).with_name("rules.toml")
@@ -29,7 +29,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     severity: Annotated[Literal["critical", "warning", "info"], Meta(description="how bad it is")]
     owner: Annotated[str, Meta(pattern="^[a-z][a-z0-9_-]{0,39}$", description="who takes care of it; mail goes to their address")]
     channels: Annotated[tuple[str, ...], Meta(min_length=1, description="where it is told")]
-    repeat_after: Annotated[str, Meta(pattern=durations.PATTERN, description="told again while it fires and nobody acknowledged it")]
+    repeat_after: Annotated[str, Meta(pattern=time_parsing.PATTERN, description="told again while it fires and nobody acknowledged it")]
     inhibited_by: Annotated[tuple[str, ...], Meta(description="rules that, while they are broken, make this one keep still")] = ()
     title: Annotated[Words, Meta(description="what is wrong")]
     todo: Annotated[str, Meta(min_length=1, max_length=300, description="what to do about it")]
@@ -42,7 +42,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def repeats(self) -> timedelta:
-        return durations.parse(self.repeat_after)
+        return time_parsing.parse(self.repeat_after)
 
     @property
     def over_beyond(self) -> float:

@@ -9,7 +9,7 @@ from typing import Any
 from airflow.sdk import BaseHook
 from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 
-from shopnow.alerts import wakeup
+from shopnow.alerts import stock_watcher
 from shopnow.errors import UserError
 
 AFRESH_SECONDS = 600.0
@@ -46,7 +46,7 @@ class StockTrigger(BaseEventTrigger):
         lake = (await BaseHook.aget_connection(self.webhdfs_conn_id)).extra_dejson["lake"]
         while True:
             try:
-                topic = await asyncio.to_thread(lambda: wakeup.StockTopic(conf, wakeup.limits(lake), self.topic))
+                topic = await asyncio.to_thread(lambda: stock_watcher.StockTopic(conf, stock_watcher.limits(lake), self.topic))
                 try:
                     yield TriggerEvent({"products": []})
                     began = time.monotonic()

@@ -8,8 +8,8 @@ from deltalake import DeltaTable
 from shopnow.broker import reader
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Ranges
-from shopnow.lake import tables
-from shopnow.lake.digest import NOTHING, Digest, digest
+from shopnow.lake.delta import tables
+from shopnow.lake.delta.checksum import NOTHING, Digest, digest
 
 Digests = dict[int, Digest]
 """A digest by partition."""

@@ -5,11 +5,12 @@ Those of a KPI made from other KPIs are checked against the rows of these at the
 
 from deltalake import DeltaTable
 
-from shopnow.audit.comparing import Difference, Evidence, settled
-from shopnow.audit.kpi_differences import differences
+from shopnow.audit.context import Difference, Evidence, settled
+from shopnow.audit.kpi_diff import differences
 from shopnow.audit.kpi_oracle import COLUMNS, Oracle, oracle
 from shopnow.kpis import KPIS, STOCK_COVER, Kpi
-from shopnow.lake import lineage, tables
+from shopnow.lake.delta import tables
+from shopnow.lake.lineage import lineage
 
 
 def check(evidence: Evidence) -> str:

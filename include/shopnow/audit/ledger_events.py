@@ -7,12 +7,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
-from shopnow.audit import figures, records
-from shopnow.audit.comparing import Difference, Evidence, first_place, raw_behind, same_figures
-from shopnow.audit.lost import lost
+from shopnow.audit import records, totals
+from shopnow.audit.acknowledged_loss import lost
+from shopnow.audit.context import Difference, Evidence, first_place, raw_behind, same_figures
 from shopnow.events import TOPICS
-from shopnow.lake import offsets, tables
-from shopnow.traffic import totals as totals_of
+from shopnow.lake.delta import tables
+from shopnow.lake.ingest import offsets
+from shopnow.traffic import ledger_totals as totals_of
 from shopnow.traffic.faults import MALFORMED
 
 _WORTH = {"orders", "payments", "stock"}
@@ -20,7 +21,7 @@ _WORTH = {"orders", "payments", "stock"}
 
 
 def check(evidence: Evidence) -> str:
-    totals, mine, there, compared, gone, malformed = totals_of.of_rows([]), {}, 0, 0, 0, 0
+    shop_totals, mine, there, compared, gone, malformed = totals_of.of_rows([]), {}, 0, 0, 0, 0
     for name, events in evidence.events.items():
         topic = name.removeprefix("events/")
         evidence.report("verify", f"ledger = events: {topic}")
@@ -41,21 +42,21 @@ def check(evidence: Evidence) -> str:
         if acknowledged != missing.num_rows:
             raise Difference(f"{topic}: {rows.num_rows - acknowledged:,} events in the ledger, {pairs.num_rows:,} of them in events")
         gone += acknowledged
-        totals.add(totals_of.of_rows([_as_events(rows.filter(pc.is_in(rows["ledger_row"], pairs["ledger_row"])))]))
+        shop_totals.add(totals_of.of_rows([_as_events(rows.filter(pc.is_in(rows["ledger_row"], pairs["ledger_row"])))]))
         compared += pairs.num_rows
         if topic in _WORTH:
             mine[topic] = table.take(pairs["row"])
     if there != len(TOPICS):
         return "no events yet"
-    sales = figures.sales_of_ledger(totals)
-    same_figures(sales, figures.sales_of_events(mine["orders"], mine["payments"]), "the ledger", "events")
+    sales = totals.sales_of_ledger(shop_totals)
+    same_figures(sales, totals.sales_of_events(mine["orders"], mine["payments"]), "the ledger", "events")
     changes = mine["stock"].group_by("product_id").aggregate([("quantity_change", "sum")]).to_pylist()
-    stock = figures.stock({row["product_id"]: row["quantity_change_sum"] for row in changes})
-    same_figures(figures.stock(totals.stock_changes), stock, "the ledger", "events")
+    stock = totals.stock({row["product_id"]: row["quantity_change_sum"] for row in changes})
+    same_figures(totals.stock(shop_totals.stock_changes), stock, "the ledger", "events")
     more = f"; {gone:,} more are acknowledged as lost" if gone else ""
     more += f"; {malformed:,} were malformed on purpose" if malformed else ""
     revenue = int(sales["net_revenue_cents"].sum()) / 100
-    return f"{compared:,} events; {totals.orders:,} orders, net revenue {revenue:,.2f}, the same to the cent{more}"
+    return f"{compared:,} events; {shop_totals.orders:,} orders, net revenue {revenue:,.2f}, the same to the cent{more}"
 
 
 def _landed(rows: pa.Table, raw: DeltaTable) -> pa.Table:

@@ -4,9 +4,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopnow.audit import records
-from shopnow.audit.comparing import Difference, Evidence, same_records
-from shopnow.audit.lost import lost
-from shopnow.lake.losses import TRUNCATED
+from shopnow.audit.acknowledged_loss import lost
+from shopnow.audit.context import Difference, Evidence, same_records
+from shopnow.lake.ingest.data_loss import TRUNCATED
 
 _COLUMNS = [*records.PLACE, "key", "payload_hash", "event_time"]
 

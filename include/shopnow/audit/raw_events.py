@@ -7,9 +7,10 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from shopnow.audit import records
-from shopnow.audit.comparing import Difference, Evidence, first_place, raw_behind
+from shopnow.audit.context import Difference, Evidence, first_place, raw_behind
 from shopnow.events import TOPICS
-from shopnow.lake import retention, tables
+from shopnow.lake.delta import tables
+from shopnow.lake.maintenance import retention
 
 _DECODED = pa.schema(
     [

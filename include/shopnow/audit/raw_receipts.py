@@ -3,10 +3,11 @@
 from typing import Any
 
 from shopnow.audit import digests
-from shopnow.audit.comparing import Difference, Evidence
-from shopnow.lake import receipts, statements
-from shopnow.lake.amendments import AMENDMENTS, Kind
-from shopnow.lake.digest import NOTHING, Digest
+from shopnow.audit.context import Difference, Evidence
+from shopnow.lake.delta import commit_metadata
+from shopnow.lake.delta.checksum import NOTHING, Digest
+from shopnow.lake.governance.amendments import AMENDMENTS, Kind
+from shopnow.lake.ingest import receipts
 
 
 def check(evidence: Evidence) -> str:
@@ -26,7 +27,7 @@ def check(evidence: Evidence) -> str:
             parts = told.setdefault(topic_id, {})
             parts[partition] = parts.get(partition, NOTHING) + Digest.parse(receipt["rows"], receipt["digest"])
             count += 1
-        amended += _amend(told, statements.said(evidence.lake, AMENDMENTS, name, raw.version()).to_pylist())
+        amended += _amend(told, commit_metadata.said(evidence.lake, AMENDMENTS, name, raw.version()).to_pylist())
         for topic_id, parts in told.items():
             found = digests.raw_digests(raw, topic_id)
             for partition, digest in parts.items():

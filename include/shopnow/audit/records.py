@@ -11,8 +11,8 @@ from deltalake import DeltaTable
 from shopnow.broker import reader
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Ranges
-from shopnow.lake import tables
-from shopnow.traffic.records import PRODUCER_HEADER
+from shopnow.lake.delta import tables
+from shopnow.traffic.state_reader import PRODUCER_HEADER
 
 SCHEMA = pa.schema(
     [

@@ -5,12 +5,14 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from shopnow.audit import digests, records
-from shopnow.audit.comparing import Difference, Evidence, same_records
+from shopnow.audit.context import Difference, Evidence, same_records
 from shopnow.broker.reader import Ranges
 from shopnow.broker.topics import TopicState
-from shopnow.lake import offsets, receipts, retention, statements
-from shopnow.lake.amendments import AMENDMENTS, Erased, Place
-from shopnow.lake.digest import NOTHING, Digest
+from shopnow.lake.delta import commit_metadata
+from shopnow.lake.delta.checksum import NOTHING, Digest
+from shopnow.lake.governance.amendments import AMENDMENTS, Erased, Place
+from shopnow.lake.ingest import offsets, receipts
+from shopnow.lake.maintenance import retention
 
 Stretch = tuple[str, int, int, int]
 """Offsets of a partition that are in raw under a topic id: topic id, partition, first offset, the one after the last."""
@@ -78,7 +80,7 @@ def _stretches(lake: str, name: str, raw: DeltaTable, state: TopicState, landed:
 def _erased(lake: str, name: str, raw: DeltaTable, stretches: list[Stretch]) -> list[Erased]:
     """What was erased of these records since they landed: Kafka still has it."""
     found = []
-    for row in statements.said(lake, AMENDMENTS, name, raw.version()).to_pylist():
+    for row in commit_metadata.said(lake, AMENDMENTS, name, raw.version()).to_pylist():
         for each in row["erased"] or ():
             place = Place(row["topic_id"], row["partition"], each["offset"])
             if any(place[:2] == stretch[:2] and stretch[2] <= place.offset < stretch[3] for stretch in stretches):

@@ -7,10 +7,10 @@ traffic flows: tables are pinned from the last to the first, and Kafka is read o
 from collections.abc import Callable
 
 from shopnow.audit import events_kpis, ledger_events, ledger_topics, raw_events, raw_receipts, topics_raw
-from shopnow.audit.audits import Check
-from shopnow.audit.comparing import Difference, Evidence, Report, gather
+from shopnow.audit.audit_log import Check
+from shopnow.audit.context import Difference, Evidence, Report, gather
 from shopnow.broker.client import Conf
-from shopnow.lake import failures
+from shopnow.lake.delta import errors
 
 CHECKS: dict[str, Callable[[Evidence], str]] = {
     "ledger = topics": ledger_topics.check,
@@ -28,7 +28,7 @@ def verify(conf: Conf, lake: str, report: Report = lambda subject, what: None) -
     Raises:
         UserError: Kafka or the lake does not answer.
     """
-    with failures.as_user_errors(lake):
+    with errors.as_user_errors(lake):
         evidence = gather(conf, lake, report)
         return [_run(name, check, evidence) for name, check in CHECKS.items()]
 

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from shopnow.cli import alerts, bench, checks, forgetting, pipeline, quarantine, restocking, sending, showing, stack
+from shopnow.cli import alerts, bench, forget, pipeline, quarantine, restock, send, show, stack, test
 from shopnow.cli.chaos import chaos
 from shopnow.cli.demo import demo
 from shopnow.cli.inbox import inbox
@@ -26,13 +26,13 @@ for command in (
     stack.down,
     stack.status,
     pipeline.topics,
-    sending.send,
-    restocking.restock,
-    showing.show,
+    send.send,
+    restock.restock,
+    show.show,
     pipeline.verify,
     ledger,
     inbox,
-    forgetting.forget,
+    forget.forget,
     chaos,
 ):
     app.command()(command)
@@ -40,7 +40,7 @@ app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(bench.app, name="bench")
 # What follows `test` is pytest's.
-app.command("test", context_settings={"ignore_unknown_options": True})(checks.run_checks)
+app.command("test", context_settings={"ignore_unknown_options": True})(test.run_checks)
 
 
 def main() -> None:

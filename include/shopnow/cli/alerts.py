@@ -6,13 +6,13 @@ from typing import Annotated, Any
 
 import typer
 
-from shopnow.alerts import acting, durations
-from shopnow.alerts.acting import Word
-from shopnow.alerts.overview import Overview, overview
-from shopnow.cli.addresses import addresses
+from shopnow.alerts import commands, time_parsing
+from shopnow.alerts.commands import Word
+from shopnow.alerts.status import Overview, overview
+from shopnow.cli.alerts_backtest import try_rules
+from shopnow.cli.endpoints import addresses
 from shopnow.cli.output import Json, minute, print_json, print_table, say
-from shopnow.cli.trying import try_rules
-from shopnow.lake import failures
+from shopnow.lake.delta import errors
 
 app = typer.Typer(help="Alerts: list them, acknowledge or silence them, try rules on the past.", invoke_without_command=True)
 
@@ -32,7 +32,7 @@ def show(
     if context.invoked_subcommand:
         return
     _, lake = addresses()
-    with failures.as_user_errors(lake):
+    with errors.as_user_errors(lake):
         found = overview(lake, datetime.now(UTC))
     found = found._replace(history=found.history[:limit] if history else [])
     if as_json:
@@ -49,8 +49,8 @@ def ack(
 ) -> None:
     """Acknowledge an alert: it is not told again, until it is over."""
     _, lake = addresses()
-    with failures.as_user_errors(lake):
-        alert = acting.acknowledge(lake, fingerprint, Word(getpass.getuser(), why))
+    with errors.as_user_errors(lake):
+        alert = commands.acknowledge(lake, fingerprint, Word(getpass.getuser(), why))
     if as_json:
         print_json({"fingerprint": alert.fingerprint, "state": alert.state, "since": alert.since})
     else:
@@ -65,10 +65,10 @@ def silence(
     as_json: Json = False,
 ) -> None:
     """Tell nothing of an alert, or of all of a rule's, for a while. A later silence of the same takes its place."""
-    until = datetime.now(UTC) + durations.parse(span)
+    until = datetime.now(UTC) + time_parsing.parse(span)
     _, lake = addresses()
-    with failures.as_user_errors(lake):
-        made = acting.silence(lake, target, until, Word(getpass.getuser(), why))
+    with errors.as_user_errors(lake):
+        made = commands.silence(lake, target, until, Word(getpass.getuser(), why))
     if as_json:
         print_json(made._asdict())
     else:

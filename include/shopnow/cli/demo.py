@@ -12,7 +12,7 @@ import pandas as pd
 import typer
 
 from shopnow import connections
-from shopnow.alerts import delivery
+from shopnow.alerts import dispatcher
 from shopnow.audit.verify import verify
 from shopnow.broker.client import Conf
 from shopnow.cli.output import complain, print_table, reporter, say
@@ -21,11 +21,13 @@ from shopnow.cli.stack import say_where
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
-from shopnow.lake import lag, lineage, tables
-from shopnow.platform import airflow, airflow_api, stack
-from shopnow.platform.stack import Report
+from shopnow.lake.delta import tables
+from shopnow.lake.ingest import lag
+from shopnow.lake.lineage import lineage
+from shopnow.local_stack import airflow, airflow_api, stack
+from shopnow.local_stack.stack import Report
 from shopnow.settings import Settings
-from shopnow.traffic import accounts
+from shopnow.traffic import run_totals
 
 CHAIN = ("generate_traffic", "land_events", "compute_kpis", "watch_stock")
 PATIENCE_SECONDS = 900
@@ -124,7 +126,7 @@ def _computed(lake: str, landed: dict[str, int]) -> datetime | None:
 
 
 def _print_figures(conf: Conf, lake: str) -> None:
-    generated = accounts.total(accounts.read(conf).runs).totals.records
+    generated = run_totals.total(run_totals.read(conf).runs).totals.records
     rows = [(topic, generated.get(topic, 0), _count(lake, f"raw/{topic}"), _count(lake, f"events/{topic}")) for topic in TOPICS]
     print_table("Events", ("topic", "generated", "landed", "events"), rows)
 
@@ -140,7 +142,7 @@ def _print_figures(conf: Conf, lake: str) -> None:
     )
 
     stock = _frame(lake, "kpi/stock_position")
-    sent = delivery.sent(lake)
+    sent = dispatcher.sent(lake)
     print_table("Alerts sent", ("channel", "messages", "alerts"), [(each["channel"], each["messages"], each["alerts"]) for each in sent])
     age = (pd.Timestamp.now(tz=UTC) - sales["computed_at"].max()).total_seconds()
     say(f"{int(stock['stock_out'].sum())} of {len(stock)} products are sold out; the figures are {age:.0f} s old")

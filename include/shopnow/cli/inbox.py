@@ -10,9 +10,9 @@ from typing import Annotated, Any
 import typer
 
 from shopnow.cli.output import Json, print_json, print_table, say
-from shopnow.platform.webhook_server import Store, readable
-from shopnow.printing import printable
+from shopnow.local_stack.webhook_server import Store, readable
 from shopnow.settings import Settings
+from shopnow.text_format import printable
 
 
 def inbox(

@@ -10,10 +10,10 @@ from shopnow.cli.output import Json, print_json, print_table, say
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.settings import Settings
-from shopnow.traffic import accounts
-from shopnow.traffic.accounts import Account
+from shopnow.traffic import run_totals
 from shopnow.traffic.catalogue import PRODUCTS
-from shopnow.traffic.journal import moment
+from shopnow.traffic.event_buffer import moment
+from shopnow.traffic.run_totals import Account
 from shopnow.traffic.state import Run
 
 LATEST = 10
@@ -25,12 +25,12 @@ def ledger(
     as_json: Json = False,
 ) -> None:
     """Show what the simulated shop truly did: records, revenue, faults made on purpose, stock-outs, demand that was not met."""
-    runs, held_back = accounts.read(connections.kafka(connections.load(Settings.load())))
+    runs, held_back = run_totals.read(connections.kafka(connections.load(Settings.load())))
     if run is not None:
         runs = [each for each in runs if each.run_id == run]
         if not runs:
             raise UserError(f"run {run!r}: generate_traffic has made none of that id; ./shopnow ledger lists the latest")
-    account = accounts.total(runs)
+    account = run_totals.total(runs)
     if as_json:
         print_json({"runs": [_run(each) for each in runs], "total": _account(account), "held_back": held_back})
     elif runs:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from shopnow import printing
+from shopnow import text_format
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -30,7 +30,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    show(printing.table(title, columns, rows))
+    show(text_format.table(title, columns, rows))
 
 
 def fits(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:

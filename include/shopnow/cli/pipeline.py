@@ -2,18 +2,19 @@
 
 import sys
 
-from shopnow.audit.audits import Check
+from shopnow.audit.audit_log import Check
 from shopnow.audit.verify import verify as run_checks
-from shopnow.cli.addresses import addresses
+from shopnow.cli.endpoints import addresses
 from shopnow.cli.output import Json, complain, print_json, print_table, reporter
-from shopnow.lake import failures, lag
+from shopnow.lake.delta import errors
+from shopnow.lake.ingest import lag
 
 
 def topics(as_json: Json = False) -> None:
     """List the topics: partitions, records in Kafka, and how many of them the lake does not have yet."""
     conf, lake = addresses()
     rows = []
-    with failures.as_user_errors(lake):
+    with errors.as_user_errors(lake):
         positions = lag.positions(conf, lake)
         for name in dict.fromkeys(each.topic for each in positions):
             mine = [each for each in positions if each.topic == name]

@@ -8,13 +8,14 @@ from typing import Annotated
 
 import typer
 
-from shopnow.cli.addresses import addresses
+from shopnow.cli.endpoints import addresses
 from shopnow.cli.output import Json, print_json, print_table, say
 from shopnow.errors import UserError
-from shopnow.lake import corrections, failures, quarantine
-from shopnow.lake.amendments import Place
-from shopnow.lake.quarantine import Outcome, Reason, Record
-from shopnow.printing import excerpt, printable
+from shopnow.lake.delta import errors
+from shopnow.lake.governance import corrections, quarantine
+from shopnow.lake.governance.amendments import Place
+from shopnow.lake.governance.quarantine import Outcome, Reason, Record
+from shopnow.text_format import excerpt, printable
 
 app = typer.Typer(help="Records that landed but are no valid events: list them, and replay them after a fix.", invoke_without_command=True)
 
@@ -37,7 +38,7 @@ def show(
     if context.invoked_subcommand:
         return
     _, lake = addresses()
-    with failures.as_user_errors(lake):
+    with errors.as_user_errors(lake):
         found = quarantine.records(lake, topic, reason)
         if records:
             _print_records(list(islice(found, limit)), as_json)
@@ -62,7 +63,7 @@ def replay(
         raise UserError("--corrections names its records itself; leave --topic and --reason out")
     _, lake = addresses()
     by = getpass.getuser()
-    with failures.as_user_errors(lake):
+    with errors.as_user_errors(lake):
         if corrected:
             given = corrections.check(lake, corrections.parse(_read(corrected)))
             outcomes = quarantine.correct(lake, given, why=why, by=by, dry_run=dry_run)

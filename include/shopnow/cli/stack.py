@@ -7,8 +7,8 @@ import typer
 from shopnow import connections
 from shopnow.cli.output import Json, print_json, print_table, reporter, say
 from shopnow.errors import UserError
-from shopnow.platform import airflow, incidents, stack, supervision
-from shopnow.platform.services import SERVICES, is_ready
+from shopnow.local_stack import airflow, incidents, stack, supervision
+from shopnow.local_stack.services import SERVICES, is_ready
 from shopnow.settings import Settings
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shopnow.cluster import connections, spark
 from shopnow.cluster.settings import API_SERVER, EVERYWHERE, NAMENODE, POSTGRES, REDIS, RUN, Cluster, secret
-from shopnow.platform import airflow, telemetry
+from shopnow.local_stack import airflow, telemetry
 from shopnow.settings import Settings
 
 USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}

@@ -5,7 +5,7 @@ import os
 
 from shopnow.cluster.settings import NAMENODE, SECRETS, SLACK, SMTP, SPARK_MASTER, Cluster, secret
 from shopnow.connections import Connection, local, variable
-from shopnow.platform.kafka import SCRAM
+from shopnow.local_stack.kafka import SCRAM
 from shopnow.settings import Settings
 
 SPARK_PORT = 7077

@@ -13,8 +13,8 @@ from shopnow import connections
 from shopnow.cluster import metrics
 from shopnow.cluster.metrics import Metric
 from shopnow.cluster.settings import API_SERVER, secret
-from shopnow.lake import lag
-from shopnow.platform import airflow, airflow_api
+from shopnow.lake.ingest import lag
+from shopnow.local_stack import airflow, airflow_api
 from shopnow.settings import Settings
 
 KEPT_SECONDS = 15.0

@@ -16,7 +16,7 @@ from confluent_kafka.admin import (
 from shopnow.broker import client, topics
 from shopnow.broker.client import Conf
 from shopnow.events import TOPICS
-from shopnow.platform.kafka import SUPERUSER
+from shopnow.local_stack.kafka import SUPERUSER
 
 EVENTS = tuple(TOPICS)
 NOTES = (topics.LEDGER, topics.SHOP_STATE, topics.SENT_BATCHES, topics.DELIVERY_NOTES)

@@ -10,12 +10,13 @@ import pyarrow as pa
 from confluent_kafka import KafkaException
 from deltalake.exceptions import DeltaError
 
-from shopnow.alerts import overview
+from shopnow.alerts import status
 from shopnow.errors import UserError
 from shopnow.kpis import KPIS
-from shopnow.lake import lag, tables
-from shopnow.lake.receipts import RECEIPTS
-from shopnow.platform import airflow_api
+from shopnow.lake.delta import tables
+from shopnow.lake.ingest import lag
+from shopnow.lake.ingest.receipts import RECEIPTS
+from shopnow.local_stack import airflow_api
 
 
 class Metric(NamedTuple):
@@ -63,7 +64,7 @@ def of_lake(lake: str) -> Iterator[Metric]:
     made = {kpi.name: tables.open_table(lake, kpi.name).history(1)[0] for kpi in KPIS if tables.exists(lake, kpi.name)}
     computed = {name: commit["timestamp"] / 1000 for name, commit in made.items()}
     yield Metric("shopnow_kpi_timestamp_seconds", "gauge", "When the KPI table last changed.", computed, "table")
-    standing = overview.overview(lake, datetime.now(UTC))
+    standing = status.overview(lake, datetime.now(UTC))
     states = dict.fromkeys(("firing", "acknowledged"), 0.0)
     for alert in standing.alerts:
         states[alert["state"]] = states.get(alert["state"], 0) + 1

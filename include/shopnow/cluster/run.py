@@ -8,7 +8,7 @@ from shopnow.cluster.services import SERVICES, Container
 from shopnow.cluster.settings import Cluster
 from shopnow.cluster.tools import TOOLS
 from shopnow.errors import UserError
-from shopnow.platform import java
+from shopnow.local_stack import java
 from shopnow.settings import Settings
 
 

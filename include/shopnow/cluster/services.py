@@ -8,8 +8,8 @@ from typing import NamedTuple
 from shopnow.cluster import airflow, connections, postgres, prometheus, redis, setup, spark
 from shopnow.cluster.settings import EVERYWHERE, NAMENODE, SECRETS, Cluster, host, secret
 from shopnow.errors import UserError
-from shopnow.platform import airflow as local_airflow
-from shopnow.platform import hdfs, kafka
+from shopnow.local_stack import airflow as local_airflow
+from shopnow.local_stack import hdfs, kafka
 from shopnow.settings import Settings
 
 
@@ -49,7 +49,7 @@ def _prepare_namenode(it: Container) -> None:
 def _sink(module: str, port: str) -> Service:
     def command(it: Container) -> list[str]:
         place = ["--host", EVERYWHERE, "--port", str(it.settings.ports[port]), "--directory", str(it.settings.data_dir / port)]
-        return [sys.executable, "-m", f"shopnow.platform.{module}", *place]
+        return [sys.executable, "-m", f"shopnow.local_stack.{module}", *place]
 
     return Service(command)
 

@@ -14,9 +14,9 @@ from shopnow.cluster import airflow, connections, kafka_users, spark
 from shopnow.cluster.settings import Cluster, secret
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.platform import airflow as local_airflow
-from shopnow.platform import supervision
-from shopnow.platform.kafka import SUPERUSER
+from shopnow.local_stack import airflow as local_airflow
+from shopnow.local_stack import supervision
+from shopnow.local_stack.kafka import SUPERUSER
 from shopnow.settings import Settings
 
 PATIENCE_SECONDS = 300

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shopnow.cluster import connections
 from shopnow.cluster.settings import NAMENODE, RUN, SPARK_MASTER, Cluster, host, secret
-from shopnow.platform import jars, spark
+from shopnow.local_stack import jars, spark
 from shopnow.settings import Settings
 
 CONF_DIR = RUN / "spark"

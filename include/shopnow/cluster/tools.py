@@ -11,7 +11,7 @@ import sys
 from shopnow.cluster import connections
 from shopnow.cluster.services import Container, Service, node
 from shopnow.cluster.settings import RUN
-from shopnow.platform import hdfs, jars, jvm, kafka
+from shopnow.local_stack import hdfs, jars, jvm, kafka
 
 HEAP_MB = 256
 

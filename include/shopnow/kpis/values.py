@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from shopnow.printing import one_line
+from shopnow.text_format import one_line
 
 AS_THE_FIGURE = "as the figure"
 """The unit of a value whose row names, in the column `figure`, what it is a value of."""

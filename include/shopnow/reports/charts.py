@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from shopnow.printing import one_line
+from shopnow.text_format import one_line
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#E69F00", "#6B7280", "#1F2937"
 WIDTH = 5.2

@@ -6,9 +6,9 @@ Styles are on the elements, as mail programs want them, but for the few that fit
 from collections.abc import Sequence
 from html import escape
 
-from shopnow.printing import printable
 from shopnow.reports.charts import Chart
-from shopnow.reports.content import Card, Column, Report, Section
+from shopnow.reports.model import Card, Column, Report, Section
+from shopnow.text_format import printable
 
 BETTER, WORSE, INK, QUIET, LINE = "#005A8C", "#A33B00", "#1f2937", "#4b5563", "#d1d5db"
 

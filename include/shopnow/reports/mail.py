@@ -4,11 +4,11 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import localtime
 
-from shopnow.printing import one_line
 from shopnow.reports import charts, html, pdf
-from shopnow.reports.content import Report
-from shopnow.reports.figures import Figures
-from shopnow.reports.sheets import sheets
+from shopnow.reports.csv_files import sheets
+from shopnow.reports.model import Report
+from shopnow.reports.numbers import Figures
+from shopnow.text_format import one_line
 
 # Folded, a subject would begin with a blank.
 _POLICY = SMTP.clone(max_line_length=998)

@@ -14,10 +14,10 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 
-from shopnow.printing import printable
 from shopnow.reports.charts import GREY, INK, Chart
-from shopnow.reports.content import Card, Column, Report, Section
 from shopnow.reports.html import BETTER, WORSE
+from shopnow.reports.model import Card, Column, Report, Section
+from shopnow.text_format import printable
 
 # Whole characters, not drawings of them, so that the text can be searched and copied.
 matplotlib.rcParams["pdf.fonttype"] = 42

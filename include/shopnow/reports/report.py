@@ -4,12 +4,12 @@ import json
 from collections.abc import Iterator, Sequence
 
 from shopnow import kpis
-from shopnow.audit import audits
+from shopnow.audit import audit_log
 from shopnow.kpis import values
-from shopnow.lake.restatements import RESTATEMENTS, end_of
-from shopnow.reports.content import Column, Report, Section, definitions
-from shopnow.reports.figures import REPORTED, Figures, Row
-from shopnow.reports.rendering import NONE, title
+from shopnow.lake.lineage.restatements import RESTATEMENTS, end_of
+from shopnow.reports.formatting import NONE, title
+from shopnow.reports.model import Column, Report, Section, definitions
+from shopnow.reports.numbers import REPORTED, Figures, Row
 from shopnow.reports.sections import TOLD
 
 CHANGES = 12
@@ -100,7 +100,7 @@ def _proof(figures: Figures) -> Iterator[Section]:
     words = [
         "No audit of the lake is on record yet."
         if audit is None
-        else f"The audit of {values.text(audit.at)} UTC: {'it ' if audit.verdict == audits.HOLDS else 'a difference in '}{audit.verdict}."
+        else f"The audit of {values.text(audit.at)} UTC: {'it ' if audit.verdict == audit_log.HOLDS else 'a difference in '}{audit.verdict}."
     ]
     for loss in figures.losses:
         words.append(f"Lost: {loss}. Going on without was right because, in the words of {loss.acknowledged_by}: {loss.reason}.")

@@ -8,9 +8,9 @@ from shopnow import kpis
 from shopnow.kpis import Kpi, values
 from shopnow.kpis.sales import ORDER_DAYS
 from shopnow.reports.charts import Bars, Hours
-from shopnow.reports.content import Section
-from shopnow.reports.figures import Figures, Row
-from shopnow.reports.rendering import card, cell, cells, columns, first, title
+from shopnow.reports.formatting import card, cell, cells, columns, first, title
+from shopnow.reports.model import Section
+from shopnow.reports.numbers import Figures, Row
 
 TOP = 10
 """So many products, countries, … are in the report; the CSV files have all."""

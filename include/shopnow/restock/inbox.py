@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from hdfs.util import HdfsError
 
-from shopnow.killpoints import reach
+from shopnow.failpoints import reach
 
 Client = Any
 """An hdfs.Client, such as WebHDFSHook's get_conn gives."""

@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 from shopnow.kpis import STOCK_COVER
-from shopnow.lake import tables
-from shopnow.restock.notes import COLUMNS, MAX_QUANTITY
+from shopnow.lake.delta import tables
+from shopnow.restock.delivery_note import COLUMNS, MAX_QUANTITY
 
 DEFAULT_QUANTITY = 50
 """Pieces proposed of a product whose reorder point is not known."""

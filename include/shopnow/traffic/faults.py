@@ -13,9 +13,9 @@ from zlib import crc32
 import numpy as np
 
 from shopnow.events import SCHEMA_VERSION
-from shopnow.traffic import randomness
-from shopnow.traffic.params import Faults
-from shopnow.traffic.totals import DUPLICATE
+from shopnow.traffic import counter_rng
+from shopnow.traffic.ledger_totals import DUPLICATE
+from shopnow.traffic.run_config import Faults
 
 LATE, OUT_OF_ORDER = "late", "out_of_order"
 MALFORMED = ("truncated", "wrong_type", "missing_field", "unknown_type", "not_utf8", "empty")
@@ -39,7 +39,7 @@ def fates(faults: Faults, key: int, first: int, count: int) -> dict[int, Fate]:
     shares = {LATE: faults.late, OUT_OF_ORDER: faults.out_of_order, DUPLICATE: faults.duplicate, "malformed": faults.malformed}
     if not any(shares.values()):
         return {}
-    which, detail = randomness.uniform(randomness.words(key, first, count, each=3)[:, :2]).T
+    which, detail = counter_rng.uniform(counter_rng.words(key, first, count, each=3)[:, :2]).T
     chosen = np.searchsorted(np.cumsum(list(shares.values())), which, side="right")
     found = {}
     for index in np.flatnonzero(chosen < len(shares)).tolist():
@@ -56,7 +56,7 @@ def versions(faults: Faults, key: int, first: int, count: int) -> np.ndarray:
     """The schema version each of these events is written in."""
     if not faults.schema_v1:
         return np.full(count, SCHEMA_VERSION)
-    old = randomness.uniform(randomness.words(key, first, count, each=3)[:, 2]) < faults.schema_v1
+    old = counter_rng.uniform(counter_rng.words(key, first, count, each=3)[:, 2]) < faults.schema_v1
     return np.where(old, 1, SCHEMA_VERSION)
 
 

@@ -21,19 +21,19 @@ from shopnow.broker.client import Conf
 from shopnow.broker.topics import LEDGER, SHOP_STATE
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.killpoints import reach
-from shopnow.traffic import ledger, params, records, scenarios
+from shopnow.failpoints import reach
+from shopnow.traffic import ledger, run_config, scenarios, state_reader
 from shopnow.traffic.arrivals import Arrivals
-from shopnow.traffic.journal import moment
-from shopnow.traffic.params import LIGHT_SESSIONS, LIMITS, REAL_TIME, Asked
-from shopnow.traffic.producing import TransactionalProducer
+from shopnow.traffic.event_buffer import moment
+from shopnow.traffic.producer import TransactionalProducer
+from shopnow.traffic.run_config import LIGHT_SESSIONS, LIMITS, REAL_TIME, Asked
 from shopnow.traffic.simulation import Chunk, Simulation
 from shopnow.traffic.state import Run, State, from_records
 
 log = logging.getLogger(__name__)
 
 KILL_POINTS = ("traffic:begun", "traffic:sent", "traffic:acknowledged", "traffic:ledger", "traffic:state", "traffic:committed")
-"""Where `shopnow.killpoints` can end the process: after each step of a transaction, and after its commit."""
+"""Where `shopnow.failpoints` can end the process: after each step of a transaction, and after its commit."""
 
 SESSIONS_PER_TRANSACTION = 4_000
 _PACE_SECONDS = 1.0
@@ -71,7 +71,7 @@ def generate(
     """Simulate shoppers in the shop, and send what happens to Kafka.
 
     `conf` is the Kafka client's configuration, with at least `bootstrap.servers`. What else can be asked for is in
-    `shopnow.traffic.params.Asked`, with `start` and `end` as datetimes. Without a period the sessions are spread over the last
+    `shopnow.traffic.run_config.Asked`, with `start` and `end` as datetimes. Without a period the sessions are spread over the last
     24 hours, or over the time since the shop's last run if that is shorter. What happens to an order after the end
     (deliveries, refunds), and records held back beyond it, are left to the runs to come.
 
@@ -82,7 +82,7 @@ def generate(
     """
     if not isinstance(run_id, str) or not 1 <= len(run_id) <= 250:
         raise UserError(f"run_id {run_id!r}: give a text of 1 to 250 characters")
-    asked = params.ask(sessions=sessions, seed=seed, **more)
+    asked = run_config.ask(sessions=sessions, seed=seed, **more)
     topic_ids = {name: state.topic_id for name, state in topics.describe(conf, [*TOPICS, LEDGER, SHOP_STATE]).items()}
     producer = TransactionalProducer(conf)
     # From here on no earlier generator can commit anything, so the state that is read is the last word.
@@ -108,7 +108,7 @@ def restore(conf: Conf) -> State:
     Raises:
         UserError: another version of the generator wrote it, the topic is missing, or Kafka does not answer.
     """
-    return from_records(records.read(conf, SHOP_STATE))
+    return from_records(state_reader.read(conf, SHOP_STATE))
 
 
 def begin(state: State, run_id: str, asked: Asked) -> Run:
@@ -122,7 +122,7 @@ def begin(state: State, run_id: str, asked: Asked) -> Run:
         if run.asked != asked:
             raise UserError(f"run {run_id} began with {_in_words(run.asked)}: give the same, or another run_id")
         return run
-    start, end = params.period(asked, state.shop.clock if state.shop else None, _now())
+    start, end = run_config.period(asked, state.shop.clock if state.shop else None, _now())
     sessions = asked.sessions or LIGHT_SESSIONS
     if asked.sessions_per_day:
         shape = Arrivals(scenarios.stretches(scenarios.scenario(asked.scenario), start, end))

@@ -16,9 +16,9 @@ from shopnow.broker.client import Conf
 from shopnow.broker.topics import LEDGER
 from shopnow.errors import UserError
 from shopnow.schemas import TIMESTAMP
-from shopnow.traffic import records
-from shopnow.traffic.batch import TOLD
-from shopnow.traffic.totals import Demand
+from shopnow.traffic import state_reader
+from shopnow.traffic.ledger_totals import Demand
+from shopnow.traffic.record_batch import TOLD
 
 SCHEMA = pa.schema(
     [
@@ -104,11 +104,11 @@ def demand(conf: Conf, upto: int | None = None) -> pa.Table:
 
 def end(conf: Conf) -> int:
     """The offset after the last committed ledger record: pass it as `upto` to see later what there is now."""
-    return records.end(conf, LEDGER)
+    return state_reader.end(conf, LEDGER)
 
 
 def _tables(conf: Conf, wanted: pa.Schema, upto: int | None, columns: Sequence[str] | None) -> Iterator[pa.Table]:
-    for _, value in records.read(conf, LEDGER, upto):
+    for _, value in state_reader.read(conf, LEDGER, upto):
         if value is None:
             continue
         stream = pa.ipc.open_stream(value)

@@ -10,11 +10,11 @@ from functools import lru_cache
 from shopnow.events import DeliveryCreated, DeliveryDelivered, DeliveryInTransit, OrderCancelled, PaymentRefunded
 from shopnow.traffic.arrivals import DAY, HOUR
 from shopnow.traffic.catalogue import CURRENCY
-from shopnow.traffic.journal import KIND_OF, Journal, moment
-from shopnow.traffic.payloads import template
+from shopnow.traffic.event_buffer import KIND_OF, Journal, moment
+from shopnow.traffic.inventory import Shelves
+from shopnow.traffic.json_templates import template
 from shopnow.traffic.scenarios import Conditions
 from shopnow.traffic.state import OpenOrder, Step
-from shopnow.traffic.stock import Shelves
 
 MINUTE = 60_000
 

@@ -10,12 +10,12 @@ import msgspec
 
 from shopnow.events import CartItemAdded, CartItemRemoved, Method, OrderItem, OrderPlaced, PaymentFailed, PaymentSucceeded, ProductViewed
 from shopnow.traffic.catalogue import CATALOGUE, CURRENCY, PRODUCTS, Product, picker
-from shopnow.traffic.journal import KIND_OF, NO_FACTS, Facts, Journal
-from shopnow.traffic.payloads import escape, template
+from shopnow.traffic.event_buffer import KIND_OF, NO_FACTS, Facts, Journal
+from shopnow.traffic.inventory import Shelves
+from shopnow.traffic.json_templates import escape, template
 from shopnow.traffic.scenarios import Conditions
 from shopnow.traffic.shoppers import customer_id, shopper
 from shopnow.traffic.state import OpenOrder
-from shopnow.traffic.stock import Shelves
 
 ATTEMPTS = 3
 """How often a payment is tried at most."""

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import xxhash
 from faker import Faker
 
-from shopnow.traffic.payloads import escape
+from shopnow.traffic.json_templates import escape
 
 # Not it_IT: its addresses come in another order in every process, and events have to be the same in all of them.
 COUNTRIES = {"fr_FR": b"FR", "en_GB": b"GB", "de_DE": b"DE", "es_ES": b"ES", "nl_NL": b"NL"}

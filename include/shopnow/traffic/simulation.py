@@ -11,16 +11,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from shopnow.traffic import batch, orders, randomness, scenarios, totals
+from shopnow.traffic import counter_rng, ledger_totals, orders, record_batch, scenarios
 from shopnow.traffic.arrivals import Arrivals
-from shopnow.traffic.batch import Batch
-from shopnow.traffic.journal import Journal
-from shopnow.traffic.randomness import Draws
+from shopnow.traffic.counter_rng import Draws
+from shopnow.traffic.event_buffer import Journal
+from shopnow.traffic.inventory import Shelves
+from shopnow.traffic.ledger_totals import Demand
+from shopnow.traffic.record_batch import Batch
 from shopnow.traffic.scenarios import Conditions
 from shopnow.traffic.sessions import Display, Visits, looking
 from shopnow.traffic.state import OpenOrder, Record, Run, Shop, State, StockOut, to_records
-from shopnow.traffic.stock import Shelves
-from shopnow.traffic.totals import Demand
 
 _RESTOCK = -1
 """Stands for the step of the agenda that is no order's."""
@@ -56,7 +56,7 @@ class Simulation:
         self.state, self.shop, self.run = state, shop, run
 
         def key(use: str) -> int:
-            return randomness.key(run.asked.seed, shop.opened, use)
+            return counter_rng.key(run.asked.seed, shop.opened, use)
 
         self.sessions_key, self.event_keys = key("sessions"), (key("ids"), key("fates"))
         self.draws = Draws(key("draws"), shop.draws)
@@ -109,11 +109,11 @@ class Simulation:
     def chunk(self, stage: Stage, placed: Iterable[OpenOrder] = ()) -> Chunk:
         """What that part of the shop's life makes, with the orders that were placed in it."""
         shop, run, shelves, journal, first = self.shop, self.run, stage.shelves, stage.journal, stage.event
-        made, held = batch.make(journal, run.asked.faults, self.event_keys, first, stage.clock, shop.clock, self.waiting)
+        made, held = record_batch.make(journal, run.asked.faults, self.event_keys, first, stage.clock, shop.clock, self.waiting)
         shop.events += len(journal.times)
         shop.draws = self.draws.position
-        run.totals.add(totals.of_rows([made.told]))
-        run.totals.add(totals.of_demand(shelves.demand))
+        run.totals.add(ledger_totals.of_rows([made.told]))
+        run.totals.add(ledger_totals.of_demand(shelves.demand))
         _note(run.stock_outs, shelves.stock_outs)
         self.state.held = [each for _, _, each in self.waiting]
         open_orders = [order for order in placed if order.order_id in self.state.orders]
@@ -122,8 +122,8 @@ class Simulation:
     def _next(self, count: int) -> Iterator[tuple[int, bytes, bytes]]:
         """When the next sessions end, and of each a number for itself and one for its order, in hexadecimal."""
         run = self.run
-        words = randomness.words(self.sessions_key, self.shop.sessions, count, each=3)
-        shares = (np.arange(run.done, run.done + count) + randomness.uniform(words[:, 0])) / run.sessions
+        words = counter_rng.words(self.sessions_key, self.shop.sessions, count, each=3)
+        shares = (np.arange(run.done, run.done + count) + counter_rng.uniform(words[:, 0])) / run.sessions
         numbers = hexlify(words[:, 1:3].astype(">u8").tobytes())
         starts = range(0, 32 * count, 32)
         sessions, orders_ = [numbers[at : at + 16] for at in starts], [numbers[at + 16 : at + 32] for at in starts]

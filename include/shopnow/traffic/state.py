@@ -14,8 +14,8 @@ import msgspec
 
 from shopnow.errors import UserError
 from shopnow.events import Method
-from shopnow.traffic.params import Asked
-from shopnow.traffic.totals import Totals
+from shopnow.traffic.ledger_totals import Totals
+from shopnow.traffic.run_config import Asked
 
 Step = Literal["expire", "cancel", "create", "ship", "deliver", "refund"]
 

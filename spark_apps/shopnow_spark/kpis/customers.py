@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from shopnow.kpis.sales import ORDER_DAYS
 from shopnow_spark.kpis.orders import placed
-from shopnow_spark.kpis.sums import day, ratio, together, total
+from shopnow_spark.kpis.safe_math import day, ratio, together, total
 
 
 def customer_orders(known: DataFrame | None, orders: DataFrame) -> DataFrame:

@@ -4,7 +4,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from shopnow.kpis.sales import ORDER_DAYS
-from shopnow_spark.kpis.sums import day, ratio, total
+from shopnow_spark.kpis.safe_math import day, ratio, total
 
 _RECENT = {kind: f"coalesce(latest_{kind} >= on - {ORDER_DAYS}, false)" for kind in ("created", "transit", "delivered")}
 """Whether there was an event of a kind on a day or in those before it that count."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from shopnow_spark.kpis.sums import HIGHEST, WIDE
+from shopnow_spark.kpis.safe_math import HIGHEST, WIDE
 
 
 def placed(orders: DataFrame) -> DataFrame:

@@ -5,7 +5,7 @@ from pyspark.sql import functions as F
 
 from shopnow.kpis.sales import ORDER_DAYS, UNKNOWN
 from shopnow_spark.kpis.orders import by_category, gmv_cents, gross, lines, part, placed, units, weights
-from shopnow_spark.kpis.sums import WIDE, average, day, together, total
+from shopnow_spark.kpis.safe_math import WIDE, average, day, together, total
 
 _COUNTS = {
     "orders": "order_placed",

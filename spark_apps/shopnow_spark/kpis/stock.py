@@ -3,7 +3,7 @@
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from shopnow_spark.kpis.sums import ratio, total
+from shopnow_spark.kpis.safe_math import ratio, total
 from shopnow_spark.kpis.times import midnight, whole_seconds
 
 IN_ORDER = ("event_time", "source_offset", "source_partition")

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from shopnow.kpis import STOCK_COVER
 from shopnow.kpis.stock import DEMAND_DAYS
-from shopnow_spark.kpis.sums import WIDE, deviation, ratio, wide_total
+from shopnow_spark.kpis.safe_math import WIDE, deviation, ratio, wide_total
 
 DAY = 86_400
 

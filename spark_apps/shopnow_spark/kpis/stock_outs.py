@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 from shopnow import schemas
 from shopnow.kpis import STOCK_OUTS
 from shopnow.kpis.stock import DEMAND_DAYS
+from shopnow_spark.kpis.safe_math import WIDE, ratio, wide_total
 from shopnow_spark.kpis.stock import IN_ORDER, with_shop_sold
-from shopnow_spark.kpis.sums import WIDE, ratio, wide_total
 from shopnow_spark.kpis.times import whole_seconds
 
 _KEPT = [

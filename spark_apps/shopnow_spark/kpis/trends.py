@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from shopnow.kpis import ANOMALIES, TRENDS
 from shopnow.kpis.trends import COMPARED, LIMIT, WATCHED, WEEKS, WEEKS_AT_LEAST
-from shopnow_spark.kpis.sums import ratio, total
+from shopnow_spark.kpis.safe_math import ratio, total
 from shopnow_spark.kpis.times import DAY, HOUR, midnight
 
 _WEEK = 7 * DAY

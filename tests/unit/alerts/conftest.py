@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
 
-from shopnow.alerts.watch import STOCK
-from shopnow.lake import tables
+from shopnow.alerts.evaluate import STOCK
+from shopnow.lake.delta import tables
 
 Stock = Callable[[Mapping[str, int]], None]
 Table = Callable[[str, Sequence[Mapping[str, Any]]], None]

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shopnow.alerts import journal
-from shopnow.alerts.acting import Word, acknowledge, silence
-from shopnow.alerts.overview import overview
-from shopnow.alerts.watch import evaluate
+from shopnow.alerts import alert_log
+from shopnow.alerts.commands import Word, acknowledge, silence
+from shopnow.alerts.evaluate import evaluate
+from shopnow.alerts.status import overview
 from shopnow.errors import UserError
 
 ANNA = Word("anna", "ordered by phone")
@@ -24,7 +24,7 @@ def firing(lake, stock) -> str:
 
 def test_an_acknowledgement_is_kept_with_who_and_why_and_stops_reminders(firing):
     acknowledge(firing, "stock_out:mug", ANNA)
-    [row] = [row for row in journal.rows(journal.open_journal(firing), "alert") if row["state"] == "acknowledged"]
+    [row] = [row for row in alert_log.rows(alert_log.open_journal(firing), "alert") if row["state"] == "acknowledged"]
     assert (row["fingerprint"], row["by"], row["reason"], row["dedup_key"]) == ("stock_out:mug", *ANNA, None)
     later = evaluate(firing, "run-2", datetime.now(UTC) + timedelta(days=1))
     assert later["dedup_key"] is None
@@ -34,11 +34,11 @@ def test_an_acknowledgement_is_kept_with_who_and_why_and_stops_reminders(firing)
 
 
 def test_the_end_of_an_acknowledged_alert_is_told_in_its_thread(firing, stock):
-    first = journal.rows(journal.open_journal(firing), "alert")[0]["dedup_key"]
+    first = alert_log.rows(alert_log.open_journal(firing), "alert")[0]["dedup_key"]
     acknowledge(firing, "stock_out:mug", ANNA)
     stock({"Mug": 50, "Bowl": 3})
     assert evaluate(firing, "run-2")["resolved"] == 1
-    row = journal.rows(journal.open_journal(firing), "alert")[-1]
+    row = alert_log.rows(alert_log.open_journal(firing), "alert")[-1]
     assert (row["state"], row["thread"]) == ("resolved", first)
 
 

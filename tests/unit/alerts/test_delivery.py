@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec import structs
 
-from shopnow.alerts import journal, outbox, rules
+from shopnow.alerts import alert_log, outbox, rules
 from shopnow.alerts.channels import Refused, Unavailable, Unconfirmed
-from shopnow.alerts.delivery import Undelivered, backoff, deliver, sent
+from shopnow.alerts.dispatcher import Undelivered, backoff, deliver, sent
+from shopnow.alerts.evaluate import evaluate
 from shopnow.alerts.message import Message
 from shopnow.alerts.outbox import LEASE
-from shopnow.alerts.overview import overview
-from shopnow.alerts.watch import evaluate
+from shopnow.alerts.status import overview
 
 NO_PATIENCE = timedelta(seconds=0.5)
 
@@ -55,7 +55,7 @@ def run(lake: str, to: dict[str, Recorder], owner: str = "run-1", patience: time
 
 
 def states(lake: str, channel: str) -> list[str]:
-    return [row["state"] for row in journal.rows(journal.open_journal(lake), "message") if row["channel"] == channel]
+    return [row["state"] for row in alert_log.rows(alert_log.open_journal(lake), "message") if row["channel"] == channel]
 
 
 def test_an_empty_outbox_sends_nothing(lake):
@@ -112,7 +112,7 @@ def test_a_fault_in_a_channel_is_told_without_its_text(lake, queued, caplog):
     to = channels(slack=Recorder(ValueError("https://hooks.slack.example/services/secret")))
     with pytest.raises(Undelivered, match="slack: unexpected ValueError") as caught:
         run(lake, to)
-    assert "secret" not in str(caught.value) + caplog.text + str(journal.rows(journal.open_journal(lake), "message"))
+    assert "secret" not in str(caught.value) + caplog.text + str(alert_log.rows(alert_log.open_journal(lake), "message"))
     assert to["email"].taken == [queued]
 
 
@@ -144,7 +144,7 @@ def test_no_answer_twice_is_never_a_third_time_and_is_shown(lake, stock):
     to = channels(slack=Recorder(*[Unconfirmed("no answer")] * 5))
     run(lake, to)
     later = datetime.now(UTC) + timedelta(days=2)
-    assert outbox.claim(journal.open_journal(lake), "run-9", later, timedelta(minutes=1)) == []
+    assert outbox.claim(alert_log.open_journal(lake), "run-9", later, timedelta(minutes=1)) == []
     [message] = overview(lake, later).messages
     assert (message["channel"], message["state"], message["attempts"], message["over"]) == ("slack", "unconfirmed", 2, True)
 

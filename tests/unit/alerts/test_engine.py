@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopnow.alerts import journal, rules
+from shopnow.alerts import alert_log, rules
 from shopnow.alerts.engine import Alert, Change, Observation, Silence, Standing, State, changes
 
 RULES = rules.load()
@@ -37,12 +37,12 @@ class Watch:
         found = changes(self.rules, self.standings, observations, now, self.silences)
         for alert, announced, _ in found:
             thread = alert.thread or (f"message {self.looks}" if announced else None)
-            journal.follow(self.standings, alert._replace(thread=thread), now if announced else None)
+            alert_log.follow(self.standings, alert._replace(thread=thread), now if announced else None)
         return found
 
     def acknowledge(self, fingerprint: str) -> None:
         standing = self.standings[fingerprint]
-        journal.follow(self.standings, standing.alert._replace(state=State.ACKNOWLEDGED), None)
+        alert_log.follow(self.standings, standing.alert._replace(state=State.ACKNOWLEDGED), None)
 
 
 def history(*quantities: int) -> list[list[Change]]:

@@ -3,9 +3,9 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from made import cover
+from factories.alert_factory import cover
 from shopnow.alerts.engine import Observation
-from shopnow.alerts.figures import FIGURES
+from shopnow.alerts.metrics import FIGURES
 from shopnow.kpis import KPIS
 
 NOW = datetime(2026, 7, 2, 12, tzinfo=UTC)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from made import alert
+from factories.alert_factory import alert
 from shopnow.alerts.channels import Refused
-from shopnow.alerts.mail import Email
 from shopnow.alerts.message import compose
+from shopnow.notifications.mail import Email
 
 LINK = "http://airflow.example"
 

@@ -2,10 +2,10 @@
 
 from html.parser import HTMLParser
 
-from made import alert
+from factories.alert_factory import alert
 from shopnow.alerts.engine import Alert, State
 from shopnow.alerts.message import SLACK_ALERTS, compose, html, slack, subject, text
-from shopnow.platform.webhook_server import message_or_problem
+from shopnow.local_stack.webhook_server import message_or_problem
 
 
 def message(*alerts: Alert):

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from shopnow.alerts import replay, rules
-from shopnow.cli.trying import since_when
+from shopnow.alerts import backtest, rules
+from shopnow.cli.alerts_backtest import since_when
 from shopnow.errors import UserError
-from shopnow.lake import tables
+from shopnow.lake.delta import tables
 
 START = datetime(2026, 7, 1, 8, tzinfo=UTC)
 RULES = rules.load()
@@ -36,13 +36,13 @@ def sold(lake):
     return write
 
 
-def told(found: replay.Replay) -> list[tuple[str, str, float]]:
+def told(found: backtest.Replay) -> list[tuple[str, str, float]]:
     return [(each.change.alert.fingerprint, each.change.alert.state, (each.at - START) / timedelta(hours=1)) for each in found.told]
 
 
 def test_the_stock_is_looked_at_hour_by_hour(lake, sold):
     sold((10, "Mug", 40), (70, "Mug", 3), (80, "Mug", 2), (130, "Mug", 0), (250, "Mug", 50), (251, "Bowl", 60))
-    found = replay.over(lake, RULES)
+    found = backtest.over(lake, RULES)
     assert told(found) == [("low_stock:mug", "firing", 2), ("stock_out:mug", "firing", 3), ("stock_out:mug", "resolved", 5)]
     assert found.looks == 5
     assert not DeltaTable.is_deltatable(f"{lake}/alerts")
@@ -50,13 +50,13 @@ def test_the_stock_is_looked_at_hour_by_hour(lake, sold):
 
 def test_since_begins_with_what_was_there_then(lake, sold):
     sold((10, "Mug", 0), (60 * 50, "Mug", 50))
-    found = replay.over(lake, RULES, START + timedelta(hours=47))
+    found = backtest.over(lake, RULES, START + timedelta(hours=47))
     assert told(found) == [("stock_out:mug", "firing", 48), ("stock_out:mug", "resolved", 51)]
 
 
 def test_a_long_stock_out_is_told_again(lake, sold):
     sold((10, "Mug", 0), (60 * 50, "Bowl", 50))
-    assert [(each.change.alert.title, each.change.repeated) for each in replay.over(lake, RULES).told] == [
+    assert [(each.change.alert.title, each.change.repeated) for each in backtest.over(lake, RULES).told] == [
         ("Sold out", False),
         ("Reminder: Sold out", True),
         ("Reminder: Sold out", True),
@@ -76,14 +76,14 @@ def test_hours_and_days_are_seen_once_they_are_over(lake, table):
             for day, failed in ((1, 90), (2, 1))
         ],
     )
-    found = told(replay.over(lake, RULES))
+    found = told(backtest.over(lake, RULES))
     assert found[:2] == [("payment_failures:EUR", "firing", 2), ("payment_failures:EUR", "resolved", 5)]
     assert ("method_failures:paypal/EUR", "firing", 17) in found
 
 
 def test_it_names_the_rules_it_cannot_try(lake, sold):
     sold((10, "Mug", 0))
-    assert replay.over(lake, RULES).not_replayed == [
+    assert backtest.over(lake, RULES).not_replayed == [
         "short_cover",
         "under_reorder_point",
         "pipeline_late",
@@ -93,7 +93,7 @@ def test_it_names_the_rules_it_cannot_try(lake, sold):
 
 def test_an_empty_lake_has_no_past(lake):
     with pytest.raises(UserError, match="nothing of the past"):
-        replay.over(lake, RULES)
+        backtest.over(lake, RULES)
 
 
 def test_since_is_a_date_a_time_or_a_span():

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from shopnow.alerts import rules
-from shopnow.alerts.figures import FIGURES
+from shopnow.alerts.metrics import FIGURES
 from shopnow.errors import UserError
 
 

@@ -5,8 +5,8 @@ from itertools import permutations
 
 import pytest
 
-from shopnow.alerts import shelves
-from shopnow.alerts.shelves import Known, Shelf
+from shopnow.alerts import live_stock
+from shopnow.alerts.live_stock import Known, Shelf
 from shopnow.broker.topics import TopicState
 from shopnow.events import SCHEMA_VERSION, StockSold
 
@@ -29,7 +29,7 @@ def sold(quantity: int, at: datetime = NOON, event_id: str = "") -> StockSold:
 def after(*events: tuple[StockSold, int]) -> int:
     known: dict[str, Known] = {}
     for event, offset in events:
-        shelves.put(known, event, offset)
+        live_stock.put(known, event, offset)
     return known["mug"].shelf.quantity
 
 
@@ -49,10 +49,10 @@ def test_a_repeated_record_does_not_bring_the_past_back():
 
 def test_what_the_table_has_counts_as_well():
     known = {"mug": Known(Shelf("mug", "Mug", 7, NOON), 10, set())}
-    shelves.put(known, sold(8, NOON), 9)
-    shelves.put(known, sold(9, NOON - timedelta(seconds=1)), 50)
+    live_stock.put(known, sold(8, NOON), 9)
+    live_stock.put(known, sold(9, NOON - timedelta(seconds=1)), 50)
     assert known["mug"].shelf.quantity == 7
-    shelves.put(known, sold(6, NOON), 11)
+    live_stock.put(known, sold(6, NOON), 11)
     assert known["mug"].shelf.quantity == 6
 
 
@@ -79,4 +79,4 @@ class Raw:
     ],
 )
 def test_only_what_the_table_does_not_rest_on_is_read(raw, expected):
-    assert shelves.beyond(TopicState("stock", "id", {0: (5, 30), 1: (0, 7)}), raw) == expected
+    assert live_stock.beyond(TopicState("stock", "id", {0: (5, 30), 1: (0, 7)}), raw) == expected

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from made import alert
+from factories.alert_factory import alert
 from shopnow.alerts.channels import Refused, Unavailable
-from shopnow.alerts.delivery import deliver
+from shopnow.alerts.dispatcher import deliver
 from shopnow.alerts.engine import State
+from shopnow.alerts.evaluate import evaluate
 from shopnow.alerts.message import First, Message, compose
-from shopnow.alerts.slack import Slack
-from shopnow.alerts.watch import evaluate
-from shopnow.platform.webhook_server import Store, answer_bot, server
+from shopnow.local_stack.webhook_server import Store, answer_bot, server
+from shopnow.notifications.slack import Slack
 
 TOKEN = "xoxb-very-secret"  # noqa: S105
 LINK = "http://airflow.example"
@@ -96,14 +96,14 @@ def test_what_is_over_is_posted_if_its_first_message_is_gone(store):
 
 def test_a_token_that_is_refused_is_told_with_slacks_word_and_without_the_token(store, monkeypatch, caplog):
     caplog.set_level("DEBUG")
-    monkeypatch.setattr("shopnow.platform.webhook_server.answer_bot", lambda *_: {"ok": False, "error": "invalid_auth"})
+    monkeypatch.setattr("shopnow.local_stack.webhook_server.answer_bot", lambda *_: {"ok": False, "error": "invalid_auth"})
     with pytest.raises(Refused, match=r"Slack answers to chat\.postMessage: invalid_auth") as caught:
         Slack().send(compose("key-1", [alert()], LINK))
     assert "very-secret" not in str(caught.value) + caplog.text
 
 
 def test_a_busy_slack_is_tried_later(store, monkeypatch):
-    monkeypatch.setattr("shopnow.platform.webhook_server.answer_bot", lambda *_: {"ok": False, "error": "ratelimited"})
+    monkeypatch.setattr("shopnow.local_stack.webhook_server.answer_bot", lambda *_: {"ok": False, "error": "ratelimited"})
     with pytest.raises(Unavailable, match="ratelimited"):
         Slack().send(compose("key-1", [alert()], LINK))
 
@@ -130,7 +130,7 @@ def test_an_update_that_failed_is_made_again_and_what_fires_is_posted_once(store
     def troubled(*request):
         return next(answers, None) or answer_bot(*request)
 
-    monkeypatch.setattr("shopnow.platform.webhook_server.answer_bot", troubled)
+    monkeypatch.setattr("shopnow.local_stack.webhook_server.answer_bot", troubled)
     with pytest.raises(Unavailable):
         Slack().send(message)
     Slack().send(message)

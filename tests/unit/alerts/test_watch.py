@@ -7,12 +7,12 @@ import pytest
 from deltalake import DeltaTable
 from msgspec import structs
 
-from shopnow.alerts import journal, outbox, rules
-from shopnow.alerts.watch import evaluate
+from shopnow.alerts import alert_log, outbox, rules
+from shopnow.alerts.evaluate import evaluate
 
 
 def messages(lake: str) -> list[outbox.Pending]:
-    return outbox.pending(journal.rows(journal.open_journal(lake), "message"))
+    return outbox.pending(alert_log.rows(alert_log.open_journal(lake), "message"))
 
 
 def test_without_stock_data_there_is_nothing_to_watch(lake):
@@ -25,9 +25,9 @@ def test_alerts_and_their_messages_are_one_commit(lake, stock):
     now = datetime(2026, 7, 2, tzinfo=UTC)
     found = evaluate(lake, "run-1", now)
     assert (found["products"], found["firing"], found["resolved"]) == (3, 2, 0)
-    table = journal.open_journal(lake)
+    table = alert_log.open_journal(lake)
     assert table.version() == 1  # 0 made the table
-    alerts = journal.rows(table, "alert")
+    alerts = alert_log.rows(table, "alert")
     assert {(row["rule"], row["subject"], row["state"], row["at"]) for row in alerts} == {
         ("stock_out", "mug", "firing", now),
         ("low_stock", "bowl", "firing", now),
@@ -36,14 +36,14 @@ def test_alerts_and_their_messages_are_one_commit(lake, stock):
         ("email", found["dedup_key"], "run-1"),
         ("slack", found["dedup_key"], "run-1"),
     }
-    assert len(journal.announced(alerts)[str(found["dedup_key"])]) == 2
+    assert len(alert_log.announced(alerts)[str(found["dedup_key"])]) == 2
 
 
 def test_the_same_stock_again_is_no_news_and_no_commit(lake, stock):
     stock({"Mug": 0})
     evaluate(lake, "run-1")
     assert evaluate(lake, "run-2")["dedup_key"] is None
-    assert journal.open_journal(lake).version() == 1
+    assert alert_log.open_journal(lake).version() == 1
 
 
 def test_the_end_of_an_alert_is_told(lake, stock):
@@ -59,7 +59,7 @@ def test_a_change_nobody_needs_to_hear_of_is_kept_but_not_told(lake, stock):
     for quantity in (3, 0, 50):
         stock({"Mug": quantity})
         evaluate(lake, f"run-{quantity}")
-    rows = journal.rows(journal.open_journal(lake), "alert")
+    rows = alert_log.rows(alert_log.open_journal(lake), "alert")
     assert [(row["rule"], row["state"]) for row in rows if row["dedup_key"] is None] == [
         ("low_stock", "inhibited"),
         ("low_stock", "resolved"),
@@ -68,12 +68,12 @@ def test_a_change_nobody_needs_to_hear_of_is_kept_but_not_told(lake, stock):
 
 def test_the_slower_of_two_decisions_is_told_and_writes_nothing(lake, stock):
     stock({"Mug": 0})
-    slower = journal.open_journal(lake)
+    slower = alert_log.open_journal(lake)
     evaluate(lake, "run-1")
-    row = {"at": datetime.now(UTC), "sequence": journal.next_sequence(slower), "kind": "message", "state": "claimed"}
-    with pytest.raises(journal.Raced):
-        journal.decide(slower, [row])
-    assert all(each["state"] == "queued" for each in journal.rows(journal.open_journal(lake), "message"))
+    row = {"at": datetime.now(UTC), "sequence": alert_log.next_sequence(slower), "kind": "message", "state": "claimed"}
+    with pytest.raises(alert_log.Raced):
+        alert_log.decide(slower, [row])
+    assert all(each["state"] == "queued" for each in alert_log.rows(alert_log.open_journal(lake), "message"))
 
 
 @pytest.mark.parametrize("attempt", range(3))
@@ -83,7 +83,7 @@ def test_two_at_once_raise_each_alert_once(lake, stock, attempt):
         found = list(threads.map(lambda number: evaluate(lake, f"run-{number}"), range(4)))
     assert sum(each["dedup_key"] is not None for each in found) == 1
     assert len(messages(lake)) == 2
-    assert len(journal.rows(journal.open_journal(lake), "alert")) == 2
+    assert len(alert_log.rows(alert_log.open_journal(lake), "alert")) == 2
 
 
 def test_what_still_fires_is_told_again_in_its_time_and_what_is_silenced_is_not(lake, stock):
@@ -94,7 +94,7 @@ def test_what_still_fires_is_told_again_in_its_time_and_what_is_silenced_is_not(
     again = evaluate(lake, "run-3", start + timedelta(hours=24))
     assert (again["firing"], again["repeated"], again["proposed"]) == (0, 1, [])
     assert again["dedup_key"] not in {None, first["dedup_key"]}
-    rows = journal.rows(journal.open_journal(lake), "alert")
+    rows = alert_log.rows(alert_log.open_journal(lake), "alert")
     assert [(row["dedup_key"], row["thread"]) for row in rows] == [
         (first["dedup_key"], first["dedup_key"]),
         (again["dedup_key"], first["dedup_key"]),

@@ -7,13 +7,14 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, write_deltalake
 
-import made_up
-from lake_oracle import as_tables, assumed
+from factories import random_events
 from shopnow.audit import events_kpis
-from shopnow.audit.comparing import Difference, Evidence
+from shopnow.audit.context import Difference, Evidence
 from shopnow.audit.kpi_oracle import Assumed, work_out
 from shopnow.kpis import KPIS
-from shopnow.lake import lineage, tables
+from shopnow.lake.delta import tables
+from shopnow.lake.lineage import lineage
+from support.lake_oracle import as_tables, assumed
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -22,7 +23,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 def lake(tmp_path_factory) -> str:
     """Events, and the KPIs that the oracle makes of them."""
     lake = str(tmp_path_factory.mktemp("lake"))
-    events = as_tables(made_up.events(Random(1), 600))
+    events = as_tables(random_events.events(Random(1), 600))
     for topic, rows in events.items():
         write_deltalake(tables.uri(lake, f"events/{topic}"), rows)
     for name, rows in work_out(events, NOW, assumed()).items():

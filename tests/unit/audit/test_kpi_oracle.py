@@ -2,8 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from few_events import added, at, item, order, paid, parcel, payment, rows, some, stock, viewed
-from lake_oracle import as_tables
+from factories.oracle_events import added, at, item, order, paid, parcel, payment, rows, some, stock, viewed
 from shopnow.audit.kpi_oracle import Assumed, work_out
 from shopnow.events import (
     DeliveryCreated,
@@ -15,6 +14,7 @@ from shopnow.events import (
     StockSold,
 )
 from shopnow.schemas import TIMESTAMP
+from support.lake_oracle import as_tables
 
 MOST = 2**63 - 1
 

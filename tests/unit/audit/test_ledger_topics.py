@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from shopnow.audit import ledger_topics
-from shopnow.audit.comparing import LEDGER, Difference, Evidence
+from shopnow.audit.context import LEDGER, Difference, Evidence
 from shopnow.audit.kpi_oracle import Assumed
 from shopnow.broker.topics import TopicState
 from shopnow.traffic import ledger

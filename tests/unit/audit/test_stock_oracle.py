@@ -5,7 +5,7 @@ from math import ceil
 
 import pytest
 
-from few_events import at, item, order, rows, some, stock
+from factories.oracle_events import at, item, order, rows, some, stock
 from shopnow.events import (
     StockAdjusted,
     StockRestocked,

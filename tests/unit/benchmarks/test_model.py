@@ -5,7 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from shopnow.lake import compaction, landing, tables
+from shopnow.lake.delta import tables
+from shopnow.lake.ingest import landing
+from shopnow.lake.maintenance import compaction
 from shopnow.settings import ROOT, Settings
 
 _spec = importlib.util.spec_from_file_location("model", ROOT / "benchmarks" / "model.py")

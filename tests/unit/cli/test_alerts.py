@@ -8,10 +8,10 @@ import pytest
 from deltalake import write_deltalake
 from typer.testing import CliRunner
 
-from shopnow.alerts.watch import STOCK, evaluate
+from shopnow.alerts.evaluate import STOCK, evaluate
 from shopnow.cli.__main__ import app
 from shopnow.errors import UserError
-from shopnow.lake import tables
+from shopnow.lake.delta import tables
 
 START = datetime(2026, 7, 1, 8, tzinfo=UTC)
 NASTY = "Mug [red]\x1b[2J"

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from shopnow.cli.__main__ import app
 from shopnow.cli.inbox import messages
-from shopnow.platform.webhook_server import Store
+from shopnow.local_stack.webhook_server import Store
 
 
 @pytest.fixture

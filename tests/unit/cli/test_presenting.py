@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shopnow.cli import presenting
+from shopnow.cli import formatters
 from shopnow.events import TOPIC_OF, TOPICS, encode
 from shopnow.examples import example
 from shopnow.schemas import event_fields
@@ -12,32 +12,32 @@ from shopnow.schemas import event_fields
 
 @pytest.mark.parametrize("service", TOPICS)
 def test_shows_fields_that_exist(service):
-    assert set(presenting.COLUMNS) == set(TOPICS)
-    assert set(presenting.COLUMNS[service]) <= set(event_fields(TOPICS[service]).names)
+    assert set(formatters.COLUMNS) == set(TOPICS)
+    assert set(formatters.COLUMNS[service]) <= set(event_fields(TOPICS[service]).names)
 
 
 @pytest.mark.parametrize("type_", TOPIC_OF)
 def test_an_event_of_every_type_is_one_row(type_):
     service = TOPIC_OF[type_].name
-    event, problem = presenting.decode(service, encode(example(type_)))
+    event, problem = formatters.decode(service, encode(example(type_)))
     assert problem is None
-    cells = presenting.event_cells(service, event, "3/120")
-    assert len(cells) == len(presenting.headings(service))
+    cells = formatters.event_cells(service, event, "3/120")
+    assert len(cells) == len(formatters.headings(service))
     assert (cells[1], cells[-1]) == (type_.__struct_config__.tag, "3/120")
 
 
 def test_amounts_items_and_shares_are_written_as_people_do():
     [order] = [type_ for type_ in TOPIC_OF if type_.__name__ == "OrderPlaced"]
-    event, _ = presenting.decode("orders", encode(example(order)))
-    cells = presenting.event_cells("orders", event, "0/0")
+    event, _ = formatters.decode("orders", encode(example(order)))
+    cells = formatters.event_cells("orders", event, "0/0")
     assert {"53.82 EUR", "2 × Yoga Mat"} <= set(cells)
-    assert presenting.cell("progress", 0.5, None) == "50%"
-    assert presenting.cell("quantity_change", 1200, None) == "+1,200"
-    assert presenting.cell("value", b"\xff", None) == "\\xff"
+    assert formatters.cell("progress", 0.5, None) == "50%"
+    assert formatters.cell("quantity_change", 1200, None) == "+1,200"
+    assert formatters.cell("value", b"\xff", None) == "\\xff"
 
 
 def test_what_is_no_event_is_a_row_with_its_problem():
-    _, problem = presenting.decode("orders", b"nope")
-    cells = presenting.problem_cells("orders", datetime(2026, 1, 1, tzinfo=UTC), problem or "", "0/1")
+    _, problem = formatters.decode("orders", b"nope")
+    cells = formatters.problem_cells("orders", datetime(2026, 1, 1, tzinfo=UTC), problem or "", "0/1")
     assert cells[:2] == ["2026-01-01 00:00:00", "(invalid JSON (invalid character, byte 4))"]
-    assert len(cells) == len(presenting.headings("orders"))
+    assert len(cells) == len(formatters.headings("orders"))

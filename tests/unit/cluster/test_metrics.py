@@ -10,8 +10,8 @@ import pytest
 
 from shopnow.cluster import exporter, metrics
 from shopnow.errors import UserError
-from shopnow.lake.lag import Position
-from shopnow.platform import airflow_api
+from shopnow.lake.ingest.lag import Position
+from shopnow.local_stack import airflow_api
 
 
 def test_lag_is_summed_over_partitions():

@@ -12,7 +12,7 @@ from shopnow.cluster.services import SERVICES, Container
 from shopnow.cluster.settings import Cluster
 from shopnow.cluster.tools import TOOLS
 from shopnow.errors import UserError
-from shopnow.platform import hdfs, jars, java, kafka
+from shopnow.local_stack import hdfs, jars, java, kafka
 from shopnow.settings import Settings
 
 

@@ -6,7 +6,7 @@ from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
 from compose import bom, contents
-from shopnow.platform import jars
+from shopnow.local_stack import jars
 from shopnow.settings import ROOT
 
 PYPI = {("typing-extensions", "4.15.0"): ["a" * 64, "b" * 64]}

@@ -9,11 +9,11 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.sdk.exceptions import AirflowFailException
 from deltalake import write_deltalake
 
-from shopnow.alerts.overview import overview
-from shopnow.alerts.watch import STOCK, evaluate
-from shopnow.lake import tables
+from shopnow.alerts.evaluate import STOCK, evaluate
+from shopnow.alerts.status import overview
+from shopnow.dag_common import REFUSED
+from shopnow.lake.delta import tables
 from shopnow.settings import ROOT
-from shopnow.workflow import REFUSED
 
 
 @pytest.fixture(scope="module")

@@ -10,8 +10,8 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import ParamValidationError
 
+from shopnow.dag_common import AUDIT, KPIS, RAW, TRAFFIC, Tag, yielding
 from shopnow.settings import ROOT
-from shopnow.workflow import AUDIT, KPIS, RAW, TRAFFIC, Tag, yielding
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
 INVENTORY = {

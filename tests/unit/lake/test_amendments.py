@@ -4,10 +4,10 @@ import json
 
 import pyarrow as pa
 
-from shopnow.lake import amendments
-from shopnow.lake.amendments import AMENDMENTS, Amendment, Erased, Kind, Part, Place, dumps
-from shopnow.lake.digest import NOTHING, Digest, digest
-from shopnow.lake.rewriting import Changed
+from shopnow.lake.delta.checksum import NOTHING, Digest, digest
+from shopnow.lake.delta.rewrite import Changed
+from shopnow.lake.governance import amendments
+from shopnow.lake.governance.amendments import AMENDMENTS, Amendment, Erased, Kind, Part, Place, dumps
 
 
 def rows(*values: bytes, problem: str | None = None) -> pa.Table:

@@ -1,8 +1,8 @@
 from datetime import date
 
-from shopnow.lake import compaction
-from shopnow.lake.compaction import Group, plan
-from shopnow.lake.replacing import DataFile
+from shopnow.lake.delta.file_swap import DataFile
+from shopnow.lake.maintenance import compaction
+from shopnow.lake.maintenance.compaction import Group, plan
 
 TODAY = date(2026, 11, 24)
 MIB = 1 << 20

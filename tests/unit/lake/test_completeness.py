@@ -3,8 +3,8 @@ from datetime import UTC, date, datetime
 import pytest
 
 from shopnow.kpis import COHORTS, CUSTOMERS, FUNNEL, SALES_DAILY, TOP_PRODUCTS
-from shopnow.lake.completeness import complete_but_for, of_row
-from shopnow.lake.losses import Loss
+from shopnow.lake.ingest.data_loss import Loss
+from shopnow.lake.lineage.completeness import complete_but_for, of_row
 
 
 def loss(start: int = 0, missing: int | None = 3, first: int | None = None, last: int | None = None) -> Loss:

@@ -6,10 +6,13 @@ import pytest
 from deltalake import CommitProperties, write_deltalake
 
 from shopnow.errors import UserError
-from shopnow.lake import amendments, days, receipts, tables
-from shopnow.lake.amendments import Amendment, Kind, Place
-from shopnow.lake.lineage import OffsetRange
-from shopnow.lake.receipts import RECEIPTS
+from shopnow.lake.delta import tables
+from shopnow.lake.governance import amendments
+from shopnow.lake.governance.amendments import Amendment, Kind, Place
+from shopnow.lake.ingest import receipts
+from shopnow.lake.ingest.receipts import RECEIPTS
+from shopnow.lake.lineage import day_offsets
+from shopnow.lake.lineage.lineage import OffsetRange
 
 SCHEMA = pa.schema([("x", pa.int64())])
 
@@ -36,14 +39,14 @@ def amend(lake: str, amendment: Amendment) -> None:
 
 
 def of(lake: str, day: int) -> list[tuple[int, int, int]]:
-    ranges = days.records(lake, "orders", tables.open_table(lake, "raw/orders").version(), date(2020, 11, day)).ranges
+    ranges = day_offsets.records(lake, "orders", tables.open_table(lake, "raw/orders").version(), date(2020, 11, day)).ranges
     return [(each.partition, each.start, each.end) for each in ranges]
 
 
 @pytest.mark.parametrize(("day", "range_"), [(1, (0, 10)), (2, (10, 20)), (3, (10, 20)), (4, (10, 30)), (5, (10, 20)), (6, None)])
 def test_records_are_where_receipts_span_the_day(lake, day, range_):
     assert of(lake, day) == ([(p, *range_) for p in (0, 1)] if range_ else [])
-    assert days.landed(lake, date(2020, 11, day)) == (["orders"] if range_ else [])
+    assert day_offsets.landed(lake, date(2020, 11, day)) == (["orders"] if range_ else [])
 
 
 def test_replayed_records_may_be_of_any_day(lake):
@@ -54,7 +57,7 @@ def test_replayed_records_may_be_of_any_day(lake):
 
 def test_a_day_whose_records_expired_is_refused_and_others_are_not(lake):
     amend(lake, Amendment(Kind.EXPIRY, "", "test", [amendments.Part("id", 0, expired_below=12)]))
-    assert days.records(lake, "orders", 3, date(2020, 11, 6)).expired == [OffsetRange("id", 0, 0, 12)]
+    assert day_offsets.records(lake, "orders", 3, date(2020, 11, 6)).expired == [OffsetRange("id", 0, 0, 12)]
     for day in (1, 2, 4):
         with pytest.raises(UserError, match=f"retention has removed records of raw/orders that the events of 2020-11-0{day}"):
             of(lake, day)

@@ -3,7 +3,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopnow.lake.digest import Digest, digest
+from shopnow.lake.delta.checksum import Digest, digest
 
 Record = tuple[int, bytes | None, bytes | None]
 

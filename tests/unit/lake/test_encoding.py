@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 
 from shopnow import events
 from shopnow.broker.reader import Chunk
-from shopnow.lake import encoding
+from shopnow.lake.delta import raw_encoding
 
 DECODE = events.TOPICS["orders"].decoder().decode
 CANCELLED = events.OrderCancelled(
@@ -24,8 +24,8 @@ CHUNK = Chunk(
 
 
 def test_keeps_every_record_as_it_is_and_says_what_is_wrong() -> None:
-    batch, part = encoding.rows("topic-id", CHUNK, DECODE)
-    assert batch.schema == encoding.FILE_SCHEMA
+    batch, part = raw_encoding.rows("topic-id", CHUNK, DECODE)
+    assert batch.schema == raw_encoding.FILE_SCHEMA
     columns = batch.to_pydict()
     assert columns["topic_id"] == ["topic-id"] * 3
     assert columns["partition"] == [3] * 3
@@ -40,9 +40,9 @@ def test_keeps_every_record_as_it_is_and_says_what_is_wrong() -> None:
 
 
 def test_parquet_file_and_its_statistics() -> None:
-    table = pa.Table.from_batches([encoding.rows("topic-id", CHUNK, DECODE)[0]] * 2)
-    assert pq.read_table(io.BytesIO(encoding.parquet(table))).to_pydict() == table.to_pydict()
-    assert json.loads(encoding.statistics(table)) == {
+    table = pa.Table.from_batches([raw_encoding.rows("topic-id", CHUNK, DECODE)[0]] * 2)
+    assert pq.read_table(io.BytesIO(raw_encoding.parquet(table))).to_pydict() == table.to_pydict()
+    assert json.loads(raw_encoding.statistics(table)) == {
         "numRecords": 6,
         "minValues": {"partition": 3, "offset": 7, "timestamp": "2026-01-02T03:04:05.678Z"},
         "maxValues": {"partition": 3, "offset": 11, "timestamp": "2026-01-02T03:04:05.678Z"},

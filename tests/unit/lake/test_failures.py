@@ -5,12 +5,12 @@ import socket
 import pytest
 
 from shopnow.errors import UserError
-from shopnow.lake import failures
+from shopnow.lake.delta import errors
 
 
 def test_one_line_without_colours_names_the_lake():
     expected = r"the lake at hdfs://n:1/x failed: Generic error\. caused by: gone;"
-    with pytest.raises(UserError, match=expected) as raised, failures.as_user_errors("hdfs://n:1/x"):
+    with pytest.raises(UserError, match=expected) as raised, errors.as_user_errors("hdfs://n:1/x"):
         raise OSError("Generic error.\n\x1b[31m↳ caused by: gone")
     assert "\n" not in str(raised.value)
 
@@ -20,10 +20,10 @@ def test_nobody_listens():
         free.bind(("127.0.0.1", 0))
         lake = f"hdfs://127.0.0.1:{free.getsockname()[1]}/shopnow"
         with pytest.raises(UserError, match="Connection refused"):
-            failures.check_answers(lake)
+            errors.check_answers(lake)
 
 
 def test_someone_listens():
     with socket.create_server(("127.0.0.1", 0)) as server:
-        failures.check_answers(f"hdfs://127.0.0.1:{server.getsockname()[1]}/shopnow")
-    failures.check_answers("file:///tmp/lake")
+        errors.check_answers(f"hdfs://127.0.0.1:{server.getsockname()[1]}/shopnow")
+    errors.check_answers("file:///tmp/lake")

@@ -5,10 +5,13 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
-from shopnow.lake import amendments, lineage, receipts, tables
-from shopnow.lake.amendments import Amendment, Kind, Place
-from shopnow.lake.lineage import OffsetRange
-from shopnow.lake.receipts import RECEIPTS, Part
+from shopnow.lake.delta import tables
+from shopnow.lake.governance import amendments
+from shopnow.lake.governance.amendments import Amendment, Kind, Place
+from shopnow.lake.ingest import receipts
+from shopnow.lake.ingest.receipts import RECEIPTS, Part
+from shopnow.lake.lineage import lineage
+from shopnow.lake.lineage.lineage import OffsetRange
 
 SCHEMA = pa.schema([("x", pa.int64()), ("ingest_date", pa.string()), ("event_date", pa.string())])
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from deltalake import CommitProperties, DeltaTable, Transaction
 
-from shopnow.lake import log, tables
+from shopnow.lake.delta import log, tables
 from shopnow.schemas import RAW
 
 

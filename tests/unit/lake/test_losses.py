@@ -1,7 +1,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from shopnow.lake.losses import EXPIRED, Loss, UnacknowledgedLoss, _spans, _window
+from shopnow.lake.ingest.data_loss import EXPIRED, Loss, UnacknowledgedLoss, _spans, _window
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

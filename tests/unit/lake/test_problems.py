@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopnow import events
-from shopnow.lake.problems import MAX_EVENT_BYTES, check, reason
+from shopnow.validation import MAX_EVENT_BYTES, check, reason
 
 ORDERS = events.TOPICS["orders"].decoder().decode
 PAYMENTS = events.TOPICS["payments"].decoder().decode

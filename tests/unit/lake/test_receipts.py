@@ -3,8 +3,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shopnow.lake.digest import Digest
-from shopnow.lake.receipts import Part, dumps, merged
+from shopnow.lake.delta.checksum import Digest
+from shopnow.lake.ingest.receipts import Part, dumps, merged
 
 NOON, ONE = datetime(2026, 1, 1, 12, tzinfo=UTC), datetime(2026, 1, 1, 13, tzinfo=UTC)
 

@@ -4,8 +4,8 @@ from datetime import UTC, date, datetime
 import pyarrow as pa
 
 from shopnow.kpis import SALES_DAILY, TOP_PRODUCTS
-from shopnow.lake import restatements
-from shopnow.lake.restatements import Cause, Restatement
+from shopnow.lake.lineage import restatements
+from shopnow.lake.lineage.restatements import Cause, Restatement
 
 DAY = date(2026, 11, 20)
 DURING, AFTER = datetime(2026, 11, 20, 23, 59, tzinfo=UTC), datetime(2026, 11, 21, tzinfo=UTC)

@@ -7,8 +7,8 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from shopnow.errors import UserError
-from shopnow.lake import statements, tables
-from shopnow.lake.statements import Statement, collect, said
+from shopnow.lake.delta import commit_metadata, tables
+from shopnow.lake.delta.commit_metadata import Statement, collect, said
 
 WORDS = Statement(
     table="words",
@@ -67,7 +67,7 @@ def test_two_who_collect_at_once_collect_once(tmp_path: Path, monkeypatch: pytes
         monkeypatch.undo()
         assert collect(lake, WORDS) == 1
 
-    monkeypatch.setattr(statements, "reach", overtake)
+    monkeypatch.setattr(commit_metadata, "reach", overtake)
     assert collect(lake, WORDS) == 0
     assert words(lake, "one") == [(0, "a")]
     assert tables.open_table(lake, "words").count() == 1

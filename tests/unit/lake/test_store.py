@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from shopnow.lake.store import _refusals
+from shopnow.lake.delta.hdfs import _refusals
 
 FULL = (
     'RPCError("java.io.IOException", "File /shopnow/raw/views/part-1 could only be written to 0 of the 1 minReplication nodes.'

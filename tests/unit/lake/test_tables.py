@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 from deltalake import write_deltalake
 
-from shopnow.lake import tables
+from shopnow.lake.delta import tables
 
 
 def test_many_at_once_make_one_table(tmp_path: Path):

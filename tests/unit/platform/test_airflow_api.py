@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from shopnow.platform import airflow_api
+from shopnow.local_stack import airflow_api
 
 
 def answering(statuses: list[int], asked: list[tuple[str, bytes]], paused: bool = True) -> httpx.Client:

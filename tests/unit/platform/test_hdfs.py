@@ -1,6 +1,6 @@
 """HDFS's configuration: what no one may turn on again without thought."""
 
-from shopnow.platform import hdfs
+from shopnow.local_stack import hdfs
 from shopnow.settings import Settings
 
 

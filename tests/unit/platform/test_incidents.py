@@ -2,8 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from shopnow.platform import incidents
-from shopnow.platform.incidents import Incident, Problem
+from shopnow.local_stack import incidents
+from shopnow.local_stack.incidents import Incident, Problem
 from shopnow.settings import Settings
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from shopnow.errors import UserError
-from shopnow.platform import jars
+from shopnow.local_stack import jars
 
 
 @pytest.fixture

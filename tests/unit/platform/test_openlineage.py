@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from shopnow.errors import UserError
-from shopnow.platform import airflow, jars, openlineage, spark
+from shopnow.local_stack import airflow, jars, openlineage, spark
 from shopnow.settings import Settings
 
 JAVA = Path("/usr/lib/jvm/some")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shopnow.platform import airflow, java, spark
+from shopnow.local_stack import airflow, java, spark
 from shopnow.settings import Settings
 
 JAVA = Path("/usr/lib/jvm/some")

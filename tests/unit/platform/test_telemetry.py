@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from otlp_receiver import Receiver
 from shopnow.errors import UserError
-from shopnow.platform import airflow
+from shopnow.local_stack import airflow
 from shopnow.settings import Settings
+from support.otlp_receiver import Receiver
 
 TELL = """
 import airflow.settings

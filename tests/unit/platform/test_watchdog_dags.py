@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shopnow.platform import watchdog
+from shopnow.local_stack import service_monitor
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -25,7 +25,7 @@ def problems(*runs: dict[str, Any], due: datetime | None = None, paused: bool = 
         return httpx.Response(200, json={"dags": [dag]} if request.url.path.endswith("/dags") else {"dag_runs": list(runs)})
 
     with httpx.Client(base_url="http://airflow/api/v2", transport=httpx.MockTransport(answer)) as api:
-        return {problem.key: problem.what for problem in watchdog.dag_problems(api, NOW)}
+        return {problem.key: problem.what for problem in service_monitor.dag_problems(api, NOW)}
 
 
 def test_a_failed_run_is_trouble_until_a_later_one_succeeds():

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from shopnow.platform.webhook_server import Store, answer_bot, channel_id, message_or_problem, page
+from shopnow.local_stack.webhook_server import Store, answer_bot, channel_id, message_or_problem, page
 
 
 def test_a_message_is_taken_as_json_or_as_a_form():

@@ -10,11 +10,11 @@ from email.message import EmailMessage
 import pytest
 from PIL import Image
 
-import kpi_sample
-from kpi_sample import DAY, midnight
-from shopnow.reports import figures, mail, pdf, report
-from shopnow.reports.content import Column, Section
-from shopnow.reports.sheets import sheets
+from factories import kpi_sample
+from factories.kpi_sample import DAY, midnight
+from shopnow.reports import mail, numbers, pdf, report
+from shopnow.reports.csv_files import sheets
+from shopnow.reports.model import Column, Section
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -35,10 +35,10 @@ LINK = "http://127.0.0.1:8080/dags/management_report"
 
 
 @pytest.fixture(scope="module")
-def known(tmp_path_factory) -> figures.Figures:
+def known(tmp_path_factory) -> numbers.Figures:
     lake = str(tmp_path_factory.mktemp("lake"))
     kpi_sample.write(lake, kpi_sample.sample(currencies=("EUR", "USD", '"\n<', "\x1b[2"), products=HOSTILE))
-    return figures.read(lake, DAY, midnight(DAY) + timedelta(days=1, hours=6))
+    return numbers.read(lake, DAY, midnight(DAY) + timedelta(days=1, hours=6))
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +83,7 @@ def test_no_name_reaches_a_header(sent):
 
 def test_the_csv_files_hold_no_formula_and_all_rows(known):
     files = dict(sheets(known))
-    assert set(files) == {f"2026-11-24-{kpi.name.removeprefix('kpi/').replace('_', '-')}.csv" for kpi in figures.REPORTED if known.of(kpi)}
+    assert set(files) == {f"2026-11-24-{kpi.name.removeprefix('kpi/').replace('_', '-')}.csv" for kpi in numbers.REPORTED if known.of(kpi)}
     for content in files.values():
         assert content.startswith(b"\xef\xbb\xbf")
         head = content.decode("utf-8-sig").splitlines()[0].split(",")
@@ -115,7 +115,7 @@ def test_a_long_table_goes_on_on_the_next_page_below_its_heading():
 
 
 def test_an_empty_report_can_be_sent(tmp_path):
-    none = figures.read(str(tmp_path), DAY, midnight(DAY) + timedelta(days=2))
+    none = numbers.read(str(tmp_path), DAY, midnight(DAY) + timedelta(days=2))
     made = mail.compose(report.compose(none), none, LINK, "key")
     assert made["Subject"] == "[ShopNow+] Tue 2026-11-24: no figures"
     assert [part.get_content_type() for part in made.iter_attachments()] == ["application/pdf"]

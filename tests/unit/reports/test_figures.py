@@ -4,13 +4,13 @@ from datetime import date, datetime, timedelta
 
 import pytest
 
-import kpi_sample
-from kpi_sample import DAY, midnight
+from factories import kpi_sample
+from factories.kpi_sample import DAY, midnight
 from shopnow import kpis
-from shopnow.audit import audits
-from shopnow.audit.audits import Check
-from shopnow.lake import tables
-from shopnow.reports import figures, html, report
+from shopnow.audit import audit_log
+from shopnow.audit.audit_log import Check
+from shopnow.lake.delta import tables
+from shopnow.reports import html, numbers, report
 
 MORNING = midnight(DAY) + timedelta(days=1, hours=6)
 
@@ -21,7 +21,7 @@ def lake(tmp_path) -> str:
 
 
 def told(lake: str, at: datetime = MORNING, day: date = DAY, behind: str = "") -> report.Report:
-    return report.compose(figures.read(lake, day, at), behind)
+    return report.compose(numbers.read(lake, day, at), behind)
 
 
 def section(found: report.Report, title: str):
@@ -136,7 +136,7 @@ def test_what_is_missing_is_said_at_the_top(lake, missing, says):
 
 def test_a_broken_audit_puts_the_figures_in_doubt(lake):
     kpi_sample.write(lake, kpi_sample.sample())
-    audits.record(lake, [Check("events = KPIs", False, "2026-11-24: orders 3 != 4")], by="test")
+    audit_log.record(lake, [Check("events = KPIs", False, "2026-11-24: orders 3 != 4")], by="test")
     found = told(lake)
     assert found.status == "In doubt"
     assert "a difference in events = KPIs" in found.words[-1]
@@ -152,7 +152,7 @@ def test_figures_that_lack_what_has_not_landed_say_so(lake):
 def test_restated_figures_say_from_what_to_what_and_why(lake):
     kpi_sample.write(lake, kpi_sample.sample())
     change = {"kpi": "kpi/sales_daily", "kpi_date": DAY, "currency": "EUR", "late_events": 3, "why": "late events: 3 in payments"}
-    known = figures.read(lake, DAY, MORNING)._replace(
+    known = numbers.read(lake, DAY, MORNING)._replace(
         restated=[
             change | {"figure": "net_revenue_cents", "before": 100_000, "after": 123_456},
             change | {"figure": "payments_succeeded", "before": 10, "after": 13},
@@ -167,5 +167,5 @@ def test_restated_figures_say_from_what_to_what_and_why(lake):
 def test_every_table_of_the_report_is_told_of_somewhere(lake):
     kpi_sample.write(lake, kpi_sample.sample())
     found = told(lake)
-    assert {kpi.title for kpi in figures.REPORTED} == {row[0] for row in section(found, "Proof").rows}
+    assert {kpi.title for kpi in numbers.REPORTED} == {row[0] for row in section(found, "Proof").rows}
     assert found.definitions["Sales by day"]["Net revenue"] == "payments succeeded − refunds, each when it happened"

@@ -6,7 +6,7 @@ import pytest
 
 from shopnow.alerts.channels import Refused, Unavailable, Unconfirmed
 from shopnow.errors import UserError
-from shopnow.reports.sending import send_once
+from shopnow.reports.send_once import send_once
 
 
 class Store(dict):

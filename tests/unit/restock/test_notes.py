@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shopnow.restock import notes
-from shopnow.restock.notes import DeliveryNote, InvalidNote, parse
+from shopnow.restock import delivery_note
+from shopnow.restock.delivery_note import DeliveryNote, InvalidNote, parse
 from shopnow.settings import ROOT
 
 HEAD = "note_number,supplier,product_id,quantity\n"
@@ -87,6 +87,6 @@ def test_whatever_is_dropped_is_a_note_or_not(data):
         assert str(error)  # noqa: PT017
         return
     assert note.items
-    assert all(1 <= quantity <= notes.MAX_QUANTITY for _, quantity in note.items)
+    assert all(1 <= quantity <= delivery_note.MAX_QUANTITY for _, quantity in note.items)
     assert note.number.strip()
     assert note.supplier.strip()

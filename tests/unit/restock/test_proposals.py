@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shopnow.restock import notes, proposals
+from shopnow.restock import delivery_note, proposals
 
 ALERT = {
     "product_id": "p-1",
@@ -38,7 +38,7 @@ def test_a_product_id_of_any_text_makes_a_run_id_airflow_takes():
         ({**COVER, "demand_per_day": None, "lead_time_days": None}, 0, None, 20, 0.0),
         ({**COVER, "reorder_point": None}, 2, None, proposals.DEFAULT_QUANTITY, 0.0),
         (None, 2, None, proposals.DEFAULT_QUANTITY, 0.0),
-        (None, 2, 10**9, notes.MAX_QUANTITY, 0.0),
+        (None, 2, 10**9, delivery_note.MAX_QUANTITY, 0.0),
     ],
 )
 def test_suggests_what_covers_the_time_until_the_delivery(row, on_hand, wanted, quantity, days):
@@ -69,6 +69,6 @@ def test_the_answer_wins_over_what_was_suggested():
 @pytest.mark.parametrize("product_id", ["p-1", 'a "quoted", one'])
 def test_the_note_is_one_that_is_received_and_always_the_same(product_id):
     name, data = proposals.note("run", product_id, 35)
-    assert notes.parse(data) == (name.removesuffix(".csv"), proposals.SUPPLIER, [(product_id, 35)])
+    assert delivery_note.parse(data) == (name.removesuffix(".csv"), proposals.SUPPLIER, [(product_id, 35)])
     assert proposals.note("run", product_id, 35) == (name, data)
     assert proposals.note("another run", product_id, 35)[0] != name

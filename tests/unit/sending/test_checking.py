@@ -8,11 +8,11 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
-from hostile import BATCHES, EXAMPLES
+from factories.fuzz_inputs import BATCHES, EXAMPLES
+from shopnow import validation as record_validation
 from shopnow.events import SCHEMA_VERSION, TOPIC_OF, TOPICS
-from shopnow.lake import problems
-from shopnow.sending import checking
-from shopnow.sending.checking import Blanks, Checked, UnfitBatch, check
+from shopnow.submission import validation
+from shopnow.submission.validation import Blanks, Checked, UnfitBatch, check
 
 BLANKS = Blanks(datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC), lambda number: f"{number:036}")
 CANCELLED: dict[str, Any] = {"event_type": "order_cancelled", "order_id": "o-1", "reason": "changed my mind"}
@@ -96,11 +96,11 @@ def test_nothing_is_said_to_be_nothing(data):
 
 
 def test_too_much_is_refused_as_a_whole(monkeypatch):
-    monkeypatch.setattr(checking, "MAX_EVENTS", 2)
+    monkeypatch.setattr(validation, "MAX_EVENTS", 2)
     assert len(checked(CANCELLED, "nope", "").accepted) == 1
     with pytest.raises(UnfitBatch, match="more than 2 events"):
         checked(CANCELLED, "nope", CANCELLED)
-    monkeypatch.setattr(checking, "MAX_BYTES", 10)
+    monkeypatch.setattr(validation, "MAX_BYTES", 10)
     with pytest.raises(UnfitBatch, match="in several batches"):
         checked(CANCELLED)
 
@@ -119,5 +119,5 @@ def test_whatever_is_given_is_answered(data):
     assert all(each.problem for each in found.rejected)
     for each in found.accepted:
         # What is sent is what landing takes for valid, in that very topic.
-        assert problems.check(TOPICS[each.topic].decoder().decode, [each.value], pa.array([each.value])).problems is None
+        assert record_validation.check(TOPICS[each.topic].decoder().decode, [each.value], pa.array([each.value])).problems is None
         assert each.key

@@ -2,15 +2,15 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shopnow_spark import contents
-from shopnow_spark.contents import Digest
+from shopnow_spark import file_digest
+from shopnow_spark.file_digest import Digest
 
 DDL = "id BIGINT, text STRING, data BINARY, at TIMESTAMP, list ARRAY<STRUCT<key: STRING, value: BINARY>>"
 ROW = (1, "a", bytearray(b"\x00\xff"), datetime(2026, 11, 1, tzinfo=UTC), [("k", None), (None, bytearray(b"k"))])
 
 
 def digest(spark, *rows) -> Digest:
-    return contents.digest(spark.createDataFrame(rows, DDL))
+    return file_digest.digest(spark.createDataFrame(rows, DDL))
 
 
 def changed(index: int, value) -> tuple:
@@ -19,8 +19,8 @@ def changed(index: int, value) -> tuple:
 
 def test_order_does_not_matter_and_parts_add_up(spark):
     one, other = digest(spark, ROW), digest(spark, changed(0, 2))
-    assert digest(spark, ROW, changed(0, 2)) == digest(spark, changed(0, 2), ROW) == contents.together([one, other])
-    assert contents.together([]) == digest(spark) == Digest()
+    assert digest(spark, ROW, changed(0, 2)) == digest(spark, changed(0, 2), ROW) == file_digest.together([one, other])
+    assert file_digest.together([]) == digest(spark) == Digest()
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 
 from shopnow import schemas
 from shopnow.events import TOPICS, OrderItem, OrderPlaced, encode
-from shopnow.lake.lineage import OffsetRange
+from shopnow.lake.lineage.lineage import OffsetRange
 from shopnow_spark.events import first_of_each, typed, within
 
 PAYMENTS, ORDERS = TOPICS["payments"], TOPICS["orders"]

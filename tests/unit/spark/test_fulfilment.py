@@ -1,6 +1,6 @@
 import pytest
 
-from happened import event, rows
+from factories.spark_events import event, rows
 from shopnow.events import DeliveryCreated, DeliveryDelivered, DeliveryInTransit, PaymentFailed, PaymentRefunded, PaymentSucceeded
 from shopnow_spark.kpis import fulfilment
 

@@ -6,19 +6,19 @@ from random import Random
 import pyarrow as pa
 import pytest
 
-import made_up
-from lake_oracle import as_tables, assumed
-from shopnow.audit.kpi_differences import differences
+from factories import random_events
+from shopnow.audit.kpi_diff import differences
 from shopnow.audit.kpi_oracle import oracle
 from shopnow.kpis import KPIS, STOCK_OUTS
 from shopnow_spark.kpis.stock_outs import stock_outs
-from shopnow_spark.making import BY_DATE, CARRIED, WHOLE, Circumstances
+from shopnow_spark.registry import BY_DATE, CARRIED, WHOLE, Circumstances
+from support.lake_oracle import as_tables, assumed
 
 
 @pytest.mark.parametrize(("seed", "now"), [(1, datetime(2026, 1, 20, 12, 30, tzinfo=UTC)), (2, datetime(2027, 1, 1, tzinfo=UTC))])
 def test_spark_and_the_oracle_agree_on_made_up_events(spark, seed, now):
     random = Random(seed)
-    sources = {f"events/{topic}": table for topic, table in as_tables(made_up.events(random, 600)).items()}
+    sources = {f"events/{topic}": table for topic, table in as_tables(random_events.events(random, 600)).items()}
     frames = {name: spark.createDataFrame(_dated(table)) for name, table in sources.items()}
     found = []
     with oracle(assumed()) as here:

@@ -2,8 +2,8 @@ from datetime import date
 
 import pytest
 
-from shopnow.lake.restatements import Restatement
-from shopnow_spark.refreshed import Refreshed
+from shopnow.lake.lineage.restatements import Restatement
+from shopnow_spark.result import Refreshed
 
 
 @pytest.mark.parametrize(

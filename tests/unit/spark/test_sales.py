@@ -1,6 +1,6 @@
 import pytest
 
-from happened import event, item, rows
+from factories.spark_events import event, item, rows
 from shopnow.events import OrderCancelled, OrderPlaced, PaymentFailed, PaymentRefunded, PaymentSucceeded
 from shopnow_spark.kpis import sales
 

@@ -5,9 +5,9 @@ from contextlib import closing
 
 import pytest
 
-import sample_lake
-from shopnow_tab_app import tables
-from shopnow_tab_app.lake import Lake
+from factories import sample_lake
+from shopnow_tab_app.replica import tables
+from shopnow_tab_app.replica.client import Lake
 
 
 @pytest.fixture(scope="session")

@@ -17,14 +17,17 @@ from fastapi import HTTPException
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
-from shopnow.alerts import acting as shop
-from shopnow.alerts.acting import Word
-from shopnow.alerts.watch import STOCK, evaluate
-from shopnow.lake import tables as lake_tables
-from shopnow.traffic.journal import uuid7
-from shopnow_tab_app import access, acting, runs, stock, tables
+from shopnow.alerts import commands as shop
+from shopnow.alerts.commands import Word
+from shopnow.alerts.evaluate import STOCK, evaluate
+from shopnow.lake.delta import tables as lake_tables
+from shopnow.traffic.event_buffer import uuid7
+from shopnow_tab_app import runs
 from shopnow_tab_app.app import create
-from shopnow_tab_app.lake import Lake
+from shopnow_tab_app.pages import stock
+from shopnow_tab_app.replica import tables
+from shopnow_tab_app.replica.client import Lake
+from shopnow_tab_app.routes import access, alert_actions
 
 WRITES = {access.HEADER: "1"}
 LATER = datetime.now(UTC) + timedelta(hours=2)
@@ -33,7 +36,7 @@ ALERT = "stock_out:mug"
 
 def run(run_id: str, conf: dict[str, Any], triggering_user_name: str = "anna", **others: Any) -> SimpleNamespace:
     """A run as Airflow's database has it."""
-    own = {"dag_id": acting.DAG, "state": "queued", "start_date": None, "end_date": None}
+    own = {"dag_id": alert_actions.DAG, "state": "queued", "start_date": None, "end_date": None}
     return SimpleNamespace(run_id=run_id, conf=conf, triggering_user_name=triggering_user_name, **own)
 
 
@@ -43,12 +46,12 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, SimpleNamespace]:
     found: dict[str, SimpleNamespace] = {}
 
     def trigger(dag_id: str, run_id: str, **given: Any) -> SimpleNamespace:
-        assert dag_id == acting.DAG
+        assert dag_id == alert_actions.DAG
         if run_id in found:
             raise DagRunAlreadyExists(found[run_id])
         return found.setdefault(run_id, run(run_id, **given))
 
-    monkeypatch.setattr(acting, "trigger_dag", trigger)
+    monkeypatch.setattr(alert_actions, "trigger_dag", trigger)
     return found
 
 
@@ -110,7 +113,7 @@ def test_only_our_own_pages_may_ask_and_only_for_who_may_trigger_the_dag(
 
     def refuse(method: str, entity: Any, dag_id: str) -> Callable[[], None]:
         def refused() -> None:
-            if dag_id == acting.DAG:
+            if dag_id == alert_actions.DAG:
                 raise HTTPException(403)
 
         return refused
@@ -126,7 +129,7 @@ def test_airflows_database_that_does_not_answer_is_said(api: TestClient, monkeyp
     def locked(*dag: str, **given: Any) -> None:
         raise OperationalError("INSERT", {}, Exception("database is locked"))
 
-    monkeypatch.setattr(acting, "trigger_dag", locked)
+    monkeypatch.setattr(alert_actions, "trigger_dag", locked)
     answer = api.post("/api/alerts/acknowledge", json=asked(), headers=WRITES)
     assert (answer.status_code, answer.json()["detail"]) == (503, "Airflow's database does not answer; try again")
 
@@ -147,12 +150,12 @@ def test_page_shows_who_acknowledged_and_silenced_until_when_and_what_is_being_d
     shop.acknowledge(address, ALERT, Word("anna", "ordered"))
     shop.silence(address, "stock_out", LATER + timedelta(hours=1), Word("anna", "moving house"))
     shop.silence(address, "stock_out", LATER, Word("ben", "moving house"))
-    going = acting.Act(
+    going = alert_actions.Act(
         action="silence",
         alert=ALERT,
         by="anna",
         refused=None,
-        run=runs.Run(dag_id=acting.DAG, run_id="r", state="running", started=None, ended=None),
+        run=runs.Run(dag_id=alert_actions.DAG, run_id="r", state="running", started=None, ended=None),
     )
 
     def page(now: datetime) -> stock.Stock:

@@ -13,12 +13,12 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-import sample_lake
+from factories import sample_lake
 from shopnow.errors import UserError
-from shopnow.platform import supervision
-from shopnow_tab_app import tables
-from shopnow_tab_app.asking import Copy, Derived, State
-from shopnow_tab_app.lake import Lake
+from shopnow.local_stack import supervision
+from shopnow_tab_app.replica import tables
+from shopnow_tab_app.replica.client import Lake
+from shopnow_tab_app.replica.protocol import Copy, Derived, State
 
 SCHEMA = pa.schema([("date", pa.date32()), ("product", pa.string()), ("units", pa.int64()), ("later", pa.string())])
 COPY = Copy("sales", SCHEMA, "date, product, units * 2 AS twice, later", "units > 0")
@@ -132,7 +132,7 @@ def test_reader_starts_in_a_server_with_many_open_files(lake: Lake) -> None:
 
 def test_no_process_is_left_when_the_one_that_started_it_is_killed(tmp_path: Path) -> None:
     script = (
-        "from shopnow_tab_app import tables; from shopnow_tab_app.lake import Lake; "
+        "from shopnow_tab_app import tables; from shopnow_tab_app.replica.client import Lake; "
         f"lake = Lake(lambda: {str(tmp_path)!r}, tables.COPIES); lake.query('SELECT 1'); print('up', flush=True); input()"
     )
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=PATHS) as owner:
@@ -170,7 +170,7 @@ def test_what_became_of_an_order_is_known_when_a_payment_or_delivery_comes(tmp_p
 
 def readers(of: int | None = None) -> list[psutil.Process]:
     """The processes that keep copies for this one, or for another."""
-    return [each for each in psutil.Process(of).children() if "shopnow_tab_app.keeper" in each.cmdline()]
+    return [each for each in psutil.Process(of).children() if "shopnow_tab_app.replica.server" in each.cmdline()]
 
 
 def test_what_cannot_be_started_is_said_and_not_tried_again_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

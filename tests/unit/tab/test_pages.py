@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from sample_lake import NOW
-from shopnow_tab_app import csv_export, dashboard, deliveries, orders, payments, pdf, pipeline, runs, sheets, stock
-from shopnow_tab_app.asking import State
-from shopnow_tab_app.fetched import Last
-from shopnow_tab_app.lake import Lake
-from shopnow_tab_app.paging import Turn
-from shopnow_tab_app.period import Asked, Period
+from factories.sample_lake import NOW
+from shopnow_tab_app import runs
+from shopnow_tab_app.pages import csv_export, dashboard, deliveries, orders, payments, pdf, pdf_sheets, pipeline, stock
+from shopnow_tab_app.pages.paging import Turn
+from shopnow_tab_app.pages.period import Asked, Period
+from shopnow_tab_app.polled_cache import Last
+from shopnow_tab_app.replica.client import Lake
+from shopnow_tab_app.replica.protocol import State
 
 TODAY = NOW.date()
 ASKED = Asked(None, None, 2, None, None, None)
@@ -113,7 +114,7 @@ def test_page_of_an_empty_lake_says_what_is_not_there(empty: Lake, name: str) ->
 @pytest.mark.parametrize("name", PAGES)
 def test_page_can_be_drawn_as_pdf(lake: Lake, name: str, language: str) -> None:
     pytest.importorskip("matplotlib")
-    assert pdf.render(sheets.sheet(name, page(lake, name), sheets.words(language))).startswith(b"%PDF-")
+    assert pdf.render(pdf_sheets.sheet(name, page(lake, name), pdf_sheets.words(language))).startswith(b"%PDF-")
 
 
 def test_csv_has_every_row_and_no_formula(lake: Lake) -> None:

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 import pytest
 from fastapi import HTTPException
 
-from shopnow.sending.checking import Blanks, check
-from shopnow.traffic.journal import uuid7
-from shopnow_tab_app import sending
-from shopnow_tab_app.request_id import time_of
-from shopnow_tab_app.sending import Item, NewOrder, NewPayment
+from shopnow.submission.validation import Blanks, check
+from shopnow.traffic.event_buffer import uuid7
+from shopnow_tab_app.routes import order_form
+from shopnow_tab_app.routes.order_form import Item, NewOrder, NewPayment
+from shopnow_tab_app.routes.request_id import time_of
 
 REQUEST = uuid7(1_790_000_000_000, "0123456789abcdef" * 2)
 
@@ -21,26 +21,28 @@ def checked(event: dict) -> bool:
 
 
 def test_order_made_up_is_valid_and_the_same_for_the_same_request() -> None:
-    event = sending.order_event(NewOrder(request_id=REQUEST))
+    event = order_form.order_event(NewOrder(request_id=REQUEST))
     assert checked(event)
-    assert event == sending.order_event(NewOrder(request_id=REQUEST))
+    assert event == order_form.order_event(NewOrder(request_id=REQUEST))
 
 
 def test_order_given_is_what_was_given() -> None:
     asked = NewOrder(request_id=REQUEST, customer_name="Zoé", country="FR", items=[Item(product_id="p-009", quantity=2)])
-    event = sending.order_event(asked)
+    event = order_form.order_event(asked)
     assert checked(event)
     assert (event["customer_name"], event["total_cents"]) == ("Zoé", 5_980)
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
 def test_payment_is_valid(outcome: str) -> None:
-    assert checked(sending.payment_event(NewPayment(request_id=REQUEST, order_id="o-1", method="card", amount_cents=100, outcome=outcome)))
+    assert checked(
+        order_form.payment_event(NewPayment(request_id=REQUEST, order_id="o-1", method="card", amount_cents=100, outcome=outcome))
+    )
 
 
 def test_unknown_product_is_named() -> None:
     with pytest.raises(HTTPException, match="no product 'p-999'"):
-        sending.order_event(NewOrder(request_id=REQUEST, items=[Item(product_id="p-999")]))
+        order_form.order_event(NewOrder(request_id=REQUEST, items=[Item(product_id="p-999")]))
 
 
 @pytest.mark.parametrize("request_id", ["x", REQUEST])

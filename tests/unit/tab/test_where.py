@@ -7,9 +7,9 @@ import pytest
 from shopnow.broker.topics import TopicState
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow_tab_app import pipeline
-from shopnow_tab_app.asking import Stand
-from shopnow_tab_app.fetched import Fetched
+from shopnow_tab_app.pages import pipeline
+from shopnow_tab_app.polled_cache import Fetched
+from shopnow_tab_app.replica.protocol import Stand
 
 
 class Raw:
@@ -55,7 +55,7 @@ def test_positions_stay_as_they_were_while_the_lake_is_away(raw: Raw, where: pip
 def test_what_kafka_said_last_is_kept_and_why_there_is_nothing_newer_is_said(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter([{"orders": 1}, UserError("Kafka at nowhere failed")])
     clock = iter(range(0, 100, 10))
-    monkeypatch.setattr("shopnow_tab_app.fetched.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("shopnow_tab_app.polled_cache.time.monotonic", lambda: next(clock))
 
     def ask() -> dict[str, int]:
         answer = next(answers)

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from factories.shop_events import NEW_YEAR
 from shopnow.traffic import scenarios
 from shopnow.traffic.arrivals import DAY, HOUR, WEEK, Arrivals
 from shopnow.traffic.scenarios import NORMAL, stretches
-from simulated import NEW_YEAR
 
 NORMAL_DAY = scenarios.scenario(NORMAL)
 

@@ -1,12 +1,12 @@
 """Goods that suppliers deliver: on the shelves once, in the order of what else happens in the shop."""
 
+from factories.shop_events import a_run, decoded
 from shopnow.events import StockAdjusted, StockRestocked
 from shopnow.traffic.catalogue import PRODUCTS
-from shopnow.traffic.deliveries_received import MAX_ON_SHELF, Delivery, put_away
+from shopnow.traffic.restock_simulation import MAX_ON_SHELF, Delivery, put_away
 from shopnow.traffic.scenarios import DAY, HOUR
 from shopnow.traffic.simulation import Chunk, simulate
 from shopnow.traffic.state import Run, State, from_records
-from simulated import a_run, decoded
 
 OPENED = 20_000 * DAY
 GOODS = Delivery(("content/1", "file/a.csv"), [("p-009", 60), ("p-001", 5), ("p-009", 1)])

@@ -6,16 +6,16 @@ import msgspec
 import pytest
 import xxhash
 
-import simulated
+from factories import shop_events
+from factories.shop_events import NEW_YEAR, a_run
 from shopnow.events import TOPICS, encode
 from shopnow.traffic import faults
 from shopnow.traffic.arrivals import DAY
 from shopnow.traffic.faults import MALFORMED, spoil
-from shopnow.traffic.params import Faults
+from shopnow.traffic.ledger_totals import DUPLICATE
+from shopnow.traffic.run_config import Faults
 from shopnow.traffic.simulation import Chunk
 from shopnow.traffic.state import State
-from shopnow.traffic.totals import DUPLICATE
-from simulated import NEW_YEAR, a_run
 
 SHARES = {"late": 0.05, "out_of_order": 0.08, "duplicate": 0.1}
 
@@ -29,7 +29,7 @@ def records(chunks: list[Chunk]) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def troubled() -> list[dict]:
-    return records(simulated.chunks(a_run(sessions=3000, faults=Faults(malformed=0.1, **SHARES)), per_chunk=500))
+    return records(shop_events.chunks(a_run(sessions=3000, faults=Faults(malformed=0.1, **SHARES)), per_chunk=500))
 
 
 def test_the_ledger_is_told_what_is_sent(troubled: list[dict]) -> None:
@@ -61,7 +61,7 @@ def test_what_is_malformed_is_no_event(troubled: list[dict]) -> None:
 
 
 def test_every_event_type_can_be_malformed_in_every_way() -> None:
-    events = {type(event): event for event in simulated.events(a_run(sessions=1000))}
+    events = {type(event): event for event in shop_events.events(a_run(sessions=1000))}
     assert len(events) == sum(len(topic.types) for topic in TOPICS.values())
     for topic in TOPICS.values():
         for kind in topic.types:
@@ -73,9 +73,9 @@ def test_every_event_type_can_be_malformed_in_every_way() -> None:
 def test_duplicates_are_the_same_bytes_again_and_late_ones_come_once() -> None:
     state = State()
     asked = {"sessions": 500, "faults": Faults(**SHARES)}
-    sent = records(simulated.chunks(a_run("first", **asked), state))
+    sent = records(shop_events.chunks(a_run("first", **asked), state))
     assert state.held
-    sent += records(simulated.chunks(a_run("second", sessions=20, start=NEW_YEAR + DAY, days=4), state))
+    sent += records(shop_events.chunks(a_run("second", sessions=20, start=NEW_YEAR + DAY, days=4), state))
     assert not state.held
     seen: dict[str, list[dict]] = defaultdict(list)
     for record in sent:
@@ -84,12 +84,12 @@ def test_duplicates_are_the_same_bytes_again_and_late_ones_come_once() -> None:
         assert [record["fault"] for record in same[1:]] == [DUPLICATE] * (len(same) - 1)
         assert len(same) <= 2
         assert len({record["value"] for record in same}) == 1
-    clean = simulated.chunks(a_run("first", sessions=500))
+    clean = shop_events.chunks(a_run("first", sessions=500))
     assert {value for chunk in clean for value in chunk.batch.values} <= {record["value"] for record in sent}
 
 
 def test_late_and_overtaken_records_come_after_what_happened_later() -> None:
-    sent = records(simulated.chunks(a_run(sessions=3000, faults=Faults(**SHARES))))
+    sent = records(shop_events.chunks(a_run(sessions=3000, faults=Faults(**SHARES))))
     behind: dict[str | None, list[float]] = defaultdict(list)
     latest = sent[0]["event_time"]
     for record in sent:
@@ -101,8 +101,8 @@ def test_late_and_overtaken_records_come_after_what_happened_later() -> None:
 
 
 def test_clocks_are_off_by_as_much_as_asked_and_always_the_same_for_a_key() -> None:
-    sent = records(simulated.chunks(a_run(sessions=500, faults=Faults(clock_skew_seconds=30))))
-    clean = records(simulated.chunks(a_run(sessions=500)))
+    sent = records(shop_events.chunks(a_run(sessions=500, faults=Faults(clock_skew_seconds=30))))
+    clean = records(shop_events.chunks(a_run(sessions=500)))
     skews: dict[bytes, set[int]] = defaultdict(set)
     for record, sound in zip(sent, clean, strict=True):
         skews[record["key"]].add(record["skew_ms"])
@@ -113,7 +113,7 @@ def test_clocks_are_off_by_as_much_as_asked_and_always_the_same_for_a_key() -> N
 
 
 def test_the_share_of_the_older_version_is_as_asked_and_it_has_no_coupon() -> None:
-    events = simulated.events(a_run(sessions=2000, faults=Faults(schema_v1=0.3)))
+    events = shop_events.events(a_run(sessions=2000, faults=Faults(schema_v1=0.3)))
     versions = Counter(event.schema_version for event in events)
     assert versions[1] / len(events) == pytest.approx(0.3, abs=0.02)
     coupons = Counter(event.schema_version for event in events if getattr(event, "coupon", None))

@@ -3,7 +3,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopnow.traffic.journal import moment, uuid7
+from shopnow.traffic.event_buffer import moment, uuid7
 
 
 @given(st.integers(0, 2**48 - 1), st.text("0123456789abcdef", min_size=32, max_size=32))

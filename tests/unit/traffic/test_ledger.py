@@ -5,15 +5,15 @@ import pyarrow as pa
 import pytest
 import xxhash
 
-import simulated
+from factories import shop_events
+from factories.shop_events import NEW_YEAR, a_run
 from shopnow.events import TOPIC_OF, TOPICS, Event, OrderPlaced, PaymentFailed, PaymentRefunded, PaymentSucceeded, encode
-from shopnow.traffic import accounts, ledger, totals
+from shopnow.traffic import ledger, ledger_totals, run_totals
 from shopnow.traffic.arrivals import DAY
-from shopnow.traffic.params import Faults
+from shopnow.traffic.ledger_totals import DUPLICATE, Totals
+from shopnow.traffic.run_config import Faults
 from shopnow.traffic.simulation import Chunk
 from shopnow.traffic.state import Run, State, StockOut
-from shopnow.traffic.totals import DUPLICATE, Totals
-from simulated import NEW_YEAR, a_run
 
 TOPIC_IDS = {name: f"id-of-{name}" for name in TOPICS}
 
@@ -22,13 +22,13 @@ TOPIC_IDS = {name: f"id-of-{name}" for name in TOPICS}
 def chunks() -> list[Chunk]:
     """Two dates, with trouble."""
     faults = Faults(duplicate=0.1, late=0.05, clock_skew_seconds=1)
-    return simulated.chunks(a_run(sessions=2000, start=NEW_YEAR - DAY // 2, faults=faults))
+    return shop_events.chunks(a_run(sessions=2000, start=NEW_YEAR - DAY // 2, faults=faults))
 
 
 @pytest.fixture(scope="module")
 def events(chunks: list[Chunk]) -> list[Event]:
     """Each event that was sent, once."""
-    return list({event.event_id: event for event in simulated.decoded(chunks)}.values())
+    return list({event.event_id: event for event in shop_events.decoded(chunks)}.values())
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_records_hold_all_rows_and_fit_into_kafka(rows: list[pa.Table]) -> None:
 
 
 def test_totals_are_those_of_the_events_each_counted_once(chunks: list[Chunk], events: list[Event], rows: list[pa.Table]) -> None:
-    found = totals.of_rows(rows)
+    found = ledger_totals.of_rows(rows)
     orders = [event for event in events if isinstance(event, OrderPlaced)]
     paid = [event for event in events if isinstance(event, PaymentSucceeded)]
     refunded = [event for event in events if isinstance(event, PaymentRefunded)]
@@ -77,7 +77,7 @@ def test_totals_are_those_of_the_events_each_counted_once(chunks: list[Chunk], e
 
 
 def test_each_day_has_its_own_figures_and_they_add_up(events: list[Event], rows: list[pa.Table]) -> None:
-    found = totals.of_rows(rows)
+    found = ledger_totals.of_rows(rows)
     assert list(found.days) == [date(2025, 12, 31), date(2026, 1, 1)]
     for day, figures in found.days.items():
         assert figures.orders == sum(1 for event in events if isinstance(event, OrderPlaced) and event.event_time.date() == day)
@@ -89,19 +89,19 @@ def test_each_day_has_its_own_figures_and_they_add_up(events: list[Event], rows:
 
 def test_figures_of_parts_add_up_to_those_of_the_whole(rows: list[pa.Table]) -> None:
     parts = [table.slice(start, 700) for table in rows for start in range(0, table.num_rows, 700)]
-    assert totals.of_rows(parts) == totals.of_rows([pa.concat_tables(rows)]) == totals.of_rows(rows)
+    assert ledger_totals.of_rows(parts) == ledger_totals.of_rows([pa.concat_tables(rows)]) == ledger_totals.of_rows(rows)
 
 
 def test_an_empty_ledger_has_empty_totals() -> None:
-    assert totals.of_rows([ledger.SCHEMA.empty_table()]) == totals.of_rows([]) == Totals()
+    assert ledger_totals.of_rows([ledger.SCHEMA.empty_table()]) == ledger_totals.of_rows([]) == Totals()
 
 
 def test_a_runs_totals_are_those_of_its_rows_and_demand() -> None:
     run = a_run(sessions=1000, faults=Faults(duplicate=0.1, malformed=0.1))
-    chunks = simulated.chunks(run, per_chunk=100)
-    expected = totals.of_rows(chunk.batch.told for chunk in chunks)
+    chunks = shop_events.chunks(run, per_chunk=100)
+    expected = ledger_totals.of_rows(chunk.batch.told for chunk in chunks)
     for chunk in chunks:
-        expected.add(totals.of_demand(chunk.demand))
+        expected.add(ledger_totals.of_demand(chunk.demand))
     assert run.totals == expected
     demand = pa.concat_tables(ledger.demand_rows("run", chunk.demand) for chunk in chunks)
     assert sum(demand["wanted"].to_pylist()) == sum(each.wanted for each in run.totals.demand.values())
@@ -111,7 +111,7 @@ def test_a_runs_totals_are_those_of_its_rows_and_demand() -> None:
 def test_demand_is_what_was_put_in_carts_and_what_was_not_there() -> None:
     run = a_run(sessions=3000)
     added: Counter[str] = Counter()
-    for event in simulated.events(run):
+    for event in shop_events.events(run):
         if type(event).__name__ == "CartItemAdded":
             added[event.product_id] += event.quantity
     for product_id, demand in run.totals.demand.items():
@@ -123,7 +123,7 @@ def test_demand_is_what_was_put_in_carts_and_what_was_not_there() -> None:
 def test_stock_outs_are_told_with_start_and_end_over_all_runs() -> None:
     state = State()
     first, second = a_run("first", sessions=3000), a_run("second", sessions=300, start=NEW_YEAR + DAY, days=12)
-    events = simulated.events(first, state) + simulated.events(second, state)
+    events = shop_events.events(first, state) + shop_events.events(second, state)
     expected: dict[str, list[list[int | None]]] = {}
     for event in events:
         if TOPIC_OF[type(event)].name == "stock":
@@ -132,7 +132,7 @@ def test_stock_outs_are_told_with_start_and_end_over_all_runs() -> None:
                 outs.append([at, None])
             elif outs and outs[-1][1] is None:
                 outs[-1][1] = at
-    found = accounts.total([first, second]).stock_outs
+    found = run_totals.total([first, second]).stock_outs
     assert {(out.product_id, out.start, out.end) for out in found} == {
         (product_id, *out) for product_id, outs in expected.items() for out in outs
     }
@@ -144,5 +144,5 @@ def test_stock_outs_are_told_with_start_and_end_over_all_runs() -> None:
 def test_the_account_of_some_runs_is_theirs_together() -> None:
     runs = [Run(name, a_run().asked, 1, 0, 1, totals=Totals(orders=1, records={"views": 2})) for name in "ab"]
     runs[1].stock_outs = [StockOut("p", 3)]
-    account = accounts.total(runs)
+    account = run_totals.total(runs)
     assert (account.totals.orders, account.totals.records, account.stock_outs) == (2, {"views": 4}, [StockOut("p", 3)])

@@ -4,10 +4,10 @@ from typing import Any
 import pytest
 
 from shopnow.errors import UserError
-from shopnow.traffic import form
+from shopnow.traffic import dag_params
+from shopnow.traffic.event_buffer import moment
 from shopnow.traffic.generate import begin, chunks
-from shopnow.traffic.journal import moment
-from shopnow.traffic.params import LIGHT_SESSIONS, LIMITS, Asked, Faults, ask, period
+from shopnow.traffic.run_config import LIGHT_SESSIONS, LIMITS, Asked, Faults, ask, period
 from shopnow.traffic.state import Run, Shop, State
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -53,24 +53,24 @@ def test_wrong_parameters_are_named_in_one_line(wrong: dict[str, Any], says: str
 
 
 def test_the_form_as_it_is_asks_for_a_light_run_of_a_normal_day() -> None:
-    empty = {name: field["default"] for name, field in form.fields().items()}
-    given = form.read(empty, "run")
+    empty = {name: field["default"] for name, field in dag_params.fields().items()}
+    given = dag_params.read(empty, "run")
     assert ask(**given) == Asked(seed=given["seed"])
-    assert form.read(empty, "run")["seed"] != form.read(empty, "other")["seed"]
+    assert dag_params.read(empty, "run")["seed"] != dag_params.read(empty, "other")["seed"]
     assert begin(State(), "run", ask(**given)).sessions == LIGHT_SESSIONS
 
 
 def test_a_form_that_was_filled_in_is_what_is_asked_for() -> None:
     filled = {"scenario": "flash_sale", "seed": 0, "start": "2026-01-01T12:00:00Z", "hours": 3, "late": 0.1, "clock_skew_seconds": 5}
-    assert ask(**form.read(filled, "run")) == Asked(
+    assert ask(**dag_params.read(filled, "run")) == Asked(
         scenario="flash_sale", seed=0, start=NOON_MS, hours=3, faults=Faults(late=0.1, clock_skew_seconds=5)
     )
     with pytest.raises(UserError, match="start 'noon'"):
-        form.read({**filled, "start": "noon"}, "run")
+        dag_params.read({**filled, "start": "noon"}, "run")
 
 
 def test_the_form_has_every_limit() -> None:
-    fields = form.fields()
+    fields = dag_params.fields()
     for name, limit in LIMITS.items():
         assert (fields[name]["minimum"], fields[name]["maximum"]) == limit[:2]
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import simulated
+from factories import shop_events
 from shopnow.events import TOPIC_OF, Event, OrderItem, encode, key
-from shopnow.traffic.journal import moment, uuid7
-from shopnow.traffic.params import Faults
-from shopnow.traffic.payloads import escape, tails, template
+from shopnow.traffic.event_buffer import moment, uuid7
+from shopnow.traffic.json_templates import escape, tails, template
+from shopnow.traffic.run_config import Faults
 
 WORDS = st.integers(0, 2**64 - 1)
 TIMES = st.integers(0, 4_102_444_800_000)
@@ -61,10 +61,10 @@ def in_json(value: Any) -> bytes | int:
 
 
 def test_what_is_sent_is_what_encoding_the_event_gives() -> None:
-    run = simulated.a_run(sessions=1500, faults=Faults(schema_v1=0.5, clock_skew_seconds=7))
-    chunks = simulated.chunks(run)
+    run = shop_events.a_run(sessions=1500, faults=Faults(schema_v1=0.5, clock_skew_seconds=7))
+    chunks = shop_events.chunks(run)
     sent = [value for chunk in chunks for value in chunk.batch.values]
     keys = [each for chunk in chunks for each in chunk.batch.keys]
-    for event, value, record_key in zip(simulated.decoded(chunks), sent, keys, strict=True):
+    for event, value, record_key in zip(shop_events.decoded(chunks), sent, keys, strict=True):
         assert encode(event) == value
         assert key(event) == record_key

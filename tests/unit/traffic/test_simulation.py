@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-import simulated
+from factories import shop_events
+from factories.shop_events import NEW_YEAR, a_run
 from shopnow.events import TOPIC_OF, Event, OrderPlaced, PaymentSucceeded, ProductViewed, StockRestocked, encode, key
 from shopnow.traffic.arrivals import DAY
 from shopnow.traffic.catalogue import CATALOGUE
-from shopnow.traffic.journal import moment
-from shopnow.traffic.params import Faults
+from shopnow.traffic.event_buffer import moment
+from shopnow.traffic.run_config import Faults
 from shopnow.traffic.simulation import Chunk, Simulation, simulate
 from shopnow.traffic.state import Record, State, from_records
-from simulated import NEW_YEAR, a_run
 
 LOW = 5
 TROUBLE = Faults(late=0.05, duplicate=0.1, out_of_order=0.05, malformed=0.02, schema_v1=0.3, clock_skew_seconds=2)
@@ -33,7 +33,7 @@ def digest(records: list[tuple[str, bytes, bytes]]) -> str:
 @pytest.fixture(scope="module")
 def day() -> list[Event]:
     """A day of 3000 sessions."""
-    return simulated.events(a_run(sessions=3000))
+    return shop_events.events(a_run(sessions=3000))
 
 
 def of(kind: type, events: list[Event]) -> list:
@@ -42,16 +42,16 @@ def of(kind: type, events: list[Event]) -> list:
 
 def test_another_process_gives_the_same_bytes() -> None:
     code = "import test_simulation as t; print(t.digest(t.sent(t.simulated.chunks(t.a_run(faults=t.TROUBLE)))))"
-    tests = Path(simulated.__file__).parent
+    tests = Path(shop_events.__file__).parent
     path = os.pathsep.join(map(str, (Path(__file__).parent, tests, tests.parent / "include")))
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": hash_seed}
         other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-        assert other.stdout.strip() == digest(sent(simulated.chunks(a_run(faults=TROUBLE))))
+        assert other.stdout.strip() == digest(sent(shop_events.chunks(a_run(faults=TROUBLE))))
 
 
 def test_another_seed_gives_other_events() -> None:
-    one, other = ({value for _, _, value in sent(simulated.chunks(a_run(seed=seed)))} for seed in (1, 2))
+    one, other = ({value for _, _, value in sent(shop_events.chunks(a_run(seed=seed)))} for seed in (1, 2))
     assert not one & other
 
 
@@ -67,7 +67,7 @@ def test_a_run_taken_up_again_after_every_chunk_is_the_same_run(per_chunk: int, 
         parts.append(next(simulate(state, run, per_chunk)))
         records += parts[-1].state
     whole, left = a_run(sessions=120, faults=faults, days=3), State()
-    assert sent(parts) == sent(simulated.chunks(whole, left))
+    assert sent(parts) == sent(shop_events.chunks(whole, left))
     assert whole == run
     state = from_records(records)
     assert (state.shop, state.orders) == (left.shop, left.orders)
@@ -87,7 +87,7 @@ def test_all_event_types_occur(day: list[Event]) -> None:
 
 def test_event_ids_are_unique_within_and_between_runs() -> None:
     state = State()
-    both = simulated.events(a_run("first"), state) + simulated.events(a_run("second", start=NEW_YEAR + DAY), state)
+    both = shop_events.events(a_run("first"), state) + shop_events.events(a_run("second", start=NEW_YEAR + DAY), state)
     assert len({event.event_id for event in both}) == len(both)
     assert {event.event_id[14] for event in both} == {"7"}
 
@@ -144,7 +144,7 @@ def test_what_happens_to_an_order_comes_after_it(day: list[Event]) -> None:
 @pytest.mark.parametrize("seed", range(20))
 def test_a_few_hundred_sessions_end_with_a_product_sold_out_and_one_running_low(seed: int) -> None:
     state = State()
-    simulated.events(a_run(seed=seed), state)
+    shop_events.events(a_run(seed=seed), state)
     assert state.shop
     quantities = [shelf.quantity for shelf in state.shop.shelves.values()]
     assert 0 in quantities
@@ -157,10 +157,10 @@ def test_suppliers_come_during_the_day(day: list[Event]) -> None:
 
 def test_orders_under_way_are_delivered_by_the_next_run() -> None:
     state = State()
-    simulated.events(a_run("first"), state)
+    shop_events.events(a_run("first"), state)
     open_orders = set(state.orders)
     assert open_orders
-    later = simulated.events(a_run("second", start=NEW_YEAR + DAY, days=4), state)
+    later = shop_events.events(a_run("second", start=NEW_YEAR + DAY, days=4), state)
     touched = {event.order_id for event in later if TOPIC_OF[type(event)].name in {"deliveries", "orders", "payments"}}
     assert open_orders <= touched
     assert not open_orders & set(state.orders)
@@ -170,10 +170,10 @@ def test_a_run_taken_up_after_another_one_does_not_turn_back_the_clock() -> None
     state = State()
     first, second = a_run("first", sessions=100), a_run("second", sessions=100, start=NEW_YEAR + 1)
     next(simulate(state, first, 50))
-    simulated.events(second, state)
+    shop_events.events(second, state)
     assert state.shop
     clock = state.shop.clock
-    rest = simulated.decoded(simulate(state, first, 50))
+    rest = shop_events.decoded(simulate(state, first, 50))
     stock = [event for event in rest if TOPIC_OF[type(event)].name == "stock"]
     assert stock
     assert min(event.event_time for event in stock) >= moment(clock)
@@ -189,7 +189,7 @@ def test_what_is_sold_out_is_not_sold_until_the_supplier_has_come(day: list[Even
 
 
 def test_bots_look_and_never_buy() -> None:
-    events = simulated.events(a_run(sessions=400, scenario="bot_traffic", days=1))
+    events = shop_events.events(a_run(sessions=400, scenario="bot_traffic", days=1))
     bots = {event.session_id for event in of(ProductViewed, events) if event.customer_id.startswith("bot-")}
     assert len(bots) > 100
     assert not any(getattr(event, "session_id", None) in bots for event in events if not isinstance(event, ProductViewed))
@@ -200,5 +200,5 @@ def test_a_chunk_until_a_time_has_what_happened_until_then(until: float, hours: 
     run = a_run(sessions=300)
     chunk = Simulation(State(), run).advance(1000, until=NEW_YEAR + int(until * DAY))
     assert not run.finished
-    times = [event.event_time for event in simulated.decoded([chunk])]
+    times = [event.event_time for event in shop_events.decoded([chunk])]
     assert moment(NEW_YEAR + (hours - 1) * DAY // 24) < max(times) <= moment(NEW_YEAR + hours * DAY // 24)

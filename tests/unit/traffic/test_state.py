@@ -1,9 +1,9 @@
 import pytest
 
 from shopnow.errors import UserError
-from shopnow.traffic.params import Asked, Faults
+from shopnow.traffic.ledger_totals import Demand, Figures, Totals
+from shopnow.traffic.run_config import Asked, Faults
 from shopnow.traffic.state import ITEMS_PER_RECORD, Held, OpenOrder, Run, Shelf, Shop, State, StockOut, from_records, to_records
-from shopnow.traffic.totals import Demand, Figures, Totals
 
 
 def an_order(number: int, *times: int) -> OpenOrder:

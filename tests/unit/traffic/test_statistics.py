@@ -12,7 +12,7 @@ from collections.abc import Iterable
 import numpy as np
 import pytest
 
-import simulated
+from factories import shop_events
 from shopnow.events import (
     CartItemAdded,
     CartItemRemoved,
@@ -44,10 +44,10 @@ class Simulated:
         self.scenario: Scenario = scenarios.scenario(name)
         self.usual = self.scenario.conditions
         self.state = State()
-        run = simulated.a_run(sessions=sessions, seed=seed, days=days, scenario=name)
+        run = shop_events.a_run(sessions=sessions, seed=seed, days=days, scenario=name)
         self.start, self.end = run.start, run.end
         self.events: dict[type, list] = defaultdict(list)
-        for event in simulated.events(run, self.state, 5000):
+        for event in shop_events.events(run, self.state, 5000):
             self.events[type(event)].append(event)
 
 

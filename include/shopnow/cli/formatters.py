@@ -1,0 +1,99 @@
+"""Events and rows of tables as cells that are easy to read."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from shopnow import validation
+from shopnow.events import TOPICS
+from shopnow.text_format import excerpt
+
+COLUMNS: dict[str, tuple[str, ...]] = {
+    "views": ("session_id", "customer_id", "product_id", "category", "unit_price_cents"),
+    "carts": ("session_id", "customer_id", "product_id", "quantity", "unit_price_cents"),
+    "orders": ("order_id", "customer_name", "country", "items", "total_cents", "coupon", "reason"),
+    "payments": ("order_id", "payment_id", "method", "amount_cents", "attempt", "reason"),
+    "deliveries": ("order_id", "delivery_id", "progress", "promised_at", "address"),
+    "stock": ("product_id", "product_name", "quantity_change", "quantity_after", "order_id", "reason"),
+}
+"""The fields of a service's events that a person sees, in this order; JSON has all."""
+
+_FIRST = (
+    *("date", "hour", "cohort", "started_at", "currency", "rank", "rank_change", "product_id", "product_name", "category", "country"),
+    *("method", "figure", "net_revenue_cents", "gmv_cents", "orders", "units", "average_order_cents", "ended_at", "lost_cents"),
+    *("quantity", "below_reorder_point", "reorder_point", "days_of_cover", "anomaly", "value", "expected", "score"),
+)
+"""The columns of KPI tables that matter most, in this order."""
+
+_EXCERPT = 200
+
+
+def headings(service: str) -> list[str]:
+    return ["time", "event", *map(heading, COLUMNS[service]), "partition/offset"]
+
+
+def event_cells(service: str, event: Mapping[str, Any], place: str) -> list[str]:
+    """The cells of a valid event."""
+    cells = [cell(name, event.get(name), event.get("currency")) for name in COLUMNS[service]]
+    return [_time(event["event_time"]), str(event["event_type"]), *cells, place]
+
+
+def problem_cells(service: str, at: datetime, problem: str, place: str) -> list[str]:
+    """The cells of a record that is no valid event; `at` is its time in Kafka."""
+    return [_time(at), f"({problem})", *([""] * len(COLUMNS[service])), place]
+
+
+def decode(service: str, value: bytes | None) -> tuple[dict[str, Any], str | None]:
+    """The fields of a record of a service's topic, or none and what is wrong with it."""
+    decoder = TOPICS[service].decoder().decode
+    if found := validation.check(decoder, [value], pa.array([value], pa.binary())).problems:
+        return {}, found[0]
+    event = decoder(value or b"")
+    return {"event_type": event.__struct_config__.tag, **msgspec.structs.asdict(event)}, None
+
+
+def by_importance(columns: Sequence[str]) -> list[str]:
+    """The columns of a KPI table, those that matter most first; the others in their order."""
+    return [*(column for column in _FIRST if column in columns), *(column for column in columns if column not in _FIRST)]
+
+
+def heading(column: str) -> str:
+    return column.removesuffix("_cents").removesuffix("_id").replace("_", " ")
+
+
+def cell(column: str, value: Any, currency: str | None) -> str:
+    """A value as a person would write it; `currency` is that of the amounts beside it."""
+    match value:
+        case None:
+            return ""
+        case bytes():
+            return excerpt(value, _EXCERPT)
+        case datetime():
+            return _time(value)
+        case bool():
+            return "yes" if value else "no"
+        case int() if column.endswith("_cents"):
+            return f"{value / 100:,.2f} {currency or ''}".rstrip()
+        case int() if column == "quantity_change":
+            return f"{value:+,}"
+        case int():
+            return f"{value:,}"
+        case float() if column == "progress":
+            return f"{value:.0%}"
+        case list() if column == "items":
+            return ", ".join(map(_item, value))
+        case list():
+            return ", ".join(map(str, value))
+    return str(value)
+
+
+def _item(item: Any) -> str:
+    line = item if isinstance(item, dict) else msgspec.structs.asdict(item)
+    return f"{line['quantity']} × {line['product_name']}"
+
+
+def _time(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")

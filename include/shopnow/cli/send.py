@@ -1,0 +1,59 @@
+"""`send`: a person's own events, to Kafka."""
+
+import sys
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shopnow import connections
+from shopnow.cli.output import Json, complain, print_json, say, show
+from shopnow.errors import UserError
+from shopnow.settings import Settings
+from shopnow.submission.service import submit
+from shopnow.submission.validation import MAX_BYTES
+
+
+def send(
+    file: Annotated[str, typer.Argument(metavar="FILE|-", help="A file of events, or - for standard input.")],
+    partial: Annotated[bool, typer.Option("--partial", help="Send the valid events though others are rejected.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send your own events: JSON, one object, an array, or one object on each line, of any mix of types.
+
+    Each is checked, goes to the service its event_type belongs to, and is
+    listed with its topic, partition, offset and id. All of them are sent in one
+    Kafka transaction. If one is rejected, nothing is sent, and you are told
+    which field is to blame and why; with --partial the others are sent.
+    Exits 1 if any was rejected.
+
+    event_id (made), event_time (now) and schema_version (the latest) may be
+    left out. docs/events.md has the types, their fields, an example of each.
+    """
+    data = _read(file)
+    conf = connections.kafka(connections.load(Settings.load()))
+    report = submit(conf, f"cli/{uuid.uuid4()}", data, datetime.now(UTC), partial=partial)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        show(*report.tables())
+        if not report.rejected:
+            say(report.summary())
+    if report.rejected:
+        complain(report.summary() + ("" if partial else "; correct them, or send the others with --partial"))
+        sys.exit(1)
+
+
+def _read(file: str) -> bytes:
+    """No more than is needed to see that it is too much."""
+    try:
+        if file == "-":
+            return sys.stdin.buffer.read(MAX_BYTES + 1)
+        with Path(file).open("rb") as stream:
+            return stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"cannot read {file}: {getattr(error, 'strerror', None) or error}; give a file of events, or - for standard input"
+        ) from None

@@ -1,0 +1,102 @@
+"""Restatements: figures of a date that changed after they had been published as complete, that is, computed after the date's end.
+
+The commit that replaces the figures says so itself; the table `restatements` is collected from there.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+
+from shopnow.dates import end_of
+from shopnow.kpis import KPIS, Kpi
+from shopnow.lake.delta.commit_metadata import Statement
+
+_MOST = 2**63 - 1
+
+
+class Cause(NamedTuple):
+    """Why a date was computed anew: the events it gained, by topic, and what else there was, in words."""
+
+    late_events: Mapping[str, int]
+    otherwise: str = ""
+
+    def __str__(self) -> str:
+        late = ", ".join(f"{rows} in {topic}" for topic, rows in sorted(self.late_events.items()))
+        return "; ".join(filter(None, [late and f"late events: {late}", self.otherwise]))
+
+
+class Restatement(NamedTuple):
+    """A figure of a date and currency, before and after."""
+
+    kpi: str
+    kpi_date: date
+    currency: str
+    figure: str
+    before: int
+    after: int
+    late_events: int
+    why: str
+
+
+def find(kpi: Kpi, before: pa.Table, after: pa.Table, causes: Mapping[date, Cause]) -> list[Restatement]:
+    """The figures that new rows of a KPI restate, in order of date and currency; rows of hours or products are added up.
+
+    Args:
+        before: the rows of all dates of `after`, as they were published.
+        causes: why each date was computed anew.
+    """
+    ended = {row["date"] for row in before.select(["date", "computed_at"]).to_pylist() if row["computed_at"] >= end_of(row["date"])}
+    old, new = _sums(kpi, before), _sums(kpi, after)
+    found = []
+    for key in sorted(old.keys() | new.keys()):
+        if key[0] not in ended:
+            continue
+        cause = causes[key[0]]
+        late = sum(cause.late_events.values())
+        for figure in kpi.figures:
+            one, other = (min(sums.get(key, Counter())[figure], _MOST) for sums in (old, new))
+            if one != other:
+                found.append(Restatement(kpi.name, *key, figure, one, other, late, str(cause)))
+    return found
+
+
+def dumps(restatements: Iterable[Restatement]) -> str:
+    """The restatements of a commit as JSON, for its metadata."""
+    return json.dumps([each._asdict() | {"kpi_date": str(each.kpi_date)} for each in restatements], separators=(",", ":"))
+
+
+def _sums(kpi: Kpi, rows: pa.Table) -> dict[tuple[date, str], Counter[str]]:
+    sums: dict[tuple[date, str], Counter[str]] = {}
+    for row in rows.select(["date", "currency", *kpi.figures]).to_pylist():
+        sums.setdefault((row.pop("date"), row.pop("currency")), Counter()).update(row)
+    return sums
+
+
+def _rows(restatements: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for each in restatements:
+        yield each | {"kpi_date": date.fromisoformat(each["kpi_date"])}
+
+
+RESTATEMENTS = Statement(
+    table="restatements",
+    key="restatement",
+    columns=pa.schema(
+        [
+            pa.field("kpi", pa.string()),
+            pa.field("kpi_date", pa.date32(), metadata={"comment": "the date whose figures changed"}),
+            pa.field("currency", pa.string()),
+            pa.field("figure", pa.string()),
+            pa.field("before", pa.int64()),
+            pa.field("after", pa.int64()),
+            pa.field("late_events", pa.int64(), metadata={"comment": "events the date had gained since it was last computed"}),
+            pa.field("why", pa.string()),
+        ]
+    ),
+    sources=tuple(kpi.name for kpi in KPIS if kpi.restated),
+    rows=_rows,
+)
+"""What KPI commits restate."""

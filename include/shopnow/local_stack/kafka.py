@@ -1,0 +1,181 @@
+"""A Kafka broker, which may be a controller in the same process (KRaft)."""
+
+import subprocess
+from base64 import urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+from uuid import NAMESPACE_DNS, uuid5
+
+from shopnow.errors import UserError
+from shopnow.local_stack import jars, jvm
+from shopnow.settings import Settings
+
+SCRAM = "SCRAM-SHA-512"
+
+_LOG4J = f"""\
+{jvm.LOG4J}
+logger.server.name = kafka.server
+logger.server.level = info
+"""
+
+
+class Security(NamedTuple):
+    """How brokers know who is at the door: each other by certificate, everyone else by a password, over TLS."""
+
+    certificate: Path
+    """PEM: the brokers' key and certificate, whose common name is `kafka`."""
+    authority: Path
+    """PEM: the certificate of who signed it."""
+    password: str
+    """Of the superuser, set when the storage is formatted."""
+    port: int = 9094
+    """Of the brokers among each other."""
+
+
+SUPERUSER = "admin"
+"""Makes the topics, and says who may do what; everyone else may only what they were allowed."""
+
+
+class Broker(NamedTuple):
+    """A broker and the cluster it belongs to, whose first three are its controllers as well."""
+
+    home: Path
+    heap_mb: int
+    partitions: int
+    port: int
+    controller_port: int
+    hosts: Sequence[str] = ("127.0.0.1",)
+    """Where the brokers of the cluster are, by their ids from 1 on; every one says the same."""
+    id: int = 1
+    bind: str = "127.0.0.1"
+    """The address it listens on."""
+    security: Security | None = None
+    """None: whoever reaches it may do everything."""
+
+    @property
+    def replicas(self) -> int:
+        return min(3, len(self.hosts))
+
+    @property
+    def controllers(self) -> Sequence[str]:
+        """Three bear the loss of one, and four would bear no more; so a cluster that grows stays the one it was."""
+        return self.hosts[:3]
+
+    @property
+    def is_controller(self) -> bool:
+        return self.id <= len(self.controllers)
+
+
+def local(settings: Settings) -> Broker:
+    """The one broker of this machine."""
+    ports = settings.ports
+    return Broker(settings.data_dir / "kafka", settings.kafka_heap_mb, settings.topic_partitions, ports["kafka"], ports["kafka_controller"])
+
+
+def command(broker: Broker, java: Path) -> list[str]:
+    """The broker's command line."""
+    return [*_java(broker, java), f"-Xms{min(128, broker.heap_mb)}m", "kafka.Kafka", str(broker.home / "server.properties")]
+
+
+def prepare(broker: Broker, java: Path) -> None:
+    """Writes the broker's configuration and, the first time, formats its storage.
+
+    Raises:
+        UserError: the storage could not be formatted.
+    """
+    home = broker.home
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "log4j2.properties").write_text(_LOG4J)
+    properties = home / "server.properties"
+    properties.write_text("".join(f"{name}={value}\n" for name, value in _properties(broker).items()))
+    if (home / "data" / "meta.properties").exists():
+        return
+    # Joined to its option: an id may begin with a dash.
+    format_ = ["format", f"--cluster-id={cluster_id(broker)}", "-c", str(properties)]
+    if broker.is_controller:
+        format_ += ["--initial-controllers", _voters(broker)]
+        if broker.security:
+            format_ += ["--add-scram", f"{SCRAM}=[name={SUPERUSER},password={broker.security.password}]"]
+    try:
+        subprocess.run([*_java(broker, java), "kafka.tools.StorageTool", *format_], capture_output=True, text=True, check=True)
+    except subprocess.CalledProcessError as error:
+        reason = (error.stderr or error.stdout).strip().splitlines() or ["no output"]
+        raise UserError(f"Kafka's storage in {home} could not be formatted: {reason[-1]}") from None
+
+
+def cluster_id(broker: Broker) -> str:
+    """Of the controllers' addresses, so that each names the cluster and its voters as the others do, without asking them."""
+    return _uuid(_voters(broker))
+
+
+def _voters(broker: Broker) -> str:
+    return ",".join(f"{id_}@{host}:{broker.controller_port}:{_uuid(host)}" for id_, host in enumerate(broker.controllers, 1))
+
+
+def _uuid(name: str) -> str:
+    """An id as Kafka writes it: 22 characters of URL-safe base64, always the same for a name."""
+    return urlsafe_b64encode(uuid5(NAMESPACE_DNS, name).bytes).decode().rstrip("=")
+
+
+def _java(broker: Broker, java: Path) -> list[str]:
+    log = f"-Dlog4j2.configurationFile={broker.home / 'log4j2.properties'}"
+    return jvm.command(java, broker.heap_mb, jars.classpath("kafka"), log)
+
+
+def _properties(broker: Broker) -> dict[str, str | int | Path]:
+    controller_port, in_sync = broker.controller_port, max(1, broker.replicas - 1)
+    return {
+        "process.roles": "broker,controller" if broker.is_controller else "broker",
+        "node.id": broker.id,
+        "controller.listener.names": "CONTROLLER",
+        "controller.quorum.bootstrap.servers": ",".join(f"{each}:{controller_port}" for each in broker.controllers),
+        **(_secured(broker, broker.security) if broker.security else _open(broker)),
+        "log.dirs": broker.home / "data",
+        "auto.create.topics.enable": "false",
+        "num.partitions": broker.partitions,
+        "default.replication.factor": broker.replicas,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": broker.replicas,
+        "offsets.topic.num.partitions": 4,
+        "transaction.state.log.replication.factor": broker.replicas,
+        "transaction.state.log.min.isr": in_sync,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": broker.replicas,
+        "share.coordinator.state.topic.min.isr": in_sync,
+        "share.coordinator.state.topic.num.partitions": 1,
+        "group.initial.rebalance.delay.ms": 0,
+    }
+
+
+def _open(broker: Broker) -> dict[str, str]:
+    return {
+        **_listeners(broker, {"PLAINTEXT": broker.port, "CONTROLLER": broker.controller_port}),
+        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "PLAINTEXT",
+    }
+
+
+def _secured(broker: Broker, security: Security) -> dict[str, str]:
+    return {
+        **_listeners(broker, {"CLIENT": broker.port, "BROKER": security.port, "CONTROLLER": broker.controller_port}),
+        "listener.security.protocol.map": "CLIENT:SASL_SSL,BROKER:SSL,CONTROLLER:SSL",
+        "inter.broker.listener.name": "BROKER",
+        "sasl.enabled.mechanisms": SCRAM,
+        f"listener.name.client.{SCRAM.lower()}.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+        **{f"listener.name.{name}.ssl.client.auth": "required" for name in ("broker", "controller")},
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": str(security.certificate),
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(security.authority),
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "super.users": f"User:CN=kafka;User:{SUPERUSER}",
+    }
+
+
+def _listeners(broker: Broker, ports: Mapping[str, int]) -> dict[str, str]:
+    ports = {name: port for name, port in ports.items() if broker.is_controller or name != "CONTROLLER"}
+    return {
+        "listeners": ",".join(f"{name}://{broker.bind}:{port}" for name, port in ports.items()),
+        "advertised.listeners": ",".join(f"{name}://{broker.hosts[broker.id - 1]}:{port}" for name, port in ports.items()),
+    }

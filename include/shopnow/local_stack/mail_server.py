@@ -1,0 +1,78 @@
+"""The local mail server: takes every mail and keeps each as one `.eml` file, oldest first by name.
+
+    python -m shopnow.local_stack.mail_server --port 1025 --directory .shopnow/smtp
+
+A mail is on disk before the sender hears "250", so a mail that was accepted survives a crash. Any mail program opens
+the files; nothing is ever passed on to another server.
+"""
+
+import argparse
+import asyncio
+import os
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from shopnow.errors import UserError
+from shopnow.local_stack.test_server_cli import announce, run
+
+
+class _Mailbox:
+    """aiosmtpd's handler: one file a mail."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        try:
+            await asyncio.to_thread(keep, self.directory, envelope)
+        except OSError as error:
+            return f"452 4.3.1 Cannot keep the mail: {error.strerror}"
+        return "250 OK"
+
+
+def keep(directory: Path, envelope: Envelope) -> Path:
+    """Write the mail, durably and whole or not at all, under a name that sorts by the time it came."""
+    now = datetime.now(UTC)
+    path = directory / f"{now:%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:8]}.eml"
+    unfinished = path.with_suffix(".tmp")
+    headers = f"X-Received-At: {now.isoformat()}\r\nX-RcptTo: {', '.join(envelope.rcpt_tos)}\r\n"
+    content = envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
+    try:
+        with unfinished.open("wb") as file:
+            file.write(headers.encode() + content)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.rename(path)
+    except OSError:
+        unfinished.unlink(missing_ok=True)
+        raise
+    folder = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return path
+
+
+async def serve(host: str, port: int, directory: Path) -> None:
+    """Serve until cancelled.
+
+    Raises:
+        UserError: the port is taken.
+    """
+    mailbox = _Mailbox(directory)
+    loop = asyncio.get_running_loop()
+    try:
+        server = await loop.create_server(lambda: SMTP(mailbox, hostname="localhost", ident="ShopNow+ mail sink"), host, port)
+    except OSError as error:
+        raise UserError(f"mail server: cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); choose another port") from None
+    announce(host, server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m shopnow.local_stack.mail_server", description="Keep every mail as a file.")
+    run(parser, lambda host, port, directory: asyncio.run(serve(host, port, directory)))

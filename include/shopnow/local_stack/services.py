@@ -1,0 +1,149 @@
+"""The services of this machine: how each is started, and how to tell that it is well."""
+
+import json
+import smtplib
+import sys
+import urllib.request
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from shopnow import connections
+from shopnow.local_stack import airflow, hdfs, incidents, kafka
+from shopnow.settings import ROOT, Settings
+
+Probe = Callable[[Settings], bool]
+
+
+class Service(NamedTuple):
+    name: str
+    ports: tuple[str, ...]
+    """Names of the ports it listens on, as in `Settings.ports`."""
+    command: Callable[[Settings, Path], list[str]]
+    """Its command line, from the settings and the Java home."""
+    ready: Probe
+    """Whether it answers; may raise what a refused connection raises."""
+    environment: Callable[[Settings, Path], dict[str, str]] = lambda settings, java: {"PYTHONPATH": str(ROOT / "include")}
+
+
+def _kafka_ready(settings: Settings) -> bool:
+    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0, "socket.timeout.ms": 2000})
+    return bool(admin.list_topics(timeout=2).brokers)
+
+
+def _namenode_info(settings: Settings) -> dict:
+    port = settings.ports["namenode_http"]
+    return json.loads(_get(f"http://127.0.0.1:{port}/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo"))["beans"][0]
+
+
+def _namenode_ready(settings: Settings) -> bool:
+    return "Safemode" in _namenode_info(settings)
+
+
+def _datanode_ready(port_name: str) -> Probe:
+    def ready(settings: Settings) -> bool:
+        info, port = _namenode_info(settings), settings.ports[port_name]
+        alive = {node["infoAddr"] for node in json.loads(info["LiveNodes"]).values() if node["lastContact"] < 10}
+        return not info["Safemode"] and f"127.0.0.1:{port}" in alive and bool(_get(f"http://127.0.0.1:{port}/jmx?qry=none"))
+
+    return ready
+
+
+def _airflow_ready(component: str) -> Probe:
+    def ready(settings: Settings) -> bool:
+        health = json.loads(_get(f"{airflow.url(settings)}/api/v2/monitor/health"))
+        return health[component]["status"] == "healthy"
+
+    return ready
+
+
+def _smtp_ready(settings: Settings) -> bool:
+    with smtplib.SMTP("127.0.0.1", settings.ports["smtp"], timeout=2) as client:
+        return client.noop()[0] == 250
+
+
+def _slack_ready(settings: Settings) -> bool:
+    return bool(_get(f"http://127.0.0.1:{settings.ports['slack']}/messages") or True)
+
+
+def _watchdog_ready(settings: Settings) -> bool:
+    _, looked_at = incidents.load(settings)
+    return looked_at is not None and datetime.now(UTC) - looked_at < timedelta(minutes=1)
+
+
+def _watchdog_environment(settings: Settings, java: Path) -> dict[str, str]:
+    """The very settings and connections of the stack, not those of whoever started the process manager."""
+    # Only those that were set: a port that is set is not moved by the offset.
+    given = settings.model_dump(exclude_unset=True, exclude_none=True)
+    own = {f"SHOPNOW_{name.upper()}": str(value) for name, value in given.items()}
+    return {"PYTHONPATH": str(ROOT / "include"), **own, **connections.variables(settings)}
+
+
+def _get(address: str) -> str:
+    with urllib.request.urlopen(address, timeout=3) as response:  # noqa: S310  (always http to this machine)
+        return response.read().decode()
+
+
+def _airflow(*words: str) -> Callable[[Settings, Path], list[str]]:
+    return lambda settings, java: airflow.command(*words)
+
+
+def _sink(module: str, port: str) -> Callable[[Settings, Path], list[str]]:
+    def command(settings: Settings, java: Path) -> list[str]:
+        folder = settings.data_dir / port
+        return [sys.executable, "-m", f"shopnow.local_stack.{module}", "--port", str(settings.ports[port]), "--directory", str(folder)]
+
+    return command
+
+
+SERVICES: dict[str, Service] = {
+    service.name: service
+    for service in (
+        Service("kafka", ("kafka", "kafka_controller"), lambda settings, java: kafka.command(kafka.local(settings), java), _kafka_ready),
+        Service(
+            "namenode", ("namenode", "namenode_http"), lambda settings, java: hdfs.namenode(hdfs.local(settings), java), _namenode_ready
+        ),
+        Service(
+            "datanode",
+            ("datanode", "datanode_http", "datanode_ipc"),
+            lambda settings, java: hdfs.datanode(hdfs.local(settings), java),
+            _datanode_ready("datanode_http"),
+        ),
+        Service(
+            "datanode-2",
+            ("datanode_2", "datanode_2_http", "datanode_2_ipc"),
+            lambda settings, java: hdfs.datanode(hdfs.local_second(settings), java),
+            _datanode_ready("datanode_2_http"),
+        ),
+        Service("smtp", ("smtp",), _sink("mail_server", "smtp"), _smtp_ready),
+        Service("slack", ("slack",), _sink("webhook_server", "slack"), _slack_ready),
+        Service("airflow-api-server", ("airflow",), _airflow("api-server"), _airflow_ready("metadatabase"), airflow.environment),
+        Service("airflow-scheduler", (), _airflow("scheduler", "--skip-serve-logs"), _airflow_ready("scheduler"), airflow.environment),
+        Service("airflow-dag-processor", (), _airflow("dag-processor"), _airflow_ready("dag_processor"), airflow.environment),
+        Service("airflow-triggerer", (), _airflow("triggerer", "--skip-serve-logs"), _airflow_ready("triggerer"), airflow.environment),
+        Service(
+            "watchdog",
+            (),
+            lambda settings, java: [sys.executable, "-m", "shopnow.local_stack.service_monitor"],
+            _watchdog_ready,
+            _watchdog_environment,
+        ),
+    )
+}
+
+
+HDFS = ("namenode", "datanode", "datanode-2")
+"""Its services, in the order they start in."""
+STORAGE = ("kafka", *HDFS)
+
+
+def is_ready(service: Service, settings: Settings) -> bool:
+    """Whether the service answers as it should, right now."""
+    try:
+        return service.ready(settings)
+    except (OSError, KafkaException, KeyError, ValueError, IndexError):
+        return False

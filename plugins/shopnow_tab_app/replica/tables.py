@@ -1,0 +1,106 @@
+"""What the pages need of each table of the lake."""
+
+import pyarrow as pa
+
+from shopnow import schemas
+from shopnow.alerts import alert_log
+from shopnow.events import TOPICS
+from shopnow.kpis import KPIS
+from shopnow.lake.ingest.data_loss import LOSSES
+from shopnow.lake.ingest.receipts import RECEIPTS
+from shopnow_tab_app.replica.protocol import Copy, Derived
+
+EVENTS = {name: schemas.events(topic) for name, topic in TOPICS.items()}
+
+
+def _of(topic: str, *names: str) -> pa.Schema:
+    return pa.schema([EVENTS[topic].field(name) for name in names])
+
+
+# Ids are long texts: tables are joined by a hash of them.
+_ORDERS = Copy(
+    "events/orders",
+    _of("orders", "event_type", "event_time", "order_id", "customer_id", "customer_name", "country", "items", "total_cents", "currency"),
+    "hash(order_id) AS key, event_type, event_time, order_id, customer_id, customer_name, country, items[1].product_name AS product, "
+    "len(items)::INTEGER AS products, list_sum([item.quantity FOR item IN items])::BIGINT AS units, total_cents, currency",
+)
+_PAYMENTS = Copy(
+    "events/payments",
+    _of("payments", "event_type", "event_time", "payment_id", "order_id", "method", "amount_cents", "currency", "attempt", "reason"),
+    "hash(order_id) AS key, event_type.replace('payment_', '') AS status, event_time, payment_id, order_id, method, amount_cents, "
+    "currency, attempt::SMALLINT AS attempt, reason",
+)
+_DELIVERIES = Copy(
+    "events/deliveries",
+    _of("deliveries", "event_type", "event_time", "delivery_id", "order_id", "address", "promised_at", "progress"),
+    "hash(delivery_id) AS key, "
+    "CASE event_type WHEN 'delivery_created' THEN 0 WHEN 'delivery_in_transit' THEN 1 ELSE 2 END::TINYINT AS stage, "
+    "event_time, delivery_id, order_id, address, promised_at, progress",
+)
+
+
+def _raw(topic: str) -> Copy:
+    """Of raw only what is in quarantine."""
+    names = ("topic_id", "partition", "offset", "timestamp", "key", "value", "problem")
+    return Copy(f"raw/{topic}", pa.schema([schemas.RAW.field(name) for name in names]), where="problem IS NOT NULL")
+
+
+# The alert engine's log, as far as pages show it.
+_TOLD = ("kind", "state", "dedup_key", "fingerprint", "rule", "severity", "subject", "subject_name", "facts", "title", "todo")
+_ALERTS = Copy(
+    alert_log.TABLE,
+    pa.schema([alert_log.SCHEMA.field(name) for name in (*_TOLD, "channel", "reason", "by", "target", "sequence", "at", "since", "until")]),
+)
+
+COPIES = (
+    *(Copy(kpi.name, kpi.schema) for kpi in KPIS if kpi.name != "kpi/customer_orders"),
+    _ORDERS,
+    _PAYMENTS,
+    _DELIVERIES,
+    *map(_raw, TOPICS),
+    Copy(RECEIPTS.table, RECEIPTS.schema),
+    Copy(LOSSES.table, LOSSES.schema),
+    _ALERTS,
+)
+
+ORDERS_NOW = Derived(
+    "orders_now",
+    {"events/orders": "key", "events/payments": "key", "events/deliveries": "hash(order_id)"},
+    """
+    WITH paid AS (
+        SELECT key, max(CASE status WHEN 'refunded' THEN 3 WHEN 'succeeded' THEN 2 ELSE 1 END)::TINYINT AS stage
+        FROM "events/payments" GROUP BY key
+    ), sent AS (
+        SELECT hash(order_id) AS key, max(stage) AS stage FROM "events/deliveries" GROUP BY ALL
+    ), cancelled AS (
+        SELECT DISTINCT key FROM "events/orders" WHERE event_type = 'order_cancelled'
+    )
+    SELECT orders.* EXCLUDE (_file, event_type), CASE
+        WHEN cancelled.key IS NOT NULL THEN 'cancelled'
+        WHEN paid.stage = 3 THEN 'refunded'
+        WHEN sent.stage = 2 THEN 'delivered'
+        WHEN sent.stage = 1 THEN 'in_transit'
+        WHEN paid.stage = 2 THEN 'paid'
+        WHEN paid.stage = 1 THEN 'failed'
+        ELSE 'placed' END::ENUM('placed', 'failed', 'paid', 'in_transit', 'delivered', 'refunded', 'cancelled') AS status
+    FROM "events/orders" AS orders LEFT JOIN paid USING (key) LEFT JOIN sent USING (key) LEFT JOIN cancelled USING (key)
+    WHERE event_type = 'order_placed'
+    """,
+)
+"""Every order placed, and what became of it."""
+
+DELIVERIES_NOW = Derived(
+    "deliveries_now",
+    {"events/deliveries": "key"},
+    """
+    SELECT latest.* EXCLUDE (_file), stages.created_at, stages.shipped_at, stages.delivered_at
+    FROM "events/deliveries" AS latest JOIN (
+        SELECT key, max(stage) AS stage, min(event_time) FILTER (stage = 0) AS created_at,
+            min(event_time) FILTER (stage = 1) AS shipped_at, min(event_time) FILTER (stage = 2) AS delivered_at
+        FROM "events/deliveries" GROUP BY key
+    ) AS stages USING (key, stage)
+    """,
+)
+"""Every delivery in its latest state, and when it came into each."""
+
+DERIVED = (ORDERS_NOW, DELIVERIES_NOW)

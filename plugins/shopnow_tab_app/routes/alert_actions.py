@@ -1,0 +1,124 @@
+"""What people do about alerts on the pages: each a run of the DAG that does it, started in their name."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from airflow.api.common.trigger_dag import trigger_dag
+from airflow.exceptions import DagNotFound, DagRunAlreadyExists, ParamValidationError
+from airflow.models.dagrun import DagRun
+from airflow.models.xcom import XComModel
+from airflow.utils.retries import run_with_db_retries
+from airflow.utils.session import create_session
+from airflow.utils.types import DagRunTriggeredByType
+from fastapi import HTTPException
+from pydantic import AwareDatetime, BaseModel, StringConstraints
+from sqlalchemy import or_, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from shopnow.alerts.commands import LONGEST_WHY
+from shopnow.dag_common import REFUSED
+from shopnow.errors import UserError
+from shopnow_tab_app import runs
+from shopnow_tab_app.routes.request_id import Once, time_of
+
+DAG = "acknowledge_alert"
+"""Whoever may trigger it may acknowledge and silence from here."""
+SHOWN = timedelta(minutes=10)
+"""So long what is done is shown after it has ended."""
+MOST = 20
+KEPT_SECONDS = 1.0
+
+
+class Acknowledgement(Once):
+    """Somebody takes care of an alert: it is not told again, until it is over."""
+
+    alert: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+    """Its fingerprint."""
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_WHY)]
+    """Kept for ever."""
+
+
+class Silence(Acknowledgement):
+    """Nothing is told of an alert, or of all of a rule, until then; `alert` may be a rule."""
+
+    until: AwareDatetime
+
+
+class Act(BaseModel):
+    """Something a person does about an alert, and how far it is."""
+
+    action: str
+    alert: str
+    by: str | None
+    run: runs.Run
+    refused: str | None
+    """Why it was not done, in a sentence; null if it was, or if it was not refused but failed."""
+
+
+def acknowledge(asked: Acknowledgement, user: str) -> Act:
+    """Have an alert acknowledged in a person's name."""
+    return _start(asked, user, {"action": "acknowledge"})
+
+
+def silence(asked: Silence, user: str) -> Act:
+    """Have an alert, or all of a rule, silenced in a person's name."""
+    if asked.until <= datetime.now(UTC):
+        raise HTTPException(422, "until is over; give a time to come")
+    return _start(asked, user, {"action": "silence", "until": asked.until.isoformat()})
+
+
+def _start(asked: Acknowledgement, user: str, conf: Mapping[str, str]) -> Act:
+    """The run of this request, started unless it was before.
+
+    Raises:
+        UserError: Airflow cannot start it now.
+    """
+    time_of(asked.request_id)
+    run_id, whole = f"shopnow_tab__{asked.request_id}", {**conf, "alert": asked.alert, "reason": asked.reason}
+    try:
+        # With SQLite a request fails now and then as another one holds the database.
+        for attempt in run_with_db_retries():
+            with attempt:
+                run = trigger_dag(
+                    DAG,
+                    triggered_by=DagRunTriggeredByType.UI,
+                    triggering_user_name=user,
+                    run_id=run_id,
+                    conf=whole,
+                    replace_microseconds=False,
+                )
+    except DagRunAlreadyExists as there:
+        run = there.dag_run
+    except ParamValidationError as error:
+        raise HTTPException(422, str(error)) from None
+    except DagNotFound:
+        raise UserError(f"Airflow has no DAG {DAG}: has it read the DAG files yet?") from None
+    except SQLAlchemyError:
+        raise UserError("Airflow's database does not answer; try again") from None
+    acts.forget()
+    return _act(run, None)
+
+
+def _acts() -> list[Act]:
+    with create_session() as session:
+        shown = or_(DagRun.end_date.is_(None), DagRun.end_date > datetime.now(UTC) - SHOWN)
+        found = session.scalars(select(DagRun).where(DagRun.dag_id == DAG, shown).order_by(DagRun.id.desc()).limit(MOST)).all()
+        said = select(XComModel).where(XComModel.dag_run_id.in_([run.id for run in found]), XComModel.key == REFUSED)
+        refused = {xcom.dag_run_id: str(XComModel.deserialize_value(xcom)) for xcom in session.scalars(said)}
+        return [_act(run, refused.get(run.id)) for run in found]
+
+
+def _act(run: DagRun, refused: str | None) -> Act:
+    conf: dict[str, Any] = run.conf or {}
+    return Act(
+        action=str(conf.get("action", "acknowledge")),
+        alert=str(conf.get("alert", "")),
+        by=run.triggering_user_name,
+        run=runs.run_of(run),
+        refused=refused,
+    )
+
+
+acts: runs.Kept[list[Act]] = runs.Kept(_acts, [], KEPT_SECONDS)
+"""What is being done about alerts, and what was within the last minutes, newest first."""
