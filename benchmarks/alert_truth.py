@@ -34,7 +34,7 @@ from shopnow.alerts.engine import Change, Observation, State
 from shopnow.alerts.metrics import FIGURES
 from shopnow.events import TOPICS
 from shopnow.traffic.catalogue import PRODUCTS
-from shopnow.traffic.run_config import Asked
+from shopnow.traffic.run_config import RunConfig
 from shopnow.traffic.simulation import simulate
 from shopnow.traffic.state import Run, StockOut
 from shopnow.traffic.state import State as Memory
@@ -87,7 +87,7 @@ def main() -> int:
     )
     true = True
     for seed in range(1, options.seeds + 1):
-        levels, stock_outs = simulated(Asked(seed=seed, scenario=options.scenario), options.sessions, options.hours)
+        levels, stock_outs = simulated(RunConfig(seed=seed, scenario=options.scenario), options.sessions, options.hours)
         score = judged(rule_set, levels, stock_outs, options.every)
         true = true and not score.missed and not score.false
         table.add_row(str(seed), *cells(score))
@@ -106,7 +106,7 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def simulated(asked: Asked, sessions: int, hours: float) -> tuple[list[Level], list[StockOut]]:
+def simulated(asked: RunConfig, sessions: int, hours: float) -> tuple[list[Level], list[StockOut]]:
     """What the stock topic would hold, in the order of time, and what the shop itself knows of its stock-outs."""
     run = Run("benchmark", asked, sessions, BEGIN, BEGIN + int(hours * HOUR))
     decode = TOPICS["stock"].decoder().decode

@@ -31,7 +31,7 @@ from shopnow.local_stack import java
 from shopnow.local_stack import spark as platform_spark
 from shopnow.settings import Settings
 from shopnow.traffic.arrivals import DAY
-from shopnow.traffic.run_config import Asked
+from shopnow.traffic.run_config import RunConfig
 from shopnow.traffic.simulation import simulate
 from shopnow.traffic.state import Run, State, StockOut
 from shopnow_spark.events import typed
@@ -72,7 +72,7 @@ def main() -> int:
         spark = session(Settings(data_dir=Path(folder)))
         for seed in options.seeds:
             sessions = options.sessions_per_day * options.days
-            asked = Asked(scenario=options.scenario, sessions=sessions, seed=seed)
+            asked = RunConfig(scenario=options.scenario, sessions=sessions, seed=seed)
             run = Run(f"seed {seed}", asked, sessions, START, START + options.days * DAY)
             stock, orders = (events(spark, topic, values) for topic, values in sent(run).items())
             results.append(compared(run, estimates(stock, orders)))

@@ -23,7 +23,7 @@ from rich.table import Table
 from shopnow.errors import UserError
 from shopnow.traffic import run_totals
 from shopnow.traffic.generate import generate
-from shopnow.traffic.run_config import Asked
+from shopnow.traffic.run_config import RunConfig
 from shopnow.traffic.simulation import simulate
 from shopnow.traffic.state import Run, State
 
@@ -68,7 +68,7 @@ def arguments() -> argparse.Namespace:
 
 def produce(conf: dict[str, str]) -> None:
     """Produces the same records as the generator, its own settings of the client included, and waits for them."""
-    run = Run("sample", Asked(), SAMPLE_SESSIONS, 0, 86_400_000)
+    run = Run("sample", RunConfig(), SAMPLE_SESSIONS, 0, 86_400_000)
     batch = next(simulate(State(), run, SAMPLE_SESSIONS)).batch
     records = list(zip(batch.topics, batch.values, batch.keys, strict=True))
     producer = Producer(

@@ -29,7 +29,7 @@ from shopnow import connections
 from shopnow.errors import UserError
 from shopnow.lake.delta import tables
 from shopnow.lake.ingest.landing import land
-from shopnow.lake.ingest.plan import Share
+from shopnow.lake.ingest.plan import PartitionShard
 from shopnow.local_stack import supervision
 from shopnow.settings import Settings
 
@@ -120,7 +120,7 @@ def land_at_once(settings: Settings, workers: int, conf: dict[str, str], name: s
         for each in [pool.submit(time.sleep, 1) for _ in range(workers)]:
             each.result()
         before, machine, start = cpu(settings), machine_cpu(), time.perf_counter()
-        landings = [pool.submit(workbench.measured, land_share, conf, name, lake, Share(each, workers)) for each in range(workers)]
+        landings = [pool.submit(workbench.measured, land_share, conf, name, lake, PartitionShard(each, workers)) for each in range(workers)]
         done = [each.result() for each in landings]
         seconds, after, machine = time.perf_counter() - start, cpu(settings), machine_cpu() - machine
     used = {who: after[who] - before[who] for who in SERVICES} | {"workers": sum(each.cpu_seconds for each in done)}
@@ -128,7 +128,7 @@ def land_at_once(settings: Settings, workers: int, conf: dict[str, str], name: s
     return Ran(workers, rows, commits, seconds, used, machine)
 
 
-def land_share(conf: dict[str, str], name: str, lake: str, share: Share) -> tuple[int, int]:
+def land_share(conf: dict[str, str], name: str, lake: str, share: PartitionShard) -> tuple[int, int]:
     """The rows and commits of a share."""
     landed = land(conf, lake, workbench.TOPIC, kafka_topic=name, share=share)
     return landed.rows, landed.commits

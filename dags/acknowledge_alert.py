@@ -46,7 +46,7 @@ with DAG(
         """What holds now."""
         context = get_current_context()
         params, run = context["params"], context["dag_run"]
-        word = commands.Word(f"{run.triggering_user_name or 'unknown'}, {run.run_id}", params["reason"])
+        word = commands.Attribution(f"{run.triggering_user_name or 'unknown'}, {run.run_id}", params["reason"])
         try:
             if params["action"] == "acknowledge":
                 alert = commands.acknowledge(lake_uri(), params["alert"], word)

@@ -30,7 +30,7 @@ from datetime import UTC, datetime
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, Param, conf, get_current_context, task
 
-from shopnow.dag_common import DEFAULTS, LAKE_URI, LONG, Tag, every_hour, lake_uri, yielding
+from shopnow.dag_common import DEFAULTS, LAKE_URI, LONG, Tag, every_hour, lake_uri, lower_priority
 from shopnow.lake.maintenance import retention
 from shopnow.lake.maintenance import vacuum as lake_vacuum
 from shopnow.settings import ROOT
@@ -70,7 +70,7 @@ with DAG(
         application_args=["--lake", LAKE_URI, "--before", "{{ params.before or 'today' }}"],
         name="compact_lake",
         execution_timeout=LONG,
-        pre_execute=yielding,
+        pre_execute=lower_priority,
     )
 
     @task

@@ -33,7 +33,7 @@ from airflow.providers.apache.hdfs.sensors.web_hdfs import WebHdfsSensor
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG
 
-from shopnow.dag_common import DEFAULTS, KPIS, LAKE_PATH, LAKE_URI, LONG, RAW, Tag, yielding
+from shopnow.dag_common import DEFAULTS, KPIS, LAKE_PATH, LAKE_URI, LONG, RAW, Tag, lower_priority
 from shopnow.settings import ROOT
 
 with DAG(
@@ -60,7 +60,7 @@ with DAG(
         application_args=["--lake", LAKE_URI],
         name="compute_kpis",
         execution_timeout=LONG,
-        pre_execute=yielding,
+        pre_execute=lower_priority,
         outlets=[KPIS],
     )
     raw_landed >> compute

@@ -43,7 +43,7 @@ from shopnow.lake.governance.amendments import AMENDMENTS
 from shopnow.lake.ingest import lag, landing
 from shopnow.lake.ingest.batches import TooManyProblems
 from shopnow.lake.ingest.data_loss import LOSSES, Acknowledgement, UnacknowledgedLoss
-from shopnow.lake.ingest.plan import Share
+from shopnow.lake.ingest.plan import PartitionShard
 from shopnow.lake.ingest.receipts import RECEIPTS
 
 SHARES = conf.getint("shopnow", "landing_shares")
@@ -94,7 +94,7 @@ with DAG(
                 TOPICS[topic],
                 quarantine_limit=params["quarantine_limit"],
                 acknowledgement=word if params["acknowledge_loss_of"] == topic else None,
-                share=Share(share, SHARES),
+                share=PartitionShard(share, SHARES),
             )
         except (UnacknowledgedLoss, TooManyProblems) as error:
             raise AirflowFailException(str(error)) from error  # trying again would change nothing

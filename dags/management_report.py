@@ -34,9 +34,9 @@ from airflow.sdk import DAG, Param, PokeReturnValue, TriggerRule, conf, get_curr
 from airflow.sdk.exceptions import AirflowFailException
 
 from shopnow.dag_common import DEFAULTS, Tag, every_day, kafka_conf, lake_uri
+from shopnow.dates import end_of_day
 from shopnow.errors import UserError
-from shopnow.lake.lineage.freshness import behind
-from shopnow.lake.lineage.restatements import end_of
+from shopnow.lake.lineage.freshness import lagging_topics
 from shopnow.notifications.mail import Email
 
 # A run's date is that of its schedule, or when it was triggered.
@@ -67,8 +67,8 @@ with DAG(
 
     @task.sensor(mode="reschedule", poke_interval=30, timeout=timedelta(minutes=30).total_seconds())
     def caught_up(day: str) -> PokeReturnValue:
-        end = end_of(date.fromisoformat(day))
-        return PokeReturnValue(is_done=end > datetime.now(UTC) or not behind(kafka_conf(), lake_uri(), end))
+        end = end_of_day(date.fromisoformat(day))
+        return PokeReturnValue(is_done=end > datetime.now(UTC) or not lagging_topics(kafka_conf(), lake_uri(), end))
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def send(day: str) -> bool:

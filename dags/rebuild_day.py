@@ -29,7 +29,7 @@ from datetime import date
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
 
-from shopnow.dag_common import DEFAULTS, KPIS, LAKE_URI, LONG, Tag, lake_uri, yielding
+from shopnow.dag_common import DEFAULTS, KPIS, LAKE_URI, LONG, Tag, lake_uri, lower_priority
 from shopnow.lake.lineage import day_offsets
 from shopnow.settings import ROOT
 
@@ -59,7 +59,7 @@ with DAG(
         application_args=["--lake", LAKE_URI, "--date", DAY],
         name="rebuild_day",
         execution_timeout=LONG,
-        pre_execute=yielding,
+        pre_execute=lower_priority,
         outlets=[KPIS],
     )
     landed(DAY) >> rebuild

@@ -35,7 +35,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from shopnow.dag_common import DEFAULTS, TRAFFIC, Tag, kafka_conf
 from shopnow.submission.service import submit, to_bytes
-from shopnow.submission.validation import UnfitBatch
+from shopnow.submission.validation import InvalidBatch
 from shopnow.text_format import as_text
 
 log = logging.getLogger(__name__)
@@ -69,7 +69,7 @@ with DAG(
             report = submit(
                 kafka_conf(), f"{run.dag_id}/{run.run_id}", to_bytes(params["events"]), run.run_after, partial=params["partial"]
             )
-        except UnfitBatch as error:
+        except InvalidBatch as error:
             raise AirflowFailException(str(error)) from error
         for table in report.tables():
             log.info("\n%s", as_text(table))

@@ -20,7 +20,7 @@ from shopnow.lake.delta import raw_encoding, tables
 from shopnow.lake.ingest import landing
 from shopnow.schemas import RAW
 from shopnow.traffic.arrivals import DAY
-from shopnow.traffic.run_config import Asked
+from shopnow.traffic.run_config import RunConfig
 from shopnow.traffic.simulation import simulate
 from shopnow.traffic.state import Run, State
 from shopnow_spark import jobs, lake_reader
@@ -29,9 +29,9 @@ SESSIONS = 50
 
 
 def main(classpath: Path) -> int:
-    spark = SparkSession.builder.appName("learn_classes").getOrCreate()
+    spark = SparkSession.builder.appName("warm_class_list").getOrCreate()
     now = datetime.now(UTC)
-    run = Run("learn", Asked(), SESSIONS, int(now.timestamp() * 1000) - DAY, int(now.timestamp() * 1000))
+    run = Run("learn", RunConfig(), SESSIONS, int(now.timestamp() * 1000) - DAY, int(now.timestamp() * 1000))
     with tempfile.TemporaryDirectory() as folder:
         for chunk in simulate(State(), run, SESSIONS // 2):
             land(f"file://{folder}", chunk.batch.topics, chunk.batch.values, now)

@@ -51,7 +51,7 @@ YIELDS = 2
 """By so much a task that computes long yields to what people and other services wait for, as `nice` counts."""
 
 
-def yielding(context: Mapping[str, Any]) -> None:
+def lower_priority(context: Mapping[str, Any]) -> None:
     """Before a task's work: let it and all it starts yield the processor. The pages stay quick while Spark takes all there is."""
     os.nice(YIELDS)
 

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, time
 
 
-def shifted(day: date, days: int) -> date:
+def add_days_clamped(day: date, days: int) -> date:
     """So many days later, or earlier; at the ends of the calendar the first or last day there is."""
     number = min(max(day.toordinal() + days, date.min.toordinal()), date.max.toordinal())
     return date.fromordinal(number)
@@ -16,9 +16,9 @@ def month_of(day: date) -> date:
 
 def end_of_month(day: date) -> date:
     """The last day of its month."""
-    return shifted(month_of(shifted(month_of(day), 31)), -1) if (day.year, day.month) < (date.max.year, 12) else date.max
+    return add_days_clamped(month_of(add_days_clamped(month_of(day), 31)), -1) if (day.year, day.month) < (date.max.year, 12) else date.max
 
 
-def end_of(day: date) -> datetime:
+def end_of_day(day: date) -> datetime:
     """The moment a day is over; for the last there is its last moment."""
-    return datetime.max.replace(tzinfo=UTC) if day == date.max else datetime.combine(shifted(day, 1), time(tzinfo=UTC))
+    return datetime.max.replace(tzinfo=UTC) if day == date.max else datetime.combine(add_days_clamped(day, 1), time(tzinfo=UTC))

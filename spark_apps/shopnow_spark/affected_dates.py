@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 
-from shopnow.dates import end_of_month, month_of, shifted
+from shopnow.dates import add_days_clamped, end_of_month, month_of
 from shopnow.kpis.definition import Kpi, Source
 
 Dates = Mapping[str, Collection[date]]
@@ -15,7 +15,7 @@ def dates(kpi: Kpi, changed: Dates, known: Collection[date]) -> set[date]:
     found: set[date] = set()
     for source in kpi.sources:
         for day in changed.get(source.table, ()):
-            first, last = month_of(day) if kpi.monthly else shifted(day, -source.forward), shifted(day, source.back)
+            first, last = month_of(day) if kpi.monthly else add_days_clamped(day, -source.forward), add_days_clamped(day, source.back)
             found.update(each for each in known if first <= each and (source.lasting or each <= last))
     return found
 
@@ -27,5 +27,7 @@ def of_kpi(kpi: Kpi, days: Iterable[date]) -> set[date]:
 
 def needed(kpi: Kpi, source: Source, chosen: Iterable[date], known: Iterable[date]) -> list[date]:
     """The dates, of those `known` to a source, from which a KPI's rows of the `chosen` dates are made."""
-    spans = [(shifted(day, -source.back), shifted(end_of_month(day) if kpi.monthly else day, source.forward)) for day in chosen]
+    spans = [
+        (add_days_clamped(day, -source.back), add_days_clamped(end_of_month(day) if kpi.monthly else day, source.forward)) for day in chosen
+    ]
     return sorted(day for day in known if any(first <= day <= last for first, last in spans))

@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from shopnow.dates import shifted
+from shopnow.dates import add_days_clamped
 from shopnow.failpoints import reach
 from shopnow.kpis import STOCK_OUTS, Kpi
 from shopnow.kpis.definition import Source
@@ -20,7 +20,7 @@ from shopnow_spark import affected_dates, events, lake_reader, registry
 from shopnow_spark.kpi_writer import Changed, Computed, Plan
 from shopnow_spark.kpis.stock_outs import stock_outs
 from shopnow_spark.lake_reader import Start
-from shopnow_spark.registry import BY_DATE, CARRIED, WHOLE
+from shopnow_spark.registry import BY_DATE, FULL_REFRESH, INCREMENTAL
 
 
 class Inputs(NamedTuple):
@@ -51,7 +51,7 @@ def plan(lake: str, kpi: Kpi, losses: Sequence[Loss], computed: Computed, start:
         return None
     if kpi.name in BY_DATE:
         return _by_date(kpi, inputs, losses, computed, start, also)
-    if kpi.name in CARRIED:
+    if kpi.name in INCREMENTAL:
         return _carried(lake, kpi, inputs, losses, start)
     if kpi is STOCK_OUTS:
         return _stock_outs(inputs, losses, start)
@@ -97,7 +97,7 @@ def _carried(lake: str, kpi: Kpi, inputs: Inputs, losses: Sequence[Loss], start:
     )
     known = lake_reader.read(spark, inputs.table) if ranges is not None else None
     new = events.within(lake_reader.read(spark, table, lake_reader.pruning(ranges, "source_")), ranges, "source_")
-    return _plan(kpi, inputs, CARRIED[kpi.name](known, new), losses)
+    return _plan(kpi, inputs, INCREMENTAL[kpi.name](known, new), losses)
 
 
 def _stock_outs(inputs: Inputs, losses: Sequence[Loss], start: Start) -> Plan | None:
@@ -112,7 +112,7 @@ def _stock_outs(inputs: Inputs, losses: Sequence[Loss], start: Start) -> Plan | 
         spans = tables.read(inputs.table, ["started_at", "ended_at"]).to_pylist()
         first = min([each["started_at"].date() for each in spans if each["ended_at"] is None or each["ended_at"].date() >= since] + [since])
     reach("kpi:plan")
-    before = None if first is None else shifted(first, -DEMAND_DAYS)
+    before = None if first is None else add_days_clamped(first, -DEMAND_DAYS)
     chosen = [_from(inputs, source, begin) for source, begin in ((stock, since), (daily, before), (products, before))]
     spark = lake_reader.for_records(start(), sum(lake_reader.records(table, pruning) for table, pruning in chosen))
     known = None if since is None else lake_reader.read(spark, inputs.table)
@@ -140,7 +140,9 @@ def _open(lake: str, kpi: Kpi) -> Inputs | None:
         if opened is None:
             return None
         if source.table in behind:
-            opened = tables.open_table(lake, source.table, lineage.settled(lake, source.table, behind[source.table], opened.version()))
+            opened = tables.open_table(
+                lake, source.table, lineage.latest_equivalent_version(lake, source.table, behind[source.table], opened.version())
+            )
         sources[source.table] = opened
         for name, version in lineage.sources(lake, source.table, opened.version()).items():
             behind[name] = min(version, behind.get(name, version))
@@ -158,8 +160,8 @@ def _open(lake: str, kpi: Kpi) -> Inputs | None:
 def _make(kpi: Kpi, inputs: Inputs, computed: Computed, start: Start, prunings: Mapping[str, lake_reader.Pruning]) -> DataFrame:
     chosen = [(inputs.sources[source.table], prunings.get(source.table)) for source in kpi.sources]
     spark = lake_reader.for_records(start(), sum(lake_reader.records(table, pruning) for table, pruning in chosen))
-    make = BY_DATE.get(kpi.name) or WHOLE[kpi.name]
-    return make(registry.circumstances(spark, computed.at), *(lake_reader.read(spark, table, pruning) for table, pruning in chosen))
+    make = BY_DATE.get(kpi.name) or FULL_REFRESH[kpi.name]
+    return make(registry.kpi_context(spark, computed.at), *(lake_reader.read(spark, table, pruning) for table, pruning in chosen))
 
 
 def _plan(kpi: Kpi, inputs: Inputs, rows: DataFrame, losses: Sequence[Loss], dates: Sequence[str] | None = None) -> Plan:

@@ -118,7 +118,7 @@ def _rebuild_events(lake: str, topic: Topic, table: DeltaTable, made_from: dict[
 def _of_raw(spark: SparkSession, lake: str, topic: Topic, version: int, ranges: list[OffsetRange], day: date) -> DataFrame:
     """The events of the day in raw at a version; a repeated record is repeated."""
     name = f"raw/{topic.name}"
-    raw = tables.open_table(lake, name, lineage.settled(lake, name, version, tables.open_table(lake, name).version()))
+    raw = tables.open_table(lake, name, lineage.latest_equivalent_version(lake, name, version, tables.open_table(lake, name).version()))
     records = events.within(lake_reader.read(spark, raw, lake_reader.pruning(ranges)), ranges)
     return events.typed(records, topic).where(F.col("event_date") == F.lit(day))
 

@@ -35,7 +35,7 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
     for attempt in range(ATTEMPTS):
         table = tables.ensure(lake, target, schemas.events(topic), ["event_date"])
         version = table.version()
-        made_from, made_at = lineage.made(lake, target, version)
+        made_from, made_at = lineage.last_materialization(lake, target, version)
         raw = lake_reader.open_or_none(lake, source)
         if raw is None or not raw.file_uris():
             return None

@@ -31,7 +31,7 @@ SERVICE_LEVEL, LEAD_TIME_DAYS = (Settings.model_fields[name].default for name in
 """Defaults of the settings that the job is given as Spark's, `spark.shopnow.serviceLevel` and `spark.shopnow.leadTimeDays`."""
 
 
-class Circumstances(NamedTuple):
+class KpiContext(NamedTuple):
     """What rows depend on beside what they are made from."""
 
     now: datetime
@@ -39,10 +39,10 @@ class Circumstances(NamedTuple):
     lead_time_days: float = LEAD_TIME_DAYS
 
 
-def circumstances(spark: SparkSession, now: datetime) -> Circumstances:
+def kpi_context(spark: SparkSession, now: datetime) -> KpiContext:
     """Now, with the settings of a session."""
     level = float(spark.conf.get("spark.shopnow.serviceLevel", str(SERVICE_LEVEL)) or SERVICE_LEVEL)
-    return Circumstances(now, level, float(spark.conf.get("spark.shopnow.leadTimeDays", str(LEAD_TIME_DAYS)) or LEAD_TIME_DAYS))
+    return KpiContext(now, level, float(spark.conf.get("spark.shopnow.leadTimeDays", str(LEAD_TIME_DAYS)) or LEAD_TIME_DAYS))
 
 
 Make = Callable[..., DataFrame]
@@ -65,13 +65,13 @@ BY_DATE: dict[str, Make] = {
 }
 """The tables partitioned by date."""
 
-CARRIED: dict[str, Callable[[DataFrame | None, DataFrame], DataFrame]] = {
+INCREMENTAL: dict[str, Callable[[DataFrame | None, DataFrame], DataFrame]] = {
     STOCK_POSITION.name: stock.stock_position,
     CUSTOMER_ORDERS.name: customers.customer_orders,
 }
 """The tables carried from run to run: rows so far, if there are any, brought up to date with events they have not seen."""
 
-WHOLE: dict[str, Make] = {
+FULL_REFRESH: dict[str, Make] = {
     STOCK_COVER.name: lambda at, position, daily, outs: stock_cover.stock_cover(
         position, daily, outs, today=at.now.date(), service_level=at.service_level, lead_time_days=at.lead_time_days
     ),

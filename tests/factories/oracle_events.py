@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
-from shopnow.audit.kpi_oracle import Assumed, work_out
+from shopnow.audit.kpi_oracle import KpiSettings, work_out
 from shopnow.events import (
     SCHEMA_VERSION,
     CartItemAdded,
@@ -71,7 +71,7 @@ def stock(kind: type[Event], time: datetime, change: int, after: int, product: s
 def rows(kpi: str, happened: Iterable[Event], now: datetime = datetime(2027, 1, 1, tzinfo=UTC)) -> list[dict]:
     """The rows of a KPI table in order of their keys, with what they are made from worked out as well."""
     [wanted] = (each for each in KPIS if each.name == f"kpi/{kpi}")
-    table = work_out(as_tables(happened), now, Assumed(0.975, 2.0), behind(wanted))[wanted.name]
+    table = work_out(as_tables(happened), now, KpiSettings(0.975, 2.0), behind(wanted))[wanted.name]
     return table.sort_by([(column, "ascending") for column in wanted.key]).to_pylist()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from shopnow.events import TOPICS, Event, Stock
 from shopnow.traffic.arrivals import DAY
-from shopnow.traffic.run_config import Asked
+from shopnow.traffic.run_config import RunConfig
 from shopnow.traffic.simulation import Chunk, simulate
 from shopnow.traffic.state import Run, State
 
@@ -18,7 +18,7 @@ _DECODERS = {name: topic.decoder() for name, topic in TOPICS.items()}
 
 
 def a_run(run_id: str = "run", sessions: int = 300, start: int = NEW_YEAR, days: float = 1, **asked: Any) -> Run:
-    return Run(run_id, Asked(sessions=sessions, **{"seed": 1, **asked}), sessions, start, start + int(days * DAY))
+    return Run(run_id, RunConfig(sessions=sessions, **{"seed": 1, **asked}), sessions, start, start + int(days * DAY))
 
 
 def chunks(run: Run, state: State | None = None, per_chunk: int = 1000) -> list[Chunk]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import xxhash
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from faults import apart
+from faults import isolated_process
 from shopnow.broker import topics as broker_topics
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
@@ -100,7 +100,7 @@ def of_topic(conf: dict, topic: str) -> Records:
 
 def read(lake: str, name: str, columns: Sequence[str] | None = None) -> pa.Table | None:
     """A table's rows; None: there is no such table."""
-    return apart.call(_read, lake, name, columns)
+    return isolated_process.call(_read, lake, name, columns)
 
 
 def _read(lake: str, name: str, columns: Sequence[str] | None) -> pa.Table | None:

@@ -3,7 +3,7 @@
 import os
 import subprocess
 
-from faults import apart
+from faults import isolated_process
 from faults.services import Services
 from shopnow.events import TOPICS
 from shopnow.failpoints import VARIABLE
@@ -13,7 +13,7 @@ from shopnow.local_stack import java, spark
 
 def land_all(services: Services, lake: str) -> None:
     for topic in TOPICS.values():
-        apart.call(land, services.conf, lake, topic)
+        isolated_process.call(land, services.conf, lake, topic)
 
 
 def submit(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from faults import apart
+from faults import isolated_process
 from faults.oracle import Score
 
 
@@ -72,7 +72,7 @@ class Scoreboard:
     def report(self) -> dict[str, Any]:
         """As `./shopnow chaos --json` prints it."""
         faults = [_row(fault, self.entries[fault]) for fault in Fault if fault in self.entries]
-        return {"seed": self.seed, "faults": faults, "hung": apart.hung}
+        return {"seed": self.seed, "faults": faults, "hung": isolated_process.hung}
 
     def lines(self) -> Iterable[str]:
         """As a table of text."""

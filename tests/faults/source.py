@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from faults import apart, oracle, worker
+from faults import isolated_process, oracle, worker
 from faults.oracle import Records
 from faults.services import Services
 from shopnow.broker import topics
@@ -46,7 +46,7 @@ class Source:
         return delivered
 
     def land(self, acknowledgement: Acknowledgement | None = None) -> Landed:
-        return apart.call(landing.land, self.conf, self.lake, PAYMENTS, kafka_topic=self.name, acknowledgement=acknowledgement)
+        return isolated_process.call(landing.land, self.conf, self.lake, PAYMENTS, kafka_topic=self.name, acknowledgement=acknowledgement)
 
     def land_without(self, protection: str) -> None:
         """Lands what is new in a process that a protection is taken out of: one of `protections.mutations`."""

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from faults import apart, oracle
+from faults import isolated_process, oracle
 from faults.pipeline import submit
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
@@ -52,11 +52,11 @@ def test_late_events(services: Services, source: Source, chance: Random, scorebo
     scoreboard.judge(Fault.LATE, oracle.score(expected, events(source.lake)) + source.score())
 
     on_time = services.new_lake()
-    apart.call(landing.land, source.conf, on_time, PAYMENTS, kafka_topic=source.name)
+    isolated_process.call(landing.land, source.conf, on_time, PAYMENTS, kafka_topic=source.name)
     assert submit(services, on_time).returncode == 0
     assert oracle.content(source.lake, SALES) == oracle.content(on_time, SALES)
     figures = {row["date"]: row["net_revenue_cents"] for row in oracle.content(on_time, SALES) or ()}
-    restated = [row for row in commit_metadata.said(source.lake, RESTATEMENTS, SALES).to_pylist() if row["figure"] == "net_revenue_cents"]
+    restated = [row for row in commit_metadata.read(source.lake, RESTATEMENTS, SALES).to_pylist() if row["figure"] == "net_revenue_cents"]
     # Only days that were over when they were first published can be restated.
     assert {row["kpi_date"] for row in restated} == {at.date() for at in times[50:] if at.date() < datetime.now(UTC).date()}
     assert all(row["after"] == figures[row["kpi_date"]] and row["late_events"] > 0 for row in restated)

@@ -8,7 +8,7 @@ from random import Random
 
 import pytest
 
-from faults import apart, oracle, worker
+from faults import isolated_process, oracle, worker
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from shopnow.events import TOPICS
@@ -31,7 +31,7 @@ def test_killed_at_every_point(services: Services, battered: str, chance: Random
             killed = kill(services, lake, topics, point, chance)
             scoreboard.kill(Fault.LANDING, point)
         for topic in topics:
-            apart.call(land, services.conf, lake, TOPICS[topic])
+            isolated_process.call(land, services.conf, lake, TOPICS[topic])
         scoreboard.recovered(Fault.LANDING, time.monotonic() - killed.at)
         scoreboard.judge(Fault.LANDING, oracle.score_raw(services.conf, lake, topics))
 
@@ -53,8 +53,8 @@ def kill(services: Services, lake: str, topics: list[str], point: str, chance: R
 
 def test_a_second_run_commits_nothing(services: Services, battered: str, scoreboard: Scoreboard) -> None:
     for topic in TOPICS.values():
-        first = apart.call(land, services.conf, battered, topic)
-        second = apart.call(land, services.conf, battered, topic)
+        first = isolated_process.call(land, services.conf, battered, topic)
+        second = isolated_process.call(land, services.conf, battered, topic)
         assert (second.rows, second.commits, second.version) == (0, 0, first.version)
     scoreboard.judge(Fault.TWICE, oracle.score_raw(services.conf, battered))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from faults import apart, oracle, worker
+from faults import isolated_process, oracle, worker
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from faults.worker import Strike, Worker
@@ -65,7 +65,7 @@ def land_through(
     """Lands new traffic while the service is struck as the run passes the point."""
     topics = ["views", chance.choice(sorted(TOPICS.keys() - {"views"}))]
     for topic in topics:
-        apart.call(land, services.conf, lake, TOPICS[topic])
+        isolated_process.call(land, services.conf, lake, TOPICS[topic])
     generate.generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
     run = {"conf": services.conf, "lake": lake, "topics": topics, "batch_rows": SMALL}
     seconds = survive(services, name, signal_, point, chance, "land", **run)

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
 
-from faults import apart
+from faults import isolated_process
 from shopnow import failpoints, hard_timeout
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
@@ -85,7 +85,7 @@ class Worker:
         code = self._process.returncode
         ended = Ended(code, json.loads(output) if code == 0 else None, errors, time.monotonic())
         if ended.hung:
-            apart.hung.append(self._step)
+            isolated_process.hung.append(self._step)
         return ended
 
     def ended(self) -> bool:
@@ -153,7 +153,7 @@ def set_up(strike: Strike) -> None:
 
 
 def main(task: dict[str, Any]) -> int:
-    hard_timeout.start(apart.LIMIT)
+    hard_timeout.start(isolated_process.LIMIT)
     if task["mutation"]:
         from protections.mutations import MUTATIONS
 

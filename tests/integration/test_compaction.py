@@ -151,7 +151,7 @@ def test_changes_nothing_for_those_who_look_for_changes(lake, compact):
     after = tables.open_table(lake, RAW).version()
     assert after == before + 1
     assert lineage.new_offsets(lake, RAW, before, after) == []
-    assert lineage.settled(lake, RAW, before, after) == after
+    assert lineage.latest_equivalent_version(lake, RAW, before, after) == after
     assert rows(lake, version=before) == rows(lake)
 
 

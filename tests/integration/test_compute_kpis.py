@@ -11,7 +11,7 @@ import compute_kpis
 from factories import raw_tables as sample
 from factories import shop_events
 from shopnow import kpis
-from shopnow.dates import shifted
+from shopnow.dates import add_days_clamped
 from shopnow.events import TOPIC_OF, TOPICS, Event, OrderPlaced, Stock, encode
 from shopnow.lake.delta import tables
 from shopnow.lake.lineage import lineage
@@ -89,7 +89,7 @@ def test_only_changed_dates_are_computed_anew(lake, refresh, shop):
     refresh(lake)
     sample.land(lake, [late])
     done = {each.table: each for each in refresh(lake)}
-    day, following = str(late.event_time.date()), str(shifted(late.event_time.date(), 1))
+    day, following = str(late.event_time.date()), str(add_days_clamped(late.event_time.date(), 1))
     assert set(done) == {"events/orders", *(kpi.name for kpi in kpis.KPIS if "orders" in kpi.topics)}
     for name, days in {"sales_hourly": [day], "sales_daily": [day], "top_products": [day, following]}.items():
         assert list(done[f"kpi/{name}"].dates) == days

@@ -19,7 +19,7 @@ from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import Kind
 from shopnow.lake.ingest import batches, landing, offsets, receipts
 from shopnow.lake.ingest.landing import Landed, land
-from shopnow.lake.ingest.plan import Share
+from shopnow.lake.ingest.plan import PartitionShard
 from shopnow.schemas import RAW
 from support.kafka_topics import PARTITIONS, payment, send, topic
 
@@ -171,14 +171,16 @@ def test_two_runs_at_once_land_each_record_once(conf: dict[str, str], lake: str,
     assert_exactly_once(conf, lake, name, 3000)
 
 
-def land_share(conf: dict[str, str], lake: str, name: str, share: Share) -> Landed:
+def land_share(conf: dict[str, str], lake: str, name: str, share: PartitionShard) -> Landed:
     return land(conf, lake, PAYMENTS, kafka_topic=name, batch_rows=200, share=share)
 
 
 def test_two_runs_at_once_land_a_share_each(conf: dict[str, str], lake: str, name: str) -> None:
     send(conf, name, [payment(number) for number in range(3000)])
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        first, second = [run.result() for run in [pool.submit(land_share, conf, lake, name, Share(number, 2)) for number in range(2)]]
+        first, second = [
+            run.result() for run in [pool.submit(land_share, conf, lake, name, PartitionShard(number, 2)) for number in range(2)]
+        ]
     assert (set(first.offsets), set(second.offsets)) == ({0, 2}, {1})
     assert first.rows + second.rows == 3000
     assert_exactly_once(conf, lake, name, 3000)

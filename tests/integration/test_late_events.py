@@ -7,7 +7,7 @@ import pytest
 
 from factories import raw_tables as sample
 from factories.sale import WORTH, sale
-from shopnow.dates import end_of
+from shopnow.dates import end_of_day
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata
 from shopnow.lake.lineage.restatements import RESTATEMENTS
@@ -42,7 +42,7 @@ def test_late_events_restate_what_was_published(lake, refresh):
     done = refresh(lake)
 
     # The oldest two always, the others if midnight has passed since.
-    ended = sorted(time.date() for time in times if end_of(time.date()) <= published)
+    ended = sorted(time.date() for time in times if end_of_day(time.date()) <= published)
     assert {time.date() for time in times[2:4]} <= set(ended)
     for name in ("events/orders", "events/payments"):
         assert done[name].late == len(ended)
@@ -54,7 +54,7 @@ def test_late_events_restate_what_was_published(lake, refresh):
         events = {"kpi/top_products": 1}.get(kpi, 2)
         assert {(each.kpi_date, each.late_events) for each in done[kpi].restated} == {(day, n * events) for day, n in counts.items()}
 
-    said = [row for kpi in RESTATEMENTS.sources for row in commit_metadata.said(lake, RESTATEMENTS, kpi).to_pylist()]
+    said = [row for kpi in RESTATEMENTS.sources for row in commit_metadata.read(lake, RESTATEMENTS, kpi).to_pylist()]
     kept = read(lake, "restatements").to_pylist()
     assert len(kept) == len(said) == sum(len(done[kpi].restated) for kpi in RESTATEMENTS.sources)
     assert jobs.refresh(lake, never) == []

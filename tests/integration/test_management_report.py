@@ -17,8 +17,8 @@ from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake.delta import tables
 from shopnow.lake.ingest import landing
-from shopnow.lake.lineage.freshness import behind
 from shopnow.lake.lineage import restatements
+from shopnow.lake.lineage.freshness import lagging_topics
 from shopnow.lake.lineage.restatements import RESTATEMENTS, Restatement
 from shopnow.notifications.mail import Email
 from shopnow.reports import numbers
@@ -84,13 +84,13 @@ def test_what_came_by_then_and_is_not_in_the_events_is_lacking(conf, lake, spark
     kpi_sample.write(lake, {})
     cancelled = {"event_type": "order_cancelled", "order_id": "o", "reason": "changed my mind"}
     submit(conf, str(uuid.uuid4()), json.dumps([cancelled]).encode(), now)
-    assert "orders" in behind(conf, lake, now + timedelta(days=1))
-    assert "orders" not in behind(conf, lake, now - timedelta(days=30))
+    assert "orders" in lagging_topics(conf, lake, now + timedelta(days=1))
+    assert "orders" not in lagging_topics(conf, lake, now - timedelta(days=30))
     for each in TOPICS.values():
         landing.land(conf, lake, each)
-    assert "orders" in behind(conf, lake, now + timedelta(days=1))
+    assert "orders" in lagging_topics(conf, lake, now + timedelta(days=1))
     for each in TOPICS.values():
         refresh_events(lake, each, lambda: spark)
-    assert behind(conf, lake, now + timedelta(days=1)) == []
+    assert lagging_topics(conf, lake, now + timedelta(days=1)) == []
     with pytest.raises(UserError):
-        behind({"bootstrap.servers": "127.0.0.1:9"}, lake, now)
+        lagging_topics({"bootstrap.servers": "127.0.0.1:9"}, lake, now)

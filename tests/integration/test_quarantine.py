@@ -14,7 +14,7 @@ from shopnow.errors import UserError
 from shopnow.events import TOPICS, OrderPlaced, Topic
 from shopnow.lake.delta import tables
 from shopnow.lake.governance import corrections, quarantine
-from shopnow.lake.governance.amendments import Place
+from shopnow.lake.governance.amendments import RecordId
 from shopnow_spark import jobs
 
 ORDERS, STOCK = TOPICS["orders"], TOPICS["stock"]
@@ -108,7 +108,7 @@ def test_corrections_are_checked_before_any_is_used(lake):
     assert "correction 5: no offset" in said
     assert "correction 7: not an object" in said
     assert tables.open_table(lake, "raw/orders").version() == version
-    assert list(corrections.check(lake, [good | {"offset": 0, "topic_id": "recreated"}])["orders"]) == [Place("recreated", 0, 0)]
+    assert list(corrections.check(lake, [good | {"offset": 0, "topic_id": "recreated"}])["orders"]) == [RecordId("recreated", 0, 0)]
     with pytest.raises(UserError, match="line 2: not JSON"):
         corrections.parse("{}\n{")
 

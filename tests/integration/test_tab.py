@@ -61,7 +61,7 @@ def test_order_is_sent_once_and_seen_at_once(client: Client, lake: str, conf: di
 
     assert supervision.wait_until(lambda: bool(seen()), 2)
     assert [(event["partition"], event["offset"], event["who"]) for event in seen()] == [(*place, "Zoé")]
-    records = tail.latest(conf, "orders", 50, lambda record: record.offset).records
+    records = tail.read_tail(conf, "orders", 50, lambda record: record.offset).records
     assert sum(first.json()["event_id"].encode() in (record.value or b"") for record in records) == 1
 
 

@@ -30,7 +30,7 @@ from shopnow.traffic.event_buffer import moment
 from shopnow.traffic.generate import KILL_POINTS, begin, generate, restore
 from shopnow.traffic.ledger_totals import DUPLICATE
 from shopnow.traffic.producer import TransactionalProducer
-from shopnow.traffic.run_config import Faults, ask
+from shopnow.traffic.run_config import Faults, validate
 from shopnow.traffic.simulation import simulate
 from shopnow.traffic.state_reader import PRODUCER_HEADER
 
@@ -182,7 +182,7 @@ def test_killed_twenty_times_a_run_ends_with_neither_gap_nor_duplicate(conf: dic
     more = {"seed": seed, "sessions_per_transaction": 5, "start": start, "end": end, "faults": TROUBLE}
     sessions = 5 * (3 * len(points) + 1)
     state = restore(conf)
-    asked = ask(sessions=sessions, seed=seed, start=start, end=end, faults=TROUBLE)
+    asked = validate(sessions=sessions, seed=seed, start=start, end=end, faults=TROUBLE)
     unkilled = begin(state, run_id, asked)
     expected = [value for chunk in simulate(state, unkilled, sessions) for value in chunk.batch.values]
     before = mark(conf)

@@ -12,7 +12,7 @@ from factories import raw_tables as sample
 from shopnow import schemas
 from shopnow.audit import digests, raw_events, raw_receipts, topics_raw
 from shopnow.audit.context import Evidence
-from shopnow.audit.kpi_oracle import Assumed
+from shopnow.audit.kpi_oracle import KpiSettings
 from shopnow.broker.topics import TopicState
 from shopnow.events import TOPICS
 from shopnow.lake.delta import catalog, file_swap, log, tables
@@ -106,7 +106,7 @@ def test_vacuum_removes_old_files_of_no_table_and_nothing_else(lake, monkeypatch
     assert {path for path in before if "/_delta_log/" in path} < hdfs.files()
     assert tables.read(tables.open_table(lake, RAW)).num_rows == 1
     assert tables.read(tables.open_table(lake, RAW, 1)).num_rows == 1
-    assert lineage.settled(lake, RAW, 1, tables.open_table(lake, RAW).version()) == 1
+    assert lineage.latest_equivalent_version(lake, RAW, 1, tables.open_table(lake, RAW).version()) == 1
     assert vacuum(lake, HOURS) == {}
 
 
@@ -173,7 +173,16 @@ def add_events(lake: str, *numbers: int) -> None:
 def evidence(lake: str, **topics: TopicState) -> Evidence:
     opened = {name: tables.open_table(lake, name) for name in (RAW, EVENTS)}
     return Evidence(
-        {}, lake, {}, {EVENTS: opened[EVENTS]}, {RAW: opened[RAW]}, [], pa.table({}), topics, Assumed(0.95, 2), lambda subject, what: None
+        {},
+        lake,
+        {},
+        {EVENTS: opened[EVENTS]},
+        {RAW: opened[RAW]},
+        [],
+        pa.table({}),
+        topics,
+        KpiSettings(0.95, 2),
+        lambda subject, what: None,
     )
 
 

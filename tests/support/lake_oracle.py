@@ -8,17 +8,17 @@ import pyarrow as pa
 
 from shopnow import schemas
 from shopnow.audit.kpi_diff import Differences, differences
-from shopnow.audit.kpi_oracle import Assumed, oracle
+from shopnow.audit.kpi_oracle import KpiSettings, oracle
 from shopnow.events import TOPIC_OF, TOPICS, Event
 from shopnow.kpis import KPIS
 from shopnow.lake.delta import tables
 from shopnow.settings import Settings
 
 
-def assumed() -> Assumed:
+def assumed() -> KpiSettings:
     """What the Spark jobs assume by default."""
     level, days = (Settings.model_fields[name].default for name in ("service_level", "lead_time_days"))
-    return Assumed(level, days)
+    return KpiSettings(level, days)
 
 
 def as_tables(happened: Iterable[Event], offsets: Mapping[str, int] | None = None) -> dict[str, pa.Table]:

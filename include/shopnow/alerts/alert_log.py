@@ -18,7 +18,7 @@ import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from shopnow.alerts.engine import Alert, Change, Silence, Standing, State
+from shopnow.alerts.engine import Alert, AlertStatus, Change, Silence, State
 from shopnow.lake.delta import tables
 from shopnow.schemas import TIMESTAMP
 
@@ -63,7 +63,7 @@ Row = dict[str, Any]
 Kind = Literal["alert", "silence", "message"]
 
 
-class Raced(Exception):
+class ConcurrentWrite(Exception):
     """Another run decided first; read again."""
 
 
@@ -91,7 +91,7 @@ def decide(table: DeltaTable, rows: Sequence[Row]) -> None:
         table.update_incremental()
         if next_sequence(table) == sequence:
             raise  # nobody was faster: something else is wrong, and looking again would not help
-        raise Raced from None
+        raise ConcurrentWrite from None
 
 
 def note(lake: str, rows: Sequence[Row]) -> None:
@@ -106,21 +106,21 @@ def rows(table: DeltaTable, *kinds: Kind) -> list[Row]:
     return sorted(found, key=lambda row: (row["sequence"], row["at"]))
 
 
-def standings(rows: Iterable[Row]) -> dict[str, Standing]:
+def standings(rows: Iterable[Row]) -> dict[str, AlertStatus]:
     """Where each alert stands, by fingerprint, from rows in order."""
-    found: dict[str, Standing] = {}
+    found: dict[str, AlertStatus] = {}
     for row in rows:
         if row["kind"] == "alert":
             follow(found, _alert(row), row["at"] if row["dedup_key"] else None)
     return found
 
 
-def follow(standings: dict[str, Standing], alert: Alert, told_at: datetime | None) -> None:
+def follow(standings: dict[str, AlertStatus], alert: Alert, told_at: datetime | None) -> None:
     """Bring the standings up to date with an alert that changed, and when that was told, if it was."""
     before = standings.get(alert.fingerprint)
     if told_at is None and before and before.alert.firing == alert.firing:
         told_at = before.told_at
-    standings[alert.fingerprint] = Standing(alert, told_at)
+    standings[alert.fingerprint] = AlertStatus(alert, told_at)
 
 
 def silences(rows: Iterable[Row]) -> list[Silence]:

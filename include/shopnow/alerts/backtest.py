@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from shopnow.alerts import alert_log, collect
-from shopnow.alerts.engine import Change, Observation, Standing, changes
+from shopnow.alerts.engine import AlertStatus, Change, Observation, changes
 from shopnow.alerts.metrics import FIGURES, Figure, Row
 from shopnow.alerts.rules import Rule
 from shopnow.errors import UserError
@@ -37,7 +37,7 @@ class Replay(NamedTuple):
 
 def run(rules: Mapping[str, Rule], looks: Iterable[tuple[datetime, list[Observation]]]) -> Iterator[tuple[datetime, list[Change]]]:
     """What each look changes, beginning with no alert at all."""
-    standings: dict[str, Standing] = {}
+    standings: dict[str, AlertStatus] = {}
     for number, (at, observations) in enumerate(looks):
         found = changes(rules, standings, observations, at)
         for change in found:

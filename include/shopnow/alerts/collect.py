@@ -90,7 +90,7 @@ def _oldest_unused(lake: str, topic: str, raw: DeltaTable, events: DeltaTable | 
     """When the first commit was made that brought records of which there are no events; None if there is none."""
     name, newest = f"raw/{topic}", raw.version()
     made = lineage.sources(lake, f"events/{topic}", events.version()).get(name, 0) if events else 0
-    used = lineage.settled(lake, name, made, newest)
+    used = lineage.latest_equivalent_version(lake, name, made, newest)
     # Of commits that bring no record, such as those of retention, nothing is to be made.
     if used == newest or lineage.new_offsets(lake, name, used, newest) == []:
         return None

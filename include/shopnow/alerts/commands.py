@@ -16,14 +16,14 @@ LONGEST_WHY = 300
 Made = TypeVar("Made")
 
 
-class Word(NamedTuple):
+class Attribution(NamedTuple):
     """Who says it and why; both are kept for ever."""
 
     by: str
     why: str
 
 
-def acknowledge(lake: str, fingerprint: str, word: Word) -> Alert:
+def acknowledge(lake: str, fingerprint: str, word: Attribution) -> Alert:
     """Take care of an alert that fires: it is not told again, until it is over.
 
     Raises:
@@ -43,7 +43,7 @@ def acknowledge(lake: str, fingerprint: str, word: Word) -> Alert:
     return _decide(lake, word, decision)
 
 
-def silence(lake: str, target: str, until: datetime, word: Word) -> Silence:
+def silence(lake: str, target: str, until: datetime, word: Attribution) -> Silence:
     """Tell nothing of an alert, or of all of a rule's, until then; a later silence of the same takes its place.
 
     Raises:
@@ -63,7 +63,7 @@ def silence(lake: str, target: str, until: datetime, word: Word) -> Silence:
     return _decide(lake, word, decision)
 
 
-def _decide(lake: str, word: Word, decision: Callable[[DeltaTable, datetime], tuple[Made, alert_log.Row]]) -> Made:
+def _decide(lake: str, word: Attribution, decision: Callable[[DeltaTable, datetime], tuple[Made, alert_log.Row]]) -> Made:
     if not word.why.strip() or len(word.why) > LONGEST_WHY:
         raise UserError(f"say why, in at most {LONGEST_WHY} characters; it is kept with the alert")
     if not tables.exists(lake, alert_log.TABLE):
@@ -73,7 +73,7 @@ def _decide(lake: str, word: Word, decision: Callable[[DeltaTable, datetime], tu
         made, row = decision(table, now)
         try:
             alert_log.decide(table, [{**row, "sequence": alert_log.next_sequence(table), "at": now, "by": word.by, "reason": word.why}])
-        except alert_log.Raced:
+        except alert_log.ConcurrentWrite:
             continue
         return made
 

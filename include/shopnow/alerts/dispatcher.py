@@ -20,7 +20,7 @@ from shopnow.alerts import alert_log, outbox
 from shopnow.alerts.alert_log import Row
 from shopnow.alerts.channels import Channel, Refused, Unavailable, Unconfirmed
 from shopnow.alerts.engine import Alert
-from shopnow.alerts.message import First, Message, compose
+from shopnow.alerts.message import Message, ThreadRoot, compose
 from shopnow.alerts.outbox import HAND_OVERS, Pending
 from shopnow.audit import audit_log
 from shopnow.failpoints import reach
@@ -77,7 +77,7 @@ def deliver(lake: str, owner: str, channels: Mapping[str, Channel], airflow_url:
         table = alert_log.open_journal(lake)
         try:
             messages = outbox.claim(table, owner, now, at_least=patience * 1.5)
-        except alert_log.Raced:
+        except alert_log.ConcurrentWrite:
             continue
         mine = [message for message in messages if message.held_by == owner]
         theirs = [message for message in messages if message.held_by not in {owner, None}]
@@ -116,11 +116,11 @@ def _contents(rows: list[Row], mine: Iterable[Pending], link: str, doubt: str) -
         standing = standings[alert.fingerprint].alert
         return standing if standing.firing == alert.firing else alert
 
-    def firsts(key: str, channel: str) -> Iterator[First]:
+    def firsts(key: str, channel: str) -> Iterator[ThreadRoot]:
         changed = {row["thread"] for row in rows if row["kind"] == "alert" and row["sequence"] == decided[key]}
         for thread in sorted(changed - {None, key}):
             if reference := references.get((thread, channel)):
-                yield First(compose(thread, map(now, _on(channel, told[thread])), link, doubt), reference)
+                yield ThreadRoot(compose(thread, map(now, _on(channel, told[thread])), link, doubt), reference)
 
     return {
         (each.dedup_key, each.channel): compose(

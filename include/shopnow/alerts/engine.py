@@ -66,7 +66,7 @@ class Alert(NamedTuple):
         return self.state != State.RESOLVED
 
 
-class Standing(NamedTuple):
+class AlertStatus(NamedTuple):
     """An alert as it stands, and when people last heard of this firing of it."""
 
     alert: Alert
@@ -100,7 +100,7 @@ def fingerprint(rule: str, subject: str) -> str:
 
 def changes(
     rules: "Mapping[str, Rule]",
-    standings: Mapping[str, Standing],
+    standings: Mapping[str, AlertStatus],
     observations: Iterable[Observation],
     now: datetime,
     silences: Collection[Silence] = (),
@@ -112,7 +112,7 @@ def changes(
     if nobody acknowledges it (after half of that with a reminder of another), and of its end once.
     """
     silenced = {each.target for each in silences if now < each.until}
-    look = _Look(rules, standings, list(observations), silenced)
+    look = Evaluation(rules, standings, list(observations), silenced)
     found = []
     for change in (*look.changes(now), *_of_rules_that_are_gone(rules, standings)):
         silent = look.silent(change.alert.rule, change.alert.subject)
@@ -121,11 +121,11 @@ def changes(
     return found
 
 
-class _Look:
+class Evaluation:
     """What one look sees, and which rules it finds broken by what."""
 
     def __init__(
-        self, rules: "Mapping[str, Rule]", standings: Mapping[str, Standing], observations: list[Observation], silenced: set[str]
+        self, rules: "Mapping[str, Rule]", standings: Mapping[str, AlertStatus], observations: list[Observation], silenced: set[str]
     ) -> None:
         self.rules, self.standings, self.silenced = rules, standings, silenced
         by_figure: dict[str, list[Observation]] = {}
@@ -210,7 +210,7 @@ class _Look:
             if other.about == rule.about and not self.silent(key, subject)
         )
 
-    def _alert(self, name: str, seen: Observation, state: State, standing: Standing | None) -> Alert:
+    def _alert(self, name: str, seen: Observation, state: State, standing: AlertStatus | None) -> Alert:
         rule, over = self.rules[name], state == State.RESOLVED
         known = standing.alert if standing else None
         begins = known is None or not known.active
@@ -233,7 +233,7 @@ class _Look:
         )
 
 
-def _of_rules_that_are_gone(rules: "Mapping[str, Rule]", standings: Mapping[str, Standing]) -> Iterator[Change]:
+def _of_rules_that_are_gone(rules: "Mapping[str, Rule]", standings: Mapping[str, AlertStatus]) -> Iterator[Change]:
     """A rule that was taken out of the file ends its alerts, without a word."""
     for standing in standings.values():
         if standing.alert.rule not in rules and standing.alert.active:

@@ -66,7 +66,7 @@ def evaluate(
     while True:
         try:
             return _evaluate(lake, owner, now or datetime.now(UTC), rule_set, conf)
-        except alert_log.Raced:
+        except alert_log.ConcurrentWrite:
             _log.info("another run looked at the same time and was faster; looking again")
 
 
@@ -80,7 +80,7 @@ def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules
             return _evaluation([], [], None, [])
         table = alert_log.open_journal(lake)
         if table.version():
-            raise alert_log.Raced  # somebody made it, and may have decided, since we looked
+            raise alert_log.ConcurrentWrite  # somebody made it, and may have decided, since we looked
     known = alert_log.rows(table, "alert", "silence", "message")
     found = changes(rule_set, alert_log.standings(known), observations, now, alert_log.silences(known))
     news = [change for change in found if change.announced]

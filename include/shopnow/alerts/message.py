@@ -27,7 +27,7 @@ class Message(NamedTuple):
     """Where to look further: an address of the Airflow UI."""
     doubt: str = ""
     """Why the figures it rests on may be wrong; empty if nothing speaks against them."""
-    firsts: tuple["First", ...] = ()
+    firsts: tuple["ThreadRoot", ...] = ()
     """The first messages about alerts that changed with it."""
 
     @property
@@ -36,14 +36,14 @@ class Message(NamedTuple):
         return sorted({alert.thread for alert in self.alerts if alert.thread} - {self.dedup_key})
 
 
-class First(NamedTuple):
+class ThreadRoot(NamedTuple):
     """A message sent before, with its alerts as they stand now, and what its channel calls it."""
 
     message: Message
     reference: str
 
 
-def compose(dedup_key: str, alerts: Iterable[Alert], link: str, doubt: str = "", firsts: Iterable[First] = ()) -> Message:
+def compose(dedup_key: str, alerts: Iterable[Alert], link: str, doubt: str = "", firsts: Iterable[ThreadRoot] = ()) -> Message:
     """The message about the alerts: the worst first, what is over last."""
     kinds = list(_COLOURS)
     worst_first = sorted(alerts, key=lambda alert: (kinds.index(_kind(alert)), alert.subject_name))

@@ -8,7 +8,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 
 from shopnow.audit import records, totals
-from shopnow.audit.kpi_oracle import Assumed
+from shopnow.audit.kpi_oracle import KpiSettings
 from shopnow.broker import topics
 from shopnow.broker.client import Conf
 from shopnow.broker.topics import TopicState
@@ -48,7 +48,7 @@ class Evidence(NamedTuple):
     ledger: pa.Table
     """`LEDGER` of every row."""
     topics: dict[str, TopicState]
-    assumed: Assumed
+    assumed: KpiSettings
     report: Report
     """Told how far it is, as (subject, what)."""
 
@@ -69,20 +69,20 @@ def gather(conf: Conf, lake: str, report: Report) -> Evidence:
     raw = present([f"raw/{name}" for name in TOPICS])
     acknowledged = data_loss.read(lake)
     truth = ledger.read(conf, columns=LEDGER)
-    assumed = Assumed(settings.service_level, settings.lead_time_days)
+    assumed = KpiSettings(settings.service_level, settings.lead_time_days)
     return Evidence(conf, lake, kpis, events, raw, acknowledged, truth, topics.describe(conf, TOPICS), assumed, report)
 
 
-def settled(lake: str, name: str, version: int) -> DeltaTable:
+def at_latest_equivalent_version(lake: str, name: str, version: int) -> DeltaTable:
     """The table with the rows of that version, in files that VACUUM has not taken."""
-    return tables.open_table(lake, name, lineage.settled(lake, name, version, tables.open_table(lake, name).version()))
+    return tables.open_table(lake, name, lineage.latest_equivalent_version(lake, name, version, tables.open_table(lake, name).version()))
 
 
 def raw_behind(lake: str, events: DeltaTable, name: str) -> DeltaTable | None:
     """The raw table at the version this events table was made from; None if it has none yet."""
     source = name.replace("events/", "raw/")
     version = lineage.sources(lake, name, events.version()).get(source)
-    return None if version is None else settled(lake, source, version)
+    return None if version is None else at_latest_equivalent_version(lake, source, version)
 
 
 def first_place(rows: pa.Table) -> str:

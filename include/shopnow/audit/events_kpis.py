@@ -5,7 +5,7 @@ Those of a KPI made from other KPIs are checked against the rows of these at the
 
 from deltalake import DeltaTable
 
-from shopnow.audit.context import Difference, Evidence, settled
+from shopnow.audit.context import Difference, Evidence, at_latest_equivalent_version
 from shopnow.audit.kpi_diff import differences
 from shopnow.audit.kpi_oracle import COLUMNS, Oracle, oracle
 from shopnow.kpis import KPIS, STOCK_COVER, Kpi
@@ -35,7 +35,7 @@ def _take_in(here: Oracle, lake: str, kpi: Kpi, made_from: dict[str, int]) -> No
         if version is None or here.has(source, version):
             here.use(source, version)
         else:
-            here.put(source, tables.reader(settled(lake, source, version), COLUMNS[source]), version)
+            here.put(source, tables.reader(at_latest_equivalent_version(lake, source, version), COLUMNS[source]), version)
 
 
 def _check(here: Oracle, kpi: Kpi, table: DeltaTable, evidence: Evidence) -> int:

@@ -36,7 +36,7 @@ COLUMNS: Mapping[str, list[str]] = {
 """What the queries read of each source."""
 
 
-class Assumed(NamedTuple):
+class KpiSettings(NamedTuple):
     """What KPIs depend on besides events: the settings SHOPNOW_SERVICE_LEVEL and SHOPNOW_LEAD_TIME_DAYS."""
 
     service_level: float
@@ -46,7 +46,7 @@ class Assumed(NamedTuple):
 class Oracle:
     """A database of sources, each as it stood at one or several versions, in which KPIs are worked out."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, assumed: Assumed) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, assumed: KpiSettings) -> None:
         self.connection = connection
         self.execute("SET TimeZone = 'UTC'; CREATE SCHEMA events; CREATE SCHEMA kpi")
         self._set("lead_time_days", float(assumed.lead_time_days))
@@ -107,7 +107,7 @@ class Oracle:
 
 
 @contextmanager
-def oracle(assumed: Assumed) -> Iterator[Oracle]:
+def oracle(assumed: KpiSettings) -> Iterator[Oracle]:
     """An oracle without any events yet."""
     with (
         tempfile.TemporaryDirectory(prefix="shopnow-oracle-") as folder,
@@ -117,7 +117,7 @@ def oracle(assumed: Assumed) -> Iterator[Oracle]:
 
 
 def work_out(
-    events: Mapping[str, pa.Table | pa.RecordBatchReader], now: datetime, assumed: Assumed, kpis: Iterable[Kpi] = KPIS
+    events: Mapping[str, pa.Table | pa.RecordBatchReader], now: datetime, assumed: KpiSettings, kpis: Iterable[Kpi] = KPIS
 ) -> dict[str, pa.Table]:
     """The content of KPI tables, by name, as events by topic make it if it is computed `now`; each after those it is made from."""
     found = {}

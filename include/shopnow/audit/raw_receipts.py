@@ -27,7 +27,7 @@ def check(evidence: Evidence) -> str:
             parts = told.setdefault(topic_id, {})
             parts[partition] = parts.get(partition, NOTHING) + Digest.parse(receipt["rows"], receipt["digest"])
             count += 1
-        amended += _amend(told, commit_metadata.said(evidence.lake, AMENDMENTS, name, raw.version()).to_pylist())
+        amended += _amend(told, commit_metadata.read(evidence.lake, AMENDMENTS, name, raw.version()).to_pylist())
         for topic_id, parts in told.items():
             found = digests.raw_digests(raw, topic_id)
             for partition, digest in parts.items():

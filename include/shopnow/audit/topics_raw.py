@@ -10,7 +10,7 @@ from shopnow.broker.reader import Ranges
 from shopnow.broker.topics import TopicState
 from shopnow.lake.delta import commit_metadata
 from shopnow.lake.delta.checksum import NOTHING, Digest
-from shopnow.lake.governance.amendments import AMENDMENTS, Erased, Place
+from shopnow.lake.governance.amendments import AMENDMENTS, Erased, RecordId
 from shopnow.lake.ingest import offsets, receipts
 from shopnow.lake.maintenance import retention
 
@@ -80,9 +80,9 @@ def _stretches(lake: str, name: str, raw: DeltaTable, state: TopicState, landed:
 def _erased(lake: str, name: str, raw: DeltaTable, stretches: list[Stretch]) -> list[Erased]:
     """What was erased of these records since they landed: Kafka still has it."""
     found = []
-    for row in commit_metadata.said(lake, AMENDMENTS, name, raw.version()).to_pylist():
+    for row in commit_metadata.read(lake, AMENDMENTS, name, raw.version()).to_pylist():
         for each in row["erased"] or ():
-            place = Place(row["topic_id"], row["partition"], each["offset"])
+            place = RecordId(row["topic_id"], row["partition"], each["offset"])
             if any(place[:2] == stretch[:2] and stretch[2] <= place.offset < stretch[3] for stretch in stretches):
                 found.append(Erased(place, Digest.parse(1, each["digest_removed"]), Digest.parse(1, each["digest_added"])))
     return found

@@ -20,14 +20,14 @@ class Record(NamedTuple):
     value: bytes | None
 
 
-class Latest(NamedTuple):
+class Tail(NamedTuple):
     records: list[Record]
     """In the order asked for."""
     ends: dict[int, int]
     """By partition the offset after the last one looked at."""
 
 
-def latest(conf: Conf, topic: str, limit: int, order: Callable[[Record], Any]) -> Latest:
+def read_tail(conf: Conf, topic: str, limit: int, order: Callable[[Record], Any]) -> Tail:
     """The last `limit` committed records of a topic; fewer if it has not as many.
 
     Args:
@@ -48,7 +48,7 @@ def latest(conf: Conf, topic: str, limit: int, order: Callable[[Record], Any]) -
         wanted = {each: partitions[each] for each in wanted if len(found[each]) < limit and ranges[each][0] > partitions[each][0]}
         reach *= 8
     newest = sorted((record for records in found.values() for record in records[-limit:]), key=order)[-limit:]
-    return Latest(newest, {partition: end for partition, (_, end) in partitions.items()})
+    return Tail(newest, {partition: end for partition, (_, end) in partitions.items()})
 
 
 def follow(conf: Conf, topic: str, ends: dict[int, int], order: Callable[[Record], Any]) -> Iterator[list[Record]]:

@@ -101,7 +101,7 @@ def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
     return created
 
 
-def keep_for(conf: Conf, names: Iterable[str], retention_days: float) -> list[str]:
+def set_retention(conf: Conf, names: Iterable[str], retention_days: float) -> list[str]:
     """Have topics that are there keep their records that long.
 
     Returns:
@@ -144,7 +144,7 @@ def describe(conf: Conf, names: Iterable[str]) -> dict[str, TopicState]:
     }
 
 
-def since(conf: Conf, name: str, at: datetime) -> dict[int, tuple[int, int]]:
+def offsets_since(conf: Conf, name: str, at: datetime) -> dict[int, tuple[int, int]]:
     """By partition of a topic, the offsets of what its producers wrote from a time on, by their clocks: the first, and after the last.
 
     Raises:

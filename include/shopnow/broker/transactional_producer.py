@@ -23,7 +23,7 @@ _SERVE_EVERY = 4_096
 """After so many records what was acknowledged meanwhile is taken in, so that it does not pile up."""
 
 
-class Places(NamedTuple):
+class Positions(NamedTuple):
     """Where the broker put some records: the partition and the offset of each."""
 
     partitions: array
@@ -47,7 +47,7 @@ class TransactionalProducer:
         self._who = who
         self._reached: dict[tuple[str, int], int] = {}
         self._delivered: list[Message] = []
-        self._placed: list[tuple[Sequence[str], Places]] = []
+        self._placed: list[tuple[Sequence[str], Positions]] = []
         self._failed: list[KafkaError] = []
         self._producer = Producer(
             {
@@ -93,9 +93,9 @@ class TransactionalProducer:
     def send(self, topic: str, key: bytes, value: bytes | None) -> None:
         self._produce(topic, value, key, headers=self._headers)
 
-    def send_all(self, topics: Sequence[str], keys: Sequence[bytes], values: Sequence[bytes]) -> Places:
+    def send_all(self, topics: Sequence[str], keys: Sequence[bytes], values: Sequence[bytes]) -> Positions:
         """Many records, given as columns of equal length; the places are there once all are `acknowledged`."""
-        places = Places(array("i", bytes(4 * len(topics))), array("q", bytes(8 * len(topics))))
+        places = Positions(array("i", bytes(4 * len(topics))), array("q", bytes(8 * len(topics))))
         partitions, offsets = places
 
         def note(index: int, error: KafkaError | None, message: Message) -> None:

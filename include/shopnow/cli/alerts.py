@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from shopnow.alerts import commands, time_parsing
-from shopnow.alerts.commands import Word
+from shopnow.alerts.commands import Attribution
 from shopnow.alerts.status import Overview, overview
 from shopnow.cli.alerts_backtest import try_rules
 from shopnow.cli.endpoints import addresses
@@ -50,7 +50,7 @@ def ack(
     """Acknowledge an alert: it is not told again, until it is over."""
     _, lake = addresses()
     with errors.as_user_errors(lake):
-        alert = commands.acknowledge(lake, fingerprint, Word(getpass.getuser(), why))
+        alert = commands.acknowledge(lake, fingerprint, Attribution(getpass.getuser(), why))
     if as_json:
         print_json({"fingerprint": alert.fingerprint, "state": alert.state, "since": alert.since})
     else:
@@ -68,7 +68,7 @@ def silence(
     until = datetime.now(UTC) + time_parsing.parse(span)
     _, lake = addresses()
     with errors.as_user_errors(lake):
-        made = commands.silence(lake, target, until, Word(getpass.getuser(), why))
+        made = commands.silence(lake, target, until, Attribution(getpass.getuser(), why))
     if as_json:
         print_json(made._asdict())
     else:

@@ -13,7 +13,7 @@ from shopnow.cli.output import Json, print_json, print_table, say
 from shopnow.errors import UserError
 from shopnow.lake.delta import errors
 from shopnow.lake.governance import corrections, quarantine
-from shopnow.lake.governance.amendments import Place
+from shopnow.lake.governance.amendments import RecordId
 from shopnow.lake.governance.quarantine import Outcome, Reason, Record
 from shopnow.text_format import excerpt, printable
 
@@ -109,7 +109,7 @@ def _print_outcomes(outcomes: list[Outcome], dry_run: bool) -> None:
         say("They become events with the next run of compute_kpis.")
 
 
-def _place(topic: str, place: Place) -> str:
+def _place(topic: str, place: RecordId) -> str:
     return f"{topic}/{place.partition}/{place.offset}"
 
 

@@ -11,7 +11,7 @@ import typer
 
 from shopnow import connections
 from shopnow.broker.client import Conf
-from shopnow.broker.tail import Record, follow, latest
+from shopnow.broker.tail import Record, follow, read_tail
 from shopnow.cli import formatters
 from shopnow.cli.endpoints import addresses
 from shopnow.cli.output import Json, fits, print_json, print_table, say
@@ -88,7 +88,7 @@ def _show_service(conf: Conf, service: str, limit: int, following: bool, as_json
         event, _ = formatters.decode(service, record.value)
         return record.timestamp // 1000, event.get("event_time", _time(record)), record.offset
 
-    records, ends = latest(conf, service, limit, order)
+    records, ends = read_tail(conf, service, limit, order)
     if not following:
         if as_json:
             print_json({"service": service, "events": [_as_json(service, record) for record in records]})

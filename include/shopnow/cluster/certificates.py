@@ -12,7 +12,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 VALID = timedelta(days=3650)
 
 
-class Made(NamedTuple):
+class Certificates(NamedTuple):
     """Both in PEM."""
 
     certificate: str
@@ -20,7 +20,7 @@ class Made(NamedTuple):
     authority: str
 
 
-def make(name: str, hosts: Iterable[str]) -> Made:
+def make(name: str, hosts: Iterable[str]) -> Certificates:
     """A certificate with that common name, valid for those hosts, and its authority's."""
     now = datetime.now(UTC)
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -47,4 +47,4 @@ def make(name: str, hosts: Iterable[str]) -> Made:
     )
     pem = serialization.Encoding.PEM
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    return Made((private + certificate.public_bytes(pem)).decode(), authority.public_bytes(pem).decode())
+    return Certificates((private + certificate.public_bytes(pem)).decode(), authority.public_bytes(pem).decode())

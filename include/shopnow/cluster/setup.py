@@ -35,7 +35,7 @@ def prepare(cluster: Cluster, settings: Settings, java: Path) -> None:
     wanted = topics.shop_topics(settings.topic_partitions, settings.kafka_retention_days)
     supervision.wait_until(lambda: _created(conf, wanted), PATIENCE_SECONDS, interval=1)
     topics.create(conf, wanted)
-    topics.keep_for(conf, TOPICS, settings.kafka_retention_days)
+    topics.set_retention(conf, TOPICS, settings.kafka_retention_days)
     kafka_users.set_passwords(conf, {user: secret(f"kafka_{user}_password") for user in kafka_users.READS})
     kafka_users.allow(conf)
     address, _, folder = connections.lake(settings).removeprefix("hdfs://").partition("/")

@@ -72,7 +72,7 @@ def _start_kafka(settings: Settings, home: Path, names: set[str], report: Report
         _start(settings, home, ["kafka"], report)
         conf = connections.kafka(connections.local(settings))
         topics.create(conf, topics.shop_topics(settings.topic_partitions, settings.kafka_retention_days))
-        topics.keep_for(conf, TOPICS, settings.kafka_retention_days)
+        topics.set_retention(conf, TOPICS, settings.kafka_retention_days)
 
 
 def _start_hdfs(settings: Settings, home: Path, names: set[str], report: Report) -> None:

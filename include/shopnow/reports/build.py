@@ -4,9 +4,9 @@ from datetime import UTC, date, datetime
 from email.message import EmailMessage
 
 from shopnow.broker.client import Conf
+from shopnow.dates import end_of_day
 from shopnow.errors import UserError
-from shopnow.lake.lineage.freshness import behind
-from shopnow.lake.lineage.restatements import end_of
+from shopnow.lake.lineage.freshness import lagging_topics
 from shopnow.reports import mail, numbers, report
 
 
@@ -25,10 +25,10 @@ def make(conf: Conf, lake: str, day: date, link: str, key: str) -> EmailMessage:
 
 def _lacking(conf: Conf, lake: str, day: date) -> str:
     """What came before the day's end and is not in the figures, in words; nothing of a day that is not over."""
-    if end_of(day) > datetime.now(UTC):
+    if end_of_day(day) > datetime.now(UTC):
         return ""
     try:
-        topics = behind(conf, lake, end_of(day))
+        topics = lagging_topics(conf, lake, end_of_day(day))
     except UserError:
         return "It is not known whether all that came before the day's end is in these figures: Kafka did not answer."
     return f"Not all that came before the day's end is in these figures yet: {', '.join(topics)}." if topics else ""

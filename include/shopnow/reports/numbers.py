@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 
 from shopnow import kpis
 from shopnow.audit import audit_log
+from shopnow.dates import end_of_day
 from shopnow.kpis import Kpi
 from shopnow.lake.delta import commit_metadata, tables
 from shopnow.lake.ingest import data_loss
 from shopnow.lake.ingest.data_loss import Loss
-from shopnow.lake.lineage.restatements import RESTATEMENTS, end_of
+from shopnow.lake.lineage.restatements import RESTATEMENTS
 
 WEEK = timedelta(days=7)
 
@@ -57,7 +58,7 @@ class Figures(NamedTuple):
     @property
     def over(self) -> bool:
         """Whether the day was over when its figures were read, so that it may be compared with another."""
-        return self.at >= end_of(self.day)
+        return self.at >= end_of_day(self.day)
 
     def of(self, kpi: Kpi) -> list[Row]:
         return self.rows.get(kpi.name, [])
@@ -95,11 +96,11 @@ def _read(lake: str, kpi: Kpi, day: date) -> list[Row] | None:
 def _touches(stock_out: Row, day: date) -> bool:
     """Whether a product was out of stock at any time of the day."""
     begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return stock_out["started_at"] < end_of(day) and (stock_out["ended_at"] is None or stock_out["ended_at"] > begin)
+    return stock_out["started_at"] < end_of_day(day) and (stock_out["ended_at"] is None or stock_out["ended_at"] > begin)
 
 
 def _restated(lake: str, day: date) -> Iterator[Row]:
     for source in RESTATEMENTS.sources:
-        for row in commit_metadata.said(lake, RESTATEMENTS, source).to_pylist():
+        for row in commit_metadata.read(lake, RESTATEMENTS, source).to_pylist():
             if day in {row["kpi_date"], row["date"]}:
                 yield row

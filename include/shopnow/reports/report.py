@@ -5,8 +5,9 @@ from collections.abc import Iterator, Sequence
 
 from shopnow import kpis
 from shopnow.audit import audit_log
+from shopnow.dates import end_of_day
 from shopnow.kpis import values
-from shopnow.lake.lineage.restatements import RESTATEMENTS, end_of
+from shopnow.lake.lineage.restatements import RESTATEMENTS
 from shopnow.reports.formatting import NONE, title
 from shopnow.reports.model import Column, Report, Section, definitions
 from shopnow.reports.numbers import REPORTED, Figures, Row
@@ -51,7 +52,7 @@ def _trust(figures: Figures, behind: str) -> tuple[str, list[str]]:
         words.append(
             f"The day is not over: these are the figures so far, read at {values.text(figures.at)} UTC, compared with no whole day."
         )
-    elif early := [row for row in figures.of(kpis.SALES_DAILY) if row["computed_at"] and row["computed_at"] < end_of(figures.day)]:
+    elif early := [row for row in figures.of(kpis.SALES_DAILY) if row["computed_at"] and row["computed_at"] < end_of_day(figures.day)]:
         computed = values.text(min(row["computed_at"] for row in early))
         words.append(f"Sales were computed at {computed} UTC, before the day was over; no order or payment has been computed since.")
     if behind:

@@ -93,5 +93,5 @@ def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime
 
 def _batches(conf: Conf, since: datetime) -> Iterator[tuple[bytes | None, bytes | None]]:
     # Not those of all the days that are kept, which may be gigabytes.
-    for chunk in reader.read(conf, SENT_BATCHES, topics.since(conf, SENT_BATCHES, since - CLOCKS_APART)):
+    for chunk in reader.read(conf, SENT_BATCHES, topics.offsets_since(conf, SENT_BATCHES, since - CLOCKS_APART)):
         yield from zip(chunk.keys, chunk.values, strict=True)

@@ -10,7 +10,7 @@ import xxhash
 from shopnow.broker.client import Conf
 from shopnow.submission import producer
 from shopnow.submission.report import Report
-from shopnow.submission.validation import Blanks, check
+from shopnow.submission.validation import Defaults, check
 from shopnow.traffic.event_buffer import uuid7
 
 
@@ -25,7 +25,7 @@ def submit(conf: Conf, batch_id: str, data: bytes, at: datetime, *, partial: boo
         UnfitBatch: there is no event in it, or there are too many.
         UserError: Kafka does not answer or fails.
     """
-    accepted, rejected = check(data, Blanks(at, _ids(batch_id, at)))
+    accepted, rejected = check(data, Defaults(at, _ids(batch_id, at)))
     if rejected and not partial:
         return Report([], rejected, withheld=len(accepted))
     return Report(producer.send(conf, batch_id, accepted, at) if accepted else [], rejected)

@@ -24,7 +24,7 @@ _DECODE = {topic.name: topic.decoder().decode for topic in TOPICS.values()}
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class UnfitBatch(UserError):
+class InvalidBatch(UserError):
     """There is nothing to send, or too much."""
 
 
@@ -56,7 +56,7 @@ class Checked(NamedTuple):
     rejected: list[Rejected]
 
 
-class Blanks(NamedTuple):
+class Defaults(NamedTuple):
     """What an event is given that has none of its own."""
 
     event_time: datetime
@@ -76,19 +76,19 @@ class _Head(msgspec.Struct):
 _decode_head = msgspec.json.Decoder(_Head).decode
 
 
-def check(data: bytes, blanks: Blanks) -> Checked:
+def check(data: bytes, blanks: Defaults) -> Checked:
     """Check one JSON object, an array of them, or JSON lines, of any mix of event types.
 
     Raises:
         UnfitBatch: there is no event in it, or more than one batch may hold.
     """
     if len(data) > MAX_BYTES:
-        raise UnfitBatch(f"the events take more than {MAX_BYTES >> 20} MiB: send them in several batches")
+        raise InvalidBatch(f"the events take more than {MAX_BYTES >> 20} MiB: send them in several batches")
     checked = Checked([], [])
     numbers: dict[str, int] = {}
     for number, value in _split(data.removeprefix(_BYTE_ORDER_MARK)):
         if len(numbers) + len(checked.rejected) == MAX_EVENTS:
-            raise UnfitBatch(f"there are more than {MAX_EVENTS:,} events: send them in several batches")
+            raise InvalidBatch(f"there are more than {MAX_EVENTS:,} events: send them in several batches")
         outcome = _check_one(number, value, blanks)
         if isinstance(outcome, Rejected):
             checked.rejected.append(outcome)
@@ -99,7 +99,7 @@ def check(data: bytes, blanks: Blanks) -> Checked:
         else:
             checked.accepted.append(outcome)
     if not checked.accepted and not checked.rejected:
-        raise UnfitBatch("there is no event to send: give one JSON object, an array of them, or one on each line")
+        raise InvalidBatch("there is no event to send: give one JSON object, an array of them, or one on each line")
     return checked
 
 
@@ -120,7 +120,7 @@ def _split(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield 1, data
 
 
-def _check_one(number: int, value: bytes, blanks: Blanks) -> Accepted | Rejected:
+def _check_one(number: int, value: bytes, blanks: Defaults) -> Accepted | Rejected:
     try:
         value.decode()
         head = _decode_head(value)
@@ -136,7 +136,7 @@ def _check_one(number: int, value: bytes, blanks: Blanks) -> Accepted | Rejected
     return Accepted(number, str(event.__struct_config__.tag), event.event_id, topic.name, key(event), value)
 
 
-def _fill(number: int, value: bytes, head: _Head, blanks: Blanks) -> bytes:
+def _fill(number: int, value: bytes, head: _Head, blanks: Defaults) -> bytes:
     """The event with what it lacks set in front; the rest stays byte for byte."""
     filled: dict[str, Any] = {}
     if head.event_id is msgspec.UNSET:

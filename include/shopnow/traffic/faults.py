@@ -27,14 +27,14 @@ _DELAYS = {LATE: (600_000, 72 * 3_600_000), OUT_OF_ORDER: (20_000, 120_000), DUP
 """Least and greatest delay, in ms; orders of magnitude are equally likely."""
 
 
-class Fate(NamedTuple):
+class InjectedFault(NamedTuple):
     """What one event meets: a fault, and for all but malformed ones how long the record is held back, in ms."""
 
     fault: str
     delay: int = 0
 
 
-def fates(faults: Faults, key: int, first: int, count: int) -> dict[int, Fate]:
+def fates(faults: Faults, key: int, first: int, count: int) -> dict[int, InjectedFault]:
     """Of `count` events, from the `first` in the life of the shop on, those that meet a fault, by their index."""
     shares = {LATE: faults.late, OUT_OF_ORDER: faults.out_of_order, DUPLICATE: faults.duplicate, "malformed": faults.malformed}
     if not any(shares.values()):
@@ -46,9 +46,9 @@ def fates(faults: Faults, key: int, first: int, count: int) -> dict[int, Fate]:
         fault, chance = list(shares)[chosen[index]], float(detail[index])
         if fault in _DELAYS:
             least, most = _DELAYS[fault]
-            found[index] = Fate(fault, int(least * (most / least) ** chance))
+            found[index] = InjectedFault(fault, int(least * (most / least) ** chance))
         else:
-            found[index] = Fate(MALFORMED[int(chance * len(MALFORMED))])
+            found[index] = InjectedFault(MALFORMED[int(chance * len(MALFORMED))])
     return found
 
 
@@ -74,7 +74,7 @@ def skews(faults: Faults, keys: Sequence[bytes]) -> np.ndarray:
     return off.astype(np.int64)[[crc32(key) % SERVERS for key in keys]]
 
 
-def spoil(value: bytes, fault: str) -> bytes:
+def corrupt(value: bytes, fault: str) -> bytes:
     """The record with that fault, one of `MALFORMED`."""
     match fault:
         case "truncated":

@@ -26,7 +26,7 @@ from shopnow.traffic import ledger, run_config, scenarios, state_reader
 from shopnow.traffic.arrivals import Arrivals
 from shopnow.traffic.event_buffer import moment
 from shopnow.traffic.producer import TransactionalProducer
-from shopnow.traffic.run_config import LIGHT_SESSIONS, LIMITS, REAL_TIME, Asked
+from shopnow.traffic.run_config import LIGHT_SESSIONS, LIMITS, REAL_TIME, RunConfig
 from shopnow.traffic.simulation import Chunk, Simulation
 from shopnow.traffic.state import Run, State, from_records
 
@@ -71,7 +71,7 @@ def generate(
     """Simulate shoppers in the shop, and send what happens to Kafka.
 
     `conf` is the Kafka client's configuration, with at least `bootstrap.servers`. What else can be asked for is in
-    `shopnow.traffic.run_config.Asked`, with `start` and `end` as datetimes. Without a period the sessions are spread over the last
+    `shopnow.traffic.run_config.RunConfig`, with `start` and `end` as datetimes. Without a period the sessions are spread over the last
     24 hours, or over the time since the shop's last run if that is shorter. What happens to an order after the end
     (deliveries, refunds), and records held back beyond it, are left to the runs to come.
 
@@ -82,7 +82,7 @@ def generate(
     """
     if not isinstance(run_id, str) or not 1 <= len(run_id) <= 250:
         raise UserError(f"run_id {run_id!r}: give a text of 1 to 250 characters")
-    asked = run_config.ask(sessions=sessions, seed=seed, **more)
+    asked = run_config.validate(sessions=sessions, seed=seed, **more)
     topic_ids = {name: state.topic_id for name, state in topics.describe(conf, [*TOPICS, LEDGER, SHOP_STATE]).items()}
     producer = TransactionalProducer(conf)
     # From here on no earlier generator can commit anything, so the state that is read is the last word.
@@ -111,7 +111,7 @@ def restore(conf: Conf) -> State:
     return from_records(state_reader.read(conf, SHOP_STATE))
 
 
-def begin(state: State, run_id: str, asked: Asked) -> Run:
+def begin(state: State, run_id: str, asked: RunConfig) -> Run:
     """The run of that id: new, or as far as it got before.
 
     Raises:
@@ -175,7 +175,7 @@ def _without_collecting_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _in_words(asked: Asked) -> str:
+def _in_words(asked: RunConfig) -> str:
     times = {name: moment(at).isoformat() for name in ("start", "end") if (at := getattr(asked, name))}
     given = {**msgspec.structs.asdict(asked), **times, **msgspec.structs.asdict(asked.faults), "faults": None}
     return ", ".join(f"{name} {value}" for name, value in given.items() if value)

@@ -17,7 +17,7 @@ _BODIES: dict[type[Stock], dict[str, bytes]] = {
 }
 
 
-class Shelves:
+class Inventory:
     """The stock of a shop, through a part of its life; what happens to it goes into the journal."""
 
     def __init__(self, shop: Shop, draw: Callable[[], float], journal: Journal) -> None:

@@ -11,7 +11,7 @@ from shopnow.events import DeliveryCreated, DeliveryDelivered, DeliveryInTransit
 from shopnow.traffic.arrivals import DAY, HOUR
 from shopnow.traffic.catalogue import CURRENCY
 from shopnow.traffic.event_buffer import KIND_OF, Journal, moment
-from shopnow.traffic.inventory import Shelves
+from shopnow.traffic.inventory import Inventory
 from shopnow.traffic.json_templates import template
 from shopnow.traffic.scenarios import Conditions
 from shopnow.traffic.state import OpenOrder, Step
@@ -53,7 +53,7 @@ def plan(order: OpenOrder, at: int, draw: Callable[[], float], conditions: Condi
         order.steps.append((delivered + within(1 * HOUR, 12 * HOUR), "refund"))
 
 
-def perform(step: Step, order: OpenOrder, at: int, shelves: Shelves, journal: Journal) -> None:
+def perform(step: Step, order: OpenOrder, at: int, shelves: Inventory, journal: Journal) -> None:
     """Do a step of an order: change the shop and write the events."""
     match step:
         case "expire":

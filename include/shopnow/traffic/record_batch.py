@@ -11,7 +11,7 @@ from shopnow.schemas import TIMESTAMP
 from shopnow.traffic import counter_rng, json_templates
 from shopnow.traffic import faults as faulty
 from shopnow.traffic.event_buffer import KINDS, NO_FACTS, Facts, Journal
-from shopnow.traffic.faults import MALFORMED, Fate
+from shopnow.traffic.faults import MALFORMED, InjectedFault
 from shopnow.traffic.ledger_totals import DUPLICATE
 from shopnow.traffic.run_config import Faults
 from shopnow.traffic.state import Held
@@ -91,7 +91,7 @@ def make(
     held = []
     for index, fate in fates.items():
         if fate.fault in MALFORMED:
-            records.values[index] = faulty.spoil(records.values[index], fate.fault)
+            records.values[index] = faulty.corrupt(records.values[index], fate.fault)
             records.faults[index] = fate.fault
         else:
             kept[index] = fate.fault == DUPLICATE
@@ -127,7 +127,7 @@ def _records(journal: Journal, faults: Faults, keys: tuple[int, int], first: int
     )
 
 
-def _hold(records: _Records, index: int, fate: Fate, number: int, due: int) -> Held:
+def _hold(records: _Records, index: int, fate: InjectedFault, number: int, due: int) -> Held:
     return Held(
         due,
         number,

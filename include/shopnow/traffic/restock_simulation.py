@@ -20,9 +20,9 @@ from shopnow.failpoints import reach
 from shopnow.traffic import state_reader
 from shopnow.traffic.catalogue import PRODUCTS
 from shopnow.traffic.generate import restore, send
-from shopnow.traffic.inventory import Shelves
+from shopnow.traffic.inventory import Inventory
 from shopnow.traffic.producer import TransactionalProducer
-from shopnow.traffic.run_config import Asked
+from shopnow.traffic.run_config import RunConfig
 from shopnow.traffic.simulation import Chunk, Simulation
 from shopnow.traffic.state import Run, State
 
@@ -90,7 +90,7 @@ def put_away(
     """
     clock = state.shop.clock if state.shop else now
     unfinished = any(not run.finished and run.end > clock for run in state.runs.values())
-    run = state.runs.get(run_id) or Run(run_id, Asked(), sessions=0, start=clock, end=clock)
+    run = state.runs.get(run_id) or Run(run_id, RunConfig(), sessions=0, start=clock, end=clock)
     run.end = clock + 1 if unfinished else max(clock + 1, now)
     simulation = Simulation(state, run)
     stage = simulation.begin()
@@ -106,7 +106,7 @@ def put_away(
     return simulation.chunk(stage), outcomes
 
 
-def _take(shelves: Shelves, known: Mapping[str, Receipt], delivery: Delivery) -> Outcome:
+def _take(shelves: Inventory, known: Mapping[str, Receipt], delivery: Delivery) -> Outcome:
     shop = shelves.shop
     for mark in delivery.marks:
         if mark in known:

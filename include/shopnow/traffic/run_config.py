@@ -62,7 +62,7 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True):
 NO_FAULTS = Faults()
 
 
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
+class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What a run was asked for. Times are ms since 1970."""
 
     scenario: str = scenarios.NORMAL
@@ -76,15 +76,15 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     faults: Faults = NO_FAULTS
 
 
-def ask(*, start: datetime | None = None, end: datetime | None = None, faults: Faults = NO_FAULTS, **params: Any) -> Asked:
+def validate(*, start: datetime | None = None, end: datetime | None = None, faults: Faults = NO_FAULTS, **params: Any) -> RunConfig:
     """These params, found to be as they should.
 
     Raises:
         UserError: one is not; says in one line which, and what to give instead.
     """
     given = {name: value for name, value in params.items() if value is not None}
-    if unknown := given.keys() - set(Asked.__struct_fields__):
-        raise UserError(f"{min(unknown)}: there is no such param; there are {', '.join(Asked.__struct_fields__)} and those of faults")
+    if unknown := given.keys() - set(RunConfig.__struct_fields__):
+        raise UserError(f"{min(unknown)}: there is no such param; there are {', '.join(RunConfig.__struct_fields__)} and those of faults")
     scenarios.scenario(given.get("scenario", scenarios.NORMAL))
     if given.get("pace", FULL_SPEED) not in {FULL_SPEED, REAL_TIME}:
         raise UserError(f"pace {given['pace']!r}: give {FULL_SPEED!r} or {REAL_TIME!r}")
@@ -96,7 +96,7 @@ def ask(*, start: datetime | None = None, end: datetime | None = None, faults: F
     if "sessions" in given and "sessions_per_day" in given:
         raise UserError("sessions and sessions_per_day: give one of them")
     _check_period(start, end, given.get("hours"), given.get("pace"))
-    return Asked(**given, faults=faults, start=_milliseconds(start), end=_milliseconds(end))
+    return RunConfig(**given, faults=faults, start=_milliseconds(start), end=_milliseconds(end))
 
 
 def _check_number(name: str, value: object, limit: Limit) -> None:
@@ -123,7 +123,7 @@ def _check_period(start: datetime | None, end: datetime | None, hours: float | N
         _check_number("pace 'real time', hours", hours, REAL_TIME_HOURS)
 
 
-def period(asked: Asked, clock: int | None, now: int) -> tuple[int, int]:
+def period(asked: RunConfig, clock: int | None, now: int) -> tuple[int, int]:
     """Start and end, in ms, of what a run simulates, in a shop whose clock is there; None: a new shop.
 
     Raises:

@@ -11,7 +11,7 @@ import msgspec
 from shopnow.events import CartItemAdded, CartItemRemoved, Method, OrderItem, OrderPlaced, PaymentFailed, PaymentSucceeded, ProductViewed
 from shopnow.traffic.catalogue import CATALOGUE, CURRENCY, PRODUCTS, Product, picker
 from shopnow.traffic.event_buffer import KIND_OF, NO_FACTS, Facts, Journal
-from shopnow.traffic.inventory import Shelves
+from shopnow.traffic.inventory import Inventory
 from shopnow.traffic.json_templates import escape, template
 from shopnow.traffic.scenarios import Conditions
 from shopnow.traffic.shoppers import customer_id, shopper
@@ -94,7 +94,7 @@ class Visits:
     seen to do to it.
     """
 
-    def __init__(self, journal: Journal, shelves: Shelves, draw: Callable[[], float]) -> None:
+    def __init__(self, journal: Journal, shelves: Inventory, draw: Callable[[], float]) -> None:
         self._journal = journal
         self._shelves = shelves
         self._draw = draw

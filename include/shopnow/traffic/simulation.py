@@ -15,7 +15,7 @@ from shopnow.traffic import counter_rng, ledger_totals, orders, record_batch, sc
 from shopnow.traffic.arrivals import Arrivals
 from shopnow.traffic.counter_rng import Draws
 from shopnow.traffic.event_buffer import Journal
-from shopnow.traffic.inventory import Shelves
+from shopnow.traffic.inventory import Inventory
 from shopnow.traffic.ledger_totals import Demand
 from shopnow.traffic.record_batch import Batch
 from shopnow.traffic.scenarios import Conditions
@@ -45,7 +45,7 @@ class Stage(NamedTuple):
     """A part of the shop's life in the making: what happens goes into the journal; `event` and `clock` are where it began."""
 
     journal: Journal
-    shelves: Shelves
+    shelves: Inventory
     event: int
     clock: int
 
@@ -96,7 +96,7 @@ class Simulation:
     def begin(self) -> Stage:
         """A part of the shop's life, from now on."""
         journal = Journal()
-        stage = Stage(journal, Shelves(self.shop, self.draws.draw, journal), self.shop.events, self.shop.clock)
+        stage = Stage(journal, Inventory(self.shop, self.draws.draw, journal), self.shop.events, self.shop.clock)
         if not self.run.done:
             stage.shelves.stock_new_products()
         return stage
@@ -129,7 +129,7 @@ class Simulation:
         sessions, orders_ = [numbers[at : at + 16] for at in starts], [numbers[at + 16 : at + 32] for at in starts]
         return zip(self.arrivals.at(shares).tolist(), sessions, orders_, strict=True)
 
-    def _session(self, session: bytes, number: bytes, shelves: Shelves, visits: Visits) -> OpenOrder | None:
+    def _session(self, session: bytes, number: bytes, shelves: Inventory, visits: Visits) -> OpenOrder | None:
         shop, draw = self.shop, self.draws.draw
         conditions, look = self._conditions()
         shop.sessions += 1
@@ -160,7 +160,7 @@ class Simulation:
             self.look = looking(self.draws.draw, self.stretches[0].conditions)
         return self.stretches[0].conditions, self.look
 
-    def _move_clock(self, to: int, shelves: Shelves, journal: Journal) -> None:
+    def _move_clock(self, to: int, shelves: Inventory, journal: Journal) -> None:
         """Let happen what is due by then."""
         shop, agenda = self.shop, self.agenda
         while agenda and agenda[0][0] <= to:

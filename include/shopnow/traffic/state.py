@@ -15,7 +15,7 @@ import msgspec
 from shopnow.errors import UserError
 from shopnow.events import Method
 from shopnow.traffic.ledger_totals import Totals
-from shopnow.traffic.run_config import Asked
+from shopnow.traffic.run_config import RunConfig
 
 Step = Literal["expire", "cancel", "create", "ship", "deliver", "refund"]
 
@@ -94,7 +94,7 @@ class Run(msgspec.Struct):
     """A run of the generator: what was asked of it and how far it is."""
 
     run_id: str
-    asked: Asked
+    asked: RunConfig
     sessions: int
     start: int
     end: int

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from shopnow_tab_app.pages import deliveries, orders, payments
-from shopnow_tab_app.pages.paging import Listing, Turn
+from shopnow_tab_app.pages.paging import Listing, PageQuery
 from shopnow_tab_app.replica.client import Lake
 
 CHUNK = 2_000
@@ -70,7 +70,7 @@ EXPORTS: Mapping[str, Export] = {
 def lines(lake: Lake, listing: Listing, search: str, where: str, parameters: Mapping[str, Any]) -> Iterator[str]:
     """The table as CSV, some lines at a time, in the order of its `tie`."""
     yield _written([[name.strip('"') for name in listing.columns]])
-    turn = Turn(search, listing.tie, False, 0, CHUNK)
+    turn = PageQuery(search, listing.tie, False, 0, CHUNK)
     for rows in listing.chunks(lake, turn, where, parameters):
         yield _written([[_cell(value) for value in row] for row in rows])
 

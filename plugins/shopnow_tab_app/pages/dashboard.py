@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from shopnow.kpis import DELIVERIES, KPIS, SALES_DAILY
 from shopnow_tab_app import runs
 from shopnow_tab_app.pages.charts import Chart, chart
-from shopnow_tab_app.pages.period import Asked, Period, period
+from shopnow_tab_app.pages.period import Period, PeriodQuery, period
 from shopnow_tab_app.replica.client import Lake
 from shopnow_tab_app.replica.protocol import State
 from shopnow_tab_app.response_cache import Answer, as_of, missing
@@ -111,7 +111,7 @@ class Dashboard(Answer):
     options: Options
 
 
-def dashboard(lake: Lake, asked: Asked, state: State) -> Dashboard:
+def dashboard(lake: Lake, asked: PeriodQuery, state: State) -> Dashboard:
     """All of the page but its latest activity."""
     days = period(lake, asked)
     options = _options(lake)
@@ -136,7 +136,7 @@ def dashboard(lake: Lake, asked: Asked, state: State) -> Dashboard:
 class _Scope:
     """Sales of a currency: all, or those of a category or a country."""
 
-    def __init__(self, lake: Lake, asked: Asked, currency: str | None) -> None:
+    def __init__(self, lake: Lake, asked: PeriodQuery, currency: str | None) -> None:
         self.lake = lake
         self.column = "category" if asked.category else "country" if asked.country else None
         self.value = asked.category or asked.country

@@ -6,8 +6,8 @@ from typing import Literal
 from pydantic import BaseModel
 
 from shopnow_tab_app.pages.charts import Chart, chart
-from shopnow_tab_app.pages.paging import Listing, Turn
-from shopnow_tab_app.pages.period import Asked, period
+from shopnow_tab_app.pages.paging import Listing, PageQuery
+from shopnow_tab_app.pages.period import PeriodQuery, period
 from shopnow_tab_app.replica.client import Lake
 from shopnow_tab_app.replica.protocol import State
 from shopnow_tab_app.replica.tables import DELIVERIES_NOW
@@ -49,7 +49,7 @@ COLUMNS = [name for name in Delivery.model_fields if name != "overdue"]
 LISTING = Listing(DELIVERIES_NOW.table, COLUMNS, ("delivery_id", "order_id", "address"), "delivery_id")
 
 
-def deliveries(lake: Lake, asked: Asked, turn: Turn, stage: Stage | None, state: State) -> Deliveries:
+def deliveries(lake: Lake, asked: PeriodQuery, turn: PageQuery, stage: Stage | None, state: State) -> Deliveries:
     """A page of the table, and the timeline of the days asked for."""
     where, bound = ("stage = $stage", {"stage": STAGES.index(stage)}) if stage else ("true", {})
     days = period(lake, asked, "events/deliveries", "event_time")

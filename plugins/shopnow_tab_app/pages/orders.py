@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel
 
-from shopnow_tab_app.pages.paging import Listing, Turn
+from shopnow_tab_app.pages.paging import Listing, PageQuery
 from shopnow_tab_app.replica.client import Lake
 from shopnow_tab_app.replica.protocol import State
 from shopnow_tab_app.replica.tables import ORDERS_NOW
@@ -40,7 +40,7 @@ class Orders(Answer):
 LISTING = Listing(ORDERS_NOW.table, list(Order.model_fields), ("order_id", "customer_name", "product"), "order_id")
 
 
-def orders(lake: Lake, turn: Turn, status: str | None, state: State) -> Orders:
+def orders(lake: Lake, turn: PageQuery, status: str | None, state: State) -> Orders:
     """A page of the table."""
     where, bound = ("status = $status", {"status": status}) if status else ("true", {})
     counts = lake.query(f"SELECT status::VARCHAR AS status, count(*) AS orders FROM {ORDERS_NOW.table} GROUP BY 1")  # noqa: S608

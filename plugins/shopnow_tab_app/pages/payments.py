@@ -6,8 +6,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from shopnow_tab_app.pages.charts import Chart, chart
-from shopnow_tab_app.pages.paging import Listing, Turn
-from shopnow_tab_app.pages.period import Asked, period
+from shopnow_tab_app.pages.paging import Listing, PageQuery
+from shopnow_tab_app.pages.period import PeriodQuery, period
 from shopnow_tab_app.replica.client import Lake
 from shopnow_tab_app.replica.protocol import State
 from shopnow_tab_app.response_cache import Answer, as_of, missing
@@ -40,7 +40,7 @@ class Payments(Answer):
 LISTING = Listing(TABLE, list(Payment.model_fields), ("payment_id", "order_id", "method"), "payment_id")
 
 
-def payments(lake: Lake, asked: Asked, turn: Turn, status: str | None, method: Method | None, state: State) -> Payments:
+def payments(lake: Lake, asked: PeriodQuery, turn: PageQuery, status: str | None, method: Method | None, state: State) -> Payments:
     """A page of the table, and the charts of the days asked for."""
     bound = {name: value for name, value in (("status", status), ("method", method)) if value}
     where = " AND ".join(["true", *(f"{name} = ${name}" for name in bound)])

@@ -5,13 +5,13 @@ from typing import Annotated, NamedTuple
 
 from fastapi import HTTPException, Query
 
-from shopnow.dates import shifted
+from shopnow.dates import add_days_clamped
 from shopnow_tab_app.replica.client import Lake
 
 DAYS = 7
 
 
-class Asked(NamedTuple):
+class PeriodQuery(NamedTuple):
     """What a request asks for; None for everything, or for what has most."""
 
     first: date | None
@@ -35,7 +35,7 @@ class Period(NamedTuple):
     @property
     def before(self) -> "Period":
         """As many days, just before."""
-        return Period(shifted(self.first, -self.days), shifted(self.first, -1))
+        return Period(add_days_clamped(self.first, -self.days), add_days_clamped(self.first, -1))
 
 
 _Text = Annotated[str | None, Query(max_length=100)]
@@ -49,16 +49,16 @@ async def asked(
     currency: _Text = None,
     category: _Text = None,
     country: _Text = None,
-) -> Asked:
+) -> PeriodQuery:
     """What is asked for, from the query."""
     if first and last and first > last:
         raise HTTPException(422, "the period ends before it begins")
     if category and country:
         raise HTTPException(422, "figures are kept by category and by country, not by both at once: choose one")
-    return Asked(first, last, days, currency or None, category or None, country or None)
+    return PeriodQuery(first, last, days, currency or None, category or None, country or None)
 
 
-def period(lake: Lake, asked: Asked, table: str = "kpi/sales_daily", day: str = "date") -> Period:
+def period(lake: Lake, asked: PeriodQuery, table: str = "kpi/sales_daily", day: str = "date") -> Period:
     """The days asked for: by default those up to the latest a table has."""
     last = asked.last or lake.query(f'SELECT max({day})::DATE AS last FROM "{table}"')[0]["last"] or date.today()  # noqa: S608, DTZ011
     return Period(asked.first or last - timedelta(days=asked.days - 1), last)

@@ -19,7 +19,7 @@ from shopnow.text_format import excerpt, printable
 from shopnow_tab_app import runs
 from shopnow_tab_app.polled_cache import Last
 from shopnow_tab_app.replica.client import Lake
-from shopnow_tab_app.replica.protocol import Stand, State
+from shopnow_tab_app.replica.protocol import State, TableStats
 from shopnow_tab_app.response_cache import Answer, Missing, as_of, missing
 
 RAW = tuple(f"raw/{topic}" for topic in TOPICS)
@@ -95,7 +95,7 @@ class Loss(BaseModel):
     committed_at: datetime
 
 
-class Made(BaseModel):
+class TableState(BaseModel):
     """A KPI table."""
 
     table: str
@@ -110,7 +110,7 @@ class Pipeline(Answer):
     batches: list[Batch]
     quarantine: list[Reason]
     losses: list[Loss]
-    kpis: list[Made]
+    kpis: list[TableState]
     alerts: int
     """Alerts firing."""
     dags: list[runs.Dag]
@@ -184,7 +184,7 @@ def pipeline(lake: Lake, where: Last[Positions], dags: list[runs.Dag], state: St
     )
 
 
-def _topic(lake: Lake, name: str, where: Sequence[Position], stands: Mapping[str, Stand], read: bool) -> Topic:
+def _topic(lake: Lake, name: str, where: Sequence[Position], stands: Mapping[str, TableStats], read: bool) -> Topic:
     """A topic; how far it has landed is known once its raw table was read."""
     quarantined = lake.query(f'SELECT count(*) AS records FROM "raw/{name}"')[0]["records"]  # noqa: S608  (a name of our own)
     landed = where if read else []
@@ -242,14 +242,14 @@ def _examples(lake: Lake, topic: str, found: list[str]) -> list[Record]:
     return [Record(**{**row, "value": printable(excerpt(row["value"] or b"", BYTES))}) for row in rows]
 
 
-def _rows(stands: Mapping[str, Stand], name: str) -> int | None:
+def _rows(stands: Mapping[str, TableStats], name: str) -> int | None:
     return stands[name].rows if name in stands else None
 
 
-def _made(lake: Lake, name: str, title: str, stands: Mapping[str, Stand]) -> Made:
+def _made(lake: Lake, name: str, title: str, stands: Mapping[str, TableStats]) -> TableState:
     computed = lake.query(f'SELECT max(computed_at) AS computed_at FROM "{name}"')[0]["computed_at"]  # noqa: S608
     version = stands[name].version if name in stands else None
-    return Made(table=name, title=title, version=version, rows=_rows(stands, name), computed_at=computed)
+    return TableState(table=name, title=title, version=version, rows=_rows(stands, name), computed_at=computed)
 
 
 def _firing(lake: Lake) -> int:

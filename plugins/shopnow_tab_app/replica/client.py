@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from shopnow.errors import UserError
-from shopnow_tab_app.replica.protocol import LISTENS, Asked, Copy, Derived, Manager, Stand, State, Task
+from shopnow_tab_app.replica.protocol import LISTENS, Asked, Copy, Derived, Manager, State, TableStats, Task
 
 ENDED = (EOFError, ConnectionError, FileNotFoundError)
 """What asking a process that ended raises."""
@@ -74,7 +74,7 @@ class Lake:
         except ENDED as error:
             raise UserError(ENDS) from error
 
-    def stands(self, names: Iterable[str]) -> dict[str, Stand]:
+    def stands(self, names: Iterable[str]) -> dict[str, TableStats]:
         """How those of the tables that there are were when they were last read."""
         return self._ask("stands", tuple(names))
 

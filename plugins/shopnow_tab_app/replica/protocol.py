@@ -29,7 +29,7 @@ class Derived(NamedTuple):
     select: str
 
 
-class Stand(NamedTuple):
+class TableStats(NamedTuple):
     """A table as it was last read."""
 
     version: int

@@ -25,7 +25,7 @@ from shopnow.errors import UserError
 from shopnow.lake.delta import errors, tables
 from shopnow.lake.delta.file_swap import data_files
 from shopnow_tab_app.replica import derived_tables, replica
-from shopnow_tab_app.replica.protocol import LISTENS, Asked, Copy, Derived, Manager, Stand, State, Task
+from shopnow_tab_app.replica.protocol import LISTENS, Asked, Copy, Derived, Manager, State, TableStats, Task
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ TRIES = 6
 """So often, every half second, a query is tried for which there is no memory, as there is while a large table is read."""
 
 
-class Keeper:
+class ReplicaServer:
     """The copies, and the thread that keeps them."""
 
     def __init__(self, folder: str, address: str, wanted: Sequence[Copy], derived: Sequence[Derived] = ()) -> None:
@@ -61,7 +61,7 @@ class Keeper:
         self._changed = threading.Condition()
         self._asked: dict[str, float] = {}
         self._open: dict[str, DeltaTable] = {}
-        self._stands: dict[str, Stand] = {}
+        self._stands: dict[str, TableStats] = {}
         self._files: dict[str, dict[str, int]] = {}
         self._versions: dict[str, int | None] = {}
         self._made: dict[str, dict[str, dict[str, int]]] = {}
@@ -104,7 +104,7 @@ class Keeper:
             while rows := found.fetchmany(size):
                 yield rows
 
-    def stands(self, names: Iterable[str]) -> dict[str, Stand]:
+    def stands(self, names: Iterable[str]) -> dict[str, TableStats]:
         """How those of the tables that there are were when they were last read."""
         stands = self._stands
         return {name: stands[name] for name in names if name in stands}
@@ -194,7 +194,7 @@ class Keeper:
             files = data_files(table)
             if copy:
                 self._files[name] = replica.update(self._database, copy, table, files, self._files.get(name, {}))
-            self._stands[name] = Stand(table.version(), sum(file.rows for file in files))
+            self._stands[name] = TableStats(table.version(), sum(file.rows for file in files))
         self._open[name] = table
         return table.version()
 
@@ -227,7 +227,7 @@ def main() -> None:
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301  (of the process that started this one)
     tempfile.tempdir = task.folder
-    keeper = Keeper(task.folder, task.address, task.copies, task.derived)
+    keeper = ReplicaServer(task.folder, task.address, task.copies, task.derived)
     Manager.register("keeper", lambda: keeper, Asked)
     server = Manager(task.socket, task.key).get_server()
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -13,16 +13,16 @@ from shopnow.errors import UserError
 from shopnow_tab_app import runs
 from shopnow_tab_app.pages import csv_export, dashboard, deliveries, orders, payments, pdf, pdf_sheets, pipeline, stock
 from shopnow_tab_app.pages.charts import Chart
-from shopnow_tab_app.pages.paging import Turn, turn
-from shopnow_tab_app.pages.period import Asked, asked
+from shopnow_tab_app.pages.paging import PageQuery, turn
+from shopnow_tab_app.pages.period import PeriodQuery, asked
 from shopnow_tab_app.polled_cache import Fetched
 from shopnow_tab_app.replica.protocol import State
 from shopnow_tab_app.response_cache import Answers, Missing
 from shopnow_tab_app.routes import access, alert_actions, order_form
 from shopnow_tab_app.topic_tail import Event, Tail
 
-_Asked = Annotated[Asked, Depends(asked)]
-_Turn = Annotated[Turn, Depends(turn)]
+_Asked = Annotated[PeriodQuery, Depends(asked)]
+_Turn = Annotated[PageQuery, Depends(turn)]
 
 
 class Activity(BaseModel):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopnow.alerts import alert_log, rules
-from shopnow.alerts.engine import Alert, Change, Observation, Silence, Standing, State, changes
+from shopnow.alerts.engine import Alert, AlertStatus, Change, Observation, Silence, State, changes
 
 RULES = rules.load()
 START = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -27,7 +27,7 @@ class Watch:
 
     def __init__(self, rule_set: Mapping[str, rules.Rule] = RULES) -> None:
         self.rules = rule_set
-        self.standings: dict[str, Standing] = {}
+        self.standings: dict[str, AlertStatus] = {}
         self.silences: list[Silence] = []
         self.looks = 0
 

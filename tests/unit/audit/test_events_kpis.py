@@ -10,7 +10,7 @@ from deltalake import CommitProperties, write_deltalake
 from factories import random_events
 from shopnow.audit import events_kpis
 from shopnow.audit.context import Difference, Evidence
-from shopnow.audit.kpi_oracle import Assumed, work_out
+from shopnow.audit.kpi_oracle import KpiSettings, work_out
 from shopnow.kpis import KPIS
 from shopnow.lake.delta import tables
 from shopnow.lake.lineage import lineage
@@ -34,7 +34,7 @@ def lake(tmp_path_factory) -> str:
     return lake
 
 
-def evidence(lake: str, *names: str, given: Assumed | None = None) -> Evidence:
+def evidence(lake: str, *names: str, given: KpiSettings | None = None) -> Evidence:
     kpis = {name: tables.open_table(lake, name) for name in names}
     return Evidence({}, lake, kpis, {}, {}, [], pa.table({}), {}, given or assumed(), lambda subject, what: None)
 
@@ -57,7 +57,7 @@ def test_a_changed_figure_of_any_kpi_is_named(kpi, lake):
 
 def test_another_setting_is_a_difference_that_says_so(lake):
     with pytest.raises(Difference, match=r"kpi/stock_cover .*if SHOPNOW_SERVICE_LEVEL=0.5 and SHOPNOW_LEAD_TIME_DAYS=9 are what"):
-        events_kpis.check(evidence(lake, "kpi/stock_cover", given=Assumed(0.5, 9)))
+        events_kpis.check(evidence(lake, "kpi/stock_cover", given=KpiSettings(0.5, 9)))
 
 
 def test_a_lost_row_and_a_lost_column_are_named(lake):

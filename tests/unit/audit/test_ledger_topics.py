@@ -7,7 +7,7 @@ import pytest
 
 from shopnow.audit import ledger_topics
 from shopnow.audit.context import LEDGER, Difference, Evidence
-from shopnow.audit.kpi_oracle import Assumed
+from shopnow.audit.kpi_oracle import KpiSettings
 from shopnow.broker.topics import TopicState
 from shopnow.traffic import ledger
 
@@ -17,6 +17,6 @@ def test_a_partition_that_kafka_does_not_have_is_named() -> None:
     row = {"topic": "orders", "topic_id": "id", "partition": 1, "offset": 0, "key": b"k", "payload_hash": bytes(16), "event_id": "e"}
     told = pa.Table.from_pylist([row | {"event_type": "order_placed", "event_time": datetime(2026, 11, 1, tzinfo=UTC)}], schema)
     topics = {"orders": TopicState("orders", "id", {0: (0, 0)})}
-    evidence = Evidence({}, "", {}, {}, {}, [], told, topics, Assumed(0.95, 2.0), lambda subject, what: None)
+    evidence = Evidence({}, "", {}, {}, {}, [], told, topics, KpiSettings(0.95, 2.0), lambda subject, what: None)
     with pytest.raises(Difference, match=r"^orders: partition 1 is in the ledger, not in Kafka$"):
         ledger_topics.check(evidence)

@@ -10,7 +10,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import ParamValidationError
 
-from shopnow.dag_common import AUDIT, KPIS, RAW, TRAFFIC, Tag, yielding
+from shopnow.dag_common import AUDIT, KPIS, RAW, TRAFFIC, Tag, lower_priority
 from shopnow.settings import ROOT
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
@@ -48,7 +48,7 @@ def test_inventory_one_file_a_dag(dagbag):
 def test_all_that_runs_spark_yields_to_the_pages(dagbag):
     spark = [task for dag in dagbag.dags.values() for task in dag.tasks if isinstance(task, SparkSubmitOperator)]
     assert {task.dag_id for task in spark} == {"compute_kpis", "compact_lake", "rebuild_day"}
-    assert {task._pre_execute_hook for task in spark} == {yielding}
+    assert {task._pre_execute_hook for task in spark} == {lower_priority}
 
 
 @pytest.mark.parametrize("dag_id", sorted(INVENTORY))

@@ -7,7 +7,7 @@ import pyarrow as pa
 from shopnow.lake.delta.checksum import NOTHING, Digest, digest
 from shopnow.lake.delta.rewrite import Changed
 from shopnow.lake.governance import amendments
-from shopnow.lake.governance.amendments import AMENDMENTS, Amendment, Erased, Kind, Part, Place, dumps
+from shopnow.lake.governance.amendments import AMENDMENTS, Amendment, Erased, Kind, Part, RecordId, dumps
 
 
 def rows(*values: bytes, problem: str | None = None) -> pa.Table:
@@ -26,23 +26,23 @@ def test_is_read_as_it_was_written():
 
 def test_a_replay_tells_what_left_the_quarantine_and_changes_no_digest():
     said = amendments.describe(Kind.REPLAY, "r", "me", Changed(rows(b"a", b"b", problem="p"), rows(b"a", b"b")))
-    assert said.replayed == [Place("id", 0, 0), Place("id", 0, 1)]
+    assert said.replayed == [RecordId("id", 0, 0), RecordId("id", 0, 1)]
     assert [part.removed - part.added for part in said.parts] == [NOTHING]
 
 
 def test_an_erasure_tells_what_has_other_bytes_than_before():
     said = amendments.describe(Kind.ERASURE, "r", "me", Changed(rows(b"a", b"b"), rows(b"c", b"b")))
     (erased,) = said.erased
-    assert erased.place == Place("id", 0, 0)
+    assert erased.place == RecordId("id", 0, 0)
     assert said.parts[0].removed - erased.removed + erased.added == said.parts[0].added
     assert said.replayed == []
 
 
 def test_the_table_tells_each_partition_apart():
-    erased = [Erased(Place("id", 1, 7), digest(1, [7], [b"k"], [b"old"]), digest(1, [7], [b"k"], [b"new"]))]
+    erased = [Erased(RecordId("id", 1, 7), digest(1, [7], [b"k"], [b"old"]), digest(1, [7], [b"k"], [b"new"]))]
     parts = [Part("id", 0, expired_below=5), Part("id", 1, erased[0].removed, erased[0].added)]
     told = pa.Table.from_pylist(
-        list(AMENDMENTS.rows(json.loads(dumps(Amendment(Kind.ERASURE, "asked for", "me", parts, [Place("id", 0, 3)], erased))))),
+        list(AMENDMENTS.rows(json.loads(dumps(Amendment(Kind.ERASURE, "asked for", "me", parts, [RecordId("id", 0, 3)], erased))))),
         AMENDMENTS.columns,
     ).to_pylist()
     assert [(row["partition"], row["expired_below"], row["replayed"]) for row in told] == [(0, 5, [3]), (1, None, [])]

@@ -7,7 +7,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from shopnow.lake.delta import tables
 from shopnow.lake.governance import amendments
-from shopnow.lake.governance.amendments import Amendment, Kind, Place
+from shopnow.lake.governance.amendments import Amendment, Kind, RecordId
 from shopnow.lake.ingest import receipts
 from shopnow.lake.ingest.receipts import RECEIPTS, Part
 from shopnow.lake.lineage import lineage
@@ -84,7 +84,7 @@ def test_compaction_makes_nothing_new(lake):
 
 
 def amended(kind: Kind, *offsets: int) -> dict[str, str]:
-    replayed = [Place("id", 0, offset) for offset in offsets]
+    replayed = [RecordId("id", 0, offset) for offset in offsets]
     return {amendments.METADATA_KEY: amendments.dumps(Amendment(kind, "", "me", replayed=replayed))}
 
 
@@ -155,12 +155,12 @@ def test_changed_dates_are_those_of_rows_added_or_removed(lake):
 
 def test_when_it_was_made_is_when_rows_were_last_taken_in(lake):
     made = table(lake)
-    assert lineage.made(lake, "t", made.version()) == lineage.Made({}, None)
+    assert lineage.last_materialization(lake, "t", made.version()) == lineage.Materialization({}, None)
     before = datetime.now(UTC)
     write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1}))
     after = datetime.now(UTC)
     made.optimize.compact()
-    sources, at = lineage.made(lake, "t", made.version())
+    sources, at = lineage.last_materialization(lake, "t", made.version())
     assert sources == {"raw/a": 1}
     assert before - timedelta(milliseconds=1) <= at <= after
 
@@ -169,27 +169,27 @@ def test_settled_passes_over_what_changes_no_row_and_over_erasure(lake):
     raw = table(lake, "ingest_date")
     for start in range(3):
         write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(start, start + 1))})
-    assert lineage.settled(lake, "t", 1, 3) == 1
+    assert lineage.latest_equivalent_version(lake, "t", 1, 3) == 1
     raw.optimize.compact()
     assert raw.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
     compacted = raw.version()
-    assert lineage.settled(lake, "t", 3, 3) == 3
-    assert lineage.settled(lake, "t", 3, 4) == 4
-    assert lineage.settled(lake, "t", 3, compacted) == compacted
+    assert lineage.latest_equivalent_version(lake, "t", 3, 3) == 3
+    assert lineage.latest_equivalent_version(lake, "t", 3, 4) == 4
+    assert lineage.latest_equivalent_version(lake, "t", 3, compacted) == compacted
     write(raw, "2026-11-02")
     raw.delete("ingest_date = '2026-11-02'", commit_properties=amendment(Kind.ERASURE))
     raw.delete(commit_properties=amendment(Kind.EXPIRY))
-    assert lineage.settled(lake, "t", 3, raw.version()) == compacted
-    assert lineage.settled(lake, "t", compacted + 1, raw.version()) == raw.version() - 1
+    assert lineage.latest_equivalent_version(lake, "t", 3, raw.version()) == compacted
+    assert lineage.latest_equivalent_version(lake, "t", compacted + 1, raw.version()) == raw.version() - 1
 
 
 def test_settled_goes_no_further_than_the_log_is_whole(lake, tmp_path):
     raw = table(lake, "ingest_date")
     for _ in range(5):
         write(raw)
-    assert lineage.settled(lake, "t", 0, 5) == 5
+    assert lineage.latest_equivalent_version(lake, "t", 0, 5) == 5
     (tmp_path / "t" / "_delta_log" / f"{3:020}.json").unlink()
-    assert lineage.settled(lake, "t", 0, 5) == 2
+    assert lineage.latest_equivalent_version(lake, "t", 0, 5) == 2
 
 
 @pytest.mark.parametrize("kind", [Kind.ERASURE, Kind.EXPIRY])

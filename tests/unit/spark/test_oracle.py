@@ -11,7 +11,7 @@ from shopnow.audit.kpi_diff import differences
 from shopnow.audit.kpi_oracle import oracle
 from shopnow.kpis import KPIS, STOCK_OUTS
 from shopnow_spark.kpis.stock_outs import stock_outs
-from shopnow_spark.registry import BY_DATE, CARRIED, WHOLE, Circumstances
+from shopnow_spark.registry import BY_DATE, FULL_REFRESH, INCREMENTAL, KpiContext
 from support.lake_oracle import as_tables, assumed
 
 
@@ -28,10 +28,10 @@ def test_spark_and_the_oracle_agree_on_made_up_events(spark, seed, now):
             inputs = [frames[source.table] for source in kpi.sources]
             if kpi is STOCK_OUTS:
                 frame = stock_outs(None, None, *inputs)
-            elif kpi.name in CARRIED:
-                frame = CARRIED[kpi.name](None, *inputs)
+            elif kpi.name in INCREMENTAL:
+                frame = INCREMENTAL[kpi.name](None, *inputs)
             else:
-                frame = (BY_DATE.get(kpi.name) or WHOLE[kpi.name])(Circumstances(now, *assumed()), *inputs)
+                frame = (BY_DATE.get(kpi.name) or FULL_REFRESH[kpi.name])(KpiContext(now, *assumed()), *inputs)
             rows = frame.select(kpi.content).toArrow()
             here.store("spark", rows, kpi.content)
             worked_out = here.work_out(kpi, now)

@@ -11,15 +11,15 @@ from pydantic import BaseModel
 from factories.sample_lake import NOW
 from shopnow_tab_app import runs
 from shopnow_tab_app.pages import csv_export, dashboard, deliveries, orders, payments, pdf, pdf_sheets, pipeline, stock
-from shopnow_tab_app.pages.paging import Turn
-from shopnow_tab_app.pages.period import Asked, Period
+from shopnow_tab_app.pages.paging import PageQuery
+from shopnow_tab_app.pages.period import Period, PeriodQuery
 from shopnow_tab_app.polled_cache import Last
 from shopnow_tab_app.replica.client import Lake
 from shopnow_tab_app.replica.protocol import State
 
 TODAY = NOW.date()
-ASKED = Asked(None, None, 2, None, None, None)
-NEWEST = Turn("", "event_time", True, 0, 25)
+ASKED = PeriodQuery(None, None, 2, None, None, None)
+NEWEST = PageQuery("", "event_time", True, 0, 25)
 
 PAGES: dict[str, tuple[tuple[str, ...], Callable[[Lake, State], BaseModel]]] = {
     "dashboard": (dashboard.TABLES, lambda lake, state: dashboard.dashboard(lake, ASKED, state)),

@@ -9,7 +9,7 @@ from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow_tab_app.pages import pipeline
 from shopnow_tab_app.polled_cache import Fetched
-from shopnow_tab_app.replica.protocol import Stand
+from shopnow_tab_app.replica.protocol import TableStats
 
 
 class Raw:
@@ -18,8 +18,8 @@ class Raw:
     def __init__(self) -> None:
         self.behind, self.away, self.asked, self.now = 10, False, 0, 0
 
-    def stands(self, names: Iterable[str]) -> dict[str, Stand]:
-        return {"raw/orders": Stand(self.now, 100)}
+    def stands(self, names: Iterable[str]) -> dict[str, TableStats]:
+        return {"raw/orders": TableStats(self.now, 100)}
 
     def transaction_version(self, name: str, app_id: str) -> int | None:
         self.asked += 1

@@ -11,7 +11,7 @@ from factories.shop_events import NEW_YEAR, a_run
 from shopnow.events import TOPICS, encode
 from shopnow.traffic import faults
 from shopnow.traffic.arrivals import DAY
-from shopnow.traffic.faults import MALFORMED, spoil
+from shopnow.traffic.faults import MALFORMED, corrupt
 from shopnow.traffic.ledger_totals import DUPLICATE
 from shopnow.traffic.run_config import Faults
 from shopnow.traffic.simulation import Chunk
@@ -67,7 +67,7 @@ def test_every_event_type_can_be_malformed_in_every_way() -> None:
         for kind in topic.types:
             for fault in MALFORMED:
                 with pytest.raises((msgspec.DecodeError, UnicodeDecodeError)):
-                    topic.decoder().decode(spoil(encode(events[kind]), fault))
+                    topic.decoder().decode(corrupt(encode(events[kind]), fault))
 
 
 def test_duplicates_are_the_same_bytes_again_and_late_ones_come_once() -> None:

@@ -2,7 +2,7 @@ import pytest
 
 from shopnow.errors import UserError
 from shopnow.traffic.ledger_totals import Demand, Figures, Totals
-from shopnow.traffic.run_config import Asked, Faults
+from shopnow.traffic.run_config import Faults, RunConfig
 from shopnow.traffic.state import ITEMS_PER_RECORD, Held, OpenOrder, Run, Shelf, Shop, State, StockOut, from_records, to_records
 
 
@@ -20,7 +20,7 @@ def test_no_records_no_shop() -> None:
 
 def test_state_survives_the_topic() -> None:
     shop = Shop(opened=1, clock=5, sessions=2, customers=1, events=9, draws=7, shelves={"p": Shelf(3, 1, 4, 99, 2)})
-    asked = Asked(seed=3, sessions=10, hours=1.5, faults=Faults(late=0.1))
+    asked = RunConfig(seed=3, sessions=10, hours=1.5, faults=Faults(late=0.1))
     run = Run("manual/with/slashes é", asked, 10, 1, 9, done=2, stock_outs=[StockOut("p", 4)])
     run.totals = Totals(orders=1, records={"views": 3}, days={}, demand={"p": Demand(3, 2, 1)})
     orders, late = [an_order(1, 7, 9)], [held(4, 8)]
@@ -32,12 +32,12 @@ def test_state_survives_the_topic() -> None:
 def test_days_survive_the_topic() -> None:
     from datetime import date
 
-    run = Run("r", Asked(), 10, 1, 9, totals=Totals(days={date(2026, 1, 1): Figures(orders=1)}))
+    run = Run("r", RunConfig(), 10, 1, 9, totals=Totals(days={date(2026, 1, 1): Figures(orders=1)}))
     assert from_records(to_records(State(Shop(1, 5)), run, 0, [], [])).runs == {"r": run}
 
 
 def test_what_is_over_is_forgotten_and_its_records_are_deleted() -> None:
-    run, state = Run("r", Asked(), 10, 1, 9), State(Shop(opened=1, clock=5))
+    run, state = Run("r", RunConfig(), 10, 1, 9), State(Shop(opened=1, clock=5))
     records = to_records(state, run, 1, [an_order(1, 7), an_order(2, 8)], [held(1, 7)])
     state.shop = Shop(opened=1, clock=7)
     records += to_records(state, run, 2, [], [])
@@ -51,7 +51,7 @@ def test_what_is_over_is_forgotten_and_its_records_are_deleted() -> None:
 
 def test_many_orders_are_several_records_each_below_kafkas_limit() -> None:
     orders = [an_order(number, 10**13, 2 * 10**13) for number in range(2 * ITEMS_PER_RECORD + 1)]
-    state, run = State(Shop(opened=1, clock=5)), Run("r", Asked(), 10, 1, 9)
+    state, run = State(Shop(opened=1, clock=5)), Run("r", RunConfig(), 10, 1, 9)
     records = to_records(state, run, 1, orders, [])
     assert len(state.batches) == 3
     assert max(len(value or b"") for _, value in records) < 900_000

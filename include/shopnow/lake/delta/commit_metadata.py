@@ -35,7 +35,7 @@ _NOTE_EVERY = 50
 Row = Mapping[str, Any]
 
 
-class Statement(NamedTuple):
+class CommitTable(NamedTuple):
     """What commits of some tables say under a key of their metadata, and the table it is collected in."""
 
     table: str
@@ -52,7 +52,7 @@ class Statement(NamedTuple):
         return pa.schema([*self.columns, *ORIGIN])
 
 
-def said(lake: str, statement: Statement, source: str, upto: int | None = None) -> pa.Table:
+def read(lake: str, statement: CommitTable, source: str, upto: int | None = None) -> pa.Table:
     """All that commits of one table said, up to a version, the oldest first; columns as in the statement's `schema`.
 
     Raises:
@@ -72,7 +72,7 @@ def said(lake: str, statement: Statement, source: str, upto: int | None = None) 
     return pa.concat_tables([old.sort_by("version"), new])
 
 
-def collect(lake: str, statement: Statement) -> int:
+def collect(lake: str, statement: CommitTable) -> int:
     """Add to the table what commits said since it was last done; safe to repeat, and for several to do at once.
 
     Returns:
@@ -110,7 +110,7 @@ def collect(lake: str, statement: Statement) -> int:
             table.update_incremental()  # someone else collected meanwhile: see what is left
 
 
-def _new_rows(lake: str, statement: Statement, source: str, first: int, last: int) -> list[Row]:
+def _new_rows(lake: str, statement: CommitTable, source: str, first: int, last: int) -> list[Row]:
     rows: list[Row] = []
     expected = first
     for version, actions in log.commits(lake, source, last, first):
@@ -130,7 +130,7 @@ def _new_rows(lake: str, statement: Statement, source: str, first: int, last: in
     return rows
 
 
-def _open(lake: str, statement: Statement) -> DeltaTable | None:
+def _open(lake: str, statement: CommitTable) -> DeltaTable | None:
     return tables.open_table(lake, statement.table) if tables.exists(lake, statement.table) else None
 
 
@@ -140,5 +140,5 @@ def _position(collected: DeltaTable, source: str) -> int:
     return -1 if version is None else version
 
 
-def _table(statement: Statement, rows: list[Row]) -> pa.Table:
+def _table(statement: CommitTable, rows: list[Row]) -> pa.Table:
     return pa.Table.from_pylist(rows, statement.schema)

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from shopnow.events import TOPICS
 from shopnow.lake.delta import rewrite, tables
 from shopnow.lake.delta.checksum import NOTHING, Digest, digest
-from shopnow.lake.delta.commit_metadata import Statement
+from shopnow.lake.delta.commit_metadata import CommitTable
 from shopnow.lake.delta.rewrite import Change, Changed
 from shopnow.schemas import RAW
 
@@ -33,7 +33,7 @@ class Kind(StrEnum):
     """Records were removed by retention."""
 
 
-class Place(NamedTuple):
+class RecordId(NamedTuple):
     """Where a record is, or was, in Kafka."""
 
     topic_id: str
@@ -55,7 +55,7 @@ class Part:
 class Erased(NamedTuple):
     """A record with other bytes than Kafka's: the digests of both."""
 
-    place: Place
+    place: RecordId
     removed: Digest
     added: Digest
 
@@ -68,7 +68,7 @@ class Amendment:
     reason: str
     by: str
     parts: list[Part] = field(default_factory=list)
-    replayed: list[Place] = field(default_factory=list)
+    replayed: list[RecordId] = field(default_factory=list)
     erased: list[Erased] = field(default_factory=list)
 
 
@@ -99,9 +99,9 @@ def _amendment(content: dict[str, Any]) -> Amendment:
         for part in content["partitions"]
     ]
     erased = [
-        Erased(Place(*place), Digest.parse(1, removed), Digest.parse(1, added)) for *place, removed, added in content.get("erased", ())
+        Erased(RecordId(*place), Digest.parse(1, removed), Digest.parse(1, added)) for *place, removed, added in content.get("erased", ())
     ]
-    replayed = [Place(*place) for place in content["replayed"]]
+    replayed = [RecordId(*place) for place in content["replayed"]]
     return Amendment(Kind(content["kind"]), content["reason"], content["by"], parts, replayed, erased)
 
 
@@ -145,9 +145,9 @@ def digests(rows: pa.Table) -> dict[tuple[str, int], Digest]:
     return found
 
 
-def places(rows: pa.Table) -> list[Place]:
+def places(rows: pa.Table) -> list[RecordId]:
     """Where the rows of raw are from, in their order."""
-    return list(map(Place, *(rows[name].to_pylist() for name in Place._fields)))
+    return list(map(RecordId, *(rows[name].to_pylist() for name in RecordId._fields)))
 
 
 def read(actions: Iterable[dict[str, Any]]) -> Amendment | None:
@@ -164,7 +164,7 @@ def _erased(changed: Changed) -> list[Erased]:
     return [Erased(place, old, new) for (place, old), (_, new) in pairs if old != new]
 
 
-def _one_by_one(rows: pa.Table) -> list[tuple[Place, Digest]]:
+def _one_by_one(rows: pa.Table) -> list[tuple[RecordId, Digest]]:
     keys, values = rows["key"].to_pylist(), rows["value"].to_pylist()
     return [
         (place, digest(place.partition, np.array([place.offset]), [key], [value]))
@@ -202,7 +202,7 @@ def _rows(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
         }
 
 
-AMENDMENTS = Statement(
+AMENDMENTS = CommitTable(
     table="amendments",
     key=METADATA_KEY,
     columns=pa.schema(

@@ -14,7 +14,7 @@ from shopnow import validation
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake.governance import quarantine
-from shopnow.lake.governance.amendments import Place
+from shopnow.lake.governance.amendments import RecordId
 from shopnow.lake.governance.quarantine import Corrections
 
 _FIELDS = {"topic": str, "partition": int, "offset": int, "value": dict}
@@ -72,10 +72,10 @@ def _malformed(given: Any) -> str | None:
     return None if given["topic"] in TOPICS else f"no topic {given['topic']!r}"
 
 
-def _placed(wanted: Mapping[tuple, bytes], places: Iterable[Place]) -> tuple[Corrections, list[tuple[int, int]]]:
+def _placed(wanted: Mapping[tuple, bytes], places: Iterable[RecordId]) -> tuple[Corrections, list[tuple[int, int]]]:
     """The payloads by the places in quarantine that they are for; and partition and offset of those that are for none, or for several."""
     places = list(places)
-    found: dict[Place, bytes] = {}
+    found: dict[RecordId, bytes] = {}
     missing = []
     for (topic_id, partition, offset), payload in wanted.items():
         matches = [place for place in places if place[1:] == (partition, offset) and topic_id in {None, place.topic_id}]

@@ -19,12 +19,12 @@ from shopnow.events import TOPICS, Topic
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.rewrite import Change
 from shopnow.lake.governance import amendments
-from shopnow.lake.governance.amendments import Kind, Place
+from shopnow.lake.governance.amendments import Kind, RecordId
 
 QUARANTINED = "problem IS NOT NULL"
-_COLUMNS = [*Place._fields, "timestamp", "value", "problem"]
+_COLUMNS = [*RecordId._fields, "timestamp", "value", "problem"]
 
-Corrections = Mapping[Place, bytes]
+Corrections = Mapping[RecordId, bytes]
 """Corrected payloads by place."""
 
 
@@ -34,14 +34,14 @@ class Reason(NamedTuple):
     reason: str
     topic: str
     records: int
-    example: Place
+    example: RecordId
 
 
 class Record(NamedTuple):
     """A record in quarantine."""
 
     topic: str
-    place: Place
+    place: RecordId
     time: datetime | None
     problem: str
     value: bytes | None
@@ -62,16 +62,16 @@ def records(lake: str, topic: str | None = None, reason: str | None = None) -> I
         if not tables.exists(lake, f"raw/{name}"):
             continue
         rows = tables.read(tables.open_table(lake, f"raw/{name}"), _COLUMNS, QUARANTINED)
-        for row in rows.sort_by([(column, "ascending") for column in Place._fields]).to_pylist():
+        for row in rows.sort_by([(column, "ascending") for column in RecordId._fields]).to_pylist():
             if reason in {None, validation.reason(row["problem"])}:
-                place = Place(*(row[column] for column in Place._fields))
+                place = RecordId(*(row[column] for column in RecordId._fields))
                 yield Record(name, place, row["timestamp"], row["problem"], row["value"])
 
 
 def reasons(found: Iterable[Record]) -> list[Reason]:
     """The records counted by topic and reason, the most frequent first."""
     counts: Counter[tuple[str, str]] = Counter()
-    examples: dict[tuple[str, str], Place] = {}
+    examples: dict[tuple[str, str], RecordId] = {}
     for record in found:
         key = validation.reason(record.problem), record.topic
         counts[key] += 1

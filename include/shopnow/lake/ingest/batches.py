@@ -74,7 +74,7 @@ def read(conf: Conf, topic: Topic, plan: Plan, batch_rows: int, batch_bytes: int
         yield Batch(rows, parts)
 
 
-def within(limit: float, topic: Topic, batches: Generator[Batch]) -> Generator[Batch]:
+def enforce_quarantine_limit(limit: float, topic: Topic, batches: Generator[Batch]) -> Generator[Batch]:
     """The batches, as long as the share of the run's records that are no valid events is within the limit."""
     rows = bad = 0
     reasons: Counter[str] = Counter()

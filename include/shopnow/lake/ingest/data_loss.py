@@ -16,7 +16,7 @@ from shopnow.broker.topics import TopicState
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata
-from shopnow.lake.delta.commit_metadata import Statement
+from shopnow.lake.delta.commit_metadata import CommitTable
 from shopnow.lake.ingest import offsets, receipts
 from shopnow.schemas import RAW, TIMESTAMP
 
@@ -135,7 +135,7 @@ def read(lake: str, topics: Iterable[str] = TOPICS) -> list[Loss]:
     return [
         Loss(**{name: row[name] for name in Loss._fields})
         for topic in topics
-        for row in commit_metadata.said(lake, LOSSES, f"raw/{topic}").to_pylist()
+        for row in commit_metadata.read(lake, LOSSES, f"raw/{topic}").to_pylist()
     ]
 
 
@@ -143,7 +143,7 @@ def _moves(table: DeltaTable, state: TopicState, losses: Sequence[Loss]) -> list
     """What moves the positions past the losses."""
     kinds = {each.kind for each in losses}
     if RECREATED in kinds:
-        return [offsets.met(state.topic_id)]
+        return [offsets.mark_seen(state.topic_id)]
     id_ = offsets.current_id(table, state.topic_id)
     moved = {each.partition: each.start_offset if each.kind == TRUNCATED else each.end_offset for each in losses}
     if TRUNCATED not in kinds:
@@ -185,7 +185,7 @@ def _rows(told: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
         yield {**{name: loss[name] for name in LOSSES.columns.names}, **times}
 
 
-LOSSES = Statement(
+LOSSES = CommitTable(
     table="losses",
     key="losses",
     columns=pa.schema(

@@ -35,7 +35,7 @@ from shopnow.lake.delta.hdfs import Store
 from shopnow.lake.ingest import batches, offsets, receipts
 from shopnow.lake.ingest.batches import Batch
 from shopnow.lake.ingest.data_loss import Acknowledgement
-from shopnow.lake.ingest.plan import ALL, Plan, Share, make_plan
+from shopnow.lake.ingest.plan import ALL, PartitionShard, Plan, make_plan
 from shopnow.lake.ingest.receipts import RECEIPTS, Parts
 from shopnow.schemas import RAW
 
@@ -69,7 +69,7 @@ class Landed:
     version: int
 
 
-class _OvertakenError(Exception):
+class CommitConflict(Exception):
     """Another run has landed some of what this one was about to."""
 
 
@@ -84,7 +84,7 @@ def land(
     queue_bytes: int = reader.QUEUE_BYTES,
     quarantine_limit: float = 1.0,
     acknowledgement: Acknowledgement | None = None,
-    share: Share = ALL,
+    share: PartitionShard = ALL,
 ) -> Landed:
     """Land what was committed to the topic and is not in `raw/{topic}` yet. Safe to repeat, and to run several times at once.
 
@@ -115,10 +115,10 @@ def land(
             try:
                 if plan.ranges:
                     read = batches.read(conf, topic, plan, batch_rows, batch_bytes, queue_bytes)
-                    _run(conf, store, table, topic, plan, batches.within(quarantine_limit, topic, read), done)
+                    _run(conf, store, table, topic, plan, batches.enforce_quarantine_limit(quarantine_limit, topic, read), done)
                 break
-            except _OvertakenError:
-                _let_pass(table, plan)
+            except CommitConflict:
+                _wait_for_winner(table, plan)
     return _summary(topic, plan.topic_id, done, table.version())
 
 
@@ -212,7 +212,7 @@ def _commit(
         except CommitFailedError as error:
             # The files stay: a commit reported as failed may be in the log all the same, if the answer was lost on its way.
             if "Concurrent transaction failed" in str(error):
-                raise _OvertakenError from error
+                raise CommitConflict from error
             if not any(harmless in str(error) for harmless in _HARMLESS):
                 raise
         # Rows were amended or removed, or a column was added: nothing to do with new rows, so once more on top of it.
@@ -229,10 +229,10 @@ def _check_not_overtaken(table: DeltaTable, plan: Plan, expected: dict[int, int]
     """Before a commit against a newer snapshot: with a run that had slipped in by then it would not conflict."""
     for partition, offset in expected.items():
         if (offsets.position(table, plan.topic_id, partition) or offset) != offset:
-            raise _OvertakenError
+            raise CommitConflict
 
 
-def _let_pass(table: DeltaTable, plan: Plan) -> None:
+def _wait_for_winner(table: DeltaTable, plan: Plan) -> None:
     """Wait while a faster run lands what is in the plan, so as not to read it a second time."""
     landed: list[int | None] = []
     deadline = 0.0

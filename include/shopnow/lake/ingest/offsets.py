@@ -32,7 +32,7 @@ def next_id(table: DeltaTable, kafka_id: str) -> tuple[str, Transaction]:
     return _id(kafka_id, cuts), Transaction(f"{kafka_id}/{_CUTS}", cuts)
 
 
-def met(kafka_id: str) -> Transaction:
+def mark_seen(kafka_id: str) -> Transaction:
     """The transaction that makes a topic one that `is_known`, before anything of it has landed."""
     return Transaction(f"{kafka_id}/{_CUTS}", 0)
 

@@ -14,7 +14,7 @@ from shopnow.lake.ingest import data_loss, offsets
 from shopnow.lake.ingest.data_loss import Acknowledgement, UnacknowledgedLoss
 
 
-class Share(NamedTuple):
+class PartitionShard(NamedTuple):
     """Some of a topic's partitions, for one of several runs that land it at once, each a share of its own."""
 
     number: int
@@ -26,7 +26,7 @@ class Share(NamedTuple):
         return partition % self.of == self.number
 
 
-ALL = Share(0, 1)
+ALL = PartitionShard(0, 1)
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def make_plan(
     topic: Topic,
     kafka_topic: str,
     acknowledgement: Acknowledgement | None = None,
-    share: Share = ALL,
+    share: PartitionShard = ALL,
 ) -> Plan:
     """What is committed to a share of the topic and not in the table, as the two stand now; losses, of the whole of it, were put on
     record if they are acknowledged.

@@ -14,7 +14,7 @@ import pyarrow as pa
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata
 from shopnow.lake.delta.checksum import NOTHING, Digest
-from shopnow.lake.delta.commit_metadata import Statement
+from shopnow.lake.delta.commit_metadata import CommitTable
 from shopnow.schemas import TIMESTAMP
 
 
@@ -86,7 +86,7 @@ def dumps(topic: str, topic_id: str, parts: Parts) -> str:
 
 def receipts(lake: str, topic: str, version: int | None = None) -> pa.Table:
     """The receipts of `raw/{topic}` up to a version, the oldest first: one row for each partition of each commit."""
-    return commit_metadata.said(lake, RECEIPTS, f"raw/{topic}", version)
+    return commit_metadata.read(lake, RECEIPTS, f"raw/{topic}", version)
 
 
 def _rows(receipt: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -95,7 +95,7 @@ def _rows(receipt: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {"topic": receipt["topic"], "topic_id": receipt["topic_id"], **part, **times}
 
 
-RECEIPTS = Statement(
+RECEIPTS = CommitTable(
     table="receipts",
     key="receipt",
     columns=pa.schema(

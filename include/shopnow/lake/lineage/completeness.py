@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from shopnow.dates import end_of_month, shifted
+from shopnow.dates import add_days_clamped, end_of_month
 from shopnow.kpis import Kpi
 from shopnow.lake.ingest.data_loss import Loss
 
@@ -27,8 +27,8 @@ def complete_but_for(losses: Iterable[Loss]) -> Completeness:
 def of_row(losses: Sequence[Loss], kpi: Kpi, day: date) -> Completeness:
     """What is missing from a KPI's row of a date, going by the dates of the events that such a row is made from."""
     back, forward = kpi.window
-    first = date.min if back is None else shifted(day, -back)
-    last = shifted(end_of_month(day) if kpi.monthly else day, forward)
+    first = date.min if back is None else add_days_clamped(day, -back)
+    last = add_days_clamped(end_of_month(day) if kpi.monthly else day, forward)
     return complete_but_for(
         loss
         for loss in losses

@@ -25,7 +25,7 @@ def records(lake: str, topic: str, version: int, day: date) -> Records:
     Raises:
         UserError: retention has removed records that landed on that day or later and may be of it.
     """
-    amendments = commit_metadata.said(lake, AMENDMENTS, f"raw/{topic}").to_pylist()
+    amendments = commit_metadata.read(lake, AMENDMENTS, f"raw/{topic}").to_pylist()
     below: dict[tuple[str, int], int] = {}
     for each in amendments:
         if each["expired_below"] is not None:
@@ -51,7 +51,7 @@ def landed(lake: str, day: date) -> list[str]:
     """The topics of which events of a day may have landed."""
 
     def any_of(topic: str) -> bool:
-        amendments = commit_metadata.said(lake, AMENDMENTS, f"raw/{topic}").to_pylist()
+        amendments = commit_metadata.read(lake, AMENDMENTS, f"raw/{topic}").to_pylist()
         return any(_may_hold(receipts(lake, topic).to_pylist(), amendments, day))
 
     return [topic for topic in TOPICS if any_of(topic)]

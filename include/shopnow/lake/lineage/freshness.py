@@ -11,7 +11,7 @@ from shopnow.lake.ingest import offsets
 from shopnow.lake.lineage import lineage
 
 
-def behind(conf: Conf, lake: str, moment: datetime) -> list[str]:
+def lagging_topics(conf: Conf, lake: str, moment: datetime) -> list[str]:
     """The topics with records from before the moment that `events/{topic}` was not made from yet.
 
     Raises:
@@ -20,7 +20,7 @@ def behind(conf: Conf, lake: str, moment: datetime) -> list[str]:
     # The lake is looked at first, so that what comes meanwhile is not taken for what it lacks.
     read = {name: _made_from(lake, name) for name in TOPICS}
     states = topics.describe(conf, TOPICS)
-    return [name for name, state in states.items() if _lacks(read[name], state, topics.since(conf, name, moment))]
+    return [name for name, state in states.items() if _lacks(read[name], state, topics.offsets_since(conf, name, moment))]
 
 
 def _lacks(raw: tables.DeltaTable | None, state: TopicState, since: dict[int, tuple[int, int]]) -> bool:

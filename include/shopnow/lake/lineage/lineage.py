@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from shopnow.lake.delta import log
 from shopnow.lake.governance import amendments
-from shopnow.lake.governance.amendments import Kind, Place
+from shopnow.lake.governance.amendments import Kind, RecordId
 from shopnow.lake.ingest.receipts import RECEIPTS
 
 REBUILD_KEY = "rebuild"
@@ -22,7 +22,7 @@ MAX_RANGES = 100
 """Beyond this many ranges, looking for exactly what is new costs more than looking at everything."""
 
 
-class Made(NamedTuple):
+class Materialization(NamedTuple):
     """The versions a derived table was made from, by table name, and when; nothing and None if it was not made yet."""
 
     sources: dict[str, int]
@@ -43,19 +43,19 @@ def describe(sources: Mapping[str, int]) -> str:
     return json.dumps({"sources": {name: {"version": version} for name, version in sorted(sources.items())}})
 
 
-def made(lake: str, name: str, version: int) -> Made:
+def last_materialization(lake: str, name: str, version: int) -> Materialization:
     """What a derived table at `version` was made from."""
     # As a rule the newest commit tells; maintenance in between does not.
     for first in sorted({max(version - _LOOK_BACK, 0), 0}, reverse=True):
         for _, actions in reversed(list(log.commits(lake, name, version, first))):
             if described := _described(log.info(actions)):
-                return Made(described, datetime.fromtimestamp(log.info(actions)["timestamp"] / 1000, UTC))
-    return Made({}, None)
+                return Materialization(described, datetime.fromtimestamp(log.info(actions)["timestamp"] / 1000, UTC))
+    return Materialization({}, None)
 
 
 def sources(lake: str, name: str, version: int) -> dict[str, int]:
     """The versions that a derived table at `version` was made from, by table name; empty if it was not made yet."""
-    return made(lake, name, version).sources
+    return last_materialization(lake, name, version).sources
 
 
 def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[OffsetRange] | None:
@@ -71,7 +71,7 @@ def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[Off
     if commits is None:
         return None
     landed: dict[tuple[str, int], OffsetRange] = {}
-    replayed: set[Place] = set()
+    replayed: set[RecordId] = set()
     for actions in commits:
         if receipt := log.info(actions).get(RECEIPTS.key):
             for part in _ranges(json.loads(receipt)):
@@ -115,7 +115,7 @@ def is_changed(lake: str, name: str, after: int | None, until: int) -> bool:
     return commits is None or not all(_keeps_rows(actions) for actions in commits)
 
 
-def settled(lake: str, name: str, version: int, upto: int) -> int:
+def latest_equivalent_version(lake: str, name: str, version: int, upto: int) -> int:
     """The newest version, at most `upto`, that has the same rows as `version`.
 
     Compaction writes the same rows into other files, and VACUUM later takes those they were in: who still has to read what a
@@ -170,7 +170,7 @@ def _rows(file: dict[str, Any]) -> int:
     return json.loads(file.get("stats") or "{}").get("numRecords", 0)
 
 
-def _joined(places: Iterable[Place]) -> list[OffsetRange]:
+def _joined(places: Iterable[RecordId]) -> list[OffsetRange]:
     """The places as ranges, neighbours in one."""
     found: list[OffsetRange] = []
     for topic_id, partition, offset in sorted(places):

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from shopnow.dates import end_of
+from shopnow.dates import end_of_day
 from shopnow.kpis import KPIS, Kpi
-from shopnow.lake.delta.commit_metadata import Statement
+from shopnow.lake.delta.commit_metadata import CommitTable
 
 _MOST = 2**63 - 1
 
@@ -49,7 +49,7 @@ def find(kpi: Kpi, before: pa.Table, after: pa.Table, causes: Mapping[date, Caus
         before: the rows of all dates of `after`, as they were published.
         causes: why each date was computed anew.
     """
-    ended = {row["date"] for row in before.select(["date", "computed_at"]).to_pylist() if row["computed_at"] >= end_of(row["date"])}
+    ended = {row["date"] for row in before.select(["date", "computed_at"]).to_pylist() if row["computed_at"] >= end_of_day(row["date"])}
     old, new = _sums(kpi, before), _sums(kpi, after)
     found = []
     for key in sorted(old.keys() | new.keys()):
@@ -81,7 +81,7 @@ def _rows(restatements: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield each | {"kpi_date": date.fromisoformat(each["kpi_date"])}
 
 
-RESTATEMENTS = Statement(
+RESTATEMENTS = CommitTable(
     table="restatements",
     key="restatement",
     columns=pa.schema(

@@ -52,7 +52,7 @@ def expire(lake: str, days: int, today: date, by: str) -> list[Expired]:
 def expired(lake: str, name: str, version: int) -> dict[tuple[str, int], int]:
     """The offset below which records of a raw table were removed up to a version, by topic id and partition."""
     found: dict[tuple[str, int], int] = {}
-    for row in commit_metadata.said(lake, AMENDMENTS, name, version).to_pylist():
+    for row in commit_metadata.read(lake, AMENDMENTS, name, version).to_pylist():
         if row["expired_below"] is not None:
             key = row["topic_id"], row["partition"]
             found[key] = max(row["expired_below"], found.get(key, 0))

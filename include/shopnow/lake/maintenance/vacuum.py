@@ -49,7 +49,7 @@ def _needed(lake: str, names: list[str]) -> dict[str, set[int]]:
     for name in names:
         for source, version in lineage.sources(lake, name, tables.open_table(lake, name).version()).items():
             if source in names:
-                settled = lineage.settled(lake, source, version, tables.open_table(lake, source).version())
+                settled = lineage.latest_equivalent_version(lake, source, version, tables.open_table(lake, source).version())
                 if _is_readable(lake, source, settled):
                     found.setdefault(source, set()).add(settled)
     return found

@@ -1,4 +1,4 @@
-"""learn_classes does what compute_kpis does, away from any lake, and tells the classpath."""
+"""warm_class_list does what compute_kpis does, away from any lake, and tells the classpath."""
 
 import warm_class_list
 from shopnow_spark import lake_reader

@@ -12,9 +12,9 @@ from factories.fuzz_inputs import BATCHES, EXAMPLES
 from shopnow import validation as record_validation
 from shopnow.events import SCHEMA_VERSION, TOPIC_OF, TOPICS
 from shopnow.submission import validation
-from shopnow.submission.validation import Blanks, Checked, UnfitBatch, check
+from shopnow.submission.validation import Checked, Defaults, InvalidBatch, check
 
-BLANKS = Blanks(datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC), lambda number: f"{number:036}")
+BLANKS = Defaults(datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC), lambda number: f"{number:036}")
 CANCELLED: dict[str, Any] = {"event_type": "order_cancelled", "order_id": "o-1", "reason": "changed my mind"}
 COMPLETE = {**CANCELLED, "event_id": "e" * 36, "event_time": "2026-01-01T00:00:00Z", "schema_version": 1}
 
@@ -91,17 +91,17 @@ def test_a_second_event_of_the_same_id_is_rejected_as_the_lake_would_drop_it():
 
 @pytest.mark.parametrize("data", [b"", b" \n\t\n", b"[]", b"\xef\xbb\xbf"])
 def test_nothing_is_said_to_be_nothing(data):
-    with pytest.raises(UnfitBatch, match="no event"):
+    with pytest.raises(InvalidBatch, match="no event"):
         check(data, BLANKS)
 
 
 def test_too_much_is_refused_as_a_whole(monkeypatch):
     monkeypatch.setattr(validation, "MAX_EVENTS", 2)
     assert len(checked(CANCELLED, "nope", "").accepted) == 1
-    with pytest.raises(UnfitBatch, match="more than 2 events"):
+    with pytest.raises(InvalidBatch, match="more than 2 events"):
         checked(CANCELLED, "nope", CANCELLED)
     monkeypatch.setattr(validation, "MAX_BYTES", 10)
-    with pytest.raises(UnfitBatch, match="in several batches"):
+    with pytest.raises(InvalidBatch, match="in several batches"):
         checked(CANCELLED)
 
 
@@ -111,7 +111,7 @@ def test_too_much_is_refused_as_a_whole(monkeypatch):
 def test_whatever_is_given_is_answered(data):
     try:
         found = check(data, BLANKS)
-    except UnfitBatch:
+    except InvalidBatch:
         return
     assert found.accepted or found.rejected
     numbers = [each.number for each in (*found.accepted, *found.rejected)]

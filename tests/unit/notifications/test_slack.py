@@ -13,7 +13,7 @@ from shopnow.alerts.channels import Refused, Unavailable
 from shopnow.alerts.dispatcher import deliver
 from shopnow.alerts.engine import State
 from shopnow.alerts.evaluate import evaluate
-from shopnow.alerts.message import First, Message, compose
+from shopnow.alerts.message import Message, ThreadRoot, compose
 from shopnow.local_stack.webhook_server import Store, answer_bot, server
 from shopnow.notifications.slack import Slack
 
@@ -89,7 +89,7 @@ def test_through_the_outbox_the_first_message_shows_how_its_alerts_stand(lake, s
 
 def test_what_is_over_is_posted_if_its_first_message_is_gone(store):
     over = alert(state=State.RESOLVED, thread="key-1", title="Back in stock")
-    gone = First(compose("key-1", [over], LINK), "C00000000/1.0")
+    gone = ThreadRoot(compose("key-1", [over], LINK), "C00000000/1.0")
     assert Slack().send(compose("key-2", [over], LINK, firsts=[gone]))
     assert shown(store) == ["🟢 *Back in stock: Mug (P1)*"]
 
@@ -121,7 +121,7 @@ def test_a_slack_that_is_not_there_is_unavailable(monkeypatch):
 
 
 def test_an_update_that_failed_is_made_again_and_what_fires_is_posted_once(store, monkeypatch):
-    first = First(
+    first = ThreadRoot(
         compose("key-1", [alert(state=State.RESOLVED, thread="key-1")], LINK), str(Slack().send(compose("key-1", [alert()], LINK)))
     )
     message = compose("key-2", [alert("Bowl", subject="P2")], LINK, firsts=[first])

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from shopnow.alerts import alert_log
-from shopnow.alerts.commands import Word, acknowledge, silence
+from shopnow.alerts.commands import Attribution, acknowledge, silence
 from shopnow.alerts.evaluate import evaluate
 from shopnow.alerts.status import overview
 from shopnow.errors import UserError
 
-ANNA = Word("anna", "ordered by phone")
+ANNA = Attribution("anna", "ordered by phone")
 SOON = timedelta(hours=2)
 
 
@@ -65,8 +65,8 @@ def test_a_later_silence_takes_the_place_of_an_earlier_one(firing):
     ("fingerprint", "word", "says"),
     [
         ("stock_out:cup", ANNA, "'stock_out:cup' is none that ever fired; those are low_stock:bowl, stock_out:mug"),
-        ("stock_out:mug", Word("anna", "  "), "say why"),
-        ("stock_out:mug", Word("anna", "x" * 301), "at most 300 characters"),
+        ("stock_out:mug", Attribution("anna", "  "), "say why"),
+        ("stock_out:mug", Attribution("anna", "x" * 301), "at most 300 characters"),
     ],
 )
 def test_what_cannot_be_acknowledged_is_told(firing, fingerprint, word, says):

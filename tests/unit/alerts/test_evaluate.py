@@ -71,7 +71,7 @@ def test_the_slower_of_two_decisions_is_told_and_writes_nothing(lake, stock):
     slower = alert_log.open_journal(lake)
     evaluate(lake, "run-1")
     row = {"at": datetime.now(UTC), "sequence": alert_log.next_sequence(slower), "kind": "message", "state": "claimed"}
-    with pytest.raises(alert_log.Raced):
+    with pytest.raises(alert_log.ConcurrentWrite):
         alert_log.decide(slower, [row])
     assert all(each["state"] == "queued" for each in alert_log.rows(alert_log.open_journal(lake), "message"))
 

@@ -18,7 +18,7 @@ from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
 from shopnow.alerts import commands as shop
-from shopnow.alerts.commands import Word
+from shopnow.alerts.commands import Attribution
 from shopnow.alerts.evaluate import STOCK, evaluate
 from shopnow.lake.delta import tables as lake_tables
 from shopnow.traffic.event_buffer import uuid7
@@ -147,9 +147,9 @@ def told(tmp_path: Path) -> Iterator[tuple[str, Lake]]:
 
 def test_page_shows_who_acknowledged_and_silenced_until_when_and_what_is_being_done(told: tuple[str, Lake]) -> None:
     address, lake = told
-    shop.acknowledge(address, ALERT, Word("anna", "ordered"))
-    shop.silence(address, "stock_out", LATER + timedelta(hours=1), Word("anna", "moving house"))
-    shop.silence(address, "stock_out", LATER, Word("ben", "moving house"))
+    shop.acknowledge(address, ALERT, Attribution("anna", "ordered"))
+    shop.silence(address, "stock_out", LATER + timedelta(hours=1), Attribution("anna", "moving house"))
+    shop.silence(address, "stock_out", LATER, Attribution("ben", "moving house"))
     going = alert_actions.Act(
         action="silence",
         alert=ALERT,

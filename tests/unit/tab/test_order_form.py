@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from fastapi import HTTPException
 
-from shopnow.submission.validation import Blanks, check
+from shopnow.submission.validation import Defaults, check
 from shopnow.traffic.event_buffer import uuid7
 from shopnow_tab_app.routes import order_form
 from shopnow_tab_app.routes.order_form import Item, NewOrder, NewPayment
@@ -16,7 +16,7 @@ REQUEST = uuid7(1_790_000_000_000, "0123456789abcdef" * 2)
 
 
 def checked(event: dict) -> bool:
-    found = check(json.dumps(event).encode(), Blanks(datetime.now(UTC), lambda number: REQUEST))
+    found = check(json.dumps(event).encode(), Defaults(datetime.now(UTC), lambda number: REQUEST))
     return not found.rejected
 
 

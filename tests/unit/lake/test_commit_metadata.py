@@ -8,9 +8,9 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 
 from shopnow.errors import UserError
 from shopnow.lake.delta import commit_metadata, tables
-from shopnow.lake.delta.commit_metadata import Statement, collect, said
+from shopnow.lake.delta.commit_metadata import CommitTable, collect, read
 
-WORDS = Statement(
+WORDS = CommitTable(
     table="words",
     key="word",
     columns=pa.schema([pa.field("word", pa.string())]),
@@ -27,7 +27,7 @@ def say(lake: str, source: str, *words: str) -> None:
 
 
 def words(lake: str, source: str, upto: int | None = None) -> list[tuple[int, str]]:
-    found = said(lake, WORDS, source, upto)
+    found = read(lake, WORDS, source, upto)
     assert found.schema == WORDS.schema
     return [(row["version"], row["word"]) for row in found.to_pylist()]
 
@@ -85,4 +85,4 @@ def test_what_was_collected_outlives_the_log_and_what_was_not_is_missed(tmp_path
     say(lake, "one", "c")
     (log / f"{1:020}.json").unlink()
     with pytest.raises(UserError, match="the log of one no longer has version 1, which was not yet collected into words"):
-        said(lake, WORDS, "one")
+        read(lake, WORDS, "one")

@@ -8,7 +8,7 @@ from deltalake import CommitProperties, write_deltalake
 from shopnow.errors import UserError
 from shopnow.lake.delta import tables
 from shopnow.lake.governance import amendments
-from shopnow.lake.governance.amendments import Amendment, Kind, Place
+from shopnow.lake.governance.amendments import Amendment, Kind, RecordId
 from shopnow.lake.ingest import receipts
 from shopnow.lake.ingest.receipts import RECEIPTS
 from shopnow.lake.lineage import day_offsets
@@ -50,7 +50,7 @@ def test_records_are_where_receipts_span_the_day(lake, day, range_):
 
 
 def test_replayed_records_may_be_of_any_day(lake):
-    amend(lake, Amendment(Kind.REPLAY, "", "test", [amendments.Part("id", 1)], [Place("id", 1, 3)]))
+    amend(lake, Amendment(Kind.REPLAY, "", "test", [amendments.Part("id", 1)], [RecordId("id", 1, 3)]))
     assert of(lake, 6) == [(1, 3, 4)]
     assert of(lake, 2) == [(0, 10, 20), (1, 3, 20)]
 

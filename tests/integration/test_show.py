@@ -14,7 +14,7 @@ from deltalake import write_deltalake
 from typer.testing import CliRunner
 
 from factories import kpi_sample
-from shopnow.broker.tail import follow, latest
+from shopnow.broker.tail import follow, read_tail
 from shopnow.broker.transactional_producer import TransactionalProducer
 from shopnow.cli.__main__ import app
 from shopnow.connections import variable
@@ -44,9 +44,9 @@ def test_the_last_records_are_found_behind_what_was_never_committed(conf):
             for _ in range(60):
                 producer.send(topic, b"key", b"aborted")
             raise ZeroDivisionError
-        found = latest(conf, topic, 3, lambda record: record.offset)
+        found = read_tail(conf, topic, 3, lambda record: record.offset)
         assert [record.value for record in found.records] == [b"2", b"3", b"4"]
-        assert len(latest(conf, topic, 100, lambda record: record.offset).records) == 6
+        assert len(read_tail(conf, topic, 100, lambda record: record.offset).records) == 6
 
         following = follow(conf, topic, found.ends, lambda record: record.offset)
         kafka_topics.send(conf, topic, [b"new"])

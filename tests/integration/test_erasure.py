@@ -67,7 +67,9 @@ def test_nothing_of_them_is_left_and_nothing_else_changes(lake, spark):
     newer = json.dumps({**json.loads(events.encode(order)), "event_id": "0" * 36, "email": "1 Rue"}).encode()
     namesake = events.encode(replace(order, event_id="1" * 36, customer_id=OTHER, order_id="other", customer_name="Bob", address="x"))
     sample.land_records(lake, TOPICS["orders"], [events.encode(order), doubtful, newer, namesake, b"\xff of Ann Other"])
-    given = {quarantine.Place("orders-id", 0, record.place.offset): events.encode(order) for record in quarantine.records(lake, "orders")}
+    given = {
+        quarantine.RecordId("orders-id", 0, record.place.offset): events.encode(order) for record in quarantine.records(lake, "orders")
+    }
     quarantine.correct(lake, {"orders": dict([given.popitem()])}, why="", by="")
     jobs.refresh(lake, lambda: spark)
     before, kpis = bytes_of(lake), figures(lake)

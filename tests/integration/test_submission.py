@@ -21,7 +21,7 @@ from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.submission.producer import KILL_POINTS, PRODUCER_HEADER, Sent
 from shopnow.submission.service import submit
-from shopnow.submission.validation import UnfitBatch
+from shopnow.submission.validation import InvalidBatch
 
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CANCELLED = {"event_type": "order_cancelled", "order_id": "o-1", "reason": "changed my mind"}
@@ -120,7 +120,7 @@ def test_whatever_is_given_is_sent_as_the_answer_says(conf, data):
     before = mark(conf)
     try:
         report = submit(conf, f"test/{uuid.uuid4()}", data, AT)
-    except UnfitBatch:
+    except InvalidBatch:
         assert since(conf, before) == {}
         return
     assert set(since(conf, before)) == set(map(place, report.sent))
@@ -177,6 +177,6 @@ def test_a_broker_that_is_not_there_is_one_clear_line(monkeypatch, batch):
 def test_only_batches_as_new_as_this_one_are_looked_through(conf, batch):
     submit(conf, batch, json.dumps(CANCELLED).encode(), AT)
     end = topics.describe(conf, [topics.SENT_BATCHES])[topics.SENT_BATCHES].partitions[0][1]
-    assert topics.since(conf, topics.SENT_BATCHES, datetime.now(UTC) + timedelta(hours=1)) == {0: (end, end)}
-    [(first, last)] = topics.since(conf, topics.SENT_BATCHES, datetime.now(UTC) - timedelta(minutes=5)).values()
+    assert topics.offsets_since(conf, topics.SENT_BATCHES, datetime.now(UTC) + timedelta(hours=1)) == {0: (end, end)}
+    [(first, last)] = topics.offsets_since(conf, topics.SENT_BATCHES, datetime.now(UTC) - timedelta(minutes=5)).values()
     assert first < last == end
