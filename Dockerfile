@@ -1,5 +1,5 @@
 # One image for every service of docker-compose.yaml: `docker run shopnow:local SERVICE`, see include/shopnow/cluster/.
-# What is installed is locked: Python packages by requirements*.txt, jars by jars.lock, each by hash; the rest are Debian's.
+# What is installed is locked: Python packages by requirements.txt and locks/*.txt, jars by locks/jars.lock, each by hash; the rest are Debian's.
 # Behind mirrors: --build-arg PIP_INDEX_URL=…, UV_DEFAULT_INDEX=…, SHOPNOW_MAVEN_MIRROR=…, and a base image of that name
 # that knows its own (--build-context or docker tag).
 
@@ -17,17 +17,18 @@ FROM base AS packages
 RUN apt-get update && apt-get install -y --no-install-recommends python3-venv
 ARG PIP_INDEX_URL
 ARG UV_DEFAULT_INDEX
-COPY requirements-uv.txt ./
-RUN python3 -m venv .venv && .venv/bin/python -m pip install -q --no-cache-dir --require-hashes -r requirements-uv.txt
-COPY requirements.txt requirements-cluster.txt ./
+COPY locks/uv.txt locks/
+RUN python3 -m venv .venv && .venv/bin/python -m pip install -q --no-cache-dir --require-hashes -r locks/uv.txt
+COPY requirements.txt ./
+COPY locks/cluster.txt locks/
 RUN VIRTUAL_ENV=/opt/shopnow/.venv UV_NO_CONFIG=1 .venv/bin/uv pip install -q --no-cache --no-deps --require-hashes --compile-bytecode \
-      -r requirements.txt -r requirements-cluster.txt
+      -r requirements.txt -r locks/cluster.txt
 
 
 FROM packages AS jars
 ARG UV_DEFAULT_INDEX
 ARG SHOPNOW_MAVEN_MIRROR
-COPY jars.lock requirements-openlineage.txt ./
+COPY locks/jars.lock locks/openlineage.txt locks/
 COPY include/shopnow/__init__.py include/shopnow/errors.py include/shopnow/settings.py include/shopnow/
 COPY include/shopnow/local_stack/__init__.py include/shopnow/local_stack/jars.py \
      include/shopnow/local_stack/openlineage.py include/shopnow/local_stack/optional_packages.py include/shopnow/local_stack/
@@ -50,7 +51,7 @@ RUN apt-get update \
  && install -d -o shopnow -g shopnow -m 0700 /run/shopnow /var/lib/shopnow /var/lib/shopnow/airflow /var/lib/shopnow/airflow/logs
 COPY --from=packages /opt/shopnow/.venv .venv
 COPY --from=jars /var/cache/shopnow /var/cache/shopnow
-COPY jars.lock requirements-openlineage.txt ./
+COPY locks/jars.lock locks/openlineage.txt locks/
 COPY include include
 COPY spark_apps spark_apps
 COPY plugins plugins

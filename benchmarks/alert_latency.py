@@ -85,11 +85,17 @@ def main() -> int:
     else:
         show(result)
     p95 = result["p95_seconds"]
-    return 0 if p95 is not None and p95 <= ASKED_SECONDS and not result["missed"] and not result["repeated"] else 1
+    return (
+        0
+        if p95 is not None and p95 <= ASKED_SECONDS and not result["missed"] and not result["repeated"]
+        else 1
+    )
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
@@ -98,7 +104,9 @@ def arguments() -> argparse.Namespace:
 def trial(settings: Settings) -> Trial:
     """Sell out a product and wait for its messages."""
     product = f"bench-{uuid.uuid4().hex[:12]}"
-    acknowledged = send(settings, [StockSold(**common(product), quantity_change=-1, quantity_after=0, order_id="bench")])
+    acknowledged = send(
+        settings, [StockSold(**common(product), quantity_change=-1, quantity_after=0, order_id="bench")]
+    )
     deadline = time.monotonic() + PATIENCE_SECONDS
     found = Trial(product, acknowledged, [], [])
     while found.seconds is None and time.monotonic() < deadline:
@@ -146,7 +154,9 @@ def busy(api: httpx.Client) -> Iterator[None]:
         while not over.wait(2):
             with suppress(httpx.HTTPError):
                 active = [
-                    api.get(f"/dags/{dag_id}/dagRuns", params={"state": state, "limit": 1}).raise_for_status().json()["total_entries"]
+                    api.get(f"/dags/{dag_id}/dagRuns", params={"state": state, "limit": 1})
+                    .raise_for_status()
+                    .json()["total_entries"]
                     for dag_id in ("land_events", "compute_kpis")
                     for state in ("queued", "running")
                 ]
@@ -166,22 +176,33 @@ def stages_of(settings: Settings, api: httpx.Client, trial: Trial) -> dict[str, 
     """Seconds from each stage to the next; None for a trial that is missed, or whose stages cannot be told."""
     if trial.seconds is None:
         return None
-    since = {"timestamp_gte": trial.acknowledged.isoformat(), "order_by": "timestamp", "limit": "100", "name_pattern": "stock"}
+    since = {
+        "timestamp_gte": trial.acknowledged.isoformat(),
+        "order_by": "timestamp",
+        "limit": "100",
+        "name_pattern": "stock",
+    }
     events = api.get("/assets/events", params=since).raise_for_status().json()["asset_events"]
-    woken = next((each for each in events if trial.product in each["extra"].get("payload", {}).get("products", [])), None)
+    woken = next(
+        (each for each in events if trial.product in each["extra"].get("payload", {}).get("products", [])),
+        None,
+    )
     # A run woken by something else may have told of it first.
     runs = airflow_api.runs(api, "watch_stock", trial.acknowledged - timedelta(minutes=2))
     tasks = [
         time_of(each["start_date"])
         for run in runs
-        for each in api.get(f"/dags/watch_stock/dagRuns/{run['dag_run_id']}/taskInstances").raise_for_status().json()["task_instances"]
+        for each in api.get(f"/dags/watch_stock/dagRuns/{run['dag_run_id']}/taskInstances")
+        .raise_for_status()
+        .json()["task_instances"]
         if each["start_date"] and time_of(each["start_date"]) < trial.mail[0]
     ]
     if woken is None or not tasks:
         return None
     task = max(tasks)
     commits = [
-        datetime.fromtimestamp(each["timestamp"] / 1000, UTC) for each in tables.open_table(settings.lake_uri, "alerts").history(2000)
+        datetime.fromtimestamp(each["timestamp"] / 1000, UTC)
+        for each in tables.open_table(settings.lake_uri, "alerts").history(2000)
     ]
     evaluated = min((commit for commit in commits if task <= commit <= trial.mail[0]), default=task)
     times = [trial.acknowledged, time_of(woken["timestamp"]), task, evaluated, trial.mail[0], trial.slack[0]]
@@ -196,8 +217,18 @@ def time_of(text: str) -> datetime:
 
 def put_back(settings: Settings, api: httpx.Client, products: Sequence[str]) -> None:
     """Have the products in stock again, and nobody asked about them."""
-    send(settings, [StockAdjusted(**common(each), quantity_change=1000, quantity_after=1000, reason="benchmark") for each in products])
-    waiting = api.get("/dags/approve_restock/dagRuns", params={"state": "running", "limit": 1000}).raise_for_status().json()["dag_runs"]
+    send(
+        settings,
+        [
+            StockAdjusted(**common(each), quantity_change=1000, quantity_after=1000, reason="benchmark")
+            for each in products
+        ],
+    )
+    waiting = (
+        api.get("/dags/approve_restock/dagRuns", params={"state": "running", "limit": 1000})
+        .raise_for_status()
+        .json()["dag_runs"]
+    )
     for run in waiting:
         if run["conf"].get("product_id") in products:
             api.delete(f"/dags/approve_restock/dagRuns/{run['dag_run_id']}")
@@ -232,9 +263,13 @@ def show(result: dict[str, Any]) -> None:
     table = Table("stage", "p50 (s)", "p95 (s)", title="Acknowledged by Kafka to")
     for name, each in result["stages"].items():
         table.add_row(name, str(each["p50_seconds"]), str(each["p95_seconds"]))
-    table.add_row("mail and Slack received", str(result["p50_seconds"]), str(result["p95_seconds"]), style="bold")
+    table.add_row(
+        "mail and Slack received", str(result["p50_seconds"]), str(result["p95_seconds"]), style="bold"
+    )
     Console().print(table)
-    print(f"{result['trials']} trials, {result['missed']} missed, {result['repeated']} repeated; {ASKED_SECONDS:.0f} s at p95 are asked")
+    print(
+        f"{result['trials']} trials, {result['missed']} missed, {result['repeated']} repeated; {ASKED_SECONDS:.0f} s at p95 are asked"
+    )
 
 
 if __name__ == "__main__":

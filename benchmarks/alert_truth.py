@@ -87,17 +87,23 @@ def main() -> int:
     )
     true = True
     for seed in range(1, options.seeds + 1):
-        levels, stock_outs = simulated(RunConfig(seed=seed, scenario=options.scenario), options.sessions, options.hours)
+        levels, stock_outs = simulated(
+            RunConfig(seed=seed, scenario=options.scenario), options.sessions, options.hours
+        )
         score = judged(rule_set, levels, stock_outs, options.every)
         true = true and not score.missed and not score.false
         table.add_row(str(seed), *cells(score))
     Console(width=None if sys.stdout.isatty() else 140).print(table)
-    print(f"{options.hours:g} hours of {options.sessions:,} sessions a seed, a look every {options.every} s, rules: {', '.join(rule_set)}")
+    print(
+        f"{options.hours:g} hours of {options.sessions:,} sessions a seed, a look every {options.every} s, rules: {', '.join(rule_set)}"
+    )
     return 0 if true else 1
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--hours", type=float, default=336, help="the period that is simulated")
     parser.add_argument("--sessions", type=int, default=14_000, help="shoppers in that period")
@@ -115,13 +121,21 @@ def simulated(asked: RunConfig, sessions: int, hours: float) -> tuple[list[Level
         for topic, value in zip(chunk.batch.topics, chunk.batch.values, strict=True):
             if topic == "stock":
                 event = decode(value)
-                levels.append(Level(round(event.event_time.timestamp() * 1000), event.product_id, event.quantity_after))
+                levels.append(
+                    Level(round(event.event_time.timestamp() * 1000), event.product_id, event.quantity_after)
+                )
     return sorted(levels), run.stock_outs
 
 
-def judged(rule_set: dict[str, rules.Rule], levels: list[Level], stock_outs: list[StockOut], every: int) -> Score:
+def judged(
+    rule_set: dict[str, rules.Rule], levels: list[Level], stock_outs: list[StockOut], every: int
+) -> Score:
     end = levels[-1].at + every * 1000
-    told = [(round(at.timestamp() * 1000), change) for at, found in backtest.run(rule_set, looks(levels, every)) for change in found]
+    told = [
+        (round(at.timestamp() * 1000), change)
+        for at, found in backtest.run(rule_set, looks(levels, every))
+        for change in found
+    ]
     firing = spans(told, end)
     seen = [each for each in stock_outs if next_look(each.start, every) < (each.end or end)]
     delays, missed = [], 0
@@ -162,7 +176,10 @@ def looks(levels: list[Level], every: int) -> Iterator[tuple[datetime, list[Obse
             upcoming = next(left, None)
         those = shelves if at % HOUR < step else changed
         if those:
-            yield moment(at), FIGURES[FIGURE].observe(FIGURE, [row(shelves[each]) for each in sorted(those)], moment(at))
+            yield (
+                moment(at),
+                FIGURES[FIGURE].observe(FIGURE, [row(shelves[each]) for each in sorted(those)], moment(at)),
+            )
         changed.clear()
 
 
@@ -189,7 +206,12 @@ def next_look(at: int, every: int) -> int:
 
 def row(level: Level) -> dict[str, object]:
     name = PRODUCTS[level.product_id].name
-    return {"product_id": level.product_id, "product_name": name, "quantity": level.quantity, "last_event_time": moment(level.at)}
+    return {
+        "product_id": level.product_id,
+        "product_name": name,
+        "quantity": level.quantity,
+        "last_event_time": moment(level.at),
+    }
 
 
 def moment(at: int) -> datetime:

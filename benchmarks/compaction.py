@@ -50,7 +50,10 @@ def main() -> int:
     console = Console(stderr=True)
     tomorrow = datetime.now(UTC).date() + timedelta(days=1)  # so that today is a closed date
     try:
-        with tempfile.TemporaryDirectory() as scratch, workbench.bench(conf, options.lake, options.partitions) as (name, lake):
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            workbench.bench(conf, options.lake, options.partitions) as (name, lake),
+        ):
             spark = spark_in(scratch)
             payments = workbench.payments(options.events)
             with console.status("landing batches") as status:
@@ -70,11 +73,21 @@ def main() -> int:
     table = Table("table", "rows", "files", "after", "scan (s)", "after", "gain")
     for each in NAMES:
         (rows, files, scan), (_, files_after, scan_after) = before[each], after[each]
-        table.add_row(each, f"{rows:,}", f"{files:,}", f"{files_after:,}", f"{scan:.2f}", f"{scan_after:.2f}", f"{scan / scan_after:.1f}")
+        table.add_row(
+            each,
+            f"{rows:,}",
+            f"{files:,}",
+            f"{files_after:,}",
+            f"{scan:.2f}",
+            f"{scan_after:.2f}",
+            f"{scan / scan_after:.1f}",
+        )
     Console().print(table)
     gain = before[NAMES[0]][2] / after[NAMES[0]][2]
     most = max(files for _, files, _ in after.values())
-    print(f"compacted in {seconds:.1f} s, Spark's start left out; at most {most} files a date, {MOST_FILES} are asked")
+    print(
+        f"compacted in {seconds:.1f} s, Spark's start left out; at most {most} files a date, {MOST_FILES} are asked"
+    )
     print(f"a scan of raw is {gain:.1f} times as fast, {LEAST_GAIN:.0f} is asked")
     whole = all(rows == options.events for rows, _, _ in (*before.values(), *after.values()))
     return 0 if whole and most <= MOST_FILES and gain >= LEAST_GAIN else 1
@@ -90,7 +103,9 @@ def land_batch(conf: dict[str, str], lake: str, name: str, batch: list[events.Pa
 
 def measure(lake: str, name: str) -> tuple[int, int, float]:
     """Rows, the most files of a date, and the seconds of a scan, the median of some."""
-    files = Counter(tuple(file.partition.items()) for file in file_swap.data_files(tables.open_table(lake, name)))
+    files = Counter(
+        tuple(file.partition.items()) for file in file_swap.data_files(tables.open_table(lake, name))
+    )
     scans = [workbench.in_process(scan, lake, name) for _ in range(SCANS)]
     return scans[0].result, max(files.values()), median(each.seconds for each in scans)
 

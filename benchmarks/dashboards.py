@@ -43,7 +43,9 @@ MOST_MS, MOST_MB = 100.0, 600.0
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--make", type=int, metavar="ORDERS", help="write a lake, and nothing else")
     parser.add_argument("--lake", help="where to")
     parser.add_argument("--dashboards", type=int, default=50)
@@ -68,7 +70,9 @@ def main() -> int:
         table.add_row(call, f"{len(times):,}", *(f"{value:.1f}" for value in (cuts[9], cuts[18], max(times))))
     Console().print(table)
     worst = max(quantiles(took[call], n=20)[18] for call in CALLS)
-    print(f"{failed} calls failed; the API server takes {server:.0f} MB, the process that reads the lake for it {reader:.0f}")
+    print(
+        f"{failed} calls failed; the API server takes {server:.0f} MB, the process that reads the lake for it {reader:.0f}"
+    )
     print(f"meanwhile ran {', '.join(ran)}")
     return 1 if failed or worst > MOST_MS or server > MOST_MB else 0
 
@@ -76,7 +80,9 @@ def main() -> int:
 def read_all(settings: Settings) -> float:
     """Seconds until the API server has read every table that is asked for."""
     started = time.monotonic()
-    with httpx.Client(base_url=f"{airflow.url(settings)}/shopnow/api/", cookies=cookies(settings), timeout=60) as client:
+    with httpx.Client(
+        base_url=f"{airflow.url(settings)}/shopnow/api/", cookies=cookies(settings), timeout=60
+    ) as client:
         while any(unread(client.get(call)) for call in (*CALLS, *OTHERS)):
             time.sleep(0.5)
     return time.monotonic() - started
@@ -84,7 +90,9 @@ def read_all(settings: Settings) -> float:
 
 def unread(answer: httpx.Response) -> bool:
     """Whether something is still to be read for it; 503 says that reading leaves no memory for the answer."""
-    return answer.status_code == 503 or any(each["why"] == "unread" for each in answer.raise_for_status().json()["missing"])
+    return answer.status_code == 503 or any(
+        each["why"] == "unread" for each in answer.raise_for_status().json()["missing"]
+    )
 
 
 def cookies(settings: Settings) -> dict[str, str]:
@@ -117,7 +125,11 @@ async def measure(settings: Settings, dashboards: int, seconds: float) -> tuple[
         limits=httpx.Limits(max_connections=200),
     )
     async with client:
-        asked = [(call, every, every * number / dashboards) for number in range(dashboards) for call, every in CALLS.items()]
+        asked = [
+            (call, every, every * number / dashboards)
+            for number in range(dashboards)
+            for call, every in CALLS.items()
+        ]
         asked += [(call, 5.0, number) for number, call in enumerate(OTHERS)]
         await asyncio.gather(*(ask(client, *each) for each in asked))
     return took, len(failures)
@@ -126,7 +138,11 @@ async def measure(settings: Settings, dashboards: int, seconds: float) -> tuple[
 def memory(settings: Settings) -> tuple[float, float]:
     """MB of the process that listens at the API server's port, and of all that it started."""
     port = settings.ports["airflow"]
-    [pid] = {each.pid for each in psutil.net_connections("tcp") if each.laddr and each.laddr.port == port and each.status == "LISTEN"}
+    [pid] = {
+        each.pid
+        for each in psutil.net_connections("tcp")
+        if each.laddr and each.laddr.port == port and each.status == "LISTEN"
+    }
     server = psutil.Process(pid)
     started = (child.memory_info().rss for child in server.children(recursive=True))
     return server.memory_info().rss / 1e6, sum(started) / 1e6

@@ -90,15 +90,22 @@ def main() -> int:
         return 1
     table = Table("seconds until", "median", "95th percentile", "most")
     for stage, seconds in zip(STAGES, zip(*found, strict=True), strict=True):
-        table.add_row(stage, *(f"{figure:.1f}" for figure in (percentile(seconds, 50), percentile(seconds, 95), max(seconds))))
+        table.add_row(
+            stage,
+            *(f"{figure:.1f}" for figure in (percentile(seconds, 50), percentile(seconds, 95), max(seconds))),
+        )
     Console().print(table)
     p95 = percentile([each[-1] for each in found], 95)
-    print(f"{len(found):,} of {len(acknowledged):,} payments at {options.rate} a second; p95 {p95:.1f} s, {MOST_SECONDS:.0f} are asked")
+    print(
+        f"{len(found):,} of {len(acknowledged):,} payments at {options.rate} a second; p95 {p95:.1f} s, {MOST_SECONDS:.0f} are asked"
+    )
     return 0 if len(found) == len(acknowledged) and p95 <= MOST_SECONDS else 1
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rate", type=int, default=500, help="events a second")
     parser.add_argument("--seconds", type=int, default=300)
     return parser.parse_args()
@@ -144,7 +151,11 @@ def wake(api: httpx.Client, done: threading.Event) -> None:
     run_id = ""
     while not done.wait(1):
         try:
-            if not run_id or api.get(f"/dags/land_events/dagRuns/{run_id}").raise_for_status().json()["state"] not in BUSY:
+            if (
+                not run_id
+                or api.get(f"/dags/land_events/dagRuns/{run_id}").raise_for_status().json()["state"]
+                not in BUSY
+            ):
                 run_id = airflow_api.trigger(api, "land_events", {})
         except httpx.HTTPError:
             continue  # it is busy: again in a second
@@ -154,9 +165,13 @@ def follow(lake: str, acknowledged: Acknowledged, since: datetime) -> list[tuple
     """The seconds each event took for each stage and for all, of those that are in every KPI."""
     raw, made = commits(lake, RAW, since), commits(lake, EVENTS, since)
     # A young shop has no anomalies: what no payment so far has changed is not waited for.
-    of_kpis = list(filter(None, (commits(lake, kpi.name, since) for kpi in KPIS if workbench.TOPIC.name in kpi.topics)))
+    of_kpis = list(
+        filter(None, (commits(lake, kpi.name, since) for kpi in KPIS if workbench.TOPIC.name in kpi.topics))
+    )
     holding = {partition: [each for each in raw if partition in each.landed] for partition, _ in acknowledged}
-    starts = {partition: [each.landed[partition][0] for each in commits] for partition, commits in holding.items()}
+    starts = {
+        partition: [each.landed[partition][0] for each in commits] for partition, commits in holding.items()
+    }
     times = {each.version: through(each.version, made, of_kpis) for each in raw}
     found: list[tuple[float, ...]] = []
     for (partition, offset), at in acknowledged.items():
@@ -174,7 +189,9 @@ def through(version: int, made: list[Commit], of_kpis: list[list[Commit]]) -> tu
     event = next((each for each in made if each.made_from.get(RAW, -1) >= version), None)
     if event is None:
         return None
-    ends = [next((each.at for each in kpi if each.made_from.get(RAW, -1) >= version), None) for kpi in of_kpis]
+    ends = [
+        next((each.at for each in kpi if each.made_from.get(RAW, -1) >= version), None) for kpi in of_kpis
+    ]
     return None if None in ends or not ends else (event.at, max(end for end in ends if end is not None))
 
 

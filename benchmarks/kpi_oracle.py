@@ -19,7 +19,9 @@ from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
-sys.path.extend(str(Path(__file__).resolve().parents[1] / folder) for folder in ("include", "spark_apps", "tests"))
+sys.path.extend(
+    str(Path(__file__).resolve().parents[1] / folder) for folder in ("include", "spark_apps", "tests")
+)
 
 from hdfs_native import Client
 from pyspark.sql import SparkSession
@@ -38,12 +40,16 @@ TROUBLE = Faults(late=0.1, duplicate=0.05, out_of_order=0.1, schema_v1=0.3, cloc
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--sessions", type=int, default=3000)
     parser.add_argument("--days", type=int, default=31)
     parser.add_argument("--parts", type=int, default=6)
-    parser.add_argument("--lake", default="hdfs://127.0.0.1:9820/benchmark", help="tables are made and removed below it")
+    parser.add_argument(
+        "--lake", default="hdfs://127.0.0.1:9820/benchmark", help="tables are made and removed below it"
+    )
     options = parser.parse_args()
     console, rows, different = Console(stderr=True), Counter[str](), Counter[str]()
     lake = f"{options.lake.rstrip('/')}/oracle-{uuid.uuid4().hex[:8]}"
@@ -52,7 +58,9 @@ def main() -> int:
         stack.callback(session.stop)
         stack.callback(remove, lake)
         for seed in options.seeds:
-            sent = shop_events.events(shop_events.a_run(sessions=options.sessions, seed=seed, days=options.days, faults=TROUBLE))
+            sent = shop_events.events(
+                shop_events.a_run(sessions=options.sessions, seed=seed, days=options.days, faults=TROUBLE)
+            )
             ways: dict[str, list[Sequence[Event]]] = {
                 "parts": shop_events.in_parts(sent, options.parts, Random(seed)),
                 "one go": [sent],
@@ -61,7 +69,9 @@ def main() -> int:
             for way, parts in ways.items():
                 here = f"{lake}/{seed}-{way.replace(' ', '-')}"
                 for number, part in enumerate(parts):
-                    with console.status(f"seed {seed}, {way}: {number + 1} of {len(parts)}, {len(part):,} events"):
+                    with console.status(
+                        f"seed {seed}, {way}: {number + 1} of {len(parts)}, {len(part):,} events"
+                    ):
                         raw_tables.land(here, part)
                         jobs.refresh(here, lambda: session)
                 for name, found in compare(here, {event.event_id: event for event in sent}.values()).items():
@@ -79,7 +89,12 @@ def main() -> int:
 def start(settings: Settings) -> SparkSession:
     """A session with the settings of the stack."""
     os.environ |= spark.environment(settings, java.java_home(settings.data_dir))
-    return SparkSession.builder.master(spark.MASTER).appName("benchmark").config(map=spark.conf(settings)).getOrCreate()
+    return (
+        SparkSession.builder.master(spark.MASTER)
+        .appName("benchmark")
+        .config(map=spark.conf(settings))
+        .getOrCreate()
+    )
 
 
 def remove(lake: str) -> None:

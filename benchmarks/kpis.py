@@ -71,7 +71,9 @@ def main() -> int:
     for name, seconds in sorted(month.commits.items(), key=lambda each: each[1]):
         table.add_row(name, f"{seconds:.1f}")
     Console().print(table)
-    print(f"a month of {options.events:,} events: {month.seconds:.1f} s, {MOST_SECONDS:.0f} are asked; {month.memory:,.0f} MiB at most")
+    print(
+        f"a month of {options.events:,} events: {month.seconds:.1f} s, {MOST_SECONDS:.0f} are asked; {month.memory:,.0f} MiB at most"
+    )
     print(f"nothing new: {nothing.seconds:.1f} s, {len(nothing.commits)} tables written")
     ratio = long / short
     print(
@@ -83,11 +85,18 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--events", type=int, default=1_000_000, help="about how many the month has")
     parser.add_argument("--history", type=int, default=20_000, help="events of the short history")
     parser.add_argument("--changes", type=int, default=5, help="small changes to take the median of")
-    parser.add_argument("--archive", action=argparse.BooleanOptionalAction, default=True, help="start from the archive of Spark's classes")
+    parser.add_argument(
+        "--archive",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="start from the archive of Spark's classes",
+    )
     return parser.parse_args()
 
 
@@ -120,7 +129,9 @@ def bulk(console: Console, settings: Settings, events: int) -> tuple[Ran, Ran]:
 
 def changes(console: Console, settings: Settings, history: int, count: int) -> tuple[float, float]:
     """The medians of the seconds that small changes take beside a short and a long history of the same shop."""
-    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=LONG_DAYS + 2 * count + 4)
+    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(
+        days=LONG_DAYS + 2 * count + 4
+    )
     found = []
     for events, days in ((history, SHORT_DAYS), (9 * history, LONG_DAYS - SHORT_DAYS)):
         lake = f"{settings.lake_uri}-{days}"
@@ -142,7 +153,14 @@ def changes(console: Console, settings: Settings, history: int, count: int) -> t
 
 def traffic(settings: Settings, run_id: str, events: int, start: datetime, days: int) -> None:
     sessions = max(round(events / EVENTS_A_SESSION), 1)
-    generate({"bootstrap.servers": settings.bootstrap_servers}, run_id, sessions, seed=1, start=start, end=start + timedelta(days=days))
+    generate(
+        {"bootstrap.servers": settings.bootstrap_servers},
+        run_id,
+        sessions,
+        seed=1,
+        start=start,
+        end=start + timedelta(days=days),
+    )
 
 
 def land_all(settings: Settings, lake: str) -> None:
@@ -158,14 +176,18 @@ def compute(lake: str) -> Ran:
     """
     before, start = versions(lake), time.time()
     with tempfile.TemporaryFile("w+") as output:
-        process = subprocess.Popen(spark.submit("compute_kpis.py", "--lake", lake), stdout=output, stderr=output)
+        process = subprocess.Popen(
+            spark.submit("compute_kpis.py", "--lake", lake), stdout=output, stderr=output
+        )
         memory = peak_memory(process)
         seconds = time.time() - start
         if process.returncode:
             output.seek(0)
             raise UserError(f"compute_kpis failed: {output.read()[-2000:]}")
     written = [name for name, version in versions(lake).items() if version != before.get(name)]
-    commits = {name: tables.open_table(lake, name).history(1)[0]["timestamp"] / 1000 - start for name in written}
+    commits = {
+        name: tables.open_table(lake, name).history(1)[0]["timestamp"] / 1000 - start for name in written
+    }
     return Ran(seconds, memory, commits)
 
 
@@ -174,7 +196,9 @@ def peak_memory(process: subprocess.Popen) -> float:
     most, driver = 0, psutil.Process(process.pid)
     while True:
         with suppress(psutil.Error):
-            most = max(most, sum(each.memory_info().rss for each in (driver, *driver.children(recursive=True))))
+            most = max(
+                most, sum(each.memory_info().rss for each in (driver, *driver.children(recursive=True)))
+            )
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.25)
             return most / 2**20

@@ -43,16 +43,22 @@ def main() -> int:
 
     table = Table("step", "events/s", "seconds", "peak memory (MiB)")
     for step, run in (("produce", produced), ("bare consume", consumed), ("landing", landing)):
-        table.add_row(step, f"{options.events / run.seconds:,.0f}", f"{run.seconds:.1f}", f"{run.memory:,.0f}")
+        table.add_row(
+            step, f"{options.events / run.seconds:,.0f}", f"{run.seconds:.1f}", f"{run.memory:,.0f}"
+        )
     Console().print(table)
     landed, share = landing.result, consumed.seconds / landing.seconds
-    print(f"{landed.rows:,} rows in {landed.commits} commits; landing reached {share:.2f} of the bare rate, {LEAST_SHARE:.2f} is asked")
+    print(
+        f"{landed.rows:,} rows in {landed.commits} commits; landing reached {share:.2f} of the bare rate, {LEAST_SHARE:.2f} is asked"
+    )
     return 0 if share >= LEAST_SHARE and landed.rows == options.events and landed.quarantined == 0 else 1
 
 
 def arguments() -> argparse.Namespace:
     parser = workbench.arguments(__doc__, events=2_000_000)
-    parser.add_argument("--queue-mib", type=int, default=reader.QUEUE_BYTES >> 20, help="how much is fetched ahead")
+    parser.add_argument(
+        "--queue-mib", type=int, default=reader.QUEUE_BYTES >> 20, help="how much is fetched ahead"
+    )
     return parser.parse_args()
 
 

@@ -66,7 +66,18 @@ class Compared(NamedTuple):
 
 def main() -> int:
     options = arguments()
-    table = Table("seed", "stock-outs", "missed", "extra", "off by (s)", "lost", "estimated", "error", "median", "± median")
+    table = Table(
+        "seed",
+        "stock-outs",
+        "missed",
+        "extra",
+        "off by (s)",
+        "lost",
+        "estimated",
+        "error",
+        "median",
+        "± median",
+    )
     results = []
     with tempfile.TemporaryDirectory() as folder, Console(stderr=True).status("simulating"):
         spark = session(Settings(data_dir=Path(folder)))
@@ -86,7 +97,9 @@ def main() -> int:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--scenario", default="normal_day")
     parser.add_argument("--days", type=int, default=28)
@@ -116,7 +129,10 @@ def events(spark: SparkSession, topic: str, values: list[bytes]) -> DataFrame:
     """Rows of `events/{topic}` of these records."""
     nothing = pa.nulls(len(values))
     columns = {
-        **{"topic_id": pa.repeat(pa.scalar(topic), len(values)), "partition": pa.repeat(pa.scalar(0, pa.int32()), len(values))},
+        **{
+            "topic_id": pa.repeat(pa.scalar(topic), len(values)),
+            "partition": pa.repeat(pa.scalar(0, pa.int32()), len(values)),
+        },
         **{"offset": pa.array(range(len(values)), pa.int64()), "value": pa.array(values, pa.binary())},
         **{"problem": nothing.cast(pa.string()), "correction": nothing.cast(pa.binary())},
     }
@@ -126,7 +142,12 @@ def events(spark: SparkSession, topic: str, values: list[bytes]) -> DataFrame:
 def estimates(stock: DataFrame, orders: DataFrame) -> list[Estimate]:
     rows = stock_outs(None, None, stock, stock_daily(stock), top_products(orders)).toArrow().to_pylist()
     return [
-        Estimate(row["product_id"], ms(row["started_at"]), row["ended_at"] and ms(row["ended_at"]), row["lost_units"] or 0.0)
+        Estimate(
+            row["product_id"],
+            ms(row["started_at"]),
+            row["ended_at"] and ms(row["ended_at"]),
+            row["lost_units"] or 0.0,
+        )
         for row in rows
     ]
 
@@ -154,7 +175,9 @@ def compared(run: Run, found: Iterable[Estimate]) -> Compared:
 
 
 def overlap(one: Estimate, other: StockOut, end: int) -> bool:
-    return one.product_id == other.product_id and max(one.start, other.start) < min(one.end or end, other.end or end)
+    return one.product_id == other.product_id and max(one.start, other.start) < min(
+        one.end or end, other.end or end
+    )
 
 
 def together(results: Iterable[Compared]) -> Compared:
@@ -162,7 +185,9 @@ def together(results: Iterable[Compared]) -> Compared:
     all_ = list(results)
     lost = {f"{nth} {name}": pieces for nth, each in enumerate(all_) for name, pieces in each.lost.items()}
     there, missed, extra = (sum(values) for values in zip(*(each[:3] for each in all_), strict=True))
-    return Compared(there, missed, extra, max(each.start_off for each in all_), max(each.end_off for each in all_), lost)
+    return Compared(
+        there, missed, extra, max(each.start_off for each in all_), max(each.end_off for each in all_), lost
+    )
 
 
 def in_words(result: Compared) -> Iterator[str]:

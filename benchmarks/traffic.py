@@ -40,7 +40,11 @@ def main() -> int:
     try:
         with ExitStack() as started:
             with console.status("starting Kafka"):
-                conf = {"bootstrap.servers": started.enter_context(workbench.services(["kafka"])).bootstrap_servers}
+                conf = {
+                    "bootstrap.servers": started.enter_context(
+                        workbench.services(["kafka"])
+                    ).bootstrap_servers
+                }
             with console.status("producing bare records"):
                 bare = workbench.in_process(produce, conf)
             with console.status("generating traffic"):
@@ -52,15 +56,25 @@ def main() -> int:
     orders, count = made.result
     table = Table("step", "records", "per second of CPU", "per second", "peak memory (MiB)")
     for step, records, run in (("bare producing", MEASURED_BARE, bare), ("generate_traffic", count, made)):
-        table.add_row(step, f"{records:,}", f"{records / run.cpu_seconds:,.0f}", f"{records / run.seconds:,.0f}", f"{run.memory:,.0f}")
+        table.add_row(
+            step,
+            f"{records:,}",
+            f"{records / run.cpu_seconds:,.0f}",
+            f"{records / run.seconds:,.0f}",
+            f"{run.memory:,.0f}",
+        )
     Console().print(table)
     rate = count / made.cpu_seconds
-    print(f"{options.sessions:,} sessions, {orders:,} orders; {rate:,.0f} events a second and core, {LEAST_RATE:,} are asked")
+    print(
+        f"{options.sessions:,} sessions, {orders:,} orders; {rate:,.0f} events a second and core, {LEAST_RATE:,} are asked"
+    )
     return 0 if rate >= LEAST_RATE else 1
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sessions", type=int, default=400_000, help="about seven events each")
     parser.add_argument("--hours", type=float, default=168, help="the period they are spread over")
     return parser.parse_args()

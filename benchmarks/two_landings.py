@@ -58,7 +58,9 @@ def main() -> int:
 
     table = Table("landings", "seconds, median", "fastest", "slowest")
     for runs, times in seconds.items():
-        table.add_row(str(runs), *(f"{each:.1f}" for each in (statistics.median(times), min(times), max(times))))
+        table.add_row(
+            str(runs), *(f"{each:.1f}" for each in (statistics.median(times), min(times), max(times)))
+        )
     Console().print(table)
     ratio = statistics.median(seconds[2]) / statistics.median(seconds[1])
     print(f"rows landed by the two of a pair: {', '.join(shares)}; every event once, each time")
@@ -87,7 +89,9 @@ def found_wrong(conf: dict[str, str], name: str, lake: str, events: int) -> str 
     table = tables.open_table(lake, f"raw/{workbench.TOPIC.name}")
     if table.count() != events:
         return f"{table.count():,} rows of {events:,} events"
-    if digests.raw_digests(table, state.topic_id, state.partitions) != digests.kafka_digests(conf, name, state.partitions):
+    if digests.raw_digests(table, state.topic_id, state.partitions) != digests.kafka_digests(
+        conf, name, state.partitions
+    ):
         return "the rows are not the events"
     return None
 

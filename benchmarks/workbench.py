@@ -43,7 +43,9 @@ def arguments(doc: str | None, events: int) -> argparse.ArgumentParser:
     parser.add_argument("--events", type=int, default=events)
     parser.add_argument("--partitions", type=int, default=4)
     parser.add_argument("--bootstrap-servers", default="127.0.0.1:9092")
-    parser.add_argument("--lake", default="hdfs://127.0.0.1:9820/benchmark", help="tables are made and removed below it")
+    parser.add_argument(
+        "--lake", default="hdfs://127.0.0.1:9820/benchmark", help="tables are made and removed below it"
+    )
     return parser
 
 
@@ -66,7 +68,9 @@ def on_free_ports(data_dir: Path) -> Settings:
         sockets = [held.enter_context(socket.socket()) for _ in names]
         for each in sockets:
             each.bind(("127.0.0.1", 0))
-        return Settings(data_dir=data_dir, **dict(zip(names, (each.getsockname()[1] for each in sockets), strict=True)))
+        return Settings(
+            data_dir=data_dir, **dict(zip(names, (each.getsockname()[1] for each in sockets), strict=True))
+        )
 
 
 @contextmanager
@@ -94,7 +98,10 @@ def measured(step: Callable[..., Any], *args: Any) -> Measured:
     start, cpu = time.perf_counter(), time.process_time()
     result = step(*args)
     return Measured(
-        result, time.perf_counter() - start, time.process_time() - cpu, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        result,
+        time.perf_counter() - start,
+        time.process_time() - cpu,
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
     )
 
 
@@ -117,7 +124,9 @@ def payments(count: int) -> Iterator[events.PaymentSucceeded]:
 
 def produce(conf: dict[str, str], name: str, count: int) -> None:
     """Puts that many payments into the topic."""
-    producer = Producer({**conf, "enable.idempotence": True, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000})
+    producer = Producer(
+        {**conf, "enable.idempotence": True, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000}
+    )
     for number, event in enumerate(payments(count)):
         while True:
             try:

@@ -68,9 +68,14 @@ def main() -> int:
                     for workers in WORKERS if number % 2 else reversed(WORKERS):
                         status.update(f"round {number + 1} of {options.rounds}: {workers} at once")
                         ran = land_at_once(settings, workers, conf, name, f"{lake}/{workers}-{number}")
-                        there = tables.open_table(f"{lake}/{workers}-{number}", f"raw/{workbench.TOPIC.name}").count()
+                        there = tables.open_table(
+                            f"{lake}/{workers}-{number}", f"raw/{workbench.TOPIC.name}"
+                        ).count()
                         if not options.events == ran.rows == there:
-                            print(f"error: {ran.rows:,} landed, {there:,} in the lake, of {options.events:,}", file=sys.stderr)
+                            print(
+                                f"error: {ran.rows:,} landed, {there:,} in the lake, of {options.events:,}",
+                                file=sys.stderr,
+                            )
                             return 1
                         runs.append(ran)
     except (UserError, KafkaException) as error:
@@ -97,17 +102,24 @@ def main() -> int:
             f"{median(rates):,.0f}",
             f"{median(rates) / alone:.2f}",
             *(f"{each:,.0f}" for each in (min(rates), max(rates), median(each.commits for each in these))),
-            *(f"{median(each.cpu_seconds[who] / each.rows * 1e6 for each in these):.1f}" for who in ("workers", *SERVICES)),
+            *(
+                f"{median(each.cpu_seconds[who] / each.rows * 1e6 for each in these):.1f}"
+                for who in ("workers", *SERVICES)
+            ),
         )
         limits.append(f"{workers} limited by {limit(sorted(these, key=rate)[len(these) // 2], cores)}")
     Console().print(table)
     print(*limits, sep="\n")
-    print(f"{options.events:,} events, {options.partitions} partitions, medians of {options.rounds}; {cores} cores; every event landed")
+    print(
+        f"{options.events:,} events, {options.partitions} partitions, medians of {options.rounds}; {cores} cores; every event landed"
+    )
     return 0
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--events", type=int, default=2_000_000)
     parser.add_argument("--partitions", type=int, default=12)
     parser.add_argument("--rounds", type=int, default=3)
@@ -120,10 +132,15 @@ def land_at_once(settings: Settings, workers: int, conf: dict[str, str], name: s
         for each in [pool.submit(time.sleep, 1) for _ in range(workers)]:
             each.result()
         before, machine, start = cpu(settings), machine_cpu(), time.perf_counter()
-        landings = [pool.submit(workbench.measured, land_share, conf, name, lake, PartitionShard(each, workers)) for each in range(workers)]
+        landings = [
+            pool.submit(workbench.measured, land_share, conf, name, lake, PartitionShard(each, workers))
+            for each in range(workers)
+        ]
         done = [each.result() for each in landings]
         seconds, after, machine = time.perf_counter() - start, cpu(settings), machine_cpu() - machine
-    used = {who: after[who] - before[who] for who in SERVICES} | {"workers": sum(each.cpu_seconds for each in done)}
+    used = {who: after[who] - before[who] for who in SERVICES} | {
+        "workers": sum(each.cpu_seconds for each in done)
+    }
     rows, commits = (sum(each.result[field] for each in done) for field in (0, 1))
     return Ran(workers, rows, commits, seconds, used, machine)
 
@@ -137,7 +154,10 @@ def land_share(conf: dict[str, str], name: str, lake: str, share: PartitionShard
 def cpu(settings: Settings) -> dict[str, float]:
     """The CPU seconds of the services so far."""
     pids = {each.name: each.pid for each in supervision.processes(settings)}
-    return {who: sum(sum(psutil.Process(pids[name]).cpu_times()[:2]) for name in names) for who, names in SERVICES.items()}
+    return {
+        who: sum(sum(psutil.Process(pids[name]).cpu_times()[:2]) for name in names)
+        for who, names in SERVICES.items()
+    }
 
 
 def machine_cpu() -> float:
@@ -152,7 +172,10 @@ def rate(ran: Ran) -> float:
 
 def limit(ran: Ran, cores: int) -> str:
     """What there was no more of while it ran: the machine's cores, or one for the Python of each worker, or neither."""
-    shares = ", ".join(f"{who} {seconds / ran.seconds:.1f}" for who, seconds in sorted(ran.cpu_seconds.items(), key=lambda each: -each[1]))
+    shares = ", ".join(
+        f"{who} {seconds / ran.seconds:.1f}"
+        for who, seconds in sorted(ran.cpu_seconds.items(), key=lambda each: -each[1])
+    )
     if ran.machine_seconds >= FULL * cores * ran.seconds:
         return f"the machine's cores: {shares}"
     if ran.cpu_seconds["workers"] >= FULL * ran.workers * ran.seconds:

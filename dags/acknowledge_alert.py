@@ -35,9 +35,22 @@ with DAG(
     tags={Tag.SHOPNOW, Tag.ALERTS},
     params={
         "action": Param("acknowledge", enum=["acknowledge", "silence"], title="Action"),
-        "alert": Param("", type="string", title="Alert", description="Its fingerprint, such as stock_out:p-001, or a rule to silence."),
-        "until": Param(None, type=["null", "string"], format="date-time", title="Until", description="When a silence ends."),
-        "reason": Param("", type="string", maxLength=commands.LONGEST_WHY, title="Reason", description="Kept for ever."),
+        "alert": Param(
+            "",
+            type="string",
+            title="Alert",
+            description="Its fingerprint, such as stock_out:p-001, or a rule to silence.",
+        ),
+        "until": Param(
+            None,
+            type=["null", "string"],
+            format="date-time",
+            title="Until",
+            description="When a silence ends.",
+        ),
+        "reason": Param(
+            "", type="string", maxLength=commands.LONGEST_WHY, title="Reason", description="Kept for ever."
+        ),
     },
 ) as dag:
 
@@ -46,7 +59,9 @@ with DAG(
         """What holds now."""
         context = get_current_context()
         params, run = context["params"], context["dag_run"]
-        word = commands.Attribution(f"{run.triggering_user_name or 'unknown'}, {run.run_id}", params["reason"])
+        word = commands.Attribution(
+            f"{run.triggering_user_name or 'unknown'}, {run.run_id}", params["reason"]
+        )
         try:
             if params["action"] == "acknowledge":
                 alert = commands.acknowledge(lake_uri(), params["alert"], word)

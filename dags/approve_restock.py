@@ -52,7 +52,9 @@ class RestockApproval(ApprovalOperator):
 
     def execute(self, context):
         asked = context["params"]
-        suggestion = proposals.suggest(proposals.cover(lake_uri(), asked["product_id"]), asked["on_hand"], asked["quantity"])
+        suggestion = proposals.suggest(
+            proposals.cover(lake_uri(), asked["product_id"]), asked["on_hand"], asked["quantity"]
+        )
         self.subject, self.body = proposals.question(asked, suggestion)
         filled_in = {"pieces": suggestion.quantity, "delivered_in_days": suggestion.lead_time_days}
         self.params.update(filled_in)
@@ -74,7 +76,9 @@ with DAG(
         "product_name": Param("", type="string", title="Its name"),
         "on_hand": Param(0, type="integer", minimum=0, title="On hand", description="Pieces that are left."),
         "rule": Param("", type="string", title="Rule", description="The alert rule that fired."),
-        "quantity": Param(None, type=["null", "integer"], minimum=1, title="Quantity", description="Pieces to suggest."),
+        "quantity": Param(
+            None, type=["null", "integer"], minimum=1, title="Quantity", description="Pieces to suggest."
+        ),
     },
 ) as dag:
     approve = RestockApproval(
@@ -82,7 +86,9 @@ with DAG(
         subject="Restock?",
         params={
             "pieces": Param(1, type="integer", minimum=1, maximum=1_000_000, title="Pieces", source="task"),
-            "delivered_in_days": Param(0.0, type="number", minimum=0, maximum=365, title="Delivered in days", source="task"),
+            "delivered_in_days": Param(
+                0.0, type="number", minimum=0, maximum=365, title="Delivered in days", source="task"
+            ),
             "reason": Param("", type="string", maxLength=500, title="Reason", source="task"),
         },
         defaults=ApprovalOperator.REJECT,

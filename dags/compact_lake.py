@@ -62,7 +62,9 @@ with DAG(
         if not days:
             return []
         by = get_current_context()["run_id"]
-        return [each._asdict() for each in retention.expire(lake_uri(), int(days), datetime.now(UTC).date(), by)]
+        return [
+            each._asdict() for each in retention.expire(lake_uri(), int(days), datetime.now(UTC).date(), by)
+        ]
 
     compact = SparkSubmitOperator(
         task_id="compact",

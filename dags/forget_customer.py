@@ -38,7 +38,13 @@ with DAG(
     params={
         "customer_id": Param("", type="string", minLength=1, maxLength=64, title="Customer's id"),
         "confirm": Param("", type="string", title="The same once more", description="it cannot be undone"),
-        "why": Param("the customer asked for it", type="string", minLength=1, title="Why", description="kept for ever: no names"),
+        "why": Param(
+            "the customer asked for it",
+            type="string",
+            minLength=1,
+            title="Why",
+            description="kept for ever: no names",
+        ),
     },
 ) as dag:
 

@@ -72,21 +72,32 @@ with DAG(
             title="Acknowledge loss of",
             description="The topic to go on landing though Kafka has lost records of it.",
         ),
-        "reason": Param(None, type=["null", "string"], title="Reason", description="Why going on without them is right."),
+        "reason": Param(
+            None, type=["null", "string"], title="Reason", description="Why going on without them is right."
+        ),
     },
 ) as dag:
 
     @task
     def find_unread() -> list[dict]:
         """The shares of topics that hold records the lake does not have."""
-        return [{"topic": topic, "share": share} for topic in lag.unread(kafka_conf(), lake_uri()) for share in range(SHARES)]
+        return [
+            {"topic": topic, "share": share}
+            for topic in lag.unread(kafka_conf(), lake_uri())
+            for share in range(SHARES)
+        ]
 
     # Not all at once: there has to be a worker left for an alert.
-    @task(map_index_template="{{ task.op_kwargs['topic'] }} {{ task.op_kwargs['share'] }}", max_active_tis_per_dagrun=3 * SHARES)
+    @task(
+        map_index_template="{{ task.op_kwargs['topic'] }} {{ task.op_kwargs['share'] }}",
+        max_active_tis_per_dagrun=3 * SHARES,
+    )
     def land(topic: str, share: int) -> dict:
         context = get_current_context()
         params, run = context["params"], context["dag_run"]
-        word = Acknowledgement(params["reason"] or "", f"{run.triggering_user_name or 'unknown'}, {run.run_id}")
+        word = Acknowledgement(
+            params["reason"] or "", f"{run.triggering_user_name or 'unknown'}, {run.run_id}"
+        )
         try:
             landed = landing.land(
                 kafka_conf(),
@@ -111,7 +122,9 @@ with DAG(
     @task
     def keep_record() -> dict[str, int]:
         """New rows of the tables that tell what was landed, by table."""
-        return {each.table: commit_metadata.collect(lake_uri(), each) for each in (RECEIPTS, LOSSES, AMENDMENTS)}
+        return {
+            each.table: commit_metadata.collect(lake_uri(), each) for each in (RECEIPTS, LOSSES, AMENDMENTS)
+        }
 
     landed = land.expand_kwargs(find_unread())
     publish(landed)

@@ -53,7 +53,13 @@ with DAG(
     default_args=DEFAULTS,
     tags={Tag.SHOPNOW, Tag.REPORTS},
     params={
-        "date": Param(None, type=["null", "string"], format="date", title="Day", description="UTC; by default the day before the run's"),
+        "date": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            title="Day",
+            description="UTC; by default the day before the run's",
+        ),
         "recipients": Param(
             None,
             type=["null", "string"],
@@ -68,7 +74,9 @@ with DAG(
     @task.sensor(mode="reschedule", poke_interval=30, timeout=timedelta(minutes=30).total_seconds())
     def caught_up(day: str) -> PokeReturnValue:
         end = end_of_day(date.fromisoformat(day))
-        return PokeReturnValue(is_done=end > datetime.now(UTC) or not lagging_topics(kafka_conf(), lake_uri(), end))
+        return PokeReturnValue(
+            is_done=end > datetime.now(UTC) or not lagging_topics(kafka_conf(), lake_uri(), end)
+        )
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def send(day: str) -> bool:

@@ -44,7 +44,14 @@ with DAG(
     catchup=False,
     max_active_runs=1,
     default_args=DEFAULTS,
-    params={"date": Param(None, type=["null", "string"], format="date", description="the day, UTC; by default that of the logical date")},
+    params={
+        "date": Param(
+            None,
+            type=["null", "string"],
+            format="date",
+            description="the day, UTC; by default that of the logical date",
+        )
+    },
     tags={Tag.SHOPNOW, Tag.MAINTENANCE},
 ) as dag:
 

@@ -68,7 +68,9 @@ with DAG(
     def receive() -> list[dict]:
         """Each file, and what became of it."""
         client = WebHDFSHook("webhdfs_default").get_conn()
-        filed = service.receive(kafka_conf(), Inbox(client, inbox.path(lake_uri())), get_current_context()["run_id"])
+        filed = service.receive(
+            kafka_conf(), Inbox(client, inbox.path(lake_uri())), get_current_context()["run_id"]
+        )
         log.info("\n%s", as_text(table("Delivery notes", service.Filed._fields, filed)))
         return [each._asdict() for each in filed]
 

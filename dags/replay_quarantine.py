@@ -38,7 +38,9 @@ with DAG(
     tags={Tag.SHOPNOW, Tag.MAINTENANCE},
     params={
         "topic": Param(None, type=["null", "string"], enum=[None, *TOPICS], title="Topic"),
-        "reason": Param(None, type=["null", "string"], title="Reason", description="as `./shopnow quarantine` lists it"),
+        "reason": Param(
+            None, type=["null", "string"], title="Reason", description="as `./shopnow quarantine` lists it"
+        ),
         "corrections": Param([], type="array", items={"type": "object"}, title="Corrected payloads"),
         "why": Param("replayed after a fix", type="string", minLength=1, title="Why"),
         "dry_run": Param(True, type="boolean", title="Only say what would be done"),

@@ -57,7 +57,12 @@ with DAG(
             title="Events",
             description="JSON: one object, an array, or one object on each line.",
         ),
-        "partial": Param(False, type="boolean", title="Partial", description="Send the valid events though others are rejected."),
+        "partial": Param(
+            False,
+            type="boolean",
+            title="Partial",
+            description="Send the valid events though others are rejected.",
+        ),
     },
 ) as dag:
 
@@ -67,7 +72,11 @@ with DAG(
         params, run = context["params"], context["dag_run"]
         try:
             report = submit(
-                kafka_conf(), f"{run.dag_id}/{run.run_id}", to_bytes(params["events"]), run.run_after, partial=params["partial"]
+                kafka_conf(),
+                f"{run.dag_id}/{run.run_id}",
+                to_bytes(params["events"]),
+                run.run_after,
+                partial=params["partial"],
             )
         except InvalidBatch as error:
             raise AirflowFailException(str(error)) from error

@@ -39,7 +39,12 @@ from shopnow.alerts.trigger import StockTrigger
 from shopnow.dag_common import AUDIT, DEFAULTS, KPIS, Tag, kafka_conf, lake_uri, start_run
 from shopnow.restock import proposals
 
-STOCK = Asset("stock", "shopnow://stock", group="shopnow", watchers=[AssetWatcher(name="stock_topic", trigger=StockTrigger())])
+STOCK = Asset(
+    "stock",
+    "shopnow://stock",
+    group="shopnow",
+    watchers=[AssetWatcher(name="stock_topic", trigger=StockTrigger())],
+)
 """A product's stock crossed a limit on the topic; only a wake-up."""
 
 with DAG(

@@ -65,9 +65,15 @@ def events() -> str:
             definition = definitions[type_.__name__]
             parts.append(f"### `{tag}`\n")
             parts += [f"{definition['description']}\n"] if "description" in definition else []
-            parts.append(f"{_fields(definition)}\nas JSON Schema: [schemas/{tag}.json](schemas/{tag}.json); for example:\n")
+            parts.append(
+                f"{_fields(definition)}\nas JSON Schema: [schemas/{tag}.json](schemas/{tag}.json); for example:\n"
+            )
             parts.append(f"```json\n{json.dumps(examples.as_json(type_), ensure_ascii=False)}\n```\n")
-            parts += [f"`items` are of\n\n{_fields(definitions['OrderItem'])}" for name in definition["properties"] if name == "items"]
+            parts += [
+                f"`items` are of\n\n{_fields(definitions['OrderItem'])}"
+                for name in definition["properties"]
+                if name == "items"
+            ]
     return "\n".join(parts)
 
 
@@ -87,7 +93,11 @@ def asyncapi() -> str:
 
 def kpis() -> str:
     """`kpis.md`: every KPI table with the definition of each figure."""
-    parts = [_KPI_HEAD, _table("table", "what", "a row is") + "".join(f"| {_link(kpi)} | {kpi.title} | {kpi.grain} |\n" for kpi in KPIS)]
+    parts = [
+        _KPI_HEAD,
+        _table("table", "what", "a row is")
+        + "".join(f"| {_link(kpi)} | {kpi.title} | {kpi.grain} |\n" for kpi in KPIS),
+    ]
     return "\n".join([*parts, *map(_kpi, KPIS)])
 
 
@@ -156,7 +166,9 @@ def alert_rules() -> str:
         f"| `{name}` | {figure.definition} | {figure.about} | `{figure.source}` | {'yes' if figure.time else 'no'} |\n"
         for name, figure in FIGURES.items()
     )
-    parts.append(f"# What rules can look at\n\n{_table('figure', 'definition', 'of each', 'from', 'can be tried on the past')}{figures}")
+    parts.append(
+        f"# What rules can look at\n\n{_table('figure', 'definition', 'of each', 'from', 'can be tried on the past')}{figures}"
+    )
     return "\n".join(parts)
 
 
@@ -192,8 +204,14 @@ def _source(source: Source) -> str:
         return f"`{source.table}`"
     if source.lasting:
         return f"`{source.table}` of the date and all before it"
-    window = [f"the {source.back} days before" if source.back > 1 else "the day before"] if source.back else []
-    window += [f"the {source.forward} days after" if source.forward > 1 else "the day after"] if source.forward else []
+    window = (
+        [f"the {source.back} days before" if source.back > 1 else "the day before"] if source.back else []
+    )
+    window += (
+        [f"the {source.forward} days after" if source.forward > 1 else "the day after"]
+        if source.forward
+        else []
+    )
     return f"`{source.table}` of the date{''.join(f', {each}' for each in window)}"
 
 
@@ -206,7 +224,11 @@ def _meta(field: pa.Field, name: str) -> str:
 
 def _link(kpi: Kpi) -> str:
     """To the table's heading, as GitHub names it."""
-    kept = (character for character in f"{kpi.name}: {kpi.title}".lower() if character.isalnum() or character in "_- ")
+    kept = (
+        character
+        for character in f"{kpi.name}: {kpi.title}".lower()
+        if character.isalnum() or character in "_- "
+    )
     return f"[`{kpi.name}`](#{''.join(kept).replace(' ', '-')})"
 
 
@@ -216,20 +238,27 @@ def _table(*columns: str) -> str:
 
 def _changes(when: str, conditions: dict, others: dict) -> list[str]:
     changed = "".join(
-        f"| `{name}` | {_value(others[name])} | {_value(value)} |\n" for name, value in conditions.items() if value != others[name]
+        f"| `{name}` | {_value(others[name])} | {_value(value)} |\n"
+        for name, value in conditions.items()
+        if value != others[name]
     )
     return [f"{when}:\n\n{_table('number', 'instead of', 'is')}{changed}"] if changed else []
 
 
 def _value(value: object) -> str:
     if isinstance(value, dict):
-        return "<br>".join(f"{name}: {', '.join(f'{key} {each:g}' for key, each in method.items())}" for name, method in value.items())
+        return "<br>".join(
+            f"{name}: {', '.join(f'{key} {each:g}' for key, each in method.items())}"
+            for name, method in value.items()
+        )
     return ", ".join(f"{each:g}" for each in value) if isinstance(value, list | tuple) else str(value)
 
 
 def _row(dag) -> str:
     tasks = ", ".join(f"`{task}`" for task in dag.task_ids)
-    return f"| [`{dag.dag_id}`](#{dag.dag_id}) | {dag.description} | {', '.join(sorted(dag.tags))} | {tasks} |\n"
+    return (
+        f"| [`{dag.dag_id}`](#{dag.dag_id}) | {dag.description} | {', '.join(sorted(dag.tags))} | {tasks} |\n"
+    )
 
 
 def _fields(definition: dict) -> str:
@@ -245,7 +274,11 @@ def _json(value: dict) -> str:
 def _field(name: str, kind: dict) -> str:
     if "anyOf" in kind:  # an optional field
         kind = {**kind, **kind["anyOf"][0], "type": f"{kind['anyOf'][0]['type']}, optional"}
-    limits = {key: value for key, value in kind.items() if key not in {"description", "type", "items", "$ref", "enum", "anyOf", "default"}}
+    limits = {
+        key: value
+        for key, value in kind.items()
+        if key not in {"description", "type", "items", "$ref", "enum", "anyOf", "default"}
+    }
     type_ = kind.get("type") or " \\| ".join(f'"{value}"' for value in kind.get("enum", ())) or "object"
     if "items" in kind:
         type_ = f"array of {kind['items']['$ref'].rsplit('/', 1)[-1]}"

@@ -29,7 +29,9 @@ def main() -> None:
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     names = set(sys.argv[1:]) or {*STACK, REPORT}
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"])
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=["--no-sandbox", "--disable-background-networking"]
+        )
         if REPORT in names:
             take_report(browser)
         take_stack(browser, names)
@@ -62,7 +64,9 @@ def take_report(browser: Browser) -> None:
         made = report.compose(numbers.read(lake, day, kpi_sample.midnight(day) + timedelta(days=1, hours=6)))
     document = html.document(made, "http://127.0.0.1:8080/dags/management_report")
     for chart in made.charts:
-        document = document.replace(f'"cid:{chart.name}"', f'"data:image/png;base64,{b64encode(charts.png(chart)).decode()}"')
+        document = document.replace(
+            f'"cid:{chart.name}"', f'"data:image/png;base64,{b64encode(charts.png(chart)).decode()}"'
+        )
     page = browser.new_page(viewport={"width": 720, "height": 1500})
     page.set_content(document)
     page.screenshot(path=ROOT / "docs" / "report.png")

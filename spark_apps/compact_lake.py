@@ -15,10 +15,17 @@ from shopnow_spark import application, compaction
 
 def main(arguments: list[str] | None = None) -> int:
     parser = application.parser("compact_lake", "Make few large files of the lake's many small ones.")
-    parser.add_argument("--before", default="today", type=_date, help="compact dates before this one, YYYY-MM-DD; today (UTC) by default")
+    parser.add_argument(
+        "--before",
+        default="today",
+        type=_date,
+        help="compact dates before this one, YYYY-MM-DD; today (UTC) by default",
+    )
     options = parser.parse_args(arguments)
     work, lake = compaction.compact, options.lake
-    return application.run("compact_lake", lake, lambda start: [each.summary() for each in work(lake, options.before, start)])
+    return application.run(
+        "compact_lake", lake, lambda start: [each.summary() for each in work(lake, options.before, start)]
+    )
 
 
 def _date(text: str) -> date:

@@ -11,8 +11,14 @@ from shopnow_spark import application, jobs
 
 
 def main(arguments: list[str] | None = None) -> int:
-    lake = application.parser("compute_kpis", "Bring the lake's events and KPIs up to date.").parse_args(arguments).lake
-    return application.run("compute_kpis", lake, lambda start: [each.summary() for each in jobs.refresh(lake, start)])
+    lake = (
+        application.parser("compute_kpis", "Bring the lake's events and KPIs up to date.")
+        .parse_args(arguments)
+        .lake
+    )
+    return application.run(
+        "compute_kpis", lake, lambda start: [each.summary() for each in jobs.refresh(lake, start)]
+    )
 
 
 if __name__ == "__main__":

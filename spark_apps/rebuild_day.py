@@ -14,10 +14,14 @@ from shopnow_spark import application, rebuild
 
 def main(arguments: list[str] | None = None) -> int:
     parser = application.parser("rebuild_day", "Make the events and KPIs of a day anew from raw.")
-    parser.add_argument("--date", required=True, type=date.fromisoformat, help="the day, UTC, such as 2026-11-20")
+    parser.add_argument(
+        "--date", required=True, type=date.fromisoformat, help="the day, UTC, such as 2026-11-20"
+    )
     given = parser.parse_args(arguments)
     return application.run(
-        "rebuild_day", given.lake, lambda start: (each.summary() for each in rebuild.rebuild(given.lake, given.date, start))
+        "rebuild_day",
+        given.lake,
+        lambda start: (each.summary() for each in rebuild.rebuild(given.lake, given.date, start)),
     )
 
 

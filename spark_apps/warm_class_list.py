@@ -50,12 +50,21 @@ def land(lake: str, topics: list[str], values: list[bytes], now: datetime) -> No
         mine: list[bytes | None] = [value for of, value in zip(topics, values, strict=True) if of == name]
         table = tables.ensure(lake, f"raw/{name}", RAW, landing.PARTITION_BY)
         first, count = table.version() * len(values), len(mine)
-        chunk = Chunk(0, list(range(first, first + count)), [int(now.timestamp() * 1000)] * count, [None] * count, mine, [None] * count)
+        chunk = Chunk(
+            0,
+            list(range(first, first + count)),
+            [int(now.timestamp() * 1000)] * count,
+            [None] * count,
+            mine,
+            [None] * count,
+        )
         rows, _ = raw_encoding.rows("learn", chunk, topic.decoder().decode)
         table_rows = pa.Table.from_batches([rows]).append_column("correction", pa.nulls(count, pa.binary()))
         write_deltalake(
             table,
-            table_rows.append_column("ingest_date", pa.repeat(pa.scalar(now.date(), pa.date32()), count)).select(RAW.names).cast(RAW),
+            table_rows.append_column("ingest_date", pa.repeat(pa.scalar(now.date(), pa.date32()), count))
+            .select(RAW.names)
+            .cast(RAW),
             mode="append",
         )
 

@@ -22,7 +22,9 @@ os.environ |= {
     "AIRFLOW__SHOPNOW__TRAFFIC": "True",
     "AIRFLOW__SHOPNOW__QUARANTINE_LIMIT": "0.25",
     "AIRFLOW__SHOPNOW__LANDING_SHARES": "1",
-    "PYTHONPATH": os.pathsep.join(str(Path(__file__).resolve().parents[1] / folder) for folder in ("include", "spark_apps")),
+    "PYTHONPATH": os.pathsep.join(
+        str(Path(__file__).resolve().parents[1] / folder) for folder in ("include", "spark_apps")
+    ),
 }
 
 # Here and not where it is used, so that it is told however many processes the suite runs in; all of them have the same.
@@ -33,7 +35,7 @@ from shopnow.local_stack import spark as platform_spark
 from shopnow.local_stack.services import STORAGE
 from shopnow.settings import Settings
 
-pytest_plugins = ["whole_stack"]
+pytest_plugins = ["support.full_stack"]
 
 
 def pytest_report_header() -> str:

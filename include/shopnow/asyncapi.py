@@ -20,11 +20,25 @@ def document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": "application/json",
-        "servers": {"local": {"host": "127.0.0.1:9092", "protocol": "kafka", "description": "The broker that ./shopnow up starts."}},
+        "servers": {
+            "local": {
+                "host": "127.0.0.1:9092",
+                "protocol": "kafka",
+                "description": "The broker that ./shopnow up starts.",
+            }
+        },
         "channels": {topic.name: _channel(topic) for topic in TOPICS.values()},
         "operations": {
-            **{f"generate_{name}": _operation("send", name, "The simulated shop, and whoever uses send_events.") for name in TOPICS},
-            **{f"land_{name}": _operation("receive", name, "land_events copies every record to the lake.") for name in TOPICS},
+            **{
+                f"generate_{name}": _operation(
+                    "send", name, "The simulated shop, and whoever uses send_events."
+                )
+                for name in TOPICS
+            },
+            **{
+                f"land_{name}": _operation("receive", name, "land_events copies every record to the lake.")
+                for name in TOPICS
+            },
         },
         "components": {
             "messages": {_tag(type_): _message(type_, topic) for type_, topic in TOPIC_OF.items()},
@@ -50,7 +64,12 @@ def _message(type_: type[Event], topic: Topic) -> dict[str, Any]:
     return {
         "name": _tag(type_),
         "payload": {"$ref": f"#/components/schemas/{type_.__name__}"},
-        "bindings": {"kafka": {"key": {"type": "string", "description": f"the event's {topic.key}"}, "bindingVersion": _KAFKA}},
+        "bindings": {
+            "kafka": {
+                "key": {"type": "string", "description": f"the event's {topic.key}"},
+                "bindingVersion": _KAFKA,
+            }
+        },
         "examples": [{"payload": examples.as_json(type_)}],
     }
 

@@ -64,8 +64,13 @@ def load(settings: Settings) -> dict[str, Connection]:
         UserError: a variable does not hold a connection in JSON.
     """
     given = {**dotenv_values(ROOT / ".env"), **os.environ}
-    in_force = {id_: _parse(variable(id_), given.get(variable(id_))) or default for id_, default in local(settings).items()}
-    return in_force | {id_: chosen for id_ in BY_CHOICE if (chosen := _parse(variable(id_), given.get(variable(id_))))}
+    in_force = {
+        id_: _parse(variable(id_), given.get(variable(id_))) or default
+        for id_, default in local(settings).items()
+    }
+    return in_force | {
+        id_: chosen for id_ in BY_CHOICE if (chosen := _parse(variable(id_), given.get(variable(id_))))
+    }
 
 
 def variables(settings: Settings) -> dict[str, str]:
@@ -92,7 +97,9 @@ def lake(connections: dict[str, Connection]) -> str:
     try:
         return connections["webhdfs_default"]["extra"]["lake"]
     except KeyError:
-        raise UserError('connection webhdfs_default has no lake: add "lake": "hdfs://namenode:port/path" to its extra') from None
+        raise UserError(
+            'connection webhdfs_default has no lake: add "lake": "hdfs://namenode:port/path" to its extra'
+        ) from None
 
 
 def spark_is_local(connections: dict[str, Connection]) -> bool:
@@ -109,4 +116,6 @@ def _parse(name: str, text: str | None) -> Connection | None:
             connection["extra"] = json.loads(connection["extra"])
         return {"extra": {}, **connection}
     except (ValueError, AttributeError):
-        raise UserError(f'{name} is not a connection in JSON, such as {{"conn_type": "kafka", "extra": {{…}}}}') from None
+        raise UserError(
+            f'{name} is not a connection in JSON, such as {{"conn_type": "kafka", "extra": {{…}}}}'
+        ) from None

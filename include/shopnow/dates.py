@@ -16,9 +16,17 @@ def month_of(day: date) -> date:
 
 def end_of_month(day: date) -> date:
     """The last day of its month."""
-    return add_days_clamped(month_of(add_days_clamped(month_of(day), 31)), -1) if (day.year, day.month) < (date.max.year, 12) else date.max
+    return (
+        add_days_clamped(month_of(add_days_clamped(month_of(day), 31)), -1)
+        if (day.year, day.month) < (date.max.year, 12)
+        else date.max
+    )
 
 
 def end_of_day(day: date) -> datetime:
     """The moment a day is over; for the last there is its last moment."""
-    return datetime.max.replace(tzinfo=UTC) if day == date.max else datetime.combine(add_days_clamped(day, 1), time(tzinfo=UTC))
+    return (
+        datetime.max.replace(tzinfo=UTC)
+        if day == date.max
+        else datetime.combine(add_days_clamped(day, 1), time(tzinfo=UTC))
+    )

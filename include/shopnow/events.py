@@ -81,7 +81,9 @@ class OrderPlaced(Event, tag="order_placed", omit_defaults=True):
     total_cents: Annotated[int, Meta(ge=0, le=10**12, description="Σ quantity × unit price − discount")]
     currency: Currency
     address: Text
-    coupon: Annotated[Text | None, Meta(description="what the discount was given for; since version 2")] = None
+    coupon: Annotated[Text | None, Meta(description="what the discount was given for; since version 2")] = (
+        None
+    )
 
 
 class OrderCancelled(Event, tag="order_cancelled"):

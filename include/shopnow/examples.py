@@ -22,7 +22,15 @@ _VALUES: dict[str, Any] = {
     "customer_name": "Camille Roux",
     "delivery_id": "d-9d1c4e7b",
     "discount_cents": 598,
-    "items": [{"product_id": "p-009", "product_name": "Yoga Mat", "category": "sports", "quantity": 2, "unit_price_cents": 2_990}],
+    "items": [
+        {
+            "product_id": "p-009",
+            "product_name": "Yoga Mat",
+            "category": "sports",
+            "quantity": 2,
+            "unit_price_cents": 2_990,
+        }
+    ],
     "method": "card",
     "order_id": "o-9d1c4e7b",
     "payment_id": "pay-9d1c4e7b-1",

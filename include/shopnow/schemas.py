@@ -13,7 +13,12 @@ TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 RAW = pa.schema(
     [
-        pa.field("topic_id", pa.string(), nullable=False, metadata={"comment": "Kafka's id of the topic, new when recreated"}),
+        pa.field(
+            "topic_id",
+            pa.string(),
+            nullable=False,
+            metadata={"comment": "Kafka's id of the topic, new when recreated"},
+        ),
         pa.field("partition", pa.int32(), nullable=False),
         pa.field("offset", pa.int64(), nullable=False),
         pa.field("timestamp", TIMESTAMP, metadata={"comment": "the Kafka record's timestamp"}),
@@ -21,7 +26,11 @@ RAW = pa.schema(
         pa.field("value", pa.binary(), metadata={"comment": "the record's bytes, unchanged"}),
         pa.field("headers", pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))),
         pa.field("problem", pa.string(), metadata={"comment": "null, or what is wrong with the record"}),
-        pa.field("correction", pa.binary(), metadata={"comment": "the payload an operator gave instead; never set by landing"}),
+        pa.field(
+            "correction",
+            pa.binary(),
+            metadata={"comment": "the payload an operator gave instead; never set by landing"},
+        ),
         pa.field("ingest_date", pa.date32(), nullable=False),
     ]
 )
@@ -58,7 +67,9 @@ def event_fields(topic: Topic) -> pa.Schema:
         for field in info.fields:
             arrow = _arrow(field.type)
             if fields.setdefault(field.encode_name, arrow) != arrow:
-                raise TypeError(f"{topic.name}: {field.encode_name} has two types, {fields[field.encode_name]} and {arrow}")
+                raise TypeError(
+                    f"{topic.name}: {field.encode_name} has two types, {fields[field.encode_name]} and {arrow}"
+                )
     return pa.schema(list(fields.items()))
 
 
@@ -107,7 +118,9 @@ def _arrow(kind: inspect.Type) -> pa.DataType:
             return pa.struct([(field.encode_name, _arrow(field.type)) for field in kind.fields])
         case inspect.Metadata():
             return _arrow(kind.type)
-        case inspect.UnionType(types=(known, inspect.NoneType())):  # an optional field; every column is nullable anyway
+        case inspect.UnionType(
+            types=(known, inspect.NoneType())
+        ):  # an optional field; every column is nullable anyway
             return _arrow(known)
     raise TypeError(f"no Arrow type for {kind}")
 

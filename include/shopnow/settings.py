@@ -20,12 +20,16 @@ Megabytes = Annotated[int, Field(ge=64, le=65536)]
 class Settings(BaseSettings):
     """Every setting as `SHOPNOW_<NAME>`; ports move together with `SHOPNOW_PORT_OFFSET`."""
 
-    model_config = SettingsConfigDict(env_prefix="SHOPNOW_", env_file=ROOT / ".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SHOPNOW_", env_file=ROOT / ".env", extra="ignore", frozen=True
+    )
 
     data_dir: Annotated[Path, AfterValidator(Path.absolute)] = Field(
         ROOT / ".shopnow", description="where the services keep their data, configuration and logs"
     )
-    port_offset: int = Field(0, ge=0, le=40000, description="added to every default port, so that two checkouts run side by side")
+    port_offset: int = Field(
+        0, ge=0, le=40000, description="added to every default port, so that two checkouts run side by side"
+    )
 
     kafka_port: Port = 9092
     kafka_controller_port: Port = 9093
@@ -46,21 +50,41 @@ class Settings(BaseSettings):
     spark_driver_memory_mb: Megabytes = 896
     airflow_parallelism: int = Field(6, ge=2, le=32, description="tasks that run at once")
     topic_partitions: int = Field(4, ge=1, le=1000)
-    landing_shares: int = Field(1, ge=1, le=1000, description="tasks that land one topic at once, each some of its partitions")
+    landing_shares: int = Field(
+        1, ge=1, le=1000, description="tasks that land one topic at once, each some of its partitions"
+    )
     kafka_retention_days: int = Field(7, ge=1, le=3650, description="how long Kafka keeps events")
-    raw_retention_days: int | None = Field(None, ge=1, description="how long the lake keeps raw records; for ever by default")
-    vacuum_hours: int = Field(168, ge=24, description="how long files stay that a table no longer holds, for those who still read them")
+    raw_retention_days: int | None = Field(
+        None, ge=1, description="how long the lake keeps raw records; for ever by default"
+    )
+    vacuum_hours: int = Field(
+        168,
+        ge=24,
+        description="how long files stay that a table no longer holds, for those who still read them",
+    )
 
-    quarantine_limit: float = Field(0.25, ge=0, le=1, description="share of records that may be no valid events before landing stops")
-    service_level: float = Field(0.95, gt=0.5, lt=0.9999, description="chance that the stock lasts until a delivery")
+    quarantine_limit: float = Field(
+        0.25, ge=0, le=1, description="share of records that may be no valid events before landing stops"
+    )
+    service_level: float = Field(
+        0.95, gt=0.5, lt=0.9999, description="chance that the stock lasts until a delivery"
+    )
     lead_time_days: float = Field(2.0, gt=0, le=365, description="how long a supplier takes to deliver")
-    traffic: Literal["on", "off"] = Field("on", description="whether light traffic is generated on a schedule")
-    maven_mirror: str | None = Field(None, description="base address of a Maven repository to take the jars from instead of Central")
+    traffic: Literal["on", "off"] = Field(
+        "on", description="whether light traffic is generated on a schedule"
+    )
+    maven_mirror: str | None = Field(
+        None, description="base address of a Maven repository to take the jars from instead of Central"
+    )
     otel_endpoint: str | None = Field(
-        None, pattern=r"^https?://", description="base address of an OTLP/HTTP receiver for Airflow's metrics and traces; none by default"
+        None,
+        pattern=r"^https?://",
+        description="base address of an OTLP/HTTP receiver for Airflow's metrics and traces; none by default",
     )
     openlineage: str | None = Field(
-        None, pattern=r"^(https?:/)?/", description="absolute path of a file, or base address of an API, that gets lineage; none by default"
+        None,
+        pattern=r"^(https?:/)?/",
+        description="absolute path of a file, or base address of an API, that gets lineage; none by default",
     )
 
     @classmethod
@@ -75,13 +99,19 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = f"SHOPNOW_{'_'.join(str(part) for part in first['loc'])}".upper()
-            raise UserError(f"setting {name}={first['input']!r}: {first['msg']}; correct it in the environment or in .env") from None
+            raise UserError(
+                f"setting {name}={first['input']!r}: {first['msg']}; correct it in the environment or in .env"
+            ) from None
         taken: dict[int, str] = {}
         for name, port in settings.ports.items():
             if port > 65535:
-                raise UserError(f"setting SHOPNOW_PORT_OFFSET={settings.port_offset}: moves {name} to {port}, past 65535")
+                raise UserError(
+                    f"setting SHOPNOW_PORT_OFFSET={settings.port_offset}: moves {name} to {port}, past 65535"
+                )
             if port in taken:
-                raise UserError(f"settings give {taken[port]} and {name} the same port {port}; change one of them")
+                raise UserError(
+                    f"settings give {taken[port]} and {name} the same port {port}; change one of them"
+                )
             taken[port] = name
         return settings
 

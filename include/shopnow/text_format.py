@@ -13,7 +13,10 @@ def printable(text: str) -> str:
     """The text with its control characters, line ends among them, written out."""
     if text.isprintable():
         return text
-    return "".join(each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode() for each in text)
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
+        for each in text
+    )
 
 
 def one_line(text: str, longest: int = 120) -> str:

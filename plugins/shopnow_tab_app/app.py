@@ -37,7 +37,11 @@ HEADERS = {
 }
 
 
-def create(lake: Lake | None = None, tail: Tail | None = None, conf: Callable[[], dict[str, Any]] = dag_common.kafka_conf) -> FastAPI:
+def create(
+    lake: Lake | None = None,
+    tail: Tail | None = None,
+    conf: Callable[[], dict[str, Any]] = dag_common.kafka_conf,
+) -> FastAPI:
     """The app; reads the lake and the topics of Airflow's connections unless it is given others."""
     lake = lake or Lake(dag_common.lake_uri, tables.COPIES, tables.DERIVED)
     app = FastAPI(
@@ -64,7 +68,9 @@ def _file(name: str) -> Response:
     if path.parent != STATIC or path.suffix not in TYPES or not path.is_file():
         raise HTTPException(404, "there is no such page")
     # Asked for anew each time: what is built of a new version has the same names.
-    return Response(path.read_bytes(), media_type=TYPES[path.suffix], headers={"Cache-Control": "private, no-cache"})
+    return Response(
+        path.read_bytes(), media_type=TYPES[path.suffix], headers={"Cache-Control": "private, no-cache"}
+    )
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

@@ -36,12 +36,19 @@ class Fetched(Generic[T]):
 
     def __call__(self) -> Last[T]:
         with self._lock:
-            if self._asked is None or (self._asked[1].done() and time.monotonic() - self._asked[0] > ASK_SECONDS):
-                self._asked = time.monotonic(), self._pool.submit(lambda: Last(self._fetch(), datetime.now(UTC), None))
+            if self._asked is None or (
+                self._asked[1].done() and time.monotonic() - self._asked[0] > ASK_SECONDS
+            ):
+                self._asked = (
+                    time.monotonic(),
+                    self._pool.submit(lambda: Last(self._fetch(), datetime.now(UTC), None)),
+                )
             try:
                 self._last = self._asked[1].result(WAIT_SECONDS)
             except TimeoutError:
-                self._last = self._last._replace(trouble=self._last.trouble or f"{self._service} takes very long to answer")
+                self._last = self._last._replace(
+                    trouble=self._last.trouble or f"{self._service} takes very long to answer"
+                )
             except UserError as error:
                 self._last = self._last._replace(trouble=str(error))
             return self._last

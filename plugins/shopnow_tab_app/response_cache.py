@@ -52,7 +52,13 @@ class Answers:
         self._kept: OrderedDict[Hashable, _Kept] = OrderedDict()
         self._locks: dict[int, threading.Lock] = {number: threading.Lock() for number in range(16)}
 
-    def give(self, request: Request, tables: Sequence[str], work: Callable[[State], BaseModel], also: Hashable = None) -> Response:
+    def give(
+        self,
+        request: Request,
+        tables: Sequence[str],
+        work: Callable[[State], BaseModel],
+        also: Hashable = None,
+    ) -> Response:
         """The answer to a request: `work` done on these tables, or what it gave before if nothing has changed.
 
         Args:

@@ -64,7 +64,9 @@ def _dags() -> list[Dag]:
     with create_session() as session:
         latest = select(func.max(DagRun.id)).group_by(DagRun.dag_id)
         runs = {run.dag_id: run for run in session.scalars(select(DagRun).where(DagRun.id.in_(latest)))}
-        models = session.scalars(select(DagModel).where(DagModel.is_stale.is_(False)).order_by(DagModel.dag_id))
+        models = session.scalars(
+            select(DagModel).where(DagModel.is_stale.is_(False)).order_by(DagModel.dag_id)
+        )
         return [
             Dag(
                 dag_id=model.dag_id,
@@ -97,11 +99,18 @@ def known(read: Callable[[], T], otherwise: T) -> T:
 
 def _at(dag_id: str, moment: datetime) -> Run | None:
     with create_session() as session:
-        wanted = select(DagRun).where(DagRun.dag_id == dag_id, DagRun.start_date <= moment).order_by(DagRun.start_date.desc()).limit(1)
+        wanted = (
+            select(DagRun)
+            .where(DagRun.dag_id == dag_id, DagRun.start_date <= moment)
+            .order_by(DagRun.start_date.desc())
+            .limit(1)
+        )
         run = session.scalars(wanted).first()
         return run_of(run) if run and (run.end_date is None or run.end_date >= moment) else None
 
 
 def run_of(run: DagRun) -> Run:
     """A run as Airflow's database has it."""
-    return Run(dag_id=run.dag_id, run_id=run.run_id, state=str(run.state), started=run.start_date, ended=run.end_date)
+    return Run(
+        dag_id=run.dag_id, run_id=run.run_id, state=str(run.state), started=run.start_date, ended=run.end_date
+    )

@@ -91,14 +91,20 @@ class Tail:
             self._changed.wait_for(lambda: self._ready or self.trouble, ANSWERS_SECONDS)
             found = [event for events in self._events.values() for event in events]
         # By the second: of what came together, an order is told before its payment.
-        return sorted(found, key=lambda event: (event.time[:19], TOPICS.index(event.topic) * -1, event.offset), reverse=True)[:limit]
+        return sorted(
+            found,
+            key=lambda event: (event.time[:19], TOPICS.index(event.topic) * -1, event.offset),
+            reverse=True,
+        )[:limit]
 
     def _keep(self) -> None:
         while time.monotonic() - self._asked < WATCHED_SECONDS:
             try:
                 self._read()
             except (UserError, KafkaException) as error:
-                self._fail(str(error if isinstance(error, UserError) else client.failure(self._conf(), error)))
+                self._fail(
+                    str(error if isinstance(error, UserError) else client.failure(self._conf(), error))
+                )
             except Exception:
                 log.exception("the topics could not be read")
                 self._fail("the topics could not be read; the API server's log says why")
@@ -111,7 +117,12 @@ class Tail:
 
     def _read(self) -> None:
         """Read until nobody looks any more."""
-        settings = {"group.id": "shopnow-tab", "enable.auto.commit": False, "isolation.level": "read_committed", "fetch.wait.max.ms": 200}
+        settings = {
+            "group.id": "shopnow-tab",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "fetch.wait.max.ms": 200,
+        }
         consumer = client.consumer(self._conf(), settings)
         try:
             assigned: dict[str, int] = {}
@@ -146,7 +157,13 @@ def _assign(consumer: Consumer, assigned: dict[str, int]) -> dict[str, int]:
     known = consumer.list_topics(timeout=ANSWERS_SECONDS).topics
     partitions = {name: len(known[name].partitions) for name in TOPICS if name in known}
     if partitions != assigned:
-        consumer.assign([_near_end(consumer, TopicPartition(name, each)) for name, count in partitions.items() for each in range(count)])
+        consumer.assign(
+            [
+                _near_end(consumer, TopicPartition(name, each))
+                for name, count in partitions.items()
+                for each in range(count)
+            ]
+        )
     return partitions
 
 

@@ -15,7 +15,10 @@ def dates(kpi: Kpi, changed: Dates, known: Collection[date]) -> set[date]:
     found: set[date] = set()
     for source in kpi.sources:
         for day in changed.get(source.table, ()):
-            first, last = month_of(day) if kpi.monthly else add_days_clamped(day, -source.forward), add_days_clamped(day, source.back)
+            first, last = (
+                month_of(day) if kpi.monthly else add_days_clamped(day, -source.forward),
+                add_days_clamped(day, source.back),
+            )
             found.update(each for each in known if first <= each and (source.lasting or each <= last))
     return found
 
@@ -28,6 +31,10 @@ def of_kpi(kpi: Kpi, days: Iterable[date]) -> set[date]:
 def needed(kpi: Kpi, source: Source, chosen: Iterable[date], known: Iterable[date]) -> list[date]:
     """The dates, of those `known` to a source, from which a KPI's rows of the `chosen` dates are made."""
     spans = [
-        (add_days_clamped(day, -source.back), add_days_clamped(end_of_month(day) if kpi.monthly else day, source.forward)) for day in chosen
+        (
+            add_days_clamped(day, -source.back),
+            add_days_clamped(end_of_month(day) if kpi.monthly else day, source.forward),
+        )
+        for day in chosen
     ]
     return sorted(day for day in known if any(first <= day <= last for first, last in spans))

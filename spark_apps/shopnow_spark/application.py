@@ -15,7 +15,12 @@ from shopnow_spark.lake_reader import Start
 def parser(name: str, description: str) -> argparse.ArgumentParser:
     """A parser of the command line that knows `--lake`."""
     result = argparse.ArgumentParser(prog=name, description=description)
-    result.add_argument("--lake", required=True, type=_address, help="address of the lake, such as hdfs://127.0.0.1:9820/shopnow")
+    result.add_argument(
+        "--lake",
+        required=True,
+        type=_address,
+        help="address of the lake, such as hdfs://127.0.0.1:9820/shopnow",
+    )
     return result
 
 
@@ -43,7 +48,9 @@ def _explained(lake: str, java_error: str) -> UserError | None:
     if "java.net.ConnectException" in java_error:
         return errors.failure(lake, java_error)
     if "No space left on device" in java_error:
-        return UserError("Spark has no room for its temporary files; free some on the disk of spark.local.dir and run it again")
+        return UserError(
+            "Spark has no room for its temporary files; free some on the disk of spark.local.dir and run it again"
+        )
     return None
 
 

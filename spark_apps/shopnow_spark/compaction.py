@@ -63,7 +63,9 @@ def compact(lake: str, before: date, start: Start, target_bytes: int = TARGET_BY
     return [each for each in done if each]
 
 
-def compact_table(lake: str, name: str, before: date, start: Start, target_bytes: int = TARGET_BYTES) -> Compacted | None:
+def compact_table(
+    lake: str, name: str, before: date, start: Start, target_bytes: int = TARGET_BYTES
+) -> Compacted | None:
     """Compacts a table in one commit; None if there is nothing to gain. Arguments and errors are those of `compact`."""
     for attempt in range(ATTEMPTS):
         table = tables.open_table(lake, name)
@@ -78,10 +80,14 @@ def compact_table(lake: str, name: str, before: date, start: Start, target_bytes
         try:
             added = [file for group in groups for file in _rewrite(spark, store, table, name, staging, group)]
             reach("compact:commit")
-            file_swap.replace(table, [file for group in groups for file in group.files], added, data_change=False)
+            file_swap.replace(
+                table, [file for group in groups for file in group.files], added, data_change=False
+            )
         except OvertakenError:
             if attempt + 1 == ATTEMPTS:
-                raise UserError(f"{name}: others changed the files that were compacted, {ATTEMPTS} times; run again") from None
+                raise UserError(
+                    f"{name}: others changed the files that were compacted, {ATTEMPTS} times; run again"
+                ) from None
             continue
         finally:
             store.remove(f"{name}/{staging}")
@@ -101,11 +107,17 @@ def _session(spark: SparkSession, records: int) -> SparkSession:
     return session
 
 
-def _rewrite(spark: SparkSession, store: Store, table: DeltaTable, name: str, staging: str, group: Group) -> list[AddAction]:
+def _rewrite(
+    spark: SparkSession, store: Store, table: DeltaTable, name: str, staging: str, group: Group
+) -> list[AddAction]:
     """Writes the rows of a partition's files to new files of the partition, which nobody sees until they are committed."""
     layout = compaction.layout(name)
     root = table.table_uri.rstrip("/")
-    ddl = schemas.spark_ddl(pa.schema([field for field in pa.schema(table.schema().to_arrow()) if field.name not in group.partition]))
+    ddl = schemas.spark_ddl(
+        pa.schema(
+            [field for field in pa.schema(table.schema().to_arrow()) if field.name not in group.partition]
+        )
+    )
     rows = spark.read.schema(ddl).parquet(*(f"{root}/{file.path}" for file in group.files))
     folder = f"{staging}/{uuid.uuid4()}"
     write(rows, layout, group.into, f"{root}/{folder}")
@@ -125,8 +137,14 @@ def _rewrite(spark: SparkSession, store: Store, table: DeltaTable, name: str, st
 def write(rows: DataFrame, layout: Layout, files: int, address: str) -> None:
     """Writes the rows as so many files, each ordered, and one beginning where another ends."""
     order = layout.order
-    arranged = rows.repartitionByRange(files, *order).sortWithinPartitions(*order) if order else rows.repartition(files)
-    arranged.write.option("compression", "zstd").option("parquet.block.size", _ROW_GROUP_BYTES).parquet(address)
+    arranged = (
+        rows.repartitionByRange(files, *order).sortWithinPartitions(*order)
+        if order
+        else rows.repartition(files)
+    )
+    arranged.write.option("compression", "zstd").option("parquet.block.size", _ROW_GROUP_BYTES).parquet(
+        address
+    )
 
 
 def _publish(store: Store, name: str, file: Measured, part: str, folder: str, group: Group) -> AddAction:

@@ -43,13 +43,22 @@ def together(digests: Iterable[Digest]) -> Digest:
 def measure(rows: DataFrame, columns: Sequence[str]) -> list[Measured]:
     """Each file of a frame that was just read from files, with statistics of these columns; files without rows are left out."""
     file = [F.col("_metadata.file_path").alias("address"), F.col("_metadata.file_size").alias("size")]
-    figures = [*_lanes(rows), *(figure for name in columns for figure in _extremes(name, rows.schema[name].dataType))]
+    figures = [
+        *_lanes(rows),
+        *(figure for name in columns for figure in _extremes(name, rows.schema[name].dataType)),
+    ]
     return [
         Measured(
             row["address"],
             row["size"],
             _digest(row),
-            stats.dumps(row["rows"], *({name: row[f"{figure} {name}"] for name in columns} for figure in ("least", "greatest", "nulls"))),
+            stats.dumps(
+                row["rows"],
+                *(
+                    {name: row[f"{figure} {name}"] for name in columns}
+                    for figure in ("least", "greatest", "nulls")
+                ),
+            ),
         )
         for row in rows.groupBy(*file).agg(*figures).collect()
     ]
@@ -78,7 +87,11 @@ def _extremes(name: str, kind: DataType) -> list[Column]:
     if isinstance(kind, TimestampType):
         # Delta's statistics are in milliseconds, and no row may lie beyond them.
         least, greatest = _milliseconds(least), _milliseconds(greatest + F.expr("INTERVAL 999 MICROSECONDS"))
-    return [least.alias(f"least {name}"), greatest.alias(f"greatest {name}"), F.count_if(column.isNull()).alias(f"nulls {name}")]
+    return [
+        least.alias(f"least {name}"),
+        greatest.alias(f"greatest {name}"),
+        F.count_if(column.isNull()).alias(f"nulls {name}"),
+    ]
 
 
 def _milliseconds(time: Column) -> Column:

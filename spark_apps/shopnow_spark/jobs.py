@@ -32,13 +32,19 @@ def refresh(lake: str, start: Start) -> list[Refreshed]:
 
     def events(topic: str) -> Refreshed | None:
         done = refresh_events(lake, TOPICS[topic], start)
-        lost[topic] = data_loss.read(lake, [topic])  # afterwards: so none is left out that the events were landed past
+        lost[topic] = data_loss.read(
+            lake, [topic]
+        )  # afterwards: so none is left out that the events were landed past
         return done
 
     def kpi(each: Kpi) -> Refreshed | None:
-        return refresh_kpi(lake, each, [loss for topic in each.topics for loss in lost[topic]], computed, start)
+        return refresh_kpi(
+            lake, each, [loss for topic in each.topics for loss in lost[topic]], computed, start
+        )
 
-    work: dict[str, Callable[[], Refreshed | None]] = {f"events/{topic}": partial(events, topic) for topic in TOPICS}
+    work: dict[str, Callable[[], Refreshed | None]] = {
+        f"events/{topic}": partial(events, topic) for topic in TOPICS
+    }
     work |= {each.name: partial(kpi, each) for each in KPIS}
     refreshed = [each for each in scheduler.do(work).values() if each]
     if refreshed:

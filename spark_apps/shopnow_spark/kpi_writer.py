@@ -75,7 +75,8 @@ def publish(plan: Plan, rows: pa.Table, computed: Computed) -> Refreshed:
         mode="overwrite",
         predicate=_of_dates(plan.dates),
         commit_properties=CommitProperties(
-            custom_metadata=metadata, app_transactions=[Transaction(APPLICATION, sum(plan.made_from.values()))]
+            custom_metadata=metadata,
+            app_transactions=[Transaction(APPLICATION, sum(plan.made_from.values()))],
         ),
     )
     reach(f"{point}_committed")
@@ -86,7 +87,9 @@ def publish(plan: Plan, rows: pa.Table, computed: Computed) -> Refreshed:
 def _with_proof(plan: Plan, rows: pa.Table, computed: Computed) -> pa.Table:
     """The rows with the columns that say when and from what they were made, and what is missing in them."""
     if plan.kpi.partition_by:
-        found = {day: completeness.of_row(plan.losses, plan.kpi, day) for day in rows["date"].unique().to_pylist()}
+        found = {
+            day: completeness.of_row(plan.losses, plan.kpi, day) for day in rows["date"].unique().to_pylist()
+        }
         complete = [found[day] for day in rows["date"].to_pylist()]
     else:
         complete = [completeness.complete_but_for(plan.losses)] * len(rows)

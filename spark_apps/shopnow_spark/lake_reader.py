@@ -87,4 +87,7 @@ def pruning(ranges: Sequence[OffsetRange] | None, prefix: str = "") -> Pruning:
     if ranges is None:
         return None
     partition, offset = f"{prefix}partition", f"{prefix}offset"
-    return [[(partition, "=", each.partition), (offset, ">=", each.start), (offset, "<", each.end)] for each in ranges]
+    return [
+        [(partition, "=", each.partition), (offset, ">=", each.start), (offset, "<", each.end)]
+        for each in ranges
+    ]

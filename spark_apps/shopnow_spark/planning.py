@@ -35,11 +35,17 @@ class Inputs(NamedTuple):
     @property
     def dates(self) -> dict[str, list[date]] | None:
         """The dates that changed, by source; None if all may have."""
-        found = {name: list(map(date.fromisoformat, days)) for name, days in self.changed.items() if days is not None}
+        found = {
+            name: list(map(date.fromisoformat, days))
+            for name, days in self.changed.items()
+            if days is not None
+        }
         return found if len(found) == len(self.changed) else None
 
 
-def plan(lake: str, kpi: Kpi, losses: Sequence[Loss], computed: Computed, start: Start, also: Collection[date] = ()) -> Plan | None:
+def plan(
+    lake: str, kpi: Kpi, losses: Sequence[Loss], computed: Computed, start: Start, also: Collection[date] = ()
+) -> Plan | None:
     """The new rows of a KPI where its sources or losses changed since it was made, and of `also`; None if there is nothing to do.
 
     Args:
@@ -58,13 +64,23 @@ def plan(lake: str, kpi: Kpi, losses: Sequence[Loss], computed: Computed, start:
     return _whole(lake, kpi, inputs, losses, computed, start)
 
 
-def _by_date(kpi: Kpi, inputs: Inputs, losses: Sequence[Loss], computed: Computed, start: Start, also: Collection[date]) -> Plan | None:
-    known = {source.table: _dates(inputs.sources[source.table], source.date) for source in kpi.sources if source.date}
+def _by_date(
+    kpi: Kpi, inputs: Inputs, losses: Sequence[Loss], computed: Computed, start: Start, also: Collection[date]
+) -> Plan | None:
+    known = {
+        source.table: _dates(inputs.sources[source.table], source.date)
+        for source in kpi.sources
+        if source.date
+    }
     chosen: set[date] | None = None
     if inputs.dates is not None:
-        existing = affected_dates.of_kpi(kpi, {day for days in known.values() for day in days}).union(_dates(inputs.table, "date"))
+        existing = affected_dates.of_kpi(kpi, {day for days in known.values() for day in days}).union(
+            _dates(inputs.table, "date")
+        )
         chosen = (
-            affected_dates.dates(kpi, inputs.dates, existing) | affected_dates.of_kpi(kpi, also) | _otherwise_complete(kpi, inputs, losses)
+            affected_dates.dates(kpi, inputs.dates, existing)
+            | affected_dates.of_kpi(kpi, also)
+            | _otherwise_complete(kpi, inputs, losses)
         )
         if not chosen:
             return None
@@ -93,10 +109,13 @@ def _carried(lake: str, kpi: Kpi, inputs: Inputs, losses: Sequence[Loss], start:
     reach("kpi:plan")
     table = inputs.sources[source.table]
     spark = lake_reader.for_records(
-        start(), lake_reader.records(table) if ranges is None else sum(each.end - each.start for each in ranges)
+        start(),
+        lake_reader.records(table) if ranges is None else sum(each.end - each.start for each in ranges),
     )
     known = lake_reader.read(spark, inputs.table) if ranges is not None else None
-    new = events.within(lake_reader.read(spark, table, lake_reader.pruning(ranges, "source_")), ranges, "source_")
+    new = events.within(
+        lake_reader.read(spark, table, lake_reader.pruning(ranges, "source_")), ranges, "source_"
+    )
     return _plan(kpi, inputs, INCREMENTAL[kpi.name](known, new), losses)
 
 
@@ -106,22 +125,43 @@ def _stock_outs(inputs: Inputs, losses: Sequence[Loss], start: Start) -> Plan | 
     if dates is not None and not any(dates.values()) and inputs.made_from.get(LOSSES.table) == len(losses):
         return None
     there = _dates(inputs.sources[stock.table], stock.date)
-    since = None if dates is None else min([day for days in dates.values() for day in days] + [max(there, default=date.max)])
+    since = (
+        None
+        if dates is None
+        else min([day for days in dates.values() for day in days] + [max(there, default=date.max)])
+    )
     first = since
     if since is not None:
         spans = tables.read(inputs.table, ["started_at", "ended_at"]).to_pylist()
-        first = min([each["started_at"].date() for each in spans if each["ended_at"] is None or each["ended_at"].date() >= since] + [since])
+        first = min(
+            [
+                each["started_at"].date()
+                for each in spans
+                if each["ended_at"] is None or each["ended_at"].date() >= since
+            ]
+            + [since]
+        )
     reach("kpi:plan")
     before = None if first is None else add_days_clamped(first, -DEMAND_DAYS)
-    chosen = [_from(inputs, source, begin) for source, begin in ((stock, since), (daily, before), (products, before))]
-    spark = lake_reader.for_records(start(), sum(lake_reader.records(table, pruning) for table, pruning in chosen))
+    chosen = [
+        _from(inputs, source, begin)
+        for source, begin in ((stock, since), (daily, before), (products, before))
+    ]
+    spark = lake_reader.for_records(
+        start(), sum(lake_reader.records(table, pruning) for table, pruning in chosen)
+    )
     known = None if since is None else lake_reader.read(spark, inputs.table)
     rows = stock_outs(known, since, *(lake_reader.read(spark, table, pruning) for table, pruning in chosen))
     return _plan(STOCK_OUTS, inputs, rows, losses)
 
 
-def _whole(lake: str, kpi: Kpi, inputs: Inputs, losses: Sequence[Loss], computed: Computed, start: Start) -> Plan | None:
-    changed = any(lineage.is_changed(lake, name, inputs.made_from.get(name), at.version()) for name, at in inputs.sources.items())
+def _whole(
+    lake: str, kpi: Kpi, inputs: Inputs, losses: Sequence[Loss], computed: Computed, start: Start
+) -> Plan | None:
+    changed = any(
+        lineage.is_changed(lake, name, inputs.made_from.get(name), at.version())
+        for name, at in inputs.sources.items()
+    )
     if not changed and inputs.made_from.get(LOSSES.table) == len(losses):
         return None
     reach("kpi:plan")
@@ -141,7 +181,9 @@ def _open(lake: str, kpi: Kpi) -> Inputs | None:
             return None
         if source.table in behind:
             opened = tables.open_table(
-                lake, source.table, lineage.latest_equivalent_version(lake, source.table, behind[source.table], opened.version())
+                lake,
+                source.table,
+                lineage.latest_equivalent_version(lake, source.table, behind[source.table], opened.version()),
             )
         sources[source.table] = opened
         for name, version in lineage.sources(lake, source.table, opened.version()).items():
@@ -150,29 +192,51 @@ def _open(lake: str, kpi: Kpi) -> Inputs | None:
     if not raw:
         return None
     changed = {
-        source.table: lineage.changed_dates(lake, source.table, made_from.get(source.table), sources[source.table].version(), source.date)
+        source.table: lineage.changed_dates(
+            lake, source.table, made_from.get(source.table), sources[source.table].version(), source.date
+        )
         for source in kpi.sources
         if source.date
     }
     return Inputs(table, made_from, sources, raw, changed)
 
 
-def _make(kpi: Kpi, inputs: Inputs, computed: Computed, start: Start, prunings: Mapping[str, lake_reader.Pruning]) -> DataFrame:
+def _make(
+    kpi: Kpi, inputs: Inputs, computed: Computed, start: Start, prunings: Mapping[str, lake_reader.Pruning]
+) -> DataFrame:
     chosen = [(inputs.sources[source.table], prunings.get(source.table)) for source in kpi.sources]
-    spark = lake_reader.for_records(start(), sum(lake_reader.records(table, pruning) for table, pruning in chosen))
+    spark = lake_reader.for_records(
+        start(), sum(lake_reader.records(table, pruning) for table, pruning in chosen)
+    )
     make = BY_DATE.get(kpi.name) or FULL_REFRESH[kpi.name]
-    return make(registry.kpi_context(spark, computed.at), *(lake_reader.read(spark, table, pruning) for table, pruning in chosen))
+    return make(
+        registry.kpi_context(spark, computed.at),
+        *(lake_reader.read(spark, table, pruning) for table, pruning in chosen),
+    )
 
 
-def _plan(kpi: Kpi, inputs: Inputs, rows: DataFrame, losses: Sequence[Loss], dates: Sequence[str] | None = None) -> Plan:
+def _plan(
+    kpi: Kpi, inputs: Inputs, rows: DataFrame, losses: Sequence[Loss], dates: Sequence[str] | None = None
+) -> Plan:
     versions = {name: table.version() for name, table in inputs.sources.items()}
-    return Plan(kpi, inputs.table, rows, dates, {**versions, **inputs.raw, LOSSES.table: len(losses)}, inputs.raw, inputs.changed, losses)
+    return Plan(
+        kpi,
+        inputs.table,
+        rows,
+        dates,
+        {**versions, **inputs.raw, LOSSES.table: len(losses)},
+        inputs.raw,
+        inputs.changed,
+        losses,
+    )
 
 
 def _from(inputs: Inputs, source: Source, begin: date | None) -> tuple[DeltaTable, lake_reader.Pruning]:
     """A source, and which of its files hold the dates from one on; all without one."""
     table = inputs.sources[source.table]
-    return table, None if begin is None else _in(source.date, [day for day in _dates(table, source.date) if day >= begin])
+    return table, None if begin is None else _in(
+        source.date, [day for day in _dates(table, source.date) if day >= begin]
+    )
 
 
 def _otherwise_complete(kpi: Kpi, inputs: Inputs, losses: Sequence[Loss]) -> set[date]:
@@ -180,7 +244,9 @@ def _otherwise_complete(kpi: Kpi, inputs: Inputs, losses: Sequence[Loss]) -> set
     if inputs.made_from.get(LOSSES.table) == len(losses):
         return set()  # as many as when it was made, and none is ever taken back
     rows = tables.read(inputs.table, ["date", "losses"]).to_pylist()
-    return {row["date"] for row in rows if row["losses"] != completeness.of_row(losses, kpi, row["date"]).losses}
+    return {
+        row["date"] for row in rows if row["losses"] != completeness.of_row(losses, kpi, row["date"]).losses
+    }
 
 
 def _dates(table: DeltaTable, column: str | None) -> list[date]:

@@ -92,7 +92,9 @@ def rebuild_events(lake: str, topic: Topic, day: date, start: Start) -> Rebuilt 
     return None
 
 
-def _rebuild_events(lake: str, topic: Topic, table: DeltaTable, made_from: dict[str, int], day: date, start: Start) -> Rebuilt | None:
+def _rebuild_events(
+    lake: str, topic: Topic, table: DeltaTable, made_from: dict[str, int], day: date, start: Start
+) -> Rebuilt | None:
     name, source = f"events/{topic.name}", f"raw/{topic.name}"
     records = day_offsets.records(lake, topic.name, made_from[source], day)
     pruning = [("event_date", "=", str(day))]
@@ -102,10 +104,14 @@ def _rebuild_events(lake: str, topic: Topic, table: DeltaTable, made_from: dict[
     spark = start()
     present = lake_reader.read(spark, table, pruning)
     if not events.within(present, records.expired, "source_").isEmpty():
-        raise UserError(f"events/{topic.name} has events of {day} whose records retention has removed from raw: it cannot be made anew")
+        raise UserError(
+            f"events/{topic.name} has events of {day} whose records retention has removed from raw: it cannot be made anew"
+        )
     rows = _of_raw(spark, lake, topic, made_from[source], records.ranges, day)
     [[low, high]] = rows.agg(F.min("event_id"), F.max("event_id")).collect()
-    known = lake_reader.read(spark, table, [("event_id", ">=", low), ("event_id", "<=", high)] if low else pruning)
+    known = lake_reader.read(
+        spark, table, [("event_id", ">=", low), ("event_id", "<=", high)] if low else pruning
+    )
     rows = _not_known_elsewhere(rows, known, day)
     before, after = (digest(each.select(schemas.events(topic).names)) for each in (present, rows))
     if before != after:
@@ -115,10 +121,16 @@ def _rebuild_events(lake: str, topic: Topic, table: DeltaTable, made_from: dict[
     return Rebuilt(name, before, after)
 
 
-def _of_raw(spark: SparkSession, lake: str, topic: Topic, version: int, ranges: list[OffsetRange], day: date) -> DataFrame:
+def _of_raw(
+    spark: SparkSession, lake: str, topic: Topic, version: int, ranges: list[OffsetRange], day: date
+) -> DataFrame:
     """The events of the day in raw at a version; a repeated record is repeated."""
     name = f"raw/{topic.name}"
-    raw = tables.open_table(lake, name, lineage.latest_equivalent_version(lake, name, version, tables.open_table(lake, name).version()))
+    raw = tables.open_table(
+        lake,
+        name,
+        lineage.latest_equivalent_version(lake, name, version, tables.open_table(lake, name).version()),
+    )
     records = events.within(lake_reader.read(spark, raw, lake_reader.pruning(ranges)), ranges)
     return events.typed(records, topic).where(F.col("event_date") == F.lit(day))
 
@@ -142,13 +154,18 @@ def _replace(table: DeltaTable, topic: Topic, rows: DataFrame, made_from: dict[s
         mode="overwrite",
         predicate=f"event_date = '{day}'",
         commit_properties=CommitProperties(
-            custom_metadata={"userMetadata": lineage.describe(made_from), lineage.REBUILD_KEY: json.dumps({"date": str(day)})},
+            custom_metadata={
+                "userMetadata": lineage.describe(made_from),
+                lineage.REBUILD_KEY: json.dumps({"date": str(day)}),
+            },
             app_transactions=[Transaction(APPLICATION, made_from[f"raw/{topic.name}"])],
         ),
     )
 
 
-def rebuild_kpi(lake: str, kpi: Kpi, known: list[Loss], day: date, computed: Computed, start: Start) -> Rebuilt | None:
+def rebuild_kpi(
+    lake: str, kpi: Kpi, known: list[Loss], day: date, computed: Computed, start: Start
+) -> Rebuilt | None:
     """Makes the KPI's rows of a day anew, with those of other days that changed meanwhile; None if it has none."""
     [date] = affected_dates.of_kpi(kpi, [day])
     pruning = [("date", "=", str(date))]
@@ -157,8 +174,16 @@ def rebuild_kpi(lake: str, kpi: Kpi, known: list[Loss], day: date, computed: Com
         if planned is None:
             return None
         # As they will be in the table: the digest of a number depends on its type.
-        spark, rows = start(), planned.rows.toArrow().select(kpi.content).cast(pa.schema([kpi.schema.field(name) for name in kpi.content]))
-        of_day = lake_reader.read(spark, planned.table, pruning), spark.createDataFrame(rows).where(F.col("date") == F.lit(date))
+        spark, rows = (
+            start(),
+            planned.rows.toArrow()
+            .select(kpi.content)
+            .cast(pa.schema([kpi.schema.field(name) for name in kpi.content])),
+        )
+        of_day = (
+            lake_reader.read(spark, planned.table, pruning),
+            spark.createDataFrame(rows).where(F.col("date") == F.lit(date)),
+        )
         before, after = (digest(each.select(kpi.content)) for each in of_day)
         if before == after and planned.dates == [str(date)] and not any(planned.changed.values()):
             return Rebuilt(kpi.name, before, after) if after.rows else None

@@ -14,7 +14,9 @@ from shopnow_spark.result import Refreshed
 ATTEMPTS = 3
 
 
-def refresh_kpi(lake: str, kpi: Kpi, losses: Sequence[Loss], computed: Computed, start: Start) -> Refreshed | None:
+def refresh_kpi(
+    lake: str, kpi: Kpi, losses: Sequence[Loss], computed: Computed, start: Start
+) -> Refreshed | None:
     """Computes the KPI anew where its sources or losses changed; None if none did. The losses are those of the KPI's topics."""
     for attempt in range(ATTEMPTS):
         planned = plan(lake, kpi, losses, computed, start)

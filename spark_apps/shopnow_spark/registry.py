@@ -27,7 +27,9 @@ from shopnow.kpis import (
 from shopnow.settings import Settings
 from shopnow_spark.kpis import customers, fulfilment, sales, stock, stock_cover, trends
 
-SERVICE_LEVEL, LEAD_TIME_DAYS = (Settings.model_fields[name].default for name in ("service_level", "lead_time_days"))
+SERVICE_LEVEL, LEAD_TIME_DAYS = (
+    Settings.model_fields[name].default for name in ("service_level", "lead_time_days")
+)
 """Defaults of the settings that the job is given as Spark's, `spark.shopnow.serviceLevel` and `spark.shopnow.leadTimeDays`."""
 
 
@@ -42,7 +44,9 @@ class KpiContext(NamedTuple):
 def kpi_context(spark: SparkSession, now: datetime) -> KpiContext:
     """Now, with the settings of a session."""
     level = float(spark.conf.get("spark.shopnow.serviceLevel", str(SERVICE_LEVEL)) or SERVICE_LEVEL)
-    return KpiContext(now, level, float(spark.conf.get("spark.shopnow.leadTimeDays", str(LEAD_TIME_DAYS)) or LEAD_TIME_DAYS))
+    return KpiContext(
+        now, level, float(spark.conf.get("spark.shopnow.leadTimeDays", str(LEAD_TIME_DAYS)) or LEAD_TIME_DAYS)
+    )
 
 
 Make = Callable[..., DataFrame]
@@ -73,7 +77,12 @@ INCREMENTAL: dict[str, Callable[[DataFrame | None, DataFrame], DataFrame]] = {
 
 FULL_REFRESH: dict[str, Make] = {
     STOCK_COVER.name: lambda at, position, daily, outs: stock_cover.stock_cover(
-        position, daily, outs, today=at.now.date(), service_level=at.service_level, lead_time_days=at.lead_time_days
+        position,
+        daily,
+        outs,
+        today=at.now.date(),
+        service_level=at.service_level,
+        lead_time_days=at.lead_time_days,
     ),
 }
 """The tables that are small enough to be made anew as a whole."""

@@ -23,7 +23,11 @@ class Refreshed(NamedTuple):
     def summary(self) -> str:
         """One line, and one more for each date and currency that was restated."""
         read = "" if self.read is None else f"{self.read:,} new events, "
-        dates = ", ".join(self.dates if len(self.dates) < 4 else (f"{len(self.dates)} dates", f"{self.dates[0]} to {self.dates[-1]}"))
+        dates = ", ".join(
+            self.dates
+            if len(self.dates) < 4
+            else (f"{len(self.dates)} dates", f"{self.dates[0]} to {self.dates[-1]}")
+        )
         late = f", {self.late:,} of them late" if self.late else ""
         first = f"{self.table}: {read}{self.written:,} rows written{dates and f' ({dates})'}{late}"
         return "\n".join([first, *self._restatements()])

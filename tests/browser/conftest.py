@@ -34,7 +34,9 @@ def browser() -> Iterator[Browser]:
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
         try:
-            found = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-background-networking"])
+            found = playwright.chromium.launch(
+                executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
+            )
         except Error as error:
             pytest.skip(f"no Chromium: {str(error).splitlines()[0]}")
         yield found
@@ -57,7 +59,9 @@ def logged_in(browser: Browser, running: Settings) -> Callable[..., BrowserConte
             page.wait_for_url(lambda url: "/auth/" not in url)
             states[name] = context.storage_state()
             context.close()
-        return browser.new_context(base_url=airflow.url(running), storage_state=states[name], **{"viewport": WIDE, **settings})
+        return browser.new_context(
+            base_url=airflow.url(running), storage_state=states[name], **{"viewport": WIDE, **settings}
+        )
 
     return logged_in
 
@@ -69,13 +73,23 @@ def opened(logged_in: Callable[..., BrowserContext]) -> Iterator[Callable[..., P
     said: list[str] = []
 
     def opened(
-        name: str, user: str = airflow.USERNAME, language: str = "en", theme: str = "light", init: str = "", **settings: object
+        name: str,
+        user: str = airflow.USERNAME,
+        language: str = "en",
+        theme: str = "light",
+        init: str = "",
+        **settings: object,
     ) -> Page:
         context = logged_in(user, **settings)
         contexts.append(context)
-        context.add_init_script(f"localStorage.setItem('i18nextLng', '{language}'); localStorage.setItem('theme', '{theme}'); {init}")
+        context.add_init_script(
+            f"localStorage.setItem('i18nextLng', '{language}'); localStorage.setItem('theme', '{theme}'); {init}"
+        )
         page = context.new_page()
-        page.on("console", lambda message: said.append(message.text) if message.type in {"error", "warning"} else None)
+        page.on(
+            "console",
+            lambda message: said.append(message.text) if message.type in {"error", "warning"} else None,
+        )
         page.on("pageerror", lambda error: said.append(str(error)))
         page.goto(f"/shopnow/#/{name}")
         page.locator("main .panel").first.wait_for()
@@ -95,6 +109,10 @@ def hurdles() -> Callable[[Page], list[tuple[str, str]]]:
     def hurdles(page: Page) -> list[tuple[str, str]]:
         page.evaluate(source)
         found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        return [(each["id"], each["nodes"][0]["html"][:200]) for each in found if each["impact"] in {"serious", "critical"}]
+        return [
+            (each["id"], each["nodes"][0]["html"][:200])
+            for each in found
+            if each["impact"] in {"serious", "critical"}
+        ]
 
     return hurdles

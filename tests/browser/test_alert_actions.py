@@ -79,10 +79,14 @@ def asked(alert: str) -> dict[str, str]:
 
 def test_page_says_why_something_was_not_done(opened: Opened) -> None:
     page = opened("stock")
-    taken = page.request.post("/shopnow/api/alerts/acknowledge", headers={"X-ShopNow": "1"}, data=asked("stock_out:nothing"))
+    taken = page.request.post(
+        "/shopnow/api/alerts/acknowledge", headers={"X-ShopNow": "1"}, data=asked("stock_out:nothing")
+    )
     assert taken.status == 202
     acts = page.locator(".acts li").filter(has_text="stock_out:nothing")
-    expect(acts).to_contain_text("Not done: alert 'stock_out:nothing' is none that ever fired", timeout=MINUTE)
+    expect(acts).to_contain_text(
+        "Not done: alert 'stock_out:nothing' is none that ever fired", timeout=MINUTE
+    )
 
 
 def test_viewer_sees_alerts_and_does_nothing_about_them(opened: Opened, alert: str) -> None:
@@ -90,4 +94,9 @@ def test_viewer_sees_alerts_and_does_nothing_about_them(opened: Opened, alert: s
     expect(page.get_by_role("button", name=f"Silence: {alert}")).to_be_disabled(timeout=MINUTE)
     expect(page.get_by_text("that takes the right to trigger the DAG acknowledge_alert")).to_be_visible()
     for action in ("acknowledge", "silence"):
-        assert page.request.post(f"/shopnow/api/alerts/{action}", headers={"X-ShopNow": "1"}, data=asked(alert)).status == 403
+        assert (
+            page.request.post(
+                f"/shopnow/api/alerts/{action}", headers={"X-ShopNow": "1"}, data=asked(alert)
+            ).status
+            == 403
+        )

@@ -57,10 +57,14 @@ def test_order_created_is_in_the_latest_activity_within_two_seconds(opened: Open
     expect(page.locator(".latest")).to_contain_text("Zoé <script>alert(1)</script> Tester", timeout=2_500)
 
 
-def test_order_created_is_in_the_lake_and_the_figures_once_the_pipeline_has_run(opened: Opened, running: Settings) -> None:
+def test_order_created_is_in_the_lake_and_the_figures_once_the_pipeline_has_run(
+    opened: Opened, running: Settings
+) -> None:
     page, dashboard = opened("orders"), opened("dashboard")
     dashboard.get_by_role("button", name="30 days").click()
-    figure = dashboard.locator(".card", has=dashboard.get_by_role("heading", name="Orders", exact=True)).locator(".value")
+    figure = dashboard.locator(
+        ".card", has=dashboard.get_by_role("heading", name="Orders", exact=True)
+    ).locator(".value")
 
     def agree() -> bool:
         """Whether the dashboard counts as many orders as the lake has."""
@@ -115,8 +119,12 @@ def test_deliveries_are_filtered_by_where_they_are(opened: Opened) -> None:
     expect(table.locator("tbody tr").first).to_be_visible(timeout=60_000)
     for stage in ("Pending", "In transit", "Delivered"):
         page.get_by_role("button", name=re.compile(f"^{stage}")).click()
-        expect(page.get_by_role("button", name=re.compile(f"^{stage}"))).to_have_attribute("aria-pressed", "true")
-        expect(table.locator("tbody .badge").filter(has_not_text=re.compile(f"{stage}|Overdue"))).to_have_count(0)
+        expect(page.get_by_role("button", name=re.compile(f"^{stage}"))).to_have_attribute(
+            "aria-pressed", "true"
+        )
+        expect(
+            table.locator("tbody .badge").filter(has_not_text=re.compile(f"{stage}|Overdue"))
+        ).to_have_count(0)
 
 
 def test_payment_is_heard_once_the_sound_is_on_and_not_when_it_is_off_again(opened: Opened) -> None:
@@ -136,7 +144,9 @@ def test_payment_is_heard_once_the_sound_is_on_and_not_when_it_is_off_again(open
     page.get_by_role("button", name="Sound on").click()
     muted = page.evaluate("window.heard")
     pay("o-muted")
-    assert supervision.wait_until(lambda: "o-muted" in page.evaluate("fetch('api/activity').then((answer) => answer.text())"), 10)
+    assert supervision.wait_until(
+        lambda: "o-muted" in page.evaluate("fetch('api/activity').then((answer) => answer.text())"), 10
+    )
     # The first answer may be of before, the second tells of the payment, and with the third the page has made of the second what it does.
     page.clock.install()
     for _ in range(3):
@@ -185,13 +195,30 @@ def test_what_another_site_sends_is_refused(logged_in: Callable[..., BrowserCont
     request = logged_in(airflow.USERNAME).request
     body = {"request_id": "x"}
     assert request.post("/shopnow/api/orders", data=body).status == 403
-    assert request.post("/shopnow/api/orders", data=body, headers={"X-ShopNow": "1", "Origin": "https://evil.example"}).status == 403
-    assert request.post("/shopnow/api/orders", data=body, headers={"X-ShopNow": "1", "Sec-Fetch-Site": "cross-site"}).status == 403
+    assert (
+        request.post(
+            "/shopnow/api/orders", data=body, headers={"X-ShopNow": "1", "Origin": "https://evil.example"}
+        ).status
+        == 403
+    )
+    assert (
+        request.post(
+            "/shopnow/api/orders", data=body, headers={"X-ShopNow": "1", "Sec-Fetch-Site": "cross-site"}
+        ).status
+        == 403
+    )
     assert request.post("/shopnow/api/orders", data=body, headers={"X-ShopNow": "1"}).status == 422
 
 
 def test_nothing_is_given_to_who_is_not_logged_in(browser, running) -> None:
     context = browser.new_context(base_url=airflow.url(running))
-    for path in ("", "assets/app.js", "api/dashboard", "api/orders", "api/openapi.json", "api/tables/orders.csv"):
+    for path in (
+        "",
+        "assets/app.js",
+        "api/dashboard",
+        "api/orders",
+        "api/openapi.json",
+        "api/tables/orders.csv",
+    ):
         assert context.request.get(f"/shopnow/{path}").status == 401
     context.close()

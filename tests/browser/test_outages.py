@@ -25,16 +25,22 @@ def away(settings: Settings) -> Iterator[None]:
         stack.up(settings, lambda subject, what: None, AWAY)
 
 
-def test_pages_go_on_with_what_they_know_while_kafka_and_hdfs_are_away_and_recover(opened: Opened, running: Settings) -> None:
+def test_pages_go_on_with_what_they_know_while_kafka_and_hdfs_are_away_and_recover(
+    opened: Opened, running: Settings
+) -> None:
     pages = {name: opened(name) for name in PAGES}
     for page in pages.values():
         expect(page.locator("main tbody tr").first).to_be_visible(timeout=60_000)
         expect(page.get_by_text("cannot be read just now")).to_have_count(0)
     with away(running):
         for name, page in pages.items():
-            expect(page.get_by_text("The lake cannot be read just now")).to_contain_text(KNOWN, timeout=30_000)
+            expect(page.get_by_text("The lake cannot be read just now")).to_contain_text(
+                KNOWN, timeout=30_000
+            )
             if name in OF_TOPICS:
-                expect(page.get_by_text("Kafka cannot be read just now")).to_contain_text(KNOWN, timeout=30_000)
+                expect(page.get_by_text("Kafka cannot be read just now")).to_contain_text(
+                    KNOWN, timeout=30_000
+                )
             expect(page.locator("main tbody tr").first).to_be_visible()
             expect(page.get_by_text("Traceback")).to_have_count(0)
     for page in pages.values():

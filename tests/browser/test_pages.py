@@ -66,7 +66,9 @@ def test_keyboard_alone_leads_to_every_page(opened: Opened) -> None:
     expect(page.locator("h1")).to_have_text("Orders")
 
 
-def test_tab_stands_in_airflows_navigation_and_leads_to_its_dags(logged_in: Callable[..., BrowserContext]) -> None:
+def test_tab_stands_in_airflows_navigation_and_leads_to_its_dags(
+    logged_in: Callable[..., BrowserContext],
+) -> None:
     page = logged_in(airflow.USERNAME).new_page()
     page.goto("/")
     page.get_by_role("link", name="ShopNow+").click()

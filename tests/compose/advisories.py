@@ -47,7 +47,9 @@ def of_apt(packages: int, simulated: str) -> Answer:
 def of_pip_audit(packages: int, answer: str, complaints: str) -> Answer:
     """What `pip-audit --format json` prints. It says *no known vulnerabilities* of packages the index had no answer about, too."""
     if not answer.strip():
-        return not_asked("Python", packages, (complaints.strip().splitlines() or ["pip-audit says nothing"])[-1])
+        return not_asked(
+            "Python", packages, (complaints.strip().splitlines() or ["pip-audit says nothing"])[-1]
+        )
     found = json.loads(answer)["dependencies"]
     known = [
         f"{each['name']} {each['version']}: {flaw['id']}, fixed in {', '.join(flaw['fix_versions']) or 'no version'}"
@@ -55,7 +57,13 @@ def of_pip_audit(packages: int, answer: str, complaints: str) -> Answer:
         for flaw in each.get("vulns", ())
     ]
     answered = sum("skip_reason" not in each for each in found)
-    return Answer("Python", packages, known, packages - answered, "" if answered == packages else "the index has no answer to pip-audit")
+    return Answer(
+        "Python",
+        packages,
+        known,
+        packages - answered,
+        "" if answered == packages else "the index has no answer to pip-audit",
+    )
 
 
 def lines(answer: Answer) -> Iterator[str]:

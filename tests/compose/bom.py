@@ -24,7 +24,9 @@ def bom(image: str, created: str, components: Iterable[Component]) -> dict[str, 
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "metadata": {"timestamp": created, "component": {"type": "container", "name": image}},
-        "components": sorted(once.values(), key=lambda each: (each.get("purl", ""), each["name"], each["version"])),
+        "components": sorted(
+            once.values(), key=lambda each: (each.get("purl", ""), each["name"], each["version"])
+        ),
     }
 
 
@@ -41,7 +43,9 @@ def debian(packages: Iterable[Mapping[str, str]]) -> list[Component]:
     ]
 
 
-def python(packages: Iterable[Mapping[str, str]], locked: Mapping[tuple[str, str], list[str]]) -> list[Component]:
+def python(
+    packages: Iterable[Mapping[str, str]], locked: Mapping[tuple[str, str], list[str]]
+) -> list[Component]:
     """Python packages; the hashes are those of the files of which one was installed."""
     components = []
     for each in packages:
@@ -77,8 +81,12 @@ def npm(lock: Mapping[str, Any]) -> list[Component]:
         name = path.removeprefix("node_modules/")
         if name and not package.get("optional") and name not in BUILD_TOOLS:
             algorithm, _, digest = package["integrity"].partition("-")
-            component = _component(name, package["version"], f"pkg:npm/{quote(name, safe='/')}@{_quoted(package['version'])}")
-            component["hashes"] = [_hash(algorithm.upper().replace("SHA", "SHA-"), base64.b64decode(digest).hex())]
+            component = _component(
+                name, package["version"], f"pkg:npm/{quote(name, safe='/')}@{_quoted(package['version'])}"
+            )
+            component["hashes"] = [
+                _hash(algorithm.upper().replace("SHA", "SHA-"), base64.b64decode(digest).hex())
+            ]
             components.append(component)
     return components
 
@@ -95,7 +103,7 @@ def python_lock(text: str) -> dict[tuple[str, str], list[str]]:
 
 
 def jar_lock(text: str) -> dict[str, tuple[str, str, str]]:
-    """Group, artifact and version by SHA-256, from `jars.lock`."""
+    """Group, artifact and version by SHA-256, from `locks/jars.lock`."""
     rows = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
     return {sha256: tuple(coordinates.split(":")) for _, sha256, _, coordinates in rows}
 
@@ -131,7 +139,9 @@ def _jar(found: Mapping[str, Any], coordinates: tuple[str, str, str] | None) -> 
     if own:
         component = _maven(*own)
     else:
-        name, _, version = re.split(r"(-)(?=\d)", stem, maxsplit=1) if re.search(r"-\d", stem) else (stem, "", "")
+        name, _, version = (
+            re.split(r"(-)(?=\d)", stem, maxsplit=1) if re.search(r"-\d", stem) else (stem, "", "")
+        )
         component = _component(name, version)
     component["hashes"] = [_hash("SHA-256", found["sha256"])]
     if packed := sorted({each for each in holds if each != own}):
@@ -140,7 +150,9 @@ def _jar(found: Mapping[str, Any], coordinates: tuple[str, str, str] | None) -> 
 
 
 def _maven(group: str, artifact: str, version: str) -> Component:
-    return _component(artifact, version, f"pkg:maven/{_quoted(group)}/{_quoted(artifact)}@{_quoted(version)}", group=group)
+    return _component(
+        artifact, version, f"pkg:maven/{_quoted(group)}/{_quoted(artifact)}@{_quoted(version)}", group=group
+    )
 
 
 def _component(name: str, version: str, purl: str | None = None, **more: Any) -> Component:

@@ -22,14 +22,23 @@ def delivered(stack: Stack) -> bool:
         RuntimeError: the lake does not answer.
         subprocess.CalledProcessError: what came cannot be read.
     """
-    told = {change["dedup_key"] for change in stack.cli("alerts", "--all", "--limit", "100000")["history"] if change["dedup_key"]}
+    told = {
+        change["dedup_key"]
+        for change in stack.cli("alerts", "--all", "--limit", "100000")["history"]
+        if change["dedup_key"]
+    }
     came = _came()
     well = bool(told)
     for channel in ("email", "slack"):
         times = {key: came[channel, key] for key in told}
-        twice, often = sum(number == 2 for number in times.values()), sum(number > 2 for number in times.values())
+        twice, often = (
+            sum(number == 2 for number in times.values()),
+            sum(number > 2 for number in times.values()),
+        )
         missing = [key for key, number in times.items() if not number]
-        say(f"{channel}: {len(told) - len(missing)} of {len(told)} messages about alerts came, {twice} twice, {often} more often")
+        say(
+            f"{channel}: {len(told) - len(missing)} of {len(told)} messages about alerts came, {twice} twice, {often} more often"
+        )
         well &= not missing and not often
     return well
 
@@ -38,4 +47,6 @@ def _came() -> Counter[tuple[str, str]]:
     """How often each message came, by channel and key."""
     volumes = ["-v", f"{PROJECT}_smtp:/mail:ro", "-v", f"{PROJECT}_slack:/web:ro"]
     command = ["docker", "run", "--rm", *volumes, "--entrypoint", "python", "shopnow:local", "-c", _READ]
-    return Counter(map(tuple, json.loads(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout)))
+    return Counter(
+        map(tuple, json.loads(subprocess.run(command, check=True, text=True, stdout=subprocess.PIPE).stdout))
+    )

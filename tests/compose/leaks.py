@@ -29,7 +29,9 @@ Needles = Mapping[str, Iterable[bytes]]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--project", default="shopnow", help="of Docker Compose")
     parser.add_argument("--secrets", type=Path, default=Path(".env"), help="the file they are in")
     parser.add_argument("--image", default=IMAGE)
@@ -47,7 +49,9 @@ def leaks(project: str, secrets: Needles, image: str = IMAGE) -> dict[str, list[
         RuntimeError: there are no containers of that project.
         subprocess.CalledProcessError: Docker refuses.
     """
-    containers = _asked("ps", "--all", "--format", "{{.Names}}", "--filter", f"label=com.docker.compose.project={project}").split()
+    containers = _asked(
+        "ps", "--all", "--format", "{{.Names}}", "--filter", f"label=com.docker.compose.project={project}"
+    ).split()
     if not containers:
         raise RuntimeError(f"there are no containers of {project} to look at")
     found = {
@@ -77,7 +81,9 @@ def needles(text: str) -> dict[str, list[bytes]]:
             raise RuntimeError(f"there is no {variable} among the secrets")
         if (plain := value[1] or value[2]) and "-----BEGIN" not in plain:
             found[name] = [plain.encode()]
-        elif key := re.search(r"PRIVATE KEY-----(.*?)-----END", plain, re.DOTALL):  # which the authority's certificate has not
+        elif key := re.search(
+            r"PRIVATE KEY-----(.*?)-----END", plain, re.DOTALL
+        ):  # which the authority's certificate has not
             found[name] = [line.encode() for line in key[1].split() if len(line) > SHORT]
     return found
 
@@ -89,7 +95,11 @@ def held(pieces: Iterable[bytes], secrets: Needles) -> list[str]:
     rest = b""
     for piece in pieces:
         text = rest + piece
-        found |= {name for name, each in secrets.items() if name not in found and any(needle in text for needle in each)}
+        found |= {
+            name
+            for name, each in secrets.items()
+            if name not in found and any(needle in text for needle in each)
+        }
         rest = text[-overlap:] if overlap else b""
     return sorted(found)
 
@@ -133,7 +143,9 @@ def _said(*words: str) -> Iterator[IO[bytes]]:
     Raises:
         subprocess.CalledProcessError: it failed.
     """
-    with subprocess.Popen(["docker", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT if words[0] == "logs" else None) as said:
+    with subprocess.Popen(
+        ["docker", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT if words[0] == "logs" else None
+    ) as said:
         yield said.stdout
     if said.returncode:
         raise subprocess.CalledProcessError(said.returncode, said.args)

@@ -29,13 +29,31 @@ def monitored(stack: Stack, seconds: float) -> bool:
         TimeoutError: it does not learn of the runs of the chain's DAGs.
         RuntimeError: it does not answer.
     """
-    expressions = [target["expr"] for panel in json.loads(DASHBOARD.read_text())["panels"] for target in panel["targets"]]
-    wait("Prometheus knows how long the DAGs ran", lambda: _labels(stack, "shopnow_dag_run_duration_seconds", "dag") >= set(CHAIN), seconds)
+    expressions = [
+        target["expr"] for panel in json.loads(DASHBOARD.read_text())["panels"] for target in panel["targets"]
+    ]
+    wait(
+        "Prometheus knows how long the DAGs ran",
+        lambda: _labels(stack, "shopnow_dag_run_duration_seconds", "dag") >= set(CHAIN),
+        seconds,
+    )
     targets, rules, *answers = _ask(stack, "targets?state=active", "rules", *map(_query, expressions))
-    wrong = [f"target {each['scrapeUrl']}: {each['lastError']}" for each in targets["data"]["activeTargets"] if each["health"] != "up"]
+    wrong = [
+        f"target {each['scrapeUrl']}: {each['lastError']}"
+        for each in targets["data"]["activeTargets"]
+        if each["health"] != "up"
+    ]
     judged = [rule for group in rules["data"]["groups"] for rule in group["rules"]]
-    wrong += [f"rule {rule['name']}: {rule.get('lastError', rule['health'])}" for rule in judged if rule["health"] != "ok"]
-    wrong += [f"{asked}: {answer['error']}" for asked, answer in zip(expressions, answers, strict=True) if answer["status"] != "success"]
+    wrong += [
+        f"rule {rule['name']}: {rule.get('lastError', rule['health'])}"
+        for rule in judged
+        if rule["health"] != "ok"
+    ]
+    wrong += [
+        f"{asked}: {answer['error']}"
+        for asked, answer in zip(expressions, answers, strict=True)
+        if answer["status"] != "success"
+    ]
     wrong += [f"{service} does not answer" for service in _labels(stack, "shopnow_up == 0", "service")]
     unknown = set(re.findall(r"shopnow_\w+", " ".join(expressions))) - _labels(
         stack, 'group by (__name__) ({__name__=~"shopnow_.+"})', "__name__"

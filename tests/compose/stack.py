@@ -28,7 +28,16 @@ class Stack:
         self.profile = profile
         self.address = f"http://127.0.0.1:{port}"
         self.secrets = secrets
-        self._compose = ["docker", "compose", "--project-name", PROJECT, "--profile", profile, "--env-file", str(secrets)]
+        self._compose = [
+            "docker",
+            "compose",
+            "--project-name",
+            PROJECT,
+            "--profile",
+            profile,
+            "--env-file",
+            str(secrets),
+        ]
         self._environment = os.environ | {"SHOPNOW_UI_PORT": str(port), "SHOPNOW_TRAFFIC": "off"}
         self._tokens: dict[str, str] = {}
 
@@ -47,23 +56,43 @@ class Stack:
 
     def make_secrets(self) -> None:
         """As the docs say: the image makes them."""
-        make = ["docker", "run", "--rm", "--entrypoint", "python", "shopnow:local", "-m", "shopnow.cluster.make_secrets"]
+        make = [
+            "docker",
+            "run",
+            "--rm",
+            "--entrypoint",
+            "python",
+            "shopnow:local",
+            "-m",
+            "shopnow.cluster.make_secrets",
+        ]
         self.secrets.write_text(subprocess.run(make, check=True, text=True, stdout=subprocess.PIPE).stdout)
 
     def secret(self, name: str) -> str:
         [value] = [
-            line.partition("=")[2].strip('"') for line in self.secrets.read_text().splitlines() if line.startswith(f"SHOPNOW_{name}=")
+            line.partition("=")[2].strip('"')
+            for line in self.secrets.read_text().splitlines()
+            if line.startswith(f"SHOPNOW_{name}=")
         ]
         return value
 
     def container(self, service: str) -> Any:
         """What Docker knows of a service's first container."""
         [id_, *_] = self.run("ps", "--all", "--quiet", service).stdout.split()
-        return json.loads(subprocess.run(["docker", "inspect", id_], check=True, text=True, stdout=subprocess.PIPE).stdout)[0]
+        return json.loads(
+            subprocess.run(["docker", "inspect", id_], check=True, text=True, stdout=subprocess.PIPE).stdout
+        )[0]
 
     def run(self, *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
         """Runs a compose command to its end, whatever that is, with a text as its input."""
-        return subprocess.run([*self._compose, *words], cwd=ROOT, env=self._environment, input=text, capture_output=True, text=True)
+        return subprocess.run(
+            [*self._compose, *words],
+            cwd=ROOT,
+            env=self._environment,
+            input=text,
+            capture_output=True,
+            text=True,
+        )
 
     def compose(self, *words: str) -> None:
         """Runs a compose command, shown.
@@ -105,7 +134,9 @@ class Stack:
 
     def _ask(self, path: str, body: dict[str, Any] | None, headers: dict[str, str]) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json", **headers})
+        request = urllib.request.Request(
+            self.address + path, data, {"Content-Type": "application/json", **headers}
+        )
         with urllib.request.urlopen(request, timeout=60) as response:
             return json.load(response)
 
@@ -175,7 +206,9 @@ def settled(stack: Stack, since: str) -> bool:
     """
     last = {}
     for dag in CHAIN:
-        runs = stack.api(f"/dags/{dag}/dagRuns?run_after_gte={since}&order_by=run_after&limit=100")["dag_runs"]
+        runs = stack.api(f"/dags/{dag}/dagRuns?run_after_gte={since}&order_by=run_after&limit=100")[
+            "dag_runs"
+        ]
         if failed := [run["dag_run_id"] for run in runs if run["state"] == "failed"]:
             raise RuntimeError(f"{dag} failed: {failed[0]}")
         if not runs or any(run["state"] != "success" for run in runs):
@@ -186,9 +219,15 @@ def settled(stack: Stack, since: str) -> bool:
 
 def order_traffic(stack: Stack, sessions: int) -> str:
     """Has the shop visited; gives when that was asked for."""
-    wait("Airflow knows the DAGs", lambda: set(CHAIN) <= {dag["dag_id"] for dag in stack.api("/dags?limit=100")["dags"]}, 300)
+    wait(
+        "Airflow knows the DAGs",
+        lambda: set(CHAIN) <= {dag["dag_id"] for dag in stack.api("/dags?limit=100")["dags"]},
+        300,
+    )
     began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    stack.api("/dags/generate_traffic/dagRuns", {"logical_date": None, "conf": {"sessions": sessions, "seed": 1}})
+    stack.api(
+        "/dags/generate_traffic/dagRuns", {"logical_date": None, "conf": {"sessions": sessions, "seed": 1}}
+    )
     return began
 
 

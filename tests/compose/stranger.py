@@ -34,7 +34,9 @@ def kafka(**conf: str) -> object:
 
 
 def page(address: str, **headers: str) -> bytes:
-    with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=SECONDS) as response:
+    with urllib.request.urlopen(
+        urllib.request.Request(address, headers=headers), timeout=SECONDS
+    ) as response:
         return response.read()
 
 
@@ -46,7 +48,9 @@ def redis() -> None:
 
 
 def postgres(user: str) -> None:
-    psycopg2.connect(host="postgres", dbname="airflow", user=user, password="guessed", connect_timeout=int(SECONDS)).close()
+    psycopg2.connect(
+        host="postgres", dbname="airflow", user=user, password="guessed", connect_timeout=int(SECONDS)
+    ).close()
 
 
 def spark() -> None:
@@ -70,9 +74,13 @@ def stranger() -> dict[str, bool]:
         "Redis without password": refused_with(PermissionError)(redis),
         "Spark's submission by HTTP": refused_with(OSError)(spark),
         "Airflow's API without token": http(lambda: page(f"http://{HOST}/api/v2/dags")),
-        "Airflow's API with a wrong token": http(lambda: page(f"http://{HOST}/api/v2/dags", Authorization="Bearer guessed")),
+        "Airflow's API with a wrong token": http(
+            lambda: page(f"http://{HOST}/api/v2/dags", Authorization="Bearer guessed")
+        ),
         "the tab without login": http(lambda: page(f"http://{HOST}/shopnow/api/orders")),
-        "the lake by WebHDFS without user": http(lambda: page("http://namenode:9870/webhdfs/v1/shopnow?op=LISTSTATUS")),
+        "the lake by WebHDFS without user": http(
+            lambda: page("http://namenode:9870/webhdfs/v1/shopnow?op=LISTSTATUS")
+        ),
     }
 
 
@@ -85,7 +93,14 @@ def triggers() -> dict[str, bool]:
     conf = conf_of(Cluster(), Settings(), "triggers")
 
     def read(topic: str) -> bool:
-        consumer = Consumer({**conf, "group.id": "shopnow-stranger", "enable.partition.eof": True, "auto.offset.reset": "earliest"})
+        consumer = Consumer(
+            {
+                **conf,
+                "group.id": "shopnow-stranger",
+                "enable.partition.eof": True,
+                "auto.offset.reset": "earliest",
+            }
+        )
         consumer.assign([TopicPartition(topic, 0, 0)])
         message = consumer.poll(SECONDS)
         consumer.close()

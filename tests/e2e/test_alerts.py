@@ -24,7 +24,11 @@ def mails(settings) -> Mails:
 
     def find(text: str) -> list[str]:
         files = [file.read_bytes() for file in (settings.data_dir / "smtp").glob("*.eml")]
-        return [message_from_bytes(each, policy=policy.default)["Subject"] for each in files if text.encode() in each]
+        return [
+            message_from_bytes(each, policy=policy.default)["Subject"]
+            for each in files
+            if text.encode() in each
+        ]
 
     return find
 
@@ -46,7 +50,9 @@ def test_a_stock_out_is_told_without_landing_and_asked_about_once(api, settings,
         # Looking again makes no second message and no second proposal.
         again = airflow_api.trigger(api, "watch_stock", {})
         ended = f"/dags/watch_stock/dagRuns/{again}"
-        assert supervision.wait_until(lambda: api.get(ended).json()["state"] in {"success", "failed"}, MINUTE, interval=1)
+        assert supervision.wait_until(
+            lambda: api.get(ended).json()["state"] in {"success", "failed"}, MINUTE, interval=1
+        )
         assert api.get(ended).json()["state"] == "success"
         assert len(asked()) == len(mails(product)) == 1
     finally:
@@ -62,7 +68,10 @@ def answer(api, run_id: str, option: str, **given: object) -> dict:
     question, shown = f"{APPROVE}/{run_id}/taskInstances/approve/-1/hitlDetails", {}
 
     def done() -> bool:
-        if api.get(f"{APPROVE}/{run_id}/taskInstances/approve").raise_for_status().json()["state"] == "awaiting_input":
+        if (
+            api.get(f"{APPROVE}/{run_id}/taskInstances/approve").raise_for_status().json()["state"]
+            == "awaiting_input"
+        ):
             shown.update(api.get(question).raise_for_status().json())
             api.patch(question, json={"chosen_options": [option], "params_input": given})
         return api.get(f"{APPROVE}/{run_id}").raise_for_status().json()["state"] in {"success", "failed"}
@@ -80,9 +89,15 @@ def test_an_approved_restock_is_delivered(api, as_json):
     assert shown["params"]["pieces"]["value"] == 50
 
     def delivered() -> bool:
-        events = [each["event"] for each in as_json("show", "stock", "--limit", "500")["events"] if not each["problem"]]
+        events = [
+            each["event"]
+            for each in as_json("show", "stock", "--limit", "500")["events"]
+            if not each["problem"]
+        ]
         restocked = ("stock_restocked", "p-042", 7)
-        return restocked in [(event["event_type"], event["product_id"], event["quantity_change"]) for event in events]
+        return restocked in [
+            (event["event_type"], event["product_id"], event["quantity_change"]) for event in events
+        ]
 
     assert supervision.wait_until(delivered, 3 * MINUTE, interval=3)
 
@@ -103,7 +118,9 @@ def test_a_rejected_restock_orders_nothing_and_keeps_the_reason(api):
 
 def test_the_watchdog_tells_of_a_dead_scheduler_and_when_it_is_back(api, settings, mails, shopnow, as_json):
     before = len(mails("airflow-scheduler is dead"))
-    pid = next(service["pid"] for service in as_json("status")["services"] if service["name"] == "airflow-scheduler")
+    pid = next(
+        service["pid"] for service in as_json("status")["services"] if service["name"] == "airflow-scheduler"
+    )
     os.kill(pid, signal.SIGKILL)
     assert supervision.wait_until(lambda: len(mails("airflow-scheduler is dead")) == before + 1, MINUTE)
     assert [each["what"] for each in as_json("status")["incidents"] if "airflow-scheduler" in each["what"]]
@@ -126,7 +143,11 @@ def test_the_watchdog_tells_of_a_run_that_failed_but_not_of_a_persons_own(api, e
         def runs() -> list[str]:
             # Of whichever event: one that waited already is joined by this one, and its run has the time of the first.
             found = airflow_api.runs(api, "compute_kpis", datetime.now(UTC) - timedelta(hours=1))
-            return [run["dag_run_id"] for run in found if run["run_type"] == "asset_triggered" and run["state"] in {"queued", "running"}]
+            return [
+                run["dag_run_id"]
+                for run in found
+                if run["run_type"] == "asset_triggered" and run["state"] in {"queued", "running"}
+            ]
 
         # The run before may have to be started again first, as it was under way when the scheduler was killed.
         assert supervision.wait_until(lambda: bool(runs()), 5 * MINUTE, interval=0.5)
@@ -138,7 +159,10 @@ def test_the_watchdog_tells_of_a_run_that_failed_but_not_of_a_persons_own(api, e
         api.patch(address, json={"state": "failed"}).raise_for_status()
 
         def settled() -> bool:
-            return len(mails("compute_kpis: run")) == 1 or api.get(address).raise_for_status().json()["state"] == "success"
+            return (
+                len(mails("compute_kpis: run")) == 1
+                or api.get(address).raise_for_status().json()["state"] == "success"
+            )
 
         assert supervision.wait_until(settled, MINUTE)
         return len(mails("compute_kpis: run")) == 1

@@ -26,7 +26,9 @@ def test_the_audit_is_on_record_and_wakes_the_alerts(api, ends, settings):
     assert audit.broken == []
 
     def woken() -> bool:
-        return any(run["run_type"] == "asset_triggered" for run in airflow_api.runs(api, "watch_stock", since))
+        return any(
+            run["run_type"] == "asset_triggered" for run in airflow_api.runs(api, "watch_stock", since)
+        )
 
     assert supervision.wait_until(woken, MINUTE, interval=1)
 
@@ -34,7 +36,11 @@ def test_the_audit_is_on_record_and_wakes_the_alerts(api, ends, settings):
 def test_clearing_old_runs_changes_nothing(api, ends, versions):
     before = versions()
     for dag_id in ("land_events", "compute_kpis"):
-        first = api.get(f"/dags/{dag_id}/dagRuns", params={"order_by": "run_after"}).raise_for_status().json()["dag_runs"][0]
+        first = (
+            api.get(f"/dags/{dag_id}/dagRuns", params={"order_by": "run_after"})
+            .raise_for_status()
+            .json()["dag_runs"][0]
+        )
         cleared = api.post(f"/dags/{dag_id}/dagRuns/{first['dag_run_id']}/clear", json={"dry_run": False})
         cleared.raise_for_status()
         assert ends(dag_id, first["dag_run_id"]) == "success"
@@ -51,7 +57,11 @@ def test_a_loss_stops_the_landing_until_it_is_acknowledged(api, ends, settings, 
     before = next(topic for topic in as_json("topics")["topics"] if topic["topic"] == "views")
     assert before["lag"] == 6
     admin = AdminClient(conf)
-    end = admin.list_offsets({TopicPartition("views", 0): OffsetSpec.latest()})[TopicPartition("views", 0)].result().offset
+    end = (
+        admin.list_offsets({TopicPartition("views", 0): OffsetSpec.latest()})[TopicPartition("views", 0)]
+        .result()
+        .offset
+    )
     gone = TopicPartition("views", 0, end - 2)
     admin.delete_records([gone])[gone].result()
     api.patch("/dags/land_events", json={"is_paused": False}).raise_for_status()
@@ -65,13 +75,19 @@ def test_a_loss_stops_the_landing_until_it_is_acknowledged(api, ends, settings, 
     assert as_json("verify")["ok"]
 
 
-def test_scheduler_and_triggerer_killed_on_the_way_delay_an_alert_but_do_not_lose_it(api, shopnow, settings, as_json):
+def test_scheduler_and_triggerer_killed_on_the_way_delay_an_alert_but_do_not_lose_it(
+    api, shopnow, settings, as_json
+):
     product = f"product-{uuid.uuid4().hex[:8]}"
     sell_out(settings.bootstrap_servers, product)
     run_id = airflow_api.trigger(api, "land_events", {})
 
     def running() -> bool:
-        tasks = api.get(f"/dags/land_events/dagRuns/{run_id}/taskInstances").raise_for_status().json()["task_instances"]
+        tasks = (
+            api.get(f"/dags/land_events/dagRuns/{run_id}/taskInstances")
+            .raise_for_status()
+            .json()["task_instances"]
+        )
         return any(task["state"] in {"running", "success"} for task in tasks)
 
     assert supervision.wait_until(running, MINUTE)
@@ -81,7 +97,11 @@ def test_scheduler_and_triggerer_killed_on_the_way_delay_an_alert_but_do_not_los
     shopnow("up")
 
     def told() -> list[str]:
-        mails = [message_from_bytes(file.read_bytes()) for file in (settings.data_dir / "smtp").rglob("*") if file.is_file()]
+        mails = [
+            message_from_bytes(file.read_bytes())
+            for file in (settings.data_dir / "smtp").rglob("*")
+            if file.is_file()
+        ]
         return [mail["X-ShopNow-Dedup-Key"] for mail in mails if product in mail.as_string()]
 
     assert supervision.wait_until(lambda: bool(told()), 5 * MINUTE, interval=1)

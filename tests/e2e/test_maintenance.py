@@ -11,17 +11,28 @@ MINUTE = 60
 def test_a_backfill_of_yesterday_finds_the_same_digest(api, versions, settled):
     before = settled()
     day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-    order = {"dag_id": "rebuild_day", "from_date": day.isoformat(), "to_date": day.isoformat(), "reprocess_behavior": "completed"}
+    order = {
+        "dag_id": "rebuild_day",
+        "from_date": day.isoformat(),
+        "to_date": day.isoformat(),
+        "reprocess_behavior": "completed",
+    }
     api.post("/backfills", json={**order, "max_active_runs": 1, "run_backwards": False}).raise_for_status()
 
     def runs() -> list[dict]:
         return [run for run in airflow_api.runs(api, "rebuild_day", day) if run["run_type"] == "backfill"]
 
-    assert supervision.wait_until(lambda: any(run["state"] in {"success", "failed"} for run in runs()), 5 * MINUTE, interval=1)
+    assert supervision.wait_until(
+        lambda: any(run["state"] in {"success", "failed"} for run in runs()), 5 * MINUTE, interval=1
+    )
     [run] = runs()
     assert run["state"] == "success"
     assert run["logical_date"].startswith(str(day.date()))
-    tasks = api.get(f"/dags/rebuild_day/dagRuns/{run['dag_run_id']}/taskInstances").raise_for_status().json()["task_instances"]
+    tasks = (
+        api.get(f"/dags/rebuild_day/dagRuns/{run['dag_run_id']}/taskInstances")
+        .raise_for_status()
+        .json()["task_instances"]
+    )
     assert {task["task_id"]: task["state"] for task in tasks} == {"landed": "success", "rebuild": "success"}
     assert versions() == before
 
@@ -39,7 +50,11 @@ def test_compaction_leaves_few_files_and_every_row(api, ends, settings, as_json)
 
 def test_a_customer_is_forgotten_and_the_proof_holds(api, ends, settings, as_json):
     def customers() -> set[str]:
-        return set(tables.read(tables.open_table(settings.lake_uri, "events/orders"), ["customer_id"])["customer_id"].to_pylist())
+        return set(
+            tables.read(tables.open_table(settings.lake_uri, "events/orders"), ["customer_id"])[
+                "customer_id"
+            ].to_pylist()
+        )
 
     customer = min(customers() - {None})
     wrong = airflow_api.trigger(api, "forget_customer", {"customer_id": customer, "confirm": "someone else"})

@@ -41,7 +41,11 @@ def test_the_report_of_a_day_arrives_with_charts_csv_and_pdf(api, ends, settings
     html = mail.get_body(("html",)).get_content()
     assert revenue in html
     shown = set(re.findall(r'src="cid:([^"]+)"', html))
-    pictures = {part["Content-ID"][1:-1]: part.get_content() for part in mail.walk() if part.get_content_type() == "image/png"}
+    pictures = {
+        part["Content-ID"][1:-1]: part.get_content()
+        for part in mail.walk()
+        if part.get_content_type() == "image/png"
+    }
     assert shown == set(pictures)
     assert f"hours-{row['currency']}" in shown
     for picture in pictures.values():
@@ -52,13 +56,20 @@ def test_the_report_of_a_day_arrives_with_charts_csv_and_pdf(api, ends, settings
     assert document.startswith(b"%PDF-")
     assert document.rstrip().endswith(b"%%EOF")
     sheet = attached[f"{day}-sales-daily.csv"].get_payload(decode=True).decode("utf-8-sig")
-    [line] = [line for line in csv.DictReader(io.StringIO(sheet, newline="")) if line["currency"] == row["currency"]]
-    assert (line["orders"], line["net_revenue"]) == (str(row["orders"]), f"{row['net_revenue_cents'] / 100:.2f}")
+    [line] = [
+        line for line in csv.DictReader(io.StringIO(sheet, newline="")) if line["currency"] == row["currency"]
+    ]
+    assert (line["orders"], line["net_revenue"]) == (
+        str(row["orders"]),
+        f"{row['net_revenue_cents'] / 100:.2f}",
+    )
 
 
 def test_clearing_the_run_sends_nothing_twice(api, ends, reports):
     to = "once@example.org"
-    run_id = airflow_api.trigger(api, "management_report", {"date": str(datetime.now(UTC).date()), "recipients": to})
+    run_id = airflow_api.trigger(
+        api, "management_report", {"date": str(datetime.now(UTC).date()), "recipients": to}
+    )
     assert ends("management_report", run_id) == "success"
     api.post(f"/dags/management_report/dagRuns/{run_id}/clear", json={"dry_run": False}).raise_for_status()
     assert ends("management_report", run_id) == "success"

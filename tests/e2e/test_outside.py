@@ -38,4 +38,6 @@ def test_a_delivery_is_on_the_shelves_and_in_the_kpis(demo, shopnow, as_json, tm
     shopnow("restock", str(note))
     assert supervision.wait_until(lambda: position() == before + 7, 5 * MINUTE, interval=3)
     # What else has come meanwhile is landed as well.
-    assert supervision.wait_until(lambda: all(topic["lag"] == 0 for topic in as_json("topics")["topics"]), 5 * MINUTE, interval=3)
+    assert supervision.wait_until(
+        lambda: all(topic["lag"] == 0 for topic in as_json("topics")["topics"]), 5 * MINUTE, interval=3
+    )

@@ -44,7 +44,10 @@ def test_every_dag_ran_through_the_scheduler(demo, settings):
         }
         assert not any(dag["is_paused"] for dag in airflow_api.dags(api))
         for dag_id in ("generate_traffic", "land_events", "compute_kpis", "watch_stock"):
-            states = {run["state"] for run in api.get(f"/dags/{dag_id}/dagRuns").raise_for_status().json()["dag_runs"]}
+            states = {
+                run["state"]
+                for run in api.get(f"/dags/{dag_id}/dagRuns").raise_for_status().json()["dag_runs"]
+            }
             assert "success" in states, dag_id
 
 
@@ -53,7 +56,14 @@ def test_status_topics_and_verify_for_programs(demo, as_json):
     assert [service["state"] for service in status["services"]] == ["running"] * SERVICE_COUNT
     assert all(service["pid"] for service in status["services"])
     topics = as_json("topics")["topics"]
-    assert {topic["topic"] for topic in topics} == {"views", "carts", "orders", "payments", "deliveries", "stock"}
+    assert {topic["topic"] for topic in topics} == {
+        "views",
+        "carts",
+        "orders",
+        "payments",
+        "deliveries",
+        "stock",
+    }
     assert all(topic["records"] > 0 and topic["lag"] == 0 for topic in topics)
     verify = as_json("verify")
     assert verify["ok"]
@@ -64,7 +74,11 @@ def test_status_topics_and_verify_for_programs(demo, as_json):
 
 
 def test_the_alert_is_one_grouped_mail_and_one_slack_message(demo, settings):
-    mails = [message_from_bytes(file.read_bytes()) for file in (settings.data_dir / "smtp").rglob("*") if file.is_file()]
+    mails = [
+        message_from_bytes(file.read_bytes())
+        for file in (settings.data_dir / "smtp").rglob("*")
+        if file.is_file()
+    ]
     with urllib.request.urlopen(f"http://127.0.0.1:{settings.ports['slack']}/messages") as response:
         slack = response.read().decode()
     # The report and the watchdog send as well.
@@ -85,7 +99,10 @@ def test_poison_lands_and_stops_nothing(demo, settings, as_json):
         run_id = airflow_api.trigger(api, "land_events", {})
 
         def done() -> bool:
-            return api.get(f"/dags/land_events/dagRuns/{run_id}").raise_for_status().json()["state"] in {"success", "failed"}
+            return api.get(f"/dags/land_events/dagRuns/{run_id}").raise_for_status().json()["state"] in {
+                "success",
+                "failed",
+            }
 
         assert supervision.wait_until(done, 5 * MINUTE, interval=1)
         assert api.get(f"/dags/land_events/dagRuns/{run_id}").json()["state"] == "success"
@@ -118,25 +135,39 @@ def test_everything_listens_on_this_machine_only(demo, settings):
     listening = []
     for process in supervision.stack_processes(settings):
         with suppress(psutil.NoSuchProcess):  # tasks come and go
-            listening += [each.laddr for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN]
+            listening += [
+                each.laddr for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN
+            ]
     assert len(listening) >= len(settings.ports)
     assert {address.ip for address in listening} <= {"127.0.0.1", "::ffff:127.0.0.1"}
 
 
 def test_wrong_settings_and_a_taken_port_are_one_line(demo, shopnow, settings, monkeypatch):
     wrong = {**os.environ, "SHOPNOW_KAFKA_PORT": "many"}
-    done = subprocess.run([ROOT / "shopnow", "status"], env=wrong, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [ROOT / "shopnow", "status"], env=wrong, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1
     assert "SHOPNOW_KAFKA_PORT" in done.stderr
-    taken = {**os.environ, "SHOPNOW_DATA_DIR": str(settings.data_dir.parent / "other"), "SHOPNOW_SMTP_PORT": str(settings.ports["smtp"])}
-    done = subprocess.run([ROOT / "shopnow", "up", "smtp"], env=taken, capture_output=True, text=True, check=False)
+    taken = {
+        **os.environ,
+        "SHOPNOW_DATA_DIR": str(settings.data_dir.parent / "other"),
+        "SHOPNOW_SMTP_PORT": str(settings.ports["smtp"]),
+    }
+    done = subprocess.run(
+        [ROOT / "shopnow", "up", "smtp"], env=taken, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 1
     assert str(settings.ports["smtp"]) in done.stderr.strip().splitlines()[-1]
 
 
 def test_down_leaves_no_process_and_keeps_the_data(demo, shopnow, settings, as_json):
-    [scheduler] = [psutil.Process(service["pid"]) for service in as_json("status")["services"] if service["name"] == "airflow-scheduler"]
+    [scheduler] = [
+        psutil.Process(service["pid"])
+        for service in as_json("status")["services"]
+        if service["name"] == "airflow-scheduler"
+    ]
     workers = scheduler.children(recursive=True)
     scheduler.kill()
     shopnow("down")

@@ -24,5 +24,17 @@ def alert(name: str = "Mug", facts: str = "0 left", state: State = State.FIRING,
 
 def cover(**given: Any) -> dict[str, Any]:
     """A row of kpi/stock_cover."""
-    usual = {"product_id": "p-1", "product_name": "Mug", "quantity": 6, "demand_per_day": 3.0, "reorder_point": 12}
-    return {**usual, "days_of_cover": 2.0, "lead_time_days": 4.0, "computed_at": datetime(2026, 7, 2, 12, tzinfo=UTC), **given}
+    usual = {
+        "product_id": "p-1",
+        "product_name": "Mug",
+        "quantity": 6,
+        "demand_per_day": 3.0,
+        "reorder_point": 12,
+    }
+    return {
+        **usual,
+        "days_of_cover": 2.0,
+        "lead_time_days": 4.0,
+        "computed_at": datetime(2026, 7, 2, 12, tzinfo=UTC),
+        **given,
+    }

@@ -11,11 +11,16 @@ from shopnow.examples import as_json
 EXAMPLES: list[dict[str, Any]] = [as_json(type_) for type_ in TOPIC_OF]
 FIELDS = sorted({field for event in EXAMPLES for field in event})
 
-_TEXTS = st.one_of(st.text(max_size=40), st.sampled_from(["", "\x00", "\x1b[31mred", "a\nb", "\ud800", "x" * 600, "[bold]", "' OR 1=1 --"]))
+_TEXTS = st.one_of(
+    st.text(max_size=40),
+    st.sampled_from(["", "\x00", "\x1b[31mred", "a\nb", "\ud800", "x" * 600, "[bold]", "' OR 1=1 --"]),
+)
 _VALUES = st.recursive(
     st.one_of(
         *(st.none(), st.booleans(), _TEXTS, st.floats(), st.integers(-(10**30), 10**30)),
-        st.sampled_from([10**400, "2026-01-01T00:00:00", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999Z", 1e308]),
+        st.sampled_from(
+            [10**400, "2026-01-01T00:00:00", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59.999Z", 1e308]
+        ),
     ),
     lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(_TEXTS, inner, max_size=3)),
     max_leaves=6,
@@ -26,7 +31,9 @@ _VALUES = st.recursive(
 def _events(draw: st.DrawFn) -> Any:
     """An example, most often with something missing, wrong or too much."""
     event = dict(draw(st.sampled_from(EXAMPLES)))
-    for field in draw(st.lists(st.sampled_from(["event_id", "event_time", "schema_version", *FIELDS]), max_size=2)):
+    for field in draw(
+        st.lists(st.sampled_from(["event_id", "event_time", "schema_version", *FIELDS]), max_size=2)
+    ):
         event.pop(field, None)
     event.update(draw(st.dictionaries(st.one_of(st.sampled_from(FIELDS), _TEXTS), _VALUES, max_size=2)))
     return event
@@ -34,7 +41,11 @@ def _events(draw: st.DrawFn) -> Any:
 
 _DOCUMENTS = st.one_of(_events(), _events(), _events(), _VALUES)
 # With lone surrogates as escapes, or, where the encoder lets them through, as bytes that are not UTF-8.
-_JSON = st.builds(lambda value, plain: json.dumps(value, ensure_ascii=not plain).encode(errors="surrogatepass"), _DOCUMENTS, st.booleans())
+_JSON = st.builds(
+    lambda value, plain: json.dumps(value, ensure_ascii=not plain).encode(errors="surrogatepass"),
+    _DOCUMENTS,
+    st.booleans(),
+)
 
 
 @st.composite
@@ -52,7 +63,17 @@ BATCHES = st.one_of(
     st.lists(_ONES, max_size=3).map(b"".join),
     _DOCUMENTS.map(lambda value: json.dumps(value, indent=2).encode()),
     st.sampled_from(
-        [b"", b" \n\r\n", b"[]", b"\xef\xbb\xbf[]", b"[" * 100_000, b'{"a":' * 100_000, b"\x00", b"[,]", "[]".encode("utf-16")]
+        [
+            b"",
+            b" \n\r\n",
+            b"[]",
+            b"\xef\xbb\xbf[]",
+            b"[" * 100_000,
+            b'{"a":' * 100_000,
+            b"\x00",
+            b"[,]",
+            "[]".encode("utf-16"),
+        ]
     ),
 )
 """As bytes."""

@@ -13,7 +13,16 @@ from shopnow.kpis import Kpi
 from shopnow.lake.delta import tables
 
 DAY = date(2026, 11, 24)
-PRODUCTS = ("Espresso Machine", "Running Shoes", "Desk Lamp", "Yoga Mat", "Bluetooth Speaker", "Cotton T-Shirt", "Chef's Knife", "Backpack")
+PRODUCTS = (
+    "Espresso Machine",
+    "Running Shoes",
+    "Desk Lamp",
+    "Yoga Mat",
+    "Bluetooth Speaker",
+    "Cotton T-Shirt",
+    "Chef's Knife",
+    "Backpack",
+)
 CATEGORIES = ("Home", "Sports", "Electronics", "Fashion")
 COUNTRIES = ("DE", "FR", "NL", "AT")
 
@@ -77,7 +86,12 @@ def _sales(begin: datetime, hour: int, currency: str, week: int) -> dict[str, An
 
 def _total(hours: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     summed = {name: sum(hour[name] for hour in hours) for name in kpis.SALES_DAILY.figures}
-    return {"date": hours[0]["date"], "currency": hours[0]["currency"], **summed, "average_order_cents": 8_107}
+    return {
+        "date": hours[0]["date"],
+        "currency": hours[0]["currency"],
+        **summed,
+        "average_order_cents": 8_107,
+    }
 
 
 def _by_currency(rows: Rows, day: date, currency: str, products: Sequence[str]) -> None:
@@ -92,44 +106,107 @@ def _by_currency(rows: Rows, day: date, currency: str, products: Sequence[str]) 
             money = {"gmv_cents": 2_100_000 // (place + 1), "net_revenue_cents": 1_800_000 // (place + 1)}
             rows[kpi.name].append(at | {name: value} | figures | money | {"average_order_cents": 8_107})
     for place, product in enumerate(products, 1):
-        ranks = {"rank": place, "rank_change": (None, 2, -1, 0)[place % 4], "units_rank": place, "units_rank_change": None}
+        ranks = {
+            "rank": place,
+            "rank_change": (None, 2, -1, 0)[place % 4],
+            "units_rank": place,
+            "units_rank_change": None,
+        }
         sold = {"orders": 90 // place, "units": 120 // place, "gmv_cents": 900_000 // place}
         rows["kpi/top_products"].append(
-            at | ranks | {"product_id": f"p-{place:03}", "product_name": product, "category": CATEGORIES[place % 4]} | sold
+            at
+            | ranks
+            | {"product_id": f"p-{place:03}", "product_name": product, "category": CATEGORIES[place % 4]}
+            | sold
         )
     for place, method in enumerate(("card", "paypal", "debit", "transfer"), 1):
-        counts = {"attempts": 400 // place, "succeeded": 380 // place, "failed": 400 // place - 380 // place, "recovered": 9 // place}
-        money = {"paid_cents": 3_000_000 // place, "recovered_cents": 60_000 // place, "refunds": 5, "refunds_cents": 20_000}
+        counts = {
+            "attempts": 400 // place,
+            "succeeded": 380 // place,
+            "failed": 400 // place - 380 // place,
+            "recovered": 9 // place,
+        }
+        money = {
+            "paid_cents": 3_000_000 // place,
+            "recovered_cents": 60_000 // place,
+            "refunds": 5,
+            "refunds_cents": 20_000,
+        }
         rows["kpi/payments"].append(at | {"method": method, "failure_rate": 0.05 * place} | counts | money)
     for figure, this, before in (
         *(("orders", 5_312, 5_011), ("units", 10_624, 10_022), ("payments_failed", 336, 351)),
-        *(("gmv_cents", 44_711_104, 42_177_587), ("refunds_cents", 737_520, 737_520), ("net_revenue_cents", 41_428_142, 38_703_500)),
+        *(
+            ("gmv_cents", 44_711_104, 42_177_587),
+            ("refunds_cents", 737_520, 737_520),
+            ("net_revenue_cents", 41_428_142, 38_703_500),
+        ),
     ):
         values = {"this_week": this, "week_before": before, "change": (this - before) / before}
-        rows["kpi/trends"].append(at | {"figure": figure, "as_of": midnight(day) + timedelta(days=1)} | values)
+        rows["kpi/trends"].append(
+            at | {"figure": figure, "as_of": midnight(day) + timedelta(days=1)} | values
+        )
     for hour, score in ((3, 0.4), (14, 6.2), (20, -4.8)):
-        unusual = {"value": 98_000 if score > 0 else 12_000, "weeks": 8, "expected": 52_000.0, "deviation": 7_000.0, "score": score}
-        when = {"hour": midnight(day) + timedelta(hours=hour), "figure": "net_revenue_cents", "anomaly": abs(score) > 4}
+        unusual = {
+            "value": 98_000 if score > 0 else 12_000,
+            "weeks": 8,
+            "expected": 52_000.0,
+            "deviation": 7_000.0,
+            "score": score,
+        }
+        when = {
+            "hour": midnight(day) + timedelta(hours=hour),
+            "figure": "net_revenue_cents",
+            "anomaly": abs(score) > 4,
+        }
         rows["kpi/anomalies"].append(at | when | unusual)
 
 
 def _once(rows: Rows, day: date, products: Sequence[str], currency: str) -> None:
     steps = {"viewed": 4_180, "carted": 1_320, "ordered": 744, "paid": 690, "delivered": 310}
-    left = {"carts_abandoned": 576, "checkouts_abandoned": 54, "cart_abandonment": 576 / 1320, "checkout_abandonment": 54 / 744}
+    left = {
+        "carts_abandoned": 576,
+        "checkouts_abandoned": 54,
+        "cart_abandonment": 576 / 1320,
+        "checkout_abandonment": 54 / 744,
+    }
     rows["kpi/funnel"].append({"date": day, **steps, **left, "conversion": 690 / 4180})
-    done = {"created": 680, "shipped": 655, "delivered": 601, "on_time": 560, "on_time_rate": 560 / 601, "days_to_deliver": 2.43}
-    waiting = {"as_of": midnight(day) + timedelta(hours=23, minutes=58), "pending": 88, "in_transit": 1_204, "overdue": 17}
+    done = {
+        "created": 680,
+        "shipped": 655,
+        "delivered": 601,
+        "on_time": 560,
+        "on_time_rate": 560 / 601,
+        "days_to_deliver": 2.43,
+    }
+    waiting = {
+        "as_of": midnight(day) + timedelta(hours=23, minutes=58),
+        "pending": 88,
+        "in_transit": 1_204,
+        "overdue": 17,
+    }
     rows["kpi/deliveries"].append({"date": day, **done, **waiting})
-    rows["kpi/customers"].append({"date": day, "customers": 690, "new": 212, "returning": 478, "repeat_rate": 478 / 690})
+    rows["kpi/customers"].append(
+        {"date": day, "customers": 690, "new": 212, "returning": 478, "repeat_rate": 478 / 690}
+    )
     for number in range(3):
         first, last = midnight(day) - timedelta(days=40 * number), midnight(day) + timedelta(hours=9)
         rows["kpi/customer_orders"].append(
-            {"customer_id": f"c-{number}", "first_order_at": first, "last_order_at": last, "orders": number + 1}
+            {
+                "customer_id": f"c-{number}",
+                "first_order_at": first,
+                "last_order_at": last,
+                "orders": number + 1,
+            }
         )
     month = day.replace(day=1)
     for back in range(4):
         cohort = (month - timedelta(days=31 * back)).replace(day=1)
-        known = {"months_since": back, "customers": 4000 // (back + 1), "cohort_size": 6000, "retention": 4000 / (back + 1) / 6000}
+        known = {
+            "months_since": back,
+            "customers": 4000 // (back + 1),
+            "cohort_size": 6000,
+            "retention": 4000 / (back + 1) / 6000,
+        }
         rows["kpi/cohorts"].append({"date": month, "cohort": cohort, **known})
     for number, product in enumerate(products):
         _stock(rows, day, {"product_id": f"p-{number + 1:03}", "product_name": product}, number, currency)
@@ -140,13 +217,29 @@ def _stock(rows: Rows, day: date, product: dict[str, str], number: int, currency
     quantity = 0 if out else 40 * number + 6
     last = midnight(day) + timedelta(hours=20)
     rows["kpi/stock_position"].append(
-        product | {"quantity": quantity, "sold_units": 900, "last_event_time": last, "last_offset": number, "stock_out": out}
+        product
+        | {
+            "quantity": quantity,
+            "sold_units": 900,
+            "last_event_time": last,
+            "last_offset": number,
+            "stock_out": out,
+        }
     )
     moved = {"opening": quantity + 31, "sold": 31, "restocked": 0, "adjusted": 0, "closing": quantity}
-    seconds = {"in_stock_seconds": 72_000, "observed_seconds": 86_000, "shop_sold_in_stock": 410, "sold_per_day_in_stock": 37.2}
+    seconds = {
+        "in_stock_seconds": 72_000,
+        "observed_seconds": 86_000,
+        "shop_sold_in_stock": 410,
+        "sold_per_day_in_stock": 37.2,
+    }
     rows["kpi/stock_daily"].append(product | {"date": day} | moved | seconds)
     if out:
-        when = {"started_at": last, "ended_at": None if number == 3 else last + timedelta(hours=5, minutes=20), "duration_seconds": 19_200}
+        when = {
+            "started_at": last,
+            "ended_at": None if number == 3 else last + timedelta(hours=5, minutes=20),
+            "duration_seconds": 19_200,
+        }
         lost = {
             "shop_sold": 101,
             "shop_sold_first_day": 60,
@@ -157,6 +250,12 @@ def _stock(rows: Rows, day: date, product: dict[str, str], number: int, currency
             "lost_cents": 37_963,
         }
         rows["kpi/stock_outs"].append(product | when | lost)
-    reckoned = {"demand_per_day": 37.2, "demand_sd": 6.1, "lead_time_days": 2.0, "lead_time_sd_days": 0.4, "days_of_cover": quantity / 37.2}
+    reckoned = {
+        "demand_per_day": 37.2,
+        "demand_sd": 6.1,
+        "lead_time_days": 2.0,
+        "lead_time_sd_days": 0.4,
+        "days_of_cover": quantity / 37.2,
+    }
     points = {"safety_stock": 28, "reorder_point": 103, "below_reorder_point": quantity <= 103}
     rows["kpi/stock_cover"].append(product | {"as_of": day, "quantity": quantity} | reckoned | points)

@@ -33,17 +33,37 @@ def made(kind: type[Event], time: datetime, **fields: Any) -> Any:
 
 
 def item(product: str = "p", quantity: int = 1, price: int = 100, category: str = "c") -> OrderItem:
-    return OrderItem(product_id=product, product_name=product.upper(), category=category, quantity=quantity, unit_price_cents=price)
+    return OrderItem(
+        product_id=product,
+        product_name=product.upper(),
+        category=category,
+        quantity=quantity,
+        unit_price_cents=price,
+    )
 
 
 def order(time: datetime, *items: OrderItem, **fields: Any) -> OrderPlaced:
-    who = {"session_id": "s", "customer_id": "c", "customer_name": "n", "country": "FR", "address": "a", "order_id": "o"}
+    who = {
+        "session_id": "s",
+        "customer_id": "c",
+        "customer_name": "n",
+        "country": "FR",
+        "address": "a",
+        "order_id": "o",
+    }
     what = {"discount_cents": 0, "total_cents": 0, "currency": "EUR"}
     return made(OrderPlaced, time, items=list(items or [item()]), **{**who, **what, **fields})
 
 
 def payment(kind: type[Event], time: datetime, amount: int, **fields: Any) -> Event:
-    common = {"payment_id": "p", "order_id": "o", "method": "card", "currency": "EUR", "attempt": 1, "amount_cents": amount}
+    common = {
+        "payment_id": "p",
+        "order_id": "o",
+        "method": "card",
+        "currency": "EUR",
+        "attempt": 1,
+        "amount_cents": amount,
+    }
     return made(kind, time, **{**common, **({} if kind is PaymentSucceeded else {"reason": "r"}), **fields})
 
 
@@ -51,21 +71,53 @@ def paid(time: datetime, amount: int = 100, **fields: Any) -> Event:
     return payment(PaymentSucceeded, time, amount, **fields)
 
 
-def parcel(kind: type[Event], time: datetime, promised: datetime, id_: str = "d", order_id: str = "o") -> Event:
-    return made(kind, time, delivery_id=id_, order_id=order_id, address="a", promised_at=promised, progress=0.0)
+def parcel(
+    kind: type[Event], time: datetime, promised: datetime, id_: str = "d", order_id: str = "o"
+) -> Event:
+    return made(
+        kind, time, delivery_id=id_, order_id=order_id, address="a", promised_at=promised, progress=0.0
+    )
 
 
 def viewed(time: datetime, session: str = "s") -> Event:
-    return made(ProductViewed, time, session_id=session, customer_id="c", product_id="p", category="c", unit_price_cents=1, currency="EUR")
+    return made(
+        ProductViewed,
+        time,
+        session_id=session,
+        customer_id="c",
+        product_id="p",
+        category="c",
+        unit_price_cents=1,
+        currency="EUR",
+    )
 
 
 def added(time: datetime, session: str = "s") -> Event:
-    return made(CartItemAdded, time, session_id=session, customer_id="c", product_id="p", quantity=1, unit_price_cents=1, currency="EUR")
+    return made(
+        CartItemAdded,
+        time,
+        session_id=session,
+        customer_id="c",
+        product_id="p",
+        quantity=1,
+        unit_price_cents=1,
+        currency="EUR",
+    )
 
 
-def stock(kind: type[Event], time: datetime, change: int, after: int, product: str = "p", name: str = "P") -> Event:
+def stock(
+    kind: type[Event], time: datetime, change: int, after: int, product: str = "p", name: str = "P"
+) -> Event:
     more = {StockSold: {"order_id": "o"}, StockRestocked: {}, StockAdjusted: {"reason": "r"}}[kind]
-    return made(kind, time, product_id=product, product_name=name, quantity_change=change, quantity_after=after, **more)
+    return made(
+        kind,
+        time,
+        product_id=product,
+        product_name=name,
+        quantity_change=change,
+        quantity_after=after,
+        **more,
+    )
 
 
 def rows(kpi: str, happened: Iterable[Event], now: datetime = datetime(2027, 1, 1, tzinfo=UTC)) -> list[dict]:

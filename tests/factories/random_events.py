@@ -18,7 +18,13 @@ def events(random: Random, count: int, days: int = 40) -> list[Event]:
 
 def _event(random: Random, number: int, days: int) -> Event:
     kind = random.choice(list(TOPIC_OF))
-    return kind(**{name: value for name, value in _fields(random, number, days).items() if name in kind.__struct_fields__})
+    return kind(
+        **{
+            name: value
+            for name, value in _fields(random, number, days).items()
+            if name in kind.__struct_fields__
+        }
+    )
 
 
 def _fields(random: Random, number: int, days: int) -> dict[str, Any]:
@@ -32,7 +38,9 @@ def _fields(random: Random, number: int, days: int) -> dict[str, Any]:
         if random.random() < 0.02:
             return random.choice(ENDS)
         # Often at a full hour, and at midnight.
-        moment = timedelta(days=random.randrange(days)) + timedelta(hours=random.choice((0, random.randrange(24))))
+        moment = timedelta(days=random.randrange(days)) + timedelta(
+            hours=random.choice((0, random.randrange(24)))
+        )
         return BEGINNING + moment + timedelta(milliseconds=random.choice((0, 0, random.randrange(3_600_000))))
 
     def item() -> OrderItem:

@@ -24,7 +24,9 @@ def land(lake: str, made_up: Iterable[Event]) -> None:
         list(pool.map(lambda name: land_records(lake, TOPICS[name], by_topic[name]), by_topic))
 
 
-def land_records(lake: str, topic: Topic, values: Sequence[bytes | None], partition: int = 0, topic_id: str | None = None) -> None:
+def land_records(
+    lake: str, topic: Topic, values: Sequence[bytes | None], partition: int = 0, topic_id: str | None = None
+) -> None:
     """Appends records, valid or not, to `raw/{topic}` at the next offsets of the partition."""
     name, topic_id = f"raw/{topic.name}", topic_id or f"{topic.name}-id"
     table = tables.ensure(lake, name, RAW, landing.PARTITION_BY)

@@ -68,7 +68,10 @@ def _kpis() -> dict[str, str]:
         "kpi/sales_by_category": f"{_DAY}, category",
     }
     return {
-        **{name: _SALES.format(keys=keys).replace(f"GROUP BY {keys}", "GROUP BY ALL") for name, keys in sales.items()},
+        **{
+            name: _SALES.format(keys=keys).replace(f"GROUP BY {keys}", "GROUP BY ALL")
+            for name, keys in sales.items()
+        },
         "kpi/top_products": f"""
             SELECT *, row_number() OVER (PARTITION BY date ORDER BY gmv_cents DESC) AS rank, NULL AS rank_change,
                 row_number() OVER (PARTITION BY date ORDER BY units DESC) AS units_rank, NULL AS units_rank_change
@@ -110,12 +113,22 @@ def make(lake: str, orders: int, days: float, now: datetime | None = None) -> No
     catalogue = pa.table(
         {
             "product": pa.array(range(len(CATALOGUE)), pa.int32()),
-            **{name: [getattr(each, name) for each in CATALOGUE] for name in ("product_id", "name", "category", "price_cents")},
+            **{
+                name: [getattr(each, name) for each in CATALOGUE]
+                for name in ("product_id", "name", "category", "price_cents")
+            },
         }
     )
     database.register("catalogue", catalogue)
-    parameters = {"orders": orders, "start": now - timedelta(days=days), "step": days * 86_400e6 / orders, "now": now}
-    database.execute(f"CREATE TABLE placed AS {_ORDERS}", {name: parameters[name] for name in ("orders", "start", "step")})
+    parameters = {
+        "orders": orders,
+        "start": now - timedelta(days=days),
+        "step": days * 86_400e6 / orders,
+        "now": now,
+    }
+    database.execute(
+        f"CREATE TABLE placed AS {_ORDERS}", {name: parameters[name] for name in ("orders", "start", "step")}
+    )
     for topic, select in _EVENTS.items():
         database.execute(f"CREATE TABLE {topic} AS {select}", {"now": now} if "$now" in select else {})
         _write(database, lake, f"events/{topic}", topic, schemas.events(TOPICS[topic]), ["event_date"])
@@ -126,10 +139,21 @@ def make(lake: str, orders: int, days: float, now: datetime | None = None) -> No
             _write(database, lake, kpi.name, "made", kpi.schema, list(kpi.partition_by))
 
 
-def _write(database: duckdb.DuckDBPyConnection, lake: str, name: str, source: str, schema: pa.Schema, partition_by: list[str]) -> None:
+def _write(
+    database: duckdb.DuckDBPyConnection,
+    lake: str,
+    name: str,
+    source: str,
+    schema: pa.Schema,
+    partition_by: list[str],
+) -> None:
     there = {row[0] for row in database.execute(f"DESCRIBE {source}").fetchall()}
     columns = [
-        "event_time::DATE AS event_date" if field.name == "event_date" else field.name if field.name in there else f"NULL AS {field.name}"
+        "event_time::DATE AS event_date"
+        if field.name == "event_date"
+        else field.name
+        if field.name in there
+        else f"NULL AS {field.name}"
         for field in schema
     ]
     tables.ensure(lake, name, schema, partition_by)

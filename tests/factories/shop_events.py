@@ -17,8 +17,12 @@ NEW_YEAR = 1_767_225_600_000
 _DECODERS = {name: topic.decoder() for name, topic in TOPICS.items()}
 
 
-def a_run(run_id: str = "run", sessions: int = 300, start: int = NEW_YEAR, days: float = 1, **asked: Any) -> Run:
-    return Run(run_id, RunConfig(sessions=sessions, **{"seed": 1, **asked}), sessions, start, start + int(days * DAY))
+def a_run(
+    run_id: str = "run", sessions: int = 300, start: int = NEW_YEAR, days: float = 1, **asked: Any
+) -> Run:
+    return Run(
+        run_id, RunConfig(sessions=sessions, **{"seed": 1, **asked}), sessions, start, start + int(days * DAY)
+    )
 
 
 def chunks(run: Run, state: State | None = None, per_chunk: int = 1000) -> list[Chunk]:
@@ -27,7 +31,11 @@ def chunks(run: Run, state: State | None = None, per_chunk: int = 1000) -> list[
 
 def decoded(chunks: Iterable[Chunk]) -> list[Event]:
     """What was sent, in order; all of it has to be valid."""
-    return [_DECODERS[topic].decode(value) for chunk in chunks for topic, value in zip(chunk.batch.topics, chunk.batch.values, strict=True)]
+    return [
+        _DECODERS[topic].decode(value)
+        for chunk in chunks
+        for topic, value in zip(chunk.batch.topics, chunk.batch.values, strict=True)
+    ]
 
 
 def events(run: Run, state: State | None = None, per_chunk: int = 1000) -> list[Event]:
@@ -47,4 +55,7 @@ def shuffled(happened: Sequence[Event], random: Random) -> list[Event]:
     for event in happened:
         if isinstance(event, Stock):
             at_once.setdefault((event.product_id, event.event_time), []).append(event)
-    return [at_once[event.product_id, event.event_time].pop(0) if isinstance(event, Stock) else event for event in order]
+    return [
+        at_once[event.product_id, event.event_time].pop(0) if isinstance(event, Stock) else event
+        for event in order
+    ]

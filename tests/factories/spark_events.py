@@ -16,11 +16,19 @@ numbers = count()
 def event(type_: type[Event], time: str, **fields: Any) -> Event:
     """An event of a type at a time; of those made for the same time the later one has the greater event_id."""
     id_ = f"0199d3f0-1111-7abc-8def-{next(numbers):012}"
-    return msgspec.structs.replace(example(type_), **{"event_id": id_, "event_time": datetime.fromisoformat(time), **fields})
+    return msgspec.structs.replace(
+        example(type_), **{"event_id": id_, "event_time": datetime.fromisoformat(time), **fields}
+    )
 
 
 def item(product: str, quantity: int, price: int, category: str = "sports", name: str = "") -> OrderItem:
-    return OrderItem(product_id=product, product_name=name or product, category=category, quantity=quantity, unit_price_cents=price)
+    return OrderItem(
+        product_id=product,
+        product_name=name or product,
+        category=category,
+        quantity=quantity,
+        unit_price_cents=price,
+    )
 
 
 def rows(frame: DataFrame, *columns: str) -> list[tuple]:

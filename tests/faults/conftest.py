@@ -26,7 +26,9 @@ SCOREBOARD = pytest.StashKey[Scoreboard]()
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("chaos")
-    group.addoption("--chaos", choices=["short", "full"], default="short", help="how often each fault is tried")
+    group.addoption(
+        "--chaos", choices=["short", "full"], default="short", help="how often each fault is tried"
+    )
     group.addoption("--chaos-seed", type=int, help="replay the run with this seed")
     group.addoption("--chaos-report", type=Path, help="write the scoreboard to this file, as JSON")
 
@@ -89,7 +91,9 @@ def chance(request: pytest.FixtureRequest, scoreboard: Scoreboard) -> Random:
 
 @pytest.fixture(scope="session")
 def services(
-    tmp_path_factory: pytest.TempPathFactory, settings_on_free_ports: Callable[[Path], Settings], scoreboard: Scoreboard
+    tmp_path_factory: pytest.TempPathFactory,
+    settings_on_free_ports: Callable[[Path], Settings],
+    scoreboard: Scoreboard,
 ) -> Iterator[Services]:
     """Running services, with the traffic of a day on the topics."""
     services = Services(settings_on_free_ports(tmp_path_factory.mktemp("faults")))

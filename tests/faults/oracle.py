@@ -46,7 +46,9 @@ def score(truth: Records, found: Records) -> Score:
 
 def score_raw(conf: dict, lake: str, topics: Iterable[str] = TOPICS) -> Score:
     """The raw tables against the ledger; every file of their snapshots is read."""
-    return sum((score(truth, of_raw(lake, topic)) for topic, truth in of_ledger(conf, topics).items()), Score())
+    return sum(
+        (score(truth, of_raw(lake, topic)) for topic, truth in of_ledger(conf, topics).items()), Score()
+    )
 
 
 def score_topics(conf: dict) -> Score:
@@ -60,14 +62,19 @@ def score_events(conf: dict, lake: str) -> Score:
     total = Score()
     for topic in TOPICS:
         truth = Counter((row["event_id"],) for row in rows if row["topic"] == topic)
-        total += score(truth, Counter(zip(read(lake, f"events/{topic}", ["event_id"])["event_id"].to_pylist(), strict=True)))
+        total += score(
+            truth,
+            Counter(zip(read(lake, f"events/{topic}", ["event_id"])["event_id"].to_pylist(), strict=True)),
+        )
     return total
 
 
 def of_ledger(conf: dict, topics: Iterable[str] = TOPICS) -> dict[str, Records]:
     """By topic, the events the generator's ledger tells of."""
     rows = ledger.read(conf).select(["topic", "topic_id", "partition", "offset", "payload_hash"]).to_pylist()
-    return {topic: Counter(tuple(row.values())[1:] for row in rows if row["topic"] == topic) for topic in topics}
+    return {
+        topic: Counter(tuple(row.values())[1:] for row in rows if row["topic"] == topic) for topic in topics
+    }
 
 
 def of_raw(lake: str, topic: str) -> Records:
@@ -78,7 +85,9 @@ def of_raw(lake: str, topic: str) -> Records:
 
 def of_topic(conf: dict, topic: str) -> Records:
     """All committed records of a topic."""
-    consumer = Consumer({**conf, "group.id": "oracle", "isolation.level": "read_committed", "enable.partition.eof": True})
+    consumer = Consumer(
+        {**conf, "group.id": "oracle", "isolation.level": "read_committed", "enable.partition.eof": True}
+    )
     found: Records = Counter()
     topic_id = broker_topics.topic_id(conf, topic)
     try:

@@ -77,7 +77,9 @@ class Scoreboard:
     def lines(self) -> Iterable[str]:
         """As a table of text."""
         for row in self.report()["faults"]:
-            seconds = "" if row["recovery_seconds"] is None else f"recovered in at most {row['recovery_seconds']} s"
+            seconds = (
+                "" if row["recovery_seconds"] is None else f"recovered in at most {row['recovery_seconds']} s"
+            )
             counts = f"{row['kills']:>3} kills  {row['lost']} lost  {row['duplicated']} duplicated"
             yield f"{row['fault']:<50} {row['skipped'] or f'{counts}  {seconds}'}"
 

@@ -85,7 +85,10 @@ class Disk:
     def mount(self, megabytes: int) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         done = subprocess.run(
-            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", self.folder], capture_output=True, text=True, check=False
+            ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", self.folder],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         self.refused = done.stderr.strip() if done.returncode else ""
 
@@ -105,4 +108,7 @@ class Disk:
 
     def _resize(self, size: str) -> None:
         # Without the options it has: in a user namespace of its own, mount reads ids among them that are unknown there.
-        subprocess.run(["mount", "--options-mode", "ignore", "-o", f"remount,size={size}", "tmpfs", self.folder], check=True)
+        subprocess.run(
+            ["mount", "--options-mode", "ignore", "-o", f"remount,size={size}", "tmpfs", self.folder],
+            check=True,
+        )

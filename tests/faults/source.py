@@ -29,7 +29,9 @@ class Source:
         """Sends payments; with a producer of one's own they count only when `sent` is given them."""
         return self.send_values([payment(number) for number in range(count)], producer, partition)
 
-    def send_values(self, values: Sequence[bytes | None], producer: Producer | None = None, partition: int = -1) -> Records:
+    def send_values(
+        self, values: Sequence[bytes | None], producer: Producer | None = None, partition: int = -1
+    ) -> Records:
         topic_id = topics.topic_id(self.conf, self.name)
         delivered: Records = Records()
 
@@ -46,7 +48,14 @@ class Source:
         return delivered
 
     def land(self, acknowledgement: Acknowledgement | None = None) -> Landed:
-        return isolated_process.call(landing.land, self.conf, self.lake, PAYMENTS, kafka_topic=self.name, acknowledgement=acknowledgement)
+        return isolated_process.call(
+            landing.land,
+            self.conf,
+            self.lake,
+            PAYMENTS,
+            kafka_topic=self.name,
+            acknowledgement=acknowledgement,
+        )
 
     def land_without(self, protection: str) -> None:
         """Lands what is new in a process that a protection is taken out of: one of `protections.mutations`."""
@@ -63,4 +72,6 @@ class Source:
 
     def expired(self, partition: int, start: int, end: int) -> Records:
         """What was sent to these offsets."""
-        return Records({record: 1 for record in self.sent if record[1] == partition and start <= record[2] < end})
+        return Records(
+            {record: 1 for record in self.sent if record[1] == partition and start <= record[2] < end}
+        )

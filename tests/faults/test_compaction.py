@@ -26,7 +26,11 @@ SMALL = 25
 
 
 def test_killed_at_every_point_while_landing(
-    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Callable[[int, int], int]
+    services: Services,
+    battered: str,
+    chance: Random,
+    scoreboard: Scoreboard,
+    often: Callable[[int, int], int],
 ) -> None:
     if not often(0, 1):
         pytest.skip("in the full suite only: it takes six runs of Spark")
@@ -48,7 +52,9 @@ def test_killed_at_every_point_while_landing(
     scoreboard.recovered(Fault.COMPACTION, time.monotonic() - at)
     assert vacuum.vacuum(battered, hours=0)
     for topic in TOPICS:
-        assert files(battered, f"raw/{topic}") == {urlsplit(uri).path for uri in tables.open_table(battered, f"raw/{topic}").file_uris()}
+        assert files(battered, f"raw/{topic}") == {
+            urlsplit(uri).path for uri in tables.open_table(battered, f"raw/{topic}").file_uris()
+        }
     scoreboard.judge(Fault.COMPACTION, oracle.score_raw(services.conf, battered))
 
 

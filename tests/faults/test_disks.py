@@ -16,9 +16,16 @@ from shopnow.traffic.generate import generate
 Often = Callable[[int, int], int]
 
 
-def test_full_disk_under_the_broker(services: Services, battered: str, chance: Random, scoreboard: Scoreboard) -> None:
+def test_full_disk_under_the_broker(
+    services: Services, battered: str, chance: Random, scoreboard: Scoreboard
+) -> None:
     disk = mounted(services.disks["kafka"], scoreboard)
-    run = {"conf": services.conf, "run_id": str(uuid.uuid4()), "sessions": 400, "seed": chance.randrange(2**31)}
+    run = {
+        "conf": services.conf,
+        "run_id": str(uuid.uuid4()),
+        "sessions": 400,
+        "seed": chance.randrange(2**31),
+    }
     disk.fill()
     producing = worker.Worker("traffic", **run)
     services.await_death("kafka", 120)  # it can keep no promise any more
@@ -29,7 +36,9 @@ def test_full_disk_under_the_broker(services: Services, battered: str, chance: R
     scoreboard.judge(Fault.DISK, oracle.score_topics(services.conf))
 
 
-def test_full_disk_under_the_datanode(services: Services, battered: str, chance: Random, scoreboard: Scoreboard) -> None:
+def test_full_disk_under_the_datanode(
+    services: Services, battered: str, chance: Random, scoreboard: Scoreboard
+) -> None:
     disks = [mounted(services.disks[name], scoreboard) for name in ("datanode", "datanode-2")]
     generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
     run = {"conf": services.conf, "lake": battered, "topics": ["views", "orders"]}
@@ -44,7 +53,9 @@ def test_full_disk_under_the_datanode(services: Services, battered: str, chance:
     scoreboard.judge(Fault.DISK, oracle.score_raw(services.conf, battered, run["topics"]))
 
 
-def test_full_disk_under_spark(services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often) -> None:
+def test_full_disk_under_spark(
+    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often
+) -> None:
     if not often(0, 1):
         pytest.skip("in the full suite only: it takes three runs of Spark")
     generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
@@ -57,7 +68,9 @@ def test_full_disk_under_spark(services: Services, battered: str, chance: Random
         failed = submit(services, battered)
         assert failed.returncode == 1, failed
         # spark-submit prints what the application said, on either stream, to its standard output.
-        assert [line for line in failed.stdout.splitlines() if "Spark has no room for its temporary files" in line], failed.stdout
+        assert [
+            line for line in failed.stdout.splitlines() if "Spark has no room for its temporary files" in line
+        ], failed.stdout
         assert "Traceback" not in failed.stdout
         scratch.free(64)
         at = time.monotonic()

@@ -18,7 +18,14 @@ from shopnow.lake.ingest import landing
 from shopnow.lake.lineage.restatements import RESTATEMENTS
 from support.kafka_topics import payment
 
-LATE = [timedelta(), timedelta(minutes=5), timedelta(hours=3), timedelta(days=3), timedelta(days=40), -timedelta(days=1)]
+LATE = [
+    timedelta(),
+    timedelta(minutes=5),
+    timedelta(hours=3),
+    timedelta(days=3),
+    timedelta(days=40),
+    -timedelta(days=1),
+]
 SALES = "kpi/sales_daily"
 
 
@@ -56,9 +63,15 @@ def test_late_events(services: Services, source: Source, chance: Random, scorebo
     assert submit(services, on_time).returncode == 0
     assert oracle.content(source.lake, SALES) == oracle.content(on_time, SALES)
     figures = {row["date"]: row["net_revenue_cents"] for row in oracle.content(on_time, SALES) or ()}
-    restated = [row for row in commit_metadata.read(source.lake, RESTATEMENTS, SALES).to_pylist() if row["figure"] == "net_revenue_cents"]
+    restated = [
+        row
+        for row in commit_metadata.read(source.lake, RESTATEMENTS, SALES).to_pylist()
+        if row["figure"] == "net_revenue_cents"
+    ]
     # Only days that were over when they were first published can be restated.
-    assert {row["kpi_date"] for row in restated} == {at.date() for at in times[50:] if at.date() < datetime.now(UTC).date()}
+    assert {row["kpi_date"] for row in restated} == {
+        at.date() for at in times[50:] if at.date() < datetime.now(UTC).date()
+    }
     assert all(row["after"] == figures[row["kpi_date"]] and row["late_events"] > 0 for row in restated)
 
 
@@ -73,4 +86,6 @@ def test_schema_versions(services: Services, source: Source, chance: Random, sco
     assert submit(services, source.lake).returncode == 0
     assert Counter(record.value for record in quarantine.records(source.lake)) == Counter(bad)
     found = Counter((id_,) for id_, _ in events(source.lake).elements())
-    scoreboard.judge(Fault.SCHEMA, oracle.score(Counter((event_id(value),) for value in good), found) + source.score())
+    scoreboard.judge(
+        Fault.SCHEMA, oracle.score(Counter((event_id(value),) for value in good), found) + source.score()
+    )

@@ -21,11 +21,16 @@ SMALL = 25
 Often = Callable[[int, int], int]
 
 
-def test_killed_at_every_point(services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often) -> None:
+def test_killed_at_every_point(
+    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often
+) -> None:
     rounds = often(1, 10)
     for nth in range(1, rounds + 1):
         lake = battered if nth == rounds else services.new_lake()
-        topics = ["views", *chance.sample(sorted(TOPICS.keys() - {"views"}), often(2, 5) if nth == rounds else 1)]
+        topics = [
+            "views",
+            *chance.sample(sorted(TOPICS.keys() - {"views"}), often(2, 5) if nth == rounds else 1),
+        ]
         chance.shuffle(topics)
         for point in chance.sample(KILL_POINTS, len(KILL_POINTS)):
             killed = kill(services, lake, topics, point, chance)
@@ -40,7 +45,14 @@ def kill(services: Services, lake: str, topics: list[str], point: str, chance: R
     """A run over these topics that was killed at that point, at one of its first passages."""
     passage = chance.randint(1, 3)
     while True:
-        ended = worker.run("land", kill_at=f"{point}:{passage}", conf=services.conf, lake=lake, topics=topics, batch_rows=SMALL)
+        ended = worker.run(
+            "land",
+            kill_at=f"{point}:{passage}",
+            conf=services.conf,
+            lake=lake,
+            topics=topics,
+            batch_rows=SMALL,
+        )
         if ended.code == -signal.SIGKILL:
             return ended
         if ended.hung:
@@ -62,7 +74,10 @@ def test_a_second_run_commits_nothing(services: Services, battered: str, scorebo
 def test_two_runs_at_once(services: Services, scoreboard: Scoreboard, often: Often) -> None:
     for _ in range(often(1, 4)):
         lake, topics = services.new_lake(), ["views", "orders"]
-        both = [worker.Worker("land", conf=services.conf, lake=lake, topics=topics, batch_rows=SMALL * 8) for _ in range(2)]
+        both = [
+            worker.Worker("land", conf=services.conf, lake=lake, topics=topics, batch_rows=SMALL * 8)
+            for _ in range(2)
+        ]
         answers = [each.wait() for each in both]
         assert [each.code for each in answers] == [0, 0], answers
         scoreboard.judge(Fault.TWICE, oracle.score_raw(services.conf, lake, topics))
@@ -71,7 +86,9 @@ def test_two_runs_at_once(services: Services, scoreboard: Scoreboard, often: Oft
 
 
 @pytest.mark.parametrize("mutation", ["no_offsets_in_commits", "landed_offsets_ignored"])
-def test_the_score_tells_of_a_kill_without_protection_against_repeats(services: Services, mutation: str) -> None:
+def test_the_score_tells_of_a_kill_without_protection_against_repeats(
+    services: Services, mutation: str
+) -> None:
     assert score_without(mutation, services).duplicated > 0
 
 
@@ -88,7 +105,10 @@ def score_without(mutation: str, services: Services) -> oracle.Score:
 
 
 def test_the_score_tells_of_two_runs_at_once_without_protection(services: Services) -> None:
-    lake, run = services.new_lake(), {"conf": services.conf, "topics": ["views"], "mutation": "no_offsets_in_commits"}
+    lake, run = (
+        services.new_lake(),
+        {"conf": services.conf, "topics": ["views"], "mutation": "no_offsets_in_commits"},
+    )
     both = [worker.Worker("land", lake=lake, **run) for _ in range(2)]
     assert [each.wait().code for each in both] == [0, 0]
     assert oracle.score_raw(services.conf, lake, ["views"]).duplicated > 0

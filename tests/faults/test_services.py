@@ -22,9 +22,16 @@ SMALL = 25
 Often = Callable[[int, int], int]
 
 
-def test_broker_killed_while_producing(services: Services, chance: Random, scoreboard: Scoreboard, often: Often) -> None:
+def test_broker_killed_while_producing(
+    services: Services, chance: Random, scoreboard: Scoreboard, often: Often
+) -> None:
     for _ in range(often(1, 10)):
-        run = {"conf": services.conf, "run_id": str(uuid.uuid4()), "sessions": 120, "seed": chance.randrange(2**31)}
+        run = {
+            "conf": services.conf,
+            "run_id": str(uuid.uuid4()),
+            "sessions": 120,
+            "seed": chance.randrange(2**31),
+        }
         point = chance.choice(generate.KILL_POINTS)
         seconds = survive(services, "kafka", signal.SIGKILL, point, chance, "traffic", **run)
         scoreboard.kill(Fault.BROKER, point)
@@ -33,7 +40,9 @@ def test_broker_killed_while_producing(services: Services, chance: Random, score
         scoreboard.judge(Fault.BROKER, oracle.score_topics(services.conf))
 
 
-def test_broker_killed_while_fetching(services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often) -> None:
+def test_broker_killed_while_fetching(
+    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often
+) -> None:
     for _ in range(often(1, 10)):
         point = chance.choice(["land:plan", "land:read", "land:commit"])
         land_through(services, battered, "kafka", signal.SIGKILL, point, Fault.BROKER, chance, scoreboard)
@@ -44,23 +53,40 @@ def test_namenode_killed_before_during_and_after_a_commit(
 ) -> None:
     for _ in range(often(1, 4)):
         for point in chance.sample(["land:plan", "land:commit", "land:committed"], often(1, 3)):
-            land_through(services, battered, "namenode", signal.SIGKILL, point, Fault.NAMENODE, chance, scoreboard)
+            land_through(
+                services, battered, "namenode", signal.SIGKILL, point, Fault.NAMENODE, chance, scoreboard
+            )
 
 
-def test_datanode_killed_while_writing(services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often) -> None:
+def test_datanode_killed_while_writing(
+    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often
+) -> None:
     if not often(0, 1):
         pytest.skip("in the full suite only: the HDFS client takes a minute to give up")
     for _ in range(5):
-        land_through(services, battered, "datanode", signal.SIGKILL, "land:write", Fault.DATANODE, chance, scoreboard)
+        land_through(
+            services, battered, "datanode", signal.SIGKILL, "land:write", Fault.DATANODE, chance, scoreboard
+        )
 
 
-def test_datanode_frozen_while_writing(services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often) -> None:
+def test_datanode_frozen_while_writing(
+    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often
+) -> None:
     for _ in range(often(1, 5)):
-        land_through(services, battered, "datanode", signal.SIGSTOP, "land:write", Fault.DATANODE, chance, scoreboard)
+        land_through(
+            services, battered, "datanode", signal.SIGSTOP, "land:write", Fault.DATANODE, chance, scoreboard
+        )
 
 
 def land_through(
-    services: Services, lake: str, name: str, signal_: int, point: str, fault: Fault, chance: Random, scoreboard: Scoreboard
+    services: Services,
+    lake: str,
+    name: str,
+    signal_: int,
+    point: str,
+    fault: Fault,
+    chance: Random,
+    scoreboard: Scoreboard,
 ) -> None:
     """Lands new traffic while the service is struck as the run passes the point."""
     topics = ["views", chance.choice(sorted(TOPICS.keys() - {"views"}))]
@@ -74,14 +100,18 @@ def land_through(
     scoreboard.judge(fault, oracle.score_raw(services.conf, lake, topics))
 
 
-def survive(services: Services, name: str, signal_: int, point: str, chance: Random, step: str, **run: Any) -> float:
+def survive(
+    services: Services, name: str, signal_: int, point: str, chance: Random, step: str, **run: Any
+) -> float:
     """Runs the step while the service is struck, brings the service back, and tries again until the step is done.
 
     Returns:
         Seconds from the strike to the end of the step.
     """
     passage = 1 if point == "land:plan" else chance.randint(1, 2)
-    strike = Strike(point, passage, services.pid(name), signal_, delay=chance.choice([0, chance.uniform(0, 0.2)]))
+    strike = Strike(
+        point, passage, services.pid(name), signal_, delay=chance.choice([0, chance.uniform(0, 0.2)])
+    )
     struck = Worker(step, strike=strike, **run)
 
     def hit() -> bool:
@@ -90,7 +120,9 @@ def survive(services: Services, name: str, signal_: int, point: str, chance: Ran
     supervision.wait_until(lambda: hit() or struck.ended(), 120, interval=0.02)
     at = time.monotonic()
     # The strike may have come with the step's last breath.
-    assert supervision.wait_until(hit, 5, interval=0.02), f"the step ended before it came to {point}: {struck.wait()}"
+    assert supervision.wait_until(hit, 5, interval=0.02), (
+        f"the step ended before it came to {point}: {struck.wait()}"
+    )
     if signal_ == signal.SIGSTOP:
         time.sleep(chance.uniform(1, 8))  # how long it is frozen, not how long something takes
         services.thaw(name)

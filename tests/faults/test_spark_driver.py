@@ -22,7 +22,11 @@ KILLS_A_ROUND = 4
 
 
 def test_killed_at_every_point(
-    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Callable[[int, int], int]
+    services: Services,
+    battered: str,
+    chance: Random,
+    scoreboard: Scoreboard,
+    often: Callable[[int, int], int],
 ) -> None:
     points = schedule(chance, often)
     while points:

@@ -29,7 +29,9 @@ BAD = (
 )
 
 
-def test_bad_records_are_kept_and_replayed_once(source: Source, chance: Random, scoreboard: Scoreboard) -> None:
+def test_bad_records_are_kept_and_replayed_once(
+    source: Source, chance: Random, scoreboard: Scoreboard
+) -> None:
     values = [*BAD, *map(payment, range(100, 150))]
     chance.shuffle(values)
     source.send_values(values)
@@ -59,7 +61,12 @@ def test_retention_removes_unread_records(source: Source, chance: Random, scoreb
     source.land(GO_ON)
     source.sent -= source.expired(1, start, end)
     [loss] = data_loss.read(source.lake)
-    assert (loss.partition, loss.start_offset, loss.end_offset, loss.missing_rows) == (1, start, end, end - start)
+    assert (loss.partition, loss.start_offset, loss.end_offset, loss.missing_rows) == (
+        1,
+        start,
+        end,
+        end - start,
+    )
     scoreboard.judge(Fault.RETENTION, source.score())
 
 
@@ -101,9 +108,9 @@ def test_partitions_added(source: Source, chance: Random, scoreboard: Scoreboard
     admin.create_partitions([NewPartitions(source.name, more)])[source.name].result()
     for partition in range(more):
         source.send(5, partition=partition)
-    assert {partition: start for partition, (start, _) in source.land().offsets.items() if start == 0} == dict.fromkeys(
-        range(PARTITIONS, more), 0
-    )
+    assert {
+        partition: start for partition, (start, _) in source.land().offsets.items() if start == 0
+    } == dict.fromkeys(range(PARTITIONS, more), 0)
     scoreboard.judge(Fault.PARTITIONS, source.score())
 
 

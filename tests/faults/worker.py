@@ -60,13 +60,21 @@ class Worker:
     """A step that runs in a process of its own."""
 
     def __init__(
-        self, step: str, *, kill_at: str | None = None, strike: Strike | None = None, mutation: str | None = None, **arguments: Any
+        self,
+        step: str,
+        *,
+        kill_at: str | None = None,
+        strike: Strike | None = None,
+        mutation: str | None = None,
+        **arguments: Any,
     ) -> None:
         task = {"step": step, "arguments": arguments, "strike": strike, "mutation": mutation}
         path = os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT / "tests")])
         environment = {**os.environ, "PYTHONPATH": path} | ({failpoints.VARIABLE: kill_at} if kill_at else {})
         command = [sys.executable, "-m", "faults.worker", json.dumps(task)]
-        self._process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
         self.pid = self._process.pid
         self._step = step
 
@@ -114,9 +122,14 @@ def retried(ended: Ended, step: str, **options: Any) -> Ended:
     return ended
 
 
-def land(conf: dict, lake: str, topics: Sequence[str], kafka_topic: str | None = None, **sizes: int) -> dict[str, Any]:
+def land(
+    conf: dict, lake: str, topics: Sequence[str], kafka_topic: str | None = None, **sizes: int
+) -> dict[str, Any]:
     """Lands the topics one after the other; what `landing.land` says of each, by topic."""
-    return {name: asdict(landing.land(conf, lake, TOPICS[name], kafka_topic=kafka_topic, **sizes)) for name in topics}
+    return {
+        name: asdict(landing.land(conf, lake, TOPICS[name], kafka_topic=kafka_topic, **sizes))
+        for name in topics
+    }
 
 
 def traffic(conf: dict, run_id: str, sessions: int, seed: int) -> dict[str, Any]:

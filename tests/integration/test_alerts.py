@@ -44,10 +44,14 @@ def stock(lake: str, quantities: dict[str, int]) -> None:
 
 def send(lake: str, owner: str = "run-1", patience: float = 30) -> list[str]:
     """Deliver with the real channels; the channels that were sent something."""
-    return [each["channel"] for each in deliver(lake, owner, channels.default(), URL, timedelta(seconds=patience))]
+    return [
+        each["channel"] for each in deliver(lake, owner, channels.default(), URL, timedelta(seconds=patience))
+    ]
 
 
-def test_one_mail_and_one_slack_message_about_everything_found(lake: str, inbox: Inbox, caplog: pytest.LogCaptureFixture):
+def test_one_mail_and_one_slack_message_about_everything_found(
+    lake: str, inbox: Inbox, caplog: pytest.LogCaptureFixture
+):
     caplog.set_level("DEBUG")
     stock(lake, {NASTY: 0, "Bowl": 3, "Plate": 50})
     key = evaluate(lake, "run-1")["dedup_key"]
@@ -65,7 +69,10 @@ def test_one_mail_and_one_slack_message_about_everything_found(lake: str, inbox:
     assert f'href="{URL}/dags/watch_stock"' in html.get_content()
 
     [body] = inbox.slack()
-    assert "*Sold out: Mug &lt;b&gt;&amp; co&lt;/b&gt; Bcc: all@example.org (P0)*" in body["blocks"][0]["text"]["text"]
+    assert (
+        "*Sold out: Mug &lt;b&gt;&amp; co&lt;/b&gt; Bcc: all@example.org (P0)*"
+        in body["blocks"][0]["text"]["text"]
+    )
     assert inbox.keys() == {"email": Counter([key]), "slack": Counter([key])}
 
     evaluate(lake, "run-2")
@@ -76,7 +83,10 @@ def test_one_mail_and_one_slack_message_about_everything_found(lake: str, inbox:
     over = inbox.mails()[1]
     assert over["Subject"] == "[ShopNow+] Back in stock: Mug <b>& co</b> Bcc: all@example.org"
     assert over["In-Reply-To"] == over["References"] == mail["Message-ID"] != over["Message-ID"]
-    assert sent(lake) == [{"channel": "email", "messages": 2, "alerts": 3}, {"channel": "slack", "messages": 2, "alerts": 3}]
+    assert sent(lake) == [
+        {"channel": "email", "messages": 2, "alerts": 3},
+        {"channel": "slack", "messages": 2, "alerts": 3},
+    ]
     logs = caplog.text + "".join(path.read_text() for path in inbox.mail_directory.parent.glob("*.log"))
     assert "very-secret" not in logs
 
@@ -96,7 +106,11 @@ def test_a_bot_keeps_the_first_message_up_to_date_and_its_token_to_itself(
     evaluate(lake, "run-2")
     assert sorted(send(lake, "run-2")) == ["email", "slack"]
     [kept] = Store(inbox.slack_directory).messages()
-    texts = [block["text"]["text"].splitlines()[0] for block in kept["message"]["blocks"] if block["type"] == "section"]
+    texts = [
+        block["text"]["text"].splitlines()[0]
+        for block in kept["message"]["blocks"]
+        if block["type"] == "section"
+    ]
     assert texts == ["🟠 *Low stock: Bowl (P1)*", "🟢 *Back in stock: Mug (P0)*"]
     rows = alert_log.rows(alert_log.open_journal(lake), "alert", "message")
     assert f"{kept['channel']}/{kept['ts']}" in {row["reference"] for row in rows}
@@ -107,26 +121,38 @@ def test_a_bot_keeps_the_first_message_up_to_date_and_its_token_to_itself(
     assert "very-secret" not in f"{rows}{arrived}{caplog.text}{logs}"
 
 
-def test_what_cannot_be_sent_is_dead_and_shown_by_the_command_line(lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
+def test_what_cannot_be_sent_is_dead_and_shown_by_the_command_line(
+    lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(outbox, "MOST_FAILURES", 2)
     stock(lake, {"Mug": 0})
     key = evaluate(lake, "run-1")["dedup_key"]
     with troubled_slack(*[Answer(403)] * 2) as (port, taken):
-        monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"])
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"]
+        )
         for _ in range(2):
             with pytest.raises(Undelivered, match=r"slack: .*Slack answers 403"):
                 send(lake)
         assert send(lake) == []
     assert taken == []
     [message] = shopnow(lake, "alerts")["messages"]
-    assert (message["channel"], message["state"], message["dedup_key"], message["attempts"]) == ("slack", "dead", key, 2)
+    assert (message["channel"], message["state"], message["dedup_key"], message["attempts"]) == (
+        "slack",
+        "dead",
+        key,
+        2,
+    )
 
 
 def shopnow(lake: str, *words: str) -> dict:
     """What the command says about this lake, as JSON."""
     extra = {"lake": lake}
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("AIRFLOW_CONN_WEBHDFS_DEFAULT", json.dumps({"conn_type": "webhdfs", "host": "127.0.0.1", "extra": extra}))
+        environment.setenv(
+            "AIRFLOW_CONN_WEBHDFS_DEFAULT",
+            json.dumps({"conn_type": "webhdfs", "host": "127.0.0.1", "extra": extra}),
+        )
         ended = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
     assert ended.exit_code == 0, ended.output
     return json.loads(ended.stdout)
@@ -142,7 +168,10 @@ def test_acknowledged_and_silenced_from_the_command_line(lake: str, inbox: Inbox
     evaluate(lake, "run-2", datetime.now(UTC) + timedelta(hours=20))
     assert send(lake, "run-2") == []
     shown = shopnow(lake, "alerts", "--all")
-    assert {each["fingerprint"]: (each["state"], each["reason"], bool(each["silenced_until"])) for each in shown["alerts"]} == {
+    assert {
+        each["fingerprint"]: (each["state"], each["reason"], bool(each["silenced_until"]))
+        for each in shown["alerts"]
+    } == {
         "stock_out:P0": ("acknowledged", "ordered <b>", False),
         "low_stock:P1": ("firing", None, True),
         "low_stock:P2": ("firing", None, True),
@@ -170,7 +199,9 @@ def run(lake: str, owner: str, **env: str) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.parametrize("point", ["alerts:queued", "alerts:sending", "alerts:sent", "alerts:marked"])
-def test_a_run_killed_anywhere_and_tried_again_sends_everything_and_repeats_at_most_once(lake: str, inbox: Inbox, point: str):
+def test_a_run_killed_anywhere_and_tried_again_sends_everything_and_repeats_at_most_once(
+    lake: str, inbox: Inbox, point: str
+):
     stock(lake, {"Mug": 0, "Bowl": 3})
     assert run(lake, "run-1", SHOPNOW_KILL_AT=point).wait() == -signal.SIGKILL
     evaluate(lake, "run-1")
@@ -188,11 +219,16 @@ def test_two_runs_at_once_send_one_message(lake: str, inbox: Inbox):
     assert [sorted(counts.values()) for counts in inbox.keys().values()] == [[1], [1]]
 
 
-def test_mail_that_is_down_loses_nothing_and_holds_back_no_slack(lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_mail_that_is_down_loses_nothing_and_holds_back_no_slack(
+    lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     inbox = Inbox(tmp_path)
     stock(lake, {"Mug": 0})
     evaluate(lake, "run-1")
-    with sink("mail_server", inbox.mail_directory) as (mail_port, mail), sink("webhook_server", inbox.slack_directory) as (slack_port, _):
+    with (
+        sink("mail_server", inbox.mail_directory) as (mail_port, mail),
+        sink("webhook_server", inbox.slack_directory) as (slack_port, _),
+    ):
         for name, value in inbox.connections(mail_port, slack_port).items():
             monkeypatch.setenv(name, value)
         mail.kill()
@@ -205,11 +241,16 @@ def test_mail_that_is_down_loses_nothing_and_holds_back_no_slack(lake: str, tmp_
     assert [list(counts.values()) for counts in inbox.keys().values()] == [[1], [1]]
 
 
-def test_a_slack_that_hangs_gets_the_message_at_most_twice(lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_slack_that_hangs_gets_the_message_at_most_twice(
+    lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     inbox = Inbox(tmp_path)
     stock(lake, {"Mug": 0})
     evaluate(lake, "run-1")
-    with sink("mail_server", inbox.mail_directory) as (mail_port, _), sink("webhook_server", inbox.slack_directory) as (slack_port, slack):
+    with (
+        sink("mail_server", inbox.mail_directory) as (mail_port, _),
+        sink("webhook_server", inbox.slack_directory) as (slack_port, slack),
+    ):
         for name, value in inbox.connections(mail_port, slack_port).items():
             monkeypatch.setenv(name, value)
         slack.send_signal(signal.SIGSTOP)
@@ -281,7 +322,9 @@ def test_a_troubled_slack_gets_every_message_and_at_most_one_repeat(
     stock(lake, {"Mug": 0})
     evaluate(lake, "run-1")
     with troubled_slack(*answers) as (port, taken):
-        monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"])
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"]
+        )
         send(lake)
         send(lake, "run-2")
     assert taken == ["[ShopNow+] Sold out: Mug"] * arrivals
@@ -294,13 +337,17 @@ def test_a_slack_that_refuses_the_token_is_told_with_its_answer_and_without_the_
     stock(lake, {"Mug": 0})
     evaluate(lake, "run-1")
     with troubled_slack(Answer(403)) as (port, _):
-        monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"])
+        monkeypatch.setenv(
+            "AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"]
+        )
         with pytest.raises(Undelivered, match="slack: Slack answers 403") as caught:
             send(lake)
     assert "very-secret" not in str(caught.value)
 
 
-def test_a_proxy_in_the_environment_is_not_asked_for_what_is_excepted(lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
+def test_a_proxy_in_the_environment_is_not_asked_for_what_is_excepted(
+    lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+):
     stock(lake, {"Mug": 0})
     evaluate(lake, "run-1")
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
@@ -320,7 +367,15 @@ def test_a_connection_that_is_missing_is_named(lake: str, inbox: Inbox, monkeypa
 @pytest.mark.parametrize("module", ["mail_server", "webhook_server"])
 def test_a_server_whose_port_is_taken_says_so_in_one_line(tmp_path: Path, module: str):
     with sink(module, tmp_path / "one") as (port, _):
-        command = [sys.executable, "-m", f"shopnow.local_stack.{module}", "--port", str(port), "--directory", str(tmp_path / "two")]
+        command = [
+            sys.executable,
+            "-m",
+            f"shopnow.local_stack.{module}",
+            "--port",
+            str(port),
+            "--directory",
+            str(tmp_path / "two"),
+        ]
         second = subprocess.run(command, capture_output=True, text=True, check=False)
     assert second.returncode == 1
     assert f"cannot listen on 127.0.0.1:{port}" in second.stderr

@@ -24,7 +24,9 @@ def shout(rows: pa.Table) -> pa.Table:
     wrong = pc.fill_null(pc.equal(rows["value"], b"fix me"), False)
     columns = {"value": pa.scalar(b"FIX ME"), "problem": pa.scalar(None, pa.string())}
     for name, value in columns.items():
-        rows = rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), pc.if_else(wrong, value, rows[name]))
+        rows = rows.set_column(
+            rows.schema.get_field_index(name), rows.schema.field(name), pc.if_else(wrong, value, rows[name])
+        )
     return rows
 
 
@@ -72,7 +74,11 @@ def test_a_table_made_before_there_were_corrections(lake):
     old = pa.schema([field for field in RAW if field.name != "correction"])
     table = tables.ensure(lake, "raw/orders", old, ["ingest_date"])
     sample.land_records(f"{lake}/now", ORDERS, [b"fix me", b"other"])
-    write_deltalake(table, tables.read(tables.open_table(f"{lake}/now", "raw/orders")).select(old.names).cast(old), mode="append")
+    write_deltalake(
+        table,
+        tables.read(tables.open_table(f"{lake}/now", "raw/orders")).select(old.names).cast(old),
+        mode="append",
+    )
     amend(lake)
     assert [(row["value"], row["correction"]) for row in raw(lake)] == [(b"FIX ME", None), (b"other", None)]
 

@@ -73,7 +73,9 @@ def add_orders(lake: str, *numbers: int, event_date: date = DAY) -> None:
         }
         for number in numbers
     ]
-    write_deltalake(tables.ensure(lake, EVENTS, schema, ["event_date"]), pa.Table.from_pylist(rows, schema), mode="append")
+    write_deltalake(
+        tables.ensure(lake, EVENTS, schema, ["event_date"]), pa.Table.from_pylist(rows, schema), mode="append"
+    )
 
 
 def rows(lake: str, name: str = RAW, version: int | None = None) -> list[str]:
@@ -102,7 +104,17 @@ def test_the_same_rows_in_few_ordered_files_with_statistics(lake, spark, capsys)
     # Spark's own reader, on its way through the log, sees the same.
     for name, found in before.items():
         frame = spark.read.format("delta").load(tables.uri(lake, name))
-        assert sorted(map(repr, frame.toArrow().cast(pa.schema(tables.open_table(lake, name).schema().to_arrow())).to_pylist())) == found
+        assert (
+            sorted(
+                map(
+                    repr,
+                    frame.toArrow()
+                    .cast(pa.schema(tables.open_table(lake, name).schema().to_arrow()))
+                    .to_pylist(),
+                )
+            )
+            == found
+        )
 
     table = tables.read(tables.open_table(lake, RAW))
     assert table.sort_by([(column, "ascending") for column in ("topic_id", "partition", "offset")]) == table
@@ -112,7 +124,10 @@ def test_the_same_rows_in_few_ordered_files_with_statistics(lake, spark, capsys)
     assert orders["min.event_time"] == datetime(2026, 11, 1, tzinfo=UTC)
     assert orders["max.event_time"] == datetime(2026, 11, 1, 0, 0, 7, 1000, tzinfo=UTC)
     assert (
-        tables.open_table(lake, EVENTS).file_uris(file_pruning_predicate="event_id > '00000009' AND event_date = DATE '2026-11-01'") == []
+        tables.open_table(lake, EVENTS).file_uris(
+            file_pruning_predicate="event_id > '00000009' AND event_date = DATE '2026-11-01'"
+        )
+        == []
     )
 
     assert files_with_problems(lake) == 1
@@ -160,9 +175,14 @@ def test_files_that_do_not_hold_the_rows_read_are_refused(lake, compact, monkeyp
     before, version = rows(lake), tables.open_table(lake, RAW).version()
     write = compaction.write
     tampered = "coalesce(value, cast('' AS BINARY)) AS value"  # a null became an empty value
-    monkeypatch.setattr(compaction, "write", lambda rows, *args: write(rows.selectExpr(*others(rows, "value"), tampered), *args))
+    monkeypatch.setattr(
+        compaction,
+        "write",
+        lambda rows, *args: write(rows.selectExpr(*others(rows, "value"), tampered), *args),
+    )
     with pytest.raises(
-        compaction.UserError, match=rf"^{RAW}, ingest_date=\S+: compacted files do not hold the rows that were read: 6 rows"
+        compaction.UserError,
+        match=rf"^{RAW}, ingest_date=\S+: compacted files do not hold the rows that were read: 6 rows",
     ):
         compact(lake)
     assert tables.open_table(lake, RAW).version() == version
@@ -197,9 +217,16 @@ def delete_some(lake: str) -> None:
 
 @pytest.mark.parametrize(
     ("point", "meanwhile"),
-    [("compact:plan", land_more), ("compact:checked", compact_too), ("compact:commit", land_more), ("compact:commit", delete_some)],
+    [
+        ("compact:plan", land_more),
+        ("compact:checked", compact_too),
+        ("compact:commit", land_more),
+        ("compact:commit", delete_some),
+    ],
 )
-def test_what_others_do_meanwhile_is_neither_lost_nor_undone(lake, compact, monkeypatch, point: str, meanwhile: Callable[[str], None]):
+def test_what_others_do_meanwhile_is_neither_lost_nor_undone(
+    lake, compact, monkeypatch, point: str, meanwhile: Callable[[str], None]
+):
     land_some(lake)
     done: list[list[str]] = []
 
@@ -260,7 +287,9 @@ def test_a_killed_application_is_made_good_by_the_next(lake, compact, tmp_path):
     settings = Settings(data_dir=tmp_path)
     environment = os.environ | local.environment(settings, java.java_home(settings.data_dir))
     command = local.submit("compact_lake.py", "--lake", lake, "--before", str(TOMORROW))
-    killed = subprocess.run(command, env=environment | {VARIABLE: "compact:commit"}, capture_output=True, text=True, check=False)
+    killed = subprocess.run(
+        command, env=environment | {VARIABLE: "compact:commit"}, capture_output=True, text=True, check=False
+    )
     assert killed.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL, 1}, killed.stderr
     assert (rows(lake), files(lake)) == (before, 3)
     assert compact(lake).files_after == 1

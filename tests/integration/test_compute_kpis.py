@@ -50,7 +50,9 @@ def test_the_same_tables_in_one_go_and_in_parts(lake, refresh, shop):
     assert_plain(parts)
     for kpi in kpis.KPIS:
         ignored = ["last_offset"] if kpi is kpis.STOCK_POSITION else []
-        assert content(parts, kpi.name).drop_columns(ignored) == content(whole, kpi.name).drop_columns(ignored)
+        assert content(parts, kpi.name).drop_columns(ignored) == content(whole, kpi.name).drop_columns(
+            ignored
+        )
 
 
 def assert_plain(lake: str) -> None:

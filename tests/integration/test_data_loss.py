@@ -45,7 +45,9 @@ def version(lake: str) -> int:
 
 def payments(lake: str) -> list[bytes]:
     rows = tables.read(tables.open_table(lake, "raw/payments"), ["topic_id", "partition", "offset", "value"])
-    places = list(zip(*(rows[column].to_pylist() for column in ("topic_id", "partition", "offset")), strict=True))
+    places = list(
+        zip(*(rows[column].to_pylist() for column in ("topic_id", "partition", "offset")), strict=True)
+    )
     assert len(set(places)) == len(places)
     return sorted(rows["value"].to_pylist())
 
@@ -112,19 +114,29 @@ def test_a_recreated_topic_stops_the_landing_and_is_another_one(conf, lake, name
         land()
     create(conf, name)
     send(conf, name, [payment(number) for number in range(10, 14)], partition=0)
-    with pytest.raises(UnacknowledgedLoss, match="deleted and created again; what came after offset 9 of the one before is gone"):
+    with pytest.raises(
+        UnacknowledgedLoss,
+        match="deleted and created again; what came after offset 9 of the one before is gone",
+    ):
         land()
     second = land(acknowledgement=GO_ON)
     assert second.topic_id != first.topic_id
     assert second.offsets == {0: (0, 4)}
     assert payments(lake) == sorted(map(payment, range(14)))
     [loss] = data_loss.read(lake)
-    assert (loss.id, loss.kind, loss.missing_rows, loss.topic_id) == ("payments/0/10-", "recreated", None, first.topic_id)
+    assert (loss.id, loss.kind, loss.missing_rows, loss.topic_id) == (
+        "payments/0/10-",
+        "recreated",
+        None,
+        first.topic_id,
+    )
     send(conf, name, [payment(14)])
     assert land().rows == 1
 
 
-def test_a_topic_whose_end_was_cut_off_stops_the_landing_and_is_counted_anew(conf, lake, name, land, monkeypatch):
+def test_a_topic_whose_end_was_cut_off_stops_the_landing_and_is_counted_anew(
+    conf, lake, name, land, monkeypatch
+):
     send(conf, name, [payment(number) for number in range(10)], partition=0)
     send(conf, name, [payment(number) for number in range(10, 15)], partition=1)
     land()
@@ -141,7 +153,11 @@ def test_a_topic_whose_end_was_cut_off_stops_the_landing_and_is_counted_anew(con
     def cut(stable: int) -> None:
         def described(*given) -> dict[str, TopicState]:
             [state] = describe(*given).values()
-            return {name: TopicState(name, old_id, {**state.partitions, 0: (0, min(stable, state.partitions[0][1]))})}
+            return {
+                name: TopicState(
+                    name, old_id, {**state.partitions, 0: (0, min(stable, state.partitions[0][1]))}
+                )
+            }
 
         monkeypatch.setattr(topics, "describe", described)
         monkeypatch.setattr(topics, "topic_id", lambda *given: old_id)
@@ -163,7 +179,10 @@ def test_too_many_bad_records_stop_the_landing(conf, lake, name, land):
     land(quarantine_limit=0.25)
     send(conf, name, [b"nonsense"] * 20 + [payment(number) for number in range(10, 30)])
     before = version(lake)
-    with pytest.raises(TooManyProblems, match=r"20 of 40 records are not valid \(invalid JSON: 20\), more than the limit of 25%"):
+    with pytest.raises(
+        TooManyProblems,
+        match=r"20 of 40 records are not valid \(invalid JSON: 20\), more than the limit of 25%",
+    ):
         land(quarantine_limit=0.25)
     assert version(lake) == before
     landed = land(quarantine_limit=0.5)

@@ -17,7 +17,15 @@ from factories import shop_events
 from shopnow import events
 from shopnow.cli import forget as cli
 from shopnow.errors import UserError
-from shopnow.events import TOPICS, CartItemAdded, DeliveryCreated, Event, OrderPlaced, PaymentSucceeded, ProductViewed
+from shopnow.events import (
+    TOPICS,
+    CartItemAdded,
+    DeliveryCreated,
+    Event,
+    OrderPlaced,
+    PaymentSucceeded,
+    ProductViewed,
+)
 from shopnow.kpis import CUSTOMER_ORDERS, KPIS
 from shopnow.lake.delta import tables
 from shopnow.lake.governance import erasure, quarantine
@@ -33,14 +41,23 @@ def shop() -> list[Event]:
     """What happens in a shop, and Ann in it."""
     happened = shop_events.events(shop_events.a_run(sessions=20, seed=7, start=START))
     delivery = next(each for each in happened if isinstance(each, DeliveryCreated))
-    order = next(each for each in happened if isinstance(each, OrderPlaced) and each.order_id == delivery.order_id)
+    order = next(
+        each for each in happened if isinstance(each, OrderPlaced) and each.order_id == delivery.order_id
+    )
     person = {"customer_id": ANN, "customer_name": "Ann Other", "address": "1 Rue"}
     mine = {
         each.event_id: replace(each, **{name: text for name, text in person.items() if hasattr(each, name)})
         for each in happened
-        if getattr(each, "customer_id", None) == order.customer_id or getattr(each, "order_id", None) == order.order_id
+        if getattr(each, "customer_id", None) == order.customer_id
+        or getattr(each, "order_id", None) == order.order_id
     }
-    assert {type(each) for each in mine.values()} >= {ProductViewed, CartItemAdded, OrderPlaced, PaymentSucceeded, DeliveryCreated}
+    assert {type(each) for each in mine.values()} >= {
+        ProductViewed,
+        CartItemAdded,
+        OrderPlaced,
+        PaymentSucceeded,
+        DeliveryCreated,
+    }
     return [mine.get(each.event_id, each) for each in happened]
 
 
@@ -65,10 +82,17 @@ def test_nothing_of_them_is_left_and_nothing_else_changes(lake, spark):
     sample.land(lake, happened)
     doubtful = json.dumps({**json.loads(events.encode(order)), "total_cents": "x"}).encode()
     newer = json.dumps({**json.loads(events.encode(order)), "event_id": "0" * 36, "email": "1 Rue"}).encode()
-    namesake = events.encode(replace(order, event_id="1" * 36, customer_id=OTHER, order_id="other", customer_name="Bob", address="x"))
-    sample.land_records(lake, TOPICS["orders"], [events.encode(order), doubtful, newer, namesake, b"\xff of Ann Other"])
+    namesake = events.encode(
+        replace(
+            order, event_id="1" * 36, customer_id=OTHER, order_id="other", customer_name="Bob", address="x"
+        )
+    )
+    sample.land_records(
+        lake, TOPICS["orders"], [events.encode(order), doubtful, newer, namesake, b"\xff of Ann Other"]
+    )
     given = {
-        quarantine.RecordId("orders-id", 0, record.place.offset): events.encode(order) for record in quarantine.records(lake, "orders")
+        quarantine.RecordId("orders-id", 0, record.place.offset): events.encode(order)
+        for record in quarantine.records(lake, "orders")
     }
     quarantine.correct(lake, {"orders": dict([given.popitem()])}, why="", by="")
     jobs.refresh(lake, lambda: spark)
@@ -86,7 +110,11 @@ def test_nothing_of_them_is_left_and_nothing_else_changes(lake, spark):
     after = bytes_of(lake)
     assert [text for text in PERSONAL if text in after.replace(OTHER, "")] == []
     assert after.count(OTHER) == before.count(OTHER)
-    pseudonyms = {each for topic in ("views", "carts", "orders") for each in read(lake, f"events/{topic}")["customer_id"].to_pylist()}
+    pseudonyms = {
+        each
+        for topic in ("views", "carts", "orders")
+        for each in read(lake, f"events/{topic}")["customer_id"].to_pylist()
+    }
     assert len({each for each in pseudonyms if each and each.startswith("forgotten-")}) == 1
     assert {each.table for each in expected} == {
         *("raw/views", "raw/carts", "raw/orders", "raw/deliveries"),

@@ -13,4 +13,6 @@ def test_an_id_may_begin_with_a_dash(storage, tmp_path):
     brokers = (kafka.local(settings)._replace(controller_port=port) for port in range(9093, 20_000))
     broker = next(filter(begins_with_a_dash, brokers))
     kafka.prepare(broker, java.java_home(storage.data_dir))
-    assert f"cluster.id={kafka.cluster_id(broker)}\n" in (broker.home / "data" / "meta.properties").read_text()
+    assert (
+        f"cluster.id={kafka.cluster_id(broker)}\n" in (broker.home / "data" / "meta.properties").read_text()
+    )

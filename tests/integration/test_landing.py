@@ -51,17 +51,24 @@ def assert_exactly_once(conf: dict[str, str], lake: str, name: str, records: int
     in_kafka = digests.kafka_digests(conf, name, state.partitions)
     assert in_raw == {partition: digest for partition, digest in in_kafka.items() if digest.rows}
     assert sum(digest.rows for digest in in_raw.values()) == records
-    reached = {offsets.app_id(state.topic_id, partition): end or None for partition, (_, end) in state.partitions.items()}
+    reached = {
+        offsets.app_id(state.topic_id, partition): end or None
+        for partition, (_, end) in state.partitions.items()
+    }
     table = tables.open_table(lake, "raw/payments")
     assert {app: table.transaction_version(app) for app in reached} == reached
-    of_topic = [row for row in receipts.receipts(lake, "payments").to_pylist() if row["topic_id"] == state.topic_id]
+    of_topic = [
+        row for row in receipts.receipts(lake, "payments").to_pylist() if row["topic_id"] == state.topic_id
+    ]
     for partition, digest in in_raw.items():
         parts = [row for row in of_topic if row["partition"] == partition]
         assert [row["start_offset"] for row in parts[1:]] == [row["end_offset"] for row in parts[:-1]]
         assert sum(row["rows"] for row in parts) == digest.rows
 
 
-def test_lands_each_record_once_and_nothing_when_nothing_is_new(conf: dict[str, str], lake: str, name: str) -> None:
+def test_lands_each_record_once_and_nothing_when_nothing_is_new(
+    conf: dict[str, str], lake: str, name: str
+) -> None:
     send(conf, name, [payment(number) for number in range(1000)])
     first = land(conf, lake, PAYMENTS, kafka_topic=name)
     assert (first.rows, first.quarantined, first.markers, first.commits) == (1000, 0, 0, 1)
@@ -80,12 +87,16 @@ def test_a_backlog_of_many_batches(conf: dict[str, str], lake: str, name: str) -
     assert_exactly_once(conf, lake, name, 3000)
 
 
-def test_poison_lands_with_its_problem_and_good_records_stay_good(conf: dict[str, str], lake: str, name: str) -> None:
+def test_poison_lands_with_its_problem_and_good_records_stay_good(
+    conf: dict[str, str], lake: str, name: str
+) -> None:
     huge = b'{"note":"' + b"x" * (2 << 20) + b'"}'
     expected = {
         payment(1): None,
         b"nope": "invalid JSON (invalid character, byte 4)",
-        payment(2).replace(b'"amount_cents":2', b'"amount_cents":"2"'): "wrong type: amount_cents (expected int, got str)",
+        payment(2).replace(
+            b'"amount_cents":2', b'"amount_cents":"2"'
+        ): "wrong type: amount_cents (expected int, got str)",
         None: "no value",
         b"": "empty value",
         huge: f"too large ({len(huge)} bytes)",
@@ -179,7 +190,10 @@ def test_two_runs_at_once_land_a_share_each(conf: dict[str, str], lake: str, nam
     send(conf, name, [payment(number) for number in range(3000)])
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         first, second = [
-            run.result() for run in [pool.submit(land_share, conf, lake, name, PartitionShard(number, 2)) for number in range(2)]
+            run.result()
+            for run in [
+                pool.submit(land_share, conf, lake, name, PartitionShard(number, 2)) for number in range(2)
+            ]
         ]
     assert (set(first.offsets), set(second.offsets)) == ({0, 2}, {1})
     assert first.rows + second.rows == 3000
@@ -206,20 +220,31 @@ def test_a_run_that_is_overtaken_at_any_point_repeats_nothing(
     assert_exactly_once(conf, lake, name, 1000)
 
 
-def test_an_amendment_meanwhile_is_in_nobodys_way(conf: dict[str, str], lake: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_amendment_meanwhile_is_in_nobodys_way(
+    conf: dict[str, str], lake: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # A table made before there were corrections, too.
-    tables.ensure(lake, "raw/payments", pa.schema([field for field in RAW if field.name != "correction"]), landing.PARTITION_BY)
+    tables.ensure(
+        lake,
+        "raw/payments",
+        pa.schema([field for field in RAW if field.name != "correction"]),
+        landing.PARTITION_BY,
+    )
     send(conf, name, [b"nope", *(payment(number) for number in range(500))])
     land_in_batches(conf, lake, name)
     send(conf, name, [payment(number) for number in range(500)])
 
     def forgive(rows: pa.Table) -> pa.Table:
-        return rows.set_column(rows.schema.get_field_index("problem"), "problem", pa.nulls(len(rows), pa.string()))
+        return rows.set_column(
+            rows.schema.get_field_index("problem"), "problem", pa.nulls(len(rows), pa.string())
+        )
 
     def amend(reached: str) -> None:
         if reached == "land:commit":
             monkeypatch.undo()
-            amendments.amend(lake, "payments", Kind.REPLAY, forgive, reason="", by="", pruning="problem IS NOT NULL")
+            amendments.amend(
+                lake, "payments", Kind.REPLAY, forgive, reason="", by="", pruning="problem IS NOT NULL"
+            )
 
     monkeypatch.setattr(landing, "reach", amend)
     assert land_in_batches(conf, lake, name).rows == 500

@@ -22,7 +22,11 @@ LATE = {
     "40 days": timedelta(days=40),
     "from the future": -timedelta(days=1),
 }
-SALES = {"kpi/sales_hourly": tuple(WORTH), "kpi/sales_daily": tuple(WORTH), "kpi/top_products": ("orders", "units", "gmv_cents")}
+SALES = {
+    "kpi/sales_hourly": tuple(WORTH),
+    "kpi/sales_daily": tuple(WORTH),
+    "kpi/top_products": ("orders", "units", "gmv_cents"),
+}
 """Tables, and which of these figures they have."""
 
 
@@ -46,15 +50,27 @@ def test_late_events_restate_what_was_published(lake, refresh):
     assert {time.date() for time in times[2:4]} <= set(ended)
     for name in ("events/orders", "events/payments"):
         assert done[name].late == len(ended)
-        assert sorted(read(lake, name)["event_date"].to_pylist()) == sorted(2 * [time.date() for time in times])
+        assert sorted(read(lake, name)["event_date"].to_pylist()) == sorted(
+            2 * [time.date() for time in times]
+        )
     for kpi, figures in SALES.items():
         found = {(each.kpi_date, each.figure): (each.before, each.after) for each in done[kpi].restated}
         counts = {day: ended.count(day) for day in ended}
-        assert found == {(day, name): (WORTH[name] * n, 2 * WORTH[name] * n) for day, n in counts.items() for name in figures}
+        assert found == {
+            (day, name): (WORTH[name] * n, 2 * WORTH[name] * n)
+            for day, n in counts.items()
+            for name in figures
+        }
         events = {"kpi/top_products": 1}.get(kpi, 2)
-        assert {(each.kpi_date, each.late_events) for each in done[kpi].restated} == {(day, n * events) for day, n in counts.items()}
+        assert {(each.kpi_date, each.late_events) for each in done[kpi].restated} == {
+            (day, n * events) for day, n in counts.items()
+        }
 
-    said = [row for kpi in RESTATEMENTS.sources for row in commit_metadata.read(lake, RESTATEMENTS, kpi).to_pylist()]
+    said = [
+        row
+        for kpi in RESTATEMENTS.sources
+        for row in commit_metadata.read(lake, RESTATEMENTS, kpi).to_pylist()
+    ]
     kept = read(lake, "restatements").to_pylist()
     assert len(kept) == len(said) == sum(len(done[kpi].restated) for kpi in RESTATEMENTS.sources)
     assert jobs.refresh(lake, never) == []
@@ -66,15 +82,29 @@ def test_late_events_restate_what_was_published(lake, refresh):
     assert [content(lake, kpi) for kpi in SALES] == [content(punctual, kpi) for kpi in SALES]
 
     sample.land(lake, late)  # once more
-    assert {name: (each.written, each.late) for name, each in refresh(lake).items()} == {"events/orders": (0, 0), "events/payments": (0, 0)}
+    assert {name: (each.written, each.late) for name, each in refresh(lake).items()} == {
+        "events/orders": (0, 0),
+        "events/payments": (0, 0),
+    }
 
 
 def test_events_of_all_times_there_are_keep_theirs(lake, refresh):
-    times = [datetime(*day, tzinfo=UTC) for day in ((1, 1, 1), (1582, 10, 10), (1899, 12, 31), (9999, 12, 31, 23, 59, 59, 999_000))]
-    payments = [TOPICS["payments"].decoder().decode(kafka_topics.payment(number, at)) for number, at in enumerate(times)]
+    times = [
+        datetime(*day, tzinfo=UTC)
+        for day in ((1, 1, 1), (1582, 10, 10), (1899, 12, 31), (9999, 12, 31, 23, 59, 59, 999_000))
+    ]
+    payments = [
+        TOPICS["payments"].decoder().decode(kafka_topics.payment(number, at))
+        for number, at in enumerate(times)
+    ]
     sample.land(lake, payments)
     refresh(lake)
     rows = read(lake, "events/payments")
-    kept = dict(zip(rows["event_id"].to_pylist(), rows["event_time"].cast(pa.int64()).to_pylist(), strict=True))
-    since_1970 = {event.event_id: (event.event_time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) for event in payments}
+    kept = dict(
+        zip(rows["event_id"].to_pylist(), rows["event_time"].cast(pa.int64()).to_pylist(), strict=True)
+    )
+    since_1970 = {
+        event.event_id: (event.event_time - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
+        for event in payments
+    }
     assert kept == since_1970

@@ -40,7 +40,19 @@ def restate(lake: str, change: Restatement) -> None:
 
 def test_the_whole_report_arrives(conf, lake, inbox: Inbox):
     kpi_sample.write(lake, kpi_sample.sample(currencies=("EUR", "USD")))
-    restate(lake, Restatement("kpi/sales_daily", DAY, "EUR", "net_revenue_cents", 5_900_000, 5_918_141, 3, "late events: 3 in payments"))
+    restate(
+        lake,
+        Restatement(
+            "kpi/sales_daily",
+            DAY,
+            "EUR",
+            "net_revenue_cents",
+            5_900_000,
+            5_918_141,
+            3,
+            "late events: 3 in payments",
+        ),
+    )
     Email().post(make(conf, lake, DAY, LINK, "report-1"), "report-1", "board@example.org, ceo@example.org")
 
     [mail] = inbox.mails()
@@ -48,10 +60,22 @@ def test_the_whole_report_arrives(conf, lake, inbox: Inbox):
     assert mail["X-RcptTo"] == "board@example.org, ceo@example.org"
     assert mail["Message-ID"] == "<report-1@localhost>"
     html = mail.get_body(("html",)).get_content()
-    for words in ("Sales in EUR", "Sales in USD", "59,181.41 USD", "From a view to a delivery", "late events: 3 in payments", "59,000.00"):
+    for words in (
+        "Sales in EUR",
+        "Sales in USD",
+        "59,181.41 USD",
+        "From a view to a delivery",
+        "late events: 3 in payments",
+        "59,000.00",
+    ):
         assert words in html
     names = {part.get_filename() for part in mail.iter_attachments()}
-    assert names >= {f"shopnow-{DAY}.pdf", f"{DAY}-sales-daily.csv", f"{DAY}-top-products.csv", f"{DAY}-restatements.csv"}
+    assert names >= {
+        f"shopnow-{DAY}.pdf",
+        f"{DAY}-sales-daily.csv",
+        f"{DAY}-top-products.csv",
+        f"{DAY}-restatements.csv",
+    }
     pictures = [part.get_content() for part in mail.walk() if part.get_content_type() == "image/png"]
     assert len(pictures) == 9
     assert all(Image.open(io.BytesIO(picture)).size[0] == 1040 for picture in pictures)
@@ -61,7 +85,9 @@ def test_only_the_day_asked_for_is_reported_whatever_else_is_there(lake):
     kpi_sample.write(lake, kpi_sample.sample())
     kpi_sample.write(lake, kpi_sample.sample(DAY - timedelta(days=1)))
     found = numbers.read(lake, DAY, midnight(DAY) + timedelta(days=2))
-    assert {row["date"] for kpi in (kpis.SALES_DAILY, kpis.TOP_PRODUCTS, kpis.FUNNEL) for row in found.of(kpi)} == {DAY}
+    assert {
+        row["date"] for kpi in (kpis.SALES_DAILY, kpis.TOP_PRODUCTS, kpis.FUNNEL) for row in found.of(kpi)
+    } == {DAY}
     assert len(found.of(kpis.SALES_HOURLY)) == len(found.before[kpis.SALES_HOURLY.name]) == 24
 
 

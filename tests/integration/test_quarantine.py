@@ -23,7 +23,11 @@ ONCE = Topic("orders", "order_id", (OrderPlaced,))
 
 
 def cancelled(number: int, **changes: object) -> bytes:
-    event = {"event_type": "order_cancelled", "event_id": f"0199d3f0-1111-7abc-8def-{number:012}", "event_time": "2026-11-22T07:56:00Z"}
+    event = {
+        "event_type": "order_cancelled",
+        "event_id": f"0199d3f0-1111-7abc-8def-{number:012}",
+        "event_time": "2026-11-22T07:56:00Z",
+    }
     return json.dumps({**event, "schema_version": 1, "order_id": "o", "reason": "r", **changes}).encode()
 
 
@@ -33,17 +37,30 @@ def sold(number: int, left: int) -> bytes:
         "event_id": f"0199d3f0-2222-7abc-8def-{number:012}",
         "event_time": f"2026-11-22T07:56:{number:02}Z",
     }
-    product = {"product_id": "p", "product_name": "n", "quantity_change": -1, "quantity_after": left, "order_id": "o"}
+    product = {
+        "product_id": "p",
+        "product_name": "n",
+        "quantity_change": -1,
+        "quantity_after": left,
+        "order_id": "o",
+    }
     return json.dumps({**event, **product, "schema_version": 1}).encode()
 
 
 def replay(lake: str, **how) -> int:
-    return sum(each.replayed for each in quarantine.replay(lake, how.get("topic"), how.get("reason"), why="fixed", by="me"))
+    return sum(
+        each.replayed
+        for each in quarantine.replay(lake, how.get("topic"), how.get("reason"), why="fixed", by="me")
+    )
 
 
 def events(lake: str, topic: str = "orders") -> list[int]:
     """The offsets that events were made from."""
-    return sorted(tables.read(tables.open_table(lake, f"events/{topic}"), ["source_offset"])["source_offset"].to_pylist())
+    return sorted(
+        tables.read(tables.open_table(lake, f"events/{topic}"), ["source_offset"])[
+            "source_offset"
+        ].to_pylist()
+    )
 
 
 def test_each_replayed_record_is_an_event_once(lake, spark):
@@ -108,7 +125,9 @@ def test_corrections_are_checked_before_any_is_used(lake):
     assert "correction 5: no offset" in said
     assert "correction 7: not an object" in said
     assert tables.open_table(lake, "raw/orders").version() == version
-    assert list(corrections.check(lake, [good | {"offset": 0, "topic_id": "recreated"}])["orders"]) == [RecordId("recreated", 0, 0)]
+    assert list(corrections.check(lake, [good | {"offset": 0, "topic_id": "recreated"}])["orders"]) == [
+        RecordId("recreated", 0, 0)
+    ]
     with pytest.raises(UserError, match="line 2: not JSON"):
         corrections.parse("{}\n{")
 
@@ -130,7 +149,9 @@ def test_the_commands(lake, tmp_path: Path, monkeypatch):
     assert (shown["place"], shown["value"]) == ("orders/0/0", "\\x1b[31m\\xff")
     assert len(json.loads(run("--records", "--limit", 1, "--json"))["records"]) == 1
     file = tmp_path / "corrections.jsonl"
-    file.write_text(json.dumps({"topic": "orders", "partition": 0, "offset": 1, "value": json.loads(cancelled(2))}))
+    file.write_text(
+        json.dumps({"topic": "orders", "partition": 0, "offset": 1, "value": json.loads(cancelled(2))})
+    )
     command = ("replay", "--corrections", file, "--json")
     expected = [{"topic": "orders", "reason": "no value", "replayed": 1, "still_bad": 0}]
     assert json.loads(run(*command, "--dry-run")) == {"replayed": expected, "dry_run": True}

@@ -38,7 +38,13 @@ def rebuilt(spark):
 
 def counted(day: datetime, quantity: int) -> StockAdjusted:
     id_ = uuid7(int(day.timestamp() * 1000), f"{quantity:019x}")
-    what = {"product_id": "p", "product_name": "P", "quantity_change": 1, "quantity_after": quantity, "reason": "counted"}
+    what = {
+        "product_id": "p",
+        "product_name": "P",
+        "quantity_change": 1,
+        "quantity_after": quantity,
+        "reason": "counted",
+    }
     return StockAdjusted(event_id=id_, event_time=day, schema_version=SCHEMA_VERSION, **what)
 
 
@@ -65,14 +71,17 @@ def test_a_sound_day_is_left_alone_and_a_damaged_one_restored(sound, refresh, re
     before, whole = versions(sound), contents(sound)
     done = rebuilt(sound)
     assert {name: each.summary().rpartition(" ")[0] for name, each in done.items()} == {
-        name: f"{name}: same digest" for name in (*EVENTS, *(name for name in BY_DAY if DAY in read(sound, name)["date"].to_pylist()))
+        name: f"{name}: same digest"
+        for name in (*EVENTS, *(name for name in BY_DAY if DAY in read(sound, name)["date"].to_pylist()))
     }
     assert versions(sound) == before
     digests = {name: each.after for name, each in done.items()}
 
     tables.open_table(sound, "events/orders").delete(f"event_date = '{DAY}' AND source_partition = 0")
     tables.open_table(sound, "events/stock").delete(f"event_date = '{DAY}'")
-    tables.open_table(sound, "events/payments").update({"amount_cents": "7"}, predicate=f"event_date = '{DAY}'")
+    tables.open_table(sound, "events/payments").update(
+        {"amount_cents": "7"}, predicate=f"event_date = '{DAY}'"
+    )
     tables.open_table(sound, "kpi/sales_daily").update({"orders": "70"}, predicate=f"date = '{DAY}'")
     assert rebuild_day.main(["--lake", sound, "--date", str(DAY)]) == 0
     printed = capsys.readouterr().out
@@ -102,7 +111,9 @@ def test_beside_a_refresh_no_row_is_lost(lake, refresh, rebuilt, spark, monkeypa
     monkeypatch.setattr(rebuild, "reach", refresh_first)
     rebuilt(lake)
     assert passed.count("rebuild:events") == 2
-    assert sorted(read(lake, "events/orders")["event_id"].to_pylist()) == sorted([first[0].event_id, late[0].event_id])
+    assert sorted(read(lake, "events/orders")["event_id"].to_pylist()) == sorted(
+        [first[0].event_id, late[0].event_id]
+    )
     [row] = read(lake, "kpi/sales_daily").to_pylist()
     assert (row["orders"], row["paid_cents"]) == (2, 200)
 
@@ -115,7 +126,9 @@ def test_a_day_whose_records_are_gone_is_left_as_it_is(lake, refresh, rebuilt):
     tables.open_table(lake, "raw/orders").delete(commit_properties=expiry)
     refresh(lake)
     before = versions(lake)
-    with pytest.raises(UserError, match=r"^retention has removed records of raw/orders that the events of 2020-11-01") as error:
+    with pytest.raises(
+        UserError, match=r"^retention has removed records of raw/orders that the events of 2020-11-01"
+    ) as error:
         rebuilt(lake)
     assert "\n" not in str(error.value)
     assert versions(lake) == before

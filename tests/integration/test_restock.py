@@ -54,18 +54,24 @@ def note(*items: tuple[str, int], number: str | None = None) -> bytes:
 
 
 def ends(conf: dict[str, str]) -> dict[int, int]:
-    return {partition: end for partition, (_, end) in topics.describe(conf, ["stock"])["stock"].partitions.items()}
+    return {
+        partition: end for partition, (_, end) in topics.describe(conf, ["stock"])["stock"].partitions.items()
+    }
 
 
 def stock_since(conf: dict[str, str], before: dict[int, int]) -> list[dict]:
     """The stock events committed since, in the order of each product."""
     ranges = {partition: (before[partition], end) for partition, end in ends(conf).items()}
-    return [json.loads(value) for chunk in reader.read(conf, "stock", ranges) for value in chunk.values if value]
+    return [
+        json.loads(value) for chunk in reader.read(conf, "stock", ranges) for value in chunk.values if value
+    ]
 
 
 def restocked_since(conf: dict[str, str], before: dict[int, int]) -> list[tuple[str, int, int]]:
     events = [event for event in stock_since(conf, before) if event["event_type"] == "stock_restocked"]
-    return sorted((event["product_id"], event["quantity_change"], event["quantity_after"]) for event in events)
+    return sorted(
+        (event["product_id"], event["quantity_change"], event["quantity_after"]) for event in events
+    )
 
 
 def on_shelf(conf: dict[str, str], product_id: str) -> int:
@@ -132,7 +138,9 @@ def test_a_file_that_is_still_being_written_is_left_alone(client, box, root):
 
 
 @pytest.mark.parametrize("point", KILL_POINTS)
-def test_killed_anywhere_and_tried_again_it_counts_once(conf, client, box, root, storage, opened, point, monkeypatch):
+def test_killed_anywhere_and_tried_again_it_counts_once(
+    conf, client, box, root, storage, opened, point, monkeypatch
+):
     before, shelf = ends(conf), on_shelf(conf, "p-040")
     box.drop(f"{uuid.uuid4()}.csv", note(("p-040", 3)))
     box.drop("bad.csv", b"quantity\n5\n")
@@ -143,13 +151,20 @@ from shopnow.restock.inbox import Inbox
 receiving.receive({conf!r}, Inbox(InsecureClient({client.url!r}, user="shopnow"), {root!r}), "run")
 """
     monkeypatch.setenv("SHOPNOW_KILL_AT", point)
-    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     monkeypatch.delenv("SHOPNOW_KILL_AT")
     service.receive(conf, box, "run")
     assert restocked_since(conf, before) == [("p-040", 3, shelf + 3)]
     assert box.waiting() == []
-    assert [len(client.list(f"{root}/{folder}")) for folder in ("inbox", "taken", "done", "rejected")] == [0, 0, 1, 2]
+    assert [len(client.list(f"{root}/{folder}")) for folder in ("inbox", "taken", "done", "rejected")] == [
+        0,
+        0,
+        1,
+        2,
+    ]
 
 
 def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf, box, opened):
@@ -177,7 +192,12 @@ def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf,
 @pytest.fixture
 def restock(storage, lake, monkeypatch) -> Iterator:
     """Runs `./shopnow restock` with some words."""
-    webhdfs = {"conn_type": "webhdfs", "host": "127.0.0.1", "port": storage.ports["namenode_http"], "login": "shopnow"}
+    webhdfs = {
+        "conn_type": "webhdfs",
+        "host": "127.0.0.1",
+        "port": storage.ports["namenode_http"],
+        "login": "shopnow",
+    }
     monkeypatch.setenv(variable("webhdfs_default"), json.dumps({**webhdfs, "extra": {"lake": lake}}))
     return lambda *words: CliRunner().invoke(app, ["restock", *map(str, words)])
 

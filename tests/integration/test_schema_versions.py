@@ -21,20 +21,40 @@ def order(number: int, version: int = 1, without: str = "", **changes: object) -
         "event_id": f"0199d3f0-1111-7abc-8def-{number:012}",
         "event_time": "2026-11-22T07:56:00Z",
         "schema_version": version,
-        **{"order_id": f"o{number}", "session_id": "s", "customer_id": "c", "customer_name": "n", "country": "FR", "items": [ITEM]},
+        **{
+            "order_id": f"o{number}",
+            "session_id": "s",
+            "customer_id": "c",
+            "customer_name": "n",
+            "country": "FR",
+            "items": [ITEM],
+        },
         **{"discount_cents": 0, "total_cents": 100, "currency": "EUR", "address": "a"},
     }
     return json.dumps({name: value for name, value in (event | changes).items() if name != without}).encode()
 
 
 def delivery(number: int, progress: str) -> bytes:
-    event = {"event_type": "delivery_created", "event_id": f"0199d3f0-2222-7abc-8def-{number:012}", "event_time": "2026-11-22T07:56:00Z"}
-    parcel = {"delivery_id": "d", "order_id": "o", "address": "a", "promised_at": "2026-11-23T07:56:00Z", "progress": 0.25}
+    event = {
+        "event_type": "delivery_created",
+        "event_id": f"0199d3f0-2222-7abc-8def-{number:012}",
+        "event_time": "2026-11-22T07:56:00Z",
+    }
+    parcel = {
+        "delivery_id": "d",
+        "order_id": "o",
+        "address": "a",
+        "promised_at": "2026-11-23T07:56:00Z",
+        "progress": 0.25,
+    }
     return json.dumps({**event, **parcel, "schema_version": 1}).replace("0.25", progress).encode()
 
 
 def rows(lake: str, name: str) -> list[dict]:
-    return sorted(tables.read(tables.open_table(lake, name)).to_pylist(), key=lambda row: row.get("offset", row.get("source_offset")))
+    return sorted(
+        tables.read(tables.open_table(lake, name)).to_pylist(),
+        key=lambda row: row.get("offset", row.get("source_offset")),
+    )
 
 
 def without_coupon(schema: pa.Schema) -> pa.Schema:
@@ -56,7 +76,10 @@ def test_compatible_records_evolve_the_tables_and_others_are_quarantined(lake_of
         order(3, 2): (None, None),
         order(4, 2, coupon=None): (None, None),
         order(5, 2, gift={"wrapped": True}): (None, None),
-        order(6, SCHEMA_VERSION + 1): (f"invalid value: schema_version (expected int <= {SCHEMA_VERSION})", None),
+        order(6, SCHEMA_VERSION + 1): (
+            f"invalid value: schema_version (expected int <= {SCHEMA_VERSION})",
+            None,
+        ),
         order(7, without="address"): ("missing field: address", None),
         order(8, total_cents=12.0): ("wrong type: total_cents (expected int, got float)", None),
         order(9, total_cents="12"): ("wrong type: total_cents (expected int, got str)", None),
@@ -71,10 +94,19 @@ def test_compatible_records_evolve_the_tables_and_others_are_quarantined(lake_of
     jobs.refresh(lake, lambda: spark)
 
     raw = rows(lake, "raw/orders")
-    assert [(row["value"], row["problem"]) for row in raw] == [(value, problem) for value, (problem, _) in expected.items()]
+    assert [(row["value"], row["problem"]) for row in raw] == [
+        (value, problem) for value, (problem, _) in expected.items()
+    ]
     # Versions that alternate record by record make one file each, as any other batch does.
-    assert [len(tables.open_table(lake, name).file_uris()) for name in ("raw/orders", "events/orders")] == [1, 1]
-    valid = [(json.loads(value)["event_id"], coupon) for value, (problem, coupon) in expected.items() if not problem]
+    assert [len(tables.open_table(lake, name).file_uris()) for name in ("raw/orders", "events/orders")] == [
+        1,
+        1,
+    ]
+    valid = [
+        (json.loads(value)["event_id"], coupon)
+        for value, (problem, coupon) in expected.items()
+        if not problem
+    ]
     assert [(row["event_id"], row["coupon"]) for row in rows(lake, "events/orders")] == valid
     assert [row["progress"] for row in rows(lake, "events/deliveries")] == list(numbers.values())
     [day] = tables.read(tables.open_table(lake, "kpi/top_products")).to_pylist()

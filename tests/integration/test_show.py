@@ -60,7 +60,9 @@ def test_the_newest_rows_of_a_table_come_first(lake):
     rows = [{"date": date(2026, 1, day), "rank": rank} for day in (1, 3, 2) for rank in (2, 1, 3)]
     table = tables.ensure(lake, "kpi/top", schema, ["date"])
     write_deltalake(table, pa.Table.from_pylist(rows, schema), mode="append")
-    found = [(row["date"].day, row["rank"]) for row in newest(tables.open_table(lake, "kpi/top"), 4).to_pylist()]
+    found = [
+        (row["date"].day, row["rank"]) for row in newest(tables.open_table(lake, "kpi/top"), 4).to_pylist()
+    ]
     assert found == [(3, 1), (3, 2), (3, 3), (2, 1)]
     assert newest(tables.open_table(lake, "kpi/top"), 100).num_rows == len(rows)
 
@@ -68,7 +70,12 @@ def test_the_newest_rows_of_a_table_come_first(lake):
 @pytest.fixture
 def show(conf, lake, storage, monkeypatch):
     """Runs `./shopnow show` with some words."""
-    webhdfs = {"conn_type": "webhdfs", "host": "127.0.0.1", "port": storage.ports["namenode_http"], "extra": {"lake": lake}}
+    webhdfs = {
+        "conn_type": "webhdfs",
+        "host": "127.0.0.1",
+        "port": storage.ports["namenode_http"],
+        "extra": {"lake": lake},
+    }
     monkeypatch.setenv(variable("kafka_default"), json.dumps({"conn_type": "kafka", "extra": conf}))
     monkeypatch.setenv(variable("webhdfs_default"), json.dumps(webhdfs))
     return lambda *words: CliRunner().invoke(app, ["show", *words])
@@ -132,7 +139,11 @@ def test_the_command_without_a_name_lists_what_there_is(filled):
     assert answer.exit_code == 0, answer
     shown = {row["name"]: row for row in json.loads(filled("--json").stdout)["shown"]}
     assert set(shown) >= {*TOPICS, *(kpi.name for kpi in KPIS), "receipts", "restatements"}
-    assert shown["kpi/funnel"] == {"name": "kpi/funnel", "title": "Funnel: a day on which sessions began", "there": True}
+    assert shown["kpi/funnel"] == {
+        "name": "kpi/funnel",
+        "title": "Funnel: a day on which sessions began",
+        "there": True,
+    }
     assert not shown["receipts"]["there"]
     assert all(name in answer.stdout for name in shown)
 

@@ -9,7 +9,11 @@ from shopnow.settings import ROOT
 
 DOCUMENT = (ROOT / "docs" / "reading.md").read_text()
 _PARTS = [part.partition("\n") for part in re.split(r"^## ", DOCUMENT, flags=re.M)]
-SNIPPETS = {title: code for title, _, text in _PARTS for code in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)}
+SNIPPETS = {
+    title: code
+    for title, _, text in _PARTS
+    for code in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S)
+}
 READ, *_ = SNIPPETS.values()
 
 

@@ -32,7 +32,10 @@ def test_the_file_of_a_dead_writer_is_taken_away_before_the_next_commit(lake, mo
     tables.ensure(lake, "numbers", ROWS.schema)
     address, file = urlsplit(lake), ".00000000000000000001.json.tmp.1"
     arguments = [f"hdfs://{address.netloc}", f"{address.path}/numbers/_delta_log/{file}"]
-    assert subprocess.run([sys.executable, "-c", DYING_WRITER, *arguments], check=False).returncode == -signal.SIGKILL
+    assert (
+        subprocess.run([sys.executable, "-c", DYING_WRITER, *arguments], check=False).returncode
+        == -signal.SIGKILL
+    )
 
     # The writer may still live: its file stays, and is in the way of nobody yet.
     write_deltalake(tables.ensure(lake, "numbers", ROWS.schema), ROWS, mode="append")

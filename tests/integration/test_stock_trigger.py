@@ -29,7 +29,10 @@ SOON = 10.0
 @pytest.fixture
 def topic(conf, lake, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_KAFKA_DEFAULT", json.dumps({"conn_type": "kafka", "extra": conf}))
-    monkeypatch.setenv("AIRFLOW_CONN_WEBHDFS_DEFAULT", json.dumps({"conn_type": "webhdfs", "host": "h", "extra": {"lake": lake}}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_WEBHDFS_DEFAULT",
+        json.dumps({"conn_type": "webhdfs", "host": "h", "extra": {"lake": lake}}),
+    )
     with kafka_topics.topic(conf) as name:
         send(conf, name, sold("before", 0))
         yield name
@@ -59,7 +62,9 @@ def send(conf, topic, *values: bytes, count: int = 1) -> None:
 
 
 def test_wakes_when_it_starts_and_for_what_crosses_a_limit(conf, topic, lake):
-    write_deltalake(tables.uri(lake, STOCK_COVER.name), pa.Table.from_pylist([cover(product_id="cup", reorder_point=40)]))
+    write_deltalake(
+        tables.uri(lake, STOCK_COVER.name), pa.Table.from_pylist([cover(product_id="cup", reorder_point=40)])
+    )
 
     async def watch() -> None:
         async with aclosing(StockTrigger(topic).run()) as wakeups:
@@ -92,7 +97,9 @@ asyncio.run(watch())
 
 def test_killed_before_its_event_is_stored_it_wakes_again(conf, topic):
     def start() -> subprocess.Popen[str]:
-        return subprocess.Popen([sys.executable, "-c", TRIGGER, topic], stdout=subprocess.PIPE, text=True, env=os.environ)
+        return subprocess.Popen(
+            [sys.executable, "-c", TRIGGER, topic], stdout=subprocess.PIPE, text=True, env=os.environ
+        )
 
     with start() as first:
         assert first.stdout.readline() == "[]\n"

@@ -43,10 +43,16 @@ def since(conf: dict[str, str], before: Mark) -> dict[Place, bytes]:
     """What was committed to the event topics after the mark by `send`: where each record is, and its value."""
     found = {}
     for name, now in mark(conf).items():
-        ranges = {partition: (before[name].partitions[partition][1], end) for partition, (_, end) in now.partitions.items()}
+        ranges = {
+            partition: (before[name].partitions[partition][1], end)
+            for partition, (_, end) in now.partitions.items()
+        }
         for chunk in reader.read(conf, name, ranges):
             assert all(headers == [PRODUCER_HEADER] for headers in chunk.headers)
-            found |= {(name, chunk.partition, offset): value for offset, value in zip(chunk.offsets, chunk.values, strict=True)}
+            found |= {
+                (name, chunk.partition, offset): value
+                for offset, value in zip(chunk.offsets, chunk.values, strict=True)
+            }
     return found
 
 
@@ -91,7 +97,9 @@ from shopnow.submission.service import submit
 submit({conf!r}, {batch!r}, {data!r}, datetime.fromisoformat({AT.isoformat()!r}))
 """
     monkeypatch.setenv("SHOPNOW_KILL_AT", point)
-    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    killed = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     monkeypatch.delenv("SHOPNOW_KILL_AT")
     report = submit(conf, batch, data, AT)
@@ -146,14 +154,24 @@ def test_the_command_answers_with_a_table(command, tmp_path, conf):
 
 def test_the_command_says_what_it_rejects_and_fails(command):
     lines = "\n".join(
-        map(json.dumps, (CANCELLED, {**CANCELLED, "order_id": 5, "event_type": "order_cancelled"}, {"event_type": "\x1b[2J"}))
+        map(
+            json.dumps,
+            (
+                CANCELLED,
+                {**CANCELLED, "order_id": 5, "event_type": "order_cancelled"},
+                {"event_type": "\x1b[2J"},
+            ),
+        )
     )
     for options, sent in ((), 0), (("--partial",), 1):
         answer = command("-", "--json", *options, given=lines)
         assert answer.exit_code == 1
         told = json.loads(answer.stdout)
         assert (len(told["sent"]), told["withheld"]) == (sent, 1 - sent)
-        assert [(each["number"], each["field"]) for each in told["rejected"]] == [(2, "order_id"), (3, "event_type")]
+        assert [(each["number"], each["field"]) for each in told["rejected"]] == [
+            (2, "order_id"),
+            (3, "event_type"),
+        ]
         assert len(answer.stderr.strip().splitlines()) == 1
     answer = command("-", given=lines)
     assert "wrong type: order_id" in answer.stdout
@@ -177,6 +195,10 @@ def test_a_broker_that_is_not_there_is_one_clear_line(monkeypatch, batch):
 def test_only_batches_as_new_as_this_one_are_looked_through(conf, batch):
     submit(conf, batch, json.dumps(CANCELLED).encode(), AT)
     end = topics.describe(conf, [topics.SENT_BATCHES])[topics.SENT_BATCHES].partitions[0][1]
-    assert topics.offsets_since(conf, topics.SENT_BATCHES, datetime.now(UTC) + timedelta(hours=1)) == {0: (end, end)}
-    [(first, last)] = topics.offsets_since(conf, topics.SENT_BATCHES, datetime.now(UTC) - timedelta(minutes=5)).values()
+    assert topics.offsets_since(conf, topics.SENT_BATCHES, datetime.now(UTC) + timedelta(hours=1)) == {
+        0: (end, end)
+    }
+    [(first, last)] = topics.offsets_since(
+        conf, topics.SENT_BATCHES, datetime.now(UTC) - timedelta(minutes=5)
+    ).values()
     assert first < last == end

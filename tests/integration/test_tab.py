@@ -49,7 +49,11 @@ def request_id() -> str:
 def test_order_is_sent_once_and_seen_at_once(client: Client, lake: str, conf: dict[str, str]) -> None:
     api = client(lake, conf)
     api.get("/api/activity")
-    order = {"request_id": request_id(), "customer_name": "Zoé", "items": [{"product_id": "p-009", "quantity": 2}]}
+    order = {
+        "request_id": request_id(),
+        "customer_name": "Zoé",
+        "items": [{"product_id": "p-009", "quantity": 2}],
+    }
     first = api.post("/api/orders", json=order, headers=WRITES)
     assert first.status_code == 201
     assert first.json() == api.post("/api/orders", json=order, headers=WRITES).json()
@@ -72,7 +76,9 @@ def test_answer_is_worked_out_once_for_each_version(client: Client, lake: str, c
     def dashboard(**headers: str) -> Any:
         return api.get("/api/dashboard", headers=headers)
 
-    assert supervision.wait_until(lambda: dashboard().json()["cards"][0]["value"] is not None and not unread(dashboard().json()), 60)
+    assert supervision.wait_until(
+        lambda: dashboard().json()["cards"][0]["value"] is not None and not unread(dashboard().json()), 60
+    )
     etag = dashboard().headers["etag"]
     assert dashboard(**{"If-None-Match": etag}).status_code == 304
     sample_lake.make(lake, 60, 1)
@@ -87,7 +93,9 @@ def test_kafka_that_is_away_is_said_calmly(client: Client, lake: str) -> None:
     api = client(lake, NOWHERE)
     activity = api.get("/api/activity").json()
     assert activity["events"] == []
-    assert supervision.wait_until(lambda: "check the address and that it runs" in str(api.get("/api/activity").json()["missing"]), 20)
+    assert supervision.wait_until(
+        lambda: "check the address and that it runs" in str(api.get("/api/activity").json()["missing"]), 20
+    )
     refused = api.post("/api/orders", json={"request_id": request_id()}, headers=WRITES)
     assert refused.status_code == 503
     assert "Kafka at 127.0.0.1:1 failed" in refused.json()["detail"]

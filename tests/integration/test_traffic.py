@@ -37,7 +37,9 @@ from shopnow.traffic.state_reader import PRODUCER_HEADER
 SESSIONS = 60
 PER_TRANSACTION = 20
 SEED = 11
-TROUBLE = Faults(late=0.05, duplicate=0.1, out_of_order=0.05, malformed=0.05, schema_v1=0.3, clock_skew_seconds=2)
+TROUBLE = Faults(
+    late=0.05, duplicate=0.1, out_of_order=0.05, malformed=0.05, schema_v1=0.3, clock_skew_seconds=2
+)
 
 
 class Found(NamedTuple):
@@ -71,11 +73,18 @@ def sent_since(conf: dict[str, str], before: Mark) -> dict[Found, bytes]:
     """The generator's committed records after the mark: where each is, and its value."""
     found = {}
     for name, now in topics.describe(conf, events.TOPICS).items():
-        ranges = {partition: (before.topics[name].partitions[partition][1], end) for partition, (_, end) in now.partitions.items()}
+        ranges = {
+            partition: (before.topics[name].partitions[partition][1], end)
+            for partition, (_, end) in now.partitions.items()
+        }
         for chunk in reader.read(conf, name, ranges):
-            for offset, key, value, headers in zip(chunk.offsets, chunk.keys, chunk.values, chunk.headers, strict=True):
+            for offset, key, value, headers in zip(
+                chunk.offsets, chunk.keys, chunk.values, chunk.headers, strict=True
+            ):
                 if PRODUCER_HEADER in (headers or ()):
-                    found[Found(name, now.topic_id, chunk.partition, offset, key, xxhash.xxh3_128_digest(value))] = value
+                    found[
+                        Found(name, now.topic_id, chunk.partition, offset, key, xxhash.xxh3_128_digest(value))
+                    ] = value
     return found
 
 
@@ -130,7 +139,9 @@ def test_the_accounts_are_what_the_ledgers_rows_come_to(conf: dict[str, str], ru
     assert account == ledger_totals.of_rows(ledger.batches(conf))
 
 
-def test_the_command_shows_a_run_and_all_of_them(conf: dict[str, str], run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_shows_a_run_and_all_of_them(
+    conf: dict[str, str], run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     generate(conf, run_id, SESSIONS, SEED, faults=TROUBLE, scenario="flash_sale")
     monkeypatch.setenv("AIRFLOW_CONN_KAFKA_DEFAULT", json.dumps({"conn_type": "kafka", "extra": conf}))
     app = typer.Typer()
@@ -148,7 +159,14 @@ def test_the_command_shows_a_run_and_all_of_them(conf: dict[str, str], run_id: s
     everything = json.loads(run("--json"))
     assert sum(everything["total"]["records"].values()) == ledger.read(conf).num_rows
     assert everything["held_back"] == len(restore(conf).held)
-    for words in ("What happened", "order_placed", "net_revenue", "duplicate", "Demand that was not met", "Stock-outs"):
+    for words in (
+        "What happened",
+        "order_placed",
+        "net_revenue",
+        "duplicate",
+        "Demand that was not met",
+        "Stock-outs",
+    ):
         assert words in run("--run", run_id)
     with pytest.raises(UserError, match="'no-run'"):
         run("--run", "no-run")
@@ -171,7 +189,9 @@ def test_a_run_that_is_done_is_not_done_again(conf: dict[str, str], run_id: str)
     assert not sent_since(conf, before)
 
 
-def test_killed_twenty_times_a_run_ends_with_neither_gap_nor_duplicate(conf: dict[str, str], run_id: str) -> None:
+def test_killed_twenty_times_a_run_ends_with_neither_gap_nor_duplicate(
+    conf: dict[str, str], run_id: str
+) -> None:
     seed = int(os.environ.get("SHOPNOW_TEST_SEED") or secrets.randbelow(2**31))
     print(f"SHOPNOW_TEST_SEED={seed}")
     chance = Random(seed)
@@ -222,11 +242,15 @@ for point in points:
         os._exit(0)
     print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
-    done = subprocess.run([sys.executable, "-c", code], input=task, stdout=subprocess.PIPE, timeout=300, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=task, stdout=subprocess.PIPE, timeout=300, check=True
+    )
     return [int(line) for line in done.stdout.split()]
 
 
-def test_a_record_the_broker_refuses_fails_the_run_and_nothing_of_its_transaction_is_left(conf: dict[str, str], run_id: str) -> None:
+def test_a_record_the_broker_refuses_fails_the_run_and_nothing_of_its_transaction_is_left(
+    conf: dict[str, str], run_id: str
+) -> None:
     generate(conf, f"{run_id}-before", SESSIONS, SEED)
     before, cut = mark(conf), restore(conf).shop
     set_largest_record(conf, "orders", 100)
@@ -293,7 +317,9 @@ def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(conf: di
     assert found == [[None]]
 
 
-def test_other_parameters_for_a_run_id_are_refused_and_nothing_is_sent(conf: dict[str, str], run_id: str) -> None:
+def test_other_parameters_for_a_run_id_are_refused_and_nothing_is_sent(
+    conf: dict[str, str], run_id: str
+) -> None:
     generate(conf, run_id, SESSIONS, SEED)
     before = mark(conf)
     with pytest.raises(UserError, match="began with"):
@@ -301,7 +327,9 @@ def test_other_parameters_for_a_run_id_are_refused_and_nothing_is_sent(conf: dic
     assert mark(conf) == before
 
 
-def test_a_broker_that_is_not_there_is_named_in_one_line(run_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_not_there_is_named_in_one_line(
+    run_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(topics, "TIMEOUT_SECONDS", 1.0)
     with pytest.raises(UserError, match=r"127\.0\.0\.1:1 ") as error:
         generate({"bootstrap.servers": "127.0.0.1:1"}, run_id, SESSIONS, SEED)

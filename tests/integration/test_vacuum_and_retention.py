@@ -45,7 +45,9 @@ def make_events_from(lake: str, version: int) -> None:
         tables.ensure(lake, EVENTS, schema, ["event_date"]),
         schema.empty_table(),
         mode="append",
-        commit_properties=CommitProperties(custom_metadata={"userMetadata": lineage.describe({RAW: version})}),
+        commit_properties=CommitProperties(
+            custom_metadata={"userMetadata": lineage.describe({RAW: version})}
+        ),
     )
 
 
@@ -64,7 +66,11 @@ class Hdfs:
         return path
 
     def files(self) -> set[str]:
-        return {each.path.removeprefix(f"{self.root}/") for each in self.client.list_status(self.root, recursive=True) if not each.isdir}
+        return {
+            each.path.removeprefix(f"{self.root}/")
+            for each in self.client.list_status(self.root, recursive=True)
+            if not each.isdir
+        }
 
 
 def remove(lake: str, path: str, time: datetime, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -83,7 +89,9 @@ def test_vacuum_removes_old_files_of_no_table_and_nothing_else(lake, monkeypatch
         if number == 0:
             make_events_from(lake, tables.open_table(lake, RAW).version())
     [first] = (file.path for file in file_swap.data_files(tables.open_table(lake, RAW, 1)))
-    second, third, _ = sorted({file.path for file in file_swap.data_files(tables.open_table(lake, RAW))} - {first})
+    second, third, _ = sorted(
+        {file.path for file in file_swap.data_files(tables.open_table(lake, RAW))} - {first}
+    )
     hdfs = Hdfs(lake)
     day = second.partition("/")[0]
     old = {
@@ -143,11 +151,19 @@ def test_raw_records_past_their_retention_go_and_that_is_on_record(lake, monkeyp
     amendment = amendments.read(actions)
     assert amendment is not None
     assert (amendment.kind, amendment.by) == (Kind.EXPIRY, "test")
-    assert [(part.partition, part.removed.rows, part.expired_below) for part in amendment.parts] == [(0, 2, 2), (1, 1, 1)]
+    assert [(part.partition, part.removed.rows, part.expired_below) for part in amendment.parts] == [
+        (0, 2, 2),
+        (1, 1, 1),
+    ]
     left = digests.raw_digests(table, TOPIC_ID)
-    assert {part.partition: whole[part.partition] - part.removed for part in amendment.parts} == {**left, 1: digests.NOTHING}
+    assert {part.partition: whole[part.partition] - part.removed for part in amendment.parts} == {
+        **left,
+        1: digests.NOTHING,
+    }
 
-    assert [range_[1:] for range_ in lineage.new_offsets(lake, RAW, read, table.version()) or []] == [(0, 3, 5)]
+    assert [range_[1:] for range_ in lineage.new_offsets(lake, RAW, read, table.version()) or []] == [
+        (0, 3, 5)
+    ]
     make_events_from(lake, table.version())
     assert retention.expire(lake, 10, today, "test") == [retention.Expired(RAW, [str(old)], 2)]
     assert offsets.position(tables.open_table(lake, RAW), TOPIC_ID, 0) == 5
@@ -157,9 +173,17 @@ def add_events(lake: str, *numbers: int) -> None:
     """The events of these payments, which are in raw at the same offsets, made from raw as it is."""
     schema = schemas.events(PAYMENTS)
     made_up = [PAYMENTS.decoder().decode(payment(number)) for number in numbers]
-    source = [{"source_topic_id": TOPIC_ID, "source_partition": 0, "source_offset": number} for number in numbers]
-    told = [{"event_type": "payment_succeeded", "event_date": each.event_time.date(), **to_builtins(each)} for each in made_up]
-    rows = [{**one, **other, "event_time": each.event_time} for one, other, each in zip(told, source, made_up, strict=True)]
+    source = [
+        {"source_topic_id": TOPIC_ID, "source_partition": 0, "source_offset": number} for number in numbers
+    ]
+    told = [
+        {"event_type": "payment_succeeded", "event_date": each.event_time.date(), **to_builtins(each)}
+        for each in made_up
+    ]
+    rows = [
+        {**one, **other, "event_time": each.event_time}
+        for one, other, each in zip(told, source, made_up, strict=True)
+    ]
     write_deltalake(
         tables.ensure(lake, EVENTS, schema, ["event_date"]),
         pa.Table.from_pylist(rows, schema),
@@ -204,4 +228,7 @@ def test_audits_hold_after_raw_records_have_expired(lake, monkeypatch):
         return digests.raw_digests(tables.open_table(lake, RAW), TOPIC_ID)
 
     monkeypatch.setattr(topics_raw.digests, "kafka_digests", of_kafka)
-    assert topics_raw.check(evidence(lake, payments=TopicState("payments", TOPIC_ID, {0: (1, 5)}))) == "3 records are the same"
+    assert (
+        topics_raw.check(evidence(lake, payments=TopicState("payments", TOPIC_ID, {0: (1, 5)})))
+        == "3 records are the same"
+    )

@@ -29,7 +29,9 @@ from shopnow.traffic.ledger_totals import DUPLICATE
 from shopnow.traffic.run_config import Faults
 from shopnow.traffic.state_reader import PRODUCER_HEADER
 
-TROUBLE = Faults(late=0.1, duplicate=0.1, out_of_order=0.1, malformed=0.05, schema_v1=0.3, clock_skew_seconds=60)
+TROUBLE = Faults(
+    late=0.1, duplicate=0.1, out_of_order=0.1, malformed=0.05, schema_v1=0.3, clock_skew_seconds=60
+)
 CHECKS = [
     "ledger = topics",
     "topics = raw",
@@ -55,7 +57,13 @@ def pipeline(storage: Settings) -> tuple[dict, str]:
 def compute(settings: Settings, lake: str) -> None:
     home = java.java_home(settings.data_dir)
     command = spark.submit("compute_kpis.py", "--lake", lake)
-    done = subprocess.run(command, env={**os.environ, **spark.environment(settings, home)}, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        env={**os.environ, **spark.environment(settings, home)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -72,8 +80,14 @@ def of_all(conf: dict) -> tuple[int, int]:
         ids = []
         for chunk in reader.read(conf, name, state.partitions):
             values = chunk.values
-            found = validation.check(TOPICS[name].decoder().decode, values, pa.array(values, pa.binary())).problems or [None] * len(values)
-            ids += [TOPICS[name].decoder().decode(value).event_id for value, problem in zip(values, found, strict=True) if not problem]
+            found = validation.check(
+                TOPICS[name].decoder().decode, values, pa.array(values, pa.binary())
+            ).problems or [None] * len(values)
+            ids += [
+                TOPICS[name].decoder().decode(value).event_id
+                for value, problem in zip(values, found, strict=True)
+                if not problem
+            ]
             bad += sum(problem is not None for problem in found)
         repeated += len(ids) - len(set(ids))
     return bad, repeated
@@ -109,8 +123,13 @@ def test_a_malformed_record_that_became_an_event_is_named_unless_it_was_correcte
     spoilt = next(row for row in rows.to_pylist() if row["fault"] in MALFORMED)
     table = touched("events/views")
     row = tables.read(table).slice(0, 1)
-    for name, value in (("event_id", spoilt["event_id"]), *((f"source_{name}", spoilt[name]) for name in records.PLACE)):
-        row = row.set_column(row.schema.get_field_index(name), name, pa.array([value], row.schema.field(name).type))
+    for name, value in (
+        ("event_id", spoilt["event_id"]),
+        *((f"source_{name}", spoilt[name]) for name in records.PLACE),
+    ):
+        row = row.set_column(
+            row.schema.get_field_index(name), name, pa.array([value], row.schema.field(name).type)
+        )
     write_deltalake(table, row, mode="append")
     assert "views: " in broken(pipeline)["ledger = events"]
     assert "malformed on purpose, yet" in broken(pipeline)["ledger = events"]
@@ -120,11 +139,15 @@ def test_holds_after_a_customer_was_forgotten(pipeline):
     conf, lake = pipeline
     delivered = tables.read(tables.open_table(lake, "events/deliveries"), ["order_id"])["order_id"][0].as_py()
     orders = tables.read(tables.open_table(lake, "events/orders"), ["order_id", "customer_id"]).to_pylist()
-    customer = next(row["customer_id"] for row in orders if row["order_id"] == delivered and row["customer_id"])
+    customer = next(
+        row["customer_id"] for row in orders if row["order_id"] == delivered and row["customer_id"]
+    )
     erased = {each.table for each in erasure.forget(lake, customer, why="asked", by="me")}
     assert {"raw/orders", "raw/deliveries", "raw/views"} <= erased
     assert broken(pipeline) == {}
-    assert "personal data erased" in {check.check: check.detail for check in verify(conf, lake)}["topics = raw"]
+    assert (
+        "personal data erased" in {check.check: check.detail for check in verify(conf, lake)}["topics = raw"]
+    )
     assert topics.retention(conf, ["orders"]) == {"orders": topics.RETENTION_DAYS}
 
 
@@ -148,7 +171,10 @@ def test_a_lost_raw_row_is_named(pipeline, touched):
     row = tables.read(table, ["partition", "offset"]).slice(0, 1).to_pylist()[0]
     table.delete(f'partition = {row["partition"]} AND "offset" = {row["offset"]}')
     found = broken(pipeline)
-    assert f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, not so in raw" in found["topics = raw"]
+    assert (
+        f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, not so in raw"
+        in found["topics = raw"]
+    )
     assert f"orders partition {row['partition']}" in found["raw = receipts"]
 
 
@@ -157,7 +183,10 @@ def test_a_lost_raw_row_is_named_though_personal_data_was_erased_from_it(pipelin
     rows = tables.read(table, ["partition", "offset", "value"]).to_pylist()
     row = next(row for row in rows if b'"address":"erased"' in row["value"])
     table.delete(f'partition = {row["partition"]} AND "offset" = {row["offset"]}')
-    assert f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, not so in raw" in broken(pipeline)["topics = raw"]
+    assert (
+        f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, not so in raw"
+        in broken(pipeline)["topics = raw"]
+    )
 
 
 def test_a_doubled_raw_row_is_named(pipeline, touched):
@@ -184,9 +213,14 @@ def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline
     conf, lake = pipeline
     generate(conf, f"verify-{uuid.uuid4()}", sessions=20, seed=6)
     admin = AdminClient(conf)
-    places = [TopicPartition("payments", partition) for partition in topics.describe(conf, ["payments"])["payments"].partitions]
+    places = [
+        TopicPartition("payments", partition)
+        for partition in topics.describe(conf, ["payments"])["payments"].partitions
+    ]
     ends = admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()))
-    gone = [TopicPartition("payments", place.partition, future.result().offset) for place, future in ends.items()]
+    gone = [
+        TopicPartition("payments", place.partition, future.result().offset) for place, future in ends.items()
+    ]
     for future in admin.delete_records(gone).values():
         future.result()
     with pytest.raises(UnacknowledgedLoss):
@@ -208,7 +242,9 @@ def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline
 # Last: what is in Kafka stays there.
 def test_a_record_of_the_generators_that_the_ledger_does_not_know_is_named(pipeline):
     conf, _ = pipeline
-    raw = tables.read(tables.open_table(pipeline[1], "raw/stock"), ["value", "key"]).slice(0, 1).to_pylist()[0]
+    raw = (
+        tables.read(tables.open_table(pipeline[1], "raw/stock"), ["value", "key"]).slice(0, 1).to_pylist()[0]
+    )
     # Seen once the ledger has come past it, as it does on some of the partitions at least.
     for partition in topics.describe(conf, ["stock"])["stock"].partitions:
         send(conf, "stock", raw["value"], key=raw["key"], headers=[PRODUCER_HEADER], partition=partition)

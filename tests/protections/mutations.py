@@ -25,7 +25,10 @@ def events_without_a_transaction() -> None:
 
     class Plain(Producer):
         def __init__(self, conf: dict[str, Any]) -> None:
-            super().__init__({name: value for name, value in conf.items() if name != "transactional.id"} | {"enable.idempotence": True})
+            super().__init__(
+                {name: value for name, value in conf.items() if name != "transactional.id"}
+                | {"enable.idempotence": True}
+            )
 
         def _nothing(self, *_: Any) -> None:
             pass
@@ -67,7 +70,10 @@ def offsets_before_rows() -> None:
     def apart(conf: Any, table: Any, topic: Any, plan: Any, ready: list, *rest: Any) -> None:
         commit(conf, table, topic, plan, [(parts, None) for parts, _ in ready], *rest)
         table.create_write_transaction(
-            [action for _, action in ready if action], mode="append", schema=landing.RAW, partition_by=list(landing.PARTITION_BY)
+            [action for _, action in ready if action],
+            mode="append",
+            schema=landing.RAW,
+            partition_by=list(landing.PARTITION_BY),
         )
 
     landing._commit = apart
@@ -105,7 +111,11 @@ def new_partitions_read_from_their_end() -> None:
     def from_the_end(*given: Any) -> dict[str, TopicState]:
         found = describe(*given)
         for name, state in found.items():
-            added = {partition: (end, end) for partition, (_, end) in state.partitions.items() if partition >= PARTITIONS}
+            added = {
+                partition: (end, end)
+                for partition, (_, end) in state.partitions.items()
+                if partition >= PARTITIONS
+            }
             found[name] = state._replace(partitions=state.partitions | added)
         return found
 
@@ -118,7 +128,9 @@ def aborted_records_read() -> None:
     from shopnow.broker import client
 
     consumer = client.consumer
-    client.consumer = lambda conf, settings: consumer(conf, {**settings, "isolation.level": "read_uncommitted"})
+    client.consumer = lambda conf, settings: consumer(
+        conf, {**settings, "isolation.level": "read_uncommitted"}
+    )
 
 
 @mutation
@@ -161,7 +173,9 @@ def _pass_over_problems(passed: Callable[[str], bool]) -> None:
         found = check(*given)
         if found.problems is None:
             return found
-        return found._replace(problems=[None if each is not None and passed(each) else each for each in found.problems])
+        return found._replace(
+            problems=[None if each is not None and passed(each) else each for each in found.problems]
+        )
 
     validation.check = raw_encoding.check = lenient
 
@@ -253,7 +267,13 @@ def replaced_without_a_look() -> None:
 
     def replace(table: Any, removed: Any, added: Any, *, data_change: bool, metadata: Any = None) -> None:
         table.create_write_transaction(
-            [*added, *(file_swap.RemoveAction(file.path, data_change, 0, file.size, dict(file.partition)) for file in removed)],
+            [
+                *added,
+                *(
+                    file_swap.RemoveAction(file.path, data_change, 0, file.size, dict(file.partition))
+                    for file in removed
+                ),
+            ],
             mode="append",
             schema=table.schema(),
             partition_by=table.metadata().partition_columns,

@@ -20,7 +20,9 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ |= {
         "SHOPNOW_TEST_WITHOUT": name,
         # For processes of the test: it has the folders of the product by now, from tests/conftest.py.
-        "PYTHONPATH": os.pathsep.join([str(EVERYWHERE), str(EVERYWHERE.parents[1]), os.environ["PYTHONPATH"]]),
+        "PYTHONPATH": os.pathsep.join(
+            [str(EVERYWHERE), str(EVERYWHERE.parents[1]), os.environ["PYTHONPATH"]]
+        ),
     }
 
 

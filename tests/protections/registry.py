@@ -54,17 +54,34 @@ PROTECTIONS = (
         "leftovers_stay",
         f"{_INTEGRATION}/test_stale_commits.py::test_the_file_of_a_dead_writer_is_taken_away_before_the_next_commit",
     ),
-    Protection(4, "landing killed", "no_offsets_in_commits", f"{_FAULTS}/test_landing.py::test_killed_at_every_point"),
-    Protection(4, "landing killed", "offsets_before_rows", f"{_FAULTS}/test_landing.py::test_killed_at_every_point"),
-    Protection(5, "Spark driver killed", "kpi_rows_bit_by_bit", f"{_FAULTS}/test_spark_driver.py::test_killed_at_every_point", _seed(4)),
+    Protection(
+        4, "landing killed", "no_offsets_in_commits", f"{_FAULTS}/test_landing.py::test_killed_at_every_point"
+    ),
+    Protection(
+        4, "landing killed", "offsets_before_rows", f"{_FAULTS}/test_landing.py::test_killed_at_every_point"
+    ),
+    Protection(
+        5,
+        "Spark driver killed",
+        "kpi_rows_bit_by_bit",
+        f"{_FAULTS}/test_spark_driver.py::test_killed_at_every_point",
+        _seed(4),
+    ),
     Protection(
         6,
         "a task that sends alerts killed",
         "messages_marked_before_they_are_sent",
         f"{_INTEGRATION}/test_alerts.py::test_a_run_killed_anywhere_and_tried_again_sends_everything_and_repeats_at_most_once",
     ),
-    Protection(7, "the same run twice", "landed_offsets_ignored", f"{_FAULTS}/test_landing.py::test_a_second_run_commits_nothing"),
-    Protection(7, "two runs at once", "no_offsets_in_commits", f"{_FAULTS}/test_landing.py::test_two_runs_at_once"),
+    Protection(
+        7,
+        "the same run twice",
+        "landed_offsets_ignored",
+        f"{_FAULTS}/test_landing.py::test_a_second_run_commits_nothing",
+    ),
+    Protection(
+        7, "two runs at once", "no_offsets_in_commits", f"{_FAULTS}/test_landing.py::test_two_runs_at_once"
+    ),
     Protection(
         8,
         "an old day made again",
@@ -83,10 +100,30 @@ PROTECTIONS = (
         "any_share_of_bad_records",
         f"{_INTEGRATION}/test_data_loss.py::test_too_many_bad_records_stop_the_landing",
     ),
-    Protection(10, "unread records expire", "losses_passed_over", f"{_FAULTS}/test_topics.py::test_retention_removes_unread_records"),
-    Protection(11, "topic made anew", "topics_known_by_name", f"{_FAULTS}/test_topics.py::test_topic_deleted_and_created_again"),
-    Protection(12, "partitions added", "new_partitions_read_from_their_end", f"{_FAULTS}/test_topics.py::test_partitions_added"),
-    Protection(13, "transactions aborted", "aborted_records_read", f"{_FAULTS}/test_topics.py::test_aborted_transactions"),
+    Protection(
+        10,
+        "unread records expire",
+        "losses_passed_over",
+        f"{_FAULTS}/test_topics.py::test_retention_removes_unread_records",
+    ),
+    Protection(
+        11,
+        "topic made anew",
+        "topics_known_by_name",
+        f"{_FAULTS}/test_topics.py::test_topic_deleted_and_created_again",
+    ),
+    Protection(
+        12,
+        "partitions added",
+        "new_partitions_read_from_their_end",
+        f"{_FAULTS}/test_topics.py::test_partitions_added",
+    ),
+    Protection(
+        13,
+        "transactions aborted",
+        "aborted_records_read",
+        f"{_FAULTS}/test_topics.py::test_aborted_transactions",
+    ),
     Protection(
         14,
         "late events",
@@ -111,7 +148,12 @@ PROTECTIONS = (
         "replaced_without_a_look",
         f"{_INTEGRATION}/test_compaction.py::test_what_others_do_meanwhile_is_neither_lost_nor_undone",
     ),
-    Protection(17, "one event after a pause", "landed_when_enough_came", f"{_FAULTS}/test_topics.py::test_idle_topic_then_one_event"),
+    Protection(
+        17,
+        "one event after a pause",
+        "landed_when_enough_came",
+        f"{_FAULTS}/test_topics.py::test_idle_topic_then_one_event",
+    ),
     Protection(
         18,
         "mail down",

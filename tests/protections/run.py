@@ -22,7 +22,9 @@ _CAUGHT = re.compile(r"^caught: (?P<test>\S+): (?P<said>.*)$", re.MULTILINE)
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--report", type=Path, required=True, help="write what was found to this file, as JSON")
+    parser.add_argument(
+        "--report", type=Path, required=True, help="write what was found to this file, as JSON"
+    )
     parser.add_argument("--only", choices=sorted(MUTATIONS), help="only this one")
     arguments = parser.parse_args()
     chosen = [each for each in PROTECTIONS if arguments.only in {None, each.mutation}]
@@ -31,7 +33,10 @@ def main() -> int:
         row = examine(protection)
         found.append(row)
         verdict = row["caught_by"] or f"NOT CAUGHT: {row['said']}"
-        print(f"[{number}/{len(chosen)}] {protection.row:>2} {protection.fault} without {protection.mutation}: {verdict}", flush=True)
+        print(
+            f"[{number}/{len(chosen)}] {protection.row:>2} {protection.fault} without {protection.mutation}: {verdict}",
+            flush=True,
+        )
     arguments.report.write_text(json.dumps(found))
     return 0 if all(row["caught_by"] for row in found) else 1
 
@@ -41,7 +46,9 @@ def examine(protection: Protection) -> dict[str, str | int]:
     command = [sys.executable, "-m", "pytest", "-p", "protections.plugin", "--without", protection.mutation]
     command += ["-x", "-q", "-s", "--no-header", *protection.options, protection.test]
     try:
-        ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS)
+        ended = subprocess.run(
+            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=TIMEOUT_SECONDS
+        )
         output = ended.stdout + ended.stderr
     except subprocess.TimeoutExpired:
         output = f"did not end in {TIMEOUT_SECONDS} s"

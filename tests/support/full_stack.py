@@ -23,18 +23,27 @@ Shopnow = Callable[..., subprocess.CompletedProcess]
 
 
 @pytest.fixture(scope="session")
-def settings(tmp_path_factory: pytest.TempPathFactory, settings_on_free_ports: Callable[[Path], Settings]) -> Settings:
-    return settings_on_free_ports(tmp_path_factory.mktemp("checkout") / "data").model_copy(update={"traffic": "off"})
+def settings(
+    tmp_path_factory: pytest.TempPathFactory, settings_on_free_ports: Callable[[Path], Settings]
+) -> Settings:
+    return settings_on_free_ports(tmp_path_factory.mktemp("checkout") / "data").model_copy(
+        update={"traffic": "off"}
+    )
 
 
 @pytest.fixture(scope="session")
 def shopnow(settings: Settings) -> Iterator[Shopnow]:
     """Runs `./shopnow` with some words."""
-    environment = {f"SHOPNOW_{name.upper()}": str(value) for name, value in settings.model_dump(exclude_none=True).items()}
+    environment = {
+        f"SHOPNOW_{name.upper()}": str(value)
+        for name, value in settings.model_dump(exclude_none=True).items()
+    }
 
     def run(*words: str, check: bool = True) -> subprocess.CompletedProcess:
         command = [ROOT / "shopnow", *words]
-        done = subprocess.run(command, env={**os.environ, **environment}, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+        )
         assert not check or done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
         assert "Traceback" not in done.stderr
         return done
@@ -88,7 +97,9 @@ def settled(api: httpx.Client, versions: Callable[[], dict[str, int]]) -> Callab
     seen: list[dict[str, int]] = []
 
     def through() -> bool:
-        runs = [run for dag_id in ("land_events", "compute_kpis") for run in airflow_api.runs(api, dag_id, since)]
+        runs = [
+            run for dag_id in ("land_events", "compute_kpis") for run in airflow_api.runs(api, dag_id, since)
+        ]
         if any(run["state"] in {"queued", "running"} for run in runs):
             seen.clear()
             return False

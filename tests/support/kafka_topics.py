@@ -53,7 +53,9 @@ def payment(number: int, at: datetime = NEW_YEAR, version: int = 1) -> bytes:
     )
 
 
-def send(conf: dict[str, str], name: str, values: Sequence[bytes | None], partition: int = -1, **options: Any) -> None:
+def send(
+    conf: dict[str, str], name: str, values: Sequence[bytes | None], partition: int = -1, **options: Any
+) -> None:
     producer = Producer({**conf, "enable.idempotence": True, "message.max.bytes": topics.MAX_RECORD_BYTES})
     for number, value in enumerate(values):
         producer.produce(name, value, b"key-%d" % number, partition, **options)

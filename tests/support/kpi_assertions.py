@@ -35,7 +35,13 @@ def assert_true_to(lake: str, happened: Iterable[Event]) -> None:
     happened = list(happened)
     for topic in TOPICS:
         rows = read(lake, f"events/{topic}")
-        expected = {event.event_id: event.event_time.date() for event in happened if TOPIC_OF[type(event)].name == topic}
-        assert dict(zip(rows["event_id"].to_pylist(), rows["event_date"].to_pylist(), strict=True)) == expected
+        expected = {
+            event.event_id: event.event_time.date()
+            for event in happened
+            if TOPIC_OF[type(event)].name == topic
+        }
+        assert (
+            dict(zip(rows["event_id"].to_pylist(), rows["event_date"].to_pylist(), strict=True)) == expected
+        )
         assert len(rows) == len(expected)
     assert_kpis_true(lake, happened)

@@ -30,7 +30,9 @@ class Receiver(ThreadingHTTPServer):
     def take(self, path: str, body: bytes) -> None:
         if path == "/v1/metrics":
             metrics = ExportMetricsServiceRequest.FromString(body).resource_metrics
-            self.metrics |= {metric.name for each in metrics for scope in each.scope_metrics for metric in scope.metrics}
+            self.metrics |= {
+                metric.name for each in metrics for scope in each.scope_metrics for metric in scope.metrics
+            }
             self._know(each.resource for each in metrics)
         else:
             spans = ExportTraceServiceRequest.FromString(body).resource_spans
@@ -39,7 +41,9 @@ class Receiver(ThreadingHTTPServer):
 
     def _know(self, resources) -> None:
         attributes = (attribute for resource in resources for attribute in resource.attributes)
-        self.services |= {attribute.value.string_value for attribute in attributes if attribute.key == "service.name"}
+        self.services |= {
+            attribute.value.string_value for attribute in attributes if attribute.key == "service.name"
+        }
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -16,7 +16,15 @@ TOKEN = "T0TEST/B0TEST/very-secret"  # noqa: S105
 @contextmanager
 def sink(module: str, directory: Path, port: int = 0) -> Iterator[tuple[int, subprocess.Popen[str]]]:
     """One of the local servers as its own process: its port, and the process."""
-    command = [sys.executable, "-m", f"shopnow.local_stack.{module}", "--port", str(port), "--directory", str(directory)]
+    command = [
+        sys.executable,
+        "-m",
+        f"shopnow.local_stack.{module}",
+        "--port",
+        str(port),
+        "--directory",
+        str(directory),
+    ]
     log = (directory.parent / f"{module}.log").open("a")
     with log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as process:
         try:
@@ -44,18 +52,28 @@ class Inbox:
         mail = {"conn_type": "smtp", "host": "127.0.0.1", "port": mail_port, "extra": smtp}
         host = f"http://127.0.0.1:{slack_port}/services"
         slack = {"conn_type": "slackwebhook", "host": host, "password": TOKEN, "extra": {"timeout": 2}}
-        return {"AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(mail), "AIRFLOW_CONN_SLACK_DEFAULT": json.dumps(slack)}
+        return {
+            "AIRFLOW_CONN_SMTP_DEFAULT": json.dumps(mail),
+            "AIRFLOW_CONN_SLACK_DEFAULT": json.dumps(slack),
+        }
 
     def mails(self) -> list[EmailMessage]:
-        return [message_from_bytes(path.read_bytes(), policy=policy.default) for path in sorted(self.mail_directory.glob("*.eml"))]
+        return [
+            message_from_bytes(path.read_bytes(), policy=policy.default)
+            for path in sorted(self.mail_directory.glob("*.eml"))
+        ]
 
     def slack(self) -> list[dict]:
         path = self.slack_directory / "messages.jsonl"
-        return [json.loads(line)["message"] for line in path.read_text().splitlines()] if path.exists() else []
+        return (
+            [json.loads(line)["message"] for line in path.read_text().splitlines()] if path.exists() else []
+        )
 
     def keys(self) -> dict[str, Counter[str]]:
         """How often each dedup key arrived, by channel."""
         return {
             "email": Counter(mail["X-ShopNow-Dedup-Key"] for mail in self.mails()),
-            "slack": Counter(body["blocks"][-1]["elements"][0]["text"].rpartition(" ")[2] for body in self.slack()),
+            "slack": Counter(
+                body["blocks"][-1]["elements"][0]["text"].rpartition(" ")[2] for body in self.slack()
+            ),
         }

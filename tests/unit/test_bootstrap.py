@@ -17,8 +17,9 @@ def bootstrap(tmp_path, monkeypatch):
     loader = SourceFileLoader("bootstrap", str(ROOT / "shopnow"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("bootstrap", loader))
     loader.exec_module(module)
-    for name in ("requirements.txt", "requirements-uv.txt"):
-        shutil.copy(ROOT / name, tmp_path)
+    (tmp_path / "locks").mkdir()
+    for name in ("requirements.txt", "locks/uv.txt"):
+        shutil.copy(ROOT / name, tmp_path / name)
     monkeypatch.setattr(module, "ROOT", tmp_path)
     monkeypatch.setattr(module, "VENV", tmp_path / ".venv")
     monkeypatch.setattr(module, "PYTHON", tmp_path / ".venv" / "bin" / "python")

@@ -26,7 +26,9 @@ def test_a_variable_points_elsewhere(monkeypatch):
 
 
 def test_a_slack_bot_is_there_only_if_somebody_gives_one(monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps({"conn_type": "slack", "password": "xoxb-1"}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps({"conn_type": "slack", "password": "xoxb-1"})
+    )
     assert set(connections.load(Settings())) == IDS | {"slack_api_default"}
 
 
@@ -38,6 +40,8 @@ def test_anything_but_a_connection_in_json_is_named(monkeypatch, text):
 
 
 def test_hdfs_without_a_lake(monkeypatch):
-    monkeypatch.setenv("AIRFLOW_CONN_WEBHDFS_DEFAULT", json.dumps({"conn_type": "webhdfs", "host": "namenode.example"}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_WEBHDFS_DEFAULT", json.dumps({"conn_type": "webhdfs", "host": "namenode.example"})
+    )
     with pytest.raises(UserError, match="webhdfs_default has no lake"):
         connections.lake(connections.load(Settings()))

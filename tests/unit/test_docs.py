@@ -17,4 +17,6 @@ def test_up_to_date(name):
 
 
 def test_no_schema_is_left_of_a_type_that_is_gone():
-    assert {f"schemas/{file.name}" for file in (ROOT / "docs" / "schemas").iterdir()} == {name for name in generate.PAGES if "/" in name}
+    assert {f"schemas/{file.name}" for file in (ROOT / "docs" / "schemas").iterdir()} == {
+        name for name in generate.PAGES if "/" in name
+    }

@@ -15,10 +15,14 @@ for passage in range(3):
 
 def run(kill_at: str | None) -> subprocess.CompletedProcess[str]:
     env = {"PYTHONPATH": "include"} | ({"SHOPNOW_KILL_AT": kill_at} if kill_at else {})
-    return subprocess.run([sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=env, capture_output=True, text=True, check=False
+    )
 
 
-@pytest.mark.parametrize(("kill_at", "passages"), [("land:write", 1), ("land:write:1", 1), ("land:write:3", 3)])
+@pytest.mark.parametrize(
+    ("kill_at", "passages"), [("land:write", 1), ("land:write:1", 1), ("land:write:3", 3)]
+)
 def test_dies_at_the_passage_that_was_named(kill_at: str, passages: int) -> None:
     done = run(kill_at)
     assert done.returncode == -signal.SIGKILL

@@ -21,7 +21,12 @@ for _ in range(2):
 
 def test_ends_a_process_that_hangs_below_python_and_says_where() -> None:
     ended = subprocess.run(
-        [sys.executable, "-c", HANGS], env={"PYTHONPATH": str(ROOT / "include")}, capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-c", HANGS],
+        env={"PYTHONPATH": str(ROOT / "include")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert ended.returncode == 1
     assert "Timeout" in ended.stderr

@@ -31,7 +31,9 @@ def test_values_are_written_by_their_unit(value, unit, currency, written):
     assert values.text(value, unit, currency, none="–") == written
 
 
-@pytest.mark.parametrize(("share", "written"), [(0.123, "▲ 12.3 %"), (-0.5, "▼ 50.0 %"), (0.0, "= 0.0 %"), (None, "–")])
+@pytest.mark.parametrize(
+    ("share", "written"), [(0.123, "▲ 12.3 %"), (-0.5, "▼ 50.0 %"), (0.0, "= 0.0 %"), (None, "–")]
+)
 def test_changes_say_their_direction(share, written):
     assert values.change(share) == written
 
@@ -40,7 +42,10 @@ def test_a_value_of_trends_has_the_unit_of_its_figure():
     field = kpis.TRENDS.schema.field("this_week")
     assert values.unit_of(field, {"figure": "gmv_cents"}) == "cents"
     assert values.unit_of(field, {"figure": "orders"}) == ""
-    assert [values.title(name, ["refunds", "refunds_cents"]) for name in ("refunds", "refunds_cents")] == ["refunds", "refunds amount"]
+    assert [values.title(name, ["refunds", "refunds_cents"]) for name in ("refunds", "refunds_cents")] == [
+        "refunds",
+        "refunds amount",
+    ]
     assert (values.title("gmv_cents"), values.title("net_revenue_cents")) == ("GMV", "net revenue")
 
 

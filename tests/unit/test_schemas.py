@@ -52,7 +52,9 @@ def test_the_parts_of_an_order_are_checked_as_well():
 
 
 def references(value: Any) -> Iterator[str]:
-    for name, inner in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ():
+    for name, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
         if name == "$ref":
             yield inner
         yield from references(inner)
@@ -74,7 +76,9 @@ def test_the_asyncapi_document_is_whole():
     }
 
 
-@pytest.mark.parametrize("message", document()["components"]["messages"].values(), ids=lambda message: message["name"])
+@pytest.mark.parametrize(
+    "message", document()["components"]["messages"].values(), ids=lambda message: message["name"]
+)
 def test_the_examples_in_the_asyncapi_document_are_valid(message):
     schema = {**message["payload"], "components": document()["components"]}
     [example] = message["examples"]

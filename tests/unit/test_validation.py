@@ -25,7 +25,14 @@ PLACED = {
 PAID = {
     **EVENT,
     "event_type": "payment_succeeded",
-    **{"payment_id": "p", "order_id": "o", "method": "card", "amount_cents": 1, "currency": "EUR", "attempt": 1},
+    **{
+        "payment_id": "p",
+        "order_id": "o",
+        "method": "card",
+        "amount_cents": 1,
+        "currency": "EUR",
+        "attempt": 1,
+    },
 }
 
 
@@ -61,7 +68,10 @@ GOOD = encoded(CANCELLED)
         (encoded(CANCELLED, event_type="order_lost"), "unknown event type ('order_lost')"),
         (encoded(CANCELLED, event_type=5), "wrong type: event_type (expected str)"),
         (encoded(CANCELLED, order_id=5), "wrong type: order_id (expected str, got int)"),
-        (encoded(PLACED, items=[ITEM | {"quantity": "1"}]), "wrong type: items[].quantity (expected int, got str)"),
+        (
+            encoded(PLACED, items=[ITEM | {"quantity": "1"}]),
+            "wrong type: items[].quantity (expected int, got str)",
+        ),
         (encoded(PLACED, total_cents=-1), "invalid value: total_cents (expected int >= 0)"),
         (encoded(CANCELLED, schema_version=3), "invalid value: schema_version (expected int <= 2)"),
         (encoded(CANCELLED, note=int("1" * 1000)), "number too long (over 1000 characters)"),
@@ -69,7 +79,10 @@ GOOD = encoded(CANCELLED)
         (encoded(PLACED, total_cents=12.0), "wrong type: total_cents (expected int, got float)"),
         (encoded(PLACED, total_cents=2**63), "invalid value: total_cents (expected int <= 1000000000000)"),
         (encoded(PLACED, coupon=7), "wrong type: coupon (expected str | null, got int)"),
-        (encoded(CANCELLED, event_time="yesterday"), "invalid value: event_time (invalid RFC3339 encoded datetime)"),
+        (
+            encoded(CANCELLED, event_time="yesterday"),
+            "invalid value: event_time (invalid RFC3339 encoded datetime)",
+        ),
         (encoded(CANCELLED, event_time="0001-01-01T00:00:00+02:00"), "out of range: event_time"),
     ],
 )
@@ -82,7 +95,9 @@ def test_every_event_needs_its_type_even_where_a_topic_has_only_one() -> None:
 
 
 def test_names_the_value_that_is_not_one_of_the_known() -> None:
-    assert problem(encoded(PAID, method="cash"), PAYMENTS) == "invalid value: method (invalid enum value 'cash')"
+    assert (
+        problem(encoded(PAID, method="cash"), PAYMENTS) == "invalid value: method (invalid enum value 'cash')"
+    )
 
 
 @pytest.mark.parametrize(
@@ -116,4 +131,6 @@ def test_reason_is_what_problems_have_in_common() -> None:
 @given(st.lists(st.one_of(st.none(), st.binary(max_size=40), st.just(GOOD)), max_size=5))
 def test_never_fails_whatever_the_bytes(values: list[bytes | None]) -> None:
     checked = check(ORDERS, values, pa.array(values, pa.binary()))
-    assert [found is None for found in checked.problems or [None] * len(values)] == [value == GOOD for value in values]
+    assert [found is None for found in checked.problems or [None] * len(values)] == [
+        value == GOOD for value in values
+    ]

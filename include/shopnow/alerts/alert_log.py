@@ -26,34 +26,67 @@ TABLE = "alerts"
 SCHEMA = pa.schema(
     [
         pa.field("at", TIMESTAMP, nullable=False, metadata={"comment": "when the row was written"}),
-        pa.field("sequence", pa.int64(), nullable=False, metadata={"comment": "number of the decision the row belongs to"}),
+        pa.field(
+            "sequence",
+            pa.int64(),
+            nullable=False,
+            metadata={"comment": "number of the decision the row belongs to"},
+        ),
         pa.field("kind", pa.string(), nullable=False, metadata={"comment": "alert, silence or message"}),
         pa.field("state", pa.string(), nullable=False),
-        pa.field("dedup_key", pa.string(), metadata={"comment": "the message; the same however often it is sent"}),
-        pa.field("fingerprint", pa.string(), metadata={"comment": "rule and subject: what makes it the same alert the next time"}),
+        pa.field(
+            "dedup_key", pa.string(), metadata={"comment": "the message; the same however often it is sent"}
+        ),
+        pa.field(
+            "fingerprint",
+            pa.string(),
+            metadata={"comment": "rule and subject: what makes it the same alert the next time"},
+        ),
         pa.field("rule", pa.string()),
         pa.field("severity", pa.string()),
         pa.field("owner", pa.string(), metadata={"comment": "who takes care of such alerts"}),
         pa.field("channels", pa.list_(pa.string()), metadata={"comment": "where it is told"}),
-        pa.field("about", pa.string(), metadata={"comment": "the kind of thing the subject is, such as product"}),
+        pa.field(
+            "about", pa.string(), metadata={"comment": "the kind of thing the subject is, such as product"}
+        ),
         pa.field("subject", pa.string(), metadata={"comment": "what it is about, such as a product's id"}),
         pa.field("subject_name", pa.string()),
         pa.field("value", pa.float64(), metadata={"comment": "of the figure the rule looks at"}),
         pa.field("facts", pa.string(), metadata={"comment": "the value in words"}),
-        pa.field("since", TIMESTAMP, metadata={"comment": "since when the alert has been in this state, event time"}),
+        pa.field(
+            "since",
+            TIMESTAMP,
+            metadata={"comment": "since when the alert has been in this state, event time"},
+        ),
         pa.field("title", pa.string()),
         pa.field("todo", pa.string()),
         pa.field("firing", pa.int64(), metadata={"comment": "the how-manieth time the alert fires"}),
-        pa.field("thread", pa.string(), metadata={"comment": "dedup key of the first message about this firing"}),
+        pa.field(
+            "thread", pa.string(), metadata={"comment": "dedup key of the first message about this firing"}
+        ),
         pa.field("target", pa.string(), metadata={"comment": "the rule or fingerprint that is silenced"}),
         pa.field("until", TIMESTAMP, metadata={"comment": "when the silence ends"}),
         pa.field("by", pa.string(), metadata={"comment": "who acknowledged or silenced"}),
         pa.field("channel", pa.string()),
-        pa.field("held_by", pa.string(), metadata={"comment": "the run that alone may send the message, until held_until"}),
+        pa.field(
+            "held_by",
+            pa.string(),
+            metadata={"comment": "the run that alone may send the message, until held_until"},
+        ),
         pa.field("held_until", TIMESTAMP),
-        pa.field("attempts", pa.int64(), metadata={"comment": "how often the message was handed to the channel"}),
-        pa.field("reference", pa.string(), metadata={"comment": "what the channel calls the message: Slack's channel and ts"}),
-        pa.field("reason", pa.string(), metadata={"comment": "why it is acknowledged or silenced, or the message not sent yet"}),
+        pa.field(
+            "attempts", pa.int64(), metadata={"comment": "how often the message was handed to the channel"}
+        ),
+        pa.field(
+            "reference",
+            pa.string(),
+            metadata={"comment": "what the channel calls the message: Slack's channel and ts"},
+        ),
+        pa.field(
+            "reason",
+            pa.string(),
+            metadata={"comment": "why it is acknowledged or silenced, or the message not sent yet"},
+        ),
     ]
 )
 
@@ -86,7 +119,9 @@ def decide(table: DeltaTable, rows: Sequence[Row]) -> None:
     sequence = next_sequence(table)
     properties = CommitProperties(app_transactions=[Transaction(_APP, sequence)])
     try:
-        write_deltalake(table, pa.Table.from_pylist(list(rows), SCHEMA), mode="append", commit_properties=properties)
+        write_deltalake(
+            table, pa.Table.from_pylist(list(rows), SCHEMA), mode="append", commit_properties=properties
+        )
     except CommitFailedError:
         table.update_incremental()
         if next_sequence(table) == sequence:
@@ -138,7 +173,12 @@ def alert_row(change: Change, sequence: int, at: datetime, dedup_key: str | None
 
 def row_of(alert: Alert) -> Row:
     """The alert's own columns."""
-    return {**alert._asdict(), "kind": "alert", "channels": list(alert.channels), "fingerprint": alert.fingerprint}
+    return {
+        **alert._asdict(),
+        "kind": "alert",
+        "channels": list(alert.channels),
+        "fingerprint": alert.fingerprint,
+    }
 
 
 def announced(rows: Iterable[Row]) -> dict[str, tuple[Alert, ...]]:

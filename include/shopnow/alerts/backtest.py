@@ -35,13 +35,17 @@ class Replay(NamedTuple):
     """Rules whose tables tell only of now."""
 
 
-def run(rules: Mapping[str, Rule], looks: Iterable[tuple[datetime, list[Observation]]]) -> Iterator[tuple[datetime, list[Change]]]:
+def run(
+    rules: Mapping[str, Rule], looks: Iterable[tuple[datetime, list[Observation]]]
+) -> Iterator[tuple[datetime, list[Change]]]:
     """What each look changes, beginning with no alert at all."""
     standings: dict[str, AlertStatus] = {}
     for number, (at, observations) in enumerate(looks):
         found = changes(rules, standings, observations, at)
         for change in found:
-            alert = change.alert._replace(thread=change.alert.thread or (str(number) if change.announced else None))
+            alert = change.alert._replace(
+                thread=change.alert.thread or (str(number) if change.announced else None)
+            )
             alert_log.follow(standings, alert, at if change.announced else None)
         yield at, found
 
@@ -52,14 +56,19 @@ def over(lake: str, rules: Mapping[str, Rule], since: datetime | None = None) ->
     Raises:
         UserError: it holds nothing that these rules look at.
     """
-    past = {name: _past(lake, FIGURES[name]) for name in dict.fromkeys(rule.looks_at for rule in rules.values())}
+    past = {
+        name: _past(lake, FIGURES[name]) for name in dict.fromkeys(rule.looks_at for rule in rules.values())
+    }
     kept = {name: each for name, each in past.items() if each}
     if not kept:
         raise UserError("the lake holds nothing of the past that these rules look at; see ./shopnow demo")
     first, last = min(each.times[0] for each in kept.values()), max(each.times[-1] for each in kept.values())
     begin = max(since or first, first).replace(minute=0, second=0, microsecond=0) + HOUR
     hours = [begin + number * HOUR for number in range(int((last - begin) / HOUR) + 2)]
-    looks = ((at, [seen for name, each in kept.items() for seen in FIGURES[name].observe(name, each.at(at), at)]) for at in hours)
+    looks = (
+        (at, [seen for name, each in kept.items() for seen in FIGURES[name].observe(name, each.at(at), at)])
+        for at in hours
+    )
     told = [Told(at, change) for at, found in run(rules, looks) for change in found if change.announced]
     not_replayed = [name for name, rule in rules.items() if FIGURES[rule.looks_at].time is None]
     return Replay(begin, hours[-1] if hours else begin, len(hours), told, not_replayed)
@@ -94,7 +103,11 @@ class _Shelves:
         """Every product's newest row by then; times only ever go on."""
         upto = bisect_left(self.times, now, self.done)
         for row in self.events.slice(self.done, upto - self.done).to_pylist():
-            self.shelves[row["product_id"]] = {**row, "quantity": row["quantity_after"], "last_event_time": row["event_time"]}
+            self.shelves[row["product_id"]] = {
+                **row,
+                "quantity": row["quantity_after"],
+                "last_event_time": row["event_time"],
+            }
         self.done = upto
         return list(self.shelves.values())
 
@@ -110,4 +123,8 @@ def _past(lake: str, figure: Figure) -> "_Rows | _Shelves | None":
 
 def _moment(value: datetime | date) -> datetime:
     """When a row was there to be seen: a day when it was over, an hour, which is named by its start, from then on."""
-    return value if isinstance(value, datetime) else datetime.combine(value + timedelta(days=1), datetime.min.time(), UTC)
+    return (
+        value
+        if isinstance(value, datetime)
+        else datetime.combine(value + timedelta(days=1), datetime.min.time(), UTC)
+    )

@@ -27,8 +27,16 @@ def look(lake: str, rules: Mapping[str, Rule], now: datetime, conf: Conf | None 
         conf: with it, the stock is brought up to date with what the topic has beyond the lake.
     """
     looked_at = {rule.looks_at: FIGURES[rule.looks_at] for rule in rules.values()}
-    on_hand = live_stock.current(conf, lake) if any(figure.about == "product" for figure in looked_at.values()) else []
-    return [seen for name, figure in looked_at.items() for seen in figure.observe(name, rows(lake, figure, on_hand), now)]
+    on_hand = (
+        live_stock.current(conf, lake)
+        if any(figure.about == "product" for figure in looked_at.values())
+        else []
+    )
+    return [
+        seen
+        for name, figure in looked_at.items()
+        for seen in figure.observe(name, rows(lake, figure, on_hand), now)
+    ]
 
 
 def rows(lake: str, figure: Figure, on_hand: Sequence[Shelf] = ()) -> list[Row]:
@@ -74,10 +82,14 @@ def _waiting(lake: str) -> list[Row]:
     for topic in TOPICS:
         if tables.exists(lake, f"raw/{topic}"):
             raw = tables.open_table(lake, f"raw/{topic}")
-            events = tables.open_table(lake, f"events/{topic}") if tables.exists(lake, f"events/{topic}") else None
+            events = (
+                tables.open_table(lake, f"events/{topic}") if tables.exists(lake, f"events/{topic}") else None
+            )
             # Reading lineage takes many times as long. Compaction of the events may hide what waits, until the next landing.
             behind = events is None or _committed(events) < _committed(raw)
-            found.append({"topic": topic, "since": _oldest_unused(lake, topic, raw, events) if behind else None})
+            found.append(
+                {"topic": topic, "since": _oldest_unused(lake, topic, raw, events) if behind else None}
+            )
     return found
 
 

@@ -56,14 +56,18 @@ def silence(lake: str, target: str, until: datetime, word: Attribution) -> Silen
         known, standings = rules.load(), alert_log.standings(alert_log.rows(table, "alert"))
         if target not in known and target not in standings:
             active = [name for name, each in standings.items() if each.alert.active]
-            raise UserError(f"{target!r} is neither a rule ({', '.join(known)}) nor an alert; {_those(active)}")
+            raise UserError(
+                f"{target!r} is neither a rule ({', '.join(known)}) nor an alert; {_those(active)}"
+            )
         made = Silence(target, until, word.why, word.by)
         return made, {"kind": "silence", "state": "silenced", "target": target, "until": until}
 
     return _decide(lake, word, decision)
 
 
-def _decide(lake: str, word: Attribution, decision: Callable[[DeltaTable, datetime], tuple[Made, alert_log.Row]]) -> Made:
+def _decide(
+    lake: str, word: Attribution, decision: Callable[[DeltaTable, datetime], tuple[Made, alert_log.Row]]
+) -> Made:
     if not word.why.strip() or len(word.why) > LONGEST_WHY:
         raise UserError(f"say why, in at most {LONGEST_WHY} characters; it is kept with the alert")
     if not tables.exists(lake, alert_log.TABLE):
@@ -72,7 +76,18 @@ def _decide(lake: str, word: Attribution, decision: Callable[[DeltaTable, dateti
         table, now = alert_log.open_journal(lake), datetime.now(UTC)
         made, row = decision(table, now)
         try:
-            alert_log.decide(table, [{**row, "sequence": alert_log.next_sequence(table), "at": now, "by": word.by, "reason": word.why}])
+            alert_log.decide(
+                table,
+                [
+                    {
+                        **row,
+                        "sequence": alert_log.next_sequence(table),
+                        "at": now,
+                        "by": word.by,
+                        "reason": word.why,
+                    }
+                ],
+            )
         except alert_log.ConcurrentWrite:
             continue
         return made

@@ -56,7 +56,9 @@ class Undelivered(Exception):
     """Messages are still in the outbox; run the delivery again."""
 
 
-def deliver(lake: str, owner: str, channels: Mapping[str, Channel], airflow_url: str, patience: timedelta = PATIENCE) -> list[Delivery]:
+def deliver(
+    lake: str, owner: str, channels: Mapping[str, Channel], airflow_url: str, patience: timedelta = PATIENCE
+) -> list[Delivery]:
     """Send every queued message, oldest first, each channel at its own pace.
 
     Messages another run is sending are waited for, so that when this returns, they are out too.
@@ -98,10 +100,18 @@ def sent(lake: str) -> list[Sent]:
         return []
     rows = alert_log.rows(alert_log.open_journal(lake), "alert", "message")
     told = alert_log.announced(rows)
-    keys = {(row["channel"], row["dedup_key"]) for row in rows if row["kind"] == "message" and row["state"] == "sent"}
+    keys = {
+        (row["channel"], row["dedup_key"])
+        for row in rows
+        if row["kind"] == "message" and row["state"] == "sent"
+    }
     counts = Counter(channel for channel, _ in keys)
     return [
-        Sent(channel=channel, messages=count, alerts=sum(len(_on(channel, told[key])) for of, key in keys if of == channel))
+        Sent(
+            channel=channel,
+            messages=count,
+            alerts=sum(len(_on(channel, told[key])) for of, key in keys if of == channel),
+        )
         for channel, count in sorted(counts.items())
     ]
 
@@ -109,22 +119,36 @@ def sent(lake: str) -> list[Sent]:
 def _contents(rows: list[Row], mine: Iterable[Pending], link: str, doubt: str) -> Contents:
     """What each message says on its channel, and of which earlier ones it changes what they say."""
     told, standings = alert_log.announced(rows), alert_log.standings(rows)
-    references = {(row["dedup_key"], row["channel"]): row["reference"] for row in rows if row["kind"] == "message" and row["reference"]}
-    decided = {row["dedup_key"]: row["sequence"] for row in rows if row["kind"] == "alert" and row["dedup_key"]}
+    references = {
+        (row["dedup_key"], row["channel"]): row["reference"]
+        for row in rows
+        if row["kind"] == "message" and row["reference"]
+    }
+    decided = {
+        row["dedup_key"]: row["sequence"] for row in rows if row["kind"] == "alert" and row["dedup_key"]
+    }
 
     def now(alert: Alert) -> Alert:
         standing = standings[alert.fingerprint].alert
         return standing if standing.firing == alert.firing else alert
 
     def firsts(key: str, channel: str) -> Iterator[ThreadRoot]:
-        changed = {row["thread"] for row in rows if row["kind"] == "alert" and row["sequence"] == decided[key]}
+        changed = {
+            row["thread"] for row in rows if row["kind"] == "alert" and row["sequence"] == decided[key]
+        }
         for thread in sorted(changed - {None, key}):
             if reference := references.get((thread, channel)):
-                yield ThreadRoot(compose(thread, map(now, _on(channel, told[thread])), link, doubt), reference)
+                yield ThreadRoot(
+                    compose(thread, map(now, _on(channel, told[thread])), link, doubt), reference
+                )
 
     return {
         (each.dedup_key, each.channel): compose(
-            each.dedup_key, _on(each.channel, told[each.dedup_key]), link, doubt, firsts(each.dedup_key, each.channel)
+            each.dedup_key,
+            _on(each.channel, told[each.dedup_key]),
+            link,
+            doubt,
+            firsts(each.dedup_key, each.channel),
         )
         for each in mine
     }
@@ -143,7 +167,9 @@ def _doubt(lake: str) -> str:
     return f"the audit of {audit.at:%Y-%m-%d %H:%M} UTC found that this does not hold: {audit.verdict}: {audit.broken[0].detail}"
 
 
-def _deliver(lake: str, mine: list[Pending], contents: Contents, channels: Mapping[str, Channel], patience: timedelta) -> list[Delivery]:
+def _deliver(
+    lake: str, mine: list[Pending], contents: Contents, channels: Mapping[str, Channel], patience: timedelta
+) -> list[Delivery]:
     """Send the messages and write down what became of each. Raises `Undelivered` if a channel did not take one."""
     deliveries: list[Delivery] = []
     failures: list[str] = []
@@ -153,7 +179,9 @@ def _deliver(lake: str, mine: list[Pending], contents: Contents, channels: Mappi
         if row["state"] == "sent":
             reach("alerts:marked")
             _log.info("%s: sent message %s", channel, key)
-            deliveries.append(Delivery(channel=channel, dedup_key=key, alerts=len(contents[key, channel].alerts)))
+            deliveries.append(
+                Delivery(channel=channel, dedup_key=key, alerts=len(contents[key, channel].alerts))
+            )
         else:
             _log.warning("%s: message %s is %s: %s", channel, key, row["state"], row["reason"])
             if row["state"] in {"failed", "dead"}:
@@ -163,7 +191,9 @@ def _deliver(lake: str, mine: list[Pending], contents: Contents, channels: Mappi
     return deliveries
 
 
-def _send_all(mine: list[Pending], contents: Contents, channels: Mapping[str, Channel], patience: timedelta) -> Iterator[Row]:
+def _send_all(
+    mine: list[Pending], contents: Contents, channels: Mapping[str, Channel], patience: timedelta
+) -> Iterator[Row]:
     """Send the messages, every channel in a thread of its own, so that one that hangs holds back no other.
 
     Yields:
@@ -176,7 +206,9 @@ def _send_all(mine: list[Pending], contents: Contents, channels: Mapping[str, Ch
 
     def run(channel: str) -> None:
         try:
-            for row in _drain(channels, queues[channel], contents, time.monotonic() + patience.total_seconds()):
+            for row in _drain(
+                channels, queues[channel], contents, time.monotonic() + patience.total_seconds()
+            ):
                 rows.put(row)
         finally:
             rows.put(None)
@@ -189,7 +221,9 @@ def _send_all(mine: list[Pending], contents: Contents, channels: Mapping[str, Ch
             each.result()
 
 
-def _drain(channels: Mapping[str, Channel], queue: list[Pending], contents: Contents, deadline: float) -> Iterator[Row]:
+def _drain(
+    channels: Mapping[str, Channel], queue: list[Pending], contents: Contents, deadline: float
+) -> Iterator[Row]:
     """Send one channel's messages in order; what there is no time for is left to be claimed anew."""
     tries = 0
     while queue and time.monotonic() < deadline:
@@ -231,7 +265,9 @@ def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -
         reach("alerts:sent")
     except (Unavailable, Refused, Unconfirmed):
         raise
-    except Exception as error:  # a fault in one channel must not hold back the others; its text could hold a secret
+    except (
+        Exception
+    ) as error:  # a fault in one channel must not hold back the others; its text could hold a secret
         frames = "".join(traceback.format_tb(error.__traceback__))
         _log.error("%s: %s at\n%s", pending.channel, type(error).__name__, frames)
         raise Refused(f"unexpected {type(error).__name__}; its traceback is in the log") from None

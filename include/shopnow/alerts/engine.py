@@ -125,7 +125,11 @@ class Evaluation:
     """What one look sees, and which rules it finds broken by what."""
 
     def __init__(
-        self, rules: "Mapping[str, Rule]", standings: Mapping[str, AlertStatus], observations: list[Observation], silenced: set[str]
+        self,
+        rules: "Mapping[str, Rule]",
+        standings: Mapping[str, AlertStatus],
+        observations: list[Observation],
+        silenced: set[str],
     ) -> None:
         self.rules, self.standings, self.silenced = rules, standings, silenced
         by_figure: dict[str, list[Observation]] = {}
@@ -137,8 +141,14 @@ class Evaluation:
             for seen in by_figure.get(rule.looks_at, ())
             if seen.of is None or seen.of >= rule.of_at_least
         }
-        self.broken = {place for place, seen in self.seen.items() if rules[place[0]].broken(seen.value, self._active(*place))}
-        unseen = {(each.alert.rule, each.alert.subject) for each in standings.values() if each.alert.active} - self.seen.keys()
+        self.broken = {
+            place
+            for place, seen in self.seen.items()
+            if rules[place[0]].broken(seen.value, self._active(*place))
+        }
+        unseen = {
+            (each.alert.rule, each.alert.subject) for each in standings.values() if each.alert.active
+        } - self.seen.keys()
         self.broken |= {place for place in unseen if place[0] in rules}
         self.broken_rules = {rule for rule, _ in self.broken}
         self.after = {place: self._after(*place) for place in self.seen}
@@ -172,19 +182,29 @@ class Evaluation:
 
     def changes(self, now: datetime) -> Iterator[Change]:
         # One reminder of all that is not new any more, rather than one for each.
-        due = 0.5 if any(self._waited(*place, now) >= 1 for place, state in self.after.items() if state == State.FIRING) else 1
+        due = (
+            0.5
+            if any(
+                self._waited(*place, now) >= 1 for place, state in self.after.items() if state == State.FIRING
+            )
+            else 1
+        )
         # By subject, so that what is said of a thing stays together.
         for (name, subject), seen in sorted(self.seen.items(), key=lambda item: item[0][1]):
             before, after = self.before(name, subject), self.after[name, subject]
             standing = self.standings.get(fingerprint(name, subject))
             alert = self._alert(name, seen, after, standing)
             if after != before:
-                yield Change(alert, after == State.FIRING or (after == State.RESOLVED and self._is_news(name, subject)))
+                yield Change(
+                    alert, after == State.FIRING or (after == State.RESOLVED and self._is_news(name, subject))
+                )
             elif after == State.FIRING and standing:
                 if standing.told_at is None:
                     yield Change(alert, announced=True, repeated=True)
                 elif self._waited(name, subject, now) >= due:
-                    yield Change(alert._replace(title=f"Reminder: {alert.title}"), announced=True, repeated=True)
+                    yield Change(
+                        alert._replace(title=f"Reminder: {alert.title}"), announced=True, repeated=True
+                    )
 
     def _waited(self, name: str, subject: str, now: datetime) -> float:
         """The share of `repeat_after` that has passed since people heard of an alert that goes on firing."""
@@ -205,7 +225,8 @@ class Evaluation:
         if before == State.INHIBITED and any(self._active(other, subject) for other in rule.inhibited_by):
             return False
         return not any(
-            name in other.inhibited_by and self.after.get((key, subject)) == State.FIRING != self.before(key, subject)
+            name in other.inhibited_by
+            and self.after.get((key, subject)) == State.FIRING != self.before(key, subject)
             for key, other in self.rules.items()
             if other.about == rule.about and not self.silent(key, subject)
         )
@@ -233,8 +254,13 @@ class Evaluation:
         )
 
 
-def _of_rules_that_are_gone(rules: "Mapping[str, Rule]", standings: Mapping[str, AlertStatus]) -> Iterator[Change]:
+def _of_rules_that_are_gone(
+    rules: "Mapping[str, Rule]", standings: Mapping[str, AlertStatus]
+) -> Iterator[Change]:
     """A rule that was taken out of the file ends its alerts, without a word."""
     for standing in standings.values():
         if standing.alert.rule not in rules and standing.alert.active:
-            yield Change(standing.alert._replace(state=State.RESOLVED, facts="its rule is gone", todo=""), announced=False)
+            yield Change(
+                standing.alert._replace(state=State.RESOLVED, facts="its rule is gone", todo=""),
+                announced=False,
+            )

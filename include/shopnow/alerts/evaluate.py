@@ -70,7 +70,9 @@ def evaluate(
             _log.info("another run looked at the same time and was faster; looking again")
 
 
-def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules.Rule], conf: Conf | None) -> Evaluation:
+def _evaluate(
+    lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules.Rule], conf: Conf | None
+) -> Evaluation:
     # The journal first: whoever commits what is newer than we see after this line makes our commit fail.
     table = alert_log.open_journal(lake) if tables.exists(lake, alert_log.TABLE) else None
     observations = collect.look(lake, rule_set, now, conf)
@@ -97,15 +99,20 @@ def _evaluate(lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules
         reach("alerts:queued")
     evaluation = _evaluation(observations, news, key, _proposed(known, owner, observations))
     _log.info(
-        "%(products)d products: %(firing)d alerts firing, %(resolved)d resolved since the last look, %(repeated)d told again", evaluation
+        "%(products)d products: %(firing)d alerts firing, %(resolved)d resolved since the last look, %(repeated)d told again",
+        evaluation,
     )
     return evaluation
 
 
-def _evaluation(observations: list[Observation], news: list[Change], key: str | None, proposed: list[dict[str, Any]]) -> Evaluation:
+def _evaluation(
+    observations: list[Observation], news: list[Change], key: str | None, proposed: list[dict[str, Any]]
+) -> Evaluation:
     reminded = [change for change in news if change.repeated and change.alert.thread]
     return Evaluation(
-        products=len({seen.subject for seen in observations if metrics.FIGURES[seen.figure].about == "product"}),
+        products=len(
+            {seen.subject for seen in observations if metrics.FIGURES[seen.figure].about == "product"}
+        ),
         firing=sum(change.alert.state == State.FIRING for change in news) - len(reminded),
         resolved=sum(change.alert.state == State.RESOLVED for change in news),
         repeated=len(reminded),
@@ -114,13 +121,19 @@ def _evaluation(observations: list[Observation], news: list[Change], key: str | 
     )
 
 
-def _proposed(rows: Iterable[alert_log.Row], owner: str, observations: list[Observation]) -> list[dict[str, Any]]:
+def _proposed(
+    rows: Iterable[alert_log.Row], owner: str, observations: list[Observation]
+) -> list[dict[str, Any]]:
     """The stock alerts first told of by what this owner has queued, now or before it was tried again.
 
     Of a product that goes from low to sold out only the first: whoever is asked about it decides on the whole.
     """
     rows = list(rows)
-    keys = {row["dedup_key"] for row in rows if row["kind"] == "message" and row["state"] == "queued" and row["held_by"] == owner}
+    keys = {
+        row["dedup_key"]
+        for row in rows
+        if row["kind"] == "message" and row["state"] == "queued" and row["held_by"] == owner
+    }
     quantities = {seen.subject: int(seen.value) for seen in observations if seen.figure == "stock_quantity"}
     standing: dict[str, set[str]] = {}
     found = []
@@ -137,7 +150,9 @@ def _proposed(rows: Iterable[alert_log.Row], owner: str, observations: list[Obse
                 "dedup_key": row["dedup_key"],
             }
             for row in alerts
-            if row["dedup_key"] in keys and row["thread"] == row["dedup_key"] and not standing.get(row["subject"])
+            if row["dedup_key"] in keys
+            and row["thread"] == row["dedup_key"]
+            and not standing.get(row["subject"])
         ]
         for row in alerts:
             of_product = standing.setdefault(row["subject"], set())

@@ -81,7 +81,9 @@ def beyond(state: TopicState, raw: DeltaTable | None) -> Ranges:
 
 def put(known: dict[str, Known], event: Stock, offset: int) -> None:
     """Take an event in, if it is the newest of its product and not repeated; `known` is by product id."""
-    shelf = Shelf(event.product_id, event.product_name, event.quantity_after, event.event_time.astimezone(UTC))
+    shelf = Shelf(
+        event.product_id, event.product_name, event.quantity_after, event.event_time.astimezone(UTC)
+    )
     before = known.get(shelf.product_id)
     if before is None or shelf.at > before.shelf.at:
         known[shelf.product_id] = Known(shelf, offset, {event.event_id})
@@ -94,7 +96,10 @@ def put(known: dict[str, Known], event: Stock, offset: int) -> None:
 def _position(table: DeltaTable) -> dict[str, Known]:
     columns = ["product_id", "product_name", "quantity", "last_event_time", "last_offset"]
     rows = tables.read(table, columns).to_pylist()
-    return {row["product_id"]: Known(Shelf(*(row[name] for name in columns[:4])), row["last_offset"], set()) for row in rows}
+    return {
+        row["product_id"]: Known(Shelf(*(row[name] for name in columns[:4])), row["last_offset"], set())
+        for row in rows
+    }
 
 
 def _raw(lake: str, table: DeltaTable) -> DeltaTable | None:
@@ -107,6 +112,8 @@ def _valid(chunk: Chunk) -> Iterator[tuple[Stock, int]]:
     """The events of a chunk, each with its offset; what landing would put into quarantine is left out."""
     decode = TOPICS["stock"].decoder().decode
     found = validation.check(decode, chunk.values, pa.array(chunk.values, pa.binary())).problems
-    for value, offset, problem in zip(chunk.values, chunk.offsets, found or [None] * len(chunk.values), strict=True):
+    for value, offset, problem in zip(
+        chunk.values, chunk.offsets, found or [None] * len(chunk.values), strict=True
+    ):
         if problem is None and value is not None:
             yield decode(value), offset

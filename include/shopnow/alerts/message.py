@@ -10,7 +10,13 @@ from typing import Any, NamedTuple
 from shopnow.alerts.engine import Alert, State
 from shopnow.text_format import one_line
 
-_COLOURS = {"critical": "#b3261e", "warning": "#8a5a00", "info": "#1a5fb4", "acknowledged": "#5f6368", "resolved": "#1e7a34"}
+_COLOURS = {
+    "critical": "#b3261e",
+    "warning": "#8a5a00",
+    "info": "#1a5fb4",
+    "acknowledged": "#5f6368",
+    "resolved": "#1e7a34",
+}
 _LIGHTS = {"critical": "🔴", "warning": "🟠", "info": "🔵", "acknowledged": "⚪", "resolved": "🟢"}
 
 SLACK_ALERTS = 40
@@ -43,7 +49,9 @@ class ThreadRoot(NamedTuple):
     reference: str
 
 
-def compose(dedup_key: str, alerts: Iterable[Alert], link: str, doubt: str = "", firsts: Iterable[ThreadRoot] = ()) -> Message:
+def compose(
+    dedup_key: str, alerts: Iterable[Alert], link: str, doubt: str = "", firsts: Iterable[ThreadRoot] = ()
+) -> Message:
     """The message about the alerts: the worst first, what is over last."""
     kinds = list(_COLOURS)
     worst_first = sorted(alerts, key=lambda alert: (kinds.index(_kind(alert)), alert.subject_name))
@@ -63,14 +71,21 @@ def subject(message: Message) -> str:
         if about == "product":
             parts.append(f"{title}: {len(alerts)} product{'s' * (len(alerts) > 1)}")
         else:
-            parts.append(f"{title}: {alerts[0].subject_name}" if len(alerts) == 1 else f"{title}: {len(alerts)}")
+            parts.append(
+                f"{title}: {alerts[0].subject_name}" if len(alerts) == 1 else f"{title}: {len(alerts)}"
+            )
     return one_line(f"[ShopNow+] {', '.join(parts)}", longest=200)
 
 
 def text(message: Message) -> str:
     """The message as plain text."""
     alerts = "\n\n".join(
-        "\n  ".join(filter(None, [_headline(alert), _facts(alert), alert.todo and f"To do: {alert.todo}", _for_whom(alert)]))
+        "\n  ".join(
+            filter(
+                None,
+                [_headline(alert), _facts(alert), alert.todo and f"To do: {alert.todo}", _for_whom(alert)],
+            )
+        )
         for alert in message.alerts
     )
     doubt = f"\n\nIn doubt: {message.doubt}" if message.doubt else ""

@@ -41,14 +41,27 @@ class Figure(NamedTuple):
 
 def stock_quantity(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
     return [
-        Observation(figure, row["product_id"], row["product_name"], row["quantity"], row["last_event_time"], f"{row['quantity']} left")
+        Observation(
+            figure,
+            row["product_id"],
+            row["product_name"],
+            row["quantity"],
+            row["last_event_time"],
+            f"{row['quantity']} left",
+        )
         for row in rows
     ]
 
 
 def share_of_reorder_point(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
     return [
-        _of_product(figure, row, row["quantity"] / row["reorder_point"], now, f"its reorder point is {row['reorder_point']}")
+        _of_product(
+            figure,
+            row,
+            row["quantity"] / row["reorder_point"],
+            now,
+            f"its reorder point is {row['reorder_point']}",
+        )
         for row in rows
         if row["reorder_point"]
     ]
@@ -69,7 +82,14 @@ def share_of_lead_time(figure: str, rows: Sequence[Row], now: datetime) -> list[
 
 
 def _of_product(figure: str, row: Row, value: float, now: datetime, facts: str) -> Observation:
-    return Observation(figure, row["product_id"], row["product_name"], value, row["computed_at"] or now, f"{row['quantity']} left, {facts}")
+    return Observation(
+        figure,
+        row["product_id"],
+        row["product_name"],
+        value,
+        row["computed_at"] or now,
+        f"{row['quantity']} left, {facts}",
+    )
 
 
 def share_of_expected(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
@@ -81,7 +101,16 @@ def share_of_expected(figure: str, rows: Sequence[Row], now: datetime) -> list[O
             name = f"{row['figure'].removesuffix('_cents').replace('_', ' ')}, {row['currency']}"
             unit = 100 if row["figure"].endswith("_cents") else 1
             facts = f"{row['value'] / unit:,.0f} in the hour from {row['hour']:%H:%M} UTC, {row['expected'] / unit:,.0f} expected"
-            found.append(Observation(figure, f"{row['figure']}/{row['currency']}", name, share, row["hour"] + timedelta(hours=1), facts))
+            found.append(
+                Observation(
+                    figure,
+                    f"{row['figure']}/{row['currency']}",
+                    name,
+                    share,
+                    row["hour"] + timedelta(hours=1),
+                    facts,
+                )
+            )
     return found
 
 
@@ -120,7 +149,9 @@ def minutes_landed_unused(figure: str, rows: Sequence[Row], now: datetime) -> li
     for row in rows:
         minutes = (now - row["since"]).total_seconds() / 60 if row["since"] else 0.0
         facts = f"records wait since {row['since']:%H:%M} UTC" if row["since"] else "nothing waits"
-        found.append(Observation(figure, row["topic"], f"topic {row['topic']}", minutes, row["since"] or now, facts))
+        found.append(
+            Observation(figure, row["topic"], f"topic {row['topic']}", minutes, row["since"] or now, facts)
+        )
     return found
 
 
@@ -130,9 +161,22 @@ def missing_rows(figure: str, rows: Sequence[Row], now: datetime) -> list[Observ
     day = max(row["date"] for row in rows)
     missing = [row["missing_rows"] for row in rows if row["date"] == day]
     known = max((each for each in missing if each is not None), default=0)
-    facts = f"nobody knows how many records of {day} are missing" if None in missing else f"at most {known:,} records of {day} are missing"
+    facts = (
+        f"nobody knows how many records of {day} are missing"
+        if None in missing
+        else f"at most {known:,} records of {day} are missing"
+    )
     # Not known is not none.
-    return [Observation(figure, SALES_HOURLY.name, SALES_HOURLY.name, max(known, 1) if None in missing else known, _start(day), facts)]
+    return [
+        Observation(
+            figure,
+            SALES_HOURLY.name,
+            SALES_HOURLY.name,
+            max(known, 1) if None in missing else known,
+            _start(day),
+            facts,
+        )
+    ]
 
 
 def broken_checks(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
@@ -144,8 +188,14 @@ def broken_checks(figure: str, rows: Sequence[Row], now: datetime) -> list[Obser
     return [Observation(figure, "lake", "the lake", len(broken), at, facts[:400])]
 
 
-def _share(figure: str, subject: str, name: str, part: int, whole: int, at: datetime, facts: str) -> list[Observation]:
-    return [Observation(figure, subject, name, part / whole, at, f"{part / whole:.0%}: {facts}", whole)] if whole else []
+def _share(
+    figure: str, subject: str, name: str, part: int, whole: int, at: datetime, facts: str
+) -> list[Observation]:
+    return (
+        [Observation(figure, subject, name, part / whole, at, f"{part / whole:.0%}: {facts}", whole)]
+        if whole
+        else []
+    )
 
 
 def _grouped(rows: Iterable[Row], *by: str) -> dict[Any, list[Row]]:
@@ -165,7 +215,16 @@ def _start(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
-_COVER = ("product_id", "product_name", "quantity", "demand_per_day", "reorder_point", "days_of_cover", "lead_time_days", "computed_at")
+_COVER = (
+    "product_id",
+    "product_name",
+    "quantity",
+    "demand_per_day",
+    "reorder_point",
+    "days_of_cover",
+    "lead_time_days",
+    "computed_at",
+)
 
 FIGURES: dict[str, Figure] = {
     "stock_quantity": Figure(
@@ -176,9 +235,16 @@ FIGURES: dict[str, Figure] = {
         "last_event_time",
         stock_quantity,
     ),
-    "share_of_reorder_point": Figure("pieces on hand ÷ reorder point", "product", STOCK_COVER.name, _COVER, None, share_of_reorder_point),
+    "share_of_reorder_point": Figure(
+        "pieces on hand ÷ reorder point", "product", STOCK_COVER.name, _COVER, None, share_of_reorder_point
+    ),
     "share_of_lead_time": Figure(
-        "days that the pieces on hand last ÷ days a delivery takes", "product", STOCK_COVER.name, _COVER, None, share_of_lead_time
+        "days that the pieces on hand last ÷ days a delivery takes",
+        "product",
+        STOCK_COVER.name,
+        _COVER,
+        None,
+        share_of_lead_time,
     ),
     "share_of_expected": Figure(
         "orders, or net revenue, of the newest hour ÷ what is expected of it; 1 while the difference is within chance",

@@ -43,9 +43,14 @@ class Pending(NamedTuple):
         """Whether the run `owner` may claim it."""
         return self.held_by == owner or self.held_until <= now
 
-    def row(self, state: str, at: datetime, reason: str | None = None, reference: str | None = None) -> alert_log.Row:
+    def row(
+        self, state: str, at: datetime, reason: str | None = None, reference: str | None = None
+    ) -> alert_log.Row:
         """The message as a row of the log."""
-        kept = {name: getattr(self, name) for name in ("dedup_key", "channel", "sequence", "held_by", "held_until", "attempts")}
+        kept = {
+            name: getattr(self, name)
+            for name in ("dedup_key", "channel", "sequence", "held_by", "held_until", "attempts")
+        }
         return {**kept, "kind": "message", "state": state, "at": at, "reason": reason, "reference": reference}
 
     def failed(self, reason: str) -> alert_log.Row:
@@ -53,7 +58,11 @@ class Pending(NamedTuple):
         now = datetime.now(UTC)
         free = self._replace(held_by=None, held_until=now)
         if self.failures + 1 >= MOST_FAILURES or now - self.queued_at >= OLDEST:
-            return free.row("dead", now, f"given up after {self.failures + 1} runs since {self.queued_at:%Y-%m-%d %H:%M} UTC: {reason}")
+            return free.row(
+                "dead",
+                now,
+                f"given up after {self.failures + 1} runs since {self.queued_at:%Y-%m-%d %H:%M} UTC: {reason}",
+            )
         return free.row("failed", now, reason)
 
 

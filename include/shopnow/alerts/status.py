@@ -6,7 +6,20 @@ from typing import Any, NamedTuple
 from shopnow.alerts import alert_log, outbox
 from shopnow.lake.delta import tables
 
-SHOWN = ("fingerprint", "rule", "severity", "owner", "state", "subject", "subject_name", "value", "facts", "since", "title", "firing")
+SHOWN = (
+    "fingerprint",
+    "rule",
+    "severity",
+    "owner",
+    "state",
+    "subject",
+    "subject_name",
+    "value",
+    "facts",
+    "since",
+    "title",
+    "firing",
+)
 
 
 class Overview(NamedTuple):
@@ -34,7 +47,12 @@ def overview(lake: str, now: datetime) -> Overview:
         if standing.alert.active:
             row = newest[fingerprint]
             until = max((each.until for each in silences if each.covers(standing.alert, now)), default=None)
-            told = {"told_at": standing.told_at, "by": row["by"], "reason": row["reason"], "silenced_until": until}
+            told = {
+                "told_at": standing.told_at,
+                "by": row["by"],
+                "reason": row["reason"],
+                "silenced_until": until,
+            }
             alerts.append({**{name: row[name] for name in SHOWN}, **told})
     changes = ("at", *SHOWN, "dedup_key", "by", "reason")
     return Overview(
@@ -48,4 +66,10 @@ def overview(lake: str, now: datetime) -> Overview:
 def _message(rows: list[alert_log.Row]) -> dict[str, Any]:
     newest = rows[-1]
     named = {name: newest[name] for name in ("channel", "dedup_key", "state", "reason")}
-    return {**named, "attempts": newest["attempts"] or 0, "queued_at": rows[0]["at"], "at": newest["at"], "over": outbox.is_over(rows)}
+    return {
+        **named,
+        "attempts": newest["attempts"] or 0,
+        "queued_at": rows[0]["at"],
+        "at": newest["at"],
+        "over": outbox.is_over(rows),
+    }

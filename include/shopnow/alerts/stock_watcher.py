@@ -21,7 +21,9 @@ from shopnow.lake.delta import tables
 
 _PIECES: dict[str, Callable[[Row], float | None]] = {
     "share_of_reorder_point": lambda row: row["reorder_point"],
-    "share_of_lead_time": lambda row: row["lead_time_days"] * row["demand_per_day"] if row["demand_per_day"] else None,
+    "share_of_lead_time": lambda row: (
+        row["lead_time_days"] * row["demand_per_day"] if row["demand_per_day"] else None
+    ),
 }
 """Of shares that rules look at: how many pieces on hand make a share of one."""
 
@@ -52,7 +54,9 @@ def limits(lake: str) -> Limits:
         columns = ["product_id", "demand_per_day", "lead_time_days", "reorder_point"]
         for row in tables.read(tables.open_table(lake, STOCK_COVER.name), columns).to_pylist():
             one = {figure: pieces(row) for figure, pieces in _PIECES.items()}
-            own[row["product_id"]] = frozenset(int(end * each) for figure, each in one.items() if each for end in ends.get(figure, ()))
+            own[row["product_id"]] = frozenset(
+                int(end * each) for figure, each in one.items() if each for end in ends.get(figure, ())
+            )
     return Limits(frozenset(int(end) for end in ends.get("stock_quantity", ())), own)
 
 
@@ -60,7 +64,10 @@ def crosses(event: Stock, limits: Limits) -> bool:
     """Whether the event takes its product's stock to or under a limit, or above it again."""
     after = event.quantity_after
     before = after - event.quantity_change
-    return any((before <= limit) != (after <= limit) for limit in limits.common | limits.own.get(event.product_id, frozenset()))
+    return any(
+        (before <= limit) != (after <= limit)
+        for limit in limits.common | limits.own.get(event.product_id, frozenset())
+    )
 
 
 class StockTopic:
@@ -85,7 +92,9 @@ class StockTopic:
                 "queued.max.messages.kbytes": 16 << 10,
             },
         )
-        self._consumer.assign([TopicPartition(name, partition, stable) for partition, (_, stable) in partitions.items()])
+        self._consumer.assign(
+            [TopicPartition(name, partition, stable) for partition, (_, stable) in partitions.items()]
+        )
 
     def wait(self, seconds: float) -> list[str]:
         """The ids of products that crossed a limit in the next records to come; empty if none did, or none came in time.

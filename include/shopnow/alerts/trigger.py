@@ -33,12 +33,21 @@ class StockTrigger(BaseEventTrigger):
     killed anywhere, it fires when it starts again.
     """
 
-    def __init__(self, topic: str = "stock", kafka_conn_id: str = "kafka_default", webhdfs_conn_id: str = "webhdfs_default") -> None:
+    def __init__(
+        self,
+        topic: str = "stock",
+        kafka_conn_id: str = "kafka_default",
+        webhdfs_conn_id: str = "webhdfs_default",
+    ) -> None:
         super().__init__()
         self.topic, self.kafka_conn_id, self.webhdfs_conn_id = topic, kafka_conn_id, webhdfs_conn_id
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        kwargs = {"topic": self.topic, "kafka_conn_id": self.kafka_conn_id, "webhdfs_conn_id": self.webhdfs_conn_id}
+        kwargs = {
+            "topic": self.topic,
+            "kafka_conn_id": self.kafka_conn_id,
+            "webhdfs_conn_id": self.webhdfs_conn_id,
+        }
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
@@ -46,7 +55,9 @@ class StockTrigger(BaseEventTrigger):
         lake = (await BaseHook.aget_connection(self.webhdfs_conn_id)).extra_dejson["lake"]
         while True:
             try:
-                topic = await asyncio.to_thread(lambda: stock_watcher.StockTopic(conf, stock_watcher.limits(lake), self.topic))
+                topic = await asyncio.to_thread(
+                    lambda: stock_watcher.StockTopic(conf, stock_watcher.limits(lake), self.topic)
+                )
                 try:
                     yield TriggerEvent({"products": []})
                     began = time.monotonic()

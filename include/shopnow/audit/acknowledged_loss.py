@@ -11,12 +11,17 @@ from shopnow.lake.ingest.data_loss import EXPIRED, Loss
 
 def lost(rows: pa.Table, losses: Sequence[Loss]) -> pa.Array:
     """For each of these ledger rows of one topic, whether it may be lost by what was acknowledged."""
-    places = zip(*(rows[name].to_pylist() for name in ("topic_id", "partition", "offset", "event_time")), strict=True)
+    places = zip(
+        *(rows[name].to_pylist() for name in ("topic_id", "partition", "offset", "event_time")), strict=True
+    )
     return pa.array([any(_covers(loss, *place) for loss in losses) for place in places], pa.bool_())
 
 
 def _covers(loss: Loss, topic_id: str, partition: int, offset: int, event_time: datetime) -> bool:
-    if (offsets.kafka_id(loss.topic_id), loss.partition) != (topic_id, partition) or offset < loss.start_offset:
+    if (offsets.kafka_id(loss.topic_id), loss.partition) != (
+        topic_id,
+        partition,
+    ) or offset < loss.start_offset:
         return False
     if loss.kind == EXPIRED:
         return loss.end_offset is not None and offset < loss.end_offset

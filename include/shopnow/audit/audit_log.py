@@ -65,4 +65,6 @@ def latest(lake: str) -> Audit | None:
     at = max((row["audited_at"] for row in rows), default=None)
     if at is None:
         return None
-    return Audit(at, [Check(row["check"], row["ok"], row["detail"]) for row in rows if row["audited_at"] == at])
+    return Audit(
+        at, [Check(row["check"], row["ok"], row["detail"]) for row in rows if row["audited_at"] == at]
+    )

@@ -70,12 +70,18 @@ def gather(conf: Conf, lake: str, report: Report) -> Evidence:
     acknowledged = data_loss.read(lake)
     truth = ledger.read(conf, columns=LEDGER)
     assumed = KpiSettings(settings.service_level, settings.lead_time_days)
-    return Evidence(conf, lake, kpis, events, raw, acknowledged, truth, topics.describe(conf, TOPICS), assumed, report)
+    return Evidence(
+        conf, lake, kpis, events, raw, acknowledged, truth, topics.describe(conf, TOPICS), assumed, report
+    )
 
 
 def at_latest_equivalent_version(lake: str, name: str, version: int) -> DeltaTable:
     """The table with the rows of that version, in files that VACUUM has not taken."""
-    return tables.open_table(lake, name, lineage.latest_equivalent_version(lake, name, version, tables.open_table(lake, name).version()))
+    return tables.open_table(
+        lake,
+        name,
+        lineage.latest_equivalent_version(lake, name, version, tables.open_table(lake, name).version()),
+    )
 
 
 def raw_behind(lake: str, events: DeltaTable, name: str) -> DeltaTable | None:

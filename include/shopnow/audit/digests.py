@@ -43,7 +43,10 @@ def _rows(
         return
     predicate = f"topic_id = '{topic_id}'"
     if ranges:
-        within = (f'(partition = {partition} AND "offset" >= {start} AND "offset" < {end})' for partition, (start, end) in ranges.items())
+        within = (
+            f'(partition = {partition} AND "offset" >= {start} AND "offset" < {end})'
+            for partition, (start, end) in ranges.items()
+        )
         predicate += f" AND ({' OR '.join(within)})"
     for batch in tables.batches(table, ["partition", "offset", "key", "value"], predicate):
         partitions, offsets = batch["partition"].to_numpy(), batch["offset"].to_numpy()

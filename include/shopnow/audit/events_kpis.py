@@ -35,14 +35,20 @@ def _take_in(here: Oracle, lake: str, kpi: Kpi, made_from: dict[str, int]) -> No
         if version is None or here.has(source, version):
             here.use(source, version)
         else:
-            here.put(source, tables.reader(at_latest_equivalent_version(lake, source, version), COLUMNS[source]), version)
+            here.put(
+                source,
+                tables.reader(at_latest_equivalent_version(lake, source, version), COLUMNS[source]),
+                version,
+            )
 
 
 def _check(here: Oracle, kpi: Kpi, table: DeltaTable, evidence: Evidence) -> int:
     """How many rows are the same."""
     columns = [*kpi.content, "computed_at"]
     if lacking := set(columns).difference(field.name for field in table.schema().fields):
-        raise Difference(f"{kpi.name} has no column {min(lacking)}: have the KPIs computed with this version of ShopNow+")
+        raise Difference(
+            f"{kpi.name} has no column {min(lacking)}: have the KPIs computed with this version of ShopNow+"
+        )
     found = f"{kpi.name} in the lake"
     here.store(found, tables.reader(table, columns), columns)
     told = differences(here, kpi, here.work_out(kpi, here.as_computed(kpi, found)), found)

@@ -36,7 +36,10 @@ def differences(oracle: Oracle, kpi: Kpi, by_events: str, found: str) -> Differe
     if not different:
         return Differences(rows, 0, None)
     shown = [f'coalesce(one."{column}", other."{column}") AS "key {column}"' for column in kpi.key]
-    shown += [f'one."{each}" AS "one {each}", other."{each}" AS "other {each}", {same[each]} AS "same {each}"' for each in rest]
+    shown += [
+        f'one."{each}" AS "one {each}", other."{each}" AS "other {each}", {same[each]} AS "same {each}"'
+        for each in rest
+    ]
     order = ", ".join(f'"key {column}"' for column in kpi.key)
     first = oracle.connection.sql(
         f"SELECT {', '.join(shown)}, one.nth AS one, other.nth AS other {pairs} WHERE {differs} ORDER BY {order} LIMIT 1"

@@ -27,10 +27,26 @@ _ID = ("event_id", "event_type", "event_time")
 COLUMNS: Mapping[str, list[str]] = {
     "events/views": ["event_time", "session_id"],
     "events/carts": ["event_type", "event_time", "session_id"],
-    "events/orders": [*_ID, "order_id", "session_id", "customer_id", "country", "items", "discount_cents", "currency"],
+    "events/orders": [
+        *_ID,
+        "order_id",
+        "session_id",
+        "customer_id",
+        "country",
+        "items",
+        "discount_cents",
+        "currency",
+    ],
     "events/payments": [*_ID, "order_id", "method", "amount_cents", "currency", "attempt"],
     "events/deliveries": [*_ID, "delivery_id", "order_id", "promised_at"],
-    "events/stock": [*_ID, "source_offset", "product_id", "product_name", "quantity_change", "quantity_after"],
+    "events/stock": [
+        *_ID,
+        "source_offset",
+        "product_id",
+        "product_name",
+        "quantity_change",
+        "quantity_after",
+    ],
     **{kpi.name: kpi.content for kpi in KPIS},
 }
 """What the queries read of each source."""
@@ -62,15 +78,21 @@ class Oracle:
         self.use(source, version)
 
     def has(self, source: str, version: int) -> bool:
-        return bool(self.execute("FROM duckdb_tables() WHERE table_name = ?", [_stored(source, version)]).fetchall())
+        return bool(
+            self.execute("FROM duckdb_tables() WHERE table_name = ?", [_stored(source, version)]).fetchall()
+        )
 
     def use(self, source: str, version: int | None = None) -> None:
         """The queries read that version from now on; without one what was put without one, which at first is nothing."""
-        self.execute(f'CREATE OR REPLACE VIEW {source.replace("/", ".")} AS FROM "{_stored(source, version)}"')
+        self.execute(
+            f'CREATE OR REPLACE VIEW {source.replace("/", ".")} AS FROM "{_stored(source, version)}"'
+        )
 
     def store(self, name: str, rows: pa.Table | pa.RecordBatchReader, columns: Iterable[str]) -> None:
         """Keeps these columns as a table; times are in UTC, without saying so."""
-        kinds = {field.name: "::TIMESTAMP" if pa.types.is_timestamp(field.type) else "" for field in rows.schema}
+        kinds = {
+            field.name: "::TIMESTAMP" if pa.types.is_timestamp(field.type) else "" for field in rows.schema
+        }
         chosen = ", ".join(f'"{column}"{kinds[column]} AS "{column}"' for column in columns)
         self.connection.register("arriving", rows)
         self.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT {chosen} FROM arriving')  # noqa: S608
@@ -91,12 +113,15 @@ class Oracle:
         self.store(name, _schema(kpi.name).empty_table(), kpi.content)
         columns = ", ".join(f'"{column}"' for column in kpi.content)
         # Into columns of the kinds they are defined with: what does not fit is an error.
-        self.execute(f'INSERT INTO "{name}" BY NAME SELECT {columns} FROM ({(QUERIES / f"{kpi.name[4:]}.sql").read_text()})')  # noqa: S608
+        query = (QUERIES / f"{kpi.name[4:]}.sql").read_text()
+        self.execute(f'INSERT INTO "{name}" BY NAME SELECT {columns} FROM ({query})')  # noqa: S608
         return name
 
     def rows(self, kpi: Kpi, name: str) -> pa.Table:
         """A table of the KPI's content in here, in Arrow."""
-        return self.connection.sql(f'FROM "{name}"').to_arrow_table().select(kpi.content).cast(_schema(kpi.name))
+        return (
+            self.connection.sql(f'FROM "{name}"').to_arrow_table().select(kpi.content).cast(_schema(kpi.name))
+        )
 
     def execute(self, sql: str, parameters: object = None) -> duckdb.DuckDBPyConnection:
         return self.connection.execute(sql, parameters)
@@ -117,7 +142,10 @@ def oracle(assumed: KpiSettings) -> Iterator[Oracle]:
 
 
 def work_out(
-    events: Mapping[str, pa.Table | pa.RecordBatchReader], now: datetime, assumed: KpiSettings, kpis: Iterable[Kpi] = KPIS
+    events: Mapping[str, pa.Table | pa.RecordBatchReader],
+    now: datetime,
+    assumed: KpiSettings,
+    kpis: Iterable[Kpi] = KPIS,
 ) -> dict[str, pa.Table]:
     """The content of KPI tables, by name, as events by topic make it if it is computed `now`; each after those it is made from."""
     found = {}
@@ -136,5 +164,9 @@ def _stored(source: str, version: int | None) -> str:
 
 def _schema(source: str) -> pa.Schema:
     folder, _, name = source.partition("/")
-    schema = schemas.events(TOPICS[name]) if folder == "events" else next(kpi.schema for kpi in KPIS if kpi.name == source)
+    schema = (
+        schemas.events(TOPICS[name])
+        if folder == "events"
+        else next(kpi.schema for kpi in KPIS if kpi.name == source)
+    )
     return pa.schema([schema.field(column) for column in COLUMNS[source]])

@@ -31,18 +31,28 @@ def check(evidence: Evidence) -> str:
         there += 1
         rows = _numbered(_landed(evidence.ledger.filter(pc.field("topic") == topic), raw), "ledger_row")
         identity = [*records.SOURCE_PLACE, "event_id"]
-        table = _numbered(_under_kafkas_ids(tables.read(events, None if topic in _WORTH else identity)), "row")
-        pairs = _pairs(table.select([*identity, "row"]), rows.select([*records.PLACE, "event_id", "ledger_row"]))
+        table = _numbered(
+            _under_kafkas_ids(tables.read(events, None if topic in _WORTH else identity)), "row"
+        )
+        pairs = _pairs(
+            table.select([*identity, "row"]), rows.select([*records.PLACE, "event_id", "ledger_row"])
+        )
         spoilt = pc.is_in(rows["fault"], pa.array(MALFORMED))
         malformed += _check_spoilt(rows.filter(spoilt), pairs, raw, topic)
         rows = rows.filter(pc.invert(spoilt))
         pairs = pairs.filter(pc.is_in(pairs["ledger_row"], rows["ledger_row"]))
         missing = rows.filter(pc.invert(pc.is_in(rows["event_id"], table["event_id"].take(pairs["row"]))))
-        acknowledged = pc.sum(lost(missing, [loss for loss in evidence.losses if loss.topic == topic])).as_py() or 0
+        acknowledged = (
+            pc.sum(lost(missing, [loss for loss in evidence.losses if loss.topic == topic])).as_py() or 0
+        )
         if acknowledged != missing.num_rows:
-            raise Difference(f"{topic}: {rows.num_rows - acknowledged:,} events in the ledger, {pairs.num_rows:,} of them in events")
+            raise Difference(
+                f"{topic}: {rows.num_rows - acknowledged:,} events in the ledger, {pairs.num_rows:,} of them in events"
+            )
         gone += acknowledged
-        shop_totals.add(totals_of.of_rows([_as_events(rows.filter(pc.is_in(rows["ledger_row"], pairs["ledger_row"])))]))
+        shop_totals.add(
+            totals_of.of_rows([_as_events(rows.filter(pc.is_in(rows["ledger_row"], pairs["ledger_row"])))])
+        )
         compared += pairs.num_rows
         if topic in _WORTH:
             mine[topic] = table.take(pairs["row"])
@@ -62,7 +72,10 @@ def check(evidence: Evidence) -> str:
 def _landed(rows: pa.Table, raw: DeltaTable) -> pa.Table:
     """The ledger's rows of one topic that the raw table has come to."""
     places = list(zip(rows["topic_id"].to_pylist(), rows["partition"].to_pylist(), strict=True))
-    ends = {place: offsets.position(raw, offsets.current_id(raw, place[0]), place[1]) or 0 for place in set(places)}
+    ends = {
+        place: offsets.position(raw, offsets.current_id(raw, place[0]), place[1]) or 0
+        for place in set(places)
+    }
     landed = [offset < ends[place] for place, offset in zip(places, rows["offset"].to_pylist(), strict=True)]
     return rows.filter(pa.array(landed, pa.bool_()))
 
@@ -95,13 +108,17 @@ def _check_spoilt(rows: pa.Table, pairs: pa.Table, raw: DeltaTable, topic: str) 
         corrected = tables.read(raw, records.PLACE, "correction IS NOT NULL")
         slipped = slipped.select(records.PLACE).join(corrected, keys=records.PLACE, join_type="left anti")
     if slipped.num_rows:
-        raise Difference(f"{topic}: {first_place(slipped)} was malformed on purpose, yet is in events ({slipped.num_rows} such)")
+        raise Difference(
+            f"{topic}: {first_place(slipped)} was malformed on purpose, yet is in events ({slipped.num_rows} such)"
+        )
     return rows.num_rows
 
 
 def _as_events(rows: pa.Table) -> pa.Table:
     """The rows without what came of their records on the way."""
-    return rows.set_column(rows.schema.get_field_index("fault"), "fault", pa.nulls(rows.num_rows, pa.string()))
+    return rows.set_column(
+        rows.schema.get_field_index("fault"), "fault", pa.nulls(rows.num_rows, pa.string())
+    )
 
 
 def _numbered(rows: pa.Table, column: str) -> pa.Table:

@@ -32,7 +32,9 @@ def check(evidence: Evidence) -> str:
             found, ours = records.of_kafka(evidence.conf, name, state.topic_id, range_)
             told = records.of_ledger(certain)
             if (doubted := records.of_ledger(kept.filter(in_doubt))).num_rows:
-                told = pa.concat_tables([told, doubted.join(found, keys=records.SCHEMA.names, join_type="left semi")])
+                told = pa.concat_tables(
+                    [told, doubted.join(found, keys=records.SCHEMA.names, join_type="left semi")]
+                )
             same_records(told, found.filter(ours), "the ledger", "Kafka", name)
             compared += told.num_rows
             others += found.num_rows - told.num_rows

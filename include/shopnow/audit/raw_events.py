@@ -36,14 +36,22 @@ def check(evidence: Evidence) -> str:
         missing = records.without(wanted, found)
         lost = missing.filter(pc.invert(pc.is_in(missing["event_id"], found["event_id"])))
         if lost.num_rows:
-            raise Difference(f"{topic.name}: {first_place(lost)} is in raw, not in events ({lost.num_rows} such)")
+            raise Difference(
+                f"{topic.name}: {first_place(lost)} is in raw, not in events ({lost.num_rows} such)"
+            )
         kept = _kept(found, retention.expired(evidence.lake, f"raw/{topic.name}", raw.version()))
         extra = records.without(kept, wanted)
         if extra.num_rows:
-            raise Difference(f"{topic.name}: {first_place(extra)} is in events, not so in raw ({extra.num_rows} such)")
+            raise Difference(
+                f"{topic.name}: {first_place(extra)} is in events, not so in raw ({extra.num_rows} such)"
+            )
         if pc.count_distinct(found["event_id"]).as_py() != found.num_rows:
             raise Difference(f"{topic.name}: an event_id is in events twice")
-        good, quarantined, duplicates = good + found.num_rows, quarantined + bad, duplicates + missing.num_rows
+        good, quarantined, duplicates = (
+            good + found.num_rows,
+            quarantined + bad,
+            duplicates + missing.num_rows,
+        )
     return f"{good:,} events, {quarantined:,} records in quarantine, {duplicates:,} duplicates"
 
 
@@ -51,7 +59,9 @@ def _kept(events: pa.Table, expired: dict[tuple[str, int], int]) -> pa.Table:
     """The events whose raw rows were not removed by retention."""
     gone = pa.repeat(False, events.num_rows)
     for (topic_id, partition), below in expired.items():
-        of_partition = pc.and_(pc.equal(events["topic_id"], topic_id), pc.equal(events["partition"], partition))
+        of_partition = pc.and_(
+            pc.equal(events["topic_id"], topic_id), pc.equal(events["partition"], partition)
+        )
         gone = pc.or_(gone, pc.and_(of_partition, pc.less(events["offset"], below)))
     return events.filter(pc.invert(gone))
 
@@ -68,6 +78,11 @@ def _decoded(raw: DeltaTable, decode: Callable) -> tuple[pa.Table, int]:
         events = [decode(value) for value in pc.coalesce(*(good[name] for name in payload)).to_pylist()]
         ids, times = [event.event_id for event in events], [event.event_time for event in events]
         types = [type(event).__struct_config__.tag for event in events]
-        columns = [*(good[column] for column in records.PLACE), ids, types, pa.array(times, _DECODED.field("event_time").type)]
+        columns = [
+            *(good[column] for column in records.PLACE),
+            ids,
+            types,
+            pa.array(times, _DECODED.field("event_time").type),
+        ]
         parts.append(pa.table(columns, names=_DECODED.names).cast(_DECODED))
     return pa.concat_tables(parts), bad

@@ -22,18 +22,26 @@ def check(evidence: Evidence) -> str:
             topic_id, partition, start = receipt["topic_id"], receipt["partition"], receipt["start_offset"]
             end = ends.setdefault((topic_id, partition), start)
             if end != start and (topic_id, partition, end, start) not in gaps:
-                raise Difference(f"{topic} partition {partition}: no receipt for offsets {end} to {start - 1}")
+                raise Difference(
+                    f"{topic} partition {partition}: no receipt for offsets {end} to {start - 1}"
+                )
             ends[topic_id, partition] = receipt["end_offset"]
             parts = told.setdefault(topic_id, {})
-            parts[partition] = parts.get(partition, NOTHING) + Digest.parse(receipt["rows"], receipt["digest"])
+            parts[partition] = parts.get(partition, NOTHING) + Digest.parse(
+                receipt["rows"], receipt["digest"]
+            )
             count += 1
-        amended += _amend(told, commit_metadata.read(evidence.lake, AMENDMENTS, name, raw.version()).to_pylist())
+        amended += _amend(
+            told, commit_metadata.read(evidence.lake, AMENDMENTS, name, raw.version()).to_pylist()
+        )
         for topic_id, parts in told.items():
             found = digests.raw_digests(raw, topic_id)
             for partition, digest in parts.items():
                 if found.get(partition, NOTHING) != digest:
                     rows = found.get(partition, NOTHING).rows
-                    raise Difference(f"{topic} partition {partition}: {rows:,} rows in raw are not the {digest.rows:,} of the receipts")
+                    raise Difference(
+                        f"{topic} partition {partition}: {rows:,} rows in raw are not the {digest.rows:,} of the receipts"
+                    )
         if raw.count() != sum(digest.rows for parts in told.values() for digest in parts.values()):
             raise Difference(f"{topic}: there are rows in raw without a receipt")
     amendments = f", but for {amended:,} rows that were erased or have expired" if amended else ""

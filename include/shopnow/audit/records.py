@@ -34,7 +34,13 @@ def of_kafka(conf: Conf, topic: str, topic_id: str, ranges: Ranges) -> tuple[pa.
     ours: list[bool] = []
     for chunk in reader.read(conf, topic, ranges):
         batches.append(
-            _batch([topic_id] * len(chunk.offsets), [chunk.partition] * len(chunk.offsets), chunk.offsets, chunk.keys, chunk.values)
+            _batch(
+                [topic_id] * len(chunk.offsets),
+                [chunk.partition] * len(chunk.offsets),
+                chunk.offsets,
+                chunk.keys,
+                chunk.values,
+            )
         )
         ours += [PRODUCER_HEADER in (headers or ()) for headers in chunk.headers]
     return pa.Table.from_batches(batches, SCHEMA), pa.array(ours, pa.bool_())
@@ -43,7 +49,9 @@ def of_kafka(conf: Conf, topic: str, topic_id: str, ranges: Ranges) -> tuple[pa.
 def of_raw(table: DeltaTable, topic_id: str, partition: int, start: int, end: int) -> pa.Table:
     """The rows of a raw table that are from offsets `[start, end)` of one partition."""
     columns = [*PLACE, "key", "value"]
-    within = f'topic_id = \'{topic_id}\' AND partition = {partition} AND "offset" >= {start} AND "offset" < {end}'
+    within = (
+        f'topic_id = \'{topic_id}\' AND partition = {partition} AND "offset" >= {start} AND "offset" < {end}'
+    )
     rows = tables.read(table, columns, within)
     return pa.Table.from_batches([_batch(*(rows[column].to_pylist() for column in columns))], SCHEMA)
 
@@ -57,7 +65,10 @@ def of_ledger(rows: pa.Table) -> pa.Table:
 
 def difference(left: pa.Table, right: pa.Table, left_name: str, right_name: str) -> str | None:
     """The first record, by place, that is not the same in both; None if the two sets are equal."""
-    for one, other, here, there in ((left, right, left_name, right_name), (right, left, right_name, left_name)):
+    for one, other, here, there in (
+        (left, right, left_name, right_name),
+        (right, left, right_name, left_name),
+    ):
         if one.group_by(PLACE).aggregate([]).num_rows != one.num_rows:
             return f"{here} has an offset twice"
         missing = without(one, other)
@@ -82,4 +93,6 @@ def _batch(topic_ids: list, partitions: list, offsets: list, keys: list, values:
     key = ["-" if each is None else each.hex() for each in keys]
     payload = ["-" if each is None else xxhash.xxh3_128_hexdigest(each) for each in values]
     columns = (topic_ids, partitions, offsets, key, payload)
-    return pa.record_batch([pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
+    return pa.record_batch(
+        [pa.array(column, field.type) for column, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA
+    )

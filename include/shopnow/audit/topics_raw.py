@@ -41,11 +41,17 @@ def check(evidence: Evidence) -> str:
                 kafka, _ = records.of_kafka(evidence.conf, name, state.topic_id, {partition: (start, end)})
                 rows = [records.of_raw(raw, *stretch) for stretch in stretches if stretch[1] == partition]
                 gone = [each.place.offset for each in erased if each.place.partition == partition]
-                same_records(_blanked(kafka, gone), _blanked(_under(state.topic_id, rows), gone), "Kafka", "raw", name)
-                raise Difference(f"{name}: partition {partition}: a record is not what an erasure of personal data left of it")
+                same_records(
+                    _blanked(kafka, gone), _blanked(_under(state.topic_id, rows), gone), "Kafka", "raw", name
+                )
+                raise Difference(
+                    f"{name}: partition {partition}: a record is not what an erasure of personal data left of it"
+                )
             compared += in_raw[partition].rows
             personal += len({each.place for each in erased if each.place.partition == partition})
-    return f"{compared:,} records are the same" + (f", but for personal data erased from {personal:,} of them" if personal else "")
+    return f"{compared:,} records are the same" + (
+        f", but for personal data erased from {personal:,} of them" if personal else ""
+    )
 
 
 def _landed(lake: str, name: str, raw: DeltaTable, state: TopicState) -> Ranges:
@@ -83,8 +89,14 @@ def _erased(lake: str, name: str, raw: DeltaTable, stretches: list[Stretch]) -> 
     for row in commit_metadata.read(lake, AMENDMENTS, name, raw.version()).to_pylist():
         for each in row["erased"] or ():
             place = RecordId(row["topic_id"], row["partition"], each["offset"])
-            if any(place[:2] == stretch[:2] and stretch[2] <= place.offset < stretch[3] for stretch in stretches):
-                found.append(Erased(place, Digest.parse(1, each["digest_removed"]), Digest.parse(1, each["digest_added"])))
+            if any(
+                place[:2] == stretch[:2] and stretch[2] <= place.offset < stretch[3] for stretch in stretches
+            ):
+                found.append(
+                    Erased(
+                        place, Digest.parse(1, each["digest_removed"]), Digest.parse(1, each["digest_added"])
+                    )
+                )
     return found
 
 

@@ -12,7 +12,15 @@ SALES = ["orders", "units", "gmv_cents", "paid_cents", "refunds_cents", "net_rev
 def sales_of_ledger(totals: Totals) -> pd.DataFrame:
     """`SALES` by date, as the generator knows them."""
     rows = [
-        (date, day.orders, day.units, day.gmv_cents, day.payments_succeeded_cents, day.refunds_cents, day.net_revenue_cents)
+        (
+            date,
+            day.orders,
+            day.units,
+            day.gmv_cents,
+            day.payments_succeeded_cents,
+            day.refunds_cents,
+            day.net_revenue_cents,
+        )
         for date, day in totals.days.items()
     ]
     return pd.DataFrame(rows, columns=["date", *SALES]).set_index("date")
@@ -22,9 +30,18 @@ def sales_of_events(orders: pa.Table, payments: pa.Table) -> pd.DataFrame:
     """`SALES` by date, from rows of the two events tables."""
     placed = orders.filter(pc.equal(orders["event_type"], "order_placed"))
     lines = placed["items"].combine_chunks()
-    quantity, price = (pc.list_flatten(lines).field(name).to_numpy(zero_copy_only=False) for name in ("quantity", "unit_price_cents"))
+    quantity, price = (
+        pc.list_flatten(lines).field(name).to_numpy(zero_copy_only=False)
+        for name in ("quantity", "unit_price_cents")
+    )
     dates = placed["event_date"].combine_chunks()
-    items = pd.DataFrame({"date": dates.take(pc.list_parent_indices(lines)).to_pandas(), "units": quantity, "gmv_cents": quantity * price})
+    items = pd.DataFrame(
+        {
+            "date": dates.take(pc.list_parent_indices(lines)).to_pandas(),
+            "units": quantity,
+            "gmv_cents": quantity * price,
+        }
+    )
     paid = payments.select(["event_date", "event_type", "amount_cents"]).to_pandas()
 
     def amounts(event_type: str) -> pd.Series:
@@ -41,7 +58,9 @@ def sales_of_events(orders: pa.Table, payments: pa.Table) -> pd.DataFrame:
         axis=1,
     )
     figures = figures.fillna(0).astype("int64")
-    return figures.assign(net_revenue_cents=figures["paid_cents"] - figures["refunds_cents"])[SALES].sort_index()
+    return figures.assign(net_revenue_cents=figures["paid_cents"] - figures["refunds_cents"])[
+        SALES
+    ].sort_index()
 
 
 def stock(quantities: dict[str, int]) -> pd.DataFrame:

@@ -46,4 +46,6 @@ def failure(conf: Conf, error: KafkaException | KafkaError) -> UserError:
 
 
 def unanswered(conf: Conf, reason: str) -> UserError:
-    return UserError(f"Kafka at {conf.get('bootstrap.servers')} failed: {reason}; check the address and that it runs")
+    return UserError(
+        f"Kafka at {conf.get('bootstrap.servers')} failed: {reason}; check the address and that it runs"
+    )

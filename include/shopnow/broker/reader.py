@@ -100,20 +100,26 @@ def read(
     trouble: list[KafkaError] = []
     consumer = _consumer(conf, queue_bytes, trouble)
     try:
-        consumer.assign([TopicPartition(topic, partition, position) for partition, position in positions.items()])
+        consumer.assign(
+            [TopicPartition(topic, partition, position) for partition, position in positions.items()]
+        )
         heard = time.monotonic()
         while ends:
             messages = consumer.consume(chunk, timeout=0.1)
             if messages:
                 heard = time.monotonic()
             elif time.monotonic() - heard > patience_seconds:
-                raise client.unanswered(conf, trouble[-1].str() if trouble else f"silent for {patience_seconds:.0f} s")
+                raise client.unanswered(
+                    conf, trouble[-1].str() if trouble else f"silent for {patience_seconds:.0f} s"
+                )
             records, notices = _sort(messages)
             for partition, group in records.items():
                 if partition not in ends:
                     continue
                 offsets = [m.offset() for m in group]
-                within = len(offsets) if offsets[-1] < ends[partition] else bisect_left(offsets, ends[partition])
+                within = (
+                    len(offsets) if offsets[-1] < ends[partition] else bisect_left(offsets, ends[partition])
+                )
                 if within:
                     positions[partition] = offsets[within - 1] + 1
                     yield _columns(partition, offsets[:within], group[:within])
@@ -121,7 +127,11 @@ def read(
                     _finish(consumer, topic, partition, ends)
             for notice in notices:
                 partition = notice.partition()
-                if partition in ends and _at_end(conf, topic, notice, positions) and notice.offset() >= ends[partition]:
+                if (
+                    partition in ends
+                    and _at_end(conf, topic, notice, positions)
+                    and notice.offset() >= ends[partition]
+                ):
                     _finish(consumer, topic, partition, ends)
     except KafkaException as error:
         raise client.failure(conf, error) from error
@@ -210,6 +220,10 @@ def _at_end(conf: Conf, topic: str, notice: Message, positions: Mapping[int, int
     if error.code() == KafkaError._AUTO_OFFSET_RESET:
         earliest, stable = topics.describe(conf, [topic])[topic].partitions[notice.partition()]
         check_present(topic, notice.partition(), positions[notice.partition()], earliest, stable)
-    if error.retriable() or error.code() in {KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT}:
+    if error.retriable() or error.code() in {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._TIMED_OUT,
+    }:
         return False
     raise client.failure(conf, error)

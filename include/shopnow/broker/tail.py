@@ -41,17 +41,25 @@ def read_tail(conf: Conf, topic: str, limit: int, order: Callable[[Record], Any]
     wanted, reach = dict(partitions), limit + 10
     while wanted:
         # Some offsets hold no record, so it may take a further look back.
-        ranges = {partition: (max(earliest, end - reach), end) for partition, (earliest, end) in wanted.items()}
+        ranges = {
+            partition: (max(earliest, end - reach), end) for partition, (earliest, end) in wanted.items()
+        }
         found |= {partition: [] for partition in ranges}
         for record in _read(conf, topic, ranges):
             found[record.partition].append(record)
-        wanted = {each: partitions[each] for each in wanted if len(found[each]) < limit and ranges[each][0] > partitions[each][0]}
+        wanted = {
+            each: partitions[each]
+            for each in wanted
+            if len(found[each]) < limit and ranges[each][0] > partitions[each][0]
+        }
         reach *= 8
     newest = sorted((record for records in found.values() for record in records[-limit:]), key=order)[-limit:]
     return Tail(newest, {partition: end for partition, (_, end) in partitions.items()})
 
 
-def follow(conf: Conf, topic: str, ends: dict[int, int], order: Callable[[Record], Any]) -> Iterator[list[Record]]:
+def follow(
+    conf: Conf, topic: str, ends: dict[int, int], order: Callable[[Record], Any]
+) -> Iterator[list[Record]]:
     """What is committed from these offsets on, some records at a time, for ever.
 
     Raises:
@@ -60,7 +68,9 @@ def follow(conf: Conf, topic: str, ends: dict[int, int], order: Callable[[Record
     ends = dict(ends)
     while True:
         partitions = topics.describe(conf, [topic])[topic].partitions
-        ranges = {each: (max(ends.get(each, 0), earliest), end) for each, (earliest, end) in partitions.items()}
+        ranges = {
+            each: (max(ends.get(each, 0), earliest), end) for each, (earliest, end) in partitions.items()
+        }
         if records := sorted(_read(conf, topic, ranges), key=order):
             yield records
         ends = {partition: end for partition, (_, end) in partitions.items()}

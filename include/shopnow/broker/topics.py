@@ -7,7 +7,14 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, OffsetSpec
+from confluent_kafka.admin import (
+    AdminClient,
+    AlterConfigOpType,
+    ConfigEntry,
+    ConfigResource,
+    NewTopic,
+    OffsetSpec,
+)
 
 from shopnow.broker import client
 from shopnow.broker.client import Conf
@@ -73,8 +80,13 @@ def retention(conf: Conf, names: Iterable[str]) -> dict[str, float | None]:
     admin = client.admin(conf)
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
     futures = admin.describe_configs(resources, request_timeout=TIMEOUT_SECONDS)
-    found = {each.name: int(_result(conf, future, each.name)["retention.ms"].value) for each, future in futures.items()}
-    return {name: None if milliseconds < 0 else milliseconds / 86_400_000 for name, milliseconds in found.items()}
+    found = {
+        each.name: int(_result(conf, future, each.name)["retention.ms"].value)
+        for each, future in futures.items()
+    }
+    return {
+        name: None if milliseconds < 0 else milliseconds / 86_400_000 for name, milliseconds in found.items()
+    }
 
 
 def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
@@ -88,7 +100,9 @@ def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
     """
     created = []
     admin = client.admin(conf)  # kept until the futures are done: they die with it
-    futures = admin.create_topics(list(wanted), operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS)
+    futures = admin.create_topics(
+        list(wanted), operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS
+    )
     for name, future in futures.items():
         try:
             future.result()
@@ -112,8 +126,14 @@ def set_retention(conf: Conf, names: Iterable[str], retention_days: float) -> li
     """
     admin = client.admin(conf)
     wanted = event_config(retention_days)[_RETENTION]
-    described = admin.describe_configs([ConfigResource(ConfigResource.Type.TOPIC, name) for name in names], request_timeout=TIMEOUT_SECONDS)
-    other = [each.name for each, future in described.items() if _result(conf, future, each.name)[_RETENTION].value != wanted]
+    described = admin.describe_configs(
+        [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names], request_timeout=TIMEOUT_SECONDS
+    )
+    other = [
+        each.name
+        for each, future in described.items()
+        if _result(conf, future, each.name)[_RETENTION].value != wanted
+    ]
     entry = ConfigEntry(_RETENTION, wanted, incremental_operation=AlterConfigOpType.SET)
     changes = [ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry]) for name in other]
     futures = admin.incremental_alter_configs(changes, request_timeout=TIMEOUT_SECONDS) if changes else {}
@@ -130,7 +150,10 @@ def describe(conf: Conf, names: Iterable[str]) -> dict[str, TopicState]:
     """
     admin = client.admin(conf)
     described = _described(conf, admin, names)
-    partitions = {name: [TopicPartition(name, info.id) for info in topic.partitions] for name, topic in described.items()}
+    partitions = {
+        name: [TopicPartition(name, info.id) for info in topic.partitions]
+        for name, topic in described.items()
+    }
     everything = [partition for each in partitions.values() for partition in each]
     earliest = _offsets(conf, admin, everything, OffsetSpec.earliest())
     stable = _offsets(conf, admin, everything, OffsetSpec.latest())
@@ -154,7 +177,10 @@ def offsets_since(conf: Conf, name: str, at: datetime) -> dict[int, tuple[int, i
     wanted = [TopicPartition(name, partition) for partition in partitions]
     first = _offsets(conf, client.admin(conf), wanted, OffsetSpec.for_timestamp(round(at.timestamp() * 1000)))
     # Kafka says -1 if there is nothing as new.
-    return {each: (end if first[name, each] < 0 else first[name, each], end) for each, (_, end) in partitions.items()}
+    return {
+        each: (end if first[name, each] < 0 else first[name, each], end)
+        for each, (_, end) in partitions.items()
+    }
 
 
 def topic_id(conf: Conf, name: str) -> str:
@@ -184,11 +210,15 @@ def _described(conf: Conf, admin: AdminClient, names: Iterable[str]) -> dict[str
     return {name: _result(conf, future, name) for name, future in futures.items()}
 
 
-def _offsets(conf: Conf, admin: AdminClient, partitions: list[TopicPartition], spec: OffsetSpec) -> Mapping[tuple[str, int], int]:
+def _offsets(
+    conf: Conf, admin: AdminClient, partitions: list[TopicPartition], spec: OffsetSpec
+) -> Mapping[tuple[str, int], int]:
     if not partitions:
         return {}
     futures = admin.list_offsets(
-        dict.fromkeys(partitions, spec), isolation_level=IsolationLevel.READ_COMMITTED, request_timeout=TIMEOUT_SECONDS
+        dict.fromkeys(partitions, spec),
+        isolation_level=IsolationLevel.READ_COMMITTED,
+        request_timeout=TIMEOUT_SECONDS,
     )
     return {(p.topic, p.partition): _result(conf, future, p.topic).offset for p, future in futures.items()}
 
@@ -198,5 +228,7 @@ def _result(conf: Conf, future: "Future[Any]", name: str) -> Any:
         return future.result()
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise _Unknown(f"Kafka at {conf.get('bootstrap.servers')} has no topic {name!r}; create it or correct the name") from None
+            raise _Unknown(
+                f"Kafka at {conf.get('bootstrap.servers')} has no topic {name!r}; create it or correct the name"
+            ) from None
         raise client.failure(conf, error) from error

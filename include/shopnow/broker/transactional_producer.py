@@ -87,7 +87,9 @@ class TransactionalProducer:
             if not any(each.fatal() for each in met):
                 met += self._abort()
             if any(each.code() in _FENCED for each in met):
-                raise UserError(f"another {self._who} has taken over; when it is done, run this one again and it goes on") from error
+                raise UserError(
+                    f"another {self._who} has taken over; when it is done, run this one again and it goes on"
+                ) from error
             raise
 
     def send(self, topic: str, key: bytes, value: bytes | None) -> None:
@@ -130,9 +132,13 @@ class TransactionalProducer:
         if failed:
             # One that was refused takes those with it that were still to be sent; they do not say why.
             raise KafkaException(next((error for error in failed if error.code() not in _PURGED), failed[0]))
-        self._reached.update({(message.topic(), message.partition()): message.offset() for message in delivered})
+        self._reached.update(
+            {(message.topic(), message.partition()): message.offset() for message in delivered}
+        )
         for topics_, places in placed:
-            self._reached.update(zip(zip(topics_, places.partitions, strict=True), places.offsets, strict=True))
+            self._reached.update(
+                zip(zip(topics_, places.partitions, strict=True), places.offsets, strict=True)
+            )
         return delivered
 
     def wait_until_visible(self) -> None:
@@ -147,7 +153,11 @@ class TransactionalProducer:
         names = {topic for topic, _ in self._reached}
         while True:
             states = topics.describe(self._conf, names)
-            hidden = [topic for (topic, partition), offset in self._reached.items() if states[topic].partitions[partition][1] <= offset]
+            hidden = [
+                topic
+                for (topic, partition), offset in self._reached.items()
+                if states[topic].partitions[partition][1] <= offset
+            ]
             if not hidden:
                 return
             if time.monotonic() > deadline:

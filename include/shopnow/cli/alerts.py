@@ -14,7 +14,9 @@ from shopnow.cli.endpoints import addresses
 from shopnow.cli.output import Json, minute, print_json, print_table, say
 from shopnow.lake.delta import errors
 
-app = typer.Typer(help="Alerts: list them, acknowledge or silence them, try rules on the past.", invoke_without_command=True)
+app = typer.Typer(
+    help="Alerts: list them, acknowledge or silence them, try rules on the past.", invoke_without_command=True
+)
 
 app.command("test")(try_rules)
 
@@ -25,7 +27,9 @@ Why = Annotated[str, typer.Option("--why", help="Kept with the alert for ever.")
 def show(
     context: typer.Context,
     history: Annotated[bool, typer.Option("--all", help="Show every change of every alert as well.")] = False,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many changes to show, the newest first.")] = 100,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, help="How many changes to show, the newest first.")
+    ] = 100,
     as_json: Json = False,
 ) -> None:
     """Show what fires or is acknowledged, what is silenced, and messages that are not out or are dead."""
@@ -36,14 +40,20 @@ def show(
         found = overview(lake, datetime.now(UTC))
     found = found._replace(history=found.history[:limit] if history else [])
     if as_json:
-        print_json(found._asdict() if history else {name: value for name, value in found._asdict().items() if name != "history"})
+        print_json(
+            found._asdict()
+            if history
+            else {name: value for name, value in found._asdict().items() if name != "history"}
+        )
     else:
         _print(found, history)
 
 
 @app.command()
 def ack(
-    fingerprint: Annotated[str, typer.Argument(help="The alert, such as stock_out:p-001; ./shopnow alerts lists them.")],
+    fingerprint: Annotated[
+        str, typer.Argument(help="The alert, such as stock_out:p-001; ./shopnow alerts lists them.")
+    ],
     why: Why,
     as_json: Json = False,
 ) -> None:
@@ -59,7 +69,9 @@ def ack(
 
 @app.command()
 def silence(
-    target: Annotated[str, typer.Argument(metavar="RULE|FINGERPRINT", help="A rule of rules.toml, or one alert.")],
+    target: Annotated[
+        str, typer.Argument(metavar="RULE|FINGERPRINT", help="A rule of rules.toml, or one alert.")
+    ],
     span: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 1d.")],
     why: Why,
     as_json: Json = False,
@@ -79,17 +91,24 @@ def _print(found: Overview, history: bool) -> None:
     columns = ("state", "severity", "alert", "what", "now", "since", "owner", "told", "")
     print_table("Alerts", columns, [_alert_cells(each) for each in found.alerts])
     if found.silences:
-        print_table("Silences", ("of", "until", "by", "why"), [_silence_cells(each) for each in found.silences])
+        print_table(
+            "Silences", ("of", "until", "by", "why"), [_silence_cells(each) for each in found.silences]
+        )
     if found.messages:
         titles = ("channel", "state", "attempts", "message", "since", "why")
         print_table("Messages not known to be out", titles, [_message_cells(each) for each in found.messages])
     if history:
         titles = ("at", "state", "alert", "what", "then", "")
-        print_table("What happened, the newest first", titles, [_change_cells(each) for each in found.history])
+        print_table(
+            "What happened, the newest first", titles, [_change_cells(each) for each in found.history]
+        )
 
 
 def _alert_cells(alert: dict[str, Any]) -> tuple[Any, ...]:
-    remarks = [_word(alert), f"silenced until {minute(alert['silenced_until'])}" if alert["silenced_until"] else ""]
+    remarks = [
+        _word(alert),
+        f"silenced until {minute(alert['silenced_until'])}" if alert["silenced_until"] else "",
+    ]
     names = ("state", "severity", "fingerprint")
     return (
         *(alert[name] for name in names),
@@ -108,7 +127,14 @@ def _message_cells(message: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _change_cells(change: dict[str, Any]) -> tuple[Any, ...]:
-    return (minute(change["at"]), change["state"], change["fingerprint"], _what(change), change["facts"], _word(change))
+    return (
+        minute(change["at"]),
+        change["state"],
+        change["fingerprint"],
+        _what(change),
+        change["facts"],
+        _word(change),
+    )
 
 
 def _silence_cells(silence: dict[str, Any]) -> tuple[Any, ...]:

@@ -19,9 +19,14 @@ from shopnow.lake.delta import errors
 
 def try_rules(
     file: Annotated[
-        Path, typer.Argument(metavar="RULES", help="A rules file; rules.toml of include/shopnow/alerts by default.")
+        Path,
+        typer.Argument(
+            metavar="RULES", help="A rules file; rules.toml of include/shopnow/alerts by default."
+        ),
     ] = rules.FILE,
-    since: Annotated[str | None, typer.Option("--since", help="A date or time, UTC, or a span before now: 2026-07-01, 7d.")] = None,
+    since: Annotated[
+        str | None, typer.Option("--since", help="A date or time, UTC, or a span before now: 2026-07-01, 7d.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Say what rules would have told of, hour by hour, over what the lake holds of the past; sends nothing."""
@@ -47,7 +52,9 @@ def since_when(text: str, now: datetime) -> datetime:
     try:
         return time_parsing.moment(text)
     except UserError:
-        raise UserError(f"--since {text!r} is neither a date or time, such as 2026-07-01, nor a span such as 7d") from None
+        raise UserError(
+            f"--since {text!r} is neither a date or time, such as 2026-07-01, nor a span such as 7d"
+        ) from None
 
 
 def _print_replay(found: Replay, names: Iterable[str]) -> None:
@@ -63,7 +70,11 @@ def _print_replay(found: Replay, names: Iterable[str]) -> None:
     ]
     print_table("Would have been told", ("at", "", "alert", "what", "then"), rows)
     fired, again, resolved = (Counter(name) for name in _kinds(found))
-    print_table("By rule", ("rule", "fired", "again", "resolved"), [(name, fired[name], again[name], resolved[name]) for name in names])
+    print_table(
+        "By rule",
+        ("rule", "fired", "again", "resolved"),
+        [(name, fired[name], again[name], resolved[name]) for name in names],
+    )
     messages = len({at for at, _ in found.told})
     days = max((found.until - found.since).total_seconds() / 86_400, 1 / 24)
     period = f"{minute(found.since)} to {minute(found.until)} UTC, {found.looks:,} looks, one an hour"
@@ -84,7 +95,12 @@ def _kinds(found: Replay) -> tuple[list[str], list[str], list[str]]:
 
 def _replay(found: Replay) -> dict[str, Any]:
     told = [
-        {"at": at, "repeated": change.repeated, "fingerprint": change.alert.fingerprint, **change.alert._asdict()}
+        {
+            "at": at,
+            "repeated": change.repeated,
+            "fingerprint": change.alert.fingerprint,
+            **change.alert._asdict(),
+        }
         for at, change in found.told
     ]
     return {**found._asdict(), "told": told}

@@ -18,7 +18,15 @@ def bench() -> None:
 
 
 @app.command()
-def alerts(trials: Annotated[int, typer.Option(min=1, max=1000, help="Products to sell out.")] = 50, as_json: Json = False) -> None:
+def alerts(
+    trials: Annotated[int, typer.Option(min=1, max=1000, help="Products to sell out.")] = 50,
+    as_json: Json = False,
+) -> None:
     """Measure the time from a stock-out to its mail and Slack message, with its stages; exits 1 if it is over 10 s at p95."""
-    script = [sys.executable, str(ROOT / "benchmarks" / "alert_latency.py"), f"--trials={trials}", *(["--json"] if as_json else [])]
+    script = [
+        sys.executable,
+        str(ROOT / "benchmarks" / "alert_latency.py"),
+        f"--trials={trials}",
+        *(["--json"] if as_json else []),
+    ]
     sys.exit(subprocess.run(script, check=False).returncode)

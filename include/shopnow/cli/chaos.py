@@ -21,10 +21,18 @@ COLUMNS = ("fault", "kills", "lost", "duplicated", "recovery_seconds")
 
 
 def chaos(
-    short: Annotated[bool, typer.Option("--short", help="Each fault a few times: minutes instead of half an hour.")] = False,
-    seed: Annotated[int | None, typer.Option(min=0, help="Replay the run with this seed; a new one by default.")] = None,
+    short: Annotated[
+        bool, typer.Option("--short", help="Each fault a few times: minutes instead of half an hour.")
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option(min=0, help="Replay the run with this seed; a new one by default.")
+    ] = None,
     protections: Annotated[
-        bool, typer.Option("--protections", help="Instead, take every protection out once, and see that a test fails without it.")
+        bool,
+        typer.Option(
+            "--protections",
+            help="Instead, take every protection out once, and see that a test fails without it.",
+        ),
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -41,7 +49,9 @@ def chaos(
         ]
         pytest = [sys.executable, "-m", "pytest", "tests/faults", "-v", "--no-header", *chosen]
         # What pytest says is progress; standard output is for the result.
-        passed = subprocess.run([*_mounting(), *pytest], cwd=ROOT, stdout=sys.stderr, check=False).returncode == 0
+        passed = (
+            subprocess.run([*_mounting(), *pytest], cwd=ROOT, stdout=sys.stderr, check=False).returncode == 0
+        )
         if not report.exists():
             complain("the fault suite did not run: see above")
             sys.exit(1)
@@ -49,9 +59,18 @@ def chaos(
     if not short and passed:
         PAGE.write_text(page(result, datetime.now(UTC)))
     if as_json:
-        print_json({"faults": [{name: row[name] for name in COLUMNS} for row in result["faults"]], "seed": result["seed"]})
+        print_json(
+            {
+                "faults": [{name: row[name] for name in COLUMNS} for row in result["faults"]],
+                "seed": result["seed"],
+            }
+        )
     else:
-        print_table(f"Faults, seed {result['seed']}", [name.replace("_", " ") for name in COLUMNS], map(_cells, result["faults"]))
+        print_table(
+            f"Faults, seed {result['seed']}",
+            [name.replace("_", " ") for name in COLUMNS],
+            map(_cells, result["faults"]),
+        )
     if not passed or any(row["lost"] or row["duplicated"] for row in result["faults"]):
         complain(f"not every fault was survived: see above; replay with --seed {result['seed']}")
         sys.exit(1)
@@ -61,9 +80,16 @@ def take_protections_out(as_json: bool) -> int:
     """Runs for each protection the test that has to fail without it; 1 if one did not."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT / "tests")])}
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT / "tests")])
+        }
         command = [sys.executable, "-m", "protections.run", "--report", str(report)]
-        caught = subprocess.run([*_mounting(), *command], cwd=ROOT, env=environment, stdout=sys.stderr, check=False).returncode == 0
+        caught = (
+            subprocess.run(
+                [*_mounting(), *command], cwd=ROOT, env=environment, stdout=sys.stderr, check=False
+            ).returncode
+            == 0
+        )
         if not report.exists():
             complain("the protections were not examined: see above")
             return 1
@@ -82,7 +108,10 @@ def take_protections_out(as_json: bool) -> int:
 
 def protections_page(found: list[dict[str, Any]], at: datetime) -> str:
     """docs/protections.md: what happened without each protection."""
-    rows = "".join(f"| {row['fault']} | {row['without']} | `{row['caught_by']}` | {_cell(row['said'])} |\n" for row in found)
+    rows = "".join(
+        f"| {row['fault']} | {row['without']} | `{row['caught_by']}` | {_cell(row['said'])} |\n"
+        for row in found
+    )
     return f"""\
 # What fails without each protection
 
@@ -105,7 +134,9 @@ def page(result: dict[str, Any], at: datetime) -> str:
     seed = result["seed"]
     rows = "".join(f"| {' | '.join(map(str, _cells(row)))} |\n" for row in result["faults"])
     hung = len(result["hung"])
-    points = "".join(f"| {row['fault']} | {_where(row['kills_at'])} |\n" for row in result["faults"] if row["kills_at"])
+    points = "".join(
+        f"| {row['fault']} | {_where(row['kills_at'])} |\n" for row in result["faults"] if row["kills_at"]
+    )
     return f"""\
 # What it survives
 
@@ -147,6 +178,10 @@ def _where(kills_at: dict[str, int]) -> str:
 def _mounting() -> list[str]:
     """What goes before a command that has to mount disks, where that is allowed to everyone in a namespace of his own."""
     own = ["unshare", "--user", "--map-root-user", "--mount"]
-    if os.geteuid() == 0 or shutil.which(own[0]) is None or subprocess.run([*own, "true"], capture_output=True, check=False).returncode:
+    if (
+        os.geteuid() == 0
+        or shutil.which(own[0]) is None
+        or subprocess.run([*own, "true"], capture_output=True, check=False).returncode
+    ):
         return []
     return own

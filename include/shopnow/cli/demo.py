@@ -34,9 +34,12 @@ PATIENCE_SECONDS = 900
 
 
 def demo(
-    sessions: Annotated[int, typer.Option(min=1, max=1_000_000, help="Shoppers' sessions to simulate.")] = 600,
+    sessions: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Shoppers' sessions to simulate.")
+    ] = 600,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Same seed and same shop, same events; taken from the run's id by default.")
+        int | None,
+        typer.Option(min=0, help="Same seed and same shop, same events; taken from the run's id by default."),
     ] = None,
 ) -> None:
     """Start everything, run the pipeline once on generated traffic, prove that nothing was lost or counted twice."""
@@ -58,7 +61,9 @@ def demo(
         sys.exit(1)
 
 
-def _follow(api: httpx.Client, settings: Settings, since: datetime, run_id: str, conf: Conf, lake: str, report: Report) -> None:
+def _follow(
+    api: httpx.Client, settings: Settings, since: datetime, run_id: str, conf: Conf, lake: str, report: Report
+) -> None:
     """Waits until what the run sent is landed, computed and looked at for alerts; more may come behind it meanwhile.
 
     Raises:
@@ -70,12 +75,16 @@ def _follow(api: httpx.Client, settings: Settings, since: datetime, run_id: str,
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not (found := step()):
             if time.monotonic() > deadline:
-                raise UserError(f"the pipeline is not done after {PATIENCE_SECONDS} s: see {airflow.url(settings)}/dags")
+                raise UserError(
+                    f"the pipeline is not done after {PATIENCE_SECONDS} s: see {airflow.url(settings)}/dags"
+                )
             for dag_id in CHAIN:
                 runs = airflow_api.runs(api, dag_id, since)
                 for run in runs:
                     if run["state"] == "failed":
-                        raise UserError(f"{dag_id} failed: see {airflow.url(settings)}/dags/{dag_id}/runs/{run['dag_run_id']}")
+                        raise UserError(
+                            f"{dag_id} failed: see {airflow.url(settings)}/dags/{dag_id}/runs/{run['dag_run_id']}"
+                        )
                 if runs:
                     states = Counter(run["state"] for run in runs)
                     report(dag_id, ", ".join(f"{count} {state}" for state, count in states.items()))
@@ -84,7 +93,9 @@ def _follow(api: httpx.Client, settings: Settings, since: datetime, run_id: str,
 
     def succeeded(dag_id: str, started_after: datetime) -> list[str]:
         runs = [run for run in airflow_api.runs(api, dag_id, since) if run["state"] == "success"]
-        return [run["dag_run_id"] for run in runs if datetime.fromisoformat(run["start_date"]) >= started_after]
+        return [
+            run["dag_run_id"] for run in runs if datetime.fromisoformat(run["start_date"]) >= started_after
+        ]
 
     reached(lambda: run_id in succeeded("generate_traffic", since))
     sent = {each[:3]: each.stable for each in lag.positions(conf, lake)}
@@ -100,7 +111,11 @@ def _landed(conf: Conf, lake: str, sent: dict[tuple[str, str, int], int]) -> dic
     """The versions of the raw tables that hold everything up to these offsets; empty while they do not."""
     if any((each.landed or 0) < sent[each[:3]] for each in lag.positions(conf, lake)):
         return {}
-    return {f"raw/{topic}": tables.open_table(lake, f"raw/{topic}").version() for topic in TOPICS if tables.exists(lake, f"raw/{topic}")}
+    return {
+        f"raw/{topic}": tables.open_table(lake, f"raw/{topic}").version()
+        for topic in TOPICS
+        if tables.exists(lake, f"raw/{topic}")
+    }
 
 
 def _computed(lake: str, landed: dict[str, int]) -> datetime | None:
@@ -119,7 +134,12 @@ def _computed(lake: str, landed: dict[str, int]) -> datetime | None:
         table = tables.open_table(lake, kpi.name)
         made_from = lineage.sources(lake, kpi.name, table.version())
         for source in kpi.sources:
-            if lineage.is_changed(lake, source.table, made_from.get(source.table), tables.open_table(lake, source.table).version()):
+            if lineage.is_changed(
+                lake,
+                source.table,
+                made_from.get(source.table),
+                tables.open_table(lake, source.table).version(),
+            ):
                 return None
         committed.append(table.history(1)[0]["timestamp"])
     return datetime.fromtimestamp(max(committed) / 1000, UTC)
@@ -127,14 +147,26 @@ def _computed(lake: str, landed: dict[str, int]) -> datetime | None:
 
 def _print_figures(conf: Conf, lake: str) -> None:
     generated = run_totals.total(run_totals.read(conf).runs).totals.records
-    rows = [(topic, generated.get(topic, 0), _count(lake, f"raw/{topic}"), _count(lake, f"events/{topic}")) for topic in TOPICS]
+    rows = [
+        (topic, generated.get(topic, 0), _count(lake, f"raw/{topic}"), _count(lake, f"events/{topic}"))
+        for topic in TOPICS
+    ]
     print_table("Events", ("topic", "generated", "landed", "events"), rows)
 
     sales, products = (_frame(lake, name) for name in ("kpi/sales_daily", "kpi/top_products"))
     totals = sales[["orders", "units", "gmv_cents", "refunds_cents", "net_revenue_cents"]].sum()
-    print_table("Sales", ("figure", "all days"), [(name.replace("_cents", ""), _figure(name, value)) for name, value in totals.items()])
+    print_table(
+        "Sales",
+        ("figure", "all days"),
+        [(name.replace("_cents", ""), _figure(name, value)) for name, value in totals.items()],
+    )
 
-    top = products.groupby("product_name")[["units", "gmv_cents"]].sum().sort_values("gmv_cents", ascending=False).head(5)
+    top = (
+        products.groupby("product_name")[["units", "gmv_cents"]]
+        .sum()
+        .sort_values("gmv_cents", ascending=False)
+        .head(5)
+    )
     print_table(
         "Top products",
         ("product", "units", "revenue"),
@@ -143,9 +175,15 @@ def _print_figures(conf: Conf, lake: str) -> None:
 
     stock = _frame(lake, "kpi/stock_position")
     sent = dispatcher.sent(lake)
-    print_table("Alerts sent", ("channel", "messages", "alerts"), [(each["channel"], each["messages"], each["alerts"]) for each in sent])
+    print_table(
+        "Alerts sent",
+        ("channel", "messages", "alerts"),
+        [(each["channel"], each["messages"], each["alerts"]) for each in sent],
+    )
     age = (pd.Timestamp.now(tz=UTC) - sales["computed_at"].max()).total_seconds()
-    say(f"{int(stock['stock_out'].sum())} of {len(stock)} products are sold out; the figures are {age:.0f} s old")
+    say(
+        f"{int(stock['stock_out'].sum())} of {len(stock)} products are sold out; the figures are {age:.0f} s old"
+    )
 
 
 def _figure(name: str, value: Any) -> str:

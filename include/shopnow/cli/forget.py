@@ -19,7 +19,9 @@ def forget(
     customer: Annotated[str, typer.Argument(help="The customer's id, as in the events.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be erased.")] = False,
-    why: Annotated[str, typer.Option(help="Kept with the change for ever; do not name the customer.")] = "the customer asked for it",
+    why: Annotated[
+        str, typer.Option(help="Kept with the change for ever; do not name the customer.")
+    ] = "the customer asked for it",
     as_json: Json = False,
 ) -> None:
     """Erase a customer's personal data from every table; figures stay as they are, and so does the proof."""
@@ -28,7 +30,11 @@ def forget(
     with errors.as_user_errors(lake):
         lag.check_landed(conf, lake)
         if dry_run or not yes:
-            _print(erasure.forget(lake, customer, why=why, by=by, dry_run=True), as_json and dry_run, "Would be erased")
+            _print(
+                erasure.forget(lake, customer, why=why, by=by, dry_run=True),
+                as_json and dry_run,
+                "Would be erased",
+            )
             if dry_run:
                 return
             if not typer.confirm("Erase this? It cannot be undone"):

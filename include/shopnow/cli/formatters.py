@@ -22,9 +22,40 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 """The fields of a service's events that a person sees, in this order; JSON has all."""
 
 _FIRST = (
-    *("date", "hour", "cohort", "started_at", "currency", "rank", "rank_change", "product_id", "product_name", "category", "country"),
-    *("method", "figure", "net_revenue_cents", "gmv_cents", "orders", "units", "average_order_cents", "ended_at", "lost_cents"),
-    *("quantity", "below_reorder_point", "reorder_point", "days_of_cover", "anomaly", "value", "expected", "score"),
+    *(
+        "date",
+        "hour",
+        "cohort",
+        "started_at",
+        "currency",
+        "rank",
+        "rank_change",
+        "product_id",
+        "product_name",
+        "category",
+        "country",
+    ),
+    *(
+        "method",
+        "figure",
+        "net_revenue_cents",
+        "gmv_cents",
+        "orders",
+        "units",
+        "average_order_cents",
+        "ended_at",
+        "lost_cents",
+    ),
+    *(
+        "quantity",
+        "below_reorder_point",
+        "reorder_point",
+        "days_of_cover",
+        "anomaly",
+        "value",
+        "expected",
+        "score",
+    ),
 )
 """The columns of KPI tables that matter most, in this order."""
 
@@ -57,7 +88,10 @@ def decode(service: str, value: bytes | None) -> tuple[dict[str, Any], str | Non
 
 def by_importance(columns: Sequence[str]) -> list[str]:
     """The columns of a KPI table, those that matter most first; the others in their order."""
-    return [*(column for column in _FIRST if column in columns), *(column for column in columns if column not in _FIRST)]
+    return [
+        *(column for column in _FIRST if column in columns),
+        *(column for column in columns if column not in _FIRST),
+    ]
 
 
 def heading(column: str) -> str:

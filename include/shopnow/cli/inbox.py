@@ -17,7 +17,9 @@ from shopnow.text_format import printable
 
 def inbox(
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at most.")] = 20,
-    texts: Annotated[bool, typer.Option("--texts", help="Show what they say, not only what they are about.")] = False,
+    texts: Annotated[
+        bool, typer.Option("--texts", help="Show what they say, not only what they are about.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what arrived at the local mail and Slack servers, the newest first. Times are UTC."""
@@ -28,9 +30,14 @@ def inbox(
     elif texts:
         for each in found:
             lines = "\n".join(map(printable, each["text"].rstrip().splitlines()))
-            say(f"— {each['channel']}, {_minute(each['received_at'])}: {printable(each['subject'])}\n\n{lines}\n")
+            say(
+                f"— {each['channel']}, {_minute(each['received_at'])}: {printable(each['subject'])}\n\n{lines}\n"
+            )
     else:
-        rows = [(_minute(each["received_at"]), each["channel"], each["subject"], each["dedup_key"] or "") for each in found]
+        rows = [
+            (_minute(each["received_at"]), each["channel"], each["subject"], each["dedup_key"] or "")
+            for each in found
+        ]
         print_table("Inbox", ("at", "channel", "subject", "alert message"), rows)
 
 

@@ -21,7 +21,9 @@ LATEST = 10
 
 
 def ledger(
-    run: Annotated[str | None, typer.Option("--run", help="Only this run of generate_traffic, by its id.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Only this run of generate_traffic, by its id.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show what the simulated shop truly did: records, revenue, faults made on purpose, stock-outs, demand that was not met."""
@@ -29,10 +31,14 @@ def ledger(
     if run is not None:
         runs = [each for each in runs if each.run_id == run]
         if not runs:
-            raise UserError(f"run {run!r}: generate_traffic has made none of that id; ./shopnow ledger lists the latest")
+            raise UserError(
+                f"run {run!r}: generate_traffic has made none of that id; ./shopnow ledger lists the latest"
+            )
     account = run_totals.total(runs)
     if as_json:
-        print_json({"runs": [_run(each) for each in runs], "total": _account(account), "held_back": held_back})
+        print_json(
+            {"runs": [_run(each) for each in runs], "total": _account(account), "held_back": held_back}
+        )
     elif runs:
         _print_runs(runs)
         _print_account(account)
@@ -61,7 +67,8 @@ def _account(account: Account) -> dict[str, Any]:
         **msgspec.to_builtins(account.totals),
         "net_revenue_cents": account.totals.net_revenue_cents,
         "stock_outs": [
-            {"product_id": each.product_id, "start": _time(each.start), "end": each.end and _time(each.end)} for each in account.stock_outs
+            {"product_id": each.product_id, "start": _time(each.start), "end": each.end and _time(each.end)}
+            for each in account.stock_outs
         ],
     }
 
@@ -85,16 +92,35 @@ def _print_runs(runs: list[Run]) -> None:
 
 def _print_account(account: Account) -> None:
     totals = account.totals
-    events = [(topic, type_, count) for topic in TOPICS for type_, count in totals.events.get(topic, {}).items()]
+    events = [
+        (topic, type_, count) for topic in TOPICS for type_, count in totals.events.get(topic, {}).items()
+    ]
     print_table("What happened", ("topic", "event", "times"), events)
-    figures = ("orders", "units", "gmv_cents", "payments_failed", "payments_succeeded_cents", "refunds_cents", "net_revenue_cents")
-    print_table("Figures", ("figure", "all days"), [(name.replace("_cents", ""), _figure(name, getattr(totals, name))) for name in figures])
+    figures = (
+        "orders",
+        "units",
+        "gmv_cents",
+        "payments_failed",
+        "payments_succeeded_cents",
+        "refunds_cents",
+        "net_revenue_cents",
+    )
+    print_table(
+        "Figures",
+        ("figure", "all days"),
+        [(name.replace("_cents", ""), _figure(name, getattr(totals, name))) for name in figures],
+    )
     if totals.faults:
         print_table("Faults on purpose", ("fault", "records"), sorted(totals.faults.items()))
-    short = sorted(((name, each) for name, each in totals.demand.items() if each.unmet), key=lambda item: -item[1].lost)
+    short = sorted(
+        ((name, each) for name, each in totals.demand.items() if each.unmet), key=lambda item: -item[1].lost
+    )
     demand = [(_name(product_id), each.wanted, each.unmet, each.lost) for product_id, each in short]
     print_table("Demand that was not met", ("product", "pieces wanted", "not there", "sales lost"), demand)
-    outs = [(_name(each.product_id), _minute(each.start), _minute(each.end) if each.end else "still") for each in account.stock_outs]
+    outs = [
+        (_name(each.product_id), _minute(each.start), _minute(each.end) if each.end else "still")
+        for each in account.stock_outs
+    ]
     title = f"Stock-outs, the latest {LATEST} of {len(outs):,}" if len(outs) > LATEST else "Stock-outs"
     print_table(title, ("product", "from", "to"), outs[-LATEST:])
 

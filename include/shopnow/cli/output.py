@@ -62,7 +62,10 @@ def reporter() -> Callable[[str, str], None]:
         with lock:
             if said.get(subject) != what:
                 said[subject] = what
-                _err.print(f"[dim]{time.monotonic() - start:6.1f} s[/dim]  [bold]{escape(subject)}[/bold]  {escape(what)}", highlight=False)
+                _err.print(
+                    f"[dim]{time.monotonic() - start:6.1f} s[/dim]  [bold]{escape(subject)}[/bold]  {escape(what)}",
+                    highlight=False,
+                )
 
     return report
 

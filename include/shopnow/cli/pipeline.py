@@ -20,7 +20,14 @@ def topics(as_json: Json = False) -> None:
             mine = [each for each in positions if each.topic == name]
             offsets = sum(each.stable - each.earliest for each in mine)
             records = offsets - lag.markers(lake, mine)
-            rows.append({"topic": name, "partitions": len(mine), "records": records, "lag": sum(each.lag for each in mine)})
+            rows.append(
+                {
+                    "topic": name,
+                    "partitions": len(mine),
+                    "records": records,
+                    "lag": sum(each.lag for each in mine),
+                }
+            )
     if as_json:
         print_json({"topics": rows})
     else:
@@ -42,4 +49,8 @@ def verify(as_json: Json = False) -> None:
 
 
 def print_checks(checks: list[Check]) -> None:
-    print_table("Proof", ("check", "", "detail"), [(check.check, "holds" if check.ok else "BROKEN", check.detail) for check in checks])
+    print_table(
+        "Proof",
+        ("check", "", "detail"),
+        [(check.check, "holds" if check.ok else "BROKEN", check.detail) for check in checks],
+    )

@@ -17,12 +17,17 @@ from shopnow.lake.governance.amendments import RecordId
 from shopnow.lake.governance.quarantine import Outcome, Reason, Record
 from shopnow.text_format import excerpt, printable
 
-app = typer.Typer(help="Records that landed but are no valid events: list them, and replay them after a fix.", invoke_without_command=True)
+app = typer.Typer(
+    help="Records that landed but are no valid events: list them, and replay them after a fix.",
+    invoke_without_command=True,
+)
 
 _EXCERPT = 100
 
 TopicOption = Annotated[str | None, typer.Option("--topic", help="Only this topic's.")]
-ReasonOption = Annotated[str | None, typer.Option("--reason", help="Only those with this reason, as the table has it.")]
+ReasonOption = Annotated[
+    str | None, typer.Option("--reason", help="Only those with this reason, as the table has it.")
+]
 
 
 @app.callback()
@@ -52,7 +57,10 @@ def replay(
     reason: ReasonOption = None,
     corrected: Annotated[
         Path | None,
-        typer.Option("--corrections", help='JSON lines {"topic", "partition", "offset", "value": {…}}: payloads to take instead.'),
+        typer.Option(
+            "--corrections",
+            help='JSON lines {"topic", "partition", "offset", "value": {…}}: payloads to take instead.',
+        ),
     ] = None,
     why: Annotated[str, typer.Option(help="Kept with the change for ever.")] = "replayed after a fix",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
@@ -87,17 +95,31 @@ def _print_reasons(reasons: list[Reason], as_json: bool) -> None:
         totals: Counter[str] = Counter()
         for each in reasons:
             totals[each.reason] += each.records
-        topics = {reason: {each.topic: each.records for each in reasons if each.reason == reason} for reason in totals}
-        print_json({"reasons": [{"reason": name, "records": count, "topics": topics[name]} for name, count in totals.most_common()]})
+        topics = {
+            reason: {each.topic: each.records for each in reasons if each.reason == reason}
+            for reason in totals
+        }
+        print_json(
+            {
+                "reasons": [
+                    {"reason": name, "records": count, "topics": topics[name]}
+                    for name, count in totals.most_common()
+                ]
+            }
+        )
     else:
         rows = [(each.reason, each.topic, each.records, _place(each.topic, each.example)) for each in reasons]
         print_table("Quarantine", ("reason", "topic", "records", "such as"), rows)
 
 
 def _print_records(records: list[Record], as_json: bool) -> None:
-    rows = [(_place(each.topic, each.place), each.time, each.problem, _excerpt(each.value)) for each in records]
+    rows = [
+        (_place(each.topic, each.place), each.time, each.problem, _excerpt(each.value)) for each in records
+    ]
     if as_json:
-        print_json({"records": [dict(zip(("place", "time", "problem", "value"), row, strict=True)) for row in rows]})
+        print_json(
+            {"records": [dict(zip(("place", "time", "problem", "value"), row, strict=True)) for row in rows]}
+        )
     else:
         print_table("Quarantine", ("topic/partition/offset", "time", "problem", "value"), rows)
 

@@ -18,7 +18,10 @@ from shopnow.settings import Settings
 
 
 def restock(
-    files: Annotated[list[Path], typer.Argument(help="Delivery notes, CSV files as docs/restock.md describes them.")], as_json: Json = False
+    files: Annotated[
+        list[Path], typer.Argument(help="Delivery notes, CSV files as docs/restock.md describes them.")
+    ],
+    as_json: Json = False,
 ) -> None:
     """Check suppliers' delivery notes and drop them in the inbox on HDFS, where receive_restock finds them within half a minute.
 
@@ -49,12 +52,16 @@ def restock(
 
 def _read(file: Path) -> bytes:
     if not inbox.is_note(file.name):
-        raise UserError(f"{file}: a delivery note is a file whose name ends in .csv and begins with neither . nor _")
+        raise UserError(
+            f"{file}: a delivery note is a file whose name ends in .csv and begins with neither . nor _"
+        )
     try:
         data = file.read_bytes()
         delivery_note.parse(data)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}; give delivery notes") from None
     except InvalidNote as error:
-        raise UserError(f"{file} is no delivery note: {'; '.join(str(error).splitlines())}; nothing was dropped") from None
+        raise UserError(
+            f"{file} is no delivery note: {'; '.join(str(error).splitlines())}; nothing was dropped"
+        ) from None
     return data

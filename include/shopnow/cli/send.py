@@ -18,7 +18,9 @@ from shopnow.submission.validation import MAX_BYTES
 
 def send(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="A file of events, or - for standard input.")],
-    partial: Annotated[bool, typer.Option("--partial", help="Send the valid events though others are rejected.")] = False,
+    partial: Annotated[
+        bool, typer.Option("--partial", help="Send the valid events though others are rejected.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Send your own events: JSON, one object, an array, or one object on each line, of any mix of types.

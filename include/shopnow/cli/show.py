@@ -25,7 +25,10 @@ from shopnow.text_format import printable
 
 _KPIS = {kpi.name: kpi for kpi in KPIS}
 _TITLES = {
-    **{topic: f"newest events on the topic, keyed by {definition.key}" for topic, definition in TOPICS.items()},
+    **{
+        topic: f"newest events on the topic, keyed by {definition.key}"
+        for topic, definition in TOPICS.items()
+    },
     **{f"raw/{topic}": "every record as it came, bytes unchanged" for topic in TOPICS},
     **{f"events/{topic}": "typed, one row an event" for topic in TOPICS},
     **{kpi.name: f"{kpi.title}: {kpi.grain}" for kpi in KPIS},
@@ -43,11 +46,14 @@ def show(
     what: Annotated[
         str | None,
         typer.Argument(
-            metavar="SERVICE|TABLE", help=f"One of {', '.join(TOPICS)}; or a table, such as kpi/sales_daily. Without it: what there is."
+            metavar="SERVICE|TABLE",
+            help=f"One of {', '.join(TOPICS)}; or a table, such as kpi/sales_daily. Without it: what there is.",
         ),
     ] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many, at most.")] = 20,
-    following: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C; services only.")] = False,
+    following: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C; services only.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show the newest events of a service, as they are in Kafka, or the newest rows of a table of the lake.
@@ -72,12 +78,17 @@ def show(
 def _list(lake: str, as_json: bool) -> None:
     there = catalog.table_names(lake)
     names = [*_TITLES, *(name for name in there if name not in _TITLES)]
-    found = [{"name": name, "title": _TITLES.get(name, ""), "there": name in TOPICS or name in there} for name in names]
+    found = [
+        {"name": name, "title": _TITLES.get(name, ""), "there": name in TOPICS or name in there}
+        for name in names
+    ]
     if as_json:
         print_json({"shown": found})
     else:
         print_table(
-            "./shopnow show …", ["name", "what", ""], [[row["name"], row["title"], "" if row["there"] else "not yet"] for row in found]
+            "./shopnow show …",
+            ["name", "what", ""],
+            [[row["name"], row["title"], "" if row["there"] else "not yet"] for row in found],
         )
 
 
@@ -93,7 +104,9 @@ def _show_service(conf: Conf, service: str, limit: int, following: bool, as_json
         if as_json:
             print_json({"service": service, "events": [_as_json(service, record) for record in records]})
         else:
-            print_table(service, formatters.headings(service), [_cells(service, record) for record in records])
+            print_table(
+                service, formatters.headings(service), [_cells(service, record) for record in records]
+            )
         return
     rows = [_cells(service, record) for record in records]
     columns = formatters.headings(service)
@@ -112,13 +125,20 @@ def _print_lines(service: str, records: Iterable[Record], widths: Sequence[int],
             print(json.dumps(_as_json(service, record), default=str), flush=True)
         else:
             cells = map(printable, _cells(service, record))
-            print("  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip(), flush=True)
+            print(
+                "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip(),
+                flush=True,
+            )
 
 
 def _cells(service: str, record: Record) -> list[str]:
     event, problem = formatters.decode(service, record.value)
     place = f"{record.partition}/{record.offset}"
-    return formatters.problem_cells(service, _time(record), problem, place) if problem else formatters.event_cells(service, event, place)
+    return (
+        formatters.problem_cells(service, _time(record), problem, place)
+        if problem
+        else formatters.event_cells(service, event, place)
+    )
 
 
 def _as_json(service: str, record: Record) -> dict[str, Any]:
@@ -140,7 +160,11 @@ def _time(record: Record) -> datetime:
 def _show_table(lake: str, name: str, limit: int, as_json: bool) -> None:
     known = catalog.table_names(lake)
     if name not in known:
-        are = f"the tables are {', '.join(known)}" if known else "the lake has no tables yet, see ./shopnow demo"
+        are = (
+            f"the tables are {', '.join(known)}"
+            if known
+            else "the lake has no tables yet, see ./shopnow demo"
+        )
         raise UserError(f"{name!r} is neither a service ({', '.join(TOPICS)}) nor a table; {are}")
     rows = newest(tables.open_table(lake, name), limit)
     if as_json:
@@ -148,10 +172,15 @@ def _show_table(lake: str, name: str, limit: int, as_json: bool) -> None:
         return
     layer, _, service = name.partition("/")
     if layer == "events":
-        cells = [formatters.event_cells(service, row, f"{row['source_partition']}/{row['source_offset']}") for row in rows.to_pylist()]
+        cells = [
+            formatters.event_cells(service, row, f"{row['source_partition']}/{row['source_offset']}")
+            for row in rows.to_pylist()
+        ]
         print_table(name, formatters.headings(service), cells)
     elif layer == "raw":
-        print_table(name, formatters.headings(service), [_raw_cells(service, row) for row in rows.to_pylist()])
+        print_table(
+            name, formatters.headings(service), [_raw_cells(service, row) for row in rows.to_pylist()]
+        )
     elif name in _KPIS:
         _print_kpi(_KPIS[name], rows)
     else:
@@ -163,7 +192,11 @@ def _raw_cells(service: str, row: dict[str, Any]) -> list[str]:
     value = row["value"] if row["correction"] is None else row["correction"]
     record = Record(round(row["timestamp"].timestamp() * 1000), row["partition"], row["offset"], value)
     place = f"{record.partition}/{record.offset}"
-    return formatters.problem_cells(service, _time(record), row["problem"], place) if row["problem"] else _cells(service, record)
+    return (
+        formatters.problem_cells(service, _time(record), row["problem"], place)
+        if row["problem"]
+        else _cells(service, record)
+    )
 
 
 def _print_kpi(kpi: Kpi, rows: pa.Table) -> None:
@@ -171,7 +204,10 @@ def _print_kpi(kpi: Kpi, rows: pa.Table) -> None:
     columns = [column for column in formatters.by_importance(kpi.content) if column in rows.column_names]
     columns = [column for column in columns if rows[column].null_count < rows.num_rows or column in kpi.key]
     cells = [
-        [values.text(row[column], values.unit_of(kpi.schema.field(column), row), none="–") for column in columns]
+        [
+            values.text(row[column], values.unit_of(kpi.schema.field(column), row), none="–")
+            for column in columns
+        ]
         for row in rows.to_pylist()
     ]
     titles = [values.title(column, columns) for column in columns]
@@ -180,7 +216,14 @@ def _print_kpi(kpi: Kpi, rows: pa.Table) -> None:
             width = max(len(row[place]) for row in [titles, *cells])
             for row in [titles, *cells]:
                 row[place] = row[place].rjust(width)
-    shown = next((count for count in range(len(columns), 1, -1) if fits(titles[:count], [row[:count] for row in cells])), 1)
+    shown = next(
+        (
+            count
+            for count in range(len(columns), 1, -1)
+            if fits(titles[:count], [row[:count] for row in cells])
+        ),
+        1,
+    )
     print_table(f"{kpi.name}: {kpi.title}", titles[:shown], [row[:shown] for row in cells])
     if shown < len(columns):
         say(f"beyond the width: {', '.join(map(str.strip, titles[shown:]))}; --json has all")
@@ -189,7 +232,10 @@ def _print_kpi(kpi: Kpi, rows: pa.Table) -> None:
 def _print_rows(name: str, rows: pa.Table) -> None:
     """As a table without the columns that are empty; if that is too wide, each row on lines of its own."""
     columns = [column for column in rows.column_names if rows[column].null_count < rows.num_rows]
-    cells = [[formatters.cell(column, row[column], row.get("currency")) for column in columns] for row in rows.to_pylist()]
+    cells = [
+        [formatters.cell(column, row[column], row.get("currency")) for column in columns]
+        for row in rows.to_pylist()
+    ]
     titles = [column if (short := column.removesuffix("_cents")) in columns else short for column in columns]
     if fits(titles, cells):
         print_table(name, titles, cells)

@@ -12,7 +12,9 @@ from shopnow.local_stack.services import SERVICES, is_ready
 from shopnow.settings import Settings
 
 
-def up(services: Annotated[list[str] | None, typer.Argument(help="Only these services; all by default.")] = None) -> None:
+def up(
+    services: Annotated[list[str] | None, typer.Argument(help="Only these services; all by default.")] = None,
+) -> None:
     """Start the services that do not run, and wait until each answers."""
     unknown = set(services or ()) - set(SERVICES)
     if unknown:
@@ -59,10 +61,16 @@ def status(as_json: Json = False) -> None:
         [(process.name, state, str(process.pid or ""), process.detail) for process, state in rows],
     )
     if wrong:
-        print_table("Incidents", ("what", "since", "told"), [(each.what, each.since[:19], ", ".join(each.told)) for each in wrong])
+        print_table(
+            "Incidents",
+            ("what", "since", "told"),
+            [(each.what, each.since[:19], ", ".join(each.told)) for each in wrong],
+        )
     dead = [process.name for process, state in rows if state == "dead"]
     if dead:
-        say(f"dead: {', '.join(dead)}; ./shopnow up starts them again, their logs are in {supervision.logs(settings)}")
+        say(
+            f"dead: {', '.join(dead)}; ./shopnow up starts them again, their logs are in {supervision.logs(settings)}"
+        )
 
 
 def say_where(settings: Settings) -> None:

@@ -17,7 +17,8 @@ LINT = (
 
 def run_checks(
     arguments: Annotated[
-        list[str] | None, typer.Argument(help="Handed to pytest, such as tests/unit or -k landing; all tests by default.")
+        list[str] | None,
+        typer.Argument(help="Handed to pytest, such as tests/unit or -k landing; all tests by default."),
     ] = None,
 ) -> None:
     """Check format, lint and types, and run the tests, on real services they start themselves."""

@@ -31,7 +31,11 @@ def connections(cluster: Cluster, settings: Settings, kafka_user: str | None) ->
     """The connections by id: those to the services of one machine, at other addresses; to Kafka only for a user of it."""
     ports, here = settings.ports, local(settings)
     return {
-        **({"kafka_default": here["kafka_default"] | {"extra": kafka(cluster, settings, kafka_user)}} if kafka_user else {}),
+        **(
+            {"kafka_default": here["kafka_default"] | {"extra": kafka(cluster, settings, kafka_user)}}
+            if kafka_user
+            else {}
+        ),
         "webhdfs_default": here["webhdfs_default"] | {"host": NAMENODE, "extra": {"lake": lake(settings)}},
         "spark_default": here["spark_default"] | {"host": f"spark://{SPARK_MASTER}", "port": SPARK_PORT},
         "smtp_default": here["smtp_default"] | {"host": SMTP},
@@ -41,5 +45,7 @@ def connections(cluster: Cluster, settings: Settings, kafka_user: str | None) ->
 
 def variables(cluster: Cluster, settings: Settings, kafka_user: str | None) -> dict[str, str]:
     """The connections in force as environment variables."""
-    made = {variable(id_): json.dumps(each) for id_, each in connections(cluster, settings, kafka_user).items()}
+    made = {
+        variable(id_): json.dumps(each) for id_, each in connections(cluster, settings, kafka_user).items()
+    }
     return {name: os.environ.get(name) or value for name, value in made.items()}

@@ -65,7 +65,9 @@ def _postgres() -> bool:
 def _redis() -> bool:
     password = Path("/run/secrets/redis_password").read_text().strip().encode()
     with socket.create_connection((_HERE, 6379), _SECONDS) as connection:
-        connection.sendall(b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n*1\r\n$4\r\nPING\r\n" % (len(password), password))
+        connection.sendall(
+            b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n*1\r\n$4\r\nPING\r\n" % (len(password), password)
+        )
         return connection.makefile("rb").read(12) == b"+OK\r\n+PONG\r\n"
 
 
@@ -76,7 +78,9 @@ def _smtp() -> bool:
 
 def _airflow(component: str) -> Callable[[], bool]:
     """By what the API server knows of the component, of which there is one."""
-    return lambda: _json(8080, "/api/v2/monitor/health", "airflow-api-server")[component]["status"] == "healthy"
+    return lambda: (
+        _json(8080, "/api/v2/monitor/health", "airflow-api-server")[component]["status"] == "healthy"
+    )
 
 
 def _airflow_worker() -> bool:

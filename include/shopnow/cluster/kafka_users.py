@@ -79,12 +79,20 @@ def set_passwords(conf: Conf, passwords: Mapping[str, str]) -> None:
     """
     admin = client.admin(conf)
     scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
-    changes = [UserScramCredentialUpsertion(user, scram, password.encode()) for user, password in passwords.items()]
-    for future in admin.alter_user_scram_credentials(changes, request_timeout=topics.TIMEOUT_SECONDS).values():
+    changes = [
+        UserScramCredentialUpsertion(user, scram, password.encode()) for user, password in passwords.items()
+    ]
+    for future in admin.alter_user_scram_credentials(
+        changes, request_timeout=topics.TIMEOUT_SECONDS
+    ).values():
         future.result()
 
 
 def _allow(
-    user: str, kind: ResourceType, name: str, operation: AclOperation, pattern: ResourcePatternType = ResourcePatternType.LITERAL
+    user: str,
+    kind: ResourceType,
+    name: str,
+    operation: AclOperation,
+    pattern: ResourcePatternType = ResourcePatternType.LITERAL,
 ) -> AclBinding:
     return AclBinding(kind, name, pattern, f"User:{user}", "*", operation, AclPermissionType.ALLOW)

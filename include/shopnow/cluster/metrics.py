@@ -32,24 +32,44 @@ def of_topics(positions: Iterable[lag.Position]) -> Iterator[Metric]:
     behind: dict[str, float] = {}
     for each in positions:
         behind[each.topic] = behind.get(each.topic, 0) + each.lag
-    yield Metric("shopnow_topic_lag", "gauge", "Offsets in Kafka that the lake does not have yet.", behind, "topic")
+    yield Metric(
+        "shopnow_topic_lag", "gauge", "Offsets in Kafka that the lake does not have yet.", behind, "topic"
+    )
 
 
 def of_receipts(receipts: pa.Table) -> Iterator[Metric]:
     """From rows of the table `receipts`: topic, rows, quarantined, committed_at."""
-    by_topic = receipts.group_by("topic").aggregate([("rows", "sum"), ("quarantined", "sum"), ("committed_at", "max")]).to_pylist()
+    by_topic = (
+        receipts.group_by("topic")
+        .aggregate([("rows", "sum"), ("quarantined", "sum"), ("committed_at", "max")])
+        .to_pylist()
+    )
 
     def values(column: str) -> dict[str, float]:
         return {row["topic"]: row[column] for row in by_topic}
 
     landed_at = {row["topic"]: row["committed_at_max"].timestamp() for row in by_topic}
     yield Metric(
-        "shopnow_landed_records_total", "counter", "Records landed in the lake, as far as receipts tell.", values("rows_sum"), "topic"
+        "shopnow_landed_records_total",
+        "counter",
+        "Records landed in the lake, as far as receipts tell.",
+        values("rows_sum"),
+        "topic",
     )
     yield Metric(
-        "shopnow_quarantined_records_total", "counter", "Those of them that were no valid events.", values("quarantined_sum"), "topic"
+        "shopnow_quarantined_records_total",
+        "counter",
+        "Those of them that were no valid events.",
+        values("quarantined_sum"),
+        "topic",
     )
-    yield Metric("shopnow_landed_timestamp_seconds", "gauge", "When the lake last took something of the topic.", landed_at, "topic")
+    yield Metric(
+        "shopnow_landed_timestamp_seconds",
+        "gauge",
+        "When the lake last took something of the topic.",
+        landed_at,
+        "topic",
+    )
 
 
 def of_lake(lake: str) -> Iterator[Metric]:
@@ -61,15 +81,26 @@ def of_lake(lake: str) -> Iterator[Metric]:
     if tables.exists(lake, RECEIPTS.table):
         columns = ["topic", "rows", "quarantined", "committed_at"]
         yield from of_receipts(tables.read(tables.open_table(lake, RECEIPTS.table), columns))
-    made = {kpi.name: tables.open_table(lake, kpi.name).history(1)[0] for kpi in KPIS if tables.exists(lake, kpi.name)}
+    made = {
+        kpi.name: tables.open_table(lake, kpi.name).history(1)[0]
+        for kpi in KPIS
+        if tables.exists(lake, kpi.name)
+    }
     computed = {name: commit["timestamp"] / 1000 for name, commit in made.items()}
-    yield Metric("shopnow_kpi_timestamp_seconds", "gauge", "When the KPI table last changed.", computed, "table")
+    yield Metric(
+        "shopnow_kpi_timestamp_seconds", "gauge", "When the KPI table last changed.", computed, "table"
+    )
     standing = status.overview(lake, datetime.now(UTC))
     states = dict.fromkeys(("firing", "acknowledged"), 0.0)
     for alert in standing.alerts:
         states[alert["state"]] = states.get(alert["state"], 0) + 1
     yield Metric("shopnow_alerts", "gauge", "Alerts by state.", states, "state")
-    yield Metric("shopnow_messages_waiting", "gauge", "Messages about alerts that are not out.", {"": len(standing.messages)})
+    yield Metric(
+        "shopnow_messages_waiting",
+        "gauge",
+        "Messages about alerts that are not out.",
+        {"": len(standing.messages)},
+    )
 
 
 def of_runs(ended: Mapping[str, Mapping[str, Any]], active: Iterable[str]) -> Iterator[Metric]:
@@ -79,10 +110,18 @@ def of_runs(ended: Mapping[str, Mapping[str, Any]], active: Iterable[str]) -> It
     failed = {dag: float(run["state"] == "failed") for dag, run in ended.items()}
     ended_at = {dag: datetime.fromisoformat(run["end_date"]).timestamp() for dag, run in ended.items()}
     going_on = {**dict.fromkeys(ended, 0.0), **Counter(active)}
-    yield Metric("shopnow_dag_run_duration_seconds", "gauge", "How long the DAG's last run took, of those that ended.", durations, "dag")
+    yield Metric(
+        "shopnow_dag_run_duration_seconds",
+        "gauge",
+        "How long the DAG's last run took, of those that ended.",
+        durations,
+        "dag",
+    )
     yield Metric("shopnow_dag_run_failed", "gauge", "Whether it failed.", failed, "dag")
     yield Metric("shopnow_dag_run_end_timestamp_seconds", "gauge", "When it ended.", ended_at, "dag")
-    yield Metric("shopnow_dag_runs_active", "gauge", "Runs of the DAG that are queued or running.", going_on, "dag")
+    yield Metric(
+        "shopnow_dag_runs_active", "gauge", "Runs of the DAG that are queued or running.", going_on, "dag"
+    )
 
 
 def of_airflow(api: httpx.Client) -> Iterator[Metric]:
@@ -106,4 +145,7 @@ def gather(sources: Mapping[str, Callable[[], Iterable[Metric]]]) -> list[Metric
             up[name] = 1.0
         except (UserError, OSError, KafkaException, DeltaError, httpx.HTTPError):
             up[name] = 0.0
-    return [Metric("shopnow_up", "gauge", "Whether what the other metrics are made from answers.", up, "service"), *found]
+    return [
+        Metric("shopnow_up", "gauge", "Whether what the other metrics are made from answers.", up, "service"),
+        *found,
+    ]

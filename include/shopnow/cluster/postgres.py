@@ -28,7 +28,12 @@ def command(settings: Settings) -> list[str]:
         # The image is without it.
         "jit": "off",
     }
-    return ["postgres", "-D", str(_data(settings)), *(word for name, value in options.items() for word in ("-c", f"{name}={value}"))]
+    return [
+        "postgres",
+        "-D",
+        str(_data(settings)),
+        *(word for name, value in options.items() for word in ("-c", f"{name}={value}")),
+    ]
 
 
 def prepare(settings: Settings) -> None:
@@ -39,7 +44,18 @@ def prepare(settings: Settings) -> None:
     """
     data = _data(settings)
     if not (data / "PG_VERSION").exists():
-        _run(["initdb", "-D", str(data), "-U", "postgres", "--locale=C.UTF-8", "--encoding=UTF8", "--auth=reject"])
+        _run(
+            [
+                "initdb",
+                "-D",
+                str(data),
+                "-U",
+                "postgres",
+                "--locale=C.UTF-8",
+                "--encoding=UTF8",
+                "--auth=reject",
+            ]
+        )
         _run_sql(data, f"CREATE ROLE {_AIRFLOW} LOGIN;")
         _run_sql(data, f"CREATE DATABASE {_AIRFLOW} OWNER {_AIRFLOW};")
     (data / "pg_hba.conf").write_text(_ACCESS)

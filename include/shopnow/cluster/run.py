@@ -15,7 +15,9 @@ from shopnow.settings import Settings
 def main(name: str, *arguments: str) -> None:
     known = SERVICES | TOOLS
     if name not in known:
-        raise UserError(f"nothing is called {name}: services are {', '.join(SERVICES)}; tools are {', '.join(TOOLS)}")
+        raise UserError(
+            f"nothing is called {name}: services are {', '.join(SERVICES)}; tools are {', '.join(TOOLS)}"
+        )
     settings = Settings.load()
     service, container = known[name], Container(Cluster(), settings, java.java_home(settings.data_dir))
     if name in SERVICES:

@@ -64,5 +64,7 @@ def secret(name: str) -> str:
     except OSError:
         value = ""
     if not value:
-        raise UserError(f"there is no secret {name}: docker-compose.yaml takes it from the variable SHOPNOW_{name.upper()}")
+        raise UserError(
+            f"there is no secret {name}: docker-compose.yaml takes it from the variable SHOPNOW_{name.upper()}"
+        )
     return value

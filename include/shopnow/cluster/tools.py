@@ -51,21 +51,29 @@ def _write_client(it: Container) -> None:
 def _kafka(main: str) -> Service:
     def command(it: Container) -> list[str]:
         where = ["--bootstrap-server", _conf(it)["bootstrap.servers"], "--command-config", str(CLIENT)]
-        return [*jvm.command(it.java, HEAP_MB, jars.classpath("kafka")), f"org.apache.kafka.tools.{main}", *where]
+        return [
+            *jvm.command(it.java, HEAP_MB, jars.classpath("kafka")),
+            f"org.apache.kafka.tools.{main}",
+            *where,
+        ]
 
     return Service(command, _write_client)
 
 
 def _hdfs(main: str) -> Service:
     return Service(
-        lambda it: [*hdfs.java_command(node(it)._replace(heap_mb=HEAP_MB), it.java), f"org.apache.hadoop.{main}"],
+        lambda it: [
+            *hdfs.java_command(node(it)._replace(heap_mb=HEAP_MB), it.java),
+            f"org.apache.hadoop.{main}",
+        ],
         lambda it: hdfs.configure(node(it)),
     )
 
 
 TOOLS: dict[str, Service] = {
     "cli": Service(
-        lambda it: [sys.executable, "-m", "shopnow.cli"], environment=lambda it: connections.variables(it.cluster, it.settings, "pipeline")
+        lambda it: [sys.executable, "-m", "shopnow.cli"],
+        environment=lambda it: connections.variables(it.cluster, it.settings, "pipeline"),
     ),
     **{name: _kafka(main) for name, main in KAFKA.items()},
     **{name: _hdfs(main) for name, main in HDFS.items()},

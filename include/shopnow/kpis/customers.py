@@ -48,7 +48,12 @@ COHORTS = Kpi(
             key("date", pa.date32(), "first day of the month, UTC"),
             key("cohort", pa.date32(), "first day of the month of these customers' first order"),
             figure("months_since", pa.int64(), "months from cohort to date", "months"),
-            figure("customers", pa.int64(), "customers of the cohort who placed an order in the month", "customers"),
+            figure(
+                "customers",
+                pa.int64(),
+                "customers of the cohort who placed an order in the month",
+                "customers",
+            ),
             figure("cohort_size", pa.int64(), "customers of the cohort", "customers"),
             figure("retention", pa.float64(), "customers ÷ cohort_size", "share"),
             *PROOF,
@@ -70,15 +75,40 @@ FUNNEL = Kpi(
     pa.schema(
         [
             DATE,
-            total("viewed", "sessions with a product viewed that day and none the day before; they begin with the day's first", "sessions"),
-            total("carted", "of these: an item added to the cart that day or the next, not before the beginning", "sessions"),
-            total("ordered", "of these: an order placed that day or the next, not before the first item was added", "sessions"),
-            total("paid", "of these: a payment of the first such order succeeded, not before it, until 14 days after the day", "sessions"),
-            total("delivered", "of these: a delivery of that order, not before the first such payment, until 14 days after", "sessions"),
+            total(
+                "viewed",
+                "sessions with a product viewed that day and none the day before; they begin with the day's first",
+                "sessions",
+            ),
+            total(
+                "carted",
+                "of these: an item added to the cart that day or the next, not before the beginning",
+                "sessions",
+            ),
+            total(
+                "ordered",
+                "of these: an order placed that day or the next, not before the first item was added",
+                "sessions",
+            ),
+            total(
+                "paid",
+                "of these: a payment of the first such order succeeded, not before it, until 14 days after the day",
+                "sessions",
+            ),
+            total(
+                "delivered",
+                "of these: a delivery of that order, not before the first such payment, until 14 days after",
+                "sessions",
+            ),
             total("carts_abandoned", "carted − ordered", "sessions"),
             total("checkouts_abandoned", "ordered − paid", "sessions"),
             figure("cart_abandonment", pa.float64(), "carts_abandoned ÷ carted; null without carts", "share"),
-            figure("checkout_abandonment", pa.float64(), "checkouts_abandoned ÷ ordered; null without orders", "share"),
+            figure(
+                "checkout_abandonment",
+                pa.float64(),
+                "checkouts_abandoned ÷ ordered; null without orders",
+                "share",
+            ),
             figure("conversion", pa.float64(), "paid ÷ viewed", "share"),
             *PROOF,
         ]

@@ -69,7 +69,9 @@ class Kpi(NamedTuple):
     def window(self) -> tuple[int | None, int]:
         """How many days back and forward the events may be that a row of a date is made from; None for any number."""
         lasting = any(source.lasting or source.date is None for source in self.sources)
-        return None if lasting else max(source.back for source in self.sources), max(source.forward for source in self.sources)
+        return None if lasting else max(source.back for source in self.sources), max(
+            source.forward for source in self.sources
+        )
 
 
 def events(topic: str, back: int = 0, forward: int = 0, lasting: bool = False) -> Source:
@@ -102,7 +104,13 @@ def _field(name: str, kind: pa.DataType, definition: str, unit: str, role: str) 
 
 
 PROOF = (
-    _field("raw_versions", pa.string(), "JSON: version of raw/{topic} the row was made from, by topic", "", "proof"),
+    _field(
+        "raw_versions",
+        pa.string(),
+        "JSON: version of raw/{topic} the row was made from, by topic",
+        "",
+        "proof",
+    ),
     _field("computed_at", TIMESTAMP, "when the row was computed", "", "proof"),
     _field(
         "missing_rows",
@@ -111,8 +119,20 @@ PROOF = (
         "records",
         "proof",
     ),
-    _field("losses", pa.list_(pa.string()), "ids, in the table `losses`, of the losses that may concern the row", "", "proof"),
-    _field("audit", pa.string(), "what the latest audit by then had found: holds, or what does not; null before the first", "", "proof"),
+    _field(
+        "losses",
+        pa.list_(pa.string()),
+        "ids, in the table `losses`, of the losses that may concern the row",
+        "",
+        "proof",
+    ),
+    _field(
+        "audit",
+        pa.string(),
+        "what the latest audit by then had found: holds, or what does not; null before the first",
+        "",
+        "proof",
+    ),
 )
 """The last columns of every KPI table: when and from what a row was made, and what is missing in it."""
 

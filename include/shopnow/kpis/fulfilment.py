@@ -19,7 +19,11 @@ PAYMENTS = Kpi(
             total("succeeded", "payments succeeded", "payments"),
             total("failed", "payments failed", "payments"),
             figure("failure_rate", pa.float64(), "failed ÷ attempts; null without attempts", "share"),
-            total("recovered", "payments succeeded at a second or later attempt, whatever the method of the first", "payments"),
+            total(
+                "recovered",
+                "payments succeeded at a second or later attempt, whatever the method of the first",
+                "payments",
+            ),
             total("paid_cents", "Σ amount of payments succeeded", "cents"),
             total("recovered_cents", "Σ amount of those recovered", "cents"),
             total("refunds", "payments refunded", "payments"),
@@ -37,10 +41,18 @@ DELIVERIES = Kpi(
     pa.schema(
         [
             DATE,
-            total("created", "deliveries created that day; of events of a kind repeated for a delivery the first counts", "deliveries"),
+            total(
+                "created",
+                "deliveries created that day; of events of a kind repeated for a delivery the first counts",
+                "deliveries",
+            ),
             total("shipped", "deliveries that went in transit that day", "deliveries"),
             total("delivered", "deliveries delivered that day", "deliveries"),
-            total("on_time", "of those delivered: not after the time promised by the event that says delivered", "deliveries"),
+            total(
+                "on_time",
+                "of those delivered: not after the time promised by the event that says delivered",
+                "deliveries",
+            ),
             figure("on_time_rate", pa.float64(), "on_time ÷ delivered; null if none was", "share"),
             figure(
                 "days_to_deliver",
@@ -49,14 +61,23 @@ DELIVERIES = Kpi(
                 "null if none: Σ milliseconds ÷ their number ÷ 86,400,000",
                 "days",
             ),
-            figure("as_of", pa.timestamp("us", tz="UTC"), "time of the day's last delivery event, to which the next figures refer"),
+            figure(
+                "as_of",
+                pa.timestamp("us", tz="UTC"),
+                "time of the day's last delivery event, to which the next figures refer",
+            ),
             figure(
                 "pending",
                 pa.int64(),
                 "deliveries created in the 14 days before or that day that were neither in transit nor delivered as of then",
                 "deliveries",
             ),
-            figure("in_transit", pa.int64(), "deliveries in transit since those 15 days and not delivered as of then", "deliveries"),
+            figure(
+                "in_transit",
+                pa.int64(),
+                "deliveries in transit since those 15 days and not delivered as of then",
+                "deliveries",
+            ),
             figure(
                 "overdue",
                 pa.int64(),

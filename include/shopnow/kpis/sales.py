@@ -14,7 +14,11 @@ UNKNOWN = "unknown"
 _ORDERS = (
     total("orders", "orders placed", "orders"),
     total("units", "Σ quantity of orders placed", "pieces"),
-    total("gmv_cents", "gross merchandise value: Σ quantity × unit price of orders placed, before discounts", "cents"),
+    total(
+        "gmv_cents",
+        "gross merchandise value: Σ quantity × unit price of orders placed, before discounts",
+        "cents",
+    ),
     total("discount_cents", "Σ discount of orders placed", "cents"),
 )
 _PAYMENTS = (
@@ -26,7 +30,10 @@ _PAYMENTS = (
     total("net_revenue_cents", "payments succeeded − refunds, each when it happened", "cents"),
 )
 _AVERAGE = figure(
-    "average_order_cents", pa.int64(), "average order value: (gmv − discount) ÷ orders, halves rounded up; null without orders", "cents"
+    "average_order_cents",
+    pa.int64(),
+    "average order value: (gmv − discount) ÷ orders, halves rounded up; null without orders",
+    "cents",
 )
 FIGURES = (*_ORDERS, *_PAYMENTS, _AVERAGE)
 
@@ -77,9 +84,15 @@ SALES_BY_CATEGORY = Kpi(
             DATE,
             CURRENCY,
             key("category", pa.string(), "of the order's items; of payments as for country"),
-            total("orders", "orders placed with items of the category; an order may count in several", "orders"),
+            total(
+                "orders", "orders placed with items of the category; an order may count in several", "orders"
+            ),
             total("units", "Σ quantity of its items in orders placed", "pieces"),
-            total("gmv_cents", "Σ quantity × unit price of its items in orders placed, before discounts", "cents"),
+            total(
+                "gmv_cents",
+                "Σ quantity × unit price of its items in orders placed, before discounts",
+                "cents",
+            ),
             total("discount_cents", "its part of the discounts of orders placed (see paid_cents)", "cents"),
             total(
                 "paid_cents",
@@ -89,7 +102,12 @@ SALES_BY_CATEGORY = Kpi(
             ),
             total("refunds_cents", "its part of the payments refunded (see paid_cents)", "cents"),
             total("net_revenue_cents", "paid − refunds, each when it happened", "cents"),
-            figure("average_order_cents", pa.int64(), "(gmv − discount) ÷ orders, halves rounded up; null without orders", "cents"),
+            figure(
+                "average_order_cents",
+                pa.int64(),
+                "(gmv − discount) ÷ orders, halves rounded up; null without orders",
+                "cents",
+            ),
             *PROOF,
         ]
     ),
@@ -104,9 +122,21 @@ TOP_PRODUCTS = Kpi(
         [
             DATE,
             CURRENCY,
-            figure("rank", pa.int32(), "1 for the highest gmv_cents of the day and currency; then by units, then by id"),
-            figure("rank_change", pa.int32(), "places climbed since the day before, negative if it fell; null if not ordered then"),
-            figure("units_rank", pa.int32(), "1 for the most units of the day and currency; then by gmv_cents, then by id"),
+            figure(
+                "rank",
+                pa.int32(),
+                "1 for the highest gmv_cents of the day and currency; then by units, then by id",
+            ),
+            figure(
+                "rank_change",
+                pa.int32(),
+                "places climbed since the day before, negative if it fell; null if not ordered then",
+            ),
+            figure(
+                "units_rank",
+                pa.int32(),
+                "1 for the most units of the day and currency; then by gmv_cents, then by id",
+            ),
             figure("units_rank_change", pa.int32(), "the same for units_rank"),
             key("product_id", pa.string(), "the product"),
             figure("product_name", pa.string(), "its name in the day's latest order"),

@@ -21,7 +21,12 @@ STOCK_POSITION = Kpi(
         [
             _PRODUCT,
             _NAME,
-            figure("quantity", pa.int64(), "on hand after its latest stock event, by event time, then offset", "pieces"),
+            figure(
+                "quantity",
+                pa.int64(),
+                "on hand after its latest stock event, by event time, then offset",
+                "pieces",
+            ),
             total("sold_units", "Σ units sold since the first stock event", "pieces"),
             figure("last_event_time", TIMESTAMP, "time of its latest stock event"),
             figure("last_offset", pa.int64(), "offset of its latest stock event"),
@@ -40,8 +45,17 @@ STOCK_DAILY = Kpi(
         [
             DATE,
             _PRODUCT,
-            figure("product_name", pa.string(), "its name in the day's latest stock event, by event time, then offset"),
-            figure("opening", pa.int64(), "on hand before the day's first stock event: quantity after it − its change", "pieces"),
+            figure(
+                "product_name",
+                pa.string(),
+                "its name in the day's latest stock event, by event time, then offset",
+            ),
+            figure(
+                "opening",
+                pa.int64(),
+                "on hand before the day's first stock event: quantity after it − its change",
+                "pieces",
+            ),
             total("sold", "Σ units sold", "pieces"),
             total("restocked", "Σ units restocked", "pieces"),
             total("adjusted", "Σ changes by adjustments", "pieces"),
@@ -52,7 +66,11 @@ STOCK_DAILY = Kpi(
                 "the state between events being that after the earlier one (before the first: opening)",
                 "seconds",
             ),
-            total("observed_seconds", "time from midnight to the latest stock event of any product that day, in whole seconds", "seconds"),
+            total(
+                "observed_seconds",
+                "time from midnight to the latest stock event of any product that day, in whole seconds",
+                "seconds",
+            ),
             figure(
                 "shop_sold_in_stock",
                 pa.int64(),
@@ -60,7 +78,12 @@ STOCK_DAILY = Kpi(
                 "midnight with both)",
                 "pieces",
             ),
-            figure("sold_per_day_in_stock", pa.float64(), "sold × 86,400 ÷ in_stock_seconds; null if that is 0", "pieces a day"),
+            figure(
+                "sold_per_day_in_stock",
+                pa.float64(),
+                "sold × 86,400 ÷ in_stock_seconds; null if that is 0",
+                "pieces a day",
+            ),
             *PROOF,
         ]
     ),
@@ -73,9 +96,17 @@ STOCK_OUTS = Kpi(
     pa.schema(
         [
             _PRODUCT,
-            key("started_at", TIMESTAMP, "time of the stock event after which nothing was left, by event time, then offset"),
+            key(
+                "started_at",
+                TIMESTAMP,
+                "time of the stock event after which nothing was left, by event time, then offset",
+            ),
             figure("product_name", pa.string(), "its name in that event"),
-            figure("ended_at", TIMESTAMP, "time of the next stock event after which something was; null if there is none yet"),
+            figure(
+                "ended_at",
+                TIMESTAMP,
+                "time of the next stock event after which something was; null if there is none yet",
+            ),
             figure(
                 "duration_seconds",
                 pa.int64(),
@@ -102,7 +133,9 @@ STOCK_OUTS = Kpi(
                 "that in which most of its units were ordered, by `kpi/top_products` from 28 days before the day it started to that day; "
                 "the first by name if several are",
             ),
-            figure("unit_price_cents", pa.float64(), "Σ gmv_cents ÷ Σ units in that currency and time", "cents"),
+            figure(
+                "unit_price_cents", pa.float64(), "Σ gmv_cents ÷ Σ units in that currency and time", "cents"
+            ),
             figure(
                 "lost_cents",
                 pa.int64(),
@@ -157,7 +190,12 @@ STOCK_COVER = Kpi(
                 "standard deviation (of the population) of these durations, in seconds as for demand_sd, ÷ 86,400; 0 if there are none",
                 "days",
             ),
-            figure("days_of_cover", pa.float64(), "quantity ÷ demand_per_day; null unless that is positive", "days"),
+            figure(
+                "days_of_cover",
+                pa.float64(),
+                "quantity ÷ demand_per_day; null unless that is positive",
+                "days",
+            ),
             figure(
                 "safety_stock",
                 pa.int64(),

@@ -54,14 +54,33 @@ ANOMALIES = Kpi(
     (rows_of(SALES_HOURLY, back=7 * WEEKS, forward=1),),
     pa.schema(
         [
-            key("hour", TIMESTAMP, "start of the hour, UTC; every hour of a day up to as_of (see `kpi/trends`), also one without sales"),
+            key(
+                "hour",
+                TIMESTAMP,
+                "start of the hour, UTC; every hour of a day up to as_of (see `kpi/trends`), also one without sales",
+            ),
             DATE,
             CURRENCY,
             key("figure", pa.string(), "the column of `kpi/sales_hourly`"),
             figure("value", pa.int64(), "its value in that hour; 0 if there is no row", "as the figure"),
-            figure("weeks", pa.int64(), "how many of the eight days one to eight weeks before have sales in that currency", "weeks"),
-            figure("expected", pa.float64(), "the median of its values at that hour of those days", "as the figure"),
-            figure("deviation", pa.float64(), "the median of their absolute differences from expected", "as the figure"),
+            figure(
+                "weeks",
+                pa.int64(),
+                "how many of the eight days one to eight weeks before have sales in that currency",
+                "weeks",
+            ),
+            figure(
+                "expected",
+                pa.float64(),
+                "the median of its values at that hour of those days",
+                "as the figure",
+            ),
+            figure(
+                "deviation",
+                pa.float64(),
+                "the median of their absolute differences from expected",
+                "as the figure",
+            ),
             figure(
                 "score",
                 pa.float64(),

@@ -100,7 +100,11 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         # Where matplotlib keeps its list of fonts, which takes seconds to make.
         "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
         # A cluster has settings of its own.
-        **(spark.environment(settings, java) if connections.spark_is_local(in_force) else spark.driver_environment(settings, java)),
+        **(
+            spark.environment(settings, java)
+            if connections.spark_is_local(in_force)
+            else spark.driver_environment(settings, java)
+        ),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     }
 
@@ -118,12 +122,18 @@ def prepare(settings: Settings, java: Path) -> None:
     """
     home(settings).mkdir(parents=True, exist_ok=True)
     if not password_file(settings).exists():
-        _write_secret(password_file(settings), {name: secrets.token_urlsafe(12) for name in (USERNAME, VIEWER)})
+        _write_secret(
+            password_file(settings), {name: secrets.token_urlsafe(12) for name in (USERNAME, VIEWER)}
+        )
     stamp = home(settings) / "migrated"
     if stamp.exists() and stamp.read_text() == version("apache-airflow") and _database(settings).exists():
         return
     run = subprocess.run(
-        command("db", "migrate"), env={**os.environ, **environment(settings, java)}, capture_output=True, text=True, check=False
+        command("db", "migrate"),
+        env={**os.environ, **environment(settings, java)},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if run.returncode:
         reason = run.stderr.strip().splitlines() or ["no output"]
@@ -144,7 +154,14 @@ def _secrets(settings: Settings) -> dict[str, str]:
     if not file.exists():
         home(settings).mkdir(parents=True, exist_ok=True)
         fernet_key = urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        _write_secret(file, {"fernet_key": fernet_key, "secret_key": secrets.token_hex(32), "jwt_secret": secrets.token_hex(32)})
+        _write_secret(
+            file,
+            {
+                "fernet_key": fernet_key,
+                "secret_key": secrets.token_hex(32),
+                "jwt_secret": secrets.token_hex(32),
+            },
+        )
     return json.loads(file.read_text())
 
 

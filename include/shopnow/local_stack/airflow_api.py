@@ -26,13 +26,17 @@ def connect(settings: Settings) -> Iterator[httpx.Client]:
         with log_in(address, airflow.USERNAME, airflow.password(settings)) as api:
             yield api
     except httpx.HTTPStatusError as error:
-        raise UserError(f"Airflow at {address} refused {error.request.url.path}: {error.response.text[:300]}") from None
+        raise UserError(
+            f"Airflow at {address} refused {error.request.url.path}: {error.response.text[:300]}"
+        ) from None
     except (httpx.TransportError, FileNotFoundError):
         raise UserError(f"Airflow at {address} does not answer: run ./shopnow up") from None
 
 
 @contextmanager
-def log_in(address: str, username: str, password: str, patience_seconds: float = 60) -> Iterator[httpx.Client]:
+def log_in(
+    address: str, username: str, password: str, patience_seconds: float = 60
+) -> Iterator[httpx.Client]:
     """A client of the Airflow at an address, logged in as a user; waits so long for each answer.
 
     Raises:
@@ -50,7 +54,11 @@ def token(address: str, username: str, password: str, patience_seconds: float = 
         httpx.HTTPError: Airflow does not answer, or refuses.
     """
     login = {"username": username, "password": password}
-    return httpx.post(f"{address}/auth/token", json=login, timeout=patience_seconds).raise_for_status().json()["access_token"]
+    return (
+        httpx.post(f"{address}/auth/token", json=login, timeout=patience_seconds)
+        .raise_for_status()
+        .json()["access_token"]
+    )
 
 
 def all_parsed(api: httpx.Client) -> bool:
@@ -61,7 +69,9 @@ def all_parsed(api: httpx.Client) -> bool:
     """
     errors = api.get("/importErrors").raise_for_status().json()["import_errors"]
     if errors:
-        raise UserError(f"{errors[0]['filename']} does not load: {errors[0]['stack_trace'].strip().splitlines()[-1]}")
+        raise UserError(
+            f"{errors[0]['filename']} does not load: {errors[0]['stack_trace'].strip().splitlines()[-1]}"
+        )
     return {file.stem for file in (ROOT / "dags").glob("*.py")} <= {dag["dag_id"] for dag in dags(api)}
 
 
@@ -76,7 +86,9 @@ def unpause(api: httpx.Client) -> None:
         httpx.HTTPStatusError: Airflow refuses, or fails time and again.
     """
     if any(dag["is_paused"] for dag in dags(api)):
-        _insist(lambda: api.patch("/dags", params={"dag_id_pattern": "%"}, json={"is_paused": False})).raise_for_status()
+        _insist(
+            lambda: api.patch("/dags", params={"dag_id_pattern": "%"}, json={"is_paused": False})
+        ).raise_for_status()
 
 
 def trigger(api: httpx.Client, dag_id: str, conf: dict[str, Any]) -> str:
@@ -116,7 +128,9 @@ def runs(api: httpx.Client, dag_id: str, since: datetime) -> list[dict[str, Any]
 def last_ended(api: httpx.Client, dag_id: str) -> dict[str, Any] | None:
     """The run of a DAG that ended last, if one has."""
     params: dict[str, Any] = {"state": ["success", "failed"], "order_by": "-end_date", "limit": 1}
-    return next(iter(api.get(f"/dags/{dag_id}/dagRuns", params=params).raise_for_status().json()["dag_runs"]), None)
+    return next(
+        iter(api.get(f"/dags/{dag_id}/dagRuns", params=params).raise_for_status().json()["dag_runs"]), None
+    )
 
 
 def active(api: httpx.Client) -> list[dict[str, Any]]:

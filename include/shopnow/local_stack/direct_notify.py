@@ -25,7 +25,9 @@ def email(connection: Connection, subject: str, body: str) -> None:
     mail.set_content(body)
     plain = extra.get("disable_ssl", False)
     connect = smtplib.SMTP if plain else smtplib.SMTP_SSL
-    with connect(connection["host"], connection.get("port") or (25 if plain else 465), timeout=_SECONDS) as client:
+    with connect(
+        connection["host"], connection.get("port") or (25 if plain else 465), timeout=_SECONDS
+    ) as client:
         if plain and not extra.get("disable_tls", False):
             client.starttls()
         if connection.get("login"):
@@ -41,7 +43,8 @@ def slack(connection: Connection, subject: str, body: str) -> None:
     """
     text = slack_escape(f"{subject}\n{body}")
     address = f"{connection['host'].rstrip('/')}/{connection['password']}"
-    request = urllib.request.Request(address, json.dumps({"text": text}).encode(), {"Content-Type": "application/json"})  # noqa: S310
+    payload = json.dumps({"text": text}).encode()
+    request = urllib.request.Request(address, payload, {"Content-Type": "application/json"})  # noqa: S310
     with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310  (the address is the operator's own)
         pass
 

@@ -46,7 +46,10 @@ def local_second(settings: Settings) -> Node:
     With one alone, each file takes half a second to close: the client asks before the DataNode's report is in, is told to
     wait, and does so for that long (docs/decisions/0016-two-datanodes.md).
     """
-    own = {name: settings.ports[name.replace("datanode", "datanode_2")] for name in ("datanode", "datanode_http", "datanode_ipc")}
+    own = {
+        name: settings.ports[name.replace("datanode", "datanode_2")]
+        for name in ("datanode", "datanode_http", "datanode_ipc")
+    }
     return local(settings)._replace(home=settings.data_dir / "hdfs-2", ports={**settings.ports, **own})
 
 
@@ -128,5 +131,8 @@ def _hdfs_site(node: Node) -> dict[str, str | int | Path]:
 
 
 def _write_site(path: Path, properties: dict) -> None:
-    rows = "".join(f"<property><name>{name}</name><value>{escape(str(value))}</value></property>\n" for name, value in properties.items())
+    rows = "".join(
+        f"<property><name>{name}</name><value>{escape(str(value))}</value></property>\n"
+        for name, value in properties.items()
+    )
     path.write_text(f'<?xml version="1.0"?>\n<configuration>\n{rows}</configuration>\n')

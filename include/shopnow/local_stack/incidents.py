@@ -41,7 +41,9 @@ class News(NamedTuple):
     over: dict[str, Incident]
 
 
-def seen(known: Incidents, problems: Iterable[Problem], unknown: Collection[str], now: datetime) -> dict[str, Incident]:
+def seen(
+    known: Incidents, problems: Iterable[Problem], unknown: Collection[str], now: datetime
+) -> dict[str, Incident]:
     """The incidents after a look.
 
     Args:
@@ -50,7 +52,10 @@ def seen(known: Incidents, problems: Iterable[Problem], unknown: Collection[str]
     """
     at = now.isoformat()
     found = {problem.key: problem for problem in problems}
-    after = {key: replace(known.get(key, Incident(each.what, at)), what=each.what, over=None) for key, each in found.items()}
+    after = {
+        key: replace(known.get(key, Incident(each.what, at)), what=each.what, over=None)
+        for key, each in found.items()
+    }
     for key, incident in known.items():
         if key not in found:
             blind = any(key.startswith(each) for each in unknown)
@@ -61,7 +66,11 @@ def seen(known: Incidents, problems: Iterable[Problem], unknown: Collection[str]
 
 def news(incidents: Incidents, channel: str, now: datetime) -> News:
     """What the channel was not told yet, if it is not only just seen, and what of that it was told is over."""
-    old = [(key, each) for key, each in incidents.items() if now - datetime.fromisoformat(each.since) >= TOLD_AFTER]
+    old = [
+        (key, each)
+        for key, each in incidents.items()
+        if now - datetime.fromisoformat(each.since) >= TOLD_AFTER
+    ]
     return News(
         {key: each for key, each in old if channel not in each.told and not each.over},
         {key: each for key, each in incidents.items() if channel in each.told and each.over},
@@ -85,8 +94,15 @@ def told(incidents: Incidents, channel: str, heard: News) -> dict[str, Incident]
 def text(heard: News) -> tuple[str, str]:
     """The news as a subject and what follows it."""
     lines = [f"Wrong: {each.what} (since {each.since[:19]} UTC)" for each in heard.began.values()]
-    lines += [f"Over: {each.what} (since {each.since[:19]}, until {(each.over or '')[:19]} UTC)" for each in heard.over.values()]
-    subject = f"[ShopNow+] {lines[0]}" if len(lines) == 1 else f"[ShopNow+] {len(heard.began)} problems, {len(heard.over)} over"
+    lines += [
+        f"Over: {each.what} (since {each.since[:19]}, until {(each.over or '')[:19]} UTC)"
+        for each in heard.over.values()
+    ]
+    subject = (
+        f"[ShopNow+] {lines[0]}"
+        if len(lines) == 1
+        else f"[ShopNow+] {len(heard.began)} problems, {len(heard.over)} over"
+    )
     return " ".join(subject.split())[:150], "\n".join(lines)
 
 
@@ -96,14 +112,19 @@ def load(settings: Settings) -> tuple[dict[str, Incident], datetime | None]:
         kept = json.loads(_file(settings).read_text())
     except (FileNotFoundError, ValueError):
         return {}, None
-    return {key: Incident(**each) for key, each in kept["incidents"].items()}, datetime.fromisoformat(kept["looked_at"])
+    return {key: Incident(**each) for key, each in kept["incidents"].items()}, datetime.fromisoformat(
+        kept["looked_at"]
+    )
 
 
 def save(settings: Settings, incidents: Incidents) -> None:
     file = _file(settings)
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_suffix(".tmp")
-    kept = {"looked_at": datetime.now(UTC).isoformat(), "incidents": {key: asdict(each) for key, each in incidents.items()}}
+    kept = {
+        "looked_at": datetime.now(UTC).isoformat(),
+        "incidents": {key: asdict(each) for key, each in incidents.items()},
+    }
     unfinished.write_text(json.dumps(kept, indent=2))
     unfinished.rename(file)
 

@@ -18,7 +18,7 @@ from xml.sax.saxutils import quoteattr
 from shopnow.errors import UserError
 from shopnow.settings import ROOT
 
-LOCK = ROOT / "jars.lock"
+LOCK = ROOT / "locks/jars.lock"
 
 Progress = Callable[[str, int, int], None]
 """Told what is done (found, fetched) with how many jars of how many."""
@@ -47,7 +47,10 @@ def cache_dir() -> Path:
 def locked(*services: str) -> list[Jar]:
     """The jars of the lock, of all services or of those named."""
     rows = [line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
-    jars = [Jar(service, sha256, int(size), *coordinates.split(":")) for service, sha256, size, coordinates in rows]
+    jars = [
+        Jar(service, sha256, int(size), *coordinates.split(":"))
+        for service, sha256, size, coordinates in rows
+    ]
     return [jar for jar in jars if not services or jar.service in services]
 
 
@@ -58,7 +61,9 @@ def classpath(*services: str) -> list[Path]:
 def pyspark_home() -> Path:
     spec = find_spec("pyspark")
     if spec is None or spec.origin is None:
-        raise UserError("the pyspark package is missing: run ./shopnow again, it installs the locked packages")
+        raise UserError(
+            "the pyspark package is missing: run ./shopnow again, it installs the locked packages"
+        )
     return Path(spec.origin).parent
 
 
@@ -69,7 +74,10 @@ def pyspark_jar(artifact: str) -> Path:
 
 
 def install(
-    java: Path, mirror: str | None = None, progress: Progress = lambda what, done, total: None, services: Collection[str] = ()
+    java: Path,
+    mirror: str | None = None,
+    progress: Progress = lambda what, done, total: None,
+    services: Collection[str] = (),
 ) -> None:
     """Fetches what is missing of all services, or of those named, from `mirror` or else by Ivy from Maven Central.
 
@@ -95,10 +103,14 @@ def install(
 def _keep(jar: Jar, file: Path) -> None:
     name = f"{jar.group}:{jar.artifact}:{jar.version}"
     if not file.is_file():
-        raise UserError(f"could not fetch {name}: check the network, or set SHOPNOW_MAVEN_MIRROR to a Maven repository within reach")
+        raise UserError(
+            f"could not fetch {name}: check the network, or set SHOPNOW_MAVEN_MIRROR to a Maven repository within reach"
+        )
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     if digest != jar.sha256:
-        raise UserError(f"{name} is not the locked jar (sha256 {digest}, expected {jar.sha256}): the repository serves another file")
+        raise UserError(
+            f"{name} is not the locked jar (sha256 {digest}, expected {jar.sha256}): the repository serves another file"
+        )
     file.replace(jar.path)
 
 
@@ -108,7 +120,9 @@ def _download(jars: Iterable[Jar], mirror: str, target: Path, progress: Progress
         raise UserError(f"setting SHOPNOW_MAVEN_MIRROR={mirror!r}: must be an http(s) address")
 
     def fetch(jar: Jar) -> None:
-        address = f"{mirror.rstrip('/')}/{jar.group.replace('.', '/')}/{jar.artifact}/{jar.version}/{jar.path.name}"
+        address = (
+            f"{mirror.rstrip('/')}/{jar.group.replace('.', '/')}/{jar.artifact}/{jar.version}/{jar.path.name}"
+        )
         try:
             with urllib.request.urlopen(address, timeout=60) as response:  # noqa: S310  (scheme checked above)
                 (target / jar.path.name).write_bytes(response.read())
@@ -145,10 +159,18 @@ def _resolve(jars: list[Jar], java: Path, target: Path, progress: Progress) -> N
         "jar",
         "bundle",
     ]
-    with subprocess.Popen([*command, "-retrieve", pattern], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as ivy:
+    with subprocess.Popen(
+        [*command, "-retrieve", pattern], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as ivy:
         counts = {"found": 0, "fetched": 0}
         for line in ivy.stdout or ():
-            what = "fetched" if "[SUCCESSFUL ]" in line else "found" if line.strip().startswith("found ") else None
+            what = (
+                "fetched"
+                if "[SUCCESSFUL ]" in line
+                else "found"
+                if line.strip().startswith("found ")
+                else None
+            )
             if what:
                 counts[what] += 1
                 progress(what, counts[what], len(jars))

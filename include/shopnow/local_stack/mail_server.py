@@ -66,13 +66,19 @@ async def serve(host: str, port: int, directory: Path) -> None:
     mailbox = _Mailbox(directory)
     loop = asyncio.get_running_loop()
     try:
-        server = await loop.create_server(lambda: SMTP(mailbox, hostname="localhost", ident="ShopNow+ mail sink"), host, port)
+        server = await loop.create_server(
+            lambda: SMTP(mailbox, hostname="localhost", ident="ShopNow+ mail sink"), host, port
+        )
     except OSError as error:
-        raise UserError(f"mail server: cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); choose another port") from None
+        raise UserError(
+            f"mail server: cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); choose another port"
+        ) from None
     announce(host, server.sockets[0].getsockname()[1])
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(prog="python -m shopnow.local_stack.mail_server", description="Keep every mail as a file.")
+    parser = argparse.ArgumentParser(
+        prog="python -m shopnow.local_stack.mail_server", description="Keep every mail as a file."
+    )
     run(parser, lambda host, port, directory: asyncio.run(serve(host, port, directory)))

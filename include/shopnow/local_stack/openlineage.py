@@ -16,7 +16,7 @@ from shopnow.local_stack import jars, optional_packages
 from shopnow.settings import ROOT, Settings
 
 NAMESPACE = "shopnow"
-LOCK = ROOT / "requirements-openlineage.txt"
+LOCK = ROOT / "locks/openlineage.txt"
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
@@ -24,7 +24,9 @@ def configuration(settings: Settings) -> dict[str, Any]:
     if settings.openlineage is None:
         return {"OPENLINEAGE__DISABLED": True}
     to = settings.openlineage
-    transport = {"type": "http", "url": to} if _is_api(to) else {"type": "file", "log_file_path": to, "append": True}
+    transport = (
+        {"type": "http", "url": to} if _is_api(to) else {"type": "file", "log_file_path": to, "append": True}
+    )
     return {
         "OPENLINEAGE__DISABLED": False,
         "OPENLINEAGE__NAMESPACE": NAMESPACE,

@@ -82,19 +82,40 @@ def dag_problems(api: httpx.Client, now: datetime) -> Iterator[Problem]:
         due = dag["next_dagrun_run_after"]
         if not dag["is_paused"] and due and now - datetime.fromisoformat(due) > LATE:
             yield Problem(f"dag/{name}/late", f"{name}: a run was due at {due[:16]} UTC and has not begun")
-    runs = api.get("/dags/~/dagRuns", params={"order_by": "-run_after", "limit": 100}).raise_for_status().json()["dag_runs"]
+    runs = (
+        api.get("/dags/~/dagRuns", params={"order_by": "-run_after", "limit": 100})
+        .raise_for_status()
+        .json()["dag_runs"]
+    )
     newest_end: dict[str, dict[str, Any]] = {}
     for run in runs:
         name, run_id = run["dag_id"], run["dag_run_id"]
         if run["state"] in {"success", "failed"} and not run["triggering_user_name"]:
             newest_end.setdefault(name, run)
-        elif run["state"] == "queued" and name not in WAITING and now - datetime.fromisoformat(run["queued_at"]) > LATE:
-            yield Problem(f"dag/{name}/queued", f"{name}: run {run_id} has been queued since {run['queued_at'][:16]} UTC")
-        elif run["state"] == "running" and name not in WAITING and now - datetime.fromisoformat(run["start_date"]) > LONGEST:
-            yield Problem(f"dag/{name}/long", f"{name}: run {run_id} has been at work since {run['start_date'][:16]} UTC")
+        elif (
+            run["state"] == "queued"
+            and name not in WAITING
+            and now - datetime.fromisoformat(run["queued_at"]) > LATE
+        ):
+            yield Problem(
+                f"dag/{name}/queued",
+                f"{name}: run {run_id} has been queued since {run['queued_at'][:16]} UTC",
+            )
+        elif (
+            run["state"] == "running"
+            and name not in WAITING
+            and now - datetime.fromisoformat(run["start_date"]) > LONGEST
+        ):
+            yield Problem(
+                f"dag/{name}/long",
+                f"{name}: run {run_id} has been at work since {run['start_date'][:16]} UTC",
+            )
     for name, run in newest_end.items():
         if run["state"] == "failed":
-            yield Problem(f"dag/{name}/failed", f"{name}: run {run['dag_run_id']} failed; its log is at {link(api, run)}")
+            yield Problem(
+                f"dag/{name}/failed",
+                f"{name}: run {run['dag_run_id']} failed; its log is at {link(api, run)}",
+            )
 
 
 def link(api: httpx.Client, run: dict[str, Any]) -> str:
@@ -112,7 +133,9 @@ def tell(settings: Settings, known: Incidents) -> dict[str, incidents.Incident]:
             try:
                 send(in_force[connection], *incidents.text(heard))
             except (OSError, KeyError, TypeError) as error:
-                print(f"{channel}: not told ({type(error).__name__}); trying again", flush=True)  # its text may hold a secret
+                print(
+                    f"{channel}: not told ({type(error).__name__}); trying again", flush=True
+                )  # its text may hold a secret
                 continue
             print(f"{channel}: {incidents.text(heard)[1]}", flush=True)
             after = incidents.told(after, channel, heard)

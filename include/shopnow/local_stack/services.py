@@ -27,17 +27,23 @@ class Service(NamedTuple):
     """Its command line, from the settings and the Java home."""
     ready: Probe
     """Whether it answers; may raise what a refused connection raises."""
-    environment: Callable[[Settings, Path], dict[str, str]] = lambda settings, java: {"PYTHONPATH": str(ROOT / "include")}
+    environment: Callable[[Settings, Path], dict[str, str]] = lambda settings, java: {
+        "PYTHONPATH": str(ROOT / "include")
+    }
 
 
 def _kafka_ready(settings: Settings) -> bool:
-    admin = AdminClient({"bootstrap.servers": settings.bootstrap_servers, "log_level": 0, "socket.timeout.ms": 2000})
+    admin = AdminClient(
+        {"bootstrap.servers": settings.bootstrap_servers, "log_level": 0, "socket.timeout.ms": 2000}
+    )
     return bool(admin.list_topics(timeout=2).brokers)
 
 
 def _namenode_info(settings: Settings) -> dict:
     port = settings.ports["namenode_http"]
-    return json.loads(_get(f"http://127.0.0.1:{port}/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo"))["beans"][0]
+    return json.loads(_get(f"http://127.0.0.1:{port}/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo"))[
+        "beans"
+    ][0]
 
 
 def _namenode_ready(settings: Settings) -> bool:
@@ -47,8 +53,14 @@ def _namenode_ready(settings: Settings) -> bool:
 def _datanode_ready(port_name: str) -> Probe:
     def ready(settings: Settings) -> bool:
         info, port = _namenode_info(settings), settings.ports[port_name]
-        alive = {node["infoAddr"] for node in json.loads(info["LiveNodes"]).values() if node["lastContact"] < 10}
-        return not info["Safemode"] and f"127.0.0.1:{port}" in alive and bool(_get(f"http://127.0.0.1:{port}/jmx?qry=none"))
+        alive = {
+            node["infoAddr"] for node in json.loads(info["LiveNodes"]).values() if node["lastContact"] < 10
+        }
+        return (
+            not info["Safemode"]
+            and f"127.0.0.1:{port}" in alive
+            and bool(_get(f"http://127.0.0.1:{port}/jmx?qry=none"))
+        )
 
     return ready
 
@@ -95,7 +107,15 @@ def _airflow(*words: str) -> Callable[[Settings, Path], list[str]]:
 def _sink(module: str, port: str) -> Callable[[Settings, Path], list[str]]:
     def command(settings: Settings, java: Path) -> list[str]:
         folder = settings.data_dir / port
-        return [sys.executable, "-m", f"shopnow.local_stack.{module}", "--port", str(settings.ports[port]), "--directory", str(folder)]
+        return [
+            sys.executable,
+            "-m",
+            f"shopnow.local_stack.{module}",
+            "--port",
+            str(settings.ports[port]),
+            "--directory",
+            str(folder),
+        ]
 
     return command
 
@@ -103,9 +123,17 @@ def _sink(module: str, port: str) -> Callable[[Settings, Path], list[str]]:
 SERVICES: dict[str, Service] = {
     service.name: service
     for service in (
-        Service("kafka", ("kafka", "kafka_controller"), lambda settings, java: kafka.command(kafka.local(settings), java), _kafka_ready),
         Service(
-            "namenode", ("namenode", "namenode_http"), lambda settings, java: hdfs.namenode(hdfs.local(settings), java), _namenode_ready
+            "kafka",
+            ("kafka", "kafka_controller"),
+            lambda settings, java: kafka.command(kafka.local(settings), java),
+            _kafka_ready,
+        ),
+        Service(
+            "namenode",
+            ("namenode", "namenode_http"),
+            lambda settings, java: hdfs.namenode(hdfs.local(settings), java),
+            _namenode_ready,
         ),
         Service(
             "datanode",
@@ -121,10 +149,34 @@ SERVICES: dict[str, Service] = {
         ),
         Service("smtp", ("smtp",), _sink("mail_server", "smtp"), _smtp_ready),
         Service("slack", ("slack",), _sink("webhook_server", "slack"), _slack_ready),
-        Service("airflow-api-server", ("airflow",), _airflow("api-server"), _airflow_ready("metadatabase"), airflow.environment),
-        Service("airflow-scheduler", (), _airflow("scheduler", "--skip-serve-logs"), _airflow_ready("scheduler"), airflow.environment),
-        Service("airflow-dag-processor", (), _airflow("dag-processor"), _airflow_ready("dag_processor"), airflow.environment),
-        Service("airflow-triggerer", (), _airflow("triggerer", "--skip-serve-logs"), _airflow_ready("triggerer"), airflow.environment),
+        Service(
+            "airflow-api-server",
+            ("airflow",),
+            _airflow("api-server"),
+            _airflow_ready("metadatabase"),
+            airflow.environment,
+        ),
+        Service(
+            "airflow-scheduler",
+            (),
+            _airflow("scheduler", "--skip-serve-logs"),
+            _airflow_ready("scheduler"),
+            airflow.environment,
+        ),
+        Service(
+            "airflow-dag-processor",
+            (),
+            _airflow("dag-processor"),
+            _airflow_ready("dag_processor"),
+            airflow.environment,
+        ),
+        Service(
+            "airflow-triggerer",
+            (),
+            _airflow("triggerer", "--skip-serve-logs"),
+            _airflow_ready("triggerer"),
+            airflow.environment,
+        ),
         Service(
             "watchdog",
             (),

@@ -83,7 +83,11 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
 
 def driver_environment(settings: Settings, java: Path) -> dict[str, str]:
     """The variables of a driver whatever the master, and of Airflow, which starts it; a cluster's settings are left as they are."""
-    modules = [ROOT / "include", ROOT / "spark_apps", *([openlineage.packages()] if settings.openlineage else [])]
+    modules = [
+        ROOT / "include",
+        ROOT / "spark_apps",
+        *([openlineage.packages()] if settings.openlineage else []),
+    ]
     return {
         "JAVA_HOME": str(java),
         "SPARK_HOME": str(jars.pyspark_home()),
@@ -99,7 +103,7 @@ def home(settings: Settings) -> Path:
 
 
 def groups(settings: Settings) -> list[str]:
-    """The groups of `jars.lock` that Spark is to have."""
+    """The groups of `locks/jars.lock` that Spark is to have."""
     return ["spark", *(["spark-openlineage"] if settings.openlineage else [])]
 
 
@@ -114,7 +118,12 @@ def archive(java: Path) -> Path:
     It is kept with the packages it is made from, for every stack that runs from them.
     """
     classpath = [*sorted((jars.pyspark_home() / "jars").iterdir()), *jars.classpath("spark")]
-    return Path(sys.prefix) / "share" / "shopnow" / f"classes-{spark_cds_archive.key(java, classpath, _JAVA_OPTIONS)}.jsa"
+    return (
+        Path(sys.prefix)
+        / "share"
+        / "shopnow"
+        / f"classes-{spark_cds_archive.key(java, classpath, _JAVA_OPTIONS)}.jsa"
+    )
 
 
 def prepare(settings: Settings, java: Path, marks: dict[str, str]) -> None:
@@ -129,4 +138,10 @@ def prepare(settings: Settings, java: Path, marks: dict[str, str]) -> None:
 
 def submit(application: str, *arguments: str) -> list[str]:
     """The command line that runs an application of `spark_apps/` here; it wants `environment`."""
-    return [str(jars.pyspark_home() / "bin" / "spark-submit"), "--master", MASTER, str(ROOT / "spark_apps" / application), *arguments]
+    return [
+        str(jars.pyspark_home() / "bin" / "spark-submit"),
+        "--master",
+        MASTER,
+        str(ROOT / "spark_apps" / application),
+        *arguments,
+    ]

@@ -21,7 +21,10 @@ NICEST = 19
 def key(java: Path, classpath: Iterable[Path], options: Iterable[str]) -> str:
     """A short name for what an archive depends on; `java` is a Java home."""
     files = [(java / "lib" / "server" / "libjvm.so").resolve(), *classpath]
-    facts = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else str(file) for file in files]
+    facts = [
+        (str(file), file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else str(file)
+        for file in files
+    ]
     return hashlib.sha256(repr((facts, list(options))).encode()).hexdigest()[:12]
 
 
@@ -63,10 +66,20 @@ def make(archive: Path, command: Sequence[str]) -> None:
             return
         with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
             classes, classpath, made = (Path(folder) / name for name in ("classes", "classpath", "archive"))
-            submit_options = f"{os.environ['SPARK_SUBMIT_OPTS']} {shlex.quote(f'-XX:DumpLoadedClassList={classes}')}"
-            subprocess.run([*command, str(classpath)], env={**os.environ, "SPARK_SUBMIT_OPTS": submit_options}, check=True)
+            submit_options = (
+                f"{os.environ['SPARK_SUBMIT_OPTS']} {shlex.quote(f'-XX:DumpLoadedClassList={classes}')}"
+            )
+            subprocess.run(
+                [*command, str(classpath)],
+                env={**os.environ, "SPARK_SUBMIT_OPTS": submit_options},
+                check=True,
+            )
             # The module is one of those Spark's own command line adds.
-            java = [f"{os.environ['JAVA_HOME']}/bin/java", "--add-modules=jdk.incubator.vector", "-XX:+UseSerialGC"]
+            java = [
+                f"{os.environ['JAVA_HOME']}/bin/java",
+                "--add-modules=jdk.incubator.vector",
+                "-XX:+UseSerialGC",
+            ]
             dump = ["-Xshare:dump", f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={made}"]
             subprocess.run([*java, *dump, "-Xlog:disable", "-cp", classpath.read_text()], check=True)
             for stale in archive.parent.glob("classes-*.jsa"):

@@ -60,7 +60,12 @@ def install(settings: Settings, report: Report) -> Path:
         java.install()
     home = java.java_home(settings.data_dir)
     wanted = ["kafka", "hdfs", *spark.groups(settings)]
-    jars.install(home, settings.maven_mirror, lambda what, done, total: report("jars", f"{done} of {total} {what}"), wanted)
+    jars.install(
+        home,
+        settings.maven_mirror,
+        lambda what, done, total: report("jars", f"{done} of {total} {what}"),
+        wanted,
+    )
     if settings.openlineage:
         openlineage.install()
     return home
@@ -157,7 +162,12 @@ def _check_ports(settings: Settings, names: Collection[str]) -> None:
 def _owner(port: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
-            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN and connection.pid:
+            if (
+                connection.laddr
+                and connection.laddr.port == port
+                and connection.status == psutil.CONN_LISTEN
+                and connection.pid
+            ):
                 return f" by {psutil.Process(connection.pid).name()} (pid {connection.pid})"
     except psutil.Error:
         pass

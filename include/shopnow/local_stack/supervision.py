@@ -63,14 +63,19 @@ def start_daemon(settings: Settings) -> None:
             stderr=output,
             start_new_session=True,
         )
-    if not wait_until(lambda: _answers(settings) or daemon.poll() is not None, seconds=30) or daemon.poll() is not None:
+    if (
+        not wait_until(lambda: _answers(settings) or daemon.poll() is not None, seconds=30)
+        or daemon.poll() is not None
+    ):
         raise UserError(f"the process manager did not start: see {log}")
 
 
 def start(settings: Settings, service: Service, java: Path) -> bool:
     """Starts one service; False if it runs already."""
     specification = _specification(settings, service.name)
-    content = json.dumps({"command": service.command(settings, java), "environment": service.environment(settings, java)})
+    content = json.dumps(
+        {"command": service.command(settings, java), "environment": service.environment(settings, java)}
+    )
     with os.fdopen(os.open(specification, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
         stream.write(content)
     try:
@@ -78,7 +83,9 @@ def start(settings: Settings, service: Service, java: Path) -> bool:
     except Fault as fault:
         if fault.faultCode == Faults.ALREADY_STARTED:
             return False
-        raise UserError(f"{service.name} could not be started: {fault.faultString}; see {logs(settings) / service.name}.log") from None
+        raise UserError(
+            f"{service.name} could not be started: {fault.faultString}; see {logs(settings) / service.name}.log"
+        ) from None
 
 
 def stop(settings: Settings, names: Iterable[str]) -> None:
@@ -90,7 +97,10 @@ def stop(settings: Settings, names: Iterable[str]) -> None:
         except Fault as fault:
             if fault.faultCode != Faults.NOT_RUNNING:
                 raise
-    wait_until(lambda: not any(process.running for process in processes(settings) if process.name in names), seconds=60)
+    wait_until(
+        lambda: not any(process.running for process in processes(settings) if process.name in names),
+        seconds=60,
+    )
 
 
 def stop_daemon(settings: Settings) -> None:
@@ -152,8 +162,12 @@ def socket(settings: Settings) -> Path:
 def _process(info: dict) -> Process:
     running = info["state"] in {ProcessStates.STARTING, ProcessStates.RUNNING, ProcessStates.STOPPING}
     died = info["state"] in {ProcessStates.EXITED, ProcessStates.FATAL, ProcessStates.BACKOFF}
-    detail = "" if running or not info["stop"] else f"ended with {_ending(info['exitstatus'])}" if died else ""
-    return Process(info["name"], running, died, info["pid"] or None, info["start"] if running else info["stop"], detail)
+    detail = (
+        "" if running or not info["stop"] else f"ended with {_ending(info['exitstatus'])}" if died else ""
+    )
+    return Process(
+        info["name"], running, died, info["pid"] or None, info["start"] if running else info["stop"], detail
+    )
 
 
 def _ending(status: int) -> str:
@@ -176,7 +190,8 @@ def _configuration(settings: Settings) -> str:
         f"[supervisord]\nidentifier=shopnow\nnodaemon=true\nsilent=true\nlogfile={_escape(str(logs(settings)))}/supervisord.log\n"
         f"pidfile={run}/supervisord.pid\nchildlogdir={run}\n\n"
         f"[unix_http_server]\nfile={_escape(str(socket(settings)))}\nchmod=0700\n\n"
-        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\n" + programs
+        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\n"
+        + programs
     )
 
 

@@ -11,9 +11,13 @@ from shopnow.errors import UserError
 
 def run(parser: argparse.ArgumentParser, serve: Callable[[str, int, Path], None]) -> None:
     """Parse `--host`, `--port` and `--directory`, make the directory and serve until told to stop."""
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on; only this machine's own by default")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on; only this machine's own by default"
+    )
     parser.add_argument("--port", type=int, required=True, help="the port; 0 takes a free one")
-    parser.add_argument("--directory", type=Path, required=True, help="where to keep what arrives; made if it is not there")
+    parser.add_argument(
+        "--directory", type=Path, required=True, help="where to keep what arrives; made if it is not there"
+    )
     given = parser.parse_args()
     try:
         given.directory.mkdir(parents=True, exist_ok=True)

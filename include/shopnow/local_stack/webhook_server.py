@@ -43,7 +43,10 @@ class Store:
 
     def keep(self, message: dict[str, Any], **place: str) -> None:
         """Append the message, durably; a bot's with its `channel` and `ts`."""
-        line = json.dumps({"received_at": datetime.now(UTC).isoformat(), "message": message, **place}).encode() + b"\n"
+        line = (
+            json.dumps({"received_at": datetime.now(UTC).isoformat(), "message": message, **place}).encode()
+            + b"\n"
+        )
         with self._lock, self.path.open("ab+") as file:
             if file.tell() and self._torn(file):
                 line = b"\n" + line
@@ -93,9 +96,15 @@ def message_or_problem(body: bytes, content_type: str) -> str | dict[str, Any]:
     if not isinstance(message, dict):
         return "invalid_payload"
     blocks = message.get("blocks", [])
-    if not isinstance(blocks, list) or len(blocks) > 50 or any(not isinstance(block, dict) or "type" not in block for block in blocks):
+    if (
+        not isinstance(blocks, list)
+        or len(blocks) > 50
+        or any(not isinstance(block, dict) or "type" not in block for block in blocks)
+    ):
         return "invalid_blocks"
-    if any(len(block["text"].get("text", "")) > 3000 for block in blocks if isinstance(block.get("text"), dict)):
+    if any(
+        len(block["text"].get("text", "")) > 3000 for block in blocks if isinstance(block.get("text"), dict)
+    ):
         return "invalid_blocks"
     if not (message.get("text") or blocks or message.get("attachments")):
         return "no_text"
@@ -104,10 +113,14 @@ def message_or_problem(body: bytes, content_type: str) -> str | dict[str, Any]:
 
 def channel_id(name: str) -> str:
     """The id that Slack gives a channel; a bot may post by name, but updates by id."""
-    return name if re.fullmatch(r"C[0-9A-F]{8}", name) else f"C{zlib.crc32(name.removeprefix('#').encode()):08X}"
+    return (
+        name if re.fullmatch(r"C[0-9A-F]{8}", name) else f"C{zlib.crc32(name.removeprefix('#').encode()):08X}"
+    )
 
 
-def answer_bot(store: Store, method: str, body: bytes, content_type: str, authorization: str) -> dict[str, Any]:
+def answer_bot(
+    store: Store, method: str, body: bytes, content_type: str, authorization: str
+) -> dict[str, Any]:
     """What Slack's Web API answers to a bot."""
     if not authorization.startswith("Bearer "):
         return {"ok": False, "error": "not_authed"}
@@ -146,7 +159,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if path.startswith("/api/"):
                 method = path.removeprefix("/api/")
-                answer = answer_bot(self.store, method, body, content_type, self.headers.get("Authorization", ""))
+                answer = answer_bot(
+                    self.store, method, body, content_type, self.headers.get("Authorization", "")
+                )
                 return self._answer(200, json.dumps(answer), "application/json")
             message = message_or_problem(body, content_type)
             if isinstance(message, str):
@@ -181,11 +196,10 @@ class _Handler(BaseHTTPRequestHandler):
 def page(kept: list[dict[str, Any]]) -> str:
     """The messages as HTML, newest first, every text escaped."""
     articles = "".join(
-        f"<article><time>{escape(_when(item))}</time><pre>{escape(readable(item['message']))}</pre></article>" for item in reversed(kept)
+        f"<article><time>{escape(_when(item))}</time><pre>{escape(readable(item['message']))}</pre></article>"
+        for item in reversed(kept)
     )
-    style = (
-        "body{font:16px system-ui;max-width:50em;margin:2em auto}pre{white-space:pre-wrap;font:inherit}article{border-top:1px solid #ccc}"
-    )
+    style = "body{font:16px system-ui;max-width:50em;margin:2em auto}pre{white-space:pre-wrap;font:inherit}article{border-top:1px solid #ccc}"
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Slack messages</title><style>{style}</style>'
         f"<h1>Slack messages</h1>{articles or '<p>None yet.</p>'}</html>"
@@ -193,7 +207,11 @@ def page(kept: list[dict[str, Any]]) -> str:
 
 
 def _when(item: dict[str, Any]) -> str:
-    return f"{item['received_at']}, updated {item['updated_at']}" if "updated_at" in item else item["received_at"]
+    return (
+        f"{item['received_at']}, updated {item['updated_at']}"
+        if "updated_at" in item
+        else item["received_at"]
+    )
 
 
 def readable(message: dict[str, Any]) -> str:
@@ -222,7 +240,9 @@ def serve(host: str, port: int, directory: Path) -> None:
     try:
         listening = server(host, port, directory)
     except OSError as error:
-        raise UserError(f"webhook server: cannot listen on {host}:{port} ({error.strerror}); choose another port") from None
+        raise UserError(
+            f"webhook server: cannot listen on {host}:{port} ({error.strerror}); choose another port"
+        ) from None
     with listening:
         announce(host, listening.server_port)
         listening.serve_forever()
@@ -230,6 +250,7 @@ def serve(host: str, port: int, directory: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
-        prog="python -m shopnow.local_stack.webhook_server", description="Keep every Slack message as a line of JSON."
+        prog="python -m shopnow.local_stack.webhook_server",
+        description="Keep every Slack message as a line of JSON.",
     )
     run(parser, serve)

@@ -48,7 +48,11 @@ class Email:
         except OSError as error:  # also smtplib's SMTPServerDisconnected
             raise Unconfirmed(f"no answer from the mail server ({type(error).__name__})") from None
         if refused:
-            _log.warning("the mail server takes no mail for %s; correct to_email of connection %s", ", ".join(refused), self.conn_id)
+            _log.warning(
+                "the mail server takes no mail for %s; correct to_email of connection %s",
+                ", ".join(refused),
+                self.conn_id,
+            )
 
     def _connect(self) -> Any:
         with importing:
@@ -61,7 +65,9 @@ class Email:
         except smtplib.SMTPAuthenticationError:
             raise Refused(f"the mail server rejects the login of connection {self.conn_id}") from None
         except (OSError, AirflowException) as error:
-            raise Unavailable(f"cannot reach the mail server of connection {self.conn_id} ({type(error).__name__})") from None
+            raise Unavailable(
+                f"cannot reach the mail server of connection {self.conn_id} ({type(error).__name__})"
+            ) from None
         return hook
 
     def _mail(self, message: Message, hook: Any) -> EmailMessage:
@@ -69,7 +75,12 @@ class Email:
         owners = extra.get("owners") or {}
         mail = EmailMessage(policy=SMTP)
         mail["Subject"] = subject(message)
-        self._address(mail, message.dedup_key, [owners.get(alert.owner, extra.get("to_email")) for alert in message.alerts], hook)
+        self._address(
+            mail,
+            message.dedup_key,
+            [owners.get(alert.owner, extra.get("to_email")) for alert in message.alerts],
+            hook,
+        )
         mail["Date"] = localtime()
         if firsts := [_id(key, hook) for key in message.replies_to]:
             mail["In-Reply-To"] = firsts[-1]

@@ -16,7 +16,14 @@ _silent.setLevel(logging.CRITICAL)
 # The SDK's own retries repeat without a question, and its log lines hold the webhook's address, which is a secret.
 _QUIETLY: Mapping[str, Any] = {"retry_handlers": [], "logger": _silent}
 
-_BUSY = {"ratelimited", "rate_limited", "internal_error", "service_unavailable", "request_timeout", "team_added_to_org"}
+_BUSY = {
+    "ratelimited",
+    "rate_limited",
+    "internal_error",
+    "service_unavailable",
+    "request_timeout",
+    "team_added_to_org",
+}
 _IN_DOUBT = {"fatal_error"}
 _NOT_TO_BE_UPDATED = {"message_not_found", "cant_update_message", "edit_window_closed"}
 
@@ -61,7 +68,9 @@ class Webhook:
             try:
                 response = _minding_no_proxy(hook.client).send_dict(body)
             except AirflowException:
-                raise Refused(f"connection {self.conn_id} is missing or has no webhook token as its password") from None
+                raise Refused(
+                    f"connection {self.conn_id} is missing or has no webhook token as its password"
+                ) from None
         _check(response.status_code, response.body, response.headers)
 
 
@@ -96,11 +105,17 @@ class Bot:
         Returns:
             The channel and timestamp of the new message, as `chat.update` wants them; None if there is none.
         """
-        updated = {first.message.dedup_key for first in message.firsts if self._update(first.reference, first.message)}
+        updated = {
+            first.message.dedup_key
+            for first in message.firsts
+            if self._update(first.reference, first.message)
+        }
         told = tuple(alert for alert in message.alerts if alert.active or alert.thread not in updated)
         if not told:
             return None
-        answer = self._call("chat.postMessage", {"channel": self._channel(), **slack(message._replace(alerts=told))})
+        answer = self._call(
+            "chat.postMessage", {"channel": self._channel(), **slack(message._replace(alerts=told))}
+        )
         return f"{answer['channel']}/{answer['ts']}"
 
     def _update(self, reference: str, message: Message) -> bool:
@@ -150,7 +165,9 @@ def _minding_no_proxy(client: Any) -> Any:
     from slack_sdk.proxy_env_variable_loader import load_http_proxy_from_env
 
     if client.proxy == load_http_proxy_from_env(_silent):
-        client.proxy = None  # urllib finds the environment's proxy itself, and minds NO_PROXY, as the SDK does not
+        client.proxy = (
+            None  # urllib finds the environment's proxy itself, and minds NO_PROXY, as the SDK does not
+        )
     return client
 
 
@@ -159,7 +176,9 @@ def _failures(conn_id: str) -> Iterator[None]:
     try:
         yield
     except URLError as error:  # raised before the request is out
-        raise Unavailable(f"cannot reach Slack by connection {conn_id} ({type(error.reason).__name__})") from None
+        raise Unavailable(
+            f"cannot reach Slack by connection {conn_id} ({type(error.reason).__name__})"
+        ) from None
     except (OSError, http.client.HTTPException) as error:
         raise Unconfirmed(f"no answer from Slack ({type(error).__name__})") from None
 

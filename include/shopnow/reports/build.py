@@ -31,4 +31,8 @@ def _lacking(conf: Conf, lake: str, day: date) -> str:
         topics = lagging_topics(conf, lake, end_of_day(day))
     except UserError:
         return "It is not known whether all that came before the day's end is in these figures: Kafka did not answer."
-    return f"Not all that came before the day's end is in these figures yet: {', '.join(topics)}." if topics else ""
+    return (
+        f"Not all that came before the day's end is in these figures yet: {', '.join(topics)}."
+        if topics
+        else ""
+    )

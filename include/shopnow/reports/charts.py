@@ -56,7 +56,14 @@ class Hours(NamedTuple):
         axes.bar(hours, self.values, color=BLUE, width=0.75, label="this day")
         if self.before is not None:
             axes.step(hours, self.before, where="mid", color=ORANGE, linewidth=1.8, label="a week before")
-            axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, frameon=False, fontsize=_POINTS - 1, labelcolor=INK)
+            axes.legend(
+                loc="lower right",
+                bbox_to_anchor=(1, 1),
+                ncols=2,
+                frameon=False,
+                fontsize=_POINTS - 1,
+                labelcolor=INK,
+            )
         axes.set_xticks(range(0, 24, 3), [f"{hour:02}" for hour in range(0, 24, 3)])
         axes.set_xlim(-0.6, 23.6)
         axes.set_xlabel("hour, UTC", color=INK, fontsize=_POINTS)
@@ -89,7 +96,9 @@ class Bars(NamedTuple):
         span = (high - low) or 1
         for place, value, text in zip(places, self.values, self.texts, strict=True):
             end = max(value, 0) + span * 0.015
-            axes.text(end, place, text, va="center", ha="left", fontsize=_POINTS - 1, color=INK, parse_math=False)
+            axes.text(
+                end, place, text, va="center", ha="left", fontsize=_POINTS - 1, color=INK, parse_math=False
+            )
         axes.set_yticks(places, [one_line(label, 20) for label in self.labels], parse_math=False)
         axes.invert_yaxis()
         longest = max(map(len, self.texts))
@@ -103,7 +112,9 @@ class Bars(NamedTuple):
 
 def png(chart: Chart) -> bytes:
     """The chart as a picture."""
-    figure = Figure(figsize=(WIDTH, chart.height), dpi=_DOTS_PER_INCH, layout="constrained", facecolor="white")
+    figure = Figure(
+        figsize=(WIDTH, chart.height), dpi=_DOTS_PER_INCH, layout="constrained", facecolor="white"
+    )
     chart.draw(figure.add_subplot())
     picture = BytesIO()
     figure.savefig(picture, format="png", metadata={"Title": chart.alt})

@@ -23,7 +23,10 @@ def sheets(figures: Figures) -> Iterator[tuple[str, bytes]]:
         if rows := figures.of(kpi):
             yield _name(figures, kpi.name), _kpi(kpi, rows)
     if figures.restated:
-        yield _name(figures, RESTATEMENTS.table), _csv(RESTATEMENTS.columns.names, map(_restatement, figures.restated))
+        yield (
+            _name(figures, RESTATEMENTS.table),
+            _csv(RESTATEMENTS.columns.names, map(_restatement, figures.restated)),
+        )
 
 
 def _name(figures: Figures, table: str) -> str:
@@ -39,7 +42,9 @@ def _kpi(kpi: Kpi, rows: Sequence[Row]) -> bytes:
 
 def _restatement(row: Row) -> list[Any]:
     unit = values.unit_named(row["figure"])
-    return [_amount(row[name], unit if name in {"before", "after"} else "") for name in RESTATEMENTS.columns.names]
+    return [
+        _amount(row[name], unit if name in {"before", "after"} else "") for name in RESTATEMENTS.columns.names
+    ]
 
 
 def _amount(value: Any, unit: str) -> Any:

@@ -25,7 +25,9 @@ def cell(kpi: Kpi, name: str, row: Row, currency: str | None = None) -> str:
     return values.text(row[name], values.unit_of(kpi.schema.field(name), row), currency, none=NONE)
 
 
-def columns(kpi: Kpi, names: Sequence[str], currency: str | None = None, titles: Mapping[str, str] | None = None) -> list[Column]:
+def columns(
+    kpi: Kpi, names: Sequence[str], currency: str | None = None, titles: Mapping[str, str] | None = None
+) -> list[Column]:
     """Headings; those of money name its currency, if all of it is in one."""
     return [_column(kpi.schema.field(name), currency, (titles or {}).get(name)) for name in names]
 
@@ -34,7 +36,9 @@ def cells(kpi: Kpi, names: Sequence[str], rows: Sequence[Row]) -> list[list[str]
     return [[cell(kpi, name, row) for name in names] for row in rows]
 
 
-def card(kpi: Kpi, name: str, row: Row, before: Row | None, beside: str = "", currency: str | None = None) -> Card:
+def card(
+    kpi: Kpi, name: str, row: Row, before: Row | None, beside: str = "", currency: str | None = None
+) -> Card:
     """A figure, and how it has changed since `before`; `beside` is said if there is none."""
     now = row[name]
     then = None if before is None else before[name]
@@ -42,9 +46,17 @@ def card(kpi: Kpi, name: str, row: Row, before: Row | None, beside: str = "", cu
     if before is not None and then is not None:
         share = None if now is None else relative(now, then)
         was = cell(kpi, name, before)
-        beside = f"{values.change(share)} from {was}" if share else "as a week before" if now == then else f"{was} a week before"
+        beside = (
+            f"{values.change(share)} from {was}"
+            if share
+            else "as a week before"
+            if now == then
+            else f"{was} a week before"
+        )
         better = None if not share else (share > 0) != (name in _FALLING_IS_BETTER)
-    return Card(title(name), cell(kpi, name, row, currency), beside, values.definition(kpi.schema.field(name)), better)
+    return Card(
+        title(name), cell(kpi, name, row, currency), beside, values.definition(kpi.schema.field(name)), better
+    )
 
 
 def relative(now: float, then: float) -> float | None:

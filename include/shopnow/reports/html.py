@@ -46,7 +46,12 @@ def text(report: Report, link: str) -> str:
     parts = [report.title, report.status, *report.words]
     for section in report.sections:
         parts += [f"{section.title}\n{'-' * len(section.title)}", *section.words]
-        parts += ["\n".join(f"{card.title}: {card.value}{f'   {card.beside}' if card.beside else ''}" for card in section.cards)]
+        parts += [
+            "\n".join(
+                f"{card.title}: {card.value}{f'   {card.beside}' if card.beside else ''}"
+                for card in section.cards
+            )
+        ]
         parts += [_lines(section.columns, section.rows), section.note]
     lines = "\n\n".join(filter(None, [*parts, f"Days and hours are UTC. {link}"])).split("\n")
     return "".join(f"{printable(line)}\n" for line in lines)
@@ -103,7 +108,12 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
         for column in columns
     )
     body = "".join(
-        "<tr>" + "".join(f'<td style="{_cell(column)}">{escape(value)}</td>' for column, value in zip(columns, row, strict=True)) + "</tr>"
+        "<tr>"
+        + "".join(
+            f'<td style="{_cell(column)}">{escape(value)}</td>'
+            for column, value in zip(columns, row, strict=True)
+        )
+        + "</tr>"
         for row in rows
     )
     return (
@@ -113,7 +123,11 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _cell(column: Column) -> str:
-    align = "text-align:right;white-space:nowrap" if column.numeric else "text-align:left;overflow-wrap:anywhere;min-width:5.5em"
+    align = (
+        "text-align:right;white-space:nowrap"
+        if column.numeric
+        else "text-align:left;overflow-wrap:anywhere;min-width:5.5em"
+    )
     return f"padding:5px 8px 5px 0;vertical-align:top;border-bottom:1px solid {LINE};{align}"
 
 
@@ -123,7 +137,11 @@ def _definitions(report: Report) -> str:
         for table, meant in report.definitions.items()
         if meant
     ]
-    return f'{_heading("How the figures are defined")}<div style="font-size:13px">{"".join(parts)}</div>' if parts else ""
+    return (
+        f'{_heading("How the figures are defined")}<div style="font-size:13px">{"".join(parts)}</div>'
+        if parts
+        else ""
+    )
 
 
 def _paragraph(words: str) -> str:
@@ -137,7 +155,8 @@ def _lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
     lines = (
         "  ".join(
-            value.rjust(width) if column.numeric else value.ljust(width) for column, width, value in zip(columns, widths, row, strict=True)
+            value.rjust(width) if column.numeric else value.ljust(width)
+            for column, width, value in zip(columns, widths, row, strict=True)
         ).rstrip()
         for row in table
     )

@@ -40,11 +40,20 @@ def _page(report: Report, link: str) -> EmailMessage:
     page.set_content(html.document(report, link), subtype="html")
     for chart in report.charts:
         picture = charts.png(chart)
-        page.add_related(picture, "image", "png", cid=f"<{chart.name}>", filename=f"{chart.name}.png", disposition="inline")
+        page.add_related(
+            picture, "image", "png", cid=f"<{chart.name}>", filename=f"{chart.name}.png", disposition="inline"
+        )
     return page
 
 
 def subject(report: Report) -> str:
     """One line: the day, how far its figures can be trusted, and its net revenue."""
-    revenue = [f"{card.value} net" for section in report.sections for card in section.cards if card.title == "Net revenue"]
-    return one_line(f"[ShopNow+] {report.day:%a} {report.day}: {', '.join([report.status.lower(), *revenue])}")
+    revenue = [
+        f"{card.value} net"
+        for section in report.sections
+        for card in section.cards
+        if card.title == "Net revenue"
+    ]
+    return one_line(
+        f"[ShopNow+] {report.day:%a} {report.day}: {', '.join([report.status.lower(), *revenue])}"
+    )

@@ -66,7 +66,10 @@ class Figures(NamedTuple):
     @property
     def currencies(self) -> list[str]:
         """Those of the day, that with the most orders first."""
-        return [row["currency"] for row in sorted(self.of(kpis.SALES_DAILY), key=lambda row: (-row["orders"], row["currency"]))]
+        return [
+            row["currency"]
+            for row in sorted(self.of(kpis.SALES_DAILY), key=lambda row: (-row["orders"], row["currency"]))
+        ]
 
 
 def read(lake: str, day: date, at: datetime) -> Figures:
@@ -96,7 +99,9 @@ def _read(lake: str, kpi: Kpi, day: date) -> list[Row] | None:
 def _touches(stock_out: Row, day: date) -> bool:
     """Whether a product was out of stock at any time of the day."""
     begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return stock_out["started_at"] < end_of_day(day) and (stock_out["ended_at"] is None or stock_out["ended_at"] > begin)
+    return stock_out["started_at"] < end_of_day(day) and (
+        stock_out["ended_at"] is None or stock_out["ended_at"] > begin
+    )
 
 
 def _restated(lake: str, day: date) -> Iterator[Row]:

@@ -38,7 +38,9 @@ _CARDS, _CARD = 3, 0.68
 def document(report: Report) -> bytes:
     """The bytes of the PDF."""
     out = BytesIO()
-    with PdfPages(out, metadata={"Title": report.title, "Author": "ShopNow+", "Subject": "Report of a day"}) as pdf:
+    with PdfPages(
+        out, metadata={"Title": report.title, "Author": "ShopNow+", "Subject": "Report of a day"}
+    ) as pdf:
         pages = _Pages(pdf, report.title)
         pages.write(report.title, 18, weight="bold")
         pages.write(report.status, 12, weight="bold", colour=BETTER if report.sound else WORSE)
@@ -61,7 +63,9 @@ def _section(pages: "_Pages", section: Section) -> None:
     charts = section.charts
     # Its heading is not left alone at the foot of a page, nor is a short table torn apart.
     least = charts[0].height + 0.2 if charts else min(0.3 * len(section.rows) + 0.6, 4)
-    _heading(pages, section.title, least + 0.2 * len(section.words) + _CARD * -(-len(section.cards) // _CARDS))
+    _heading(
+        pages, section.title, least + 0.2 * len(section.words) + _CARD * -(-len(section.cards) // _CARDS)
+    )
     for words in section.words:
         pages.write(words)
     pages.cards(section.cards)
@@ -115,9 +119,16 @@ class _Pages:
         axes = self._figure.add_axes((0, 0, 1, 1))
         chart.draw(axes)
         # What is written around the axes is to fit as well: see how far it reaches, then move them in.
-        box = (_MARGIN / _WIDTH, 1 - (self._y + chart.height) / _HEIGHT, _INNER / _WIDTH, chart.height / _HEIGHT)
+        box = (
+            _MARGIN / _WIDTH,
+            1 - (self._y + chart.height) / _HEIGHT,
+            _INNER / _WIDTH,
+            chart.height / _HEIGHT,
+        )
         axes.set_position(box)
-        around = axes.get_tightbbox(self._canvas.get_renderer()).transformed(self._figure.transFigure.inverted())  # type: ignore[union-attr]
+        around = axes.get_tightbbox(self._canvas.get_renderer()).transformed(
+            self._figure.transFigure.inverted()
+        )  # type: ignore[union-attr]
         left, below = box[0] - around.x0, box[1] - around.y0
         right, above = max(around.x1 - box[0] - box[2], 0), max(around.y1 - box[1] - box[3], 0)
         axes.set_position((box[0] + left, box[1] + below, box[2] - left - right, box[3] - below - above))
@@ -148,7 +159,9 @@ class _Pages:
         """Finish the page."""
         foot = _HEIGHT - _MARGIN / 2
         self._put(self._title, _MARGIN, 7.5, "normal", GREY, down=foot - self._y)
-        self._put(str(self._number), _WIDTH - _MARGIN, 7.5, "normal", GREY, down=foot - self._y, align="right")
+        self._put(
+            str(self._number), _WIDTH - _MARGIN, 7.5, "normal", GREY, down=foot - self._y, align="right"
+        )
         self._pdf.savefig(self._figure)
 
     def _begin(self) -> None:
@@ -157,7 +170,15 @@ class _Pages:
         self._number += 1
         self._y = _MARGIN
 
-    def _row(self, columns: Sequence[Column], row: Sequence[str], widths: Sequence[float], size: float, weight: str, colour: str) -> None:
+    def _row(
+        self,
+        columns: Sequence[Column],
+        row: Sequence[str],
+        widths: Sequence[float],
+        size: float,
+        weight: str,
+        colour: str,
+    ) -> None:
         cells = [self._wrapped(text, width, size, weight) for text, width in zip(row, widths, strict=True)]
         height = max(map(len, cells)) * size / 72 * _LEADING + 0.07
         self.need(height)
@@ -169,7 +190,13 @@ class _Pages:
             left += width + _GAP
         self.skip(height)
         y = 1 - (self._y - 0.03) / _HEIGHT
-        rule = Line2D([_MARGIN / _WIDTH, 1 - _MARGIN / _WIDTH], [y, y], color="#D1D5DB", linewidth=0.5, transform=self._figure.transFigure)
+        rule = Line2D(
+            [_MARGIN / _WIDTH, 1 - _MARGIN / _WIDTH],
+            [y, y],
+            color="#D1D5DB",
+            linewidth=0.5,
+            transform=self._figure.transFigure,
+        )
         self._figure.add_artist(rule)
 
     def _widths(self, columns: Sequence[Column], rows: Sequence[Sequence[str]], size: float) -> list[float]:
@@ -183,9 +210,27 @@ class _Pages:
         share = (room - sum(compress(wanted, map(not_, long)))) / sum(compress(wanted, long))
         return [width * share if is_long else width for width, is_long in zip(wanted, long, strict=True)]
 
-    def _put(self, text: str, x: float, size: float, weight: str, colour: str, down: float = 0.0, align: str = "left") -> None:
+    def _put(
+        self,
+        text: str,
+        x: float,
+        size: float,
+        weight: str,
+        colour: str,
+        down: float = 0.0,
+        align: str = "left",
+    ) -> None:
         place = (x / _WIDTH, 1 - (self._y + down) / _HEIGHT)
-        self._figure.text(*place, printable(text), fontsize=size, fontweight=weight, color=colour, ha=align, va="top", parse_math=False)
+        self._figure.text(
+            *place,
+            printable(text),
+            fontsize=size,
+            fontweight=weight,
+            color=colour,
+            ha=align,
+            va="top",
+            parse_math=False,
+        )
 
     def _wrapped(self, text: str, width: float, size: float, weight: str) -> list[str]:
         """The text in lines no longer than that; a word that is too long is cut."""
@@ -198,7 +243,9 @@ class _Pages:
             if lines[-1]:
                 lines.append("")
             while _length(word, size, weight) > width and len(word) > 1:
-                fits = next((n for n in range(len(word) - 1, 1, -1) if _length(word[:n], size, weight) <= width), 1)
+                fits = next(
+                    (n for n in range(len(word) - 1, 1, -1) if _length(word[:n], size, weight) <= width), 1
+                )
                 lines[-1:] = [word[:fits], ""]
                 word = word[fits:]
             lines[-1] = word

@@ -25,13 +25,23 @@ def compose(figures: Figures, behind: str = "") -> Report:
     heading = f"ShopNow+ on {figures.day:%A} {figures.day.day} {figures.day:%B %Y}"
     told = [(kpi, list(sections(figures))) for kpi, sections in TOLD if figures.of(kpi)]
     if not any(figures.of(kpi) for kpi in REPORTED if kpi.name in _DATES):
-        words = ["There are no figures of this day: nothing was ordered, paid, viewed or delivered on it, or nothing of it has landed yet."]
-        return Report(figures.day, heading, "No figures", False, [*words, *filter(None, [behind])], [*_changes(figures)])
+        words = [
+            "There are no figures of this day: nothing was ordered, paid, viewed or delivered on it, or nothing of it has landed yet."
+        ]
+        return Report(
+            figures.day, heading, "No figures", False, [*words, *filter(None, [behind])], [*_changes(figures)]
+        )
     status, words = _trust(figures, behind)
     sections = [section for _, found in told for section in found]
     meant = {kpi.title: definitions(found) for kpi, found in told}
     return Report(
-        figures.day, heading, status, not words, words, [*sections, *_changes(figures), *_proof(figures), *_without(figures)], meant
+        figures.day,
+        heading,
+        status,
+        not words,
+        words,
+        [*sections, *_changes(figures), *_proof(figures), *_without(figures)],
+        meant,
     )
 
 
@@ -52,9 +62,15 @@ def _trust(figures: Figures, behind: str) -> tuple[str, list[str]]:
         words.append(
             f"The day is not over: these are the figures so far, read at {values.text(figures.at)} UTC, compared with no whole day."
         )
-    elif early := [row for row in figures.of(kpis.SALES_DAILY) if row["computed_at"] and row["computed_at"] < end_of_day(figures.day)]:
+    elif early := [
+        row
+        for row in figures.of(kpis.SALES_DAILY)
+        if row["computed_at"] and row["computed_at"] < end_of_day(figures.day)
+    ]:
         computed = values.text(min(row["computed_at"] for row in early))
-        words.append(f"Sales were computed at {computed} UTC, before the day was over; no order or payment has been computed since.")
+        words.append(
+            f"Sales were computed at {computed} UTC, before the day was over; no order or payment has been computed since."
+        )
     if behind:
         status = "Not up to date"
         words.append(behind)
@@ -64,23 +80,42 @@ def _trust(figures: Figures, behind: str) -> tuple[str, list[str]]:
         words.append(f"{status}: records were lost before they were read, see the proof below.")
     if figures.audit and figures.audit.broken:
         status = "In doubt"
-        words.append(f"In doubt: the audit of {values.text(figures.audit.at)} UTC found a difference in {figures.audit.verdict}.")
+        words.append(
+            f"In doubt: the audit of {values.text(figures.audit.at)} UTC found a difference in {figures.audit.verdict}."
+        )
     return status, words
 
 
 def _changes(figures: Figures) -> Iterator[Section]:
     """Published figures that changed."""
-    rows = sorted(figures.restated, key=lambda row: (row["kpi"] != kpis.SALES_DAILY.name, row["kpi_date"], row["kpi"], row["figure"]))
+    rows = sorted(
+        figures.restated,
+        key=lambda row: (row["kpi"] != kpis.SALES_DAILY.name, row["kpi_date"], row["kpi"], row["figure"]),
+    )
     if not rows:
-        yield Section("What changed", ["No figure of this day has changed since it was published, and none of another was changed on it."])
+        yield Section(
+            "What changed",
+            [
+                "No figure of this day has changed since it was published, and none of another was changed on it."
+            ],
+        )
         return
-    comment = {field.name: (field.metadata or {}).get(b"comment", b"").decode() for field in RESTATEMENTS.schema}
-    comment |= {"before": "the figure as it was published", "after": "the figure as it is now", "why": "what made the day be computed anew"}
+    comment = {
+        field.name: (field.metadata or {}).get(b"comment", b"").decode() for field in RESTATEMENTS.schema
+    }
+    comment |= {
+        "before": "the figure as it was published",
+        "after": "the figure as it is now",
+        "why": "what made the day be computed anew",
+    }
     names = ("kpi_date", "figure", "before", "after", "why")
     yield Section(
         "What changed",
         [f"{len(rows):,} published figures were restated: of this day, or, on this day, of others."],
-        columns=[Column({"kpi_date": "Day"}.get(name, title(name)), comment[name], name in {"before", "after"}) for name in names],
+        columns=[
+            Column({"kpi_date": "Day"}.get(name, title(name)), comment[name], name in {"before", "after"})
+            for name in names
+        ],
         rows=[_change(row) for row in rows[:CHANGES]],
         note=f"… and {len(rows) - CHANGES:,} more in the CSV file." if len(rows) > CHANGES else "",
     )
@@ -104,7 +139,9 @@ def _proof(figures: Figures) -> Iterator[Section]:
         else f"The audit of {values.text(audit.at)} UTC: {'it ' if audit.verdict == audit_log.HOLDS else 'a difference in '}{audit.verdict}."
     ]
     for loss in figures.losses:
-        words.append(f"Lost: {loss}. Going on without was right because, in the words of {loss.acknowledged_by}: {loss.reason}.")
+        words.append(
+            f"Lost: {loss}. Going on without was right because, in the words of {loss.acknowledged_by}: {loss.reason}."
+        )
     comment = {field.name: values.definition(field) for field in kpis.SALES_DAILY.schema}
     yield Section(
         "Proof",
@@ -118,7 +155,9 @@ def _proof(figures: Figures) -> Iterator[Section]:
         rows=[
             [
                 kpi.title,
-                values.text(max((row["computed_at"] for row in rows if row["computed_at"]), default=None), none=NONE),
+                values.text(
+                    max((row["computed_at"] for row in rows if row["computed_at"]), default=None), none=NONE
+                ),
                 completeness(rows),
                 _versions(rows),
             ]

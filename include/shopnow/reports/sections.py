@@ -17,7 +17,16 @@ TOP = 10
 
 _HEADLINES = ("net_revenue_cents", "gmv_cents", "orders", "average_order_cents", "units", "refunds_cents")
 _SALES = ("net_revenue_cents", "gmv_cents", "orders", "units")
-_DELIVERIES = ("created", "shipped", "delivered", "on_time_rate", "days_to_deliver", "pending", "in_transit", "overdue")
+_DELIVERIES = (
+    "created",
+    "shipped",
+    "delivered",
+    "on_time_rate",
+    "days_to_deliver",
+    "pending",
+    "in_transit",
+    "overdue",
+)
 
 
 def sales(figures: Figures) -> Iterator[Section]:
@@ -64,13 +73,28 @@ def products(figures: Figures) -> Iterator[Section]:
         for rank, figure, by in (("rank", "gmv_cents", "revenue"), ("units_rank", "units", "units")):
             names = [rank, f"{rank}_change", "product_name", "gmv_cents", "units"]
             top = sorted(rows, key=lambda row: row[rank] or len(rows))[:TOP]
-            chart = _bars(kpi, f"products-by-{by}-{_code(currency)}", f"Top products by {by}", top, "product_name", figure, currency)
+            chart = _bars(
+                kpi,
+                f"products-by-{by}-{_code(currency)}",
+                f"Top products by {by}",
+                top,
+                "product_name",
+                figure,
+                currency,
+            )
             yield Section(
                 f"Top products by {by}, {currency}",
                 charts=[chart] if rank == "rank" else [],
-                columns=columns(kpi, names, currency, {rank: "#", f"{rank}_change": "Change", "product_name": "Product"}),
+                columns=columns(
+                    kpi, names, currency, {rank: "#", f"{rank}_change": "Change", "product_name": "Product"}
+                ),
                 rows=[
-                    [cell(kpi, rank, row), _climbed(row[f"{rank}_change"]), *(cell(kpi, name, row) for name in names[2:])] for row in top
+                    [
+                        cell(kpi, rank, row),
+                        _climbed(row[f"{rank}_change"]),
+                        *(cell(kpi, name, row) for name in names[2:]),
+                    ]
+                    for row in top
                 ],
                 note=_more(len(rows) - len(top)),
             )
@@ -81,7 +105,9 @@ def funnel(figures: Figures) -> Iterator[Section]:
     for row in figures.of(kpis.FUNNEL):
         texts = [f"{row[step]:,} ({_share(row[step], row['viewed'])})" for step in steps]
         until = figures.day + timedelta(days=ORDER_DAYS)
-        alt = "Sessions by how far they led: " + ", ".join(f"{step} {text}" for step, text in zip(steps, texts, strict=True))
+        alt = "Sessions by how far they led: " + ", ".join(
+            f"{step} {text}" for step, text in zip(steps, texts, strict=True)
+        )
         yield Section(
             "From a view to a delivery",
             [
@@ -116,7 +142,9 @@ def payments(figures: Figures) -> Iterator[Section]:
 def deliveries(figures: Figures) -> Iterator[Section]:
     for row in figures.of(kpis.DELIVERIES):
         words = [f"Pending, in transit and overdue as of {values.text(row['as_of'])} UTC."]
-        yield Section("Deliveries", words, cards=[card(kpis.DELIVERIES, name, row, None) for name in _DELIVERIES])
+        yield Section(
+            "Deliveries", words, cards=[card(kpis.DELIVERIES, name, row, None) for name in _DELIVERIES]
+        )
 
 
 def customers(figures: Figures) -> Iterator[Section]:
@@ -132,7 +160,10 @@ def cohorts(figures: Figures) -> Iterator[Section]:
             "Cohorts",
             [f"Customers by the month of their first order, and how many ordered in {figures.day:%B %Y}."],
             columns=columns(kpis.COHORTS, names, titles={"cohort": "First order in", "customers": "Ordered"}),
-            rows=[[f"{row['cohort']:%B %Y}", *(cell(kpis.COHORTS, name, row) for name in names[1:])] for row in rows],
+            rows=[
+                [f"{row['cohort']:%B %Y}", *(cell(kpis.COHORTS, name, row) for name in names[1:])]
+                for row in rows
+            ],
         )
 
 
@@ -143,7 +174,9 @@ def stock_outs(figures: Figures) -> Iterator[Section]:
         for row in rows:
             if row["currency"]:
                 lost[row["currency"]] += row["lost_cents"] or 0
-        amounts = " and ".join(values.text(cents, "cents", currency) for currency, cents in sorted(lost.items()))
+        amounts = " and ".join(
+            values.text(cents, "cents", currency) for currency, cents in sorted(lost.items())
+        )
         names = ["product_name", "started_at", "duration_seconds", "lost_units", "lost_cents"]
         yield Section(
             "Stock-outs",
@@ -151,7 +184,11 @@ def stock_outs(figures: Figures) -> Iterator[Section]:
                 f"{_count(len({row['product_id'] for row in rows}), 'product')} could not be sold for a time that touches the day"
                 + (f"; sales lost in it, as estimated: {amounts}." if amounts else ".")
             ],
-            columns=columns(kpi, names, titles={"product_name": "Product", "started_at": "Since, UTC", "duration_seconds": "Lasted"}),
+            columns=columns(
+                kpi,
+                names,
+                titles={"product_name": "Product", "started_at": "Since, UTC", "duration_seconds": "Lasted"},
+            ),
             rows=[[cell(kpi, name, row, row["currency"]) for name in names] for row in rows[:TOP]],
             note=_more(len(rows) - TOP),
         )
@@ -164,11 +201,17 @@ def reorder(figures: Figures) -> Iterator[Section]:
         as_of = max((row["as_of"] for row in figures.of(kpi) if row["as_of"]), default=figures.day)
         rows.sort(key=lambda row: (row["days_of_cover"] is None, row["days_of_cover"], row["product_id"]))
         names = ["product_name", "quantity", "reorder_point", "days_of_cover"]
-        say = f"{_count(len(rows), 'product')} at or below the reorder point" if rows else "No product is below its reorder point"
+        say = (
+            f"{_count(len(rows), 'product')} at or below the reorder point"
+            if rows
+            else "No product is below its reorder point"
+        )
         yield Section(
             "To reorder",
             [f"{say}, as of {as_of}."],
-            columns=columns(kpi, names, titles={"product_name": "Product", "quantity": "On hand"}) if rows else (),
+            columns=columns(kpi, names, titles={"product_name": "Product", "quantity": "On hand"})
+            if rows
+            else (),
             rows=cells(kpi, names, rows[:TOP]),
             note=_more(len(rows) - TOP),
         )
@@ -184,7 +227,11 @@ def anomalies(figures: Figures) -> Iterator[Section]:
             [] if rows else ["Every hour was as that hour of the week usually is."],
             columns=columns(kpi, names, titles={"hour": "Hour, UTC"}) if rows else (),
             rows=[
-                [f"{row['hour']:%H:%M}", title(row["figure"]), *(cell(kpi, name, row, row["currency"]) for name in names[2:])]
+                [
+                    f"{row['hour']:%H:%M}",
+                    title(row["figure"]),
+                    *(cell(kpi, name, row, row["currency"]) for name in names[2:]),
+                ]
                 for row in rows[:TOP]
             ],
             note=_more(len(rows) - TOP),
@@ -211,7 +258,9 @@ TOLD: tuple[tuple[Kpi, Callable[[Figures], Iterator[Section]]], ...] = (
 
 def _hours(figures: Figures, currency: str) -> list[Hours]:
     def by_hour(rows: Sequence[Row]) -> list[float]:
-        found = {row["hour"].hour: row["net_revenue_cents"] / 100 for row in rows if row["currency"] == currency}
+        found = {
+            row["hour"].hour: row["net_revenue_cents"] / 100 for row in rows if row["currency"] == currency
+        }
         return [found.get(hour, 0.0) for hour in range(24)]
 
     if not (hours := figures.of(kpis.SALES_HOURLY)):
@@ -219,14 +268,24 @@ def _hours(figures: Figures, currency: str) -> list[Hours]:
     now, then = by_hour(hours), by_hour(figures.before[kpis.SALES_HOURLY.name])
     best = max(range(24), key=now.__getitem__)
     alt = f"Net revenue in {currency} by hour: most at {best:02}:00 UTC, {now[best]:,.2f}; {sum(now):,.2f} in all"
-    return [Hours(f"hours-{_code(currency)}", alt, f"net revenue, {currency}", now, then if any(then) else None)]
+    return [
+        Hours(f"hours-{_code(currency)}", alt, f"net revenue, {currency}", now, then if any(then) else None)
+    ]
 
 
 def _split(figures: Figures, kpi: Kpi, by: str, heading: str) -> Iterator[Section]:
     """Sales of each currency by something, the most net revenue first."""
     for currency, rows in _by_currency(figures, kpi):
         ordered = sorted(rows, key=lambda row: (-row["net_revenue_cents"], row[by]))
-        chart = _bars(kpi, f"{by}-{_code(currency)}", f"{heading} by net revenue", ordered[:TOP], by, "net_revenue_cents", currency)
+        chart = _bars(
+            kpi,
+            f"{by}-{_code(currency)}",
+            f"{heading} by net revenue",
+            ordered[:TOP],
+            by,
+            "net_revenue_cents",
+            currency,
+        )
         yield Section(
             f"{heading}, {currency}",
             charts=[chart],
@@ -236,7 +295,9 @@ def _split(figures: Figures, kpi: Kpi, by: str, heading: str) -> Iterator[Sectio
         )
 
 
-def _bars(kpi: Kpi, name: str, what: str, rows: Sequence[Row], label: str, figure: str, currency: str) -> Bars:
+def _bars(
+    kpi: Kpi, name: str, what: str, rows: Sequence[Row], label: str, figure: str, currency: str
+) -> Bars:
     money = values.unit_of(kpi.schema.field(figure)) == "cents"
     texts = [cell(kpi, figure, row) for row in rows]
     names = [values.text(row[label], none="?") for row in rows]

@@ -52,10 +52,14 @@ class Inbox:
         target = f"{folder}/{path.stem}.{digest[:12]}{path.suffix}"
         self._client.makedirs(f"{self._root}/{folder}")
         if reason is not None:
-            self._client.write(f"{self._root}/{target}.reason.txt", data=f"{reason}\n", encoding="utf-8", overwrite=True)
+            self._client.write(
+                f"{self._root}/{target}.reason.txt", data=f"{reason}\n", encoding="utf-8", overwrite=True
+            )
         reach("restock:reason")
         if self._there(f"taken/{name}") and self._there(target):
-            self._client.delete(f"{self._root}/taken/{name}")  # the same name and content: it is there already
+            self._client.delete(
+                f"{self._root}/taken/{name}"
+            )  # the same name and content: it is there already
         else:
             self._move(f"taken/{name}", target)
         return f"{self._root}/{target}"
@@ -83,7 +87,11 @@ class Inbox:
             if self._there(folder):
                 raise
             return []
-        notes = [(status["modificationTime"], name) for name, status in found if status["type"] == "FILE" and is_note(name)]
+        notes = [
+            (status["modificationTime"], name)
+            for name, status in found
+            if status["type"] == "FILE" and is_note(name)
+        ]
         return [name for _, name in sorted(notes)]
 
     def _being_written(self, name: str) -> bool:

@@ -74,7 +74,9 @@ def suggest(row: Mapping[str, Any] | None, on_hand: int, wanted: int | None = No
         row: its row of `kpi/stock_cover`; None if nothing is known of it.
     """
     if row is None or row["reorder_point"] is None:
-        why = f"its reorder point and lead time are not known: {DEFAULT_QUANTITY} by default, delivered at once"
+        why = (
+            f"its reorder point and lead time are not known: {DEFAULT_QUANTITY} by default, delivered at once"
+        )
         return Suggestion(_orderable(wanted or DEFAULT_QUANTITY), 0.0, why)
     lead_time = row["lead_time_days"] or 0.0
     sold_meanwhile = math.ceil((row["demand_per_day"] or 0.0) * lead_time)
@@ -118,7 +120,9 @@ def note(run_id: str, product_id: str, quantity: int) -> tuple[str, bytes]:
 
 def markdown(text: str) -> str:
     """Text that anyone may have written, on one line and shown as it is in Markdown."""
-    return re.sub(r"([^\w\s])", r"\\\1", " ".join("".join(each if each.isprintable() else " " for each in text).split()))
+    return re.sub(
+        r"([^\w\s])", r"\\\1", " ".join("".join(each if each.isprintable() else " " for each in text).split())
+    )
 
 
 def _orderable(quantity: int) -> int:

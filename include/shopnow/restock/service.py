@@ -48,7 +48,10 @@ def receive(conf: Conf, inbox: Inbox, run_id: str) -> list[Filed]:
         files.append((name, digest))
         # The first mark is the one by which the very same file is known again.
         deliveries.append(
-            Delivery((f"content/{digest}", f"file/{name}", f"note/{quote(note.supplier, safe=' ')}/{note.number}"), note.items)
+            Delivery(
+                (f"content/{digest}", f"file/{name}", f"note/{quote(note.supplier, safe=' ')}/{note.number}"),
+                note.items,
+            )
         )
     reach("restock:read")
     outcomes = restock_simulation.receive(conf, f"receive_restock/{run_id}", deliveries) if deliveries else []
@@ -72,7 +75,11 @@ def _file(inbox: Inbox, name: str, digest: str, outcome: Outcome) -> Filed:
         )
     shelves = ", ".join(f"{product_id}: {quantity}" for product_id, quantity in receipt.shelves.items())
     path = inbox.file(name, digest, "done")
-    return Filed(name, COUNTED_BEFORE, f"on {received}", path) if outcome.known else Filed(name, RECEIVED, shelves, path)
+    return (
+        Filed(name, COUNTED_BEFORE, f"on {received}", path)
+        if outcome.known
+        else Filed(name, RECEIVED, shelves, path)
+    )
 
 
 _NAMES = {"file": "file name", "note": "supplier and note number"}

@@ -66,7 +66,9 @@ def send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime)
 
 
 def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime) -> list[Sent]:
-    producer = TransactionalProducer(conf, f"shopnow-send-{batch_id}", PRODUCER_HEADER, who="attempt to send these events")
+    producer = TransactionalProducer(
+        conf, f"shopnow-send-{batch_id}", PRODUCER_HEADER, who="attempt to send these events"
+    )
     # From here on no earlier attempt can commit anything.
     for key, value in _batches(conf, since):
         if key == batch_id.encode() and value is not None:
@@ -80,7 +82,12 @@ def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime
         reach("send:acknowledged")
         sent = [
             Sent(
-                event.number, event.event_type, event.topic, places[event.number].partition(), places[event.number].offset(), event.event_id
+                event.number,
+                event.event_type,
+                event.topic,
+                places[event.number].partition(),
+                places[event.number].offset(),
+                event.event_id,
             )
             for event in events
         ]
@@ -93,5 +100,7 @@ def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime
 
 def _batches(conf: Conf, since: datetime) -> Iterator[tuple[bytes | None, bytes | None]]:
     # Not those of all the days that are kept, which may be gigabytes.
-    for chunk in reader.read(conf, SENT_BATCHES, topics.offsets_since(conf, SENT_BATCHES, since - CLOCKS_APART)):
+    for chunk in reader.read(
+        conf, SENT_BATCHES, topics.offsets_since(conf, SENT_BATCHES, since - CLOCKS_APART)
+    ):
         yield from zip(chunk.keys, chunk.values, strict=True)

@@ -40,16 +40,27 @@ class Report(NamedTuple):
             rows = [(each.number, each.topic, *each[1:]) for each in self.sent[:SHOWN]]
             made.append(text_format.table(_title("Sent", self.sent), columns, rows))
         if self.rejected:
-            rejected = [(each.number, each.event_type or "", each.field or "", each.problem) for each in self.rejected[:SHOWN]]
-            made.append(text_format.table(_title("Rejected", self.rejected), ("#", "event", "field", "problem"), rejected))
+            rejected = [
+                (each.number, each.event_type or "", each.field or "", each.problem)
+                for each in self.rejected[:SHOWN]
+            ]
+            made.append(
+                text_format.table(
+                    _title("Rejected", self.rejected), ("#", "event", "field", "problem"), rejected
+                )
+            )
         return made
 
     def summary(self) -> str:
         """In one line."""
         if not self.sent:
             return f"nothing was sent: {len(self.rejected):,} of {len(self.rejected) + self.withheld:,} events rejected"
-        services = ", ".join(f"{count:,} to {service}" for service, count in Counter(each.topic for each in self.sent).items())
-        return f"{len(self.sent):,} events sent ({services})" + (f", {len(self.rejected):,} rejected" if self.rejected else "")
+        services = ", ".join(
+            f"{count:,} to {service}" for service, count in Counter(each.topic for each in self.sent).items()
+        )
+        return f"{len(self.sent):,} events sent ({services})" + (
+            f", {len(self.rejected):,} rejected" if self.rejected else ""
+        )
 
 
 def _title(what: str, rows: Sequence[Any]) -> str:

@@ -39,4 +39,6 @@ def to_bytes(given: Any) -> bytes:
 
 def _ids(batch_id: str, at: datetime) -> Callable[[int], str]:
     """Ids for events that come without, the same each time for the same batch and number: to the lake a repetition is a duplicate."""
-    return lambda number: uuid7(round(at.timestamp() * 1000), xxhash.xxh3_128_hexdigest(f"{batch_id} {number}".encode()))
+    return lambda number: uuid7(
+        round(at.timestamp() * 1000), xxhash.xxh3_128_hexdigest(f"{batch_id} {number}".encode())
+    )

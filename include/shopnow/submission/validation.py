@@ -99,7 +99,9 @@ def check(data: bytes, blanks: Defaults) -> Checked:
         else:
             checked.accepted.append(outcome)
     if not checked.accepted and not checked.rejected:
-        raise InvalidBatch("there is no event to send: give one JSON object, an array of them, or one on each line")
+        raise InvalidBatch(
+            "there is no event to send: give one JSON object, an array of them, or one on each line"
+        )
     return checked
 
 
@@ -114,7 +116,9 @@ def _split(data: bytes) -> Iterator[tuple[int, bytes]]:
     except (msgspec.DecodeError, RecursionError):
         # An object on each line, unless the first line is only the beginning of one.
         if b"\n" in data and data.split(b"\n", 1)[0].rstrip().endswith(b"}"):
-            yield from ((number, line.strip()) for number, line in enumerate(data.split(b"\n"), 1) if line.strip())
+            yield from (
+                (number, line.strip()) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()
+            )
             return
     if data:
         yield 1, data

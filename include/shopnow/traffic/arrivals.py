@@ -23,7 +23,11 @@ class Arrivals:
             usual = np.mean(conditions.hours) * np.mean(conditions.weekdays)
             while start < end:
                 until = min((start // HOUR + 1) * HOUR, end)
-                busy = conditions.hours[start // HOUR % 24] * conditions.weekdays[(start // DAY - _MONDAY) % 7] / usual
+                busy = (
+                    conditions.hours[start // HOUR % 24]
+                    * conditions.weekdays[(start // DAY - _MONDAY) % 7]
+                    / usual
+                )
                 grown = (1 + conditions.growth_per_week) ** ((start - edges[0]) / WEEK)
                 weights.append(busy * grown * conditions.arrivals * (until - start) / DAY)
                 edges.append(until)

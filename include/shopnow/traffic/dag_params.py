@@ -7,7 +7,15 @@ from zlib import crc32
 
 from shopnow.errors import UserError
 from shopnow.traffic import scenarios
-from shopnow.traffic.run_config import FULL_SPEED, LIGHT_SESSIONS, LIMITS, REAL_TIME, REAL_TIME_HOURS, REAL_TIME_MINUTES, Faults
+from shopnow.traffic.run_config import (
+    FULL_SPEED,
+    LIGHT_SESSIONS,
+    LIMITS,
+    REAL_TIME,
+    REAL_TIME_HOURS,
+    REAL_TIME_MINUTES,
+    Faults,
+)
 
 _FAULTS = Faults.__struct_fields__
 
@@ -45,15 +53,22 @@ def fields() -> dict[str, dict[str, Any]]:
             "enum": list(found),
             "values_display": {each.name: each.title for each in found.values()},
             "title": "Scenario",
-            "description_md": "What kind of traffic.\n\n" + "\n".join(f"- **{each.title}**: {each.description}" for each in found.values()),
+            "description_md": "What kind of traffic.\n\n"
+            + "\n".join(f"- **{each.title}**: {each.description}" for each in found.values()),
         },
         "sessions": _number(
-            "sessions", "Sessions", f"Visits to simulate, about seven events each. Empty: {LIGHT_SESSIONS}, or as many a day as below."
+            "sessions",
+            "Sessions",
+            f"Visits to simulate, about seven events each. Empty: {LIGHT_SESSIONS}, or as many a day as below.",
         ),
         "sessions_per_day": _number(
-            "sessions_per_day", "Sessions a day", "Instead: how many on an average day; the scenario multiplies that."
+            "sessions_per_day",
+            "Sessions a day",
+            "Instead: how many on an average day; the scenario multiplies that.",
         ),
-        "seed": _number("seed", "Seed", "Same seed and same shop, same events. Empty: taken from the run's id."),
+        "seed": _number(
+            "seed", "Seed", "Same seed and same shop, same events. Empty: taken from the run's id."
+        ),
         "pace": {
             "default": FULL_SPEED,
             "type": "string",
@@ -61,18 +76,35 @@ def fields() -> dict[str, dict[str, Any]]:
             "title": "Pace",
             "description": f"In real time a run lasts {REAL_TIME_MINUTES} minutes, or the hours below, {REAL_TIME_HOURS.most} at most.",
         },
-        "start": _time("Start", "Of the period to simulate. Empty: the end of the last run, 24 hours ago at most."),
+        "start": _time(
+            "Start", "Of the period to simulate. Empty: the end of the last run, 24 hours ago at most."
+        ),
         "end": _time("End", "Of the period to simulate. Empty: now."),
-        "hours": _number("hours", "Hours", "Instead of one of those: 24 is a day, 168 a week, 672 four weeks.", section="Period"),
+        "hours": _number(
+            "hours",
+            "Hours",
+            "Instead of one of those: 24 is a day, 168 a week, 672 four weeks.",
+            section="Period",
+        ),
         "late": _share("late", "Late", "Share of events sent ten minutes to three days after they happened."),
         "out_of_order": _share(
-            "out_of_order", "Out of order", "Share of events sent up to two minutes late, so that later ones overtake them."
+            "out_of_order",
+            "Out of order",
+            "Share of events sent up to two minutes late, so that later ones overtake them.",
         ),
-        "duplicate": _share("duplicate", "Duplicates", "Share of events sent twice, the second time within a minute."),
-        "malformed": _share("malformed", "Malformed", "Share of events sent broken; they land in quarantine. Landing stops at a quarter."),
+        "duplicate": _share(
+            "duplicate", "Duplicates", "Share of events sent twice, the second time within a minute."
+        ),
+        "malformed": _share(
+            "malformed",
+            "Malformed",
+            "Share of events sent broken; they land in quarantine. Landing stops at a quarter.",
+        ),
         "schema_v1": _share("schema_v1", "Schema version 1", "Share of events in the older schema version."),
         "clock_skew_seconds": _share(
-            "clock_skew_seconds", "Clock skew (s)", "By how much the clocks that stamp the events are off, at most."
+            "clock_skew_seconds",
+            "Clock skew (s)",
+            "By how much the clocks that stamp the events are off, at most.",
         ),
     }
 

@@ -36,7 +36,12 @@ class InjectedFault(NamedTuple):
 
 def fates(faults: Faults, key: int, first: int, count: int) -> dict[int, InjectedFault]:
     """Of `count` events, from the `first` in the life of the shop on, those that meet a fault, by their index."""
-    shares = {LATE: faults.late, OUT_OF_ORDER: faults.out_of_order, DUPLICATE: faults.duplicate, "malformed": faults.malformed}
+    shares = {
+        LATE: faults.late,
+        OUT_OF_ORDER: faults.out_of_order,
+        DUPLICATE: faults.duplicate,
+        "malformed": faults.malformed,
+    }
     if not any(shares.values()):
         return {}
     which, detail = counter_rng.uniform(counter_rng.words(key, first, count, each=3)[:, :2]).T

@@ -32,7 +32,14 @@ from shopnow.traffic.state import Run, State, from_records
 
 log = logging.getLogger(__name__)
 
-KILL_POINTS = ("traffic:begun", "traffic:sent", "traffic:acknowledged", "traffic:ledger", "traffic:state", "traffic:committed")
+KILL_POINTS = (
+    "traffic:begun",
+    "traffic:sent",
+    "traffic:acknowledged",
+    "traffic:ledger",
+    "traffic:state",
+    "traffic:committed",
+)
 """Where `shopnow.failpoints` can end the process: after each step of a transaction, and after its commit."""
 
 SESSIONS_PER_TRANSACTION = 4_000
@@ -83,7 +90,9 @@ def generate(
     if not isinstance(run_id, str) or not 1 <= len(run_id) <= 250:
         raise UserError(f"run_id {run_id!r}: give a text of 1 to 250 characters")
     asked = run_config.validate(sessions=sessions, seed=seed, **more)
-    topic_ids = {name: state.topic_id for name, state in topics.describe(conf, [*TOPICS, LEDGER, SHOP_STATE]).items()}
+    topic_ids = {
+        name: state.topic_id for name, state in topics.describe(conf, [*TOPICS, LEDGER, SHOP_STATE]).items()
+    }
     producer = TransactionalProducer(conf)
     # From here on no earlier generator can commit anything, so the state that is read is the last word.
     state = restore(conf)
@@ -94,12 +103,16 @@ def generate(
             with producer.transaction():
                 send(producer, chunk, run_id, topic_ids)
             reach("traffic:committed")
-            log.info("%d of %d sessions, %d records", run.done, run.sessions, sum(run.totals.records.values()))
+            log.info(
+                "%d of %d sessions, %d records", run.done, run.sessions, sum(run.totals.records.values())
+            )
             if progress:
                 progress(run.done, run.sessions)
     producer.wait_until_visible()
     totals = run.totals
-    return Summary(run_id, run.sessions, totals.records, totals.faults, moment(run.start), moment(run.end), already_done)
+    return Summary(
+        run_id, run.sessions, totals.records, totals.faults, moment(run.start), moment(run.end), already_done
+    )
 
 
 def restore(conf: Conf) -> State:
@@ -120,7 +133,9 @@ def begin(state: State, run_id: str, asked: RunConfig) -> Run:
     run = state.runs.get(run_id)
     if run:
         if run.asked != asked:
-            raise UserError(f"run {run_id} began with {_in_words(run.asked)}: give the same, or another run_id")
+            raise UserError(
+                f"run {run_id} began with {_in_words(run.asked)}: give the same, or another run_id"
+            )
         return run
     start, end = run_config.period(asked, state.shop.clock if state.shop else None, _now())
     sessions = asked.sessions or LIGHT_SESSIONS
@@ -154,7 +169,10 @@ def send(producer: TransactionalProducer, chunk: Chunk, run_id: str, topic_ids: 
     reach("traffic:sent")
     producer.acknowledged()
     reach("traffic:acknowledged")
-    for table in (ledger.rows(run_id, topic_ids, batch.told, *places), ledger.demand_rows(run_id, chunk.demand)):
+    for table in (
+        ledger.rows(run_id, topic_ids, batch.told, *places),
+        ledger.demand_rows(run_id, chunk.demand),
+    ):
         for value in ledger.encode(table):
             producer.send(LEDGER, run_id.encode(), value)
     reach("traffic:ledger")

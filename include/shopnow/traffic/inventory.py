@@ -12,7 +12,10 @@ from shopnow.traffic.scenarios import Conditions
 from shopnow.traffic.state import Shelf, Shop, StockOut
 
 _BODIES: dict[type[Stock], dict[str, bytes]] = {
-    kind: {product.product_id: template(kind, product_id=product.product_id, product_name=product.name) for product in CATALOGUE}
+    kind: {
+        product.product_id: template(kind, product_id=product.product_id, product_name=product.name)
+        for product in CATALOGUE
+    }
     for kind in (StockSold, StockRestocked, StockAdjusted)
 }
 
@@ -33,7 +36,13 @@ class Inventory:
         for product in CATALOGUE:
             if product.product_id not in self.shop.shelves:
                 self.shop.shelves[product.product_id] = Shelf(0, since=self.shop.clock)
-                self._change(StockAdjusted, product.product_id, product.opening_stock, self.shop.clock, b"opening stock")
+                self._change(
+                    StockAdjusted,
+                    product.product_id,
+                    product.opening_stock,
+                    self.shop.clock,
+                    b"opening stock",
+                )
 
     def take(self, product_id: str, pieces: int) -> int:
         """How many of the pieces that a shopper wants are there."""
@@ -61,7 +70,10 @@ class Inventory:
         """When the supplier comes, if one had to be sent for."""
         shelf, product = self.shop.shelves[product_id], PRODUCTS[product_id]
         usual = int(product.supplier.lead_hours * conditions.lead_times * HOUR)
-        enough = max(product.opening_stock // 3, 0 if product.scarce else _demand(shelf, usual, self.shop.clock) * 3 // 2)
+        enough = max(
+            product.opening_stock // 3,
+            0 if product.scarce else _demand(shelf, usual, self.shop.clock) * 3 // 2,
+        )
         if shelf.delivery_at is not None or shelf.quantity > enough:
             return None
         on_time = self._draw() < product.supplier.on_time * conditions.suppliers_on_time
@@ -72,7 +84,10 @@ class Inventory:
     def restock(self, product_id: str, at: int) -> None:
         """The supplier comes, with what is asked for while they take to come, three times over."""
         shelf, product = self.shop.shelves[product_id], PRODUCTS[product_id]
-        quantity = max(product.opening_stock, 0 if product.scarce else _demand(shelf, product.supplier.lead_hours * HOUR, at) * 3)
+        quantity = max(
+            product.opening_stock,
+            0 if product.scarce else _demand(shelf, product.supplier.lead_hours * HOUR, at) * 3,
+        )
         shelf.since, shelf.wanted, shelf.delivery_at = at, 0, None
         self._change(StockRestocked, product_id, quantity, at)
 
@@ -81,7 +96,13 @@ class Inventory:
         self._change(StockRestocked, product_id, quantity, self.shop.clock)
 
     def _change(
-        self, kind: type[Stock], product_id: str, change: int, at: int, more: bytes | None = None, order_id: str | None = None
+        self,
+        kind: type[Stock],
+        product_id: str,
+        change: int,
+        at: int,
+        more: bytes | None = None,
+        order_id: str | None = None,
     ) -> None:
         """Put so many pieces on the shelf, or take them off; `more` is what such an event has beside."""
         shelf = self.shop.shelves[product_id]
@@ -98,7 +119,9 @@ class Inventory:
             shelf.sold_out_at = None
         numbers = (change, shelf.quantity)
         body = _BODIES[kind][product_id] % (numbers if more is None else (*numbers, more))
-        self.journal.add(at, KIND_OF[kind], product_id.encode(), body, (order_id, product_id, change, shelf.quantity, None))
+        self.journal.add(
+            at, KIND_OF[kind], product_id.encode(), body, (order_id, product_id, change, shelf.quantity, None)
+        )
 
     def _asked(self, product_id: str) -> Demand:
         place = (self.shop.clock // HOUR * HOUR, product_id)

@@ -51,7 +51,10 @@ def template(kind: type[Event], **known: Any) -> bytes:
     parts = [f'{{"event_type":"{kind.__struct_config__.tag}",'.encode()]
     for field in msgspec.structs.fields(kind):
         if field.name in known:
-            parts.append(b'"%s":%s,' % (field.name.encode(), msgspec.json.encode(known[field.name]).replace(b"%", b"%%")))
+            parts.append(
+                b'"%s":%s,'
+                % (field.name.encode(), msgspec.json.encode(known[field.name]).replace(b"%", b"%%"))
+            )
         elif not field.required:
             parts.append(b"%s")
         elif field.name not in _COMMON:
@@ -85,7 +88,12 @@ def _write_times(text: np.ndarray, times: np.ndarray) -> None:
     dates = np.datetime_as_string(np.arange(first, days.max() + 1).astype("M8[D]")).astype("S10")
     text[:, :10] = dates.view(np.uint8).reshape(-1, 10)[days - first]
     thousandths = of_day % 1000
-    for at, number in ((11, of_day // HOUR), (14, of_day // 60_000 % 60), (17, of_day // 1000 % 60), (20, thousandths // 10)):
+    for at, number in (
+        (11, of_day // HOUR),
+        (14, of_day // 60_000 % 60),
+        (17, of_day // 1000 % 60),
+        (20, thousandths // 10),
+    ):
         text[:, at : at + 2] = _DIGITS[number]
     text[:, 22] += (thousandths % 10).astype(np.uint8)
 

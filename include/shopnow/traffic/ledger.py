@@ -37,9 +37,24 @@ DEMAND = pa.schema(
         pa.field("run_id", pa.string(), nullable=False),
         pa.field("hour", TIMESTAMP, nullable=False, metadata={"comment": "its start"}),
         pa.field("product_id", pa.string(), nullable=False),
-        pa.field("wanted", pa.int64(), nullable=False, metadata={"comment": "pieces that shoppers wanted in their carts"}),
-        pa.field("unmet", pa.int64(), nullable=False, metadata={"comment": "pieces of those that were not on the shelf"}),
-        pa.field("lost", pa.int64(), nullable=False, metadata={"comment": "pieces of those that would have been paid for"}),
+        pa.field(
+            "wanted",
+            pa.int64(),
+            nullable=False,
+            metadata={"comment": "pieces that shoppers wanted in their carts"},
+        ),
+        pa.field(
+            "unmet",
+            pa.int64(),
+            nullable=False,
+            metadata={"comment": "pieces of those that were not on the shelf"},
+        ),
+        pa.field(
+            "lost",
+            pa.int64(),
+            nullable=False,
+            metadata={"comment": "pieces of those that would have been paid for"},
+        ),
     ]
 )
 """A row for each hour and product that anyone wanted, of each transaction: to be added up."""
@@ -48,7 +63,13 @@ ROWS_PER_RECORD = 5_000
 _ZSTD = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
-def rows(run_id: str, topic_ids: Mapping[str, str], told: pa.Table, partitions: Sequence[int], offsets: Sequence[int]) -> pa.Table:
+def rows(
+    run_id: str,
+    topic_ids: Mapping[str, str],
+    told: pa.Table,
+    partitions: Sequence[int],
+    offsets: Sequence[int],
+) -> pa.Table:
     """The ledger's rows of what is `told` of records (see `TOLD`) and, one for one, the places they were acknowledged at."""
     topics = pa.array(list(topic_ids), pa.string())
     places = {
@@ -63,7 +84,10 @@ def rows(run_id: str, topic_ids: Mapping[str, str], told: pa.Table, partitions: 
 def demand_rows(run_id: str, demand: Mapping[tuple[int, str], Demand]) -> pa.Table:
     """The ledger's rows of demand by hour (its start in ms) and product id."""
     hours = pa.array([hour * 1000 for hour, _ in demand], pa.int64()).cast(TIMESTAMP)
-    counts = [pa.array([getattr(each, name) for each in demand.values()], pa.int64()) for name in Demand.__struct_fields__]
+    counts = [
+        pa.array([getattr(each, name) for each in demand.values()], pa.int64())
+        for name in Demand.__struct_fields__
+    ]
     products = pa.array([product_id for _, product_id in demand], pa.string())
     return pa.table([pa.repeat(pa.scalar(run_id), len(demand)), hours, products, *counts], schema=DEMAND)
 
@@ -107,7 +131,9 @@ def end(conf: Conf) -> int:
     return state_reader.end(conf, LEDGER)
 
 
-def _tables(conf: Conf, wanted: pa.Schema, upto: int | None, columns: Sequence[str] | None) -> Iterator[pa.Table]:
+def _tables(
+    conf: Conf, wanted: pa.Schema, upto: int | None, columns: Sequence[str] | None
+) -> Iterator[pa.Table]:
     for _, value in state_reader.read(conf, LEDGER, upto):
         if value is None:
             continue

@@ -67,7 +67,11 @@ class Totals(Figures, kw_only=True):
             self.days.setdefault(day, Figures()).add(figures)
         for product_id, asked in other.demand.items():
             mine = self.demand.setdefault(product_id, Demand())
-            mine.wanted, mine.unmet, mine.lost = mine.wanted + asked.wanted, mine.unmet + asked.unmet, mine.lost + asked.lost
+            mine.wanted, mine.unmet, mine.lost = (
+                mine.wanted + asked.wanted,
+                mine.unmet + asked.unmet,
+                mine.lost + asked.lost,
+            )
 
 
 def of_rows(tables: Iterable[pa.Table]) -> Totals:
@@ -94,7 +98,9 @@ def _of_table(table: pa.Table) -> Totals:
     groups = table.select(["event_type", "fault", "quantity", "amount_cents"]).append_column(
         "date", pc.cast(table["event_time"], pa.date32())
     )
-    sums = groups.group_by(["event_type", "fault", "date"]).aggregate([([], "count_all"), ("quantity", "sum"), ("amount_cents", "sum")])
+    sums = groups.group_by(["event_type", "fault", "date"]).aggregate(
+        [([], "count_all"), ("quantity", "sum"), ("amount_cents", "sum")]
+    )
     for row in sums.sort_by("date").to_pylist():
         type_, fault, count = row["event_type"], row["fault"], row["count_all"]
         _add_counts(totals.records, {_TOPIC_OF[type_]: count})
@@ -108,7 +114,12 @@ def _of_table(table: pa.Table) -> Totals:
             totals.days.setdefault(row["date"], Figures()).add(figures)
             Figures.add(totals, figures)
     stock = table.select(["product_id", "fault", "quantity"]).filter(pc.is_valid(table["product_id"]))
-    for row in stock.group_by(["product_id", "fault"]).aggregate([("quantity", "sum")]).sort_by("product_id").to_pylist():
+    for row in (
+        stock.group_by(["product_id", "fault"])
+        .aggregate([("quantity", "sum")])
+        .sort_by("product_id")
+        .to_pylist()
+    ):
         if row["fault"] != DUPLICATE:
             _add_counts(totals.stock_changes, {row["product_id"]: row["quantity_sum"]})
     return totals

@@ -7,7 +7,13 @@ gets there, in this run or a later one.
 from collections.abc import Callable
 from functools import lru_cache
 
-from shopnow.events import DeliveryCreated, DeliveryDelivered, DeliveryInTransit, OrderCancelled, PaymentRefunded
+from shopnow.events import (
+    DeliveryCreated,
+    DeliveryDelivered,
+    DeliveryInTransit,
+    OrderCancelled,
+    PaymentRefunded,
+)
 from shopnow.traffic.arrivals import DAY, HOUR
 from shopnow.traffic.catalogue import CURRENCY
 from shopnow.traffic.event_buffer import KIND_OF, Journal, moment
@@ -23,7 +29,11 @@ EXPIRES_AFTER = 30 * MINUTE
 
 _DELIVERIES = {
     step: (KIND_OF[kind], template(kind, progress=progress))
-    for step, kind, progress in (("create", DeliveryCreated, 0.0), ("ship", DeliveryInTransit, 0.5), ("deliver", DeliveryDelivered, 1.0))
+    for step, kind, progress in (
+        ("create", DeliveryCreated, 0.0),
+        ("ship", DeliveryInTransit, 0.5),
+        ("deliver", DeliveryDelivered, 1.0),
+    )
 }
 _CANCELLED, _REFUNDED = template(OrderCancelled), template(PaymentRefunded, currency=CURRENCY)
 
@@ -80,8 +90,17 @@ def _cancel(order: OpenOrder, reason: bytes, at: int, journal: Journal) -> None:
 
 def _refund(order: OpenOrder, amount_cents: int, reason: bytes, at: int, journal: Journal) -> None:
     order_id = order.order_id.encode()
-    body = _REFUNDED % (order.payment_id.encode(), order_id, order.method.encode(), amount_cents, order.attempt, reason)
-    journal.add(at, KIND_OF[PaymentRefunded], order_id, body, (order.order_id, None, None, None, amount_cents))
+    body = _REFUNDED % (
+        order.payment_id.encode(),
+        order_id,
+        order.method.encode(),
+        amount_cents,
+        order.attempt,
+        reason,
+    )
+    journal.add(
+        at, KIND_OF[PaymentRefunded], order_id, body, (order.order_id, None, None, None, amount_cents)
+    )
 
 
 @lru_cache(maxsize=1024)

@@ -20,22 +20,48 @@ TOLD = pa.schema(
     [
         pa.field("topic", pa.string(), nullable=False),
         pa.field("key", pa.binary(), nullable=False),
-        pa.field("payload_hash", pa.binary(16), nullable=False, metadata={"comment": "xxh3_128 of the record's value"}),
+        pa.field(
+            "payload_hash",
+            pa.binary(16),
+            nullable=False,
+            metadata={"comment": "xxh3_128 of the record's value"},
+        ),
         pa.field("event_id", pa.string(), nullable=False),
         pa.field("event_type", pa.string(), nullable=False),
         pa.field("event_time", TIMESTAMP, nullable=False, metadata={"comment": "as sent"}),
-        pa.field("order_id", pa.string(), metadata={"comment": "of orders, payments, deliveries and stock_sold"}),
+        pa.field(
+            "order_id", pa.string(), metadata={"comment": "of orders, payments, deliveries and stock_sold"}
+        ),
         pa.field("product_id", pa.string(), metadata={"comment": "of stock events"}),
-        pa.field("quantity", pa.int64(), metadata={"comment": "pieces of an order_placed, quantity_change of a stock event"}),
+        pa.field(
+            "quantity",
+            pa.int64(),
+            metadata={"comment": "pieces of an order_placed, quantity_change of a stock event"},
+        ),
         pa.field("quantity_after", pa.int64(), metadata={"comment": "of stock events"}),
-        pa.field("amount_cents", pa.int64(), metadata={"comment": "of an order_placed before discount, of a payment"}),
-        pa.field("fault", pa.string(), metadata={"comment": "what is wrong with the record on purpose; null: nothing"}),
-        pa.field("skew_ms", pa.int64(), nullable=False, metadata={"comment": "by how much event_time is ahead of the true time"}),
+        pa.field(
+            "amount_cents",
+            pa.int64(),
+            metadata={"comment": "of an order_placed before discount, of a payment"},
+        ),
+        pa.field(
+            "fault",
+            pa.string(),
+            metadata={"comment": "what is wrong with the record on purpose; null: nothing"},
+        ),
+        pa.field(
+            "skew_ms",
+            pa.int64(),
+            nullable=False,
+            metadata={"comment": "by how much event_time is ahead of the true time"},
+        ),
     ]
 )
 """What is known of a record before the broker says where it is."""
 
-_FACTS = [TOLD.field(name) for name in ("order_id", "product_id", "quantity", "quantity_after", "amount_cents")]
+_FACTS = [
+    TOLD.field(name) for name in ("order_id", "product_id", "quantity", "quantity_after", "amount_cents")
+]
 
 
 class Batch(NamedTuple):
@@ -68,7 +94,13 @@ Waiting = list[tuple[int, int, Held]]
 
 
 def make(
-    journal: Journal, faults: Faults, keys: tuple[int, int], first: int, before: int, now: int, waiting: Waiting
+    journal: Journal,
+    faults: Faults,
+    keys: tuple[int, int],
+    first: int,
+    before: int,
+    now: int,
+    waiting: Waiting,
 ) -> tuple[Batch, list[Held]]:
     """The journal's events as records, and among them those that were held back and are due by now.
 
@@ -102,8 +134,12 @@ def make(
         due.append(heapq.heappop(waiting)[2])
     # Each goes before the first event that takes the clock to where it is due, however the events are cut into batches.
     places = np.searchsorted(reached, [each.due for each in due]) - 0.5
-    order = np.argsort(np.concatenate([places, np.where(kept, np.arange(len(reached)), np.inf)]), kind="stable")
-    return _batch(_take(_of_held(due), records, order[: len(due) + kept.sum()])), [each for each in held if each.due > now]
+    order = np.argsort(
+        np.concatenate([places, np.where(kept, np.arange(len(reached)), np.inf)]), kind="stable"
+    )
+    return _batch(_take(_of_held(due), records, order[: len(due) + kept.sum()])), [
+        each for each in held if each.due > now
+    ]
 
 
 def _records(journal: Journal, faults: Faults, keys: tuple[int, int], first: int) -> _Records:
@@ -112,7 +148,10 @@ def _records(journal: Journal, faults: Faults, keys: tuple[int, int], first: int
     bodies, record_keys = [entry[2] for entry in entries], [entry[1] for entry in entries]
     versions, skews = faulty.versions(faults, keys[1], first, count), faulty.skews(faults, record_keys)
     if faults.schema_v1:
-        bodies = [faulty.as_version_1(body) if version == 1 else body for body, version in zip(bodies, versions.tolist(), strict=True)]
+        bodies = [
+            faulty.as_version_1(body) if version == 1 else body
+            for body, version in zip(bodies, versions.tolist(), strict=True)
+        ]
     times = np.array(journal.times, dtype=np.int64) + skews
     tails = json_templates.tails(times, counter_rng.words(keys[0], first, count, each=2), versions)
     return _Records(
@@ -179,7 +218,9 @@ def _batch(records: _Records) -> Batch:
     columns = [
         _TOPICS.take(kinds),
         pa.array(records.keys, pa.binary()),
-        pa.Array.from_buffers(pa.binary(16), count, [None, pa.py_buffer(b"".join(map(xxhash.xxh3_128_digest, records.values)))]),
+        pa.Array.from_buffers(
+            pa.binary(16), count, [None, pa.py_buffer(b"".join(map(xxhash.xxh3_128_digest, records.values)))]
+        ),
         pa.StringArray.from_buffers(count, pa.py_buffer(places * 36), pa.py_buffer(records.ids.tobytes())),
         _TAGS.take(kinds),
         pa.array(records.times * 1000).cast(TIMESTAMP),
@@ -188,7 +229,12 @@ def _batch(records: _Records) -> Batch:
         pa.array(records.skews),
     ]
     topics = [kind.topic for kind in KINDS]
-    return Batch([topics[kind] for kind in records.kinds.tolist()], records.keys, records.values, pa.table(columns, schema=TOLD))
+    return Batch(
+        [topics[kind] for kind in records.kinds.tolist()],
+        records.keys,
+        records.values,
+        pa.table(columns, schema=TOLD),
+    )
 
 
 def _fact_columns(facts: list[Facts]) -> list[pa.Array]:
@@ -197,4 +243,6 @@ def _fact_columns(facts: list[Facts]) -> list[pa.Array]:
     rows = np.cumsum(there) - 1
     taken = pa.array(rows, mask=~np.array(there, dtype=bool))
     some = [each for each in facts if each is not NO_FACTS]
-    return [pa.array([each[nth] for each in some], field.type).take(taken) for nth, field in enumerate(_FACTS)]
+    return [
+        pa.array([each[nth] for each in some], field.type).take(taken) for nth, field in enumerate(_FACTS)
+    ]

@@ -66,7 +66,11 @@ def receive(conf: Conf, run_id: str, deliveries: Sequence[Delivery]) -> list[Out
     topic_ids = {name: state.topic_id for name, state in topics.describe(conf, names).items()}
     producer = TransactionalProducer(conf)
     # From here on no other run of the shop can commit anything.
-    known = {key.decode(): msgspec.json.decode(value, type=Receipt) for key, value in state_reader.read(conf, DELIVERY_NOTES) if value}
+    known = {
+        key.decode(): msgspec.json.decode(value, type=Receipt)
+        for key, value in state_reader.read(conf, DELIVERY_NOTES)
+        if value
+    }
     chunk, outcomes = put_away(restore(conf), known, run_id, deliveries, round(time.time() * 1000))
     if chunk:
         with producer.transaction():
@@ -116,8 +120,22 @@ def _take(shelves: Inventory, known: Mapping[str, Receipt], delivery: Delivery) 
         wanted[product_id] = wanted.get(product_id, 0) + quantity
     if unknown := [product_id for product_id in wanted if product_id not in PRODUCTS]:
         return Outcome(refused=tuple(f"the shop has no product {product_id!r}" for product_id in unknown))
-    if full := [product_id for product_id, quantity in wanted.items() if shop.shelves[product_id].quantity + quantity > MAX_ON_SHELF]:
-        return Outcome(refused=tuple(f"the shop has no room for so much of product {product_id!r}" for product_id in full))
+    if full := [
+        product_id
+        for product_id, quantity in wanted.items()
+        if shop.shelves[product_id].quantity + quantity > MAX_ON_SHELF
+    ]:
+        return Outcome(
+            refused=tuple(
+                f"the shop has no room for so much of product {product_id!r}" for product_id in full
+            )
+        )
     for product_id, quantity in delivery.items:
         shelves.receive(product_id, quantity)
-    return Outcome(Receipt(delivery.marks, shop.clock, {product_id: shop.shelves[product_id].quantity for product_id in wanted}))
+    return Outcome(
+        Receipt(
+            delivery.marks,
+            shop.clock,
+            {product_id: shop.shelves[product_id].quantity for product_id in wanted},
+        )
+    )

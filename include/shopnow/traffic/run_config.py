@@ -76,7 +76,9 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     faults: Faults = NO_FAULTS
 
 
-def validate(*, start: datetime | None = None, end: datetime | None = None, faults: Faults = NO_FAULTS, **params: Any) -> RunConfig:
+def validate(
+    *, start: datetime | None = None, end: datetime | None = None, faults: Faults = NO_FAULTS, **params: Any
+) -> RunConfig:
     """These params, found to be as they should.
 
     Raises:
@@ -84,7 +86,9 @@ def validate(*, start: datetime | None = None, end: datetime | None = None, faul
     """
     given = {name: value for name, value in params.items() if value is not None}
     if unknown := given.keys() - set(RunConfig.__struct_fields__):
-        raise UserError(f"{min(unknown)}: there is no such param; there are {', '.join(RunConfig.__struct_fields__)} and those of faults")
+        raise UserError(
+            f"{min(unknown)}: there is no such param; there are {', '.join(RunConfig.__struct_fields__)} and those of faults"
+        )
     scenarios.scenario(given.get("scenario", scenarios.NORMAL))
     if given.get("pace", FULL_SPEED) not in {FULL_SPEED, REAL_TIME}:
         raise UserError(f"pace {given['pace']!r}: give {FULL_SPEED!r} or {REAL_TIME!r}")
@@ -92,7 +96,9 @@ def validate(*, start: datetime | None = None, end: datetime | None = None, faul
         if name in LIMITS:
             _check_number(name, value, LIMITS[name])
     if sum(getattr(faults, name) for name in ("late", "duplicate", "out_of_order", "malformed")) > 1:
-        raise UserError("late, duplicate, out_of_order and malformed: give shares of at most 1 together, an event meets only one of them")
+        raise UserError(
+            "late, duplicate, out_of_order and malformed: give shares of at most 1 together, an event meets only one of them"
+        )
     if "sessions" in given and "sessions_per_day" in given:
         raise UserError("sessions and sessions_per_day: give one of them")
     _check_period(start, end, given.get("hours"), given.get("pace"))
@@ -102,10 +108,14 @@ def validate(*, start: datetime | None = None, end: datetime | None = None, faul
 def _check_number(name: str, value: object, limit: Limit) -> None:
     kinds = int if limit.whole else int | float
     if isinstance(value, bool) or not isinstance(value, kinds) or not limit.least <= value <= limit.most:
-        raise UserError(f"{name} {value!r}: give a {'whole ' if limit.whole else ''}number from {limit.least} to {limit.most}")
+        raise UserError(
+            f"{name} {value!r}: give a {'whole ' if limit.whole else ''}number from {limit.least} to {limit.most}"
+        )
 
 
-def _check_period(start: datetime | None, end: datetime | None, hours: float | None, pace: str | None) -> None:
+def _check_period(
+    start: datetime | None, end: datetime | None, hours: float | None, pace: str | None
+) -> None:
     for name, given in (("start", start), ("end", end)):
         if given and given.tzinfo is None:
             raise UserError(f"{name} {given.isoformat()}: add its time zone, as in {given.isoformat()}+00:00")
@@ -116,7 +126,9 @@ def _check_period(start: datetime | None, end: datetime | None, hours: float | N
     if start and end and start >= end:
         raise UserError(f"start {start.isoformat()}: is not before the end, {end.isoformat()}")
     if start and end and (end - start).total_seconds() > LIMITS["hours"].most * 3600:
-        raise UserError(f"start {start.isoformat()}: is more than a year before the end, {end.isoformat()}; make several runs of it")
+        raise UserError(
+            f"start {start.isoformat()}: is more than a year before the end, {end.isoformat()}; make several runs of it"
+        )
     if pace == REAL_TIME and (start or end):
         raise UserError("pace 'real time': leave start and end empty, it begins now")
     if pace == REAL_TIME and hours:
@@ -133,7 +145,9 @@ def period(asked: RunConfig, clock: int | None, now: int) -> tuple[int, int]:
     if asked.pace == REAL_TIME:
         if lived > now + _AHEAD:
             ahead = datetime.fromtimestamp(lived / 1000, UTC).isoformat()
-            raise UserError(f"the shop's clock is ahead of ours, at {ahead}: real time can begin then; until then use full speed")
+            raise UserError(
+                f"the shop's clock is ahead of ours, at {ahead}: real time can begin then; until then use full speed"
+            )
         start = max(now, lived)
         end = start + int((asked.hours or REAL_TIME_MINUTES / 60) * HOUR)
     elif asked.hours:

@@ -33,7 +33,9 @@ def read(conf: Conf) -> Books:
         UserError: another version of the generator wrote it, the topic is missing, or Kafka does not answer.
     """
     state = from_records(state_reader.read(conf, SHOP_STATE))
-    return Books(sorted(state.runs.values(), key=lambda run: (run.start, run.end, run.run_id)), len(state.held))
+    return Books(
+        sorted(state.runs.values(), key=lambda run: (run.start, run.end, run.run_id)), len(state.held)
+    )
 
 
 def total(runs: Iterable[Run]) -> Account:

@@ -36,24 +36,39 @@ class Payment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How shoppers, payments, parcels and suppliers behave."""
 
-    arrivals: Annotated[Factor, Meta(description="how many shoppers come, as a multiple of those of a normal day")]
+    arrivals: Annotated[
+        Factor, Meta(description="how many shoppers come, as a multiple of those of a normal day")
+    ]
     hours: Annotated[
-        tuple[Weight, ...], Meta(min_length=24, max_length=24, description="how busy each hour of the day is, UTC, to the others")
+        tuple[Weight, ...],
+        Meta(
+            min_length=24, max_length=24, description="how busy each hour of the day is, UTC, to the others"
+        ),
     ]
     weekdays: Annotated[
-        tuple[Weight, ...], Meta(min_length=7, max_length=7, description="how busy each day is, Monday first, to the others")
+        tuple[Weight, ...],
+        Meta(min_length=7, max_length=7, description="how busy each day is, Monday first, to the others"),
     ]
-    growth_per_week: Annotated[float, Meta(ge=-0.5, le=1, description="how many more shoppers come each week, as a share")]
+    growth_per_week: Annotated[
+        float, Meta(ge=-0.5, le=1, description="how many more shoppers come each week, as a share")
+    ]
     returning: Annotated[Share, Meta(description="share of shoppers who were here before")]
     bots: Annotated[Share, Meta(description="share of sessions that are crawlers, who only look")]
     looks_on: Annotated[Share, Meta(description="chance to look at another product after each")]
     adds: Annotated[Share, Meta(description="share of products looked at that are wanted in the cart")]
     removes: Annotated[Share, Meta(description="share of those that are taken out again")]
-    leaves_if_sold_out: Annotated[Share, Meta(description="share of shoppers who leave when what they want is not there")]
+    leaves_if_sold_out: Annotated[
+        Share, Meta(description="share of shoppers who leave when what they want is not there")
+    ]
     orders: Annotated[Share, Meta(description="share of filled carts that become an order")]
     pays: Annotated[Share, Meta(description="share of orders for which a payment is attempted")]
-    tries_again: Annotated[Share, Meta(description="share of failed payments that are tried again, up to three attempts")]
-    methods: Annotated[dict[Method, Payment], Meta(description="ways to pay: the share of attempts made by each, and of those that fail")]
+    tries_again: Annotated[
+        Share, Meta(description="share of failed payments that are tried again, up to three attempts")
+    ]
+    methods: Annotated[
+        dict[Method, Payment],
+        Meta(description="ways to pay: the share of attempts made by each, and of those that fail"),
+    ]
     discounted: Annotated[Share, Meta(description="share of orders with a discount")]
     discount_percent: Annotated[int, Meta(ge=0, le=100, description="how much that is")]
     coupon: Annotated[Text, Meta(description="what half of the discounts are given for")]
@@ -62,8 +77,12 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     cancels: Annotated[Share, Meta(description="share of paid orders called off before they are shipped")]
     late_deliveries: Annotated[Share, Meta(description="share of parcels that come after the promised date")]
     refunds: Annotated[Share, Meta(description="share of delivered orders of which some or all is paid back")]
-    lead_times: Annotated[Factor, Meta(description="how long suppliers take, as a multiple of their usual time")]
-    suppliers_on_time: Annotated[Share, Meta(description="how reliable suppliers are, as a multiple of their usual reliability")]
+    lead_times: Annotated[
+        Factor, Meta(description="how long suppliers take, as a multiple of their usual time")
+    ]
+    suppliers_on_time: Annotated[
+        Share, Meta(description="how reliable suppliers are, as a multiple of their usual reliability")
+    ]
 
 
 class Incident(NamedTuple):
@@ -98,7 +117,9 @@ def stretches(scenario: Scenario, start: int, end: int) -> list[Stretch]:
     spans = []
     for incident in scenario.incidents:
         begins = _begins(incident, start, end)
-        spans.append(Stretch(begins, min(begins + int(incident.lasts_hours * HOUR), end), incident.conditions))
+        spans.append(
+            Stretch(begins, min(begins + int(incident.lasts_hours * HOUR), end), incident.conditions)
+        )
     edges = sorted({start, end, *(edge for span in spans for edge in span[:2])})
     found = []
     for left, right in pairwise(edges):
@@ -177,7 +198,9 @@ def _scenario(name: str, table: dict[str, Any], normal: dict[str, Any]) -> Scena
         changes = {key: value for key, value in each.items() if key not in _When.__struct_fields__}
         if unfit := _SHAPE & changes.keys():
             raise ValueError(f"an incident cannot change {', '.join(sorted(unfit))}; use arrivals")
-        incidents.append(Incident(when.begins, when.hour, when.lasts_hours, _conditions(_merge(usual, changes))))
+        incidents.append(
+            Incident(when.begins, when.hour, when.lasts_hours, _conditions(_merge(usual, changes)))
+        )
     return Scenario(name, words.title, words.description, _conditions(usual), incidents)
 
 
@@ -195,5 +218,7 @@ def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """The base with the changes in it, table by table."""
     merged = {**base}
     for key, value in changes.items():
-        merged[key] = _merge(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+        merged[key] = (
+            _merge(base[key], value) if isinstance(value, dict) and isinstance(base.get(key), dict) else value
+        )
     return merged

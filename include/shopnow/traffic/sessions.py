@@ -8,7 +8,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from shopnow.events import CartItemAdded, CartItemRemoved, Method, OrderItem, OrderPlaced, PaymentFailed, PaymentSucceeded, ProductViewed
+from shopnow.events import (
+    CartItemAdded,
+    CartItemRemoved,
+    Method,
+    OrderItem,
+    OrderPlaced,
+    PaymentFailed,
+    PaymentSucceeded,
+    ProductViewed,
+)
 from shopnow.traffic.catalogue import CATALOGUE, CURRENCY, PRODUCTS, Product, picker
 from shopnow.traffic.event_buffer import KIND_OF, NO_FACTS, Facts, Journal
 from shopnow.traffic.inventory import Inventory
@@ -34,7 +43,8 @@ CRAWLERS = 12
 _VIEWS_AT_MOST = 20
 
 _VIEWED, _ADDED, _REMOVED, _PLACED, _PAID, _FAILED = (
-    KIND_OF[kind] for kind in (ProductViewed, CartItemAdded, CartItemRemoved, OrderPlaced, PaymentSucceeded, PaymentFailed)
+    KIND_OF[kind]
+    for kind in (ProductViewed, CartItemAdded, CartItemRemoved, OrderPlaced, PaymentSucceeded, PaymentFailed)
 )
 
 
@@ -74,7 +84,9 @@ def _item(product: Product) -> bytes:
 
 _DISPLAYS = [_display(product) for product in CATALOGUE]
 _ITEMS = {display.product_id: display.item for display in _DISPLAYS}
-_ORDER, _SUCCESS, _FAILURE = (template(kind, currency=CURRENCY) for kind in (OrderPlaced, PaymentSucceeded, PaymentFailed))
+_ORDER, _SUCCESS, _FAILURE = (
+    template(kind, currency=CURRENCY) for kind in (OrderPlaced, PaymentSucceeded, PaymentFailed)
+)
 
 
 def looking(draw: Callable[[], float], conditions: Conditions) -> Callable[[], Display]:
@@ -102,7 +114,12 @@ class Visits:
         self._elapsed = 0
 
     def shop(
-        self, session_id: bytes, customer: int, number: bytes, conditions: Conditions, look: Callable[[], Display]
+        self,
+        session_id: bytes,
+        customer: int,
+        number: bytes,
+        conditions: Conditions,
+        look: Callable[[], Display],
     ) -> OpenOrder | None:
         """A shopper's visit; the order, of that number, if there is one, paid when it has a `payment_id`."""
         draw = self._draw
@@ -177,7 +194,9 @@ class Visits:
         self._elapsed = elapsed
         return cart, missed
 
-    def _order(self, session_id: bytes, customer: int, number: bytes, cart: dict[str, int], conditions: Conditions) -> OpenOrder:
+    def _order(
+        self, session_id: bytes, customer: int, number: bytes, cart: dict[str, int], conditions: Conditions
+    ) -> OpenOrder:
         person = shopper(customer)
         order_id = b"o-" + number
         units = sum(cart.values())

@@ -50,5 +50,8 @@ def _pool(locale: str) -> tuple[list[bytes], list[bytes]]:
     fake = Faker(locale)
     fake.seed_instance(locale)
     names = [f"{fake.first_name()} {fake.last_name()}" for _ in range(_POOL_SIZE)]
-    addresses = [f"{fake.street_address()}, {fake.postcode()} {fake.city()}".replace("\n", ", ") for _ in range(_POOL_SIZE)]
+    addresses = [
+        f"{fake.street_address()}, {fake.postcode()} {fake.city()}".replace("\n", ", ")
+        for _ in range(_POOL_SIZE)
+    ]
     return [escape(name) for name in names], [escape(address) for address in addresses]

@@ -68,7 +68,11 @@ class Simulation:
         for order in state.orders.values():
             nth = next(nth for nth, (at, _) in enumerate(order.steps) if at > self.shop.clock)
             self.agenda.append((order.steps[nth][0], order.order_id, nth))
-        self.agenda += [(shelf.delivery_at, name, _RESTOCK) for name, shelf in self.shop.shelves.items() if shelf.delivery_at]
+        self.agenda += [
+            (shelf.delivery_at, name, _RESTOCK)
+            for name, shelf in self.shop.shelves.items()
+            if shelf.delivery_at
+        ]
         heapq.heapify(self.agenda)
         self.waiting = [(each.due, each.number, each) for each in state.held]
         heapq.heapify(self.waiting)
@@ -96,7 +100,9 @@ class Simulation:
     def begin(self) -> Stage:
         """A part of the shop's life, from now on."""
         journal = Journal()
-        stage = Stage(journal, Inventory(self.shop, self.draws.draw, journal), self.shop.events, self.shop.clock)
+        stage = Stage(
+            journal, Inventory(self.shop, self.draws.draw, journal), self.shop.events, self.shop.clock
+        )
         if not self.run.done:
             stage.shelves.stock_new_products()
         return stage
@@ -109,7 +115,9 @@ class Simulation:
     def chunk(self, stage: Stage, placed: Iterable[OpenOrder] = ()) -> Chunk:
         """What that part of the shop's life makes, with the orders that were placed in it."""
         shop, run, shelves, journal, first = self.shop, self.run, stage.shelves, stage.journal, stage.event
-        made, held = record_batch.make(journal, run.asked.faults, self.event_keys, first, stage.clock, shop.clock, self.waiting)
+        made, held = record_batch.make(
+            journal, run.asked.faults, self.event_keys, first, stage.clock, shop.clock, self.waiting
+        )
         shop.events += len(journal.times)
         shop.draws = self.draws.position
         run.totals.add(ledger_totals.of_rows([made.told]))
@@ -126,7 +134,10 @@ class Simulation:
         shares = (np.arange(run.done, run.done + count) + counter_rng.uniform(words[:, 0])) / run.sessions
         numbers = hexlify(words[:, 1:3].astype(">u8").tobytes())
         starts = range(0, 32 * count, 32)
-        sessions, orders_ = [numbers[at : at + 16] for at in starts], [numbers[at + 16 : at + 32] for at in starts]
+        sessions, orders_ = (
+            [numbers[at : at + 16] for at in starts],
+            [numbers[at + 16 : at + 32] for at in starts],
+        )
         return zip(self.arrivals.at(shares).tolist(), sessions, orders_, strict=True)
 
     def _session(self, session: bytes, number: bytes, shelves: Inventory, visits: Visits) -> OpenOrder | None:
@@ -137,7 +148,11 @@ class Simulation:
         if draw() < conditions.bots:
             visits.crawl(b"s-" + session, look)
         else:
-            customer = int(draw() * shop.customers) if shop.customers and draw() < conditions.returning else shop.customers
+            customer = (
+                int(draw() * shop.customers)
+                if shop.customers and draw() < conditions.returning
+                else shop.customers
+            )
             shop.customers = max(shop.customers, customer + 1)
             order = visits.shop(b"s-" + session, customer, number, conditions, look)
         visits.end(min(self.run.start, shop.clock), shop.clock)

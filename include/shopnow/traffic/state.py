@@ -130,7 +130,9 @@ class _Batch(msgspec.Struct):
     held: list[Held] = []
 
 
-def to_records(state: State, run: Run, number: int, orders: list[OpenOrder], held: list[Held]) -> list[Record]:
+def to_records(
+    state: State, run: Run, number: int, orders: list[OpenOrder], held: list[Held]
+) -> list[Record]:
     """What a transaction writes: the shop, its run, and what it left to happen later, under a number that only it has.
 
     Batches that are over by now are deleted, and `state.batches` is brought up to date.

@@ -29,7 +29,10 @@ def chart(name: str, rows: Sequence[dict[str, Any]], label: str, **units: str) -
     return Chart(
         name=name,
         labels=[text(row[label]) for row in rows],
-        series=[Series(name=column, unit=unit, values=[row[column] for row in rows]) for column, unit in units.items()],
+        series=[
+            Series(name=column, unit=unit, values=[row[column] for row in rows])
+            for column, unit in units.items()
+        ],
     )
 
 

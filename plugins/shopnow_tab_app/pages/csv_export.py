@@ -21,16 +21,56 @@ class Export(NamedTuple):
 
 
 _SHELVES = ("product_id", "product_name", "quantity", "last_event_time")
-_RECEIPTS = ("topic", "partition", "start_offset", "end_offset", "rows", "quarantined", "version", "committed_at")
-_LOSSES = ("topic", "partition", "kind", "start_offset", "end_offset", "missing_rows", "reason", "acknowledged_by", "committed_at")
-_ALERTS = ('"at"', "kind", "state", "rule", "severity", "subject", "subject_name", "facts", "channel", "reason")
-_COVER = ("product_id", "product_name", "quantity", "demand_per_day", "days_of_cover", "reorder_point", "safety_stock")
+_RECEIPTS = (
+    "topic",
+    "partition",
+    "start_offset",
+    "end_offset",
+    "rows",
+    "quarantined",
+    "version",
+    "committed_at",
+)
+_LOSSES = (
+    "topic",
+    "partition",
+    "kind",
+    "start_offset",
+    "end_offset",
+    "missing_rows",
+    "reason",
+    "acknowledged_by",
+    "committed_at",
+)
+_ALERTS = (
+    '"at"',
+    "kind",
+    "state",
+    "rule",
+    "severity",
+    "subject",
+    "subject_name",
+    "facts",
+    "channel",
+    "reason",
+)
+_COVER = (
+    "product_id",
+    "product_name",
+    "quantity",
+    "demand_per_day",
+    "days_of_cover",
+    "reorder_point",
+    "safety_stock",
+)
 
 EXPORTS: Mapping[str, Export] = {
     "orders": Export(orders.TABLES, orders.LISTING),
     "payments": Export((payments.TABLE,), payments.LISTING),
     "deliveries": Export(deliveries.TABLES, deliveries.LISTING),
-    "stock": Export(("kpi/stock_position",), Listing("kpi/stock_position", _SHELVES, _SHELVES[:2], "product_id")),
+    "stock": Export(
+        ("kpi/stock_position",), Listing("kpi/stock_position", _SHELVES, _SHELVES[:2], "product_id")
+    ),
     "stock_cover": Export(("kpi/stock_cover",), Listing("kpi/stock_cover", _COVER, _COVER[:2], "product_id")),
     "alerts": Export(("alerts",), Listing("alerts", _ALERTS, ("rule", "subject_name"), '"at"')),
     "receipts": Export(("receipts",), Listing("receipts", _RECEIPTS, ("topic",), "partition")),
@@ -39,7 +79,17 @@ EXPORTS: Mapping[str, Export] = {
         ("kpi/top_products",),
         Listing(
             "kpi/top_products",
-            ("date", "currency", "rank", "product_id", "product_name", "category", "orders", "units", "gmv_cents"),
+            (
+                "date",
+                "currency",
+                "rank",
+                "product_id",
+                "product_name",
+                "category",
+                "orders",
+                "units",
+                "gmv_cents",
+            ),
             ("product_name",),
             "product_id",
         ),
@@ -67,7 +117,9 @@ EXPORTS: Mapping[str, Export] = {
 """By name."""
 
 
-def lines(lake: Lake, listing: Listing, search: str, where: str, parameters: Mapping[str, Any]) -> Iterator[str]:
+def lines(
+    lake: Lake, listing: Listing, search: str, where: str, parameters: Mapping[str, Any]
+) -> Iterator[str]:
     """The table as CSV, some lines at a time, in the order of its `tie`."""
     yield _written([[name.strip('"') for name in listing.columns]])
     turn = PageQuery(search, listing.tie, False, 0, CHUNK)
@@ -85,4 +137,8 @@ def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     # A spreadsheet would take these for formulas, and texts come from events.
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+    return (
+        f"'{value}"
+        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+        else value
+    )

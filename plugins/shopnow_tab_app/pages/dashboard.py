@@ -148,7 +148,9 @@ class _Scope:
         """Each day's figures; null on days without sales."""
         condition = f"AND {self.column} = $value" if self.column else ""
         payments = (
-            "payments_succeeded, payments_failed" if self.column != "category" else "NULL AS payments_succeeded, NULL AS payments_failed"
+            "payments_succeeded, payments_failed"
+            if self.column != "category"
+            else "NULL AS payments_succeeded, NULL AS payments_failed"
         )
         return self.lake.query(
             f"""
@@ -164,7 +166,14 @@ class _Scope:
     def cards(self, days: Period, daily: list[dict[str, Any]]) -> list[Card]:
         before = self.daily(days.before)
 
-        def card(name: str, column: str, unit: str, now: list[dict[str, Any]], then: list[dict[str, Any]], table: str) -> Card:
+        def card(
+            name: str,
+            column: str,
+            unit: str,
+            now: list[dict[str, Any]],
+            then: list[dict[str, Any]],
+            table: str,
+        ) -> Card:
             return Card(
                 name=name,
                 value=_sum(now, column),
@@ -184,10 +193,14 @@ class _Scope:
 
     def charts(self, days: Period, daily: list[dict[str, Any]]) -> dict[str, Chart]:
         hourly = not self.column and days.days <= HOURLY_DAYS
-        sales = self._hourly(days) if hourly else [{**row, "revenue": row["net_revenue_cents"]} for row in daily]
+        sales = (
+            self._hourly(days) if hourly else [{**row, "revenue": row["net_revenue_cents"]} for row in daily]
+        )
         return {
             "orders": chart("orders", sales, "hour" if hourly else "date", orders="orders", revenue="cents"),
-            "payments": chart("payments", daily, "date", payments_succeeded="payments", payments_failed="payments"),
+            "payments": chart(
+                "payments", daily, "date", payments_succeeded="payments", payments_failed="payments"
+            ),
             "funnel": chart("funnel", self._funnel(days), "step", sessions="sessions"),
         }
 
@@ -221,7 +234,9 @@ class _Scope:
         """By day; nothing for a category or country, which deliveries do not tell."""
         if self.column:
             return []
-        return self.lake.query('SELECT date, delivered FROM "kpi/deliveries" WHERE date BETWEEN ? AND ? ORDER BY 1', [*days])
+        return self.lake.query(
+            'SELECT date, delivered FROM "kpi/deliveries" WHERE date BETWEEN ? AND ? ORDER BY 1', [*days]
+        )
 
     def _funnel(self, days: Period) -> list[dict[str, Any]]:
         steps = ("viewed", "carted", "ordered", "paid", "delivered")
@@ -248,7 +263,9 @@ def at_risk(lake: Lake, limit: int) -> list[AtRisk]:
 
 
 def _options(lake: Lake) -> Options:
-    span = lake.query('SELECT min(date)::VARCHAR AS first, max(date)::VARCHAR AS last FROM "kpi/sales_daily"')[0]
+    span = lake.query(
+        'SELECT min(date)::VARCHAR AS first, max(date)::VARCHAR AS last FROM "kpi/sales_daily"'
+    )[0]
 
     def values(column: str, table: str, order: str) -> list[str]:
         found = lake.query(f'SELECT {column} AS value FROM "{table}" GROUP BY 1 ORDER BY {order}')  # noqa: S608
@@ -283,7 +300,9 @@ def _completeness(lake: Lake, daily: list[dict[str, Any]]) -> Completeness:
 
 
 def _freshness(daily: list[dict[str, Any]]) -> Freshness:
-    newest = max((row for row in daily if row["computed_at"]), key=lambda row: row["computed_at"], default=None)
+    newest = max(
+        (row for row in daily if row["computed_at"]), key=lambda row: row["computed_at"], default=None
+    )
     if newest is None:
         return Freshness(computed_at=None, run=None, raw_versions={})
     return Freshness(

@@ -49,7 +49,9 @@ COLUMNS = [name for name in Delivery.model_fields if name != "overdue"]
 LISTING = Listing(DELIVERIES_NOW.table, COLUMNS, ("delivery_id", "order_id", "address"), "delivery_id")
 
 
-def deliveries(lake: Lake, asked: PeriodQuery, turn: PageQuery, stage: Stage | None, state: State) -> Deliveries:
+def deliveries(
+    lake: Lake, asked: PeriodQuery, turn: PageQuery, stage: Stage | None, state: State
+) -> Deliveries:
     """A page of the table, and the timeline of the days asked for."""
     where, bound = ("stage = $stage", {"stage": STAGES.index(stage)}) if stage else ("true", {})
     days = period(lake, asked, "events/deliveries", "event_time")
@@ -65,10 +67,17 @@ def deliveries(lake: Lake, asked: PeriodQuery, turn: PageQuery, stage: Stage | N
         missing=missing(state),
         period=(days.first.isoformat(), days.last.isoformat()),
         rows=[
-            Delivery(**{**row, "stage": STAGES[row["stage"]]}, overdue=(row["delivered_at"] or now) > row["promised_at"]) for row in rows
+            Delivery(
+                **{**row, "stage": STAGES[row["stage"]]},
+                overdue=(row["delivered_at"] or now) > row["promised_at"],
+            )
+            for row in rows
         ],
         total=LISTING.total(lake, turn, where, bound),
-        stages={name: sum(row["deliveries"] for row in counts if row["stage"] == number) for number, name in enumerate(STAGES)},
+        stages={
+            name: sum(row["deliveries"] for row in counts if row["stage"] == number)
+            for number, name in enumerate(STAGES)
+        },
         overdue=sum(row["overdue"] for row in counts),
         charts={"timeline": _timeline(lake, days.first, days.last)},
     )
@@ -83,4 +92,6 @@ def _timeline(lake: Lake, first, last) -> Chart:
         """,
         [first, last],
     )
-    return chart("timeline", rows, "date", pending="deliveries", in_transit="deliveries", delivered="deliveries")
+    return chart(
+        "timeline", rows, "date", pending="deliveries", in_transit="deliveries", delivered="deliveries"
+    )

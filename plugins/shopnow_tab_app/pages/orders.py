@@ -37,13 +37,16 @@ class Orders(Answer):
     """How many there are of each status, whatever is searched."""
 
 
-LISTING = Listing(ORDERS_NOW.table, list(Order.model_fields), ("order_id", "customer_name", "product"), "order_id")
+LISTING = Listing(
+    ORDERS_NOW.table, list(Order.model_fields), ("order_id", "customer_name", "product"), "order_id"
+)
 
 
 def orders(lake: Lake, turn: PageQuery, status: str | None, state: State) -> Orders:
     """A page of the table."""
     where, bound = ("status = $status", {"status": status}) if status else ("true", {})
-    counts = lake.query(f"SELECT status::VARCHAR AS status, count(*) AS orders FROM {ORDERS_NOW.table} GROUP BY 1")  # noqa: S608
+    by_status = f"SELECT status::VARCHAR AS status, count(*) AS orders FROM {ORDERS_NOW.table} GROUP BY 1"  # noqa: S608
+    counts = lake.query(by_status)
     return Orders(
         as_of=as_of(state),
         missing=missing(state),

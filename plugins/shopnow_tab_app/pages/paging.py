@@ -29,7 +29,9 @@ class Listing(NamedTuple):
     tie: str
     """The column that orders rows which are otherwise equal."""
 
-    def rows(self, lake: Lake, turn: PageQuery, where: str = "true", parameters: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+    def rows(
+        self, lake: Lake, turn: PageQuery, where: str = "true", parameters: Mapping[str, Any] | None = None
+    ) -> list[dict[str, Any]]:
         """The rows asked for."""
         if turn.sort not in self.columns:
             raise HTTPException(422, f"sort by one of {', '.join(self.columns)}")
@@ -40,18 +42,26 @@ class Listing(NamedTuple):
             self._bound(turn, parameters),
         )
 
-    def chunks(self, lake: Lake, turn: PageQuery, where: str, parameters: Mapping[str, Any] | None = None) -> Iterator[list[tuple]]:
+    def chunks(
+        self, lake: Lake, turn: PageQuery, where: str, parameters: Mapping[str, Any] | None = None
+    ) -> Iterator[list[tuple]]:
         """All rows that are found, so many at a time as a page has, in the order of `tie`."""
         sql = f'SELECT {", ".join(self.columns)} FROM "{self.table}" WHERE {self._found(turn)} AND {where} ORDER BY {self.tie}'  # noqa: S608
         return lake.chunks(sql, self._bound(turn, parameters), turn.size)
 
-    def total(self, lake: Lake, turn: PageQuery, where: str = "true", parameters: Mapping[str, Any] | None = None) -> int:
+    def total(
+        self, lake: Lake, turn: PageQuery, where: str = "true", parameters: Mapping[str, Any] | None = None
+    ) -> int:
         """How many rows there are, on all pages."""
         sql = f'SELECT count(*) AS rows FROM "{self.table}" WHERE {self._found(turn)} AND {where}'  # noqa: S608
         return int(lake.query(sql, self._bound(turn, parameters))[0]["rows"])
 
     def _found(self, turn: PageQuery) -> str:
-        return f"({' OR '.join(f'contains(lower({column}), $search)' for column in self.searched)})" if turn.search else "true"
+        return (
+            f"({' OR '.join(f'contains(lower({column}), $search)' for column in self.searched)})"
+            if turn.search
+            else "true"
+        )
 
     def _bound(self, turn: PageQuery, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
         return {**(parameters or {}), **({"search": turn.search.lower()} if turn.search else {})}

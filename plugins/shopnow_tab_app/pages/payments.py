@@ -40,7 +40,9 @@ class Payments(Answer):
 LISTING = Listing(TABLE, list(Payment.model_fields), ("payment_id", "order_id", "method"), "payment_id")
 
 
-def payments(lake: Lake, asked: PeriodQuery, turn: PageQuery, status: str | None, method: Method | None, state: State) -> Payments:
+def payments(
+    lake: Lake, asked: PeriodQuery, turn: PageQuery, status: str | None, method: Method | None, state: State
+) -> Payments:
     """A page of the table, and the charts of the days asked for."""
     bound = {name: value for name, value in (("status", status), ("method", method)) if value}
     where = " AND ".join(["true", *(f"{name} = ${name}" for name in bound)])
@@ -53,7 +55,13 @@ def payments(lake: Lake, asked: PeriodQuery, turn: PageQuery, status: str | None
         total=LISTING.total(lake, turn, where, bound),
         charts={
             "outcome": chart("outcome", _counted(lake, "status", [*days]), "status", payments="payments"),
-            "methods": chart("methods", _counted(lake, "method", [*days]), "method", succeeded="payments", failed="payments"),
+            "methods": chart(
+                "methods",
+                _counted(lake, "method", [*days]),
+                "method",
+                succeeded="payments",
+                failed="payments",
+            ),
         },
     )
 

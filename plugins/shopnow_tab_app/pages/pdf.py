@@ -29,7 +29,9 @@ def render(sheet: dict[str, Any]) -> bytes:
         UserError: matplotlib is not installed, or fails.
     """
     if find_spec("matplotlib") is None:
-        raise UserError("PDFs need the package matplotlib, which is not installed: take the page's tables as CSV")
+        raise UserError(
+            "PDFs need the package matplotlib, which is not installed: take the page's tables as CSV"
+        )
     folder = str(Path(__file__).parents[1])
     run = subprocess.run(
         [sys.executable, "-m", "shopnow_tab_app.pages.pdf"],
@@ -139,7 +141,10 @@ def _chart(paper: _Paper, chart: dict[str, Any]) -> None:
 def _table(paper: _Paper, table: dict[str, Any]) -> None:
     paper.need(ROW * 5)
     paper.heading(table["title"])
-    longest = [max(min(len(row[column]), 44) for row in (table["columns"], *table["rows"])) + 2 for column in range(len(table["columns"]))]
+    longest = [
+        max(min(len(row[column]), 44) for row in (table["columns"], *table["rows"])) + 2
+        for column in range(len(table["columns"]))
+    ]
     width = (RIGHT - LEFT) / sum(longest)
     for number, row in enumerate((table["columns"], *table["rows"])):
         paper.need(ROW)

@@ -24,7 +24,9 @@ Words = Callable[[str], str]
 
 @cache
 def _words(language: str) -> dict[str, str]:
-    return json.loads((Path(__file__).parent / "ui" / "src" / "words" / f"{language}.json").read_text(encoding="utf-8"))
+    return json.loads(
+        (Path(__file__).parent / "ui" / "src" / "words" / f"{language}.json").read_text(encoding="utf-8")
+    )
 
 
 def words(language: str) -> Words:
@@ -58,7 +60,10 @@ def _dashboard(page: Dashboard, t: Words) -> Sheet:
     return {
         "subtitle": f"{page.period[0]} – {page.period[1]}{computed} · {t('complete') if page.completeness.complete else t('incomplete')}",
         "cards": [
-            (t(f"card_{card.name}"), _money(card.value, page.currency) if card.unit == "cents" else _text(card.value))
+            (
+                t(f"card_{card.name}"),
+                _money(card.value, page.currency) if card.unit == "cents" else _text(card.value),
+            )
             for card in page.cards
         ],
         "charts": [
@@ -77,25 +82,50 @@ def _orders(page: Orders, t: Words) -> Sheet:
     return {
         "cards": [(t(status), _text(count)) for status, count in page.statuses.items()],
         "tables": [
-            _table(t, "page_orders", ("order_id", "customer_name", "product", "amount", "date", "status"), page.rows, amount="total_cents")
+            _table(
+                t,
+                "page_orders",
+                ("order_id", "customer_name", "product", "amount", "date", "status"),
+                page.rows,
+                amount="total_cents",
+            )
         ],
     }
 
 
 def _payments(page: Payments, t: Words) -> Sheet:
     return {
-        "charts": [_chart(t("outcome"), "bars", page.charts["outcome"], t), _chart(t("methods"), "bars", page.charts["methods"], t)],
+        "charts": [
+            _chart(t("outcome"), "bars", page.charts["outcome"], t),
+            _chart(t("methods"), "bars", page.charts["methods"], t),
+        ],
         "tables": [
-            _table(t, "page_payments", ("payment_id", "order_id", "method", "amount", "date", "status"), page.rows, amount="amount_cents")
+            _table(
+                t,
+                "page_payments",
+                ("payment_id", "order_id", "method", "amount", "date", "status"),
+                page.rows,
+                amount="amount_cents",
+            )
         ],
     }
 
 
 def _deliveries(page: Deliveries, t: Words) -> Sheet:
     return {
-        "cards": [*((t(stage), _text(count)) for stage, count in page.stages.items()), (t("overdue"), _text(page.overdue))],
+        "cards": [
+            *((t(stage), _text(count)) for stage, count in page.stages.items()),
+            (t("overdue"), _text(page.overdue)),
+        ],
         "charts": [_chart(t("timeline"), "bars", page.charts["timeline"], t)],
-        "tables": [_table(t, "page_deliveries", ("delivery_id", "address", "stage", "promised_at", "progress"), page.rows)],
+        "tables": [
+            _table(
+                t,
+                "page_deliveries",
+                ("delivery_id", "address", "stage", "promised_at", "progress"),
+                page.rows,
+            )
+        ],
     }
 
 
@@ -105,7 +135,12 @@ def _stock(page: Stock, t: Words) -> Sheet:
         "tables": [
             _table(t, "alerts", ("severity", "title", "subject_name", "facts", "state"), page.alerts),
             _table(t, "silences", ("target", "until", "by", "reason"), page.silences),
-            _table(t, "stock", ("product_name", "quantity", "days_of_cover", "reorder_point", "demand_per_day"), page.shelves),
+            _table(
+                t,
+                "stock",
+                ("product_name", "quantity", "days_of_cover", "reorder_point", "demand_per_day"),
+                page.shelves,
+            ),
         ],
     }
 
@@ -127,12 +162,17 @@ def _chart(title: str, kind: str, chart: Chart, t: Words, only: Sequence[str] = 
     return {
         "title": title,
         "kind": kind,
-        "labels": [t(label) if label.isidentifier() else label.replace("T", " ").removesuffix("+00:00") for label in chart.labels],
+        "labels": [
+            t(label) if label.isidentifier() else label.replace("T", " ").removesuffix("+00:00")
+            for label in chart.labels
+        ],
         "series": {t(each.name): each.values for each in shown},
     }
 
 
-def _table(t: Words, title: str, columns: Sequence[str], rows: Sequence[Any], amount: str = "") -> dict[str, Any]:
+def _table(
+    t: Words, title: str, columns: Sequence[str], rows: Sequence[Any], amount: str = ""
+) -> dict[str, Any]:
     def cell(row: Any, column: str) -> str:
         if column == "amount":
             return _money(getattr(row, amount), row.currency)

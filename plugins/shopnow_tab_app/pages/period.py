@@ -44,7 +44,9 @@ _Text = Annotated[str | None, Query(max_length=100)]
 # Not run in a thread of its own, as FastAPI does with what is not `async`: that would take longer than what it does.
 async def asked(
     first: Annotated[date | None, Query(alias="from", description="first day, UTC")] = None,
-    last: Annotated[date | None, Query(alias="to", description="last day, UTC; the latest with sales if not given")] = None,
+    last: Annotated[
+        date | None, Query(alias="to", description="last day, UTC; the latest with sales if not given")
+    ] = None,
     days: Annotated[int, Query(ge=1, le=3660, description="so many days, if there is no first")] = DAYS,
     currency: _Text = None,
     category: _Text = None,
@@ -54,11 +56,14 @@ async def asked(
     if first and last and first > last:
         raise HTTPException(422, "the period ends before it begins")
     if category and country:
-        raise HTTPException(422, "figures are kept by category and by country, not by both at once: choose one")
+        raise HTTPException(
+            422, "figures are kept by category and by country, not by both at once: choose one"
+        )
     return PeriodQuery(first, last, days, currency or None, category or None, country or None)
 
 
 def period(lake: Lake, asked: PeriodQuery, table: str = "kpi/sales_daily", day: str = "date") -> Period:
     """The days asked for: by default those up to the latest a table has."""
-    last = asked.last or lake.query(f'SELECT max({day})::DATE AS last FROM "{table}"')[0]["last"] or date.today()  # noqa: S608, DTZ011
+    newest = lake.query(f'SELECT max({day})::DATE AS last FROM "{table}"')[0]["last"]  # noqa: S608
+    last = asked.last or newest or date.today()  # noqa: DTZ011
     return Period(asked.first or last - timedelta(days=asked.days - 1), last)

@@ -136,7 +136,9 @@ class Where:
         """
         stands = self._lake.stands(RAW)
         self._landed = {
-            topic: kept if (kept := self._landed.get(topic)) and kept.version == stand.version else _Landed(self._lake, name, stand.version)
+            topic: kept
+            if (kept := self._landed.get(topic)) and kept.version == stand.version
+            else _Landed(self._lake, name, stand.version)
             for topic, name in zip(TOPICS, RAW, strict=True)
             if (stand := stands.get(name))
         }
@@ -167,8 +169,14 @@ def pipeline(lake: Lake, where: Last[Positions], dags: list[runs.Dag], state: St
     stands = lake.stands(TABLES)
     return Pipeline(
         as_of=as_of(state),
-        missing=[*([Missing(what="kafka", why=where.trouble, as_of=where.at)] if where.trouble else []), *missing(state)],
-        topics=[_topic(lake, name, where.value.get(name, []), stands, f"raw/{name}" not in state.unread) for name in TOPICS],
+        missing=[
+            *([Missing(what="kafka", why=where.trouble, as_of=where.at)] if where.trouble else []),
+            *missing(state),
+        ],
+        topics=[
+            _topic(lake, name, where.value.get(name, []), stands, f"raw/{name}" not in state.unread)
+            for name in TOPICS
+        ],
         batches=[Batch(**row) for row in _batches(lake)],
         quarantine=[reason for topic in TOPICS for reason in _reasons(lake, topic)],
         losses=[
@@ -184,7 +192,9 @@ def pipeline(lake: Lake, where: Last[Positions], dags: list[runs.Dag], state: St
     )
 
 
-def _topic(lake: Lake, name: str, where: Sequence[Position], stands: Mapping[str, TableStats], read: bool) -> Topic:
+def _topic(
+    lake: Lake, name: str, where: Sequence[Position], stands: Mapping[str, TableStats], read: bool
+) -> Topic:
     """A topic; how far it has landed is known once its raw table was read."""
     quarantined = lake.query(f'SELECT count(*) AS records FROM "raw/{name}"')[0]["records"]  # noqa: S608  (a name of our own)
     landed = where if read else []
@@ -193,7 +203,13 @@ def _topic(lake: Lake, name: str, where: Sequence[Position], stands: Mapping[str
         records=sum(each.stable - each.earliest for each in where) if where else None,
         lag=sum(each.lag for each in landed) if landed else None,
         partitions=[
-            Partition(partition=each.partition, earliest=each.earliest, stable=each.stable, landed=each.landed, lag=each.lag)
+            Partition(
+                partition=each.partition,
+                earliest=each.earliest,
+                stable=each.stable,
+                landed=each.landed,
+                lag=each.lag,
+            )
             for each in landed
         ],
         raw=_rows(stands, f"raw/{name}"),
@@ -226,7 +242,12 @@ def _reasons(lake: Lake, topic: str) -> list[Reason]:
         counts[reason] = counts.get(reason, 0) + row["records"]
         examples.setdefault(reason, []).append(row["problem"])
     return [
-        Reason(reason=reason, topic=topic, records=count, examples=_examples(lake, topic, examples[reason][:RECORDS]))
+        Reason(
+            reason=reason,
+            topic=topic,
+            records=count,
+            examples=_examples(lake, topic, examples[reason][:RECORDS]),
+        )
         for reason, count in sorted(counts.items(), key=lambda item: -item[1])
     ]
 
@@ -249,7 +270,9 @@ def _rows(stands: Mapping[str, TableStats], name: str) -> int | None:
 def _made(lake: Lake, name: str, title: str, stands: Mapping[str, TableStats]) -> TableState:
     computed = lake.query(f'SELECT max(computed_at) AS computed_at FROM "{name}"')[0]["computed_at"]  # noqa: S608
     version = stands[name].version if name in stands else None
-    return TableState(table=name, title=title, version=version, rows=_rows(stands, name), computed_at=computed)
+    return TableState(
+        table=name, title=title, version=version, rows=_rows(stands, name), computed_at=computed
+    )
 
 
 def _firing(lake: Lake) -> int:

@@ -95,14 +95,22 @@ def stock(lake: Lake, acts: Sequence[Act], now: datetime, state: State) -> Stock
         as_of=as_of(state),
         missing=missing(state),
         shelves=[Shelf(**row) for row in _shelves(lake)],
-        alerts=sorted(standing, key=lambda each: (severity.index(each.severity) if each.severity in severity else 9, each.fingerprint)),
+        alerts=sorted(
+            standing,
+            key=lambda each: (
+                severity.index(each.severity) if each.severity in severity else 9,
+                each.fingerprint,
+            ),
+        ),
         silences=[Silence(**row) for row in _silences(lake, now)],
         acts=list(acts),
         resolved=len(alerts) - len(standing),
         messages=[Message(**row) for row in _messages(lake)],
         lost_cents={
             row["currency"]: row["cents"]
-            for row in lake.query('SELECT currency, sum(lost_cents)::BIGINT AS cents FROM "kpi/stock_outs" WHERE lost_cents > 0 GROUP BY 1')
+            for row in lake.query(
+                'SELECT currency, sum(lost_cents)::BIGINT AS cents FROM "kpi/stock_outs" WHERE lost_cents > 0 GROUP BY 1'
+            )
         },
     )
 

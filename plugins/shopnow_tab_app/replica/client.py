@@ -45,7 +45,9 @@ class Lake:
     Whatever is asked raises UserError if there is none, or if it does not say where the lake is.
     """
 
-    def __init__(self, address: Callable[[], str], wanted: Sequence[Copy], derived: Sequence[Derived] = ()) -> None:
+    def __init__(
+        self, address: Callable[[], str], wanted: Sequence[Copy], derived: Sequence[Derived] = ()
+    ) -> None:
         self._address, self._wanted, self._derived = address, wanted, derived
         self._lock = threading.Lock()
         self._running: _Running | None = None
@@ -67,7 +69,9 @@ class Lake:
         """The rows a query gives, by column."""
         return self._ask("query", sql, parameters)
 
-    def chunks(self, sql: str, parameters: Sequence[Any] | dict[str, Any], size: int) -> Iterator[list[tuple]]:
+    def chunks(
+        self, sql: str, parameters: Sequence[Any] | dict[str, Any], size: int
+    ) -> Iterator[list[tuple]]:
         """The rows a query gives, so many at a time."""
         try:
             yield from self._ask("chunks", sql, parameters, size)
@@ -106,7 +110,9 @@ class Lake:
                 if self._known is None or now > self._known[0]:
                     self._known = now + ADDRESS_SECONDS, _told(self._address)
                 address = self._known[1]
-                if self._running and (self._running.address != address or self._running.process.poll() is not None):
+                if self._running and (
+                    self._running.address != address or self._running.process.poll() is not None
+                ):
                     self._end()
                 self._running = self._running or self._start(address)
             except UserError as error:
@@ -129,7 +135,9 @@ class Lake:
             given.write(pickle.dumps(task))
             given.flush()
             if not _readable(said, START_SECONDS) or said.read(len(LISTENS)) != LISTENS:
-                raise UserError("the process that reads the lake does not start: the API server's log says why")
+                raise UserError(
+                    "the process that reads the lake does not start: the API server's log says why"
+                )
             manager = Manager(task.socket, task.key)
             manager.connect()
             return _Running(process, manager.keeper(), address, folder)  # type: ignore[attr-defined]
@@ -148,7 +156,9 @@ class Lake:
 def _told(address: Callable[[], str]) -> str:
     try:
         return address()
-    except Exception as error:  # whatever Airflow raises that has no such connection, or none that can be read
+    except (
+        Exception
+    ) as error:  # whatever Airflow raises that has no such connection, or none that can be read
         raise UserError(f"Airflow does not say where the lake is: {error or type(error).__name__}") from error
 
 

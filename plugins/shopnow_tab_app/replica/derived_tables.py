@@ -22,8 +22,14 @@ def update(database: duckdb.DuckDBPyConnection, derived: Derived, had: Held, has
     if gone or not any(had.values()):
         create(database, derived)  # which rows a file had that went is not known any more
         return
-    new = [[number for path, number in has.get(source, {}).items() if path not in had.get(source, {})] for source in derived.keys]
-    keys = [f'SELECT {key} AS key FROM "{source}" WHERE _file IN (SELECT unnest(?))' for source, key in derived.keys.items()]
+    new = [
+        [number for path, number in has.get(source, {}).items() if path not in had.get(source, {})]
+        for source in derived.keys
+    ]
+    keys = [
+        f'SELECT {key} AS key FROM "{source}" WHERE _file IN (SELECT unnest(?))'
+        for source, key in derived.keys.items()
+    ]
     database.execute(f"CREATE OR REPLACE TEMP TABLE changed AS {' UNION '.join(keys)}", new)
     # A name in WITH hides the table of that name, so that the same words make these rows as make all of them. Their places are found by
     # the key alone, which is read of all rows, and the long texts of theirs only.
@@ -35,7 +41,9 @@ def update(database: duckdb.DuckDBPyConnection, derived: Derived, had: Held, has
     database.execute("BEGIN")
     try:
         database.execute(f'DELETE FROM "{derived.table}" WHERE key IN (SELECT key FROM changed)')
-        database.execute(f'INSERT INTO "{derived.table}" BY NAME WITH {concerned} SELECT * FROM ({derived.select})')
+        database.execute(
+            f'INSERT INTO "{derived.table}" BY NAME WITH {concerned} SELECT * FROM ({derived.select})'
+        )
         database.execute("DROP TABLE changed")
         database.execute("COMMIT")
     except BaseException:

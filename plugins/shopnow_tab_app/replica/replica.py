@@ -35,7 +35,11 @@ def create(database: duckdb.DuckDBPyConnection, copy: Copy) -> None:
 
 
 def update(
-    database: duckdb.DuckDBPyConnection, copy: Copy, table: DeltaTable, there: Iterable[DataFile], held: dict[str, int]
+    database: duckdb.DuckDBPyConnection,
+    copy: Copy,
+    table: DeltaTable,
+    there: Iterable[DataFile],
+    held: dict[str, int],
 ) -> dict[str, int]:
     """Bring a copy up to the version `table` is open at, which has the files that are `there`.
 
@@ -64,7 +68,9 @@ def update(
     return kept
 
 
-def _insert(database: duckdb.DuckDBPyConnection, copy: Copy, number: int, batches: Iterable[pa.RecordBatch]) -> None:
+def _insert(
+    database: duckdb.DuckDBPyConnection, copy: Copy, number: int, batches: Iterable[pa.RecordBatch]
+) -> None:
     # By way of a file: to read what is in Python's memory DuckDB needs Python's lock, and whoever holds it may wait for DuckDB.
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
         with pq.ParquetWriter(file.name, copy.schema) as writer:
@@ -76,13 +82,17 @@ def _insert(database: duckdb.DuckDBPyConnection, copy: Copy, number: int, batche
         )
 
 
-def _read(table: DeltaTable, files: Sequence[DataFile], schema: pa.Schema) -> Iterator[tuple[DataFile, Iterable[pa.RecordBatch]]]:
+def _read(
+    table: DeltaTable, files: Sequence[DataFile], schema: pa.Schema
+) -> Iterator[tuple[DataFile, Iterable[pa.RecordBatch]]]:
     """The rows of each file: small files some at a time, as HDFS takes its time to open one; large ones in pieces."""
     small = [file for file in files if file.size <= SMALL_BYTES]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for start in range(0, len(small), AT_ONCE):
             group = small[start : start + AT_ONCE]
-            yield from zip(group, pool.map(lambda file: list(_batches(table, file, schema)), group), strict=True)
+            yield from zip(
+                group, pool.map(lambda file: list(_batches(table, file, schema)), group), strict=True
+            )
     for file in files:
         if file.size > SMALL_BYTES:
             yield file, _batches(table, file, schema)

@@ -45,7 +45,9 @@ TRIES = 6
 class ReplicaServer:
     """The copies, and the thread that keeps them."""
 
-    def __init__(self, folder: str, address: str, wanted: Sequence[Copy], derived: Sequence[Derived] = ()) -> None:
+    def __init__(
+        self, folder: str, address: str, wanted: Sequence[Copy], derived: Sequence[Derived] = ()
+    ) -> None:
         """`folder` is a directory for them, `address` that of the lake."""
         self._address = address
         self._copies = {copy.table: copy for copy in wanted}
@@ -53,7 +55,9 @@ class ReplicaServer:
         # Each thread has a cursor of its own; the connection itself does nothing, as to ask it for a cursor waits for what it does.
         self._connection = duckdb.connect(f"{folder}/copies.duckdb")
         self._database = self._connection.cursor()
-        self._database.execute(f"SET memory_limit='{MEMORY}'; SET threads=2; SET preserve_insertion_order=false; SET TimeZone='UTC'")
+        self._database.execute(
+            f"SET memory_limit='{MEMORY}'; SET threads=2; SET preserve_insertion_order=false; SET TimeZone='UTC'"
+        )
         for copy in wanted:
             replica.create(self._database, copy)
         for each in derived:
@@ -74,7 +78,10 @@ class ReplicaServer:
     def state(self, names: Iterable[str]) -> State:
         """Where these tables stand; has them kept up to date for a while. Waits a little for those never read."""
         names = tuple(names)
-        asked = [*names, *(source for name in names if name in self._derived for source in self._derived[name].keys)]
+        asked = [
+            *names,
+            *(source for name in names if name in self._derived for source in self._derived[name].keys),
+        ]
         now = time.monotonic()
         with self._changed:
             self._asked.update(dict.fromkeys(asked, now))
@@ -82,7 +89,9 @@ class ReplicaServer:
                 self._thread = threading.Thread(target=self._keep, name="shopnow-tab-lake", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._stuck() or all(name in self._versions for name in names), FIRST_SECONDS)
+            self._changed.wait_for(
+                lambda: self._stuck() or all(name in self._versions for name in names), FIRST_SECONDS
+            )
             return State(
                 {name: self._versions[name] for name in names if name in self._versions},
                 tuple(name for name in names if name not in self._versions),
@@ -97,7 +106,9 @@ class ReplicaServer:
             names = [column[0] for column in found.description]
             return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
 
-    def chunks(self, sql: str, parameters: Sequence[Any] | dict[str, Any], size: int) -> Iterator[list[tuple]]:
+    def chunks(
+        self, sql: str, parameters: Sequence[Any] | dict[str, Any], size: int
+    ) -> Iterator[list[tuple]]:
         """The rows a query gives, so many at a time."""
         with self._connection.cursor() as cursor:
             found = _executed(cursor, sql, parameters)
@@ -193,7 +204,9 @@ class ReplicaServer:
         if name not in self._stands or self._stands[name].version != table.version():
             files = data_files(table)
             if copy:
-                self._files[name] = replica.update(self._database, copy, table, files, self._files.get(name, {}))
+                self._files[name] = replica.update(
+                    self._database, copy, table, files, self._files.get(name, {})
+                )
             self._stands[name] = TableStats(table.version(), sum(file.rows for file in files))
         self._open[name] = table
         return table.version()
@@ -212,14 +225,18 @@ class ReplicaServer:
             return None
 
 
-def _executed(cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | dict[str, Any]) -> duckdb.DuckDBPyConnection:
+def _executed(
+    cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | dict[str, Any]
+) -> duckdb.DuckDBPyConnection:
     for left in reversed(range(TRIES)):
         try:
             return cursor.execute(sql, parameters)
         except duckdb.OutOfMemoryException:
             if left:
                 time.sleep(0.5)
-    raise UserError("the memory for the figures is taken up by tables that are being read: try again in a moment")
+    raise UserError(
+        "the memory for the figures is taken up by tables that are being read: try again in a moment"
+    )
 
 
 def main() -> None:

@@ -20,19 +20,50 @@ def _of(topic: str, *names: str) -> pa.Schema:
 # Ids are long texts: tables are joined by a hash of them.
 _ORDERS = Copy(
     "events/orders",
-    _of("orders", "event_type", "event_time", "order_id", "customer_id", "customer_name", "country", "items", "total_cents", "currency"),
+    _of(
+        "orders",
+        "event_type",
+        "event_time",
+        "order_id",
+        "customer_id",
+        "customer_name",
+        "country",
+        "items",
+        "total_cents",
+        "currency",
+    ),
     "hash(order_id) AS key, event_type, event_time, order_id, customer_id, customer_name, country, items[1].product_name AS product, "
     "len(items)::INTEGER AS products, list_sum([item.quantity FOR item IN items])::BIGINT AS units, total_cents, currency",
 )
 _PAYMENTS = Copy(
     "events/payments",
-    _of("payments", "event_type", "event_time", "payment_id", "order_id", "method", "amount_cents", "currency", "attempt", "reason"),
+    _of(
+        "payments",
+        "event_type",
+        "event_time",
+        "payment_id",
+        "order_id",
+        "method",
+        "amount_cents",
+        "currency",
+        "attempt",
+        "reason",
+    ),
     "hash(order_id) AS key, event_type.replace('payment_', '') AS status, event_time, payment_id, order_id, method, amount_cents, "
     "currency, attempt::SMALLINT AS attempt, reason",
 )
 _DELIVERIES = Copy(
     "events/deliveries",
-    _of("deliveries", "event_type", "event_time", "delivery_id", "order_id", "address", "promised_at", "progress"),
+    _of(
+        "deliveries",
+        "event_type",
+        "event_time",
+        "delivery_id",
+        "order_id",
+        "address",
+        "promised_at",
+        "progress",
+    ),
     "hash(delivery_id) AS key, "
     "CASE event_type WHEN 'delivery_created' THEN 0 WHEN 'delivery_in_transit' THEN 1 ELSE 2 END::TINYINT AS stage, "
     "event_time, delivery_id, order_id, address, promised_at, progress",
@@ -42,14 +73,33 @@ _DELIVERIES = Copy(
 def _raw(topic: str) -> Copy:
     """Of raw only what is in quarantine."""
     names = ("topic_id", "partition", "offset", "timestamp", "key", "value", "problem")
-    return Copy(f"raw/{topic}", pa.schema([schemas.RAW.field(name) for name in names]), where="problem IS NOT NULL")
+    return Copy(
+        f"raw/{topic}", pa.schema([schemas.RAW.field(name) for name in names]), where="problem IS NOT NULL"
+    )
 
 
 # The alert engine's log, as far as pages show it.
-_TOLD = ("kind", "state", "dedup_key", "fingerprint", "rule", "severity", "subject", "subject_name", "facts", "title", "todo")
+_TOLD = (
+    "kind",
+    "state",
+    "dedup_key",
+    "fingerprint",
+    "rule",
+    "severity",
+    "subject",
+    "subject_name",
+    "facts",
+    "title",
+    "todo",
+)
 _ALERTS = Copy(
     alert_log.TABLE,
-    pa.schema([alert_log.SCHEMA.field(name) for name in (*_TOLD, "channel", "reason", "by", "target", "sequence", "at", "since", "until")]),
+    pa.schema(
+        [
+            alert_log.SCHEMA.field(name)
+            for name in (*_TOLD, "channel", "reason", "by", "target", "sequence", "at", "since", "until")
+        ]
+    ),
 )
 
 COPIES = (

@@ -18,9 +18,13 @@ def may_trigger(dag_id: str) -> list:
 def same_site(request: Request) -> None:
     """Refuses what another site has a browser send with its user's cookie."""
     site, origin = request.headers.get("sec-fetch-site", "same-origin"), request.headers.get("origin")
-    foreign = site != "same-origin" or (origin is not None and urlsplit(origin).netloc != request.headers.get("host"))
+    foreign = site != "same-origin" or (
+        origin is not None and urlsplit(origin).netloc != request.headers.get("host")
+    )
     if foreign or HEADER not in request.headers:
-        raise HTTPException(status.HTTP_403_FORBIDDEN, f"asked for by another site, or without the header {HEADER}")
+        raise HTTPException(
+            status.HTTP_403_FORBIDDEN, f"asked for by another site, or without the header {HEADER}"
+        )
 
 
 def allowed_to_trigger(dag_id: str):

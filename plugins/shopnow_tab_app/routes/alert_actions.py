@@ -103,8 +103,12 @@ def _start(asked: Acknowledgement, user: str, conf: Mapping[str, str]) -> Act:
 def _acts() -> list[Act]:
     with create_session() as session:
         shown = or_(DagRun.end_date.is_(None), DagRun.end_date > datetime.now(UTC) - SHOWN)
-        found = session.scalars(select(DagRun).where(DagRun.dag_id == DAG, shown).order_by(DagRun.id.desc()).limit(MOST)).all()
-        said = select(XComModel).where(XComModel.dag_run_id.in_([run.id for run in found]), XComModel.key == REFUSED)
+        found = session.scalars(
+            select(DagRun).where(DagRun.dag_id == DAG, shown).order_by(DagRun.id.desc()).limit(MOST)
+        ).all()
+        said = select(XComModel).where(
+            XComModel.dag_run_id.in_([run.id for run in found]), XComModel.key == REFUSED
+        )
         refused = {xcom.dag_run_id: str(XComModel.deserialize_value(xcom)) for xcom in session.scalars(said)}
         return [_act(run, refused.get(run.id)) for run in found]
 

@@ -69,7 +69,12 @@ class Product(BaseModel):
 
 
 def products() -> list[Product]:
-    return [Product(product_id=each.product_id, name=each.name, category=each.category, price_cents=each.price_cents) for each in CATALOGUE]
+    return [
+        Product(
+            product_id=each.product_id, name=each.name, category=each.category, price_cents=each.price_cents
+        )
+        for each in CATALOGUE
+    ]
 
 
 def order(conf: Conf, asked: NewOrder) -> Receipt:
@@ -95,7 +100,9 @@ def order_event(asked: NewOrder) -> dict[str, Any]:
     """The order as an event, without what every event has; what is not given is made up, the same for the same request."""
     draw = Random(asked.request_id)
     person = shopper(draw.randrange(CUSTOMERS))
-    items = asked.items or [Item(product_id=CATALOGUE[draw.randrange(len(CATALOGUE))].product_id, quantity=draw.randint(1, 3))]
+    items = asked.items or [
+        Item(product_id=CATALOGUE[draw.randrange(len(CATALOGUE))].product_id, quantity=draw.randint(1, 3))
+    ]
     if unknown := [each.product_id for each in items if each.product_id not in PRODUCTS]:
         raise HTTPException(422, f"there is no product {unknown[0]!r}")
     lines = [

@@ -11,7 +11,17 @@ from pydantic import BaseModel
 
 from shopnow.errors import UserError
 from shopnow_tab_app import runs
-from shopnow_tab_app.pages import csv_export, dashboard, deliveries, orders, payments, pdf, pdf_sheets, pipeline, stock
+from shopnow_tab_app.pages import (
+    csv_export,
+    dashboard,
+    deliveries,
+    orders,
+    payments,
+    pdf,
+    pdf_sheets,
+    pipeline,
+    stock,
+)
 from shopnow_tab_app.pages.charts import Chart
 from shopnow_tab_app.pages.paging import PageQuery, turn
 from shopnow_tab_app.pages.period import PeriodQuery, asked
@@ -65,7 +75,9 @@ def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) ->
         """The newest events, as they are on the topics at this moment."""
         changes, events, trouble = tail.changes, tail.newest(limit), tail.trouble
         missing = [Missing(what="kafka", why=trouble, as_of=tail.as_of)] if trouble else []
-        return answers.keep(request, (changes, len(events), trouble), lambda: Activity(events=events, missing=missing))
+        return answers.keep(
+            request, (changes, len(events), trouble), lambda: Activity(events=events, missing=missing)
+        )
 
     @router.get("/products")
     def get_products() -> list[order_form.Product]:
@@ -79,21 +91,35 @@ def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) ->
 
     @router.get("/payments", response_model=payments.Payments)
     def get_payments(
-        request: Request, asked: _Asked, turn: _Turn, status: payments.Status | None = None, method: payments.Method | None = None
+        request: Request,
+        asked: _Asked,
+        turn: _Turn,
+        status: payments.Status | None = None,
+        method: payments.Method | None = None,
     ) -> Response:
         """A page of the payments, and how many succeed."""
-        return answers.give(request, (payments.TABLE,), lambda state: payments.payments(lake, asked, turn, status, method, state))
+        return answers.give(
+            request,
+            (payments.TABLE,),
+            lambda state: payments.payments(lake, asked, turn, status, method, state),
+        )
 
     @router.get("/deliveries", response_model=deliveries.Deliveries)
-    def get_deliveries(request: Request, asked: _Asked, turn: _Turn, stage: deliveries.Stage | None = None) -> Response:
+    def get_deliveries(
+        request: Request, asked: _Asked, turn: _Turn, stage: deliveries.Stage | None = None
+    ) -> Response:
         """A page of the deliveries, and their timeline."""
-        return answers.give(request, deliveries.TABLES, lambda state: deliveries.deliveries(lake, asked, turn, stage, state))
+        return answers.give(
+            request, deliveries.TABLES, lambda state: deliveries.deliveries(lake, asked, turn, stage, state)
+        )
 
     @router.get("/stock", response_model=stock.Stock)
     def get_stock(request: Request) -> Response:
         """What is on the shelves, the alerts that stand, what people do about them, and what was sent."""
         acts, minute = alert_actions.acts(), datetime.now(UTC).replace(second=0, microsecond=0)
-        return answers.give(request, stock.TABLES, lambda state: stock.stock(lake, acts, minute, state), (repr(acts), minute))
+        return answers.give(
+            request, stock.TABLES, lambda state: stock.stock(lake, acts, minute, state), (repr(acts), minute)
+        )
 
     @router.get("/pipeline", response_model=pipeline.Pipeline)
     def get_pipeline(request: Request) -> Response:
@@ -101,9 +127,13 @@ def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) ->
         lake.state(pipeline.TABLES)
         found, dags = where(), runs.dags()
         also = repr((found.value, found.trouble, dags))
-        return answers.give(request, pipeline.TABLES, lambda state: pipeline.pipeline(lake, found, dags, state), also)
+        return answers.give(
+            request, pipeline.TABLES, lambda state: pipeline.pipeline(lake, found, dags, state), also
+        )
 
-    @router.get("/pages/{shown}.pdf", response_class=Response, responses={200: {"content": {"application/pdf": {}}}})
+    @router.get(
+        "/pages/{shown}.pdf", response_class=Response, responses={200: {"content": {"application/pdf": {}}}}
+    )
     def get_page(
         shown: Literal["dashboard", "orders", "payments", "deliveries", "stock", "pipeline"],
         asked: _Asked,
@@ -116,9 +146,18 @@ def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) ->
         work: dict[str, tuple[Sequence[str], Callable[[State], BaseModel]]] = {
             "dashboard": (dashboard.TABLES, lambda state: dashboard.dashboard(lake, asked, state)),
             "orders": (orders.TABLES, lambda state: orders.orders(lake, turn, status, state)),
-            "payments": ((payments.TABLE,), lambda state: payments.payments(lake, asked, turn, status, None, state)),
-            "deliveries": (deliveries.TABLES, lambda state: deliveries.deliveries(lake, asked, turn, stage, state)),
-            "stock": (stock.TABLES, lambda state: stock.stock(lake, alert_actions.acts(), datetime.now(UTC), state)),
+            "payments": (
+                (payments.TABLE,),
+                lambda state: payments.payments(lake, asked, turn, status, None, state),
+            ),
+            "deliveries": (
+                deliveries.TABLES,
+                lambda state: deliveries.deliveries(lake, asked, turn, stage, state),
+            ),
+            "stock": (
+                stock.TABLES,
+                lambda state: stock.stock(lake, alert_actions.acts(), datetime.now(UTC), state),
+            ),
             "pipeline": (pipeline.TABLES, lambda state: pipeline.pipeline(lake, where(), runs.dags(), state)),
         }
         tables, make = work[shown]
@@ -131,8 +170,12 @@ def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) ->
         """What a chart shows."""
         charts = {
             "dashboard": lambda: dashboard.dashboard(lake, asked, lake.state(dashboard.TABLES)).charts,
-            "payments": lambda: payments.payments(lake, asked, turn, None, None, lake.state((payments.TABLE,))).charts,
-            "deliveries": lambda: deliveries.deliveries(lake, asked, turn, None, lake.state(deliveries.TABLES)).charts,
+            "payments": lambda: (
+                payments.payments(lake, asked, turn, None, None, lake.state((payments.TABLE,))).charts
+            ),
+            "deliveries": lambda: (
+                deliveries.deliveries(lake, asked, turn, None, lake.state(deliveries.TABLES)).charts
+            ),
         }
         found = charts[shown]().get(name) if shown in charts else None
         if found is None:
@@ -152,7 +195,9 @@ def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) ->
             raise HTTPException(404, f"there is no such table; there are {', '.join(csv_export.EXPORTS)}")
         state = lake.state(export.tables)
         if state.unread:
-            raise UserError(state.trouble or "the lake is being read for the first time: try again in a moment")
+            raise UserError(
+                state.trouble or "the lake is being read for the first time: try again in a moment"
+            )
         condition: str = "true"
         bound: dict[str, Any] = {}
         if status and "status" in export.listing.columns:

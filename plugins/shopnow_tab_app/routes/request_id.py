@@ -14,7 +14,9 @@ _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-
 class Once(BaseModel):
     """A request that changes something."""
 
-    request_id: str = Field(description="UUIDv7 of the page's own: what is asked for twice under one is done once")
+    request_id: str = Field(
+        description="UUIDv7 of the page's own: what is asked for twice under one is done once"
+    )
 
 
 def time_of(request_id: str) -> datetime:

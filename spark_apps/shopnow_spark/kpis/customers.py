@@ -12,7 +12,9 @@ def customer_orders(known: DataFrame | None, orders: DataFrame) -> DataFrame:
     """The orders of every customer: those `known` so far, and orders placed it has not seen."""
     columns = ("customer_id", "first_order_at", "last_order_at", "orders")
     time = F.col("event_time")
-    new = placed(orders).select("customer_id", time.alias("first_order_at"), time.alias("last_order_at"), F.lit(1).alias("orders"))
+    new = placed(orders).select(
+        "customer_id", time.alias("first_order_at"), time.alias("last_order_at"), F.lit(1).alias("orders")
+    )
     rows = new if known is None else known.select(*columns).unionByName(new)
     return rows.groupBy("customer_id").agg(
         F.min("first_order_at").alias("first_order_at"),
@@ -39,7 +41,9 @@ def customers(orders: DataFrame, customer_orders: DataFrame) -> DataFrame:
 def cohorts(orders: DataFrame, customer_orders: DataFrame) -> DataFrame:
     """Customers of each month by the month of their first order."""
     bought = placed(orders).select("customer_id", F.trunc("event_date", "month").alias("date"))
-    known = customer_orders.select("customer_id", F.trunc(F.to_date("first_order_at"), "month").alias("cohort"))
+    known = customer_orders.select(
+        "customer_id", F.trunc(F.to_date("first_order_at"), "month").alias("cohort")
+    )
     sizes = known.groupBy("cohort").agg(F.count("*").alias("cohort_size"))
     return (
         bought.join(known, "customer_id")
@@ -52,7 +56,9 @@ def cohorts(orders: DataFrame, customer_orders: DataFrame) -> DataFrame:
     )
 
 
-def funnel(views: DataFrame, carts: DataFrame, orders: DataFrame, payments: DataFrame, deliveries: DataFrame) -> DataFrame:
+def funnel(
+    views: DataFrame, carts: DataFrame, orders: DataFrame, payments: DataFrame, deliveries: DataFrame
+) -> DataFrame:
     """How many of the sessions that began on a day went how far."""
     begun = _sessions(views, carts, _orders(orders, payments, deliveries)).select(
         "day", *(day(f"cart.{name}").alias(name) for name in _AFTER)
@@ -85,14 +91,27 @@ def _orders(orders: DataFrame, payments: DataFrame, deliveries: DataFrame) -> Da
     at = F.col("event_time").alias("at")
     steps = _steps(
         placed(orders).select("order_id", at, "session_id", "event_id"),
-        payments.where("event_type = 'payment_succeeded'").select("order_id", at, F.col("event_time").alias("paid_at")),
-        deliveries.where("event_type = 'delivery_delivered'").select("order_id", at, F.col("event_time").alias("delivered_at")),
+        payments.where("event_type = 'payment_succeeded'").select(
+            "order_id", at, F.col("event_time").alias("paid_at")
+        ),
+        deliveries.where("event_type = 'delivery_delivered'").select(
+            "order_id", at, F.col("event_time").alias("delivered_at")
+        ),
     )
     return (
         steps.withColumn("delivered_at", _from_then_on("order_id", F.col("delivered_at")))
-        .withColumn("payment", _from_then_on("order_id", F.expr("if(paid_at IS NULL, NULL, struct(paid_at, delivered_at))")))
+        .withColumn(
+            "payment",
+            _from_then_on("order_id", F.expr("if(paid_at IS NULL, NULL, struct(paid_at, delivered_at))")),
+        )
         .where("session_id IS NOT NULL")
-        .select("session_id", "at", F.expr("struct(at AS ordered_at, event_id, payment.paid_at, payment.delivered_at)").alias("purchase"))
+        .select(
+            "session_id",
+            "at",
+            F.expr("struct(at AS ordered_at, event_id, payment.paid_at, payment.delivered_at)").alias(
+                "purchase"
+            ),
+        )
     )
 
 
@@ -103,13 +122,18 @@ def _sessions(views: DataFrame, carts: DataFrame, purchases: DataFrame) -> DataF
         views.groupBy("session_id", "event_date")
         .agg(F.min("event_time").alias("at"))
         .select("session_id", "at", F.lit(True).alias("seen")),
-        carts.where("event_type = 'cart_item_added'").select("session_id", at, F.col("event_time").alias("added_at")),
+        carts.where("event_type = 'cart_item_added'").select(
+            "session_id", at, F.col("event_time").alias("added_at")
+        ),
         purchases,
     )
     day_before = Window.partitionBy("session_id").orderBy(F.desc("day")).rangeBetween(1, 1)
     return (
         steps.withColumn("purchase", _from_then_on("session_id", F.col("purchase")))
-        .withColumn("cart", _from_then_on("session_id", F.expr("if(added_at IS NULL, NULL, struct(added_at, purchase.*))")))
+        .withColumn(
+            "cart",
+            _from_then_on("session_id", F.expr("if(added_at IS NULL, NULL, struct(added_at, purchase.*))")),
+        )
         .withColumn("seen_before", F.max("seen").over(day_before))
         .where("seen AND seen_before IS NULL")
     )

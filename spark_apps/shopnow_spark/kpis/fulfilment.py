@@ -6,13 +6,18 @@ from pyspark.sql import functions as F
 from shopnow.kpis.sales import ORDER_DAYS
 from shopnow_spark.kpis.safe_math import day, ratio, total
 
-_RECENT = {kind: f"coalesce(latest_{kind} >= on - {ORDER_DAYS}, false)" for kind in ("created", "transit", "delivered")}
+_RECENT = {
+    kind: f"coalesce(latest_{kind} >= on - {ORDER_DAYS}, false)"
+    for kind in ("created", "transit", "delivered")
+}
 """Whether there was an event of a kind on a day or in those before it that count."""
 
 
 def payments(payments: DataFrame) -> DataFrame:
     """Payments by day, currency and method."""
-    succeeded, failed, refunded = (F.col("event_type") == f"payment_{what}" for what in ("succeeded", "failed", "refunded"))
+    succeeded, failed, refunded = (
+        F.col("event_type") == f"payment_{what}" for what in ("succeeded", "failed", "refunded")
+    )
     recovered = succeeded & (F.col("attempt") > 1)
 
     def amount(counted: Column) -> Column:
@@ -41,11 +46,22 @@ def deliveries(deliveries: DataFrame) -> DataFrame:
         .withColumn("on", F.explode(F.sequence("day", _until())))
         .withColumn("happened", F.expr("on = day"))
         .withColumn("first", F.expr("happened AND first"))
-        .withColumn("pending", F.expr(f"last_of_day AND {_RECENT['created']} AND NOT {_RECENT['transit']} AND NOT {_RECENT['delivered']}"))
-        .withColumn("in_transit", F.expr(f"last_of_day AND {_RECENT['transit']} AND NOT {_RECENT['delivered']}"))
+        .withColumn(
+            "pending",
+            F.expr(
+                f"last_of_day AND {_RECENT['created']} AND NOT {_RECENT['transit']} AND NOT {_RECENT['delivered']}"
+            ),
+        )
+        .withColumn(
+            "in_transit", F.expr(f"last_of_day AND {_RECENT['transit']} AND NOT {_RECENT['delivered']}")
+        )
     )
     took = F.unix_millis("event_time") - F.unix_millis("created_at")
-    undelivered, promised, delivered = F.expr("pending OR in_transit"), day("promised_at"), F.expr("first AND kind = 'delivered'")
+    undelivered, promised, delivered = (
+        F.expr("pending OR in_transit"),
+        day("promised_at"),
+        F.expr("first AND kind = 'delivered'"),
+    )
     return (
         days.groupBy("on")
         .agg(
@@ -59,7 +75,9 @@ def deliveries(deliveries: DataFrame) -> DataFrame:
             F.count_if("pending").alias("pending"),
             F.count_if("in_transit").alias("in_transit"),
             F.count_if(undelivered & (promised < F.col("on"))).alias("overdue"),
-            F.collect_list(F.when(undelivered & (promised == F.col("on")), F.col("promised_at"))).alias("due"),
+            F.collect_list(F.when(undelivered & (promised == F.col("on")), F.col("promised_at"))).alias(
+                "due"
+            ),
         )
         .where("as_of IS NOT NULL")  # a day without events has no row
         .withColumn("date", F.date_from_unix_date("on"))
@@ -108,4 +126,6 @@ def _until() -> Column:
     """The last day on which a delivery may be undelivered and its latest event is the row's; the event's own day, if there is none."""
     until = F.expr(f"least(next_day - 1, greatest(latest_created, latest_transit) + {ORDER_DAYS})")
     delivered = F.col("latest_delivered") + ORDER_DAYS >= until
-    return F.when(F.col("last_of_day") & ~F.coalesce(delivered, F.lit(False)), F.greatest("day", until)).otherwise(F.col("day"))
+    return F.when(
+        F.col("last_of_day") & ~F.coalesce(delivered, F.lit(False)), F.greatest("day", until)
+    ).otherwise(F.col("day"))

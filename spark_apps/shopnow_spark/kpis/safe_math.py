@@ -39,7 +39,9 @@ def average(amount: str, number: str) -> Column:
     """An integer amount, an SQL expression, divided by a count, halves rounded up; null if that is 0."""
     # In integers throughout: a double holds no amount beyond 2^53, and twice an amount may be beyond 2^63.
     rest = f"2 * (({amount}) % nullif({number}, 0))"
-    return F.expr(f"({amount}) div nullif({number}, 0) + CASE WHEN {rest} >= {number} THEN 1 WHEN {rest} < -{number} THEN -1 ELSE 0 END")
+    return F.expr(
+        f"({amount}) div nullif({number}, 0) + CASE WHEN {rest} >= {number} THEN 1 WHEN {rest} < -{number} THEN -1 ELSE 0 END"
+    )
 
 
 def day(time: Column | str) -> Column:

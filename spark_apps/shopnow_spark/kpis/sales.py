@@ -13,12 +13,18 @@ _COUNTS = {
     "payments_failed": "payment_failed",
     "refunds": "payment_refunded",
 }
-_AMOUNTS = {"discount_cents": "order_placed", "paid_cents": "payment_succeeded", "refunds_cents": "payment_refunded"}
+_AMOUNTS = {
+    "discount_cents": "order_placed",
+    "paid_cents": "payment_succeeded",
+    "refunds_cents": "payment_refunded",
+}
 
 
 def sales_hourly(orders: DataFrame, payments: DataFrame) -> DataFrame:
     """Sales by hour and currency."""
-    return _sales(_events(orders, payments), F.date_trunc("hour", "event_time").alias("hour"), "date", "currency")
+    return _sales(
+        _events(orders, payments), F.date_trunc("hour", "event_time").alias("hour"), "date", "currency"
+    )
 
 
 def sales_daily(orders: DataFrame, payments: DataFrame) -> DataFrame:
@@ -38,14 +44,21 @@ def sales_by_category(payments: DataFrame, orders: DataFrame) -> DataFrame:
     event = ("event_type", "date", "currency", "amount_cents")
     categories = F.coalesce("categories", _of_first_order("categories"), _unknown_category())
     # What a payment takes from its order's categories is their weight alone.
-    own = [F.when(F.col("event_type") == "order_placed", F.col(f"its.{name}")).alias(name) for name in ("units", "gmv_cents")]
+    own = [
+        F.when(F.col("event_type") == "order_placed", F.col(f"its.{name}")).alias(name)
+        for name in ("units", "gmv_cents")
+    ]
     parts = (
         events.select(*event, categories.alias("categories"))
-        .select(*event, weights("categories").alias("weights"), F.posexplode("categories").alias("nth", "its"))
+        .select(
+            *event, weights("categories").alias("weights"), F.posexplode("categories").alias("nth", "its")
+        )
         .withColumn("amount_cents", part("amount_cents", "weights", "nth"))
         .select(*event, "its.category", *own)
     )
-    return _sales(parts, "date", "currency", "category").drop("payments_succeeded", "payments_failed", "refunds")
+    return _sales(parts, "date", "currency", "category").drop(
+        "payments_succeeded", "payments_failed", "refunds"
+    )
 
 
 def top_products(orders: DataFrame) -> DataFrame:
@@ -72,9 +85,16 @@ def top_products(orders: DataFrame) -> DataFrame:
         .select("*", "latest.product_name", "latest.category")
         .drop("latest")
     )
-    of_day, of_product = Window.partitionBy("date", "currency"), Window.partitionBy("currency", "product_id").orderBy("date")
-    ranked = products.withColumn("rank", F.row_number().over(of_day.orderBy(F.desc("gmv_cents"), F.desc("units"), "product_id")))
-    ranked = ranked.withColumn("units_rank", F.row_number().over(of_day.orderBy(F.desc("units"), F.desc("gmv_cents"), "product_id")))
+    of_day, of_product = (
+        Window.partitionBy("date", "currency"),
+        Window.partitionBy("currency", "product_id").orderBy("date"),
+    )
+    ranked = products.withColumn(
+        "rank", F.row_number().over(of_day.orderBy(F.desc("gmv_cents"), F.desc("units"), "product_id"))
+    )
+    ranked = ranked.withColumn(
+        "units_rank", F.row_number().over(of_day.orderBy(F.desc("units"), F.desc("gmv_cents"), "product_id"))
+    )
     before = F.lag(F.struct(F.unix_date("date").alias("day"), "rank", "units_rank")).over(of_product)
     yesterday = F.when(before["day"] == F.unix_date("date") - 1, before)
     return (
@@ -87,10 +107,20 @@ def top_products(orders: DataFrame) -> DataFrame:
 
 def _events(orders: DataFrame, payments: DataFrame) -> DataFrame:
     """Orders placed and payments as one frame, so that there is no join that could count a refund twice."""
-    event = ("event_type", "event_id", "event_time", F.col("event_date").alias("date"), "order_id", "currency")
+    event = (
+        "event_type",
+        "event_id",
+        "event_time",
+        F.col("event_date").alias("date"),
+        "order_id",
+        "currency",
+    )
     order = (units().alias("units"), gmv_cents().alias("gmv_cents"), "country", lines().alias("lines"))
     return together(
-        [placed(orders).select(*event, F.col("discount_cents").alias("amount_cents"), *order), payments.select(*event, "amount_cents")]
+        [
+            placed(orders).select(*event, F.col("discount_cents").alias("amount_cents"), *order),
+            payments.select(*event, "amount_cents"),
+        ]
     )
 
 
@@ -114,7 +144,10 @@ def _sales(events: DataFrame, *grain: Column | str) -> DataFrame:
         events.groupBy(*grain)
         .agg(
             *(F.count_if(event_type == counted).alias(name) for name, counted in _COUNTS.items()),
-            *(total(F.when(event_type == summed, F.col("amount_cents"))).alias(name) for name, summed in _AMOUNTS.items()),
+            *(
+                total(F.when(event_type == summed, F.col("amount_cents"))).alias(name)
+                for name, summed in _AMOUNTS.items()
+            ),
             *(total(F.col(name)).alias(name) for name in ("units", "gmv_cents")),
         )
         .withColumn("net_revenue_cents", F.expr("paid_cents - refunds_cents"))

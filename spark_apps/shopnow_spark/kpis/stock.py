@@ -17,13 +17,18 @@ def stock_position(known: DataFrame | None, stock: DataFrame) -> DataFrame:
         "product_id",
         "product_name",
         F.col("quantity_after").alias("quantity"),
-        F.when(F.col("event_type") == "stock_sold", -F.col("quantity_change")).otherwise(0).alias("sold_units"),
+        F.when(F.col("event_type") == "stock_sold", -F.col("quantity_change"))
+        .otherwise(0)
+        .alias("sold_units"),
         F.col("event_time").alias("last_event_time"),
         F.col("source_offset").alias("last_offset"),
     )
     rows = new if known is None else known.select(*columns).unionByName(new)
     latest = F.struct("last_event_time", "last_offset")
-    newest = [F.max_by(name, latest).alias(name) for name in ("product_name", "quantity", "last_event_time", "last_offset")]
+    newest = [
+        F.max_by(name, latest).alias(name)
+        for name in ("product_name", "quantity", "last_event_time", "last_offset")
+    ]
     return (
         rows.groupBy("product_id")
         .agg(*newest, total(F.col("sold_units")).alias("sold_units"))
@@ -69,14 +74,18 @@ def stock_daily(stock: DataFrame) -> DataFrame:
         *(*day, "product_name", "opening", "sold", "restocked", "adjusted", "closing"),
         whole_seconds(in_stock).alias("in_stock_seconds"),
         whole_seconds(F.col("end.at") - midnight(F.col("date"))).alias("observed_seconds"),
-        (F.col("shop_sold_in_stock") + rest * (F.col("end.shop_sold") - F.col("last.shop_sold"))).alias("shop_sold_in_stock"),
-    ).withColumn("sold_per_day_in_stock", ratio(F.col("sold").cast("double") * 86_400, F.col("in_stock_seconds")))
+        (F.col("shop_sold_in_stock") + rest * (F.col("end.shop_sold") - F.col("last.shop_sold"))).alias(
+            "shop_sold_in_stock"
+        ),
+    ).withColumn(
+        "sold_per_day_in_stock", ratio(F.col("sold").cast("double") * 86_400, F.col("in_stock_seconds"))
+    )
 
 
 def with_shop_sold(stock: DataFrame, *columns: str) -> DataFrame:
     """Stock events with the units `sold` by each, and those of all products, `shop_sold`, from midnight to its time."""
     by_then = Window.partitionBy("date").orderBy("event_time")
     sold = F.when(F.col("event_type") == "stock_sold", -F.col("quantity_change")).otherwise(0)
-    return stock.select(F.col("event_date").alias("date"), "product_id", *IN_ORDER, *columns, sold.alias("sold")).withColumn(
-        "shop_sold", F.sum("sold").over(by_then)
-    )
+    return stock.select(
+        F.col("event_date").alias("date"), "product_id", *IN_ORDER, *columns, sold.alias("sold")
+    ).withColumn("shop_sold", F.sum("sold").over(by_then))

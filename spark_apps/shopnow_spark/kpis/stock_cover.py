@@ -14,7 +14,13 @@ DAY = 86_400
 
 
 def stock_cover(
-    position: DataFrame, daily: DataFrame, outs: DataFrame, *, today: date, service_level: float, lead_time_days: float
+    position: DataFrame,
+    daily: DataFrame,
+    outs: DataFrame,
+    *,
+    today: date,
+    service_level: float,
+    lead_time_days: float,
 ) -> DataFrame:
     """Days of cover, safety stock and reorder point of every product.
 
@@ -45,13 +51,17 @@ def stock_cover(
 def _days(daily: DataFrame) -> DataFrame:
     """The days that count, each with the seconds for which anything was observed, and the last of them."""
     days = daily.groupBy(F.col("date").alias("day")).agg(F.max("observed_seconds").alias("observed_seconds"))
-    return days.withColumn("as_of", F.max("day").over(Window.partitionBy())).where(F.col("day") > F.date_sub("as_of", DEMAND_DAYS))
+    return days.withColumn("as_of", F.max("day").over(Window.partitionBy())).where(
+        F.col("day") > F.date_sub("as_of", DEMAND_DAYS)
+    )
 
 
 def _product_days(daily: DataFrame, days: DataFrame) -> DataFrame:
     """What was sold of each product on each of the days, and for how long it was in stock: a row stands for the days to the next, too."""
     until = F.lead("date").over(Window.partitionBy("product_id").orderBy("date"))
-    rows = daily.select("product_id", "date", "sold", "in_stock_seconds", "closing", until.alias("until")).alias("rows")
+    rows = daily.select(
+        "product_id", "date", "sold", "in_stock_seconds", "closing", until.alias("until")
+    ).alias("rows")
     meant = (F.col("day") >= F.col("date")) & (F.col("until").isNull() | (F.col("day") < F.col("until")))
     own = F.col("day") == F.col("date")
     idle = F.when(F.col("closing") > 0, F.col("observed_seconds")).otherwise(0)
@@ -65,8 +75,15 @@ def _product_days(daily: DataFrame, days: DataFrame) -> DataFrame:
 def _lead_times(outs: DataFrame, as_of: DataFrame) -> DataFrame:
     """How long the products' stock-outs were, of those that began on the days that count and ended."""
     began = F.to_date("started_at")
-    counts = F.col("ended_at").isNotNull() & (began > F.date_sub("as_of", DEMAND_DAYS)) & (began <= F.col("as_of"))
-    return outs.crossJoin(as_of).where(counts).groupBy("product_id").agg(*_moments(F.col("duration_seconds"), "waits"))
+    counts = (
+        F.col("ended_at").isNotNull() & (began > F.date_sub("as_of", DEMAND_DAYS)) & (began <= F.col("as_of"))
+    )
+    return (
+        outs.crossJoin(as_of)
+        .where(counts)
+        .groupBy("product_id")
+        .agg(*_moments(F.col("duration_seconds"), "waits"))
+    )
 
 
 def _moments(value: Column, name: str) -> list[Column]:
@@ -93,11 +110,18 @@ def _cover(known: DataFrame, z: float, lead_time_days: float) -> DataFrame:
                 "demand_per_day": ratio(F.col("sold").cast("double") * DAY, F.col("in_stock")),
                 "demand_sd": deviation(F.col("days"), F.col("days_sum"), F.col("days_squares")),
                 "lead_time_days": F.greatest(mean, F.lit(lead_time_days)),
-                "lead_time_sd_days": F.coalesce(deviation(waits, F.col("waits_sum"), F.col("waits_squares")) / DAY, F.lit(0.0)),
+                "lead_time_sd_days": F.coalesce(
+                    deviation(waits, F.col("waits_sum"), F.col("waits_squares")) / DAY, F.lit(0.0)
+                ),
             }
         )
         .withColumn(
-            "raw", z * F.sqrt(lead * F.col("demand_sd") * F.col("demand_sd") + demand * demand * F.pow("lead_time_sd_days", F.lit(2.0)))
+            "raw",
+            z
+            * F.sqrt(
+                lead * F.col("demand_sd") * F.col("demand_sd")
+                + demand * demand * F.pow("lead_time_sd_days", F.lit(2.0))
+            ),
         )
         .withColumns(
             {

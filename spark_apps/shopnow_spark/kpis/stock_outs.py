@@ -15,12 +15,25 @@ from shopnow_spark.kpis.times import whole_seconds
 
 _KEPT = [
     STOCK_OUTS.schema.field(name)
-    for name in ("duration_seconds", "shop_sold", "shop_sold_first_day", "demand_share", "currency", "unit_price_cents")
+    for name in (
+        "duration_seconds",
+        "shop_sold",
+        "shop_sold_first_day",
+        "demand_share",
+        "currency",
+        "unit_price_cents",
+    )
 ]
 """What is taken from `known`, of a stock-out that began before the events that are looked at: some of it only if these tell no more."""
 
 
-def stock_outs(known: DataFrame | None, since: date | None, stock: DataFrame, stock_daily: DataFrame, top_products: DataFrame) -> DataFrame:
+def stock_outs(
+    known: DataFrame | None,
+    since: date | None,
+    stock: DataFrame,
+    stock_daily: DataFrame,
+    top_products: DataFrame,
+) -> DataFrame:
     """All stock-outs: those `known` that ended before the day `since`, and the others by the events of that day and later ones.
 
     Args:
@@ -91,15 +104,29 @@ def _periods(states: DataFrame, latest: DataFrame) -> DataFrame:
     turns = states.withColumn("was_out", F.lag("out", 1, False).over(order)).where("out != was_out")
     began, day = F.col("event_time"), F.to_date("event_time")
     until, by_until = F.coalesce("ended_at", "latest"), F.coalesce("by_the_end", "by_latest")
-    first_day = F.when(F.to_date(until) == day, F.col("shop_sold")).otherwise(F.col("by_end") - F.col("by_then"))
+    first_day = F.when(F.to_date(until) == day, F.col("shop_sold")).otherwise(
+        F.col("by_end") - F.col("by_then")
+    )
     return (
-        turns.withColumns({"ended_at": F.lead("event_time").over(order), "by_the_end": F.lead("by_then").over(order)})
+        turns.withColumns(
+            {"ended_at": F.lead("event_time").over(order), "by_the_end": F.lead("by_then").over(order)}
+        )
         .where("out AND (ended_at IS NULL OR ended_at > event_time)")
         .crossJoin(F.broadcast(latest))
         .withColumn("shop_sold", F.coalesce(by_until - F.col("by_then"), "kept.shop_sold"))
         .select(
-            *("product_id", began.alias("started_at"), day.alias("day"), "product_name", "ended_at", "shop_sold", "kept"),
-            F.coalesce(whole_seconds(F.unix_micros(until) - F.unix_micros(began)), "kept.duration_seconds").alias("duration_seconds"),
+            *(
+                "product_id",
+                began.alias("started_at"),
+                day.alias("day"),
+                "product_name",
+                "ended_at",
+                "shop_sold",
+                "kept",
+            ),
+            F.coalesce(
+                whole_seconds(F.unix_micros(until) - F.unix_micros(began)), "kept.duration_seconds"
+            ).alias("duration_seconds"),
             F.coalesce("kept.shop_sold_first_day", first_day).alias("shop_sold_first_day"),
         )
     )
@@ -109,10 +136,15 @@ def _estimated(periods: DataFrame, stock_daily: DataFrame, top_products: DataFra
     """The periods with what was lost, going by demand and price of the days before."""
     beside = F.col("shop_sold_in_stock").cast(WIDE) - F.col("sold")
     facts = stock_daily.select(
-        "product_id", F.col("date").alias("day"), F.lit(None).cast("string").alias("currency"), "sold", beside.alias("beside")
+        "product_id",
+        F.col("date").alias("day"),
+        F.lit(None).cast("string").alias("currency"),
+        "sold",
+        beside.alias("beside"),
     )
     facts = facts.unionByName(
-        top_products.select("product_id", F.col("date").alias("day"), "currency", "units", "gmv_cents"), allowMissingColumns=True
+        top_products.select("product_id", F.col("date").alias("day"), "currency", "units", "gmv_cents"),
+        allowMissingColumns=True,
     )
     rest = [name for name in periods.columns if name not in {"product_id", "started_at", "day"}]
     before = F.explode(F.sequence(F.date_sub("day", DEMAND_DAYS), "day")).alias("day")
@@ -123,7 +155,9 @@ def _estimated(periods: DataFrame, stock_daily: DataFrame, top_products: DataFra
         .groupBy("product_id", "started_at", "currency")
         .agg(F.any_value("period").alias("period"), *sums)
     )
-    ordered = F.when(F.col("currency").isNotNull(), F.struct((-F.col("units")).alias("units"), "currency", "gmv_cents"))
+    ordered = F.when(
+        F.col("currency").isNotNull(), F.struct((-F.col("units")).alias("units"), "currency", "gmv_cents")
+    )
     found = by_currency.groupBy("product_id", "started_at").agg(
         F.any_value("period").alias("period"),
         F.sum("sold").alias("sold"),

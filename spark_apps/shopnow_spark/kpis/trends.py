@@ -20,8 +20,14 @@ def trends(hourly: DataFrame, *, now: datetime) -> DataFrame:
     seen = hourly.select("currency", "date", F.unix_micros("hour").alias("hour"), looks_back, *COMPARED)
     hour, as_of = F.col("hour"), F.col("as_of")
     beginning = as_of - 2 * _WEEK
-    weeks = {"this_week": (hour >= as_of - _WEEK) & (hour < as_of), "week_before": (hour >= beginning) & (hour < as_of - _WEEK)}
-    sums = {week: F.struct(*(total(F.when(in_it, F.col(name))).alias(name) for name in COMPARED)) for week, in_it in weeks.items()}
+    weeks = {
+        "this_week": (hour >= as_of - _WEEK) & (hour < as_of),
+        "week_before": (hour >= beginning) & (hour < as_of - _WEEK),
+    }
+    sums = {
+        week: F.struct(*(total(F.when(in_it, F.col(name))).alias(name) for name in COMPARED))
+        for week, in_it in weeks.items()
+    }
     days = (
         seen.join(F.broadcast(_ends(hourly, now)), "day")
         .groupBy("day", "as_of", "currency")
@@ -33,11 +39,20 @@ def trends(hourly: DataFrame, *, now: datetime) -> DataFrame:
         .withColumn("known", F.max("known").over(Window.partitionBy("day")))
         .where("has_sales")
     )
-    figures = (F.struct(F.lit(name).alias("figure"), *(F.col(week)[name].alias(week) for week in weeks)) for name in COMPARED)
+    figures = (
+        F.struct(F.lit(name).alias("figure"), *(F.col(week)[name].alias(week) for week in weeks))
+        for name in COMPARED
+    )
     this_week, week_before = (F.col(week).cast("decimal(20,0)") for week in weeks)
     return (
         days.withColumn("of", F.explode(F.array(*figures)))
-        .select(F.col("day").alias("date"), "currency", F.timestamp_micros("as_of").alias("as_of"), "known", "of.*")
+        .select(
+            F.col("day").alias("date"),
+            "currency",
+            F.timestamp_micros("as_of").alias("as_of"),
+            "known",
+            "of.*",
+        )
         .withColumn("change", F.when(F.col("known"), ratio(this_week - week_before, F.abs(week_before))))
         .select(*TRENDS.content)
     )
@@ -48,9 +63,15 @@ def anomalies(hourly: DataFrame, *, now: datetime) -> DataFrame:
     hours = F.map_from_entries(F.collect_list(F.struct(F.hour("hour"), F.struct(*WATCHED)))).alias("hours")
     days = hourly.groupBy(F.col("date").alias("day"), "currency").agg(hours)
     later = F.explode(F.array(*(F.date_add("day", 7 * weeks) for weeks in range(1, WEEKS + 1)))).alias("day")
-    past = days.select(later, "currency", "hours").groupBy("day", "currency").agg(F.collect_list("hours").alias("past"))
+    past = (
+        days.select(later, "currency", "hours")
+        .groupBy("day", "currency")
+        .agg(F.collect_list("hours").alias("past"))
+    )
     known = (
-        past.where(F.size("past") >= WEEKS_AT_LEAST).join(days, ["day", "currency"], "left").join(F.broadcast(_ends(hourly, now)), "day")
+        past.where(F.size("past") >= WEEKS_AT_LEAST)
+        .join(days, ["day", "currency"], "left")
+        .join(F.broadcast(_ends(hourly, now)), "day")
     )
     over = F.call_function("div", F.col("as_of") - midnight(F.col("day")), F.lit(HOUR)).cast("int")
 
@@ -90,7 +111,12 @@ def _ends(hourly: DataFrame, now: datetime) -> DataFrame:
     day = F.col("day")
     goes_on = F.lead("day").over(Window.orderBy("day")) == F.date_add("day", 1)
     ends = F.when(goes_on, midnight(day) + DAY).otherwise(F.col("last") + HOUR)
-    return hourly.groupBy(F.col("date").alias("day")).agg(last).select("day", ends.alias("as_of")).where("as_of is not null")
+    return (
+        hourly.groupBy(F.col("date").alias("day"))
+        .agg(last)
+        .select("day", ends.alias("as_of"))
+        .where("as_of is not null")
+    )
 
 
 def _median(values: Column) -> Column:

@@ -29,7 +29,12 @@ def table(lake: str) -> Table:
 
     def write(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         partition_by = ["date"] if "date" in rows[0] else None
-        write_deltalake(tables.uri(lake, name), pa.Table.from_pylist(list(rows)), mode="overwrite", partition_by=partition_by)
+        write_deltalake(
+            tables.uri(lake, name),
+            pa.Table.from_pylist(list(rows)),
+            mode="overwrite",
+            partition_by=partition_by,
+        )
 
     return write
 
@@ -39,7 +44,10 @@ def stock(table: Table) -> Stock:
     """Writes the stock position: quantity by product name."""
 
     def write(quantities: Mapping[str, int]) -> None:
-        rows = [{"product_id": name.lower(), "product_name": name, "quantity": quantity, **LAST} for name, quantity in quantities.items()]
+        rows = [
+            {"product_id": name.lower(), "product_name": name, "quantity": quantity, **LAST}
+            for name, quantity in quantities.items()
+        ]
         table(STOCK, rows)
 
     return write

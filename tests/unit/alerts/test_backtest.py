@@ -31,19 +31,30 @@ def sold(lake):
             }
             for offset, (minutes, name, quantity) in enumerate(events)
         ]
-        write_deltalake(tables.uri(lake, "events/stock"), pa.Table.from_pylist(rows), partition_by=["event_date"])
+        write_deltalake(
+            tables.uri(lake, "events/stock"), pa.Table.from_pylist(rows), partition_by=["event_date"]
+        )
 
     return write
 
 
 def told(found: backtest.Replay) -> list[tuple[str, str, float]]:
-    return [(each.change.alert.fingerprint, each.change.alert.state, (each.at - START) / timedelta(hours=1)) for each in found.told]
+    return [
+        (each.change.alert.fingerprint, each.change.alert.state, (each.at - START) / timedelta(hours=1))
+        for each in found.told
+    ]
 
 
 def test_the_stock_is_looked_at_hour_by_hour(lake, sold):
-    sold((10, "Mug", 40), (70, "Mug", 3), (80, "Mug", 2), (130, "Mug", 0), (250, "Mug", 50), (251, "Bowl", 60))
+    sold(
+        (10, "Mug", 40), (70, "Mug", 3), (80, "Mug", 2), (130, "Mug", 0), (250, "Mug", 50), (251, "Bowl", 60)
+    )
     found = backtest.over(lake, RULES)
-    assert told(found) == [("low_stock:mug", "firing", 2), ("stock_out:mug", "firing", 3), ("stock_out:mug", "resolved", 5)]
+    assert told(found) == [
+        ("low_stock:mug", "firing", 2),
+        ("stock_out:mug", "firing", 3),
+        ("stock_out:mug", "resolved", 5),
+    ]
     assert found.looks == 5
     assert not DeltaTable.is_deltatable(f"{lake}/alerts")
 
@@ -67,12 +78,21 @@ def test_hours_and_days_are_seen_once_they_are_over(lake, table):
     failed = (2, 90, 90, 0, 0)
     at = [START + timedelta(hours=hour) for hour in range(len(failed))]
     row = {"date": START.date(), "currency": "EUR"}
-    sales = [{**row, "hour": hour, "payments_failed": bad, "payments_succeeded": 100 - bad} for hour, bad in zip(at, failed, strict=True)]
+    sales = [
+        {**row, "hour": hour, "payments_failed": bad, "payments_succeeded": 100 - bad}
+        for hour, bad in zip(at, failed, strict=True)
+    ]
     table("kpi/sales_hourly", sales)
     table(
         "kpi/payments",
         [
-            {"date": date(2026, 7, day), "currency": "EUR", "method": "paypal", "attempts": 100, "failed": failed}
+            {
+                "date": date(2026, 7, day),
+                "currency": "EUR",
+                "method": "paypal",
+                "attempts": 100,
+                "failed": failed,
+            }
             for day, failed in ((1, 90), (2, 1))
         ],
     )

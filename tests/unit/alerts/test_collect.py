@@ -37,7 +37,12 @@ def test_a_look_sees_what_every_table_shows(lake, table, stock):
     table("kpi/stock_cover", [cover()])
     table("kpi/deliveries", [{"date": DAY, "as_of": NOW, "overdue": 30, "pending": 60, "in_transit": 40}])
     found = {seen.figure for seen in collect.look(lake, rules.load(), NOW)}
-    assert found == {"stock_quantity", "share_of_lead_time", "share_of_reorder_point", "share_of_deliveries_overdue"}
+    assert found == {
+        "stock_quantity",
+        "share_of_lead_time",
+        "share_of_reorder_point",
+        "share_of_deliveries_overdue",
+    }
 
 
 def test_cover_is_that_of_what_is_on_hand_now(lake, table, stock):
@@ -57,7 +62,9 @@ def use(lake: str, topic: str) -> None:
     """Make the events of a topic, as far as their bookkeeping goes."""
     version = tables.open_table(lake, f"raw/{topic}").version()
     told = CommitProperties(custom_metadata={"userMetadata": lineage.describe({f"raw/{topic}": version})})
-    write_deltalake(tables.uri(lake, f"events/{topic}"), pa.table({"x": [1]}), mode="append", commit_properties=told)
+    write_deltalake(
+        tables.uri(lake, f"events/{topic}"), pa.table({"x": [1]}), mode="append", commit_properties=told
+    )
 
 
 def test_landed_records_wait_since_the_first_landing_that_no_event_was_made_from(lake):

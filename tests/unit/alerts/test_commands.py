@@ -24,7 +24,11 @@ def firing(lake, stock) -> str:
 
 def test_an_acknowledgement_is_kept_with_who_and_why_and_stops_reminders(firing):
     acknowledge(firing, "stock_out:mug", ANNA)
-    [row] = [row for row in alert_log.rows(alert_log.open_journal(firing), "alert") if row["state"] == "acknowledged"]
+    [row] = [
+        row
+        for row in alert_log.rows(alert_log.open_journal(firing), "alert")
+        if row["state"] == "acknowledged"
+    ]
     assert (row["fingerprint"], row["by"], row["reason"], row["dedup_key"]) == ("stock_out:mug", *ANNA, None)
     later = evaluate(firing, "run-2", datetime.now(UTC) + timedelta(days=1))
     assert later["dedup_key"] is None
@@ -49,7 +53,11 @@ def test_a_silence_is_kept_with_who_why_and_until_and_holds_back_messages(firing
     assert evaluate(firing, "run-2")["dedup_key"] is None
     shown = overview(firing, now)
     assert shown.silences == [{"target": "low_stock", "until": now + SOON, "why": ANNA.why, "by": ANNA.by}]
-    assert {alert["subject"]: alert["silenced_until"] for alert in shown.alerts} == {"mug": None, "bowl": now + SOON, "cup": now + SOON}
+    assert {alert["subject"]: alert["silenced_until"] for alert in shown.alerts} == {
+        "mug": None,
+        "bowl": now + SOON,
+        "cup": now + SOON,
+    }
     assert evaluate(firing, "run-3", now + SOON)["firing"] == 1
     assert overview(firing, now + SOON).silences == []
 
@@ -64,7 +72,11 @@ def test_a_later_silence_takes_the_place_of_an_earlier_one(firing):
 @pytest.mark.parametrize(
     ("fingerprint", "word", "says"),
     [
-        ("stock_out:cup", ANNA, "'stock_out:cup' is none that ever fired; those are low_stock:bowl, stock_out:mug"),
+        (
+            "stock_out:cup",
+            ANNA,
+            "'stock_out:cup' is none that ever fired; those are low_stock:bowl, stock_out:mug",
+        ),
         ("stock_out:mug", Attribution("anna", "  "), "say why"),
         ("stock_out:mug", Attribution("anna", "x" * 301), "at most 300 characters"),
     ],
@@ -101,7 +113,11 @@ def test_people_and_looks_do_not_undo_one_another(firing, stock):
         threads.submit(acknowledge, firing, "stock_out:mug", ANNA)
         threads.submit(silence, firing, "low_stock", datetime.now(UTC) + SOON, ANNA)
     shown = overview(firing, datetime.now(UTC))
-    assert {alert["subject"]: alert["state"] for alert in shown.alerts} == {"mug": "acknowledged", "bowl": "firing", "cup": "firing"}
+    assert {alert["subject"]: alert["state"] for alert in shown.alerts} == {
+        "mug": "acknowledged",
+        "bowl": "firing",
+        "cup": "firing",
+    }
     assert len(shown.silences) == 1
 
 

@@ -50,12 +50,18 @@ def channels(email: Recorder | None = None, slack: Recorder | None = None) -> di
     return {"email": email or Recorder(), "slack": slack or Recorder()}
 
 
-def run(lake: str, to: dict[str, Recorder], owner: str = "run-1", patience: timedelta = timedelta(seconds=10)):
+def run(
+    lake: str, to: dict[str, Recorder], owner: str = "run-1", patience: timedelta = timedelta(seconds=10)
+):
     return deliver(lake, owner, to, "http://airflow.example", patience)
 
 
 def states(lake: str, channel: str) -> list[str]:
-    return [row["state"] for row in alert_log.rows(alert_log.open_journal(lake), "message") if row["channel"] == channel]
+    return [
+        row["state"]
+        for row in alert_log.rows(alert_log.open_journal(lake), "message")
+        if row["channel"] == channel
+    ]
 
 
 def test_an_empty_outbox_sends_nothing(lake):
@@ -71,7 +77,10 @@ def test_a_message_is_sent_once_and_marked(lake, queued):
     ]
     assert run(lake, to) == []
     assert to["email"].taken == to["slack"].taken == [queued]
-    assert sent(lake) == [{"channel": "email", "messages": 1, "alerts": 2}, {"channel": "slack", "messages": 1, "alerts": 2}]
+    assert sent(lake) == [
+        {"channel": "email", "messages": 1, "alerts": 2},
+        {"channel": "slack", "messages": 1, "alerts": 2},
+    ]
 
 
 def test_a_channel_that_is_down_holds_back_no_other_and_loses_nothing(lake, queued):
@@ -87,7 +96,9 @@ def test_a_channel_that_is_down_holds_back_no_other_and_loses_nothing(lake, queu
 
 
 def test_it_tries_again_as_long_as_it_has_patience(lake, queued):
-    to = channels(email=Recorder(Unavailable("busy")), slack=Recorder(Unavailable("slow down", retry_after=1.2)))
+    to = channels(
+        email=Recorder(Unavailable("busy")), slack=Recorder(Unavailable("slow down", retry_after=1.2))
+    )
     assert len(run(lake, to)) == 2
     assert len(to["email"].handed) == len(to["slack"].handed) == 2
 
@@ -112,7 +123,9 @@ def test_a_fault_in_a_channel_is_told_without_its_text(lake, queued, caplog):
     to = channels(slack=Recorder(ValueError("https://hooks.slack.example/services/secret")))
     with pytest.raises(Undelivered, match="slack: unexpected ValueError") as caught:
         run(lake, to)
-    assert "secret" not in str(caught.value) + caplog.text + str(alert_log.rows(alert_log.open_journal(lake), "message"))
+    assert "secret" not in str(caught.value) + caplog.text + str(
+        alert_log.rows(alert_log.open_journal(lake), "message")
+    )
     assert to["email"].taken == [queued]
 
 
@@ -146,10 +159,17 @@ def test_no_answer_twice_is_never_a_third_time_and_is_shown(lake, stock):
     later = datetime.now(UTC) + timedelta(days=2)
     assert outbox.claim(alert_log.open_journal(lake), "run-9", later, timedelta(minutes=1)) == []
     [message] = overview(lake, later).messages
-    assert (message["channel"], message["state"], message["attempts"], message["over"]) == ("slack", "unconfirmed", 2, True)
+    assert (message["channel"], message["state"], message["attempts"], message["over"]) == (
+        "slack",
+        "unconfirmed",
+        2,
+        True,
+    )
 
 
-def test_a_message_that_no_run_can_send_is_dead_and_shown_and_the_alert_is_told_again_in_its_time(lake, stock, queued, monkeypatch):
+def test_a_message_that_no_run_can_send_is_dead_and_shown_and_the_alert_is_told_again_in_its_time(
+    lake, stock, queued, monkeypatch
+):
     monkeypatch.setattr(outbox, "MOST_FAILURES", 3)
     to = channels(slack=Recorder(*[Refused("invalid_token")] * 3))
     for _ in range(3):

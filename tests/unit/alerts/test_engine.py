@@ -15,7 +15,9 @@ HOUR = timedelta(hours=1)
 
 
 def pieces(quantity: float, at: datetime = START, product: str = "P1") -> Observation:
-    return Observation("stock_quantity", product, {"P1": "Mug"}.get(product, product), quantity, at, f"{quantity} left")
+    return Observation(
+        "stock_quantity", product, {"P1": "Mug"}.get(product, product), quantity, at, f"{quantity} left"
+    )
 
 
 def seen(figure: str, value: float, subject: str = "x", of: int | None = None) -> Observation:
@@ -69,7 +71,16 @@ def test_low_stock_fires_once_and_is_resolved_once():
 
 
 def test_a_product_hovering_at_its_limit_gives_one_alert():
-    assert words(history(6, 5, 6, 5, 7, 4, 7, 8)) == [[], ["low_stock firing"], [], [], [], [], [], ["low_stock resolved"]]
+    assert words(history(6, 5, 6, 5, 7, 4, 7, 8)) == [
+        [],
+        ["low_stock firing"],
+        [],
+        [],
+        [],
+        [],
+        [],
+        ["low_stock resolved"],
+    ]
 
 
 def test_a_product_that_sells_out_again_and_again_gives_one_alert():
@@ -100,7 +111,12 @@ def test_stock_out_takes_over_from_low_stock():
 
 def test_back_but_few_is_told_as_low_stock():
     assert words(history(0, 3, 50)) == [["stock_out firing"], ["low_stock firing"], ["low_stock resolved"]]
-    assert words(history(3, 0, 3, 50)) == [["low_stock firing"], ["stock_out firing"], ["low_stock firing"], ["low_stock resolved"]]
+    assert words(history(3, 0, 3, 50)) == [
+        ["low_stock firing"],
+        ["stock_out firing"],
+        ["low_stock firing"],
+        ["low_stock resolved"],
+    ]
 
 
 def test_an_alert_says_what_since_when_whose_it_is_and_what_to_do():
@@ -108,12 +124,19 @@ def test_an_alert_says_what_since_when_whose_it_is_and_what_to_do():
     alert = change.alert
     assert (alert.subject_name, alert.value, alert.facts, alert.since) == ("Mug", 4, "4 left", START + HOUR)
     assert (alert.severity, alert.owner, alert.channels) == ("warning", "purchasing", ("email", "slack"))
-    assert (alert.title, alert.todo, alert.fingerprint) == ("Low stock", RULES["low_stock"].todo, "low_stock:P1")
+    assert (alert.title, alert.todo, alert.fingerprint) == (
+        "Low stock",
+        RULES["low_stock"].todo,
+        "low_stock:P1",
+    )
 
 
 def test_products_do_not_touch_each_other():
     found = Watch().look(pieces(0), pieces(5, product="P2"), pieces(9, product="P3"))
-    assert [(change.alert.subject, change.alert.rule) for change in found] == [("P1", "stock_out"), ("P2", "low_stock")]
+    assert [(change.alert.subject, change.alert.rule) for change in found] == [
+        ("P1", "stock_out"),
+        ("P2", "low_stock"),
+    ]
 
 
 def test_an_alert_that_nobody_acknowledges_is_told_again_in_its_time():
@@ -135,7 +158,11 @@ def test_one_reminder_tells_of_all_that_is_not_new_any_more():
     all_three = [pieces(0), pieces(0, product="P2"), pieces(0, product="P3")]
     assert [change.alert.subject for change in watch.look(*all_three, at=START + 24 * HOUR)] == ["P1", "P2"]
     assert watch.look(*all_three, at=START + 43 * HOUR) == []
-    assert [change.alert.subject for change in watch.look(*all_three, at=START + 44 * HOUR)] == ["P1", "P2", "P3"]
+    assert [change.alert.subject for change in watch.look(*all_three, at=START + 44 * HOUR)] == [
+        "P1",
+        "P2",
+        "P3",
+    ]
 
 
 def test_an_acknowledged_alert_is_not_told_again_but_its_end_is():
@@ -197,16 +224,24 @@ def test_what_is_not_seen_stays_as_it_is():
 
 def test_incomplete_data_holds_back_sales_alarms_and_they_come_if_still_true():
     watch = Watch()
-    incomplete, low = seen("missing_rows", 3, "kpi/sales_hourly"), seen("share_of_expected", 0.1, "orders/EUR")
+    incomplete, low = (
+        seen("missing_rows", 3, "kpi/sales_hourly"),
+        seen("share_of_expected", 0.1, "orders/EUR"),
+    )
     assert told(watch.look(incomplete, low)) == ["data_incomplete firing"]
     assert told(watch.look(low)) == []  # the data is not seen to be complete yet
-    assert told(watch.look(seen("missing_rows", 0, "kpi/sales_hourly"), low)) == ["data_incomplete resolved", "sales_drop firing"]
+    assert told(watch.look(seen("missing_rows", 0, "kpi/sales_hourly"), low)) == [
+        "data_incomplete resolved",
+        "sales_drop firing",
+    ]
 
 
 def test_a_sales_alarm_that_gave_way_to_incomplete_data_is_told_to_be_over():
     watch = Watch()
     watch.look(seen("share_of_expected", 0.1, "orders/EUR"))
-    assert told(watch.look(seen("missing_rows", 3, "t"), seen("share_of_expected", 0.1, "orders/EUR"))) == ["data_incomplete firing"]
+    assert told(watch.look(seen("missing_rows", 3, "t"), seen("share_of_expected", 0.1, "orders/EUR"))) == [
+        "data_incomplete firing"
+    ]
     assert watch.standings["sales_drop:orders/EUR"].alert.state == State.INHIBITED
     assert told(watch.look(seen("share_of_expected", 1, "orders/EUR"))) == ["sales_drop resolved"]
 
@@ -219,7 +254,9 @@ def test_of_one_product_the_most_urgent_rule_speaks():
 
 def test_a_share_of_few_is_no_alarm():
     assert told(Watch().look(seen("share_of_deliveries_overdue", 0.5, "all", of=4))) == []
-    assert told(Watch().look(seen("share_of_deliveries_overdue", 0.5, "all", of=40))) == ["deliveries_overdue firing"]
+    assert told(Watch().look(seen("share_of_deliveries_overdue", 0.5, "all", of=40))) == [
+        "deliveries_overdue firing"
+    ]
 
 
 def test_at_least_has_its_hysteresis_below_the_threshold():

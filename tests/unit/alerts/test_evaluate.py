@@ -16,7 +16,14 @@ def messages(lake: str) -> list[outbox.Pending]:
 
 
 def test_without_stock_data_there_is_nothing_to_watch(lake):
-    assert evaluate(lake, "run-1") == {"products": 0, "firing": 0, "resolved": 0, "repeated": 0, "dedup_key": None, "proposed": []}
+    assert evaluate(lake, "run-1") == {
+        "products": 0,
+        "firing": 0,
+        "resolved": 0,
+        "repeated": 0,
+        "dedup_key": None,
+        "proposed": [],
+    }
     assert not DeltaTable.is_deltatable(f"{lake}/alerts")
 
 
@@ -70,7 +77,12 @@ def test_the_slower_of_two_decisions_is_told_and_writes_nothing(lake, stock):
     stock({"Mug": 0})
     slower = alert_log.open_journal(lake)
     evaluate(lake, "run-1")
-    row = {"at": datetime.now(UTC), "sequence": alert_log.next_sequence(slower), "kind": "message", "state": "claimed"}
+    row = {
+        "at": datetime.now(UTC),
+        "sequence": alert_log.next_sequence(slower),
+        "kind": "message",
+        "state": "claimed",
+    }
     with pytest.raises(alert_log.ConcurrentWrite):
         alert_log.decide(slower, [row])
     assert all(each["state"] == "queued" for each in alert_log.rows(alert_log.open_journal(lake), "message"))
@@ -110,8 +122,16 @@ def test_a_message_is_queued_only_where_a_rule_tells(lake, stock):
 
 def test_stock_alerts_that_begin_propose_an_order_once(lake, stock, table):
     stock({"Mug": 2, "Bowl": 0})
-    cover = {"product_name": "Mug", "quantity": 2, "days_of_cover": 0.7, "computed_at": datetime(2026, 7, 1, tzinfo=UTC)}
-    table("kpi/stock_cover", [{"product_id": "mug", "demand_per_day": 3.0, "lead_time_days": 4.5, "reorder_point": 18, **cover}])
+    cover = {
+        "product_name": "Mug",
+        "quantity": 2,
+        "days_of_cover": 0.7,
+        "computed_at": datetime(2026, 7, 1, tzinfo=UTC),
+    }
+    table(
+        "kpi/stock_cover",
+        [{"product_id": "mug", "demand_per_day": 3.0, "lead_time_days": 4.5, "reorder_point": 18, **cover}],
+    )
     found = evaluate(lake, "run-1")
     proposed = {each["product_id"]: each for each in found["proposed"]}
     assert proposed["mug"] == {
@@ -124,7 +144,9 @@ def test_stock_alerts_that_begin_propose_an_order_once(lake, stock, table):
     }
     assert proposed["bowl"]["rule"] == "stock_out"
     assert evaluate(lake, "run-2")["proposed"] == []
-    assert evaluate(lake, "run-1")["proposed"] == found["proposed"]  # tried again: killed, it may not have got to asking
+    assert (
+        evaluate(lake, "run-1")["proposed"] == found["proposed"]
+    )  # tried again: killed, it may not have got to asking
 
 
 def test_a_product_that_goes_from_low_to_sold_out_is_proposed_once_until_it_is_well_again(lake, stock):

@@ -34,7 +34,9 @@ def after(*events: tuple[StockSold, int]) -> int:
 
 
 def test_the_newest_event_counts_in_whatever_order_they_come():
-    for events in permutations([(sold(3, NOON), 10), (sold(2, NOON + timedelta(seconds=1)), 5), (sold(1, NOON), 20)]):
+    for events in permutations(
+        [(sold(3, NOON), 10), (sold(2, NOON + timedelta(seconds=1)), 5), (sold(1, NOON), 20)]
+    ):
         assert after(*events) == 2
 
 

@@ -40,9 +40,9 @@ def test_it_says_when_the_figures_are_in_doubt():
 
 def test_the_subject_names_the_only_product_or_counts_them():
     assert subject(message()) == "[ShopNow+] Sold out: Mug"
-    assert subject(message(alert("A"), alert("B"), alert("C", "9 left", State.RESOLVED, title="Back in stock"))) == (
-        "[ShopNow+] Sold out: 2 products, Back in stock: 1 product"
-    )
+    assert subject(
+        message(alert("A"), alert("B"), alert("C", "9 left", State.RESOLVED, title="Back in stock"))
+    ) == ("[ShopNow+] Sold out: 2 products, Back in stock: 1 product")
 
 
 def test_the_worst_comes_first_and_what_is_over_last():
@@ -55,12 +55,16 @@ def test_the_subject_names_or_counts_what_is_no_product():
     assert subject(message(alert("A"), alert("all methods, EUR", **payments))) == (
         "[ShopNow+] Sold out: 1 product, Payments fail: all methods, EUR"
     )
-    assert subject(message(alert("EUR", **payments), alert("USD", **payments))) == "[ShopNow+] Payments fail: 2"
+    assert (
+        subject(message(alert("EUR", **payments), alert("USD", **payments))) == "[ShopNow+] Payments fail: 2"
+    )
 
 
 def test_it_answers_the_first_messages_about_its_alerts():
     assert message(alert(), alert(thread="key-1")).replies_to == []
-    assert message(alert(thread="key-0"), alert(thread="key-1"), alert(thread="key-0")).replies_to == ["key-0"]
+    assert message(alert(thread="key-0"), alert(thread="key-1"), alert(thread="key-0")).replies_to == [
+        "key-0"
+    ]
 
 
 def test_html_shows_a_nasty_name_as_text():
@@ -95,7 +99,9 @@ def test_a_nasty_name_stays_on_one_line():
 
 def test_slack_takes_a_message_about_very_many_products():
     name = "&" * 500
-    body = slack(message(*[alert(f"{number} {name}", facts=name, subject=name) for number in range(SLACK_ALERTS + 7)]))
+    body = slack(
+        message(*[alert(f"{number} {name}", facts=name, subject=name) for number in range(SLACK_ALERTS + 7)])
+    )
     import json
 
     assert message_or_problem(json.dumps(body).encode(), "application/json") == body

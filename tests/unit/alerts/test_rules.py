@@ -31,7 +31,10 @@ title = "Low"
 todo = "Reorder."
 resolved_title = "Fine"
 """
-CIRCLE = "".join(f'[{name}]\n{RULE}inhibited_by = ["{other}"]\n' for name, other in (("one", "two"), ("two", "three"), ("three", "one")))
+CIRCLE = "".join(
+    f'[{name}]\n{RULE}inhibited_by = ["{other}"]\n'
+    for name, other in (("one", "two"), ("two", "three"), ("three", "one"))
+)
 
 
 @pytest.mark.parametrize(
@@ -39,20 +42,50 @@ CIRCLE = "".join(f'[{name}]\n{RULE}inhibited_by = ["{other}"]\n' for name, other
     [
         ("", "there is no rule"),
         ("[low_stock", "not TOML"),
-        ("[low_stock]\n" + RULE.replace("= 5", '= "five"'), r"low_stock: Expected `float`, got `str` - at `threshold`"),
-        ("[low_stock]\n" + RULE + "hysteresis = -1\n", r"low_stock: Expected `float` >= 0.0 - at `hysteresis`"),
-        ("[low_stock]\n" + RULE.replace("warning", "bad"), r"low_stock: Invalid enum value 'bad' - at `severity`"),
-        ("[low_stock]\n" + RULE.replace("at_most", "below"), r"low_stock: Invalid enum value 'below' - at `fires`"),
-        ("[low_stock]\n" + RULE.replace("1d", "daily"), r"low_stock: Expected `str` matching regex .* - at `repeat_after`"),
-        ("[low_stock]\n" + RULE.replace('["email"]', "[]"), r"low_stock: Expected `array` of length >= 1 - at `channels`"),
+        (
+            "[low_stock]\n" + RULE.replace("= 5", '= "five"'),
+            r"low_stock: Expected `float`, got `str` - at `threshold`",
+        ),
+        (
+            "[low_stock]\n" + RULE + "hysteresis = -1\n",
+            r"low_stock: Expected `float` >= 0.0 - at `hysteresis`",
+        ),
+        (
+            "[low_stock]\n" + RULE.replace("warning", "bad"),
+            r"low_stock: Invalid enum value 'bad' - at `severity`",
+        ),
+        (
+            "[low_stock]\n" + RULE.replace("at_most", "below"),
+            r"low_stock: Invalid enum value 'below' - at `fires`",
+        ),
+        (
+            "[low_stock]\n" + RULE.replace("1d", "daily"),
+            r"low_stock: Expected `str` matching regex .* - at `repeat_after`",
+        ),
+        (
+            "[low_stock]\n" + RULE.replace('["email"]', "[]"),
+            r"low_stock: Expected `array` of length >= 1 - at `channels`",
+        ),
         ("[low_stock]\n" + RULE + "treshold = 1\n", r"low_stock: Object contains unknown field `treshold`"),
         ("[low_stock]\nthreshold = 5\n", r"low_stock: Object missing required field `looks_at`"),
         ('["low stock"]\n' + RULE, "is no name for a rule"),
         ("low_stock = 5", r"low_stock: Expected `object`, got `int`"),
-        ("[low_stock]\n" + RULE.replace("stock_quantity", "stock"), r"low_stock: looks_at has 'stock', which is none of stock_quantity, "),
-        ("[low_stock]\n" + RULE.replace("email", "pager"), r"low_stock: channels has 'pager', which is none of email, slack"),
-        ("[low_stock]\n" + RULE + 'inhibited_by = ["sold_out"]\n', "low_stock: inhibited_by has 'sold_out', which is none of none"),
-        ("[low_stock]\n" + RULE + 'inhibited_by = ["low_stock"]\n', "low_stock: inhibited_by has 'low_stock'"),
+        (
+            "[low_stock]\n" + RULE.replace("stock_quantity", "stock"),
+            r"low_stock: looks_at has 'stock', which is none of stock_quantity, ",
+        ),
+        (
+            "[low_stock]\n" + RULE.replace("email", "pager"),
+            r"low_stock: channels has 'pager', which is none of email, slack",
+        ),
+        (
+            "[low_stock]\n" + RULE + 'inhibited_by = ["sold_out"]\n',
+            "low_stock: inhibited_by has 'sold_out', which is none of none",
+        ),
+        (
+            "[low_stock]\n" + RULE + 'inhibited_by = ["low_stock"]\n',
+            "low_stock: inhibited_by has 'low_stock'",
+        ),
         (CIRCLE, "one: inhibited_by leads back to one"),
     ],
 )

@@ -28,15 +28,21 @@ def lake(tmp_path_factory) -> str:
         write_deltalake(tables.uri(lake, f"events/{topic}"), rows)
     for name, rows in work_out(events, NOW, assumed()).items():
         [kpi] = (kpi for kpi in KPIS if kpi.name == name)
-        rows = rows.append_column("computed_at", pa.repeat(pa.scalar(NOW, kpi.schema.field("computed_at").type), rows.num_rows))
-        made_from = CommitProperties(custom_metadata={"userMetadata": lineage.describe({source.table: 0 for source in kpi.sources})})
+        rows = rows.append_column(
+            "computed_at", pa.repeat(pa.scalar(NOW, kpi.schema.field("computed_at").type), rows.num_rows)
+        )
+        made_from = CommitProperties(
+            custom_metadata={"userMetadata": lineage.describe({source.table: 0 for source in kpi.sources})}
+        )
         write_deltalake(tables.uri(lake, name), rows, commit_properties=made_from)
     return lake
 
 
 def evidence(lake: str, *names: str, given: KpiSettings | None = None) -> Evidence:
     kpis = {name: tables.open_table(lake, name) for name in names}
-    return Evidence({}, lake, kpis, {}, {}, [], pa.table({}), {}, given or assumed(), lambda subject, what: None)
+    return Evidence(
+        {}, lake, kpis, {}, {}, [], pa.table({}), {}, given or assumed(), lambda subject, what: None
+    )
 
 
 def test_holds_for_all_tables(lake):
@@ -48,7 +54,11 @@ def test_holds_for_all_tables(lake):
 def test_a_changed_figure_of_any_kpi_is_named(kpi, lake):
     table = tables.open_table(lake, kpi.name)
     version = table.version()
-    column = [name for name in kpi.content if name not in kpi.key and kpi.schema.field(name).type in (pa.int64(), pa.float64())][-1]
+    column = [
+        name
+        for name in kpi.content
+        if name not in kpi.key and kpi.schema.field(name).type in (pa.int64(), pa.float64())
+    ][-1]
     table.update({column: f"coalesce({column}, 0) + 1"})
     with pytest.raises(Difference, match=f"^{kpi.name} .*{column}: .* by the events, .* in the table"):
         events_kpis.check(evidence(lake, kpi.name))
@@ -56,7 +66,10 @@ def test_a_changed_figure_of_any_kpi_is_named(kpi, lake):
 
 
 def test_another_setting_is_a_difference_that_says_so(lake):
-    with pytest.raises(Difference, match=r"kpi/stock_cover .*if SHOPNOW_SERVICE_LEVEL=0.5 and SHOPNOW_LEAD_TIME_DAYS=9 are what"):
+    with pytest.raises(
+        Difference,
+        match=r"kpi/stock_cover .*if SHOPNOW_SERVICE_LEVEL=0.5 and SHOPNOW_LEAD_TIME_DAYS=9 are what",
+    ):
         events_kpis.check(evidence(lake, "kpi/stock_cover", given=KpiSettings(0.5, 9)))
 
 
@@ -68,6 +81,8 @@ def test_a_lost_row_and_a_lost_column_are_named(lake):
     with pytest.raises(Difference, match=rf"kpi/payments {day} .*: a row by the events, none in the table"):
         events_kpis.check(evidence(lake, "kpi/payments"))
     table.restore(version)
-    write_deltalake(table, tables.read(table).drop_columns(["recovered"]), mode="overwrite", schema_mode="overwrite")
+    write_deltalake(
+        table, tables.read(table).drop_columns(["recovered"]), mode="overwrite", schema_mode="overwrite"
+    )
     with pytest.raises(Difference, match="kpi/payments has no column recovered"):
         events_kpis.check(evidence(lake, "kpi/payments"))

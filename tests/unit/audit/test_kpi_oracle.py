@@ -29,20 +29,35 @@ def test_sales():
         payment(PaymentRefunded, at(2, 11), 15, order_id="o1"),
         paid(at(2, 11.5), 3, order_id="nobody's"),
     ]
-    orders, payments = ("orders", "units", "gmv_cents", "discount_cents"), ("payments_failed", "paid_cents", "net_revenue_cents")
+    orders, payments = (
+        ("orders", "units", "gmv_cents", "discount_cents"),
+        ("payments_failed", "paid_cents", "net_revenue_cents"),
+    )
     figures = (*orders, *payments, "average_order_cents")
     assert some(rows("sales_daily", happened), "date", "currency", *figures) == [
         (date(2026, 1, 1), "EUR", 2, 4, 135, 10, 1, 115, 115, 63),  # 125 ÷ 2, rounded up
         (date(2026, 1, 1), "USD", 1, 1, 7, 0, 0, 0, 0, 7),
         (date(2026, 1, 2), "EUR", 0, 0, 0, 0, 0, 3, -12, None),
     ]
-    hours = [row for row in rows("sales_hourly", happened) if row["date"] == date(2026, 1, 1) and row["currency"] == "EUR"]
+    hours = [
+        row
+        for row in rows("sales_hourly", happened)
+        if row["date"] == date(2026, 1, 1) and row["currency"] == "EUR"
+    ]
     assert some(hours, "hour", *figures) == [
         (at(1, 9), 1, 3, 125, 10, 0, 0, 0, 115),
         (at(1, 10), 1, 1, 10, 0, 1, 0, 0, 10),
         (at(1, 11), 0, 0, 0, 0, 0, 115, 115, None),
     ]
-    assert some(rows("sales_by_country", happened), "date", "currency", "country", "orders", "refunds", "net_revenue_cents") == [
+    assert some(
+        rows("sales_by_country", happened),
+        "date",
+        "currency",
+        "country",
+        "orders",
+        "refunds",
+        "net_revenue_cents",
+    ) == [
         (date(2026, 1, 1), "EUR", "DE", 1, 0, 0),
         (date(2026, 1, 1), "EUR", "FR", 1, 0, 115),
         (date(2026, 1, 1), "USD", "FR", 1, 0, 0),
@@ -78,11 +93,25 @@ def test_the_parts_of_categories_are_those_of_the_whole():
     happened = [
         order(at(1), item(category="z"), item(category="a"), item(category="m"), discount_cents=50),
         paid(at(1), 100),
-        order(at(1), item(category="a", quantity=1, price=0), item(category="b", quantity=2, price=0), order_id="free"),
+        order(
+            at(1),
+            item(category="a", quantity=1, price=0),
+            item(category="b", quantity=2, price=0),
+            order_id="free",
+        ),
         payment(PaymentRefunded, at(1), 10, order_id="free"),
         paid(at(1), 5, order_id="nobody's"),
     ]
-    columns = ("category", "orders", "units", "gmv_cents", "discount_cents", "paid_cents", "refunds_cents", "average_order_cents")
+    columns = (
+        "category",
+        "orders",
+        "units",
+        "gmv_cents",
+        "discount_cents",
+        "paid_cents",
+        "refunds_cents",
+        "average_order_cents",
+    )
     assert some(rows("sales_by_category", happened), *columns) == [
         ("a", 2, 2, 100, 16, 33, 3, 42),
         ("b", 1, 2, 0, 0, 0, 7, 0),
@@ -98,7 +127,16 @@ def test_top_products():
         order(at(2), item("q", 1, 100), item("r", 1, 900)),
         order(at(2, 13), item("q", 1, 100), item("p", 2, 100)),
     ]
-    columns = ("product_id", "rank", "rank_change", "units_rank", "units_rank_change", "orders", "units", "gmv_cents")
+    columns = (
+        "product_id",
+        "rank",
+        "rank_change",
+        "units_rank",
+        "units_rank_change",
+        "orders",
+        "units",
+        "gmv_cents",
+    )
     found = rows("top_products", happened)
     assert some([row for row in found if row["date"].day == 1], *columns) == [
         ("p", 1, None, 2, None, 1, 1, 500),
@@ -128,10 +166,25 @@ def test_funnel():
         paid(at(2, 5), order_id="e"),
         *(parcel(DeliveryDelivered, at(15, 22), at(5), id_, id_) for id_ in "de"),
     ]
-    columns = ("date", "viewed", "carted", "ordered", "paid", "delivered", "carts_abandoned", "checkouts_abandoned")
+    columns = (
+        "date",
+        "viewed",
+        "carted",
+        "ordered",
+        "paid",
+        "delivered",
+        "carts_abandoned",
+        "checkouts_abandoned",
+    )
     found = rows("funnel", happened)
-    assert some(found, *columns) == [(date(2026, 1, 1), 6, 4, 3, 2, 1, 1, 1), (date(2026, 1, 3), 1, 0, 0, 0, 0, 0, 0)]
-    assert some(found, "cart_abandonment", "checkout_abandonment", "conversion") == [(1 / 4, 1 / 3, 2 / 6), (None, None, 0)]
+    assert some(found, *columns) == [
+        (date(2026, 1, 1), 6, 4, 3, 2, 1, 1, 1),
+        (date(2026, 1, 3), 1, 0, 0, 0, 0, 0, 0),
+    ]
+    assert some(found, "cart_abandonment", "checkout_abandonment", "conversion") == [
+        (1 / 4, 1 / 3, 2 / 6),
+        (None, None, 0),
+    ]
 
 
 def test_payments():
@@ -142,7 +195,17 @@ def test_payments():
         paid(at(1), 5),
         payment(PaymentRefunded, at(1), 7, method="paypal"),
     ]
-    columns = ("method", "attempts", "succeeded", "failed", "failure_rate", "recovered", "paid_cents", "recovered_cents", "refunds_cents")
+    columns = (
+        "method",
+        "attempts",
+        "succeeded",
+        "failed",
+        "failure_rate",
+        "recovered",
+        "paid_cents",
+        "recovered_cents",
+        "refunds_cents",
+    )
     assert some(rows("payments", happened), *columns) == [
         ("card", 4, 2, 2, 0.5, 1, 35, 30, 0),
         ("paypal", 0, 0, 0, None, 0, 0, 0, 7),
@@ -186,7 +249,9 @@ def test_customers():
         order(at(5, month=3), customer_id="a"),
         order(at(5, month=3), customer_id="c"),
     ]
-    assert some(rows("customer_orders", happened), "customer_id", "first_order_at", "last_order_at", "orders") == [
+    assert some(
+        rows("customer_orders", happened), "customer_id", "first_order_at", "last_order_at", "orders"
+    ) == [
         ("a", at(1), at(5, month=3), 4),
         ("b", at(1), at(1), 1),
         ("c", at(5, month=3), at(5, month=3), 1),
@@ -206,12 +271,18 @@ def test_customers():
 
 def test_trends():
     # An order a day, two from the 15th on; of the 20th only until noon, and the hour that is not over.
-    happened = [order(at(day)) for day in range(1, 21)] + [order(at(day, 13)) for day in range(15, 20)] + [order(at(20, 14))]
+    happened = (
+        [order(at(day)) for day in range(1, 21)]
+        + [order(at(day, 13)) for day in range(15, 20)]
+        + [order(at(20, 14))]
+    )
     found = [row for row in rows("trends", happened, now=at(20, 14.5)) if row["figure"] == "orders"]
     by_day = {row["date"].day: row for row in found}
     trend = ("as_of", "this_week", "week_before", "change")
     assert some([by_day[7]], *trend) == [(at(8, 0), 7, 0, None)]
-    assert some([by_day[13]], *trend) == [(at(14, 0), 7, 6, None)]  # the week before begins on December 31, without sales
+    assert some([by_day[13]], *trend) == [
+        (at(14, 0), 7, 6, None)
+    ]  # the week before begins on December 31, without sales
     assert some([by_day[14]], *trend) == [(at(15, 0), 7, 7, 0)]
     assert some([by_day[19]], *trend) == [(at(20, 0), 12, 7, 5 / 7)]
     assert some([by_day[20]], *trend) == [(at(20, 13), 12, 7, 5 / 7)]
@@ -227,7 +298,11 @@ def test_anomalies():
     assert [row["hour"].hour for row in last] == list(range(13))
     columns = ("value", "weeks", "expected", "deviation", "score", "anomaly")
     assert some(last[-2:], *columns) == [(0, 4, 0, 0, 0, False), (9, 4, 2, 0.5, 7, True)]
-    money = [row for row in rows("anomalies", [*happened, paid(mondays[4], 500)]) if row["figure"] == "net_revenue_cents" and row["value"]]
+    money = [
+        row
+        for row in rows("anomalies", [*happened, paid(mondays[4], 500)])
+        if row["figure"] == "net_revenue_cents" and row["value"]
+    ]
     assert some(money, *columns) == [(500, 4, 0, 0, 5, True)]
 
 
@@ -235,11 +310,24 @@ def test_survives_whatever_is_a_valid_event():
     first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
     happened = []
     for time in (first, last):
-        happened += [order(time, *[item("p", 10**6, 10**12)] * 100, discount_cents=10**12, session_id="s") for _ in range(3)]
-        happened += [paid(time, 10**12), payment(PaymentRefunded, time, 10**12), payment(PaymentFailed, time, 10**12)]
+        happened += [
+            order(time, *[item("p", 10**6, 10**12)] * 100, discount_cents=10**12, session_id="s")
+            for _ in range(3)
+        ]
+        happened += [
+            paid(time, 10**12),
+            payment(PaymentRefunded, time, 10**12),
+            payment(PaymentFailed, time, 10**12),
+        ]
         happened += [viewed(time), added(time)]
-        happened += [parcel(kind, time, first) for kind in (DeliveryCreated, DeliveryInTransit, DeliveryDelivered)]
-        happened += [stock(StockSold, time, 10**9, 0), stock(StockAdjusted, time, -(10**9), 10**9), stock(StockSold, time, -1, 0)]
+        happened += [
+            parcel(kind, time, first) for kind in (DeliveryCreated, DeliveryInTransit, DeliveryDelivered)
+        ]
+        happened += [
+            stock(StockSold, time, 10**9, 0),
+            stock(StockAdjusted, time, -(10**9), 10**9),
+            stock(StockSold, time, -1, 0),
+        ]
     found = work_out(as_tables(happened), datetime(2026, 1, 1, tzinfo=UTC), KpiSettings(0.95, 2.0))
     assert all(table.num_rows for name, table in found.items() if name not in {"kpi/anomalies"})
     assert found["kpi/sales_daily"]["gmv_cents"].to_pylist() == [MOST, MOST]

@@ -14,9 +14,21 @@ from shopnow.traffic import ledger
 
 def test_a_partition_that_kafka_does_not_have_is_named() -> None:
     schema = pa.schema([ledger.SCHEMA.field(name) for name in LEDGER])
-    row = {"topic": "orders", "topic_id": "id", "partition": 1, "offset": 0, "key": b"k", "payload_hash": bytes(16), "event_id": "e"}
-    told = pa.Table.from_pylist([row | {"event_type": "order_placed", "event_time": datetime(2026, 11, 1, tzinfo=UTC)}], schema)
+    row = {
+        "topic": "orders",
+        "topic_id": "id",
+        "partition": 1,
+        "offset": 0,
+        "key": b"k",
+        "payload_hash": bytes(16),
+        "event_id": "e",
+    }
+    told = pa.Table.from_pylist(
+        [row | {"event_type": "order_placed", "event_time": datetime(2026, 11, 1, tzinfo=UTC)}], schema
+    )
     topics = {"orders": TopicState("orders", "id", {0: (0, 0)})}
-    evidence = Evidence({}, "", {}, {}, {}, [], told, topics, KpiSettings(0.95, 2.0), lambda subject, what: None)
+    evidence = Evidence(
+        {}, "", {}, {}, {}, [], told, topics, KpiSettings(0.95, 2.0), lambda subject, what: None
+    )
     with pytest.raises(Difference, match=r"^orders: partition 1 is in the ledger, not in Kafka$"):
         ledger_topics.check(evidence)

@@ -26,12 +26,29 @@ STOCKED = [
 
 
 def test_stock():
-    position = ("product_id", "product_name", "quantity", "sold_units", "last_event_time", "last_offset", "stock_out")
+    position = (
+        "product_id",
+        "product_name",
+        "quantity",
+        "sold_units",
+        "last_event_time",
+        "last_offset",
+        "stock_out",
+    )
     assert some(rows("stock_position", STOCKED), *position) == [
         ("p", "P", 7, 11, at(4, 6), 4, False),
         ("q", "P", 5, 0, at(5, 12), 6, False),
     ]
-    daily = ("product_id", "opening", "sold", "restocked", "adjusted", "closing", "in_stock_seconds", "observed_seconds")
+    daily = (
+        "product_id",
+        "opening",
+        "sold",
+        "restocked",
+        "adjusted",
+        "closing",
+        "in_stock_seconds",
+        "observed_seconds",
+    )
     found = rows("stock_daily", STOCKED)
     assert some(found, "date", *daily) == [
         (date(2026, 1, 1), "p", 0, 4, 0, 10, 6, 6 * 3600, 12 * 3600),
@@ -71,7 +88,10 @@ def test_stock_outs():
     # While it was there, with the moment it went, 10 of it were sold and 102 of others; on the day it came back it had not begun.
     worth = ("demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents")
     assert some([found], *worth) == [(10 / 102, 10 / 102 * 25, "AUD", 9, 22)]
-    at_once = [stock(StockRestocked, at(2, 6), 1, 1), stock(StockSold, at(2, 6), -1, 0)]  # there for no time: the second is all there is
+    at_once = [
+        stock(StockRestocked, at(2, 6), 1, 1),
+        stock(StockSold, at(2, 6), -1, 0),
+    ]  # there for no time: the second is all there is
     [found] = rows("stock_outs", [*STOCKED[:3], *at_once])
     assert some([found], "started_at", "ended_at") == [(at(2, 6), None)]
     [found] = rows("stock_outs", STOCKED[:3])
@@ -82,14 +102,22 @@ def test_stock_cover():
     p, q = rows("stock_cover", STOCKED)
     # On four days in 6, 6, 12 and, as it closed with something left, 12 hours: 11 sold, by day 4, 6, 1 and 0.
     demand, deviation, lead = 11 / 1.5, (4 * 53 - 11**2) ** 0.5 / 4, 2.0
-    assert some([p], "as_of", "quantity", "lead_time_days", "lead_time_sd_days") == [(date(2026, 1, 5), 7, lead, 0)]
-    assert some([p], "demand_per_day", "demand_sd", "days_of_cover")[0] == pytest.approx((demand, deviation, 7 / demand))
+    assert some([p], "as_of", "quantity", "lead_time_days", "lead_time_sd_days") == [
+        (date(2026, 1, 5), 7, lead, 0)
+    ]
+    assert some([p], "demand_per_day", "demand_sd", "days_of_cover")[0] == pytest.approx(
+        (demand, deviation, 7 / demand)
+    )
     buffer = 1.959964 * (lead * deviation**2) ** 0.5
-    assert some([p], "safety_stock", "reorder_point", "below_reorder_point") == [(ceil(buffer), ceil(demand * lead + buffer), True)]
-    assert some([q], "quantity", "demand_per_day", "days_of_cover", "safety_stock", "below_reorder_point") == [(5, 0, None, 0, False)]
+    assert some([p], "safety_stock", "reorder_point", "below_reorder_point") == [
+        (ceil(buffer), ceil(demand * lead + buffer), True)
+    ]
+    assert some(
+        [q], "quantity", "demand_per_day", "days_of_cover", "safety_stock", "below_reorder_point"
+    ) == [(5, 0, None, 0, False)]
     [before] = rows("stock_cover", STOCKED[:5], now=at(2, 0))
     assert some([before], "as_of", "quantity", "demand_per_day") == [(date(2026, 1, 2), 7, 20)]
     [never] = rows("stock_cover", STOCKED[:5], now=at(1, 0) - timedelta(1))
-    assert some([never], "as_of", "demand_per_day", "safety_stock", "lead_time_days", "below_reorder_point") == [
-        (None, None, None, 2, None)
-    ]
+    assert some(
+        [never], "as_of", "demand_per_day", "safety_stock", "lead_time_days", "below_reorder_point"
+    ) == [(None, None, None, 2, None)]

@@ -40,7 +40,16 @@ def test_the_inputs_are_what_the_code_does():
 
 
 def test_a_worked_example():
-    it = replace(OURS, rate=1000, event_bytes=1000, planned=1, landing=500, landing_partitions=1, broker_in=300, broker_out=10_000)
+    it = replace(
+        OURS,
+        rate=1000,
+        event_bytes=1000,
+        planned=1,
+        landing=500,
+        landing_partitions=1,
+        broker_in=300,
+        broker_out=10_000,
+    )
     assert value(it, "into Kafka") == "1 MB/s, 0.1 TB a day"
     assert number(it, "brokers") == 10
     assert value(it, "network of a broker, in and out each") == "2 Mbit/s"
@@ -51,7 +60,9 @@ def test_a_worked_example():
     assert number(it, "files of a day after compaction") == 322
 
 
-@pytest.mark.parametrize("what", ["brokers", "files landed a day", "files on HDFS", "Spark cores, every event once"])
+@pytest.mark.parametrize(
+    "what", ["brokers", "files landed a day", "files on HDFS", "Spark cores, every event once"]
+)
 def test_twice_the_rate_takes_about_twice_as_much(what):
     assert number(replace(OURS, rate=2 * OURS.rate), what) == pytest.approx(2 * number(OURS, what), rel=0.05)
 

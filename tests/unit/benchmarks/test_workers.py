@@ -19,7 +19,9 @@ def workers():
 
 
 def ran(workers, machine: float, cpu: float):
-    return workers.Ran(2, 1_000_000, 8, 10.0, {"workers": cpu, "broker": 3.0, "NameNode": 0.2, "DataNodes": 2.0}, machine)
+    return workers.Ran(
+        2, 1_000_000, 8, 10.0, {"workers": cpu, "broker": 3.0, "NameNode": 0.2, "DataNodes": 2.0}, machine
+    )
 
 
 @pytest.mark.parametrize(

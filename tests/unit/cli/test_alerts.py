@@ -27,8 +27,16 @@ def lake(tmp_path, monkeypatch) -> str:
         for hour, quantity in enumerate((9, 4, 0, 0, 30))
     ]
     product = {"product_id": "p-1", "product_name": NASTY, "event_date": START.date()}
-    write_deltalake(tables.uri(lake, "events/stock"), pa.Table.from_pylist([{**event, **product} for event in events]))
-    stock = {"product_id": "p-1", "product_name": NASTY, "quantity": 0, "last_event_time": START, "last_offset": 0}
+    write_deltalake(
+        tables.uri(lake, "events/stock"), pa.Table.from_pylist([{**event, **product} for event in events])
+    )
+    stock = {
+        "product_id": "p-1",
+        "product_name": NASTY,
+        "quantity": 0,
+        "last_event_time": START,
+        "last_offset": 0,
+    }
     write_deltalake(tables.uri(lake, STOCK), pa.Table.from_pylist([stock]))
     return lake
 
@@ -56,7 +64,9 @@ def test_a_dry_run_says_what_would_have_been_told_and_sends_nothing(lake):
 def test_rules_that_are_wrong_are_named_before_anything_is_read(tmp_path, lake):
     file = tmp_path / "mine.toml"
     file.write_text("[mine]\nlooks_at = 5\n")
-    with pytest.raises(UserError, match=r"alert rules mine\.toml: mine: Expected `str`, got `int` - at `looks_at`"):
+    with pytest.raises(
+        UserError, match=r"alert rules mine\.toml: mine: Expected `str`, got `int` - at `looks_at`"
+    ):
         shopnow("alerts", "test", str(file))
 
 

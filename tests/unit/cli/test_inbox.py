@@ -23,7 +23,12 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def mail(data: Path, minute: int, subject: str) -> None:
     made = EmailMessage()
     at = f"2026-07-01T12:{minute:02}:00+00:00"
-    made["X-Received-At"], made["X-RcptTo"], made["Subject"], made["X-ShopNow-Dedup-Key"] = at, "ops@localhost", subject, f"key-{minute}"
+    made["X-Received-At"], made["X-RcptTo"], made["Subject"], made["X-ShopNow-Dedup-Key"] = (
+        at,
+        "ops@localhost",
+        subject,
+        f"key-{minute}",
+    )
     made.set_content("Sold out: \x1b[2JMug")
     (data / "smtp" / f"20260701T12{minute:02}00.eml").write_bytes(made.as_bytes())
 
@@ -31,7 +36,10 @@ def mail(data: Path, minute: int, subject: str) -> None:
 def test_the_newest_comes_first_and_each_says_which_alert_it_is_of(data):
     mail(data, 1, "one")
     mail(data, 2, "two")
-    context = {"type": "context", "elements": [{"type": "mrkdwn", "text": "<http://a.example|Open> · ShopNow+ alert key-9"}]}
+    context = {
+        "type": "context",
+        "elements": [{"type": "mrkdwn", "text": "<http://a.example|Open> · ShopNow+ alert key-9"}],
+    }
     Store(data / "slack").keep({"text": "A &lt;b&gt;", "blocks": [context]}, channel="C1", ts="1.0")
     found = messages(data / "smtp", data / "slack", 10)
     assert [(each["channel"], each["subject"], each["dedup_key"]) for each in found] == [
@@ -49,7 +57,9 @@ def test_an_empty_inbox_is_empty(tmp_path):
 def test_as_json_and_as_a_table(data):
     subject = "[ShopNow+] Sold out: [bold]Mug[/bold]"
     mail(data, 1, subject)
-    assert json.loads(CliRunner().invoke(app, ["inbox", "--json"]).stdout)["messages"][0]["subject"] == subject
+    assert (
+        json.loads(CliRunner().invoke(app, ["inbox", "--json"]).stdout)["messages"][0]["subject"] == subject
+    )
     assert subject in CliRunner().invoke(app, ["inbox"]).stdout
     shown = CliRunner().invoke(app, ["inbox", "--texts"]).stdout
     assert r"Sold out: \x1b[2JMug" in shown

@@ -61,18 +61,26 @@ def megabytes(limit: str) -> int:
 def test_the_small_one_fits_into_eight_gigabytes():
     # What prepares has ended by the time the others start.
     running = [service for service in services("small").values() if service["command"] != ["setup"]]
-    assert sum(megabytes(service["deploy"]["resources"]["limits"]["memory"]) for service in running) <= SMALL_MB
+    assert (
+        sum(megabytes(service["deploy"]["resources"]["limits"]["memory"]) for service in running) <= SMALL_MB
+    )
 
 
 def test_the_full_one_has_three_of_what_must_not_be_lost():
     assert count("full", "kafka") == count("full", "datanode") == 3
     assert count("full", "airflow-scheduler") == 2
-    assert {each["command"][0] for each in services("small").values()} <= {each["command"][0] for each in services("full").values()}
+    assert {each["command"][0] for each in services("small").values()} <= {
+        each["command"][0] for each in services("full").values()
+    }
 
 
 def test_only_pages_for_people_are_published_and_only_to_this_machine():
-    published = {name: service["ports"] for name, service in stack()["services"].items() if "ports" in service}
-    assert {name: [re.sub(r"\$\{[^}]*\}", "N", port) for port in ports] for name, ports in published.items()} == {
+    published = {
+        name: service["ports"] for name, service in stack()["services"].items() if "ports" in service
+    }
+    assert {
+        name: [re.sub(r"\$\{[^}]*\}", "N", port) for port in ports] for name, ports in published.items()
+    } == {
         "airflow-api-server": ["127.0.0.1:N:8080"],
         "grafana": ["127.0.0.1:N:3000"],
     }
@@ -83,7 +91,9 @@ def test_an_image_of_others_is_pinned_and_sees_only_prometheus():
     assert list(others) == ["grafana"]
     grafana = others["grafana"]
     assert re.search(r":\d+\.\d+\.\d+$", grafana["image"])
-    assert {name for name, service in stack()["services"].items() if "monitoring" in service.get("networks", ())} == {
+    assert {
+        name for name, service in stack()["services"].items() if "monitoring" in service.get("networks", ())
+    } == {
         "grafana",
         "prometheus",
     }
@@ -94,7 +104,11 @@ def test_an_image_of_others_is_pinned_and_sees_only_prometheus():
 
 
 def test_no_secret_has_a_default():
-    assert {name: given for name, given in stack()["secrets"].items() if given != {"environment": f"SHOPNOW_{name.upper()}"}} == {}
+    assert {
+        name: given
+        for name, given in stack()["secrets"].items()
+        if given != {"environment": f"SHOPNOW_{name.upper()}"}
+    } == {}
     settings = re.findall(r"\$\{([A-Z_]+)[^}]*\}", (ROOT / "docker-compose.yaml").read_text())
     assert not [name for name in settings if re.search("PASSWORD|SECRET|KEY", name)]
     made = make_secrets.made()
@@ -120,7 +134,11 @@ def test_a_service_is_given_only_the_secrets_it_needs(name):
 
 def test_data_is_in_volumes():
     kept = {"kafka", "namenode", "datanode", "postgres", "redis", "prometheus"}
-    assert all(service.get("volumes") for name in OURS if (service := stack()["services"][name])["command"][0] in kept)
+    assert all(
+        service.get("volumes")
+        for name in OURS
+        if (service := stack()["services"][name])["command"][0] in kept
+    )
 
 
 @pytest.mark.parametrize("file", ["Dockerfile", "docker-compose.yaml"])

@@ -15,7 +15,11 @@ from shopnow.local_stack import airflow_api
 
 
 def test_lag_is_summed_over_partitions():
-    positions = [Position("orders", "id", 0, 0, 10, 4), Position("orders", "id", 1, 5, 9, None), Position("views", "id", 0, 0, 3, 3)]
+    positions = [
+        Position("orders", "id", 0, 0, 10, 4),
+        Position("orders", "id", 1, 5, 9, None),
+        Position("views", "id", 0, 0, 3, 3),
+    ]
     assert exporter.text(metrics.of_topics(positions)).splitlines() == [
         "# HELP shopnow_topic_lag Offsets in Kafka that the lake does not have yet.",
         "# TYPE shopnow_topic_lag gauge",
@@ -45,7 +49,9 @@ def test_a_dag_has_the_figures_of_the_run_that_ended_last():
         "land_events": {"state": "success", "duration": 12.5, "end_date": "2026-11-26T01:00:00Z"},
         "audit_lake": {"state": "failed", "duration": None, "end_date": "2026-11-26T02:00:00.250000+00:00"},
     }
-    duration, failed, ended_at, active = metrics.of_runs(ended, ["land_events", "land_events", "receive_restock"])
+    duration, failed, ended_at, active = metrics.of_runs(
+        ended, ["land_events", "land_events", "receive_restock"]
+    )
     assert duration.values == {"land_events": 12.5}
     assert failed.values == {"land_events": 0, "audit_lake": 1}
     assert ended_at.values["audit_lake"] - ended_at.values["land_events"] == 3600.25
@@ -69,7 +75,9 @@ def test_what_does_not_answer_is_said_and_left_out():
 def airflow():
     """A server with the answers of Airflow's REST API to the viewer, as far as they are asked for; its address."""
     runs = {
-        "/api/v2/dags/land_events/dagRuns": [{"state": "success", "duration": 3.0, "end_date": "2026-11-26T01:00:00Z"}],
+        "/api/v2/dags/land_events/dagRuns": [
+            {"state": "success", "duration": 3.0, "end_date": "2026-11-26T01:00:00Z"}
+        ],
         "/api/v2/dags/audit_lake/dagRuns": [],
         "/api/v2/dags/~/dagRuns": [{"dag_id": "audit_lake"}],
     }

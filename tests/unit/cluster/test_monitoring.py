@@ -20,7 +20,12 @@ TARGETS = [target for panel in PANELS for target in panel["targets"]]
 OWN = {"up": "instance", "ALERTS": "alertname"}
 """What Prometheus measures itself, beside its label."""
 RECEIPTS = pa.schema(
-    [("topic", pa.string()), ("rows", pa.int64()), ("quarantined", pa.int64()), ("committed_at", pa.timestamp("us", "UTC"))]
+    [
+        ("topic", pa.string()),
+        ("rows", pa.int64()),
+        ("quarantined", pa.int64()),
+        ("committed_at", pa.timestamp("us", "UTC")),
+    ]
 )
 
 
@@ -55,24 +60,40 @@ def test_labels_are_those_of_the_metric(labels):
     known = labels | OWN
     for rule in RULES:
         its = {known[name] for name in named(rule["expr"])}
-        assert set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])) | set(re.findall(r"on \((\w+)\)", rule["expr"])) <= its
+        assert (
+            set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
+            | set(re.findall(r"on \((\w+)\)", rule["expr"]))
+            <= its
+        )
 
 
 def test_a_panel_asks_the_prometheus_that_is_provisioned():
-    [source] = yaml.safe_load((MONITORING / "grafana" / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    [source] = yaml.safe_load((MONITORING / "grafana" / "datasources" / "prometheus.yaml").read_text())[
+        "datasources"
+    ]
     assert all(panel["datasource"] == {"type": source["type"], "uid": source["uid"]} for panel in PANELS)
     assert len({panel["id"] for panel in PANELS}) == len(PANELS)
 
 
 def test_prometheus_is_given_files_there_are(tmp_path):
-    options = dict(word.removeprefix("--").split("=", 1) for word in prometheus.command(Settings(data_dir=tmp_path))[1:])
+    options = dict(
+        word.removeprefix("--").split("=", 1) for word in prometheus.command(Settings(data_dir=tmp_path))[1:]
+    )
     configuration = Path(options["config.file"])
-    assert all((configuration.parent / name).exists() for name in yaml.safe_load(configuration.read_text())["rule_files"])
+    assert all(
+        (configuration.parent / name).exists()
+        for name in yaml.safe_load(configuration.read_text())["rule_files"]
+    )
     assert options["storage.tsdb.path"].startswith(str(tmp_path))
 
 
 @pytest.mark.skipif(not shutil.which("promtool"), reason="promtool, of Prometheus, is not installed")
-@pytest.mark.parametrize("words", [["check", "config", MONITORING / "prometheus" / "prometheus.yml"], ["test", "rules", "rules_test.yml"]])
+@pytest.mark.parametrize(
+    "words",
+    [["check", "config", MONITORING / "prometheus" / "prometheus.yml"], ["test", "rules", "rules_test.yml"]],
+)
 def test_promtool_agrees(words):
-    done = subprocess.run(["promtool", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["promtool", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr

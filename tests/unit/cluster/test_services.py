@@ -7,7 +7,19 @@ import pytest
 from confluent_kafka.admin import AclOperation
 from cryptography import x509
 
-from shopnow.cluster import airflow, connections, health, kafka_users, make_secrets, postgres, run, services, settings, spark, tools
+from shopnow.cluster import (
+    airflow,
+    connections,
+    health,
+    kafka_users,
+    make_secrets,
+    postgres,
+    run,
+    services,
+    settings,
+    spark,
+    tools,
+)
 from shopnow.cluster.services import SERVICES, Container
 from shopnow.cluster.settings import Cluster
 from shopnow.cluster.tools import TOOLS
@@ -53,17 +65,23 @@ def test_a_fourth_broker_joins_the_cluster_of_three_without_a_vote(container, mo
     jars.install(container.java, container.settings.maven_mirror, services=["kafka"])
 
     def prepared(name: str, hosts: str) -> dict[str, str]:
-        it = container._replace(cluster=Cluster(kafka_hosts=hosts), settings=Settings(data_dir=container.settings.data_dir / name))
+        it = container._replace(
+            cluster=Cluster(kafka_hosts=hosts), settings=Settings(data_dir=container.settings.data_dir / name)
+        )
         monkeypatch.setattr("shopnow.cluster.services.host", lambda: name)
         SERVICES["kafka"].prepare(it)
         home = kafka.local(it.settings).home
         files = (home / "server.properties", home / "data" / "meta.properties")
-        return dict(line.split("=", 1) for file in files for line in file.read_text().splitlines() if "=" in line)
+        return dict(
+            line.split("=", 1) for file in files for line in file.read_text().splitlines() if "=" in line
+        )
 
     one_of_three = prepared("kafka-1", "kafka-1,kafka-2,kafka-3")
     fourth = prepared("kafka-4", "kafka-1,kafka-2,kafka-3,kafka-4")
     assert fourth["cluster.id"] == one_of_three["cluster.id"]
-    assert fourth["controller.quorum.bootstrap.servers"] == one_of_three["controller.quorum.bootstrap.servers"]
+    assert (
+        fourth["controller.quorum.bootstrap.servers"] == one_of_three["controller.quorum.bootstrap.servers"]
+    )
     assert (fourth["node.id"], fourth["process.roles"]) == ("4", "broker")
     assert "CONTROLLER" not in fourth["listeners"]
 
@@ -76,7 +94,9 @@ def test_a_broker_that_is_not_in_the_list_is_told_so(container, monkeypatch):
 
 def test_certificate_is_for_brokers_that_may_come_as_well():
     [certificate] = x509.load_pem_x509_certificates(make_secrets.made()["kafka_certificate"].encode())
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+    names = certificate.extensions.get_extension_for_class(
+        x509.SubjectAlternativeName
+    ).value.get_values_for_type(x509.DNSName)
     assert {*Cluster().brokers, "kafka-4"} <= set(names)
 
 
@@ -86,7 +106,9 @@ def test_every_tool_is_in_the_jars(container):
         command = TOOLS[name].command(container)
         places = command[command.index("-cp") + 1].split(":")
         main = next(word for word in command if word.startswith("org.apache.")).replace(".", "/")
-        assert any(f"{main}.class" in ZipFile(place).namelist() for place in places if place.endswith(".jar")), name
+        assert any(
+            f"{main}.class" in ZipFile(place).namelist() for place in places if place.endswith(".jar")
+        ), name
 
 
 def test_what_is_not_known_is_said_with_what_there_is():
@@ -121,9 +143,14 @@ def test_only_the_connections_and_the_executor_are_others(container, monkeypatch
     assert environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
     assert json.loads(environment["AIRFLOW_CONN_SPARK_DEFAULT"])["host"] == "spark://spark-master"
     assert json.loads(environment["AIRFLOW_CONN_SMTP_DEFAULT"])["host"] == "mail.example.com"
-    assert "127.0.0.1" not in json.dumps(connections.connections(container.cluster, container.settings, "pipeline"))
+    assert "127.0.0.1" not in json.dumps(
+        connections.connections(container.cluster, container.settings, "pipeline")
+    )
     kafka_extra = json.loads(environment["AIRFLOW_CONN_KAFKA_DEFAULT"])["extra"]
-    assert (kafka_extra["sasl.username"], kafka_extra["sasl.password"]) == ("pipeline", "the kafka_pipeline_password")
+    assert (kafka_extra["sasl.username"], kafka_extra["sasl.password"]) == (
+        "pipeline",
+        "the kafka_pipeline_password",
+    )
     assert "the database_password" in environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
 
 
@@ -154,7 +181,11 @@ def test_a_container_that_is_not_well_says_which(tmp_path, monkeypatch):
 
 
 def test_nobody_but_the_pipeline_writes_the_ledger():
-    writers = {acl.principal for acl in kafka_users.acls() if acl.operation == AclOperation.WRITE and acl.name == "ledger"}
+    writers = {
+        acl.principal
+        for acl in kafka_users.acls()
+        if acl.operation == AclOperation.WRITE and acl.name == "ledger"
+    }
     assert writers == {"User:pipeline"}
     assert not [acl for acl in kafka_users.acls() if acl.name == "*"]
 

@@ -16,7 +16,11 @@ from shopnow.cluster.settings import Cluster
 from shopnow.settings import Settings
 
 FOLDER = "/airflow-logs/dag_id=d/run_id=manual__2026-11-26T17_00_00+00_00/task_id=t"
-FILES = {"attempt=1.log": b"the task", "attempt=1.log.trigger.7.log": b"its trigger", "attempt=2.log": b"another try"}
+FILES = {
+    "attempt=1.log": b"the task",
+    "attempt=1.log.trigger.7.log": b"its trigger",
+    "attempt=2.log": b"another try",
+}
 
 READ = """
 import json
@@ -75,7 +79,9 @@ def read(environment: dict[str, str], port: int):
     """What the API server's handler and a task's give of the log, each with where it was."""
     given = json.loads(environment["AIRFLOW_CONN_WEBHDFS_DEFAULT"]) | {"host": "127.0.0.1", "port": port}
     environment = {**os.environ, **environment, "AIRFLOW_CONN_WEBHDFS_DEFAULT": json.dumps(given)}
-    done = subprocess.run([sys.executable, "-c", READ], env=environment, capture_output=True, text=True, check=False, timeout=90)
+    done = subprocess.run(
+        [sys.executable, "-c", READ], env=environment, capture_output=True, text=True, check=False, timeout=90
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -12,11 +12,17 @@ Conf base-files (12.4+deb12u15 Debian:12.15/oldstable [amd64])
 """
 SKIPPED = {"name": "thing", "skip_reason": "Dependency not found"}
 CLEAN = {"name": "other", "version": "1", "vulns": []}
-FLAWED = {"name": "bad", "version": "2", "vulns": [{"id": "PYSEC-1", "fix_versions": ["3", "4"]}, {"id": "PYSEC-2", "fix_versions": []}]}
+FLAWED = {
+    "name": "bad",
+    "version": "2",
+    "vulns": [{"id": "PYSEC-1", "fix_versions": ["3", "4"]}, {"id": "PYSEC-2", "fix_versions": []}],
+}
 
 
 def audited(*found: dict) -> advisories.Answer:
-    return advisories.of_pip_audit(len(found), json.dumps({"dependencies": found, "fixes": []}), "No known vulnerabilities found")
+    return advisories.of_pip_audit(
+        len(found), json.dumps({"dependencies": found, "fixes": []}), "No known vulnerabilities found"
+    )
 
 
 def test_updates_of_debian():

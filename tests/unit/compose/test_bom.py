@@ -24,9 +24,26 @@ def test_it_is_valid_cyclonedx():
         "shopnow:local",
         "2026-01-01T00:00:00Z",
         [
-            *bom.debian([{"name": "g++", "version": "4:12.2.0-3", "architecture": "amd64", "source": "gcc", "source_version": "1.2"}]),
+            *bom.debian(
+                [
+                    {
+                        "name": "g++",
+                        "version": "4:12.2.0-3",
+                        "architecture": "amd64",
+                        "source": "gcc",
+                        "source_version": "1.2",
+                    }
+                ]
+            ),
             *bom.python([{"name": name, "version": version} for name, version in [*lock][:10]], lock),
-            *bom.jars([jar("thing_2.13-1.0.jar", OWN, GUAVA), jar("thing_2.13-1.0.jar", OWN, GUAVA), jar("unknown.jar")], {}),
+            *bom.jars(
+                [
+                    jar("thing_2.13-1.0.jar", OWN, GUAVA),
+                    jar("thing_2.13-1.0.jar", OWN, GUAVA),
+                    jar("unknown.jar"),
+                ],
+                {},
+            ),
             *bom.npm(json.loads((ROOT / "plugins/shopnow_tab_app/ui/package-lock.json").read_text())),
         ],
     )
@@ -34,12 +51,24 @@ def test_it_is_valid_cyclonedx():
 
 
 def test_debians_versions_are_quoted():
-    [made] = bom.debian([{"name": "g++", "version": "4:12.2+1~", "architecture": "amd64", "source": "gcc", "source_version": "1"}])
+    [made] = bom.debian(
+        [
+            {
+                "name": "g++",
+                "version": "4:12.2+1~",
+                "architecture": "amd64",
+                "source": "gcc",
+                "source_version": "1",
+            }
+        ]
+    )
     assert made["purl"] == "pkg:deb/debian/g%2B%2B@4%3A12.2%2B1~?arch=amd64&distro=bookworm"
 
 
 def test_python_packages_have_the_hashes_of_the_lock():
-    [made, other] = bom.python([{"name": "Typing_Extensions", "version": "4.15.0"}, {"name": "pip", "version": "1"}], PYPI)
+    [made, other] = bom.python(
+        [{"name": "Typing_Extensions", "version": "4.15.0"}, {"name": "pip", "version": "1"}], PYPI
+    )
     assert made["purl"] == "pkg:pypi/typing-extensions@4.15.0"
     assert [each["content"][0] for each in made["externalReferences"][0]["hashes"]] == ["a", "b"]
     assert "externalReferences" not in other
@@ -52,7 +81,7 @@ def test_every_release_of_a_lock_has_hashes():
 
 
 def test_a_jar_goes_by_the_lock_then_by_what_it_says_then_by_its_hash():
-    lock = bom.jar_lock((ROOT / "jars.lock").read_text())
+    lock = bom.jar_lock((ROOT / "locks/jars.lock").read_text())
     assert len(lock) == len({each.sha256 for each in jars.locked()})
     [locked] = bom.jars([jar("thing_2.13-1.0.jar", OWN)], {"c" * 64: ("org.other", "other", "2")})
     assert locked["purl"] == "pkg:maven/org.other/other@2"

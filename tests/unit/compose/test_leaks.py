@@ -43,7 +43,9 @@ def test_a_line_of_the_certificates_key_betrays_it(made):
 @pytest.mark.parametrize("cut", range(1, 10))
 def test_one_in_two_pieces(cut):
     text = b"the password is seven, they say"
-    assert leaks.held([text[: 12 + cut], text[12 + cut :]], {"password": [b"is seven"], "other": [b"eight"]}) == ["password"]
+    assert leaks.held(
+        [text[: 12 + cut], text[12 + cut :]], {"password": [b"is seven"], "other": [b"eight"]}
+    ) == ["password"]
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])

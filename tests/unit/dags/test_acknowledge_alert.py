@@ -40,7 +40,11 @@ def run(act, tmp_path, monkeypatch):
         usual = {"action": "acknowledge", "alert": "stock_out:mug", "until": None, "reason": "ordered"}
         ti = SimpleNamespace(xcom_push=lambda key, value: said.update({key: value}))
         dag_run = SimpleNamespace(triggering_user_name="anna", run_id="manual__1")
-        monkeypatch.setitem(act.__globals__, "get_current_context", lambda: {"params": {**usual, **params}, "dag_run": dag_run, "ti": ti})
+        monkeypatch.setitem(
+            act.__globals__,
+            "get_current_context",
+            lambda: {"params": {**usual, **params}, "dag_run": dag_run, "ti": ti},
+        )
         monkeypatch.setitem(act.__globals__, "lake_uri", lambda: lake)
         act()
         return overview(lake, datetime.now(UTC))

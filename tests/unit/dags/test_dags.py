@@ -46,7 +46,9 @@ def test_inventory_one_file_a_dag(dagbag):
 
 
 def test_all_that_runs_spark_yields_to_the_pages(dagbag):
-    spark = [task for dag in dagbag.dags.values() for task in dag.tasks if isinstance(task, SparkSubmitOperator)]
+    spark = [
+        task for dag in dagbag.dags.values() for task in dag.tasks if isinstance(task, SparkSubmitOperator)
+    ]
     assert {task.dag_id for task in spark} == {"compute_kpis", "compact_lake", "rebuild_day"}
     assert {task._pre_execute_hook for task in spark} == {lower_priority}
 
@@ -94,7 +96,11 @@ def test_chained_by_assets(dagbag):
 
 
 def test_the_stock_topic_wakes_the_alerts_through_a_trigger_that_airflow_can_load(dagbag):
-    [stock] = [asset for asset in dagbag.dags["watch_stock"].timetable.asset_condition.objects if asset.name == "stock"]
+    [stock] = [
+        asset
+        for asset in dagbag.dags["watch_stock"].timetable.asset_condition.objects
+        if asset.name == "stock"
+    ]
     [watcher] = stock.watchers
     classpath, kwargs = watcher.trigger.serialize()
     again = import_string(classpath)(**kwargs)
@@ -134,7 +140,9 @@ def test_the_form_of_traffic_refuses_what_is_out_of_its_limits(dagbag, name, wro
         dagbag.dags["generate_traffic"].params[name] = wrong
 
 
-@pytest.mark.parametrize(("name", "wrong"), [("action", "ignore"), ("until", 5), ("alert", None), ("reason", "x" * 301)])
+@pytest.mark.parametrize(
+    ("name", "wrong"), [("action", "ignore"), ("until", 5), ("alert", None), ("reason", "x" * 301)]
+)
 def test_the_form_of_alerts_refuses_what_is_out_of_its_limits(dagbag, name, wrong):
     with pytest.raises(ParamValidationError, match=name):
         dagbag.dags["acknowledge_alert"].params[name] = wrong
@@ -146,7 +154,9 @@ def test_the_form_of_traffic_explains_itself(dagbag):
         schema = params.get_param(name).schema
         assert schema["title"], name
         assert schema.get("description_md") or params.get_param(name).description, name
-    assert set(params.get_param("scenario").schema["values_display"]) == set(params.get_param("scenario").schema["enum"])
+    assert set(params.get_param("scenario").schema["values_display"]) == set(
+        params.get_param("scenario").schema["enum"]
+    )
 
 
 def test_no_io_at_import():
@@ -184,7 +194,17 @@ def test_the_form_refuses_what_is_no_date(dagbag, before):
     ("name", "wrong"),
     [
         *(("date", wrong) for wrong in ("yesterday", "2026-13-01", 20261124)),
-        *(("recipients", wrong) for wrong in ("nobody", "a@b, c", "a b@example.org", "a@b\nBcc: c@example.org", "a@example.org\n", 7)),
+        *(
+            ("recipients", wrong)
+            for wrong in (
+                "nobody",
+                "a@b, c",
+                "a b@example.org",
+                "a@b\nBcc: c@example.org",
+                "a@example.org\n",
+                7,
+            )
+        ),
     ],
 )
 def test_the_form_of_the_report_refuses_what_is_no_date_and_no_address(dagbag, name, wrong):
@@ -192,7 +212,9 @@ def test_the_form_of_the_report_refuses_what_is_no_date_and_no_address(dagbag, n
         dagbag.dags["management_report"].params[name] = wrong
 
 
-@pytest.mark.parametrize("right", [None, "", "a@example.org", "first.last+x@mail.example.org, operations@localhost"])
+@pytest.mark.parametrize(
+    "right", [None, "", "a@example.org", "first.last+x@mail.example.org, operations@localhost"]
+)
 def test_the_form_of_the_report_takes_addresses(dagbag, right):
     dagbag.dags["management_report"].params["recipients"] = right
 
@@ -205,4 +227,8 @@ def test_the_report_is_sent_also_if_not_all_came_in_time(dagbag):
 
 def test_the_lake_is_vacuumed_after_compaction(dagbag):
     tasks = dagbag.dags["compact_lake"].task_dict
-    assert [tasks[name].upstream_task_ids for name in ("expire", "compact", "vacuum")] == [set(), {"expire"}, {"compact"}]
+    assert [tasks[name].upstream_task_ids for name in ("expire", "compact", "vacuum")] == [
+        set(),
+        {"expire"},
+        {"compact"},
+    ]

@@ -55,7 +55,9 @@ def test_tells_apart_what_is_easily_mixed_up() -> None:
 
 def test_is_the_same_for_ever() -> None:
     """Receipts keep digests: one computed later must not differ."""
-    assert str(of([(1, b"key", b"value"), (2, None, None)], partition=3)) == "b508bc96c65b2c49f5e7fafdcfa31aa7"
+    assert (
+        str(of([(1, b"key", b"value"), (2, None, None)], partition=3)) == "b508bc96c65b2c49f5e7fafdcfa31aa7"
+    )
 
 
 @given(records)

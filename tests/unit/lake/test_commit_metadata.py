@@ -22,7 +22,10 @@ WORDS = CommitTable(
 def say(lake: str, source: str, *words: str) -> None:
     metadata = {"word": json.dumps(words)} if words else {}
     write_deltalake(
-        tables.uri(lake, source), pa.table({"x": [1]}), mode="append", commit_properties=CommitProperties(custom_metadata=metadata)
+        tables.uri(lake, source),
+        pa.table({"x": [1]}),
+        mode="append",
+        commit_properties=CommitProperties(custom_metadata=metadata),
     )
 
 
@@ -84,5 +87,7 @@ def test_what_was_collected_outlives_the_log_and_what_was_not_is_missed(tmp_path
     assert words(lake, "one") == [(0, "a"), (1, "b")]
     say(lake, "one", "c")
     (log / f"{1:020}.json").unlink()
-    with pytest.raises(UserError, match="the log of one no longer has version 1, which was not yet collected into words"):
+    with pytest.raises(
+        UserError, match="the log of one no longer has version 1, which was not yet collected into words"
+    ):
         read(lake, WORDS, "one")

@@ -14,9 +14,9 @@ def files(count: int, size: int = MIB, **partition: str | None) -> list[DataFile
 
 def test_many_small_files_of_a_closed_date_become_one():
     found = files(3, ingest_date="2026-11-23")
-    assert plan([*found, *files(9, ingest_date="2026-11-24"), *files(9, ingest_date="2026-11-25")], TODAY) == [
-        Group({"ingest_date": "2026-11-23"}, found, 1)
-    ]
+    assert plan(
+        [*found, *files(9, ingest_date="2026-11-24"), *files(9, ingest_date="2026-11-25")], TODAY
+    ) == [Group({"ingest_date": "2026-11-23"}, found, 1)]
 
 
 def test_two_files_are_left_alone():

@@ -22,23 +22,37 @@ def test_losses_add_up_as_long_as_their_numbers_are_known():
 
 
 @pytest.mark.parametrize(
-    ("first", "last", "days"), [(2, 3, [2, 3]), (None, 2, [1, 2]), (3, None, [3, 4]), (2, 2, [2]), (None, None, [1, 2, 3, 4])]
+    ("first", "last", "days"),
+    [(2, 3, [2, 3]), (None, 2, [1, 2]), (3, None, [3, 4]), (2, 2, [2]), (None, None, [1, 2, 3, 4])],
 )
 def test_a_loss_concerns_the_days_its_rows_may_be_of(first, last, days):
-    concerned = [day for day in range(1, 5) if of_row([loss(first=first, last=last)], SALES_DAILY, date(2026, 11, day)).losses]
+    concerned = [
+        day
+        for day in range(1, 5)
+        if of_row([loss(first=first, last=last)], SALES_DAILY, date(2026, 11, day)).losses
+    ]
     assert concerned == days
 
 
 @pytest.mark.parametrize(
     ("kpi", "days"),
-    [(TOP_PRODUCTS, [20, 21]), (FUNNEL, list(range(6, 22))), (CUSTOMERS, list(range(20, 31))), (COHORTS, list(range(1, 31)))],
+    [
+        (TOP_PRODUCTS, [20, 21]),
+        (FUNNEL, list(range(6, 22))),
+        (CUSTOMERS, list(range(20, 31))),
+        (COHORTS, list(range(1, 31))),
+    ],
 )
 def test_a_loss_concerns_every_day_that_is_made_from_its_rows(kpi, days):
-    concerned = [day for day in range(1, 31) if of_row([loss(first=20, last=20)], kpi, date(2026, 11, day)).losses]
+    concerned = [
+        day for day in range(1, 31) if of_row([loss(first=20, last=20)], kpi, date(2026, 11, day)).losses
+    ]
     assert concerned == days
 
 
 def test_the_ends_of_the_calendar_are_days_as_well():
     for kpi in (TOP_PRODUCTS, FUNNEL, CUSTOMERS, COHORTS):
         assert of_row([loss(first=20, last=20)], kpi, date.min).losses == []
-        assert bool(of_row([loss(first=20, last=20)], kpi, date.max.replace(day=1)).losses) == (kpi in (CUSTOMERS, COHORTS))
+        assert bool(of_row([loss(first=20, last=20)], kpi, date.max.replace(day=1)).losses) == (
+            kpi in (CUSTOMERS, COHORTS)
+        )

@@ -23,7 +23,10 @@ def lake(tmp_path):
     lake = str(tmp_path)
     for number, span in enumerate([(1, 1), (2, 5), (4, 4)]):
         first, last = (datetime(2020, 11, day, 23, 59, tzinfo=UTC) for day in span)
-        parts = {p: receipts.Part(10 * number, 10 * number + 10, first_event=first, last_event=last) for p in (0, 1)}
+        parts = {
+            p: receipts.Part(10 * number, 10 * number + 10, first_event=first, last_event=last)
+            for p in (0, 1)
+        }
         say(lake, RECEIPTS.key, receipts.dumps("orders", "id", parts))
     return lake
 
@@ -31,7 +34,12 @@ def lake(tmp_path):
 def say(lake: str, key: str, text: str) -> None:
     assert json.loads(text)
     table = tables.ensure(lake, "raw/orders", SCHEMA)
-    write_deltalake(table, SCHEMA.empty_table(), mode="append", commit_properties=CommitProperties(custom_metadata={key: text}))
+    write_deltalake(
+        table,
+        SCHEMA.empty_table(),
+        mode="append",
+        commit_properties=CommitProperties(custom_metadata={key: text}),
+    )
 
 
 def amend(lake: str, amendment: Amendment) -> None:
@@ -39,11 +47,15 @@ def amend(lake: str, amendment: Amendment) -> None:
 
 
 def of(lake: str, day: int) -> list[tuple[int, int, int]]:
-    ranges = day_offsets.records(lake, "orders", tables.open_table(lake, "raw/orders").version(), date(2020, 11, day)).ranges
+    ranges = day_offsets.records(
+        lake, "orders", tables.open_table(lake, "raw/orders").version(), date(2020, 11, day)
+    ).ranges
     return [(each.partition, each.start, each.end) for each in ranges]
 
 
-@pytest.mark.parametrize(("day", "range_"), [(1, (0, 10)), (2, (10, 20)), (3, (10, 20)), (4, (10, 30)), (5, (10, 20)), (6, None)])
+@pytest.mark.parametrize(
+    ("day", "range_"), [(1, (0, 10)), (2, (10, 20)), (3, (10, 20)), (4, (10, 30)), (5, (10, 20)), (6, None)]
+)
 def test_records_are_where_receipts_span_the_day(lake, day, range_):
     assert of(lake, day) == ([(p, *range_) for p in (0, 1)] if range_ else [])
     assert day_offsets.landed(lake, date(2020, 11, day)) == (["orders"] if range_ else [])
@@ -59,5 +71,7 @@ def test_a_day_whose_records_expired_is_refused_and_others_are_not(lake):
     amend(lake, Amendment(Kind.EXPIRY, "", "test", [amendments.Part("id", 0, expired_below=12)]))
     assert day_offsets.records(lake, "orders", 3, date(2020, 11, 6)).expired == [OffsetRange("id", 0, 0, 12)]
     for day in (1, 2, 4):
-        with pytest.raises(UserError, match=f"retention has removed records of raw/orders that the events of 2020-11-0{day}"):
+        with pytest.raises(
+            UserError, match=f"retention has removed records of raw/orders that the events of 2020-11-0{day}"
+        ):
             of(lake, day)

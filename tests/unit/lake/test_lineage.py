@@ -93,9 +93,17 @@ def test_replayed_records_are_new_and_their_neighbours_are_not(lake):
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 10))})
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(10, 12))})
     write(raw, "2026-11-01", **amended(Kind.REPLAY, 7, 3, 2, 11))
-    assert lineage.new_offsets(lake, "t", 2, 3) == [OffsetRange("id", 0, 2, 4), OffsetRange("id", 0, 7, 8), OffsetRange("id", 0, 11, 12)]
+    assert lineage.new_offsets(lake, "t", 2, 3) == [
+        OffsetRange("id", 0, 2, 4),
+        OffsetRange("id", 0, 7, 8),
+        OffsetRange("id", 0, 11, 12),
+    ]
     # Landed and replayed since: new once.
-    assert lineage.new_offsets(lake, "t", 1, 3) == [OffsetRange("id", 0, 2, 4), OffsetRange("id", 0, 7, 8), OffsetRange("id", 0, 10, 12)]
+    assert lineage.new_offsets(lake, "t", 1, 3) == [
+        OffsetRange("id", 0, 2, 4),
+        OffsetRange("id", 0, 7, 8),
+        OffsetRange("id", 0, 10, 12),
+    ]
 
 
 def test_everything_may_be_new_after_a_replay_of_very_many(lake):
@@ -147,7 +155,11 @@ def test_changed_dates_are_those_of_rows_added_or_removed(lake):
     write(events, "2026-10-01", "2026-11-03")
     assert lineage.changed_dates(lake, "t", 1, 3) == {"2026-11-03": 3, "2026-10-01": 1}
     events.delete("event_date = '2026-11-02'")
-    assert lineage.changed_dates(lake, "t", 2, events.version()) == {"2026-11-03": 1, "2026-10-01": 1, "2026-11-02": None}
+    assert lineage.changed_dates(lake, "t", 2, events.version()) == {
+        "2026-11-03": 1,
+        "2026-10-01": 1,
+        "2026-11-02": None,
+    }
     write(events, "2026-11-03", **{lineage.REBUILD_KEY: "{}"})
     write(events, "2026-11-03")
     assert lineage.changed_dates(lake, "t", 4, events.version()) == {"2026-11-03": None}
@@ -201,4 +213,6 @@ def test_what_is_taken_away_makes_nothing_new(lake, kind):
 
 
 def amendment(kind: Kind) -> CommitProperties:
-    return CommitProperties(custom_metadata={amendments.METADATA_KEY: amendments.dumps(Amendment(kind, "", "test"))})
+    return CommitProperties(
+        custom_metadata={amendments.METADATA_KEY: amendments.dumps(Amendment(kind, "", "test"))}
+    )

@@ -10,7 +10,11 @@ from shopnow.lake.delta import raw_encoding
 
 DECODE = events.TOPICS["orders"].decoder().decode
 CANCELLED = events.OrderCancelled(
-    event_id="0" * 36, event_time=events.msgspec.convert("2026-01-02T03:04:05Z", events.Time), schema_version=1, order_id="o", reason="r"
+    event_id="0" * 36,
+    event_time=events.msgspec.convert("2026-01-02T03:04:05Z", events.Time),
+    schema_version=1,
+    order_id="o",
+    reason="r",
 )
 GOOD = events.encode(CANCELLED)
 CHUNK = Chunk(
@@ -30,10 +34,18 @@ def test_keeps_every_record_as_it_is_and_says_what_is_wrong() -> None:
     assert columns["topic_id"] == ["topic-id"] * 3
     assert columns["partition"] == [3] * 3
     assert columns["offset"] == CHUNK.offsets
-    assert [stamp and stamp.isoformat() for stamp in columns["timestamp"]] == ["2026-01-02T03:04:05.678000+00:00", None, None]
+    assert [stamp and stamp.isoformat() for stamp in columns["timestamp"]] == [
+        "2026-01-02T03:04:05.678000+00:00",
+        None,
+        None,
+    ]
     assert columns["key"] == CHUNK.keys
     assert columns["value"] == CHUNK.values
-    assert columns["headers"] == [[{"key": "producer", "value": b"me"}, {"key": "empty", "value": None}], None, []]
+    assert columns["headers"] == [
+        [{"key": "producer", "value": b"me"}, {"key": "empty", "value": None}],
+        None,
+        [],
+    ]
     assert columns["problem"] == [None, "no value", "invalid UTF-8 (byte 0)"]
     assert (part.start, part.end, part.rows, part.quarantined, part.markers) == (7, 12, 3, 2, 2)
     assert part.first_event == part.last_event == CANCELLED.event_time

@@ -29,7 +29,9 @@ def test_a_gap_between_parts_is_never_papered_over() -> None:
 
 
 def test_receipt_is_plain_json() -> None:
-    receipt = json.loads(dumps("orders", "id", {1: Part(0, 10, Digest(8, 1, 2), 1, NOON, ONE), 0: Part(4, 5)}))
+    receipt = json.loads(
+        dumps("orders", "id", {1: Part(0, 10, Digest(8, 1, 2), 1, NOON, ONE), 0: Part(4, 5)})
+    )
     assert receipt["topic"] == "orders"
     assert receipt["topic_id"] == "id"
     assert [part["partition"] for part in receipt["partitions"]] == [0, 1]

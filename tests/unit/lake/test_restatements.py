@@ -14,7 +14,10 @@ LATE = Cause({"orders": 2})
 
 def rows(kpi, *given: dict, computed_at: datetime = AFTER, day: date = DAY) -> pa.Table:
     figures = dict.fromkeys(kpi.figures, 0)
-    return pa.Table.from_pylist([figures | {"date": day, "currency": "EUR", "computed_at": computed_at} | row for row in given], kpi.schema)
+    return pa.Table.from_pylist(
+        [figures | {"date": day, "currency": "EUR", "computed_at": computed_at} | row for row in given],
+        kpi.schema,
+    )
 
 
 def find(before: pa.Table, after: pa.Table, kpi=SALES_DAILY, cause: Cause = LATE) -> list[Restatement]:
@@ -23,11 +26,15 @@ def find(before: pa.Table, after: pa.Table, kpi=SALES_DAILY, cause: Cause = LATE
 
 def test_figures_that_differ_after_the_date_ended_are_restated():
     found = find(rows(SALES_DAILY, {"orders": 10, "units": 7}), rows(SALES_DAILY, {"orders": 12, "units": 7}))
-    assert found == [Restatement("kpi/sales_daily", DAY, "EUR", "orders", 10, 12, 2, "late events: 2 in orders")]
+    assert found == [
+        Restatement("kpi/sales_daily", DAY, "EUR", "orders", 10, 12, 2, "late events: 2 in orders")
+    ]
 
 
 def test_figures_published_while_the_date_went_on_are_not():
-    assert find(rows(SALES_DAILY, {"orders": 10}, computed_at=DURING), rows(SALES_DAILY, {"orders": 12})) == []
+    assert (
+        find(rows(SALES_DAILY, {"orders": 10}, computed_at=DURING), rows(SALES_DAILY, {"orders": 12})) == []
+    )
     assert find(rows(SALES_DAILY), rows(SALES_DAILY, {"orders": 12})) == []
 
 
@@ -36,20 +43,42 @@ def test_figures_that_are_the_same_are_not():
 
 
 def test_currencies_come_and_go():
-    found = find(rows(SALES_DAILY, {"orders": 1}), rows(SALES_DAILY, {"orders": 3, "currency": "USD"}), cause=Cause({}, "rebuild"))
-    assert [(each.currency, each.before, each.after, each.why) for each in found] == [("EUR", 1, 0, "rebuild"), ("USD", 0, 3, "rebuild")]
+    found = find(
+        rows(SALES_DAILY, {"orders": 1}),
+        rows(SALES_DAILY, {"orders": 3, "currency": "USD"}),
+        cause=Cause({}, "rebuild"),
+    )
+    assert [(each.currency, each.before, each.after, each.why) for each in found] == [
+        ("EUR", 1, 0, "rebuild"),
+        ("USD", 0, 3, "rebuild"),
+    ]
 
 
 def test_products_are_added_up_whatever_their_rank():
-    before = rows(TOP_PRODUCTS, {"product_id": "a", "rank": 1, "units": 5}, {"product_id": "b", "rank": 2, "units": 2**63 - 1})
-    after = rows(TOP_PRODUCTS, {"product_id": "a", "rank": 2, "units": 5, "orders": 1}, {"product_id": "b", "rank": 1, "units": 2**63 - 1})
-    assert [(each.figure, each.before, each.after) for each in find(before, after, TOP_PRODUCTS)] == [("orders", 0, 1)]
+    before = rows(
+        TOP_PRODUCTS,
+        {"product_id": "a", "rank": 1, "units": 5},
+        {"product_id": "b", "rank": 2, "units": 2**63 - 1},
+    )
+    after = rows(
+        TOP_PRODUCTS,
+        {"product_id": "a", "rank": 2, "units": 5, "orders": 1},
+        {"product_id": "b", "rank": 1, "units": 2**63 - 1},
+    )
+    assert [(each.figure, each.before, each.after) for each in find(before, after, TOP_PRODUCTS)] == [
+        ("orders", 0, 1)
+    ]
 
 
 def test_a_cause_names_all_there_was():
-    assert str(Cause({"payments": 1, "orders": 2}, "rebuild")) == "late events: 2 in orders, 1 in payments; rebuild"
+    assert (
+        str(Cause({"payments": 1, "orders": 2}, "rebuild"))
+        == "late events: 2 in orders, 1 in payments; rebuild"
+    )
 
 
 def test_what_a_commit_says_comes_back():
     said = find(rows(SALES_DAILY, {"orders": 10}), rows(SALES_DAILY, {"orders": 12}))
-    assert [Restatement(**row) for row in restatements.RESTATEMENTS.rows(json.loads(restatements.dumps(said)))] == said
+    assert [
+        Restatement(**row) for row in restatements.RESTATEMENTS.rows(json.loads(restatements.dumps(said)))
+    ] == said

@@ -11,7 +11,11 @@ from shopnow.lake.delta import tables
 
 def test_many_at_once_make_one_table(tmp_path: Path):
     with ThreadPoolExecutor(4) as threads:
-        made = list(threads.map(lambda _: tables.ensure(tmp_path.as_uri(), "kpi/x", pa.schema([("a", pa.int64())])), range(8)))
+        made = list(
+            threads.map(
+                lambda _: tables.ensure(tmp_path.as_uri(), "kpi/x", pa.schema([("a", pa.int64())])), range(8)
+            )
+        )
     assert {table.version() for table in made} == {0}
     assert len({table.metadata().id for table in made}) == 1
 

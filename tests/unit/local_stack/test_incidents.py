@@ -25,7 +25,9 @@ class Reader:
         return incidents.told(known, self.channel, heard)
 
 
-def looks(*found: list[Problem], readers: tuple[Reader, ...], unknown: tuple[str, ...] = ()) -> dict[str, Incident]:
+def looks(
+    *found: list[Problem], readers: tuple[Reader, ...], unknown: tuple[str, ...] = ()
+) -> dict[str, Incident]:
     """Looks every five seconds, after each of which all readers are told."""
     known: dict[str, Incident] = {}
     for number, problems in enumerate(found):

@@ -53,7 +53,14 @@ def api():
 def emit(settings: Settings) -> None:
     openlineage.install()
     environment = {**os.environ, **airflow.environment(settings, JAVA)}
-    done = subprocess.run([sys.executable, "-c", EMIT], env=environment, capture_output=True, text=True, check=False, timeout=300)
+    done = subprocess.run(
+        [sys.executable, "-c", EMIT],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -83,14 +90,19 @@ def test_when_it_is_off_nothing_of_it_is_there(tmp_path):
 
 @pytest.mark.parametrize(
     ("to", "transport"),
-    [("/var/lib/lineage.jsonl", {"type": "file", "location": "/var/lib/lineage.jsonl"}), (API, {"type": "http", "url": API})],
+    [
+        ("/var/lib/lineage.jsonl", {"type": "file", "location": "/var/lib/lineage.jsonl"}),
+        (API, {"type": "http", "url": API}),
+    ],
 )
 def test_spark_tells_the_same_place_and_its_task(tmp_path, to, transport):
     settings = Settings(data_dir=tmp_path, openlineage=to)
     environment = airflow.environment(settings, JAVA)
     options = shlex.split(environment["SPARK_SUBMIT_OPTS"])
     expected = {f"-Dspark.openlineage.transport.{name}={value}" for name, value in transport.items()}
-    assert expected | {"-Dspark.extraListeners=io.openlineage.spark.agent.OpenLineageSparkListener"} <= set(options)
+    assert expected | {"-Dspark.extraListeners=io.openlineage.spark.agent.OpenLineageSparkListener"} <= set(
+        options
+    )
     assert environment["AIRFLOW__OPENLINEAGE__SPARK_INJECT_PARENT_JOB_INFO"] == "True"
 
 

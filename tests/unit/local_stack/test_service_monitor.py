@@ -14,7 +14,14 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 def run(state: str, hours: float = 0.1, dag_id: str = "land_events", by: str | None = None) -> dict[str, Any]:
     at = (NOW - timedelta(hours=hours)).isoformat()
     run_id = f"run-{hours}"
-    return {"dag_id": dag_id, "dag_run_id": run_id, "state": state, "queued_at": at, "start_date": at, "triggering_user_name": by}
+    return {
+        "dag_id": dag_id,
+        "dag_run_id": run_id,
+        "state": state,
+        "queued_at": at,
+        "start_date": at,
+        "triggering_user_name": by,
+    }
 
 
 def problems(*runs: dict[str, Any], due: datetime | None = None, paused: bool = False) -> dict[str, str]:
@@ -22,7 +29,9 @@ def problems(*runs: dict[str, Any], due: datetime | None = None, paused: bool = 
     dag = {"dag_id": "land_events", "is_paused": paused, "next_dagrun_run_after": due and due.isoformat()}
 
     def answer(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json={"dags": [dag]} if request.url.path.endswith("/dags") else {"dag_runs": list(runs)})
+        return httpx.Response(
+            200, json={"dags": [dag]} if request.url.path.endswith("/dags") else {"dag_runs": list(runs)}
+        )
 
     with httpx.Client(base_url="http://airflow/api/v2", transport=httpx.MockTransport(answer)) as api:
         return {problem.key: problem.what for problem in service_monitor.dag_problems(api, NOW)}

@@ -11,15 +11,27 @@ from shopnow.local_stack import airflow, java, spark
 from shopnow.settings import Settings
 
 JAVA = Path("/usr/lib/jvm/some")
-TUNED = {"SPARK_SUBMIT_OPTS", "SPARK_DRIVER_MEMORY", "SPARK_DIST_CLASSPATH", "SPARK_CONF_DIR", "SPARK_LOCAL_IP"}
+TUNED = {
+    "SPARK_SUBMIT_OPTS",
+    "SPARK_DRIVER_MEMORY",
+    "SPARK_DIST_CLASSPATH",
+    "SPARK_CONF_DIR",
+    "SPARK_LOCAL_IP",
+}
 
 
 def test_the_settings_are_in_the_environment(tmp_path):
-    settings = Settings(data_dir=tmp_path / "a folder", spark_driver_memory_mb=777, service_level=0.99, lead_time_days=3.5)
+    settings = Settings(
+        data_dir=tmp_path / "a folder", spark_driver_memory_mb=777, service_level=0.99, lead_time_days=3.5
+    )
     environment = spark.environment(settings, JAVA)
     options = shlex.split(environment["SPARK_SUBMIT_OPTS"])
     assert {f"-D{name}={value}" for name, value in spark.conf(settings).items()} <= set(options)
-    assert {"-Dspark.sql.session.timeZone=UTC", "-Dspark.shopnow.serviceLevel=0.99", "-Dspark.shopnow.leadTimeDays=3.5"} <= set(options)
+    assert {
+        "-Dspark.sql.session.timeZone=UTC",
+        "-Dspark.shopnow.serviceLevel=0.99",
+        "-Dspark.shopnow.leadTimeDays=3.5",
+    } <= set(options)
     assert environment["SPARK_DRIVER_MEMORY"] == "777m"
     assert f"-XX:SharedArchiveFile={spark.archive(JAVA)}" in options
 
@@ -44,11 +56,15 @@ def test_java_says_nothing_of_an_archive_it_cannot_use(tmp_path, monkeypatch):
     home, archive = java.java_home(tmp_path), tmp_path / "classes.jsa"
     monkeypatch.setattr(spark, "archive", lambda java: archive)
     environment = spark.environment(Settings(data_dir=tmp_path), home)
-    options = [option for option in shlex.split(environment["SPARK_SUBMIT_OPTS"]) if not option.startswith("-D")]
+    options = [
+        option for option in shlex.split(environment["SPARK_SUBMIT_OPTS"]) if not option.startswith("-D")
+    ]
     assert f"-XX:SharedArchiveFile={archive}" in options
     for content in (None, b"", b"no archive" * 1000):
         if content is not None:
             archive.write_bytes(content)
-        done = subprocess.run([home / "bin" / "java", *options, "-version"], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [home / "bin" / "java", *options, "-version"], capture_output=True, text=True, check=True
+        )
         assert done.stdout == ""
         assert all("archive" not in line and "cds" not in line for line in done.stderr.splitlines())

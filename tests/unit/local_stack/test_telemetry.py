@@ -37,7 +37,14 @@ def receiver():
 
 def tell(settings: Settings) -> None:
     environment = {**os.environ, **airflow.environment(settings, Path("/usr/lib/jvm/some"))}
-    done = subprocess.run([sys.executable, "-c", TELL], env=environment, capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", TELL],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
 
 

@@ -30,7 +30,10 @@ def test_a_message_is_taken_as_json_or_as_a_form():
         (b'{"blocks": 1}', "invalid_blocks"),
         (b'{"blocks": [{"text": "no type"}]}', "invalid_blocks"),
         (json.dumps({"blocks": [{"type": "divider"}] * 51}).encode(), "invalid_blocks"),
-        (json.dumps({"blocks": [{"type": "section", "text": {"text": "x" * 3001}}]}).encode(), "invalid_blocks"),
+        (
+            json.dumps({"blocks": [{"type": "section", "text": {"text": "x" * 3001}}]}).encode(),
+            "invalid_blocks",
+        ),
     ],
 )
 def test_what_slack_would_refuse_is_refused_in_its_words(body: bytes, problem: str):
@@ -53,7 +56,12 @@ def test_a_line_torn_by_a_crash_harms_neither_the_one_before_nor_the_one_after(t
 
 
 def test_the_page_shows_markup_as_text():
-    message = {"text": "x", "blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": "&lt;script&gt; <http://a.example|here>"}}]}
+    message = {
+        "text": "x",
+        "blocks": [
+            {"type": "section", "text": {"type": "mrkdwn", "text": "&lt;script&gt; <http://a.example|here>"}}
+        ],
+    }
     shown = page([{"received_at": "<now>", "message": message}])
     assert "&lt;script&gt; here (http://a.example)" in shown
     assert "<script>" not in shown
@@ -83,6 +91,9 @@ def test_a_bot_is_refused_in_slacks_words(tmp_path: Path):
     assert bot(store, "chat.postMessage", {"channel": "#shop", "text": "one"}, "")["error"] == "not_authed"
     assert bot(store, "chat.postMessage", {"text": "one"})["error"] == "channel_not_found"
     assert bot(store, "chat.postMessage", {"channel": "#shop"})["error"] == "no_text"
-    assert bot(store, "chat.update", {"channel": "#shop", "ts": "1.0", "text": "one"})["error"] == "message_not_found"
+    assert (
+        bot(store, "chat.update", {"channel": "#shop", "ts": "1.0", "text": "one"})["error"]
+        == "message_not_found"
+    )
     assert bot(store, "chat.delete", {})["error"] == "unknown_method"
     assert store.messages() == []

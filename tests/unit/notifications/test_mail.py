@@ -15,12 +15,19 @@ LINK = "http://airflow.example"
 
 def mail(*alerts, key: str = "key-1", sender: str | None = "shop@example.com", **extra: Any):
     extra = {"to_email": "ops@example.com", **extra}
-    return Email()._mail(compose(key, alerts, LINK), SimpleNamespace(conn=SimpleNamespace(extra_dejson=extra), from_email=sender))
+    return Email()._mail(
+        compose(key, alerts, LINK),
+        SimpleNamespace(conn=SimpleNamespace(extra_dejson=extra), from_email=sender),
+    )
 
 
 def test_the_first_mail_about_an_alert_begins_its_thread():
     first = mail(alert(thread="key-1"))
-    assert (first["Message-ID"], first["In-Reply-To"], first["References"]) == ("<key-1@example.com>", None, None)
+    assert (first["Message-ID"], first["In-Reply-To"], first["References"]) == (
+        "<key-1@example.com>",
+        None,
+        None,
+    )
 
 
 def test_later_mails_about_it_answer_the_first():

@@ -57,7 +57,11 @@ def store(listening, tmp_path: Path) -> Store:
 def shown(store: Store) -> list[str]:
     """The messages as people see them: their alerts, each in a line."""
     return [
-        " / ".join(block["text"]["text"].splitlines()[0] for block in item["message"]["blocks"] if block["type"] == "section")
+        " / ".join(
+            block["text"]["text"].splitlines()[0]
+            for block in item["message"]["blocks"]
+            if block["type"] == "section"
+        )
         for item in store.messages()
     ]
 
@@ -79,7 +83,10 @@ def test_through_the_outbox_the_first_message_shows_how_its_alerts_stand(lake, s
     look(2, Mug=50, Bowl=3)
     assert shown(store) == ["🟠 *Low stock: Bowl (bowl)* / 🟢 *Back in stock: Mug (mug)*"]
     look(3, Mug=50, Bowl=0)
-    assert shown(store) == ["🟠 *Low stock: Bowl (bowl)* / 🟢 *Back in stock: Mug (mug)*", "🔴 *Sold out: Bowl (bowl)*"]
+    assert shown(store) == [
+        "🟠 *Low stock: Bowl (bowl)* / 🟢 *Back in stock: Mug (mug)*",
+        "🔴 *Sold out: Bowl (bowl)*",
+    ]
     look(4, Mug=50, Bowl=50)
     assert shown(store)[1] == "🟢 *Back in stock: Bowl (bowl)*"
     look(5, Mug=0, Bowl=50)
@@ -96,14 +103,18 @@ def test_what_is_over_is_posted_if_its_first_message_is_gone(store):
 
 def test_a_token_that_is_refused_is_told_with_slacks_word_and_without_the_token(store, monkeypatch, caplog):
     caplog.set_level("DEBUG")
-    monkeypatch.setattr("shopnow.local_stack.webhook_server.answer_bot", lambda *_: {"ok": False, "error": "invalid_auth"})
+    monkeypatch.setattr(
+        "shopnow.local_stack.webhook_server.answer_bot", lambda *_: {"ok": False, "error": "invalid_auth"}
+    )
     with pytest.raises(Refused, match=r"Slack answers to chat\.postMessage: invalid_auth") as caught:
         Slack().send(compose("key-1", [alert()], LINK))
     assert "very-secret" not in str(caught.value) + caplog.text
 
 
 def test_a_busy_slack_is_tried_later(store, monkeypatch):
-    monkeypatch.setattr("shopnow.local_stack.webhook_server.answer_bot", lambda *_: {"ok": False, "error": "ratelimited"})
+    monkeypatch.setattr(
+        "shopnow.local_stack.webhook_server.answer_bot", lambda *_: {"ok": False, "error": "ratelimited"}
+    )
     with pytest.raises(Unavailable, match="ratelimited"):
         Slack().send(compose("key-1", [alert()], LINK))
 
@@ -122,7 +133,8 @@ def test_a_slack_that_is_not_there_is_unavailable(monkeypatch):
 
 def test_an_update_that_failed_is_made_again_and_what_fires_is_posted_once(store, monkeypatch):
     first = ThreadRoot(
-        compose("key-1", [alert(state=State.RESOLVED, thread="key-1")], LINK), str(Slack().send(compose("key-1", [alert()], LINK)))
+        compose("key-1", [alert(state=State.RESOLVED, thread="key-1")], LINK),
+        str(Slack().send(compose("key-1", [alert()], LINK))),
     )
     message = compose("key-2", [alert("Bowl", subject="P2")], LINK, firsts=[first])
     answers = iter([{"ok": False, "error": "internal_error"}])

@@ -78,12 +78,19 @@ def test_the_text_says_the_same(sent):
 
 def test_no_name_reaches_a_header(sent):
     assert sent["Bcc"] is None
-    assert {part.get_filename() for part in sent.iter_attachments()} >= {"shopnow-2026-11-24.pdf", "2026-11-24-top-products.csv"}
+    assert {part.get_filename() for part in sent.iter_attachments()} >= {
+        "shopnow-2026-11-24.pdf",
+        "2026-11-24-top-products.csv",
+    }
 
 
 def test_the_csv_files_hold_no_formula_and_all_rows(known):
     files = dict(sheets(known))
-    assert set(files) == {f"2026-11-24-{kpi.name.removeprefix('kpi/').replace('_', '-')}.csv" for kpi in numbers.REPORTED if known.of(kpi)}
+    assert set(files) == {
+        f"2026-11-24-{kpi.name.removeprefix('kpi/').replace('_', '-')}.csv"
+        for kpi in numbers.REPORTED
+        if known.of(kpi)
+    }
     for content in files.values():
         assert content.startswith(b"\xef\xbb\xbf")
         head = content.decode("utf-8-sig").splitlines()[0].split(",")
@@ -92,14 +99,18 @@ def test_the_csv_files_hold_no_formula_and_all_rows(known):
         for cell in (cell for row in rows for cell in row):
             assert not cell.startswith(("=", "+", "@", "\t", "\r", "\n"))
             assert not cell.startswith("-") or float(cell) < 0
-    products = list(csv.DictReader(io.StringIO(files["2026-11-24-top-products.csv"].decode("utf-8-sig"), newline="")))
+    products = list(
+        csv.DictReader(io.StringIO(files["2026-11-24-top-products.csv"].decode("utf-8-sig"), newline=""))
+    )
     assert len(products) == 4 * len(HOSTILE)
     assert products[0]["gmv"] == "9000.00"
     assert "'-2+3" in {row["product_name"] for row in products}
 
 
 def test_the_pdf_is_whole(sent):
-    [document] = [part.get_content() for part in sent.iter_attachments() if part.get_content_type() == "application/pdf"]
+    [document] = [
+        part.get_content() for part in sent.iter_attachments() if part.get_content_type() == "application/pdf"
+    ]
     assert document.startswith(b"%PDF-")
     assert document.rstrip().endswith(b"%%EOF")
     start = int(document.rsplit(b"startxref", 1)[1].split()[0])
@@ -109,7 +120,9 @@ def test_the_pdf_is_whole(sent):
 
 def test_a_long_table_goes_on_on_the_next_page_below_its_heading():
     column = Column("Name", "", False)
-    long = Section("Long", columns=[column, Column("Number", "", True)], rows=[[f"name {n}", str(n)] for n in range(120)])
+    long = Section(
+        "Long", columns=[column, Column("Number", "", True)], rows=[[f"name {n}", str(n)] for n in range(120)]
+    )
     document = pdf.document(report.Report(DAY, "Title", "Complete", True, [], [long]))
     assert len(re.findall(rb"/Type /Page\b", document)) == 3
 

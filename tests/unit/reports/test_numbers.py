@@ -32,7 +32,9 @@ def test_headlines_are_beside_the_same_day_of_the_week_before(lake):
     kpi_sample.write(lake, kpi_sample.sample())
     found = told(lake)
     assert (found.status, found.sound, list(found.words)) == ("Complete", True, [])
-    cards = {card.title: (card.value, card.beside, card.better) for card in section(found, "Sales in EUR").cards}
+    cards = {
+        card.title: (card.value, card.beside, card.better) for card in section(found, "Sales in EUR").cards
+    }
     assert cards["Net revenue"] == ("59,181.41 EUR", "▲ 7.0 % from 55,290.05", True)
     assert cards["Orders"] == ("767", "▲ 6.7 % from 719", True)
     assert cards["Refunds"] == ("1,053.60 EUR", "as a week before", None)
@@ -75,13 +77,19 @@ def test_products_say_how_their_rank_has_changed(lake):
 def test_stock_outs_that_touch_the_day_and_what_they_cost(lake):
     rows = kpi_sample.sample()
     one = rows["kpi/stock_outs"][0]
-    over = one | {"product_id": "over", "started_at": midnight(DAY) - timedelta(days=2), "ended_at": midnight(DAY)}
+    over = one | {
+        "product_id": "over",
+        "started_at": midnight(DAY) - timedelta(days=2),
+        "ended_at": midnight(DAY),
+    }
     later = one | {"product_id": "later", "started_at": midnight(DAY) + timedelta(days=1), "ended_at": None}
     unknown = one | {"product_id": "unknown", "currency": None, "unit_price_cents": None, "lost_cents": None}
     rows["kpi/stock_outs"] += [over, later, unknown]
     kpi_sample.write(lake, rows)
     found = section(told(lake), "Stock-outs")
-    assert found.words == ["3 products could not be sold for a time that touches the day; sales lost in it, as estimated: 759.26 EUR."]
+    assert found.words == [
+        "3 products could not be sold for a time that touches the day; sales lost in it, as estimated: 759.26 EUR."
+    ]
     assert [row[-1] for row in found.rows] == ["379.63 EUR", "379.63 EUR", "–"]
 
 
@@ -105,7 +113,9 @@ def test_a_day_without_figures_in_a_lake_that_has_some(lake):
 
 def test_what_is_not_computed_yet_is_told_at_the_end(lake):
     rows = kpi_sample.sample()
-    kpi_sample.write(lake, {name: rows[name] for name in ("kpi/sales_daily", "kpi/sales_hourly")} | {"kpi/funnel": []})
+    kpi_sample.write(
+        lake, {name: rows[name] for name in ("kpi/sales_daily", "kpi/sales_hourly")} | {"kpi/funnel": []}
+    )
     found = told(lake)
     assert found.sections[-1].title == "Not in this report"
     assert found.sections[-1].words[0].startswith("Not computed yet: Week over week, ")
@@ -151,7 +161,13 @@ def test_figures_that_lack_what_has_not_landed_say_so(lake):
 
 def test_restated_figures_say_from_what_to_what_and_why(lake):
     kpi_sample.write(lake, kpi_sample.sample())
-    change = {"kpi": "kpi/sales_daily", "kpi_date": DAY, "currency": "EUR", "late_events": 3, "why": "late events: 3 in payments"}
+    change = {
+        "kpi": "kpi/sales_daily",
+        "kpi_date": DAY,
+        "currency": "EUR",
+        "late_events": 3,
+        "why": "late events: 3 in payments",
+    }
     known = numbers.read(lake, DAY, MORNING)._replace(
         restated=[
             change | {"figure": "net_revenue_cents", "before": 100_000, "after": 123_456},
@@ -159,7 +175,13 @@ def test_restated_figures_say_from_what_to_what_and_why(lake):
         ]
     )
     assert section(report.compose(known), "What changed").rows == [
-        ["24 Nov 2026", "Sales by day: net revenue, EUR", "1,000.00", "1,234.56", "late events: 3 in payments"],
+        [
+            "24 Nov 2026",
+            "Sales by day: net revenue, EUR",
+            "1,000.00",
+            "1,234.56",
+            "late events: 3 in payments",
+        ],
         ["24 Nov 2026", "Sales by day: payments succeeded", "10", "13", "late events: 3 in payments"],
     ]
 
@@ -168,4 +190,7 @@ def test_every_table_of_the_report_is_told_of_somewhere(lake):
     kpi_sample.write(lake, kpi_sample.sample())
     found = told(lake)
     assert {kpi.title for kpi in numbers.REPORTED} == {row[0] for row in section(found, "Proof").rows}
-    assert found.definitions["Sales by day"]["Net revenue"] == "payments succeeded − refunds, each when it happened"
+    assert (
+        found.definitions["Sales by day"]["Net revenue"]
+        == "payments succeeded − refunds, each when it happened"
+    )

@@ -36,7 +36,9 @@ def test_a_mail_is_sent_once_however_often_it_is_tried():
     assert len(sent) == 1
 
 
-@pytest.mark.parametrize(("failure", "raised"), [(Unavailable("away"), Unavailable), (Refused("no such address"), UserError)])
+@pytest.mark.parametrize(
+    ("failure", "raised"), [(Unavailable("away"), Unavailable), (Refused("no such address"), UserError)]
+)
 def test_what_was_surely_not_taken_may_be_sent_again(failure, raised):
     store, sent = Store(), []
     with pytest.raises(raised):

@@ -46,17 +46,26 @@ def test_is_read_however_it_is_written(data):
         ("\n\n", "the file is empty"),
         (HEAD, "there is no row"),
         (b"\xff\xfe", "the file is not UTF-8 (byte 0)"),
-        (HEAD.replace(",", ";") + ROW.replace(",", ";"), "no column note_number, supplier, product_id, quantity"),
+        (
+            HEAD.replace(",", ";") + ROW.replace(",", ";"),
+            "no column note_number, supplier, product_id, quantity",
+        ),
         ("note_number,supplier,product_id\nN-1,Depot,p-001\n", "no column quantity"),
         (HEAD + ROW + "N-1,Depot,p-002,5,6\n", "the file is no CSV"),
         (HEAD + "N-1,Depot,p-001,5,6\n", "the file is no CSV"),
         (HEAD + 'N-1,"Depot,p-001,5\n', "the file is no CSV"),
         (HEAD + "N-1,Depot,p-001\n", "row 1, quantity: missing"),
         (HEAD + ROW + "\nN-1,Depot,,5\n", "row 3, product_id: missing"),
-        *((HEAD + f"N-1,Depot,p-001,{text}\n", "row 1, quantity: ") for text in ("0", "-1", "1.0", "1e3", "five", "1000001", "٣", "nan")),
+        *(
+            (HEAD + f"N-1,Depot,p-001,{text}\n", "row 1, quantity: ")
+            for text in ("0", "-1", "1.0", "1e3", "five", "1000001", "٣", "nan")
+        ),
         (HEAD + ROW + "N-2,Depot,p-001,5\n", "note_number is 'N-1' and 'N-2'"),
         (HEAD + "N-1,Dep\x1bot,p-001,5\n", "row 1, supplier: "),
-        ("note_number,note_number,supplier,product_id,quantity\n1,2,3,4,5\n", "column note_number is there twice"),
+        (
+            "note_number,note_number,supplier,product_id,quantity\n1,2,3,4,5\n",
+            "column note_number is there twice",
+        ),
         (HEAD + ROW * 100_000, "larger than 1 MiB"),
     ],
 )
@@ -68,7 +77,9 @@ def test_tells_the_first_problems_of_many():
     assert problems(HEAD + "N-1,Depot,p-001,x\n" * 25)[-1] == "… and 15 more"
 
 
-FIELDS = st.one_of(st.sampled_from(["N-1", "Depot", "p-001", "5", "", '"', "\x00", "a\nb"]), st.text(max_size=8))
+FIELDS = st.one_of(
+    st.sampled_from(["N-1", "Depot", "p-001", "5", "", '"', "\x00", "a\nb"]), st.text(max_size=8)
+)
 FILES = st.one_of(
     st.binary(max_size=60),
     st.binary(max_size=40).map(lambda tail: HEAD.encode() + ROW.encode() + tail),

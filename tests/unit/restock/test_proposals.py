@@ -60,10 +60,15 @@ SUGGESTED = {"pieces": 50, "delivered_in_days": 2.5}
 
 
 def test_the_answer_wins_over_what_was_suggested():
-    order = proposals.ordered({**ANSWER, "params_input": {"pieces": 7, "delivered_in_days": 0, "reason": ""}}, SUGGESTED)
+    order = proposals.ordered(
+        {**ANSWER, "params_input": {"pieces": 7, "delivered_in_days": 0, "reason": ""}}, SUGGESTED
+    )
     assert order == (7, "2026-07-01T12:00:00+00:00")
     at = datetime(2026, 7, 1, 12, tzinfo=UTC)
-    assert proposals.ordered({**ANSWER, "responded_at": at, "params_input": {}}, SUGGESTED) == (50, "2026-07-04T00:00:00+00:00")
+    assert proposals.ordered({**ANSWER, "responded_at": at, "params_input": {}}, SUGGESTED) == (
+        50,
+        "2026-07-04T00:00:00+00:00",
+    )
 
 
 @pytest.mark.parametrize("product_id", ["p-1", 'a "quoted", one'])

@@ -19,10 +19,15 @@ def raw_of(spark: SparkSession) -> RawOf:
     """Makes rows of raw: one a value, at offsets 0, 1, …, with the problems and corrections given."""
 
     def make(
-        values: Sequence[bytes], problems: Sequence[str | None] = (), partition: int = 0, corrections: Sequence[bytes | None] = ()
+        values: Sequence[bytes],
+        problems: Sequence[str | None] = (),
+        partition: int = 0,
+        corrections: Sequence[bytes | None] = (),
     ) -> DataFrame:
         problems, corrections = problems or [None] * len(values), corrections or [None] * len(values)
-        rows = zip(range(len(values)), map(bytearray, values), problems, map(_binary, corrections), strict=True)
+        rows = zip(
+            range(len(values)), map(bytearray, values), problems, map(_binary, corrections), strict=True
+        )
         return spark.createDataFrame([("id", partition, *row) for row in rows], RAW)
 
     return make

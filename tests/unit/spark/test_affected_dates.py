@@ -12,13 +12,17 @@ NOVEMBER = days(*range(1, 31))
 
 
 def test_a_date_changes_with_its_own_events():
-    assert affected_dates.dates(SALES_DAILY, {"events/orders": days(3), "events/payments": days(3, 5)}, NOVEMBER) == set(days(3, 5))
+    assert affected_dates.dates(
+        SALES_DAILY, {"events/orders": days(3), "events/payments": days(3, 5)}, NOVEMBER
+    ) == set(days(3, 5))
     assert affected_dates.dates(SALES_DAILY, {"events/orders": days(3)}, days(4)) == set()
 
 
 def test_a_payment_changes_its_own_day_and_an_order_those_of_its_payments():
     assert affected_dates.dates(SALES_BY_COUNTRY, {"events/payments": days(20)}, NOVEMBER) == set(days(20))
-    assert affected_dates.dates(SALES_BY_COUNTRY, {"events/orders": days(10)}, NOVEMBER) == set(days(*range(9, 25)))
+    assert affected_dates.dates(SALES_BY_COUNTRY, {"events/orders": days(10)}, NOVEMBER) == set(
+        days(*range(9, 25))
+    )
 
 
 def test_what_happens_to_an_order_changes_the_day_its_session_began():
@@ -35,7 +39,9 @@ def test_months_change_as_a_whole():
     assert affected_dates.dates(COHORTS, {"events/orders": days(20, month=10)}, months) == set(months[1:])
     assert affected_dates.of_kpi(COHORTS, NOVEMBER + days(4, month=9)) == {months[0], months[2]}
     [orders, _] = COHORTS.sources
-    assert affected_dates.needed(COHORTS, orders, months[1:2], NOVEMBER + days(1, 31, month=10)) == days(1, 31, month=10)
+    assert affected_dates.needed(COHORTS, orders, months[1:2], NOVEMBER + days(1, 31, month=10)) == days(
+        1, 31, month=10
+    )
 
 
 def test_rows_take_the_dates_of_their_window():

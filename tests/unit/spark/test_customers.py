@@ -35,8 +35,12 @@ def test_customer_orders_are_the_same_whichever_way_the_events_come(orders):
     ]
     assert rows(customers.customer_orders(None, orders), *columns) == expected
     before, after = orders.where("source_offset < 2"), orders.where("source_offset >= 2")
-    assert rows(customers.customer_orders(customers.customer_orders(None, before), after), *columns) == expected
-    assert rows(customers.customer_orders(customers.customer_orders(None, after), before), *columns) == expected
+    assert (
+        rows(customers.customer_orders(customers.customer_orders(None, before), after), *columns) == expected
+    )
+    assert (
+        rows(customers.customer_orders(customers.customer_orders(None, after), before), *columns) == expected
+    )
 
 
 def test_a_customer_is_new_on_the_day_of_the_first_order_ever(orders):
@@ -50,11 +54,15 @@ def test_a_customer_is_new_on_the_day_of_the_first_order_ever(orders):
 
 def test_only_days_with_orders_have_customers(orders):
     known = customers.customer_orders(None, orders)
-    assert rows(customers.customers(orders.where("event_date = '2026-12-01'"), known), "date", "new") == [("2026-12-01", 0)]
+    assert rows(customers.customers(orders.where("event_date = '2026-12-01'"), known), "date", "new") == [
+        ("2026-12-01", 0)
+    ]
 
 
 def test_cohorts_come_back_month_by_month(events_of, orders):
-    everything = orders.unionByName(events_of("orders", event(OrderPlaced, "2026-10-01T00:00:00Z", customer_id="c")))
+    everything = orders.unionByName(
+        events_of("orders", event(OrderPlaced, "2026-10-01T00:00:00Z", customer_id="c"))
+    )
     by_month = customers.cohorts(everything, customers.customer_orders(None, everything))
     assert rows(by_month, "date", "cohort", "months_since", "customers", "cohort_size", "retention") == [
         ("2026-10-01", "2026-10-01", 0, 2, 2, 1.0),
@@ -86,7 +94,10 @@ def funnel(events_of):
     }
 
     def compute(*happened, columns: tuple[str, ...] = STEPS) -> list[tuple]:
-        frames = [events_of(topic, *(each for each in happened if isinstance(each, types))) for topic, types in topics.items()]
+        frames = [
+            events_of(topic, *(each for each in happened if isinstance(each, types)))
+            for topic, types in topics.items()
+        ]
         return rows(customers.funnel(*frames), "date", *columns)
 
     return compute
@@ -104,7 +115,9 @@ def test_steps_at_the_same_time_are_in_order(funnel):
 @pytest.mark.parametrize("step", range(1, 5))
 def test_a_step_before_the_one_it_follows_does_not_count(funnel, step):
     too_early = event(type(VISIT[step]), "2026-11-02T10:00:00Z" if step > 1 else "2026-11-02T09:59:59.999Z")
-    assert funnel(*VISIT[:step], too_early, *VISIT[step + 1 :]) == [("2026-11-02", *[1] * step, *[0] * (5 - step))]
+    assert funnel(*VISIT[:step], too_early, *VISIT[step + 1 :]) == [
+        ("2026-11-02", *[1] * step, *[0] * (5 - step))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -117,7 +130,9 @@ def test_a_step_before_the_one_it_follows_does_not_count(funnel, step):
     ],
 )
 def test_a_step_has_to_come_in_time(funnel, step, time, reached):
-    assert funnel(*VISIT[:step], event(type(VISIT[step]), time)) == [("2026-11-02", *[1] * reached, *[0] * (5 - reached))]
+    assert funnel(*VISIT[:step], event(type(VISIT[step]), time)) == [
+        ("2026-11-02", *[1] * reached, *[0] * (5 - reached))
+    ]
 
 
 def test_a_session_begins_once_it_was_not_seen_the_day_before(funnel):
@@ -137,7 +152,10 @@ def test_the_first_order_is_followed(funnel):
 
 
 def test_what_is_taken_out_and_what_fails_is_no_step(funnel):
-    removed, failed = event(CartItemRemoved, "2026-11-02T10:01:00Z"), event(PaymentFailed, "2026-11-02T10:03:00Z")
+    removed, failed = (
+        event(CartItemRemoved, "2026-11-02T10:01:00Z"),
+        event(PaymentFailed, "2026-11-02T10:03:00Z"),
+    )
     assert funnel(VISIT[0], removed, *VISIT[2:]) == [("2026-11-02", 1, 0, 0, 0, 0)]
     assert funnel(*VISIT[:3], failed, VISIT[4]) == [("2026-11-02", 1, 1, 1, 0, 0)]
 
@@ -147,6 +165,14 @@ def test_abandonment_is_a_share_of_the_step_before(funnel):
         [event(ProductViewed, "2026-11-02T11:00:00Z", session_id=session) for session in ("v", "w")],
         [event(type_, "2026-11-02T11:00:00Z", session_id="x") for type_ in (ProductViewed, CartItemAdded)],
     )
-    columns = ("carts_abandoned", "checkouts_abandoned", "cart_abandonment", "checkout_abandonment", "conversion")
-    assert funnel(*VISIT, *only_viewed, *only_carted, columns=columns) == [("2026-11-02", 1, 0, 0.5, 0.0, 0.25)]
+    columns = (
+        "carts_abandoned",
+        "checkouts_abandoned",
+        "cart_abandonment",
+        "checkout_abandonment",
+        "conversion",
+    )
+    assert funnel(*VISIT, *only_viewed, *only_carted, columns=columns) == [
+        ("2026-11-02", 1, 0, 0.5, 0.0, 0.25)
+    ]
     assert funnel(*only_viewed, columns=columns) == [("2026-11-02", 0, 0, None, None, 0.0)]

@@ -33,12 +33,20 @@ def test_columns_are_those_of_the_table(raw_of):
     frame = typed(raw_of([payment()]), PAYMENTS)
     assert frame.toArrow().schema.names == schemas.events(PAYMENTS).names
     [row] = frame.collect()
-    assert (row.event_type, row.amount_cents, row.reason, row.event_date) == ("payment_succeeded", 100, None, date(2026, 11, 22))
+    assert (row.event_type, row.amount_cents, row.reason, row.event_date) == (
+        "payment_succeeded",
+        100,
+        None,
+        date(2026, 11, 22),
+    )
     assert (row.source_topic_id, row.source_partition, row.source_offset) == ("id", 0, 0)
 
 
 def test_nested_items_are_kept(raw_of):
-    items = [OrderItem(product_id=f"p{n}", product_name="Näme", category="c", quantity=n, unit_price_cents=10**12) for n in (1, 2)]
+    items = [
+        OrderItem(product_id=f"p{n}", product_name="Näme", category="c", quantity=n, unit_price_cents=10**12)
+        for n in (1, 2)
+    ]
     order = OrderPlaced(
         event_id="0199d3f0-1111-7abc-8def-000000000001",
         event_time=datetime(2026, 11, 22, tzinfo=UTC),
@@ -88,7 +96,11 @@ def test_a_correction_is_read_instead_of_the_value(raw_of):
 def test_times_are_what_landing_took_them_for(raw_of, time):
     value = payment(event_time=time)
     meant = PAYMENTS.decoder().decode(value).event_time.astimezone(UTC)
-    [row] = typed(raw_of([value]), PAYMENTS).select(F.unix_micros("event_time").alias("time"), "event_date").collect()
+    [row] = (
+        typed(raw_of([value]), PAYMENTS)
+        .select(F.unix_micros("event_time").alias("time"), "event_date")
+        .collect()
+    )
     assert row.time == (meant - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution)
     assert row.event_date == meant.date()
 
@@ -105,13 +117,18 @@ def test_what_landing_accepts_is_typed_whatever_else_is_in_it(raw_of):
     decoder = PAYMENTS.decoder()
     meant = [decoder.decode(value) for value in values]
     rows = typed(raw_of(values), PAYMENTS).orderBy("source_offset").collect()
-    assert [(row.event_id, row.payment_id, row.amount_cents) for row in rows] == [(e.event_id, e.payment_id, e.amount_cents) for e in meant]
+    assert [(row.event_id, row.payment_id, row.amount_cents) for row in rows] == [
+        (e.event_id, e.payment_id, e.amount_cents) for e in meant
+    ]
 
 
 def test_the_first_of_repeated_events_is_kept(raw_of):
     frame = typed(raw_of([payment(1), payment(2), payment(1, amount_cents=7)], partition=1), PAYMENTS)
     frame = frame.unionByName(typed(raw_of([payment(2, amount_cents=9)]), PAYMENTS))
-    kept = {row.event_id[-1]: (row.source_partition, row.source_offset, row.amount_cents) for row in first_of_each(frame).collect()}
+    kept = {
+        row.event_id[-1]: (row.source_partition, row.source_offset, row.amount_cents)
+        for row in first_of_each(frame).collect()
+    }
     assert kept == {"1": (1, 0, 100), "2": (0, 0, 9)}
     assert first_of_each(frame).columns == frame.columns
 
@@ -119,7 +136,10 @@ def test_the_first_of_repeated_events_is_kept(raw_of):
 def test_within_takes_start_and_leaves_end(raw_of):
     frame = raw_of([payment(n) for n in range(6)])
     offsets = [
-        row.offset for row in within(frame, [OffsetRange("id", 0, 1, 3), OffsetRange("id", 0, 5, 9), OffsetRange("id", 1, 3, 4)]).collect()
+        row.offset
+        for row in within(
+            frame, [OffsetRange("id", 0, 1, 3), OffsetRange("id", 0, 5, 9), OffsetRange("id", 1, 3, 4)]
+        ).collect()
     ]
     assert offsets == [1, 2, 5]
     assert within(frame, [OffsetRange("other", 0, 0, 9)]).count() == 0

@@ -6,7 +6,13 @@ from shopnow_spark import file_digest
 from shopnow_spark.file_digest import Digest
 
 DDL = "id BIGINT, text STRING, data BINARY, at TIMESTAMP, list ARRAY<STRUCT<key: STRING, value: BINARY>>"
-ROW = (1, "a", bytearray(b"\x00\xff"), datetime(2026, 11, 1, tzinfo=UTC), [("k", None), (None, bytearray(b"k"))])
+ROW = (
+    1,
+    "a",
+    bytearray(b"\x00\xff"),
+    datetime(2026, 11, 1, tzinfo=UTC),
+    [("k", None), (None, bytearray(b"k"))],
+)
 
 
 def digest(spark, *rows) -> Digest:
@@ -19,7 +25,11 @@ def changed(index: int, value) -> tuple:
 
 def test_order_does_not_matter_and_parts_add_up(spark):
     one, other = digest(spark, ROW), digest(spark, changed(0, 2))
-    assert digest(spark, ROW, changed(0, 2)) == digest(spark, changed(0, 2), ROW) == file_digest.together([one, other])
+    assert (
+        digest(spark, ROW, changed(0, 2))
+        == digest(spark, changed(0, 2), ROW)
+        == file_digest.together([one, other])
+    )
     assert file_digest.together([]) == digest(spark) == Digest()
 
 

@@ -1,7 +1,14 @@
 import pytest
 
 from factories.spark_events import event, rows
-from shopnow.events import DeliveryCreated, DeliveryDelivered, DeliveryInTransit, PaymentFailed, PaymentRefunded, PaymentSucceeded
+from shopnow.events import (
+    DeliveryCreated,
+    DeliveryDelivered,
+    DeliveryInTransit,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentSucceeded,
+)
 from shopnow_spark.kpis import fulfilment
 
 
@@ -13,13 +20,27 @@ def test_payments_recovered_succeeded_at_a_later_attempt(events_of):
         event(PaymentSucceeded, "2026-11-02T10:02:00Z", attempt=1, amount_cents=5),
         event(PaymentFailed, "2026-11-02T10:03:00Z", attempt=3, method="paypal"),
     )
-    columns = ("method", "attempts", "succeeded", "failed", "failure_rate", "recovered", "paid_cents", "recovered_cents")
-    assert rows(fulfilment.payments(paid), *columns) == [("card", 3, 2, 1, 1 / 3, 1, 12, 7), ("paypal", 1, 0, 1, 1.0, 0, 0, 0)]
+    columns = (
+        "method",
+        "attempts",
+        "succeeded",
+        "failed",
+        "failure_rate",
+        "recovered",
+        "paid_cents",
+        "recovered_cents",
+    )
+    assert rows(fulfilment.payments(paid), *columns) == [
+        ("card", 3, 2, 1, 1 / 3, 1, 12, 7),
+        ("paypal", 1, 0, 1, 1.0, 0, 0, 0),
+    ]
 
 
 def test_a_refund_is_no_attempt(events_of):
     paid = events_of("payments", event(PaymentRefunded, "2026-11-02T10:00:00Z", attempt=2, amount_cents=7))
-    assert rows(fulfilment.payments(paid), "attempts", "failure_rate", "recovered", "refunds", "refunds_cents") == [(0, None, 0, 1, 7)]
+    assert rows(
+        fulfilment.payments(paid), "attempts", "failure_rate", "recovered", "refunds", "refunds_cents"
+    ) == [(0, None, 0, 1, 7)]
 
 
 def created(time: str, id_: str = "d", promised: str = "2027-01-01T00:00:00Z"):
@@ -47,7 +68,11 @@ def by_day(events_of):
 
 
 def test_deliveries_move_on(by_day):
-    happened = (created("2026-11-02T10:00:00Z"), shipped("2026-11-03T10:00:00Z"), delivered("2026-11-04T22:00:00Z"))
+    happened = (
+        created("2026-11-02T10:00:00Z"),
+        shipped("2026-11-03T10:00:00Z"),
+        delivered("2026-11-04T22:00:00Z"),
+    )
     columns = ("created", "shipped", "delivered", "pending", "in_transit", "days_to_deliver")
     assert by_day(*columns, of=happened) == [
         ("2026-11-02", 1, 0, 0, 1, 0, None),
@@ -97,7 +122,12 @@ def test_deliveries_stand_as_they_do_after_the_last_event_of_a_day_with_any(by_d
 
 @pytest.mark.parametrize(
     ("promised", "overdue"),
-    [("2026-11-03T00:00:00Z", 1), ("2026-11-05T08:59:59.999Z", 1), ("2026-11-05T09:00:00Z", 0), ("2026-11-06T00:00:00Z", 0)],
+    [
+        ("2026-11-03T00:00:00Z", 1),
+        ("2026-11-05T08:59:59.999Z", 1),
+        ("2026-11-05T09:00:00Z", 0),
+        ("2026-11-06T00:00:00Z", 0),
+    ],
 )
 def test_what_was_promised_for_before_the_last_event_is_overdue(by_day, promised, overdue):
     happened = (
@@ -114,5 +144,8 @@ def test_delivered_before_created_takes_less_than_no_time(by_day):
 
 
 def test_the_first_and_the_last_year_are_years_like_others(by_day):
-    happened = (created("0001-01-01T00:00:00Z"), created("9999-12-31T23:59:59.999Z", promised="9999-12-31T00:00:00Z"))
+    happened = (
+        created("0001-01-01T00:00:00Z"),
+        created("9999-12-31T23:59:59.999Z", promised="9999-12-31T00:00:00Z"),
+    )
     assert by_day("pending", "overdue", of=happened) == [("0001-01-01", 1, 0), ("9999-12-31", 1, 1)]

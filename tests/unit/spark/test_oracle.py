@@ -15,10 +15,14 @@ from shopnow_spark.registry import BY_DATE, FULL_REFRESH, INCREMENTAL, KpiContex
 from support.lake_oracle import as_tables, assumed
 
 
-@pytest.mark.parametrize(("seed", "now"), [(1, datetime(2026, 1, 20, 12, 30, tzinfo=UTC)), (2, datetime(2027, 1, 1, tzinfo=UTC))])
+@pytest.mark.parametrize(
+    ("seed", "now"), [(1, datetime(2026, 1, 20, 12, 30, tzinfo=UTC)), (2, datetime(2027, 1, 1, tzinfo=UTC))]
+)
 def test_spark_and_the_oracle_agree_on_made_up_events(spark, seed, now):
     random = Random(seed)
-    sources = {f"events/{topic}": table for topic, table in as_tables(random_events.events(random, 600)).items()}
+    sources = {
+        f"events/{topic}": table for topic, table in as_tables(random_events.events(random, 600)).items()
+    }
     frames = {name: spark.createDataFrame(_dated(table)) for name, table in sources.items()}
     found = []
     with oracle(assumed()) as here:
@@ -31,7 +35,9 @@ def test_spark_and_the_oracle_agree_on_made_up_events(spark, seed, now):
             elif kpi.name in INCREMENTAL:
                 frame = INCREMENTAL[kpi.name](None, *inputs)
             else:
-                frame = (BY_DATE.get(kpi.name) or FULL_REFRESH[kpi.name])(KpiContext(now, *assumed()), *inputs)
+                frame = (BY_DATE.get(kpi.name) or FULL_REFRESH[kpi.name])(
+                    KpiContext(now, *assumed()), *inputs
+                )
             rows = frame.select(kpi.content).toArrow()
             here.store("spark", rows, kpi.content)
             worked_out = here.work_out(kpi, now)
@@ -44,4 +50,6 @@ def test_spark_and_the_oracle_agree_on_made_up_events(spark, seed, now):
 
 def _dated(table: pa.Table) -> pa.Table:
     index = table.schema.get_field_index("event_date")
-    return table.set_column(index, "event_date", table["event_time"].cast(pa.timestamp("us")).cast(pa.date32()))
+    return table.set_column(
+        index, "event_date", table["event_time"].cast(pa.timestamp("us")).cast(pa.date32())
+    )

@@ -9,7 +9,10 @@ from shopnow_spark.result import Refreshed
 @pytest.mark.parametrize(
     ("done", "line"),
     [
-        (Refreshed("events/orders", 1200, 1100, ["2026-11-01"]), "events/orders: 1,200 new events, 1,100 rows written (2026-11-01)"),
+        (
+            Refreshed("events/orders", 1200, 1100, ["2026-11-01"]),
+            "events/orders: 1,200 new events, 1,100 rows written (2026-11-01)",
+        ),
         (
             Refreshed("kpi/sales_daily", None, 4, ["2026-11-01", "2026-11-02", "2026-11-04", "2026-11-09"]),
             "kpi/sales_daily: 4 rows written (4 dates, 2026-11-01 to 2026-11-09)",
@@ -29,8 +32,14 @@ def test_restated_dates_are_a_line_each():
     def restated(day: int, figure: str, late: int, why: str) -> Restatement:
         return Restatement("kpi/sales_daily", date(2026, 11, day), "EUR", figure, 10, 12, late, why)
 
-    restatements = [restated(20, "orders", 2, "…"), restated(20, "units", 2, "…"), restated(21, "orders", 0, "rebuild")]
-    assert Refreshed("kpi/sales_daily", None, 4, ["2026-11-20", "2026-11-21"], restated=restatements).summary().splitlines()[1:] == [
+    restatements = [
+        restated(20, "orders", 2, "…"),
+        restated(20, "units", 2, "…"),
+        restated(21, "orders", 0, "rebuild"),
+    ]
+    assert Refreshed(
+        "kpi/sales_daily", None, 4, ["2026-11-20", "2026-11-21"], restated=restatements
+    ).summary().splitlines()[1:] == [
         "kpi/sales_daily: 2026-11-20 EUR restated: orders 10 -> 12, units 10 -> 12 (2 late events)",
         "kpi/sales_daily: 2026-11-21 EUR restated: orders 10 -> 12 (rebuild)",
     ]

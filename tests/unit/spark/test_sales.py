@@ -14,9 +14,16 @@ FIGURES = (
 def orders(events_of):
     return events_of(
         "orders",
-        event(OrderPlaced, "2026-11-02T23:59:59.999Z", items=[item("a", 2, 1000), item("b", 1, 500)], discount_cents=100),
+        event(
+            OrderPlaced,
+            "2026-11-02T23:59:59.999Z",
+            items=[item("a", 2, 1000), item("b", 1, 500)],
+            discount_cents=100,
+        ),
         event(OrderPlaced, "2026-11-03T00:00:00.000Z", items=[item("a", 1, 1000)], discount_cents=0),
-        event(OrderPlaced, "2026-11-03T01:30:00+02:00", items=[item("b", 3, 500)], discount_cents=1),  # the day before, in UTC
+        event(
+            OrderPlaced, "2026-11-03T01:30:00+02:00", items=[item("b", 3, 500)], discount_cents=1
+        ),  # the day before, in UTC
         event(OrderCancelled, "2026-11-03T09:00:00Z"),
     )
 
@@ -48,16 +55,28 @@ def test_hours_add_up_to_days(orders, payments):
 
 @pytest.mark.parametrize(
     ("discounts", "average"),
-    [((0,), 5), ((0, 1), 5), ((0, 1, 1), 4), ((8,), -3), ((5, 6), 0), ((6, 7), -1)],  # of 5 cents each; 4.5, 4.33, -0.5 and -1.5
+    [
+        ((0,), 5),
+        ((0, 1), 5),
+        ((0, 1, 1), 4),
+        ((8,), -3),
+        ((5, 6), 0),
+        ((6, 7), -1),
+    ],  # of 5 cents each; 4.5, 4.33, -0.5 and -1.5
 )
 def test_average_order_rounds_halves_up(events_of, discounts, average):
-    placed = [event(OrderPlaced, "2026-11-02T10:00:00Z", items=[item("a", 1, 5)], discount_cents=discount) for discount in discounts]
+    placed = [
+        event(OrderPlaced, "2026-11-02T10:00:00Z", items=[item("a", 1, 5)], discount_cents=discount)
+        for discount in discounts
+    ]
     daily = sales.sales_daily(events_of("orders", *placed), events_of("payments"))
     assert rows(daily, "average_order_cents") == [(average,)]
 
 
 def test_without_orders_there_is_no_average(events_of):
-    daily = sales.sales_daily(events_of("orders"), events_of("payments", event(PaymentFailed, "2026-11-02T10:00:00Z")))
+    daily = sales.sales_daily(
+        events_of("orders"), events_of("payments", event(PaymentFailed, "2026-11-02T10:00:00Z"))
+    )
     assert rows(daily, "orders", "average_order_cents") == [(0, None)]
 
 
@@ -67,15 +86,27 @@ def test_currencies_are_kept_apart(events_of):
         event(OrderPlaced, "2026-11-02T10:00:00Z", items=[item("a", 1, 10)]),
         event(OrderPlaced, "2026-11-02T10:00:00Z", items=[item("a", 1, 7)], currency="USD"),
     )
-    paid = events_of("payments", event(PaymentSucceeded, "2026-11-02T10:00:00Z", amount_cents=7, currency="USD"))
-    assert rows(sales.sales_daily(placed, paid), "currency", "gmv_cents", "paid_cents") == [("EUR", 10, 0), ("USD", 7, 7)]
+    paid = events_of(
+        "payments", event(PaymentSucceeded, "2026-11-02T10:00:00Z", amount_cents=7, currency="USD")
+    )
+    assert rows(sales.sales_daily(placed, paid), "currency", "gmv_cents", "paid_cents") == [
+        ("EUR", 10, 0),
+        ("USD", 7, 7),
+    ]
 
 
 def test_sums_beyond_64_bits_stop_at_the_highest_number(events_of):
-    placed = events_of("orders", event(OrderPlaced, "2026-11-02T10:00:00Z", items=[item("a", 10**6, 10**12)] * 12, discount_cents=10**12))
+    placed = events_of(
+        "orders",
+        event(
+            OrderPlaced, "2026-11-02T10:00:00Z", items=[item("a", 10**6, 10**12)] * 12, discount_cents=10**12
+        ),
+    )
     paid = events_of("payments", event(PaymentSucceeded, "2026-11-02T10:00:00Z", amount_cents=10**12))
     highest = 2**63 - 1
-    assert rows(sales.sales_daily(placed, paid), "gmv_cents", "average_order_cents") == [(highest, highest - 10**12)]
+    assert rows(sales.sales_daily(placed, paid), "gmv_cents", "average_order_cents") == [
+        (highest, highest - 10**12)
+    ]
     assert rows(sales.top_products(placed), "gmv_cents", "units") == [(highest, 12 * 10**6)]
     assert rows(sales.sales_by_category(paid, placed), "gmv_cents", "paid_cents") == [(highest, 10**12)]
 
@@ -93,34 +124,58 @@ def test_a_payment_is_of_the_country_of_the_first_order_in_the_days_around_it(ev
         "orders",
         event(OrderPlaced, "2026-11-01T23:59:59.999Z", order_id="o", country="DE"),
         event(OrderPlaced, "2026-11-02T10:00:00Z", order_id="o", country="FR"),
-        event(OrderPlaced, "2026-11-02T10:00:00Z", order_id="o", country="IT"),  # at the same time: the event_id decides
+        event(
+            OrderPlaced, "2026-11-02T10:00:00Z", order_id="o", country="IT"
+        ),  # at the same time: the event_id decides
         event(OrderPlaced, "2026-11-20T10:00:00Z", order_id="o", country="ES"),
     )
     days = ("2026-10-30", "2026-10-31", "2026-11-15", "2026-11-16", "2026-11-17", "2026-11-19")
-    paid = events_of("payments", *(event(PaymentSucceeded, f"{day}T09:00:00Z", order_id="o", amount_cents=1) for day in days))
-    countries = rows(sales.sales_by_country(paid, placed).where("paid_cents > 0"), "date", "country", "paid_cents")
+    paid = events_of(
+        "payments",
+        *(event(PaymentSucceeded, f"{day}T09:00:00Z", order_id="o", amount_cents=1) for day in days),
+    )
+    countries = rows(
+        sales.sales_by_country(paid, placed).where("paid_cents > 0"), "date", "country", "paid_cents"
+    )
     assert countries == list(zip(days, ("unknown", "DE", "DE", "FR", "unknown", "ES"), [1] * 6, strict=True))
 
 
 def test_an_order_placed_again_multiplies_no_payment(events_of):
     placed = events_of(
-        "orders", *[event(OrderPlaced, "2026-11-02T10:00:00Z", order_id="o", currency=currency) for currency in ("EUR", "USD")]
+        "orders",
+        *[
+            event(OrderPlaced, "2026-11-02T10:00:00Z", order_id="o", currency=currency)
+            for currency in ("EUR", "USD")
+        ],
     )
-    paid = events_of("payments", event(PaymentSucceeded, "2026-11-02T10:00:00Z", order_id="o", amount_cents=5))
+    paid = events_of(
+        "payments", event(PaymentSucceeded, "2026-11-02T10:00:00Z", order_id="o", amount_cents=5)
+    )
     for kpi in (sales.sales_by_country, sales.sales_by_category):
         assert rows(kpi(paid, placed), "currency", "orders", "paid_cents") == [("EUR", 1, 5), ("USD", 1, 0)]
 
 
 def test_categories_share_discount_payment_and_refund_to_the_cent(events_of):
     items = [item("x", 1, 100, "c"), item("y", 1, 60, "a"), item("z", 1, 100, "b"), item("y", 1, 40, "a")]
-    placed = events_of("orders", event(OrderPlaced, "2026-11-02T10:00:00Z", order_id="o", items=items, discount_cents=100))
+    placed = events_of(
+        "orders", event(OrderPlaced, "2026-11-02T10:00:00Z", order_id="o", items=items, discount_cents=100)
+    )
     paid = events_of(
         "payments",
         event(PaymentSucceeded, "2026-11-02T10:00:00Z", order_id="o", amount_cents=200),
         event(PaymentRefunded, "2026-11-02T11:00:00Z", order_id="o", amount_cents=2),
         event(PaymentFailed, "2026-11-02T09:00:00Z", order_id="o", amount_cents=200),
     )
-    columns = ("category", "orders", "units", "gmv_cents", "discount_cents", "paid_cents", "refunds_cents", "net_revenue_cents")
+    columns = (
+        "category",
+        "orders",
+        "units",
+        "gmv_cents",
+        "discount_cents",
+        "paid_cents",
+        "refunds_cents",
+        "net_revenue_cents",
+    )
     assert rows(sales.sales_by_category(paid, placed), *columns) == [
         ("a", 1, 2, 100, 33, 66, 0, 66),
         ("b", 1, 1, 100, 33, 67, 1, 66),
@@ -130,25 +185,46 @@ def test_categories_share_discount_payment_and_refund_to_the_cent(events_of):
 
 def test_an_order_worth_nothing_is_shared_by_pieces(events_of):
     items = [item("x", 3, 0, "a"), item("y", 1, 0, "b")]
-    placed = events_of("orders", event(OrderPlaced, "2026-11-02T10:00:00Z", order_id="o", items=items, discount_cents=0))
-    paid = events_of("payments", event(PaymentSucceeded, "2026-11-02T10:00:00Z", order_id="o", amount_cents=10))
+    placed = events_of(
+        "orders", event(OrderPlaced, "2026-11-02T10:00:00Z", order_id="o", items=items, discount_cents=0)
+    )
+    paid = events_of(
+        "payments", event(PaymentSucceeded, "2026-11-02T10:00:00Z", order_id="o", amount_cents=10)
+    )
     assert rows(sales.sales_by_category(paid, placed), "category", "paid_cents") == [("a", 7), ("b", 3)]
 
 
 def test_the_category_of_a_payment_without_an_order_is_unknown(events_of):
     paid = events_of("payments", event(PaymentRefunded, "2026-11-02T10:00:00Z", amount_cents=10))
     columns = ("category", "units", "gmv_cents", "net_revenue_cents", "average_order_cents")
-    assert rows(sales.sales_by_category(paid, events_of("orders")), *columns) == [("unknown", 0, 0, -10, None)]
+    assert rows(sales.sales_by_category(paid, events_of("orders")), *columns) == [
+        ("unknown", 0, 0, -10, None)
+    ]
 
 
 def test_top_products_are_ranked_within_their_day(events_of):
     placed = events_of(
         "orders",
-        event(OrderPlaced, "2026-11-02T10:00:00Z", items=[item("a", 1, 300, name="a new"), item("b", 1, 500), item("b", 2, 250)]),
-        event(OrderPlaced, "2026-11-02T09:00:00Z", items=[item("a", 2, 350, name="a old"), item("c", 1, 1000)]),
+        event(
+            OrderPlaced,
+            "2026-11-02T10:00:00Z",
+            items=[item("a", 1, 300, name="a new"), item("b", 1, 500), item("b", 2, 250)],
+        ),
+        event(
+            OrderPlaced, "2026-11-02T09:00:00Z", items=[item("a", 2, 350, name="a old"), item("c", 1, 1000)]
+        ),
         event(OrderPlaced, "2026-11-03T09:00:00Z", items=[item("c", 1, 1)]),
     )
-    assert rows(sales.top_products(placed), "date", "rank", "units_rank", "product_name", "orders", "units", "gmv_cents") == [
+    assert rows(
+        sales.top_products(placed),
+        "date",
+        "rank",
+        "units_rank",
+        "product_name",
+        "orders",
+        "units",
+        "gmv_cents",
+    ) == [
         ("2026-11-02", 1, 1, "a new", 2, 3, 1000),
         ("2026-11-02", 2, 2, "b", 1, 3, 1000),
         ("2026-11-02", 3, 3, "c", 1, 1, 1000),
@@ -160,7 +236,9 @@ def test_places_climbed_are_counted_from_the_day_before(events_of):
     placed = events_of(
         "orders",
         event(OrderPlaced, "2026-11-02T10:00:00Z", items=[item("a", 1, 300), item("b", 2, 100)]),
-        event(OrderPlaced, "2026-11-03T10:00:00Z", items=[item("b", 1, 300), item("a", 2, 100), item("c", 1, 1)]),
+        event(
+            OrderPlaced, "2026-11-03T10:00:00Z", items=[item("b", 1, 300), item("a", 2, 100), item("c", 1, 1)]
+        ),
         event(OrderPlaced, "2026-11-05T10:00:00Z", items=[item("a", 1, 1)]),
     )
     columns = ("date", "product_id", "rank", "rank_change", "units_rank", "units_rank_change")

@@ -20,8 +20,19 @@ numbers = count()
 def stock(type_, time: str, product: str, change: int, after: int, **more: str):
     """A stock event; `time` without a year is one of November 2026."""
     at = datetime.fromisoformat(time if time[4:5] == "-" else f"2026-11-{time}Z")
-    common = {"event_id": f"0199d3f0-1111-7abc-8def-{next(numbers):012}", "event_time": at, "schema_version": 1}
-    return type_(**common, product_id=product, product_name=f"{product} at {after}", quantity_change=change, quantity_after=after, **more)
+    common = {
+        "event_id": f"0199d3f0-1111-7abc-8def-{next(numbers):012}",
+        "event_time": at,
+        "schema_version": 1,
+    }
+    return type_(
+        **common,
+        product_id=product,
+        product_name=f"{product} at {after}",
+        quantity_change=change,
+        quantity_after=after,
+        **more,
+    )
 
 
 def sold(time: str, product: str, pieces: int, after: int):
@@ -38,7 +49,10 @@ def adjusted(time: str, product: str, pieces: int, after: int):
 
 def rows(frame: DataFrame, *columns: str) -> list[tuple]:
     """Dates and times as text: some are none of Python's."""
-    chosen = [F.col(name).cast("string") if kind in {"date", "timestamp"} else name for name, kind in frame.select(*columns).dtypes]
+    chosen = [
+        F.col(name).cast("string") if kind in {"date", "timestamp"} else name
+        for name, kind in frame.select(*columns).dtypes
+    ]
     return sorted(map(tuple, frame.select(*chosen).collect()), key=repr)
 
 
@@ -48,7 +62,9 @@ def table(spark: SparkSession):
 
     def make(kpi: Kpi, *values: dict) -> DataFrame:
         schema = pa.schema([kpi.schema.field(name) for name in kpi.content])
-        return spark.createDataFrame([tuple(row.get(name) for name in schema.names) for row in values], schemas.spark_ddl(schema))
+        return spark.createDataFrame(
+            [tuple(row.get(name) for name in schema.names) for row in values], schemas.spark_ddl(schema)
+        )
 
     return make
 
@@ -69,7 +85,10 @@ def test_stock_position_is_the_same_whichever_way_the_events_come(events_of):
     expected = [("a", "a at 0", 0, 5, 2, True), ("b", "b at 2", 2, 2, 5, False)]
     assert rows(kpis.stock_position(None, everything), *POSITION) == expected
     for split in range(7):
-        before, after = everything.where(f"source_offset < {split}"), everything.where(f"source_offset >= {split}")
+        before, after = (
+            everything.where(f"source_offset < {split}"),
+            everything.where(f"source_offset >= {split}"),
+        )
         assert rows(kpis.stock_position(kpis.stock_position(None, before), after), *POSITION) == expected
         assert rows(kpis.stock_position(kpis.stock_position(None, after), before), *POSITION) == expected
 
@@ -144,9 +163,11 @@ def test_what_the_shop_sold_counts_while_the_product_was_there(events_of):
 
 
 def test_a_product_never_in_stock_sold_nothing_a_day(events_of):
-    assert rows(kpis.stock_daily(events_of("stock", adjusted("02T05:00", "a", 0, 0))), "in_stock_seconds", "sold_per_day_in_stock") == [
-        (0, None)
-    ]
+    assert rows(
+        kpis.stock_daily(events_of("stock", adjusted("02T05:00", "a", 0, 0))),
+        "in_stock_seconds",
+        "sold_per_day_in_stock",
+    ) == [(0, None)]
 
 
 def test_years_1_and_9999_are_days_like_others(events_of, table):
@@ -157,14 +178,32 @@ def test_years_1_and_9999_are_days_like_others(events_of, table):
         sold("9999-12-31T23:59:59.999Z", "a", 1, 0),
     )
     daily = kpis.stock_daily(events)
-    assert rows(daily, "date", "in_stock_seconds", "observed_seconds") == [("0001-01-01", 1, 1), ("9999-12-31", 0, 86_399)]
+    assert rows(daily, "date", "in_stock_seconds", "observed_seconds") == [
+        ("0001-01-01", 1, 1),
+        ("9999-12-31", 0, 86_399),
+    ]
     outs = stock_outs(None, None, events, daily, table(TOP_PRODUCTS))
     assert rows(outs, "duration_seconds") == [(0,), (315_537_897_598,)]
-    cover = stock_cover(kpis.stock_position(None, events), daily, outs, today=date(9999, 12, 31), service_level=0.95, lead_time_days=1)
+    cover = stock_cover(
+        kpis.stock_position(None, events),
+        daily,
+        outs,
+        today=date(9999, 12, 31),
+        service_level=0.95,
+        lead_time_days=1,
+    )
     assert rows(cover, "as_of", "lead_time_days") == [("9999-12-31", 1.0)]
 
 
-OUT = ("product_id", "started_at", "product_name", "ended_at", "duration_seconds", "shop_sold", "shop_sold_first_day")
+OUT = (
+    "product_id",
+    "started_at",
+    "product_name",
+    "ended_at",
+    "duration_seconds",
+    "shop_sold",
+    "shop_sold_first_day",
+)
 
 
 def at(time: str) -> str:
@@ -200,26 +239,61 @@ def test_lost_sales_are_the_products_share_of_what_the_shop_sold_meanwhile(event
         TOP_PRODUCTS,
         {"date": date(2026, 11, 2), "currency": "EUR", "product_id": "a", "units": 2, "gmv_cents": 201},
         {"date": date(2026, 10, 5), "currency": "EUR", "product_id": "a", "units": 2, "gmv_cents": 200},
-        {"date": date(2026, 10, 4), "currency": "EUR", "product_id": "a", "units": 9, "gmv_cents": 1},  # 29 days before
-        {"date": date(2026, 11, 3), "currency": "EUR", "product_id": "a", "units": 9, "gmv_cents": 1},  # later
-        {"date": date(2026, 11, 1), "currency": "AUD", "product_id": "a", "units": 3, "gmv_cents": 1},  # fewer
-        {"date": date(2026, 11, 1), "currency": "USD", "product_id": "a", "units": 4, "gmv_cents": 1},  # as many, later by name
+        {
+            "date": date(2026, 10, 4),
+            "currency": "EUR",
+            "product_id": "a",
+            "units": 9,
+            "gmv_cents": 1,
+        },  # 29 days before
+        {
+            "date": date(2026, 11, 3),
+            "currency": "EUR",
+            "product_id": "a",
+            "units": 9,
+            "gmv_cents": 1,
+        },  # later
+        {
+            "date": date(2026, 11, 1),
+            "currency": "AUD",
+            "product_id": "a",
+            "units": 3,
+            "gmv_cents": 1,
+        },  # fewer
+        {
+            "date": date(2026, 11, 1),
+            "currency": "USD",
+            "product_id": "a",
+            "units": 4,
+            "gmv_cents": 1,
+        },  # as many, later by name
     )
     outs = stock_outs(None, None, events, kpis.stock_daily(events), top)
     # 4 for 8 others: for 30 others, 15; at 100.25 cents each.
-    assert rows(outs, "demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents") == [(0.5, 15.0, "EUR", 100.25, 1504)]
+    assert rows(outs, "demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents") == [
+        (0.5, 15.0, "EUR", 100.25, 1504)
+    ]
 
 
 def test_without_sales_or_prices_nothing_is_estimated(events_of, table):
     events = events_of("stock", adjusted("02T08:00", "a", 0, 0), sold("02T10:00", "b", 1, 1))
     outs = stock_outs(None, None, events, kpis.stock_daily(events), table(TOP_PRODUCTS))
-    assert rows(outs, "demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents") == [(None,) * 5]
+    assert rows(outs, "demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents") == [
+        (None,) * 5
+    ]
 
 
 def test_losses_beyond_64_bits_stop_at_the_highest_number(events_of, table):
-    events = events_of("stock", sold("02T08:00", "b", 1, 5), sold("02T09:00", "a", 10**9, 0), sold("02T10:00", "b", 10**9, 5))
-    top = table(TOP_PRODUCTS, {"date": date(2026, 11, 2), "currency": "EUR", "product_id": "a", "units": 1, "gmv_cents": 2**63 - 1})
-    assert rows(stock_outs(None, None, events, kpis.stock_daily(events), top), "lost_units", "lost_cents") == [(1e18, 2**63 - 1)]
+    events = events_of(
+        "stock", sold("02T08:00", "b", 1, 5), sold("02T09:00", "a", 10**9, 0), sold("02T10:00", "b", 10**9, 5)
+    )
+    top = table(
+        TOP_PRODUCTS,
+        {"date": date(2026, 11, 2), "currency": "EUR", "product_id": "a", "units": 1, "gmv_cents": 2**63 - 1},
+    )
+    assert rows(
+        stock_outs(None, None, events, kpis.stock_daily(events), top), "lost_units", "lost_cents"
+    ) == [(1e18, 2**63 - 1)]
 
 
 def a_history(chance: random.Random) -> list:
@@ -246,7 +320,13 @@ def test_stock_outs_in_parts_are_those_of_all_in_one(events_of, table, seed):
     top = table(
         TOP_PRODUCTS,
         *(
-            {"date": day, "currency": chance.choice(["EUR", "USD"]), "product_id": product, "units": chance.randint(1, 9), "gmv_cents": 700}
+            {
+                "date": day,
+                "currency": chance.choice(["EUR", "USD"]),
+                "product_id": product,
+                "units": chance.randint(1, 9),
+                "gmv_cents": 700,
+            }
             for day in days
             for product in "abc"
         ),
@@ -254,7 +334,10 @@ def test_stock_outs_in_parts_are_those_of_all_in_one(events_of, table, seed):
     expected = rows(stock_outs(None, None, events, kpis.stock_daily(events), top), *STOCK_OUTS.content)
     assert len(expected) > 10
     shuffled = events.repartition(3, "event_id")
-    assert rows(stock_outs(None, None, shuffled, kpis.stock_daily(shuffled), top), *STOCK_OUTS.content) == expected
+    assert (
+        rows(stock_outs(None, None, shuffled, kpis.stock_daily(shuffled), top), *STOCK_OUTS.content)
+        == expected
+    )
     number = events.count()
     cuts = sorted(chance.sample(range(1, number), 3))
     late = chance.sample(range(number), 20)  # come with the last part
@@ -266,7 +349,9 @@ def test_stock_outs_in_parts_are_those_of_all_in_one(events_of, table, seed):
         since = seen.where(seen["source_offset"].isin(new)).agg({"event_date": "min"}).collect()[0][0]
         before = since - timedelta(days=28)
         if known:
-            lasting = known.where(f"started_at < '{since}' and (ended_at is null or ended_at >= '{since}')").agg({"started_at": "min"})
+            lasting = known.where(
+                f"started_at < '{since}' and (ended_at is null or ended_at >= '{since}')"
+            ).agg({"started_at": "min"})
             [(began,)] = lasting.collect()
             before_days = min(before, began.date()) if began else before
         else:
@@ -285,7 +370,12 @@ def test_stock_outs_in_parts_are_those_of_all_in_one(events_of, table, seed):
 
 def test_what_is_known_stays_if_there_are_no_events_since(events_of, table):
     out = {
-        **{"product_id": "a", "started_at": datetime(2026, 11, 2, 10, tzinfo=UTC), "product_name": "A", "duration_seconds": 3600},
+        **{
+            "product_id": "a",
+            "started_at": datetime(2026, 11, 2, 10, tzinfo=UTC),
+            "product_name": "A",
+            "duration_seconds": 3600,
+        },
         **{"shop_sold": 6, "shop_sold_first_day": 6, "demand_share": 0.5, "lost_units": 3.0},
         **{"currency": "EUR", "unit_price_cents": 100.0, "lost_cents": 300},
     }
@@ -303,7 +393,12 @@ def daily(table):
             STOCK_DAILY,
             *(
                 {
-                    **{"product_id": product, "date": date(2026, 11, day), "sold": pieces, "closing": closing},
+                    **{
+                        "product_id": product,
+                        "date": date(2026, 11, day),
+                        "sold": pieces,
+                        "closing": closing,
+                    },
                     **{"in_stock_seconds": int(hours * 3600), "observed_seconds": int(observed * 3600)},
                 }
                 for product, day, pieces, hours, closing, observed in days
@@ -317,7 +412,13 @@ def daily(table):
 def cover(table):
     """Makes the one row of the cover of product a, by its stock by day and how many days its stock-outs lasted, by the day they began."""
 
-    def make(stock_daily: DataFrame, outs: dict[int, float | None], quantity: int = 10, today: int = 28, level: float = 0.95):
+    def make(
+        stock_daily: DataFrame,
+        outs: dict[int, float | None],
+        quantity: int = 10,
+        today: int = 28,
+        level: float = 0.95,
+    ):
         known = [
             {
                 **{"product_id": "a", "started_at": datetime(2026, 11, day, 12, tzinfo=UTC)},
@@ -331,7 +432,12 @@ def cover(table):
         ]
         position = table(STOCK_POSITION, {"product_id": "a", "product_name": "A", "quantity": quantity})
         made = stock_cover(
-            position, stock_daily, table(STOCK_OUTS, *known), today=date(2026, 11, today), service_level=level, lead_time_days=1.0
+            position,
+            stock_daily,
+            table(STOCK_OUTS, *known),
+            today=date(2026, 11, today),
+            service_level=level,
+            lead_time_days=1.0,
         )
         [row] = made.collect()
         return row
@@ -348,7 +454,12 @@ def test_cover_and_reorder_point(daily, cover):
     )
     row = cover(days, {2: 1, 9: 3, 27: None})
     # Sold 6 in 24 + 24 + 12 hours; 4, 0 and 2 a day.
-    assert (row.as_of, row.product_name, row.quantity, row.demand_per_day) == (date(2026, 11, 28), "A", 10, 2.4)
+    assert (row.as_of, row.product_name, row.quantity, row.demand_per_day) == (
+        date(2026, 11, 28),
+        "A",
+        10,
+        2.4,
+    )
     assert row.demand_sd == pytest.approx((8 / 3) ** 0.5)
     assert (row.lead_time_days, row.lead_time_sd_days, row.days_of_cover) == (2.0, 1.0, 10 / 2.4)
     # 1.64485 √(2 × 8/3 + 2.4² × 1²) = 5.478; 2.4 × 2 + 5.478 = 10.278
@@ -356,14 +467,29 @@ def test_cover_and_reorder_point(daily, cover):
 
 
 def test_cover_is_that_of_the_28_days_to_the_last_that_has_begun(daily, cover):
-    days = daily(("a", 1, 100, 24, 5, 24), ("a", 2, 7, 24, 5, 24), ("a", 29, 21, 24, 5, 24), ("a", 30, 100, 24, 5, 24))
+    days = daily(
+        ("a", 1, 100, 24, 5, 24), ("a", 2, 7, 24, 5, 24), ("a", 29, 21, 24, 5, 24), ("a", 30, 100, 24, 5, 24)
+    )
     row = cover(days, {1: 30, 2: 2}, today=29)
-    assert (row.as_of, row.demand_per_day, row.demand_sd, row.lead_time_days) == (date(2026, 11, 29), 14.0, 7.0, 2.0)
+    assert (row.as_of, row.demand_per_day, row.demand_sd, row.lead_time_days) == (
+        date(2026, 11, 29),
+        14.0,
+        7.0,
+        2.0,
+    )
 
 
 def test_a_product_unchanged_for_long_still_has_its_days(daily, cover):
-    row = cover(daily(("a", 1, 100, 24, 5, 24), ("b", 29, 1, 24, 5, 24), ("b", 30, 1, 12, 5, 12)), {}, today=30)
-    assert (row.demand_per_day, row.demand_sd, row.days_of_cover, row.safety_stock, row.reorder_point) == (0.0, 0.0, None, 0, 0)
+    row = cover(
+        daily(("a", 1, 100, 24, 5, 24), ("b", 29, 1, 24, 5, 24), ("b", 30, 1, 12, 5, 12)), {}, today=30
+    )
+    assert (row.demand_per_day, row.demand_sd, row.days_of_cover, row.safety_stock, row.reorder_point) == (
+        0.0,
+        0.0,
+        None,
+        0,
+        0,
+    )
     assert row.below_reorder_point is False
 
 

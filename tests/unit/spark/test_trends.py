@@ -25,7 +25,11 @@ def hourly(spark: SparkSession) -> Callable[..., DataFrame]:
 
     def make(rows: Iterable[tuple[datetime, dict[str, int]]], currency: str = "EUR") -> DataFrame:
         return spark.createDataFrame(
-            [(hour, hour.date(), currency, *(figures.get(name, 0) for name in COMPARED)) for hour, figures in rows], schema
+            [
+                (hour, hour.date(), currency, *(figures.get(name, 0) for name in COMPARED))
+                for hour, figures in rows
+            ],
+            schema,
         )
 
     return make
@@ -36,7 +40,10 @@ def hours(days: float, start: datetime = START, **figures: int) -> list[tuple[da
 
 
 def rows(frame: DataFrame, *columns: str, where: str = "true") -> list[tuple]:
-    chosen = [F.col(name).cast("string") if kind in {"date", "timestamp"} else name for name, kind in frame.select(*columns).dtypes]
+    chosen = [
+        F.col(name).cast("string") if kind in {"date", "timestamp"} else name
+        for name, kind in frame.select(*columns).dtypes
+    ]
     return sorted(map(tuple, frame.where(where).select(*chosen).collect()), key=repr)
 
 
@@ -61,12 +68,22 @@ def test_a_half_finished_day_is_compared_with_the_same_half(hourly):
 def test_a_day_after_which_there_are_sales_is_over_however_late_they_begin(hourly):
     sales = hourly([*hours(15.5, orders=10), (START + 16.5 * DAY, {"orders": 10})])
     figures = trends(sales, now=NOW).where("figure = 'orders'")
-    assert rows(figures, *WEEKS, where="date = '2026-11-17'") == [("2026-11-18 00:00:00", 6.5 * 240, 1680, -120 / 1680)]
+    assert rows(figures, *WEEKS, where="date = '2026-11-17'") == [
+        ("2026-11-18 00:00:00", 6.5 * 240, 1680, -120 / 1680)
+    ]
 
 
 def test_each_week_is_held_against_the_one_before(hourly):
     sales = hourly([*hours(7, orders=1, units=2), *hours(7, START + 7 * DAY, orders=3, units=1)])
-    figures = rows(trends(sales, now=NOW), "date", "figure", "this_week", "week_before", "change", where="date = '2026-11-15'")
+    figures = rows(
+        trends(sales, now=NOW),
+        "date",
+        "figure",
+        "this_week",
+        "week_before",
+        "change",
+        where="date = '2026-11-15'",
+    )
     assert [row[1:] for row in figures] == [
         ("gmv_cents", 0, 0, None),
         ("net_revenue_cents", 0, 0, None),
@@ -87,7 +104,9 @@ def test_change_from_a_loss_is_by_its_size(hourly):
 def test_there_is_no_change_from_a_week_whose_beginning_is_not_known(hourly, late, change):
     sales = hourly(hours(14 - late / 24, START + late * HOUR, orders=1))
     figures = trends(sales, now=NOW).where("figure = 'orders'")
-    assert rows(figures, "this_week", "week_before", "change", where="date = '2026-11-15'") == [(168, 168 - late, change)]
+    assert rows(figures, "this_week", "week_before", "change", where="date = '2026-11-15'") == [
+        (168, 168 - late, change)
+    ]
 
 
 def test_currencies_are_kept_apart_but_tell_together_what_is_known(hourly):
@@ -106,21 +125,37 @@ def test_a_day_of_which_no_hour_is_over_has_no_rows(hourly):
 
 
 def test_sums_beyond_64_bits_stop_at_the_last_numbers(hourly):
-    sales = hourly([*hours(7, net_revenue_cents=-(2**63 - 1)), *hours(7, START + 7 * DAY, net_revenue_cents=2**63 - 1)])
+    sales = hourly(
+        [*hours(7, net_revenue_cents=-(2**63 - 1)), *hours(7, START + 7 * DAY, net_revenue_cents=2**63 - 1)]
+    )
     figures = trends(sales, now=NOW).where("figure = 'net_revenue_cents' and date = '2026-11-15'")
     assert rows(figures, "this_week", "week_before", "change") == [(2**63 - 1, -(2**63), 2.0)]
 
 
 def test_years_1_and_9999_are_days_like_others(hourly):
-    sales = hourly([*hours(2 / 24, datetime(1, 1, 1, tzinfo=UTC)), *hours(1, datetime(9999, 12, 31, tzinfo=UTC), orders=1)])
-    assert rows(trends(sales, now=NOW), "date", "as_of", where="figure = 'orders'") == [("0001-01-01", "0001-01-01 02:00:00")]
+    sales = hourly(
+        [
+            *hours(2 / 24, datetime(1, 1, 1, tzinfo=UTC)),
+            *hours(1, datetime(9999, 12, 31, tzinfo=UTC), orders=1),
+        ]
+    )
+    assert rows(trends(sales, now=NOW), "date", "as_of", where="figure = 'orders'") == [
+        ("0001-01-01", "0001-01-01 02:00:00")
+    ]
     assert anomalies(sales, now=NOW).count() == 0
 
 
 def by_time_of_day(days: float, start: datetime = START) -> list[tuple[datetime, dict[str, int]]]:
     """Sales as they usually are: more by day, and a little uneven."""
     return [
-        (hour, {"orders": 20 + hour.hour + hour.day % 3, "payments_failed": 2 + hour.day % 2, "net_revenue_cents": 50_000 + 100 * hour.day})
+        (
+            hour,
+            {
+                "orders": 20 + hour.hour + hour.day % 3,
+                "payments_failed": 2 + hour.day % 2,
+                "net_revenue_cents": 50_000 + 100 * hour.day,
+            },
+        )
         for hour, _ in hours(days, start)
     ]
 
@@ -155,14 +190,19 @@ def test_small_numbers_differ_without_being_unlike_the_usual(hourly, figure, lea
 
 
 def test_a_tenth_of_the_usual_is_no_deviation_at_all(hourly):
-    sales = hourly([(START + 7 * number * DAY, {"orders": 139 if number == 3 else 100}) for number in range(4)])
+    sales = hourly(
+        [(START + 7 * number * DAY, {"orders": 139 if number == 3 else 100}) for number in range(4)]
+    )
     found = anomalies(sales, now=NOW).where("figure = 'orders'")
     assert rows(found, "score", "anomaly") == [(3.9, False)]
 
 
 def test_hours_without_sales_count_as_such(hourly):
     weeks = [START + 7 * number * DAY for number in range(5)]
-    sales = hourly([row for week in weeks[:-1] for row in hours(2 / 24, week, orders=50)] + [(weeks[-1] + 2 * HOUR, {"orders": 9})])
+    sales = hourly(
+        [row for week in weeks[:-1] for row in hours(2 / 24, week, orders=50)]
+        + [(weeks[-1] + 2 * HOUR, {"orders": 9})]
+    )
     found = anomalies(sales, now=NOW).where("figure = 'orders' and date = '2026-11-30'")
     assert rows(found, "hour", "value", "expected", "anomaly") == [
         ("2026-11-30 00:00:00", 0, 50.0, True),
@@ -173,9 +213,15 @@ def test_hours_without_sales_count_as_such(hourly):
 
 def test_a_currency_that_is_gone_is_looked_at_too(hourly):
     weeks = [START + 7 * number * DAY for number in range(4)]
-    euros, dollars = hourly([(week, {"orders": 5}) for week in weeks]), hourly([(week, {"orders": 8}) for week in weeks[:-1]], "USD")
+    euros, dollars = (
+        hourly([(week, {"orders": 5}) for week in weeks]),
+        hourly([(week, {"orders": 8}) for week in weeks[:-1]], "USD"),
+    )
     found = anomalies(euros.unionByName(dollars), now=NOW).where("figure = 'orders'")
-    assert rows(found, "currency", "value", "expected", "anomaly") == [("EUR", 5, 5.0, False), ("USD", 0, 8.0, True)]
+    assert rows(found, "currency", "value", "expected", "anomaly") == [
+        ("EUR", 5, 5.0, False),
+        ("USD", 0, 8.0, True),
+    ]
 
 
 @pytest.mark.parametrize(("weeks", "counted"), [(2, []), (3, [3]), (12, [8])])
@@ -188,6 +234,8 @@ def test_the_usual_is_that_of_three_to_eight_weeks(hourly, weeks, counted):
 
 def test_an_hour_that_is_not_over_is_not_judged(hourly):
     sales = hourly(by_time_of_day(21 + 0.5))
-    found = anomalies(sales, now=START + 21 * DAY + 11.5 * HOUR).where(f"date = '{date(2026, 11, 23)}' and figure = 'orders'")
+    found = anomalies(sales, now=START + 21 * DAY + 11.5 * HOUR).where(
+        f"date = '{date(2026, 11, 23)}' and figure = 'orders'"
+    )
     assert rows(found, "hour")[-1] == ("2026-11-23 10:00:00",)
     assert found.count() == 11

@@ -47,7 +47,11 @@ def test_an_object_an_array_and_lines_are_the_same(indent):
 
 def test_what_is_left_out_is_filled_in():
     [accepted] = checked(CANCELLED).accepted
-    filled = {"event_id": f"{1:036}", "event_time": "2026-01-02T03:04:05.678Z", "schema_version": SCHEMA_VERSION}
+    filled = {
+        "event_id": f"{1:036}",
+        "event_time": "2026-01-02T03:04:05.678Z",
+        "schema_version": SCHEMA_VERSION,
+    }
     assert json.loads(accepted.value) == CANCELLED | filled
     assert accepted.event_id == filled["event_id"]
 
@@ -70,9 +74,21 @@ def test_lines_are_numbered_as_in_the_file_and_bad_ones_do_not_hide_the_others()
         ({**CANCELLED, "event_type": "order_lost"}, "event_type", "unknown event type ('order_lost')"),
         ({**CANCELLED, "event_type": 5}, "event_type", "wrong type: event_type (expected str)"),
         ({**CANCELLED, "event_id": None}, "event_id", "wrong type: event_id (expected str, got null)"),
-        ({**CANCELLED, "event_id": "short"}, "event_id", "invalid value: event_id (expected str of length >= 36)"),
-        ({**CANCELLED, "event_time": "2026-01-01"}, "event_time", "invalid value: event_time (invalid RFC3339 encoded datetime)"),
-        ({**CANCELLED, "schema_version": 99}, "schema_version", f"invalid value: schema_version (expected int <= {SCHEMA_VERSION})"),
+        (
+            {**CANCELLED, "event_id": "short"},
+            "event_id",
+            "invalid value: event_id (expected str of length >= 36)",
+        ),
+        (
+            {**CANCELLED, "event_time": "2026-01-01"},
+            "event_time",
+            "invalid value: event_time (invalid RFC3339 encoded datetime)",
+        ),
+        (
+            {**CANCELLED, "schema_version": 99},
+            "schema_version",
+            f"invalid value: schema_version (expected int <= {SCHEMA_VERSION})",
+        ),
         ('{"event_type": "order_cancelled",\n"order_id"}', None, "invalid JSON (expected ':', byte 44)"),
         ("no JSON\nat all", None, "invalid JSON (invalid character, byte 4)"),
     ],
@@ -105,7 +121,9 @@ def test_too_much_is_refused_as_a_whole(monkeypatch):
         checked(CANCELLED)
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(
+    max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+)
 @given(BATCHES)
 @example(b'{"event_type": "order_cancelled", "event_type": "payment_failed"}')
 def test_whatever_is_given_is_answered(data):
@@ -119,5 +137,10 @@ def test_whatever_is_given_is_answered(data):
     assert all(each.problem for each in found.rejected)
     for each in found.accepted:
         # What is sent is what landing takes for valid, in that very topic.
-        assert record_validation.check(TOPICS[each.topic].decoder().decode, [each.value], pa.array([each.value])).problems is None
+        assert (
+            record_validation.check(
+                TOPICS[each.topic].decoder().decode, [each.value], pa.array([each.value])
+            ).problems
+            is None
+        )
         assert each.key

@@ -34,7 +34,9 @@ LATER = datetime.now(UTC) + timedelta(hours=2)
 ALERT = "stock_out:mug"
 
 
-def run(run_id: str, conf: dict[str, Any], triggering_user_name: str = "anna", **others: Any) -> SimpleNamespace:
+def run(
+    run_id: str, conf: dict[str, Any], triggering_user_name: str = "anna", **others: Any
+) -> SimpleNamespace:
     """A run as Airflow's database has it."""
     own = {"dag_id": alert_actions.DAG, "state": "queued", "start_date": None, "end_date": None}
     return SimpleNamespace(run_id=run_id, conf=conf, triggering_user_name=triggering_user_name, **own)
@@ -69,19 +71,31 @@ def asked(**given: Any) -> dict[str, Any]:
     return {"request_id": request_id, "alert": ALERT, "reason": "ordered <b>more</b>", **given}
 
 
-def test_acknowledgement_is_a_run_in_the_persons_name_started_once(api: TestClient, started: dict[str, SimpleNamespace]) -> None:
+def test_acknowledgement_is_a_run_in_the_persons_name_started_once(
+    api: TestClient, started: dict[str, SimpleNamespace]
+) -> None:
     body = asked()
     first, again = (api.post("/api/alerts/acknowledge", json=body, headers=WRITES) for _ in range(2))
     assert first.status_code == 202
     assert again.json() == first.json()
     [it] = started.values()
     assert it.conf == {"action": "acknowledge", "alert": ALERT, "reason": "ordered <b>more</b>"}
-    assert (first.json()["by"], first.json()["run"]["run_id"], first.json()["run"]["state"]) == ("anna", it.run_id, "queued")
+    assert (first.json()["by"], first.json()["run"]["run_id"], first.json()["run"]["state"]) == (
+        "anna",
+        it.run_id,
+        "queued",
+    )
 
 
 def test_silence_says_until_when(api: TestClient, started: dict[str, SimpleNamespace]) -> None:
-    answer = api.post("/api/alerts/silence", json=asked(alert="stock_out", until=LATER.isoformat()), headers=WRITES)
-    assert (answer.status_code, answer.json()["action"], answer.json()["alert"]) == (202, "silence", "stock_out")
+    answer = api.post(
+        "/api/alerts/silence", json=asked(alert="stock_out", until=LATER.isoformat()), headers=WRITES
+    )
+    assert (answer.status_code, answer.json()["action"], answer.json()["alert"]) == (
+        202,
+        "silence",
+        "stock_out",
+    )
     [it] = started.values()
     assert datetime.fromisoformat(it.conf["until"]) == LATER
 
@@ -98,18 +112,29 @@ def test_silence_says_until_when(api: TestClient, started: dict[str, SimpleNames
         ("silence", {"until": "2126-01-01T00:00:00"}),
     ],
 )
-def test_what_is_wrong_starts_nothing(api: TestClient, started: dict[str, SimpleNamespace], action: str, given: dict[str, Any]) -> None:
+def test_what_is_wrong_starts_nothing(
+    api: TestClient, started: dict[str, SimpleNamespace], action: str, given: dict[str, Any]
+) -> None:
     assert api.post(f"/api/alerts/{action}", json=asked(**given), headers=WRITES).status_code == 422
     assert not started
 
 
 @pytest.mark.parametrize("action", ["acknowledge", "silence"])
 def test_only_our_own_pages_may_ask_and_only_for_who_may_trigger_the_dag(
-    api: TestClient, empty: Lake, started: dict[str, SimpleNamespace], monkeypatch: pytest.MonkeyPatch, action: str
+    api: TestClient,
+    empty: Lake,
+    started: dict[str, SimpleNamespace],
+    monkeypatch: pytest.MonkeyPatch,
+    action: str,
 ) -> None:
     body = asked(until=LATER.isoformat())
     assert api.post(f"/api/alerts/{action}", json=body).status_code == 403
-    assert api.post(f"/api/alerts/{action}", json=body, headers={**WRITES, "Origin": "https://evil.example"}).status_code == 403
+    assert (
+        api.post(
+            f"/api/alerts/{action}", json=body, headers={**WRITES, "Origin": "https://evil.example"}
+        ).status_code
+        == 403
+    )
 
     def refuse(method: str, entity: Any, dag_id: str) -> Callable[[], None]:
         def refused() -> None:
@@ -125,27 +150,40 @@ def test_only_our_own_pages_may_ask_and_only_for_who_may_trigger_the_dag(
     assert not started
 
 
-def test_airflows_database_that_does_not_answer_is_said(api: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_airflows_database_that_does_not_answer_is_said(
+    api: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def locked(*dag: str, **given: Any) -> None:
         raise OperationalError("INSERT", {}, Exception("database is locked"))
 
     monkeypatch.setattr(alert_actions, "trigger_dag", locked)
     answer = api.post("/api/alerts/acknowledge", json=asked(), headers=WRITES)
-    assert (answer.status_code, answer.json()["detail"]) == (503, "Airflow's database does not answer; try again")
+    assert (answer.status_code, answer.json()["detail"]) == (
+        503,
+        "Airflow's database does not answer; try again",
+    )
 
 
 @pytest.fixture
 def told(tmp_path: Path) -> Iterator[tuple[str, Lake]]:
     """A lake where an alert fires, as a mug is sold out; and what the tab knows of it."""
     address = tmp_path.as_uri()
-    mug = {"product_id": "mug", "product_name": "Mug", "quantity": 0, "last_event_time": datetime(2026, 7, 1, tzinfo=UTC), "last_offset": 0}
+    mug = {
+        "product_id": "mug",
+        "product_name": "Mug",
+        "quantity": 0,
+        "last_event_time": datetime(2026, 7, 1, tzinfo=UTC),
+        "last_offset": 0,
+    }
     write_deltalake(lake_tables.uri(address, STOCK), pa.Table.from_pylist([mug]))
     evaluate(address, "run-1")
     with closing(Lake(lambda: address, tables.COPIES, tables.DERIVED)) as lake:
         yield address, lake
 
 
-def test_page_shows_who_acknowledged_and_silenced_until_when_and_what_is_being_done(told: tuple[str, Lake]) -> None:
+def test_page_shows_who_acknowledged_and_silenced_until_when_and_what_is_being_done(
+    told: tuple[str, Lake],
+) -> None:
     address, lake = told
     shop.acknowledge(address, ALERT, Attribution("anna", "ordered"))
     shop.silence(address, "stock_out", LATER + timedelta(hours=1), Attribution("anna", "moving house"))

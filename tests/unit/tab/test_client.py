@@ -20,14 +20,22 @@ from shopnow_tab_app.replica import tables
 from shopnow_tab_app.replica.client import Lake
 from shopnow_tab_app.replica.protocol import Copy, Derived, State
 
-SCHEMA = pa.schema([("date", pa.date32()), ("product", pa.string()), ("units", pa.int64()), ("later", pa.string())])
+SCHEMA = pa.schema(
+    [("date", pa.date32()), ("product", pa.string()), ("units", pa.int64()), ("later", pa.string())]
+)
 COPY = Copy("sales", SCHEMA, "date, product, units * 2 AS twice, later", "units > 0")
 PATHS = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-TOTAL = Derived("total", {"sales": "product"}, 'SELECT product AS key, sum(twice)::BIGINT AS twice FROM "sales" GROUP BY product')
+TOTAL = Derived(
+    "total",
+    {"sales": "product"},
+    'SELECT product AS key, sum(twice)::BIGINT AS twice FROM "sales" GROUP BY product',
+)
 
 
 def rows(*found: tuple[int, str, int]) -> pa.Table:
-    return pa.Table.from_pylist([{"date": date(2026, 11, day), "product": product, "units": units} for day, product, units in found])
+    return pa.Table.from_pylist(
+        [{"date": date(2026, 11, day), "product": product, "units": units} for day, product, units in found]
+    )
 
 
 @pytest.fixture
@@ -58,8 +66,12 @@ def caught_up(lake: Lake, version: int) -> State:
     return state()
 
 
-def test_copy_holds_the_rows_wanted_with_partition_columns_and_null_for_what_a_file_lacks(lake: Lake, tmp_path: Path) -> None:
-    write_deltalake(tmp_path / "sales", rows((24, "mat", 2), (25, "lamp", 3), (25, "none", 0)), partition_by=["date"])
+def test_copy_holds_the_rows_wanted_with_partition_columns_and_null_for_what_a_file_lacks(
+    lake: Lake, tmp_path: Path
+) -> None:
+    write_deltalake(
+        tmp_path / "sales", rows((24, "mat", 2), (25, "lamp", 3), (25, "none", 0)), partition_by=["date"]
+    )
     state = caught_up(lake, 0)
     assert state.trouble is None
     assert lake.query("SELECT date, product, twice, later FROM sales ORDER BY date") == [
@@ -74,17 +86,25 @@ def test_copy_follows_appends_replacements_and_compaction(lake: Lake, tmp_path: 
     caught_up(lake, 0)
     write_deltalake(table, rows((25, "lamp", 3)), mode="append")
     caught_up(lake, 1)
-    assert lake.query("SELECT key, twice FROM total ORDER BY key") == [{"key": "lamp", "twice": 6}, {"key": "mat", "twice": 4}]
+    assert lake.query("SELECT key, twice FROM total ORDER BY key") == [
+        {"key": "lamp", "twice": 6},
+        {"key": "mat", "twice": 4},
+    ]
     write_deltalake(table, rows((26, "lamp", 1)), mode="append")
     caught_up(lake, 2)
-    assert lake.query("SELECT key, twice FROM total ORDER BY key") == [{"key": "lamp", "twice": 8}, {"key": "mat", "twice": 4}]
+    assert lake.query("SELECT key, twice FROM total ORDER BY key") == [
+        {"key": "lamp", "twice": 8},
+        {"key": "mat", "twice": 4},
+    ]
     write_deltalake(table, rows((24, "mat", 5)), mode="overwrite", predicate="date = '2026-11-24'")
     caught_up(lake, 3)
     assert lake.query("SELECT sum(twice)::INT AS twice FROM total") == [{"twice": 18}]
     write_deltalake(table, rows((25, "desk", 1)), mode="append")
     DeltaTable(table).optimize.compact()
     caught_up(lake, 5)
-    assert lake.query("SELECT count(*) AS rows, sum(twice)::INT AS twice FROM sales") == [{"rows": 4, "twice": 20}]
+    assert lake.query("SELECT count(*) AS rows, sum(twice)::INT AS twice FROM sales") == [
+        {"rows": 4, "twice": 20}
+    ]
 
 
 def test_table_that_is_not_there_is_empty_and_appears_when_it_comes(lake: Lake, tmp_path: Path) -> None:
@@ -135,11 +155,15 @@ def test_no_process_is_left_when_the_one_that_started_it_is_killed(tmp_path: Pat
         "from shopnow_tab_app import tables; from shopnow_tab_app.replica.client import Lake; "
         f"lake = Lake(lambda: {str(tmp_path)!r}, tables.COPIES); lake.query('SELECT 1'); print('up', flush=True); input()"
     )
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=PATHS) as owner:
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=PATHS
+    ) as owner:
         assert owner.stdout
         assert owner.stdout.readline() == b"up\n"
         [process] = readers(owner.pid)
-        [folder] = {Path(file.path).parent for file in process.open_files() if file.path.endswith("copies.duckdb")}
+        [folder] = {
+            Path(file.path).parent for file in process.open_files() if file.path.endswith("copies.duckdb")
+        }
         owner.kill()
     process.wait(10)
     assert not folder.exists()
@@ -149,31 +173,52 @@ def test_what_became_of_an_order_is_known_when_a_payment_or_delivery_comes(tmp_p
     sample_lake.make(str(tmp_path), 300, 2, sample_lake.NOW)
     with closing(Lake(lambda: str(tmp_path), tables.COPIES, tables.DERIVED)) as lake:
         names = [*(each.table for each in tables.DERIVED), *tables.ORDERS_NOW.keys]
-        before = {name: version for name, version in lake.state(names).versions.items() if name in tables.ORDERS_NOW.keys}
-        for name, event_type, value in (("payments", "payment_refunded", "pay"), ("deliveries", "delivery_delivered", "d")):
+        before = {
+            name: version
+            for name, version in lake.state(names).versions.items()
+            if name in tables.ORDERS_NOW.keys
+        }
+        for name, event_type, value in (
+            ("payments", "payment_refunded", "pay"),
+            ("deliveries", "delivery_delivered", "d"),
+        ):
             table = DeltaTable(tmp_path / "events" / name)
-            row = table.to_pyarrow_table(filters=[("event_type", "!=", event_type)]).slice(0, 1).to_pylist()[0]
+            row = (
+                table.to_pyarrow_table(filters=[("event_type", "!=", event_type)]).slice(0, 1).to_pylist()[0]
+            )
             changed = [row | {"event_type": event_type, "event_id": f"{value}-new"}]
-            write_deltalake(table, pa.Table.from_pylist(changed, pa.schema(table.schema().to_arrow())), mode="append")
+            write_deltalake(
+                table, pa.Table.from_pylist(changed, pa.schema(table.schema().to_arrow())), mode="append"
+            )
 
         def agrees(derived: Derived) -> bool:
             found = [f"FROM {source}" for source in (derived.table, f"({derived.select})")]
-            return not lake.query(f"({found[0]} EXCEPT ALL {found[1]}) UNION ALL ({found[1]} EXCEPT ALL {found[0]})")
+            return not lake.query(
+                f"({found[0]} EXCEPT ALL {found[1]}) UNION ALL ({found[1]} EXCEPT ALL {found[0]})"
+            )
 
         def all_agree() -> bool:
             versions = lake.state(names).versions
-            return all(versions[name] != before[name] for name in before if name != "events/orders") and all(map(agrees, tables.DERIVED))
+            return all(versions[name] != before[name] for name in before if name != "events/orders") and all(
+                map(agrees, tables.DERIVED)
+            )
 
         assert supervision.wait_until(all_agree, 30)
-        assert lake.query("SELECT count(*) AS orders FROM orders_now WHERE status = 'refunded'") == [{"orders": 1}]
+        assert lake.query("SELECT count(*) AS orders FROM orders_now WHERE status = 'refunded'") == [
+            {"orders": 1}
+        ]
 
 
 def readers(of: int | None = None) -> list[psutil.Process]:
     """The processes that keep copies for this one, or for another."""
-    return [each for each in psutil.Process(of).children() if "shopnow_tab_app.replica.server" in each.cmdline()]
+    return [
+        each for each in psutil.Process(of).children() if "shopnow_tab_app.replica.server" in each.cmdline()
+    ]
 
 
-def test_what_cannot_be_started_is_said_and_not_tried_again_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_cannot_be_started_is_said_and_not_tried_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with closing(Lake(lambda: str(tmp_path), [COPY])) as lake:
         for _ in range(2):
@@ -183,5 +228,8 @@ def test_what_cannot_be_started_is_said_and_not_tried_again_at_once(tmp_path: Pa
 
 
 def test_no_address_is_said() -> None:
-    with closing(Lake(lambda: {}["lake"], [COPY])) as lake, pytest.raises(UserError, match="Airflow does not say where the lake is"):
+    with (
+        closing(Lake(lambda: {}["lake"], [COPY])) as lake,
+        pytest.raises(UserError, match="Airflow does not say where the lake is"),
+    ):
         lake.state(["sales"])

@@ -27,7 +27,9 @@ def test_order_made_up_is_valid_and_the_same_for_the_same_request() -> None:
 
 
 def test_order_given_is_what_was_given() -> None:
-    asked = NewOrder(request_id=REQUEST, customer_name="Zoé", country="FR", items=[Item(product_id="p-009", quantity=2)])
+    asked = NewOrder(
+        request_id=REQUEST, customer_name="Zoé", country="FR", items=[Item(product_id="p-009", quantity=2)]
+    )
     event = order_form.order_event(asked)
     assert checked(event)
     assert (event["customer_name"], event["total_cents"]) == ("Zoé", 5_980)
@@ -36,7 +38,9 @@ def test_order_given_is_what_was_given() -> None:
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
 def test_payment_is_valid(outcome: str) -> None:
     assert checked(
-        order_form.payment_event(NewPayment(request_id=REQUEST, order_id="o-1", method="card", amount_cents=100, outcome=outcome))
+        order_form.payment_event(
+            NewPayment(request_id=REQUEST, order_id="o-1", method="card", amount_cents=100, outcome=outcome)
+        )
     )
 
 

@@ -10,7 +10,17 @@ from pydantic import BaseModel
 
 from factories.sample_lake import NOW
 from shopnow_tab_app import runs
-from shopnow_tab_app.pages import csv_export, dashboard, deliveries, orders, payments, pdf, pdf_sheets, pipeline, stock
+from shopnow_tab_app.pages import (
+    csv_export,
+    dashboard,
+    deliveries,
+    orders,
+    payments,
+    pdf,
+    pdf_sheets,
+    pipeline,
+    stock,
+)
 from shopnow_tab_app.pages.paging import PageQuery
 from shopnow_tab_app.pages.period import Period, PeriodQuery
 from shopnow_tab_app.polled_cache import Last
@@ -24,10 +34,19 @@ NEWEST = PageQuery("", "event_time", True, 0, 25)
 PAGES: dict[str, tuple[tuple[str, ...], Callable[[Lake, State], BaseModel]]] = {
     "dashboard": (dashboard.TABLES, lambda lake, state: dashboard.dashboard(lake, ASKED, state)),
     "orders": (orders.TABLES, lambda lake, state: orders.orders(lake, NEWEST, None, state)),
-    "payments": ((payments.TABLE,), lambda lake, state: payments.payments(lake, ASKED, NEWEST, None, None, state)),
-    "deliveries": (deliveries.TABLES, lambda lake, state: deliveries.deliveries(lake, ASKED, NEWEST, None, state)),
+    "payments": (
+        (payments.TABLE,),
+        lambda lake, state: payments.payments(lake, ASKED, NEWEST, None, None, state),
+    ),
+    "deliveries": (
+        deliveries.TABLES,
+        lambda lake, state: deliveries.deliveries(lake, ASKED, NEWEST, None, state),
+    ),
     "stock": (stock.TABLES, lambda lake, state: stock.stock(lake, [], NOW, state)),
-    "pipeline": (pipeline.TABLES, lambda lake, state: pipeline.pipeline(lake, Last({}, None, "Kafka is away"), [], state)),
+    "pipeline": (
+        pipeline.TABLES,
+        lambda lake, state: pipeline.pipeline(lake, Last({}, None, "Kafka is away"), [], state),
+    ),
 }
 
 
@@ -75,21 +94,30 @@ def test_sales_of_all_parts_add_up(lake: Lake, column: str) -> None:
     state = lake.state(dashboard.TABLES)
     parts = [dashboard.dashboard(lake, ASKED._replace(**{column: value}), state) for value in values]
     revenue = [next(card.value for card in each.cards if card.name == "revenue") for each in parts]
-    assert sum(value or 0 for value in revenue) == next(card.value for card in whole.cards if card.name == "revenue")
+    assert sum(value or 0 for value in revenue) == next(
+        card.value for card in whole.cards if card.name == "revenue"
+    )
 
 
 def test_order_has_the_status_of_what_became_of_it(lake: Lake) -> None:
     made = page(lake, "orders")
     assert made.total == 600
     assert sum(made.statuses.values()) == 600
-    failed = lake.query("SELECT count(*) AS orders FROM \"events/payments\" WHERE status = 'failed'")[0]["orders"]
+    failed = lake.query("SELECT count(*) AS orders FROM \"events/payments\" WHERE status = 'failed'")[0][
+        "orders"
+    ]
     assert made.statuses["failed"] == failed
-    assert set(made.statuses) == {"failed", "paid", "in_transit", "delivered"} - ({"paid"} - set(made.statuses))
+    assert set(made.statuses) == {"failed", "paid", "in_transit", "delivered"} - (
+        {"paid"} - set(made.statuses)
+    )
 
 
 def test_delivery_is_in_its_latest_stage_once(lake: Lake) -> None:
     made = page(lake, "deliveries")
-    assert sum(made.stages.values()) == lake.query('SELECT count(DISTINCT delivery_id) AS n FROM "events/deliveries"')[0]["n"]
+    assert (
+        sum(made.stages.values())
+        == lake.query('SELECT count(DISTINCT delivery_id) AS n FROM "events/deliveries"')[0]["n"]
+    )
     assert all(row.progress == sheets_progress[row.stage] for row in made.rows)
 
 
@@ -114,7 +142,9 @@ def test_page_of_an_empty_lake_says_what_is_not_there(empty: Lake, name: str) ->
 @pytest.mark.parametrize("name", PAGES)
 def test_page_can_be_drawn_as_pdf(lake: Lake, name: str, language: str) -> None:
     pytest.importorskip("matplotlib")
-    assert pdf.render(pdf_sheets.sheet(name, page(lake, name), pdf_sheets.words(language))).startswith(b"%PDF-")
+    assert pdf.render(pdf_sheets.sheet(name, page(lake, name), pdf_sheets.words(language))).startswith(
+        b"%PDF-"
+    )
 
 
 def test_csv_has_every_row_and_no_formula(lake: Lake) -> None:

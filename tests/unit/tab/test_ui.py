@@ -26,7 +26,11 @@ def test_every_word_is_there_in_both_languages_with_the_same_blanks() -> None:
 
 
 def test_every_word_that_pages_use_is_known() -> None:
-    used = {word for file in UI.glob("src/**/*.ts*") for word in re.findall(r"""\bt\("(\w+)\"""", file.read_text(encoding="utf-8"))}
+    used = {
+        word
+        for file in UI.glob("src/**/*.ts*")
+        for word in re.findall(r"""\bt\("(\w+)\"""", file.read_text(encoding="utf-8"))
+    }
     assert used <= words("en").keys()
 
 
@@ -40,4 +44,6 @@ def test_built_pages_are_those_their_sources_build(tmp_path: Path) -> None:
         pytest.skip("no Node, or `npm ci` was not run in the pages' folder")
     subprocess.run(["node", "build.mjs", str(tmp_path)], cwd=UI, check=True, capture_output=True)
     for file in tmp_path.iterdir():
-        assert file.read_bytes() == (APP / "static" / file.name).read_bytes(), f"{file.name}: run `npm run build`"
+        assert file.read_bytes() == (APP / "static" / file.name).read_bytes(), (
+            f"{file.name}: run `npm run build`"
+        )

@@ -35,7 +35,11 @@ def raw() -> Raw:
 
 @pytest.fixture
 def where(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> pipeline.Where:
-    monkeypatch.setattr(pipeline.topics, "describe", lambda conf, names: {name: TopicState(name, "id", {0: (0, 100)}) for name in TOPICS})
+    monkeypatch.setattr(
+        pipeline.topics,
+        "describe",
+        lambda conf, names: {name: TopicState(name, "id", {0: (0, 100)}) for name in TOPICS},
+    )
     return pipeline.Where(dict, raw)  # type: ignore[arg-type]
 
 
@@ -52,7 +56,9 @@ def test_positions_stay_as_they_were_while_the_lake_is_away(raw: Raw, where: pip
     assert where() == before
 
 
-def test_what_kafka_said_last_is_kept_and_why_there_is_nothing_newer_is_said(raw: Raw, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_kafka_said_last_is_kept_and_why_there_is_nothing_newer_is_said(
+    raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answers = iter([{"orders": 1}, UserError("Kafka at nowhere failed")])
     clock = iter(range(0, 100, 10))
     monkeypatch.setattr("shopnow_tab_app.polled_cache.time.monotonic", lambda: next(clock))

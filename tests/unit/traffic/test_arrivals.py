@@ -14,9 +14,15 @@ from shopnow.traffic.scenarios import NORMAL, stretches
 NORMAL_DAY = scenarios.scenario(NORMAL)
 
 
-@given(start=st.integers(0, 3 * DAY), length=st.integers(1, 3 * DAY), shares=st.lists(st.floats(0, 1, exclude_max=True)))
+@given(
+    start=st.integers(0, 3 * DAY),
+    length=st.integers(1, 3 * DAY),
+    shares=st.lists(st.floats(0, 1, exclude_max=True)),
+)
 @pytest.mark.parametrize("name", scenarios.load())
-def test_times_are_in_order_and_within_the_window(name: str, start: int, length: int, shares: list[float]) -> None:
+def test_times_are_in_order_and_within_the_window(
+    name: str, start: int, length: int, shares: list[float]
+) -> None:
     arrivals = Arrivals(stretches(scenarios.scenario(name), start, start + length))
     times = arrivals.at(np.array(sorted(shares))).tolist()
     assert all(start <= time <= start + length for time in times)
@@ -27,7 +33,10 @@ def test_each_hour_and_weekday_gets_its_share_and_weeks_grow() -> None:
     conditions = NORMAL_DAY.conditions
     arrivals = Arrivals(stretches(NORMAL_DAY, NEW_YEAR, NEW_YEAR + 4 * WEEK))
     times = arrivals.at((np.arange(400_000) + 0.5) / 400_000)
-    hours, days, weeks = (Counter(each.tolist()) for each in (times // HOUR % 24, (times // DAY + 3) % 7, (times - NEW_YEAR) // WEEK))
+    hours, days, weeks = (
+        Counter(each.tolist())
+        for each in (times // HOUR % 24, (times // DAY + 3) % 7, (times - NEW_YEAR) // WEEK)
+    )
     for counts, weights in ((hours, conditions.hours), (days, conditions.weekdays)):
         for nth, weight in enumerate(weights):
             assert counts[nth] / 400_000 == pytest.approx(weight / sum(weights), rel=0.02)
@@ -36,4 +45,6 @@ def test_each_hour_and_weekday_gets_its_share_and_weeks_grow() -> None:
 
 
 def test_a_normal_week_has_seven_normal_days() -> None:
-    assert Arrivals(stretches(NORMAL_DAY, NEW_YEAR, NEW_YEAR + WEEK)).normal_days == pytest.approx(7, rel=0.01)
+    assert Arrivals(stretches(NORMAL_DAY, NEW_YEAR, NEW_YEAR + WEEK)).normal_days == pytest.approx(
+        7, rel=0.01
+    )

@@ -29,7 +29,9 @@ def records(chunks: list[Chunk]) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def troubled() -> list[dict]:
-    return records(shop_events.chunks(a_run(sessions=3000, faults=Faults(malformed=0.1, **SHARES)), per_chunk=500))
+    return records(
+        shop_events.chunks(a_run(sessions=3000, faults=Faults(malformed=0.1, **SHARES)), per_chunk=500)
+    )
 
 
 def test_the_ledger_is_told_what_is_sent(troubled: list[dict]) -> None:

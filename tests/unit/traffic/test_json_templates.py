@@ -27,8 +27,13 @@ def test_tails_hold_the_time_the_version_and_a_uuid7(events: list[tuple[int, int
     assert len(made.texts) == len(events)
     for nth, (at, one, other, version) in enumerate(events):
         id_ = uuid7(at, f"{one & 0xFFF:03x}{other >> 60 & 3:x}{other & 2**60 - 1:015x}")
-        time = moment(at).isoformat(timespec="milliseconds" if at % 1000 else "seconds").replace("+00:00", "Z")
-        assert made.texts[nth].decode() == f'"event_id":"{id_}","event_time":"{time}","schema_version":{version}}}'
+        time = (
+            moment(at).isoformat(timespec="milliseconds" if at % 1000 else "seconds").replace("+00:00", "Z")
+        )
+        assert (
+            made.texts[nth].decode()
+            == f'"event_id":"{id_}","event_time":"{time}","schema_version":{version}}}'
+        )
         assert made.ids[36 * nth : 36 * nth + 36].decode() == id_
 
 
@@ -38,7 +43,10 @@ def test_a_template_filled_in_at_once_or_later_is_the_definitions_own_json(kind:
     event = kind(**values)
     common = {name: values.pop(name) for name in ("event_id", "event_time", "schema_version")}
     tail = msgspec.json.encode(common)[1:]
-    later = [b'"coupon":"%s",' % escape(TEXT) if name == "coupon" else in_json(value) for name, value in values.items()]
+    later = [
+        b'"coupon":"%s",' % escape(TEXT) if name == "coupon" else in_json(value)
+        for name, value in values.items()
+    ]
     for body in (template(kind, **values) % (), template(kind) % tuple(later)):
         assert body + tail == encode(event)
 
@@ -47,7 +55,13 @@ def some(field: Any) -> Any:
     """A value for that field that has to be escaped, if such a value is allowed."""
     if field.name in {"event_time", "promised_at"}:
         return datetime(2026, 1, 1, tzinfo=UTC)
-    fixed = {"event_id": "0" * 36, "schema_version": 2, "items": [OrderItem(**item) for item in ITEMS], "currency": "EUR", "country": "FR"}
+    fixed = {
+        "event_id": "0" * 36,
+        "schema_version": 2,
+        "items": [OrderItem(**item) for item in ITEMS],
+        "currency": "EUR",
+        "country": "FR",
+    }
     fixed |= {"method": "card", "progress": 0.5}
     numbers = ("_cents", "quantity", "quantity_change", "quantity_after", "attempt")
     return fixed.get(field.name, 7 if field.name.endswith(numbers) else TEXT)

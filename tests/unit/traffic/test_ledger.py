@@ -7,7 +7,16 @@ import xxhash
 
 from factories import shop_events
 from factories.shop_events import NEW_YEAR, a_run
-from shopnow.events import TOPIC_OF, TOPICS, Event, OrderPlaced, PaymentFailed, PaymentRefunded, PaymentSucceeded, encode
+from shopnow.events import (
+    TOPIC_OF,
+    TOPICS,
+    Event,
+    OrderPlaced,
+    PaymentFailed,
+    PaymentRefunded,
+    PaymentSucceeded,
+    encode,
+)
 from shopnow.traffic import ledger, ledger_totals, run_totals
 from shopnow.traffic.arrivals import DAY
 from shopnow.traffic.ledger_totals import DUPLICATE, Totals
@@ -33,13 +42,25 @@ def events(chunks: list[Chunk]) -> list[Event]:
 
 @pytest.fixture(scope="module")
 def rows(chunks: list[Chunk]) -> list[pa.Table]:
-    return [ledger.rows("run", TOPIC_IDS, chunk.batch.told, [2] * len(chunk.batch.keys), range(len(chunk.batch.keys))) for chunk in chunks]
+    return [
+        ledger.rows(
+            "run", TOPIC_IDS, chunk.batch.told, [2] * len(chunk.batch.keys), range(len(chunk.batch.keys))
+        )
+        for chunk in chunks
+    ]
 
 
-def test_a_row_says_where_the_record_is_and_what_it_was_worth(events: list[Event], rows: list[pa.Table]) -> None:
+def test_a_row_says_where_the_record_is_and_what_it_was_worth(
+    events: list[Event], rows: list[pa.Table]
+) -> None:
     order = next(event for event in events if isinstance(event, OrderPlaced) and event.discount_cents)
     row = next(row for table in rows for row in table.to_pylist() if row["event_id"] == order.event_id)
-    assert (row["run_id"], row["topic"], row["topic_id"], row["partition"]) == ("run", "orders", "id-of-orders", 2)
+    assert (row["run_id"], row["topic"], row["topic_id"], row["partition"]) == (
+        "run",
+        "orders",
+        "id-of-orders",
+        2,
+    )
     assert row["key"] == order.order_id.encode()
     assert row["payload_hash"] == xxhash.xxh3_128_digest(encode(order))
     assert (row["event_type"], row["event_time"]) == ("order_placed", order.event_time)
@@ -56,7 +77,9 @@ def test_records_hold_all_rows_and_fit_into_kafka(rows: list[pa.Table]) -> None:
         assert pa.concat_tables(pa.ipc.open_stream(record).read_all() for record in records) == table
 
 
-def test_totals_are_those_of_the_events_each_counted_once(chunks: list[Chunk], events: list[Event], rows: list[pa.Table]) -> None:
+def test_totals_are_those_of_the_events_each_counted_once(
+    chunks: list[Chunk], events: list[Event], rows: list[pa.Table]
+) -> None:
     found = ledger_totals.of_rows(rows)
     orders = [event for event in events if isinstance(event, OrderPlaced)]
     paid = [event for event in events if isinstance(event, PaymentSucceeded)]
@@ -65,7 +88,9 @@ def test_totals_are_those_of_the_events_each_counted_once(chunks: list[Chunk], e
     assert found.units == sum(item.quantity for order in orders for item in order.items)
     assert found.gmv_cents == sum(order.total_cents + order.discount_cents for order in orders)
     assert found.payments_failed == sum(isinstance(event, PaymentFailed) for event in events)
-    assert found.net_revenue_cents == sum(event.amount_cents for event in paid) - sum(event.amount_cents for event in refunded)
+    assert found.net_revenue_cents == sum(event.amount_cents for event in paid) - sum(
+        event.amount_cents for event in refunded
+    )
     assert sum(count for types in found.events.values() for count in types.values()) == len(events)
     assert found.records == Counter(topic for chunk in chunks for topic in chunk.batch.topics)
     assert found.faults[DUPLICATE] == sum(found.records.values()) - len(events)
@@ -80,16 +105,34 @@ def test_each_day_has_its_own_figures_and_they_add_up(events: list[Event], rows:
     found = ledger_totals.of_rows(rows)
     assert list(found.days) == [date(2025, 12, 31), date(2026, 1, 1)]
     for day, figures in found.days.items():
-        assert figures.orders == sum(1 for event in events if isinstance(event, OrderPlaced) and event.event_time.date() == day)
-        paid = sum(event.amount_cents for event in events if isinstance(event, PaymentSucceeded) and event.event_time.date() == day)
+        assert figures.orders == sum(
+            1 for event in events if isinstance(event, OrderPlaced) and event.event_time.date() == day
+        )
+        paid = sum(
+            event.amount_cents
+            for event in events
+            if isinstance(event, PaymentSucceeded) and event.event_time.date() == day
+        )
         assert figures.payments_succeeded_cents == paid
-    for figure in ("orders", "units", "gmv_cents", "payments_failed", "payments_succeeded_cents", "refunds_cents", "net_revenue_cents"):
+    for figure in (
+        "orders",
+        "units",
+        "gmv_cents",
+        "payments_failed",
+        "payments_succeeded_cents",
+        "refunds_cents",
+        "net_revenue_cents",
+    ):
         assert getattr(found, figure) == sum(getattr(day, figure) for day in found.days.values())
 
 
 def test_figures_of_parts_add_up_to_those_of_the_whole(rows: list[pa.Table]) -> None:
     parts = [table.slice(start, 700) for table in rows for start in range(0, table.num_rows, 700)]
-    assert ledger_totals.of_rows(parts) == ledger_totals.of_rows([pa.concat_tables(rows)]) == ledger_totals.of_rows(rows)
+    assert (
+        ledger_totals.of_rows(parts)
+        == ledger_totals.of_rows([pa.concat_tables(rows)])
+        == ledger_totals.of_rows(rows)
+    )
 
 
 def test_an_empty_ledger_has_empty_totals() -> None:
@@ -105,7 +148,10 @@ def test_a_runs_totals_are_those_of_its_rows_and_demand() -> None:
     assert run.totals == expected
     demand = pa.concat_tables(ledger.demand_rows("run", chunk.demand) for chunk in chunks)
     assert sum(demand["wanted"].to_pylist()) == sum(each.wanted for each in run.totals.demand.values())
-    assert all(NEW_YEAR <= hour.timestamp() * 1000 < NEW_YEAR + DAY and hour.minute == 0 for hour in demand["hour"].to_pylist())
+    assert all(
+        NEW_YEAR <= hour.timestamp() * 1000 < NEW_YEAR + DAY and hour.minute == 0
+        for hour in demand["hour"].to_pylist()
+    )
 
 
 def test_demand_is_what_was_put_in_carts_and_what_was_not_there() -> None:
@@ -122,7 +168,10 @@ def test_demand_is_what_was_put_in_carts_and_what_was_not_there() -> None:
 
 def test_stock_outs_are_told_with_start_and_end_over_all_runs() -> None:
     state = State()
-    first, second = a_run("first", sessions=3000), a_run("second", sessions=300, start=NEW_YEAR + DAY, days=12)
+    first, second = (
+        a_run("first", sessions=3000),
+        a_run("second", sessions=300, start=NEW_YEAR + DAY, days=12),
+    )
     events = shop_events.events(first, state) + shop_events.events(second, state)
     expected: dict[str, list[list[int | None]]] = {}
     for event in events:
@@ -145,4 +194,8 @@ def test_the_account_of_some_runs_is_theirs_together() -> None:
     runs = [Run(name, a_run().asked, 1, 0, 1, totals=Totals(orders=1, records={"views": 2})) for name in "ab"]
     runs[1].stock_outs = [StockOut("p", 3)]
     account = run_totals.total(runs)
-    assert (account.totals.orders, account.totals.records, account.stock_outs) == (2, {"views": 4}, [StockOut("p", 3)])
+    assert (account.totals.orders, account.totals.records, account.stock_outs) == (
+        2,
+        {"views": 4},
+        [StockOut("p", 3)],
+    )

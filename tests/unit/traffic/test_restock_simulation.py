@@ -43,7 +43,9 @@ def test_every_quantity_is_the_one_before_and_the_change_through_all_runs():
     for event in (event for event in decoded(chunks) if hasattr(event, "quantity_after")):
         on_shelf[event.product_id] = on_shelf.get(event.product_id, 0) + event.quantity_change
         assert event.quantity_after == on_shelf[event.product_id] >= 0
-    assert on_shelf == {product_id: shelf.quantity for product_id, shelf in after(chunks).shop.shelves.items()}
+    assert on_shelf == {
+        product_id: shelf.quantity for product_id, shelf in after(chunks).shop.shelves.items()
+    }
     ids = [event.event_id for event in decoded(chunks)]
     assert len(ids) == len(set(ids))
     restocked = [event for event in decoded([chunk]) if isinstance(event, StockRestocked)]
@@ -55,7 +57,9 @@ def test_what_is_pending_still_happens():
     chunks = list(simulate(state := State(), run(OPENED), 20))
     waiting = set(state.orders)
     chunk, _ = put_away(after(chunks), {}, "r", [GOODS], OPENED + 3 * DAY)
-    done = {event.order_id for event in decoded([chunk]) if hasattr(event, "progress") and event.progress == 1}
+    done = {
+        event.order_id for event in decoded([chunk]) if hasattr(event, "progress") and event.progress == 1
+    }
     assert done
     assert done <= waiting
     assert after([*chunks, chunk]).shop.clock - OPENED - 3 * DAY in {0, 1, 2}

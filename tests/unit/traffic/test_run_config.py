@@ -28,7 +28,10 @@ HOUR_MS = 3_600_000
         ({"sessions_per_day": 0}, "sessions_per_day 0"),
         ({"seed": -1}, "seed -1"),
         ({"seed": "abc"}, "seed 'abc'"),
-        ({"payment_failure_rate": 0.1}, "payment_failure_rate: there is no such param; there are scenario, sessions"),
+        (
+            {"payment_failure_rate": 0.1},
+            "payment_failure_rate: there is no such param; there are scenario, sessions",
+        ),
         ({"scenario": "rush"}, "scenario 'rush': give one of"),
         ({"pace": "slow"}, "pace 'slow'"),
         ({"hours": 0}, "hours 0"),
@@ -61,7 +64,14 @@ def test_the_form_as_it_is_asks_for_a_light_run_of_a_normal_day() -> None:
 
 
 def test_a_form_that_was_filled_in_is_what_is_asked_for() -> None:
-    filled = {"scenario": "flash_sale", "seed": 0, "start": "2026-01-01T12:00:00Z", "hours": 3, "late": 0.1, "clock_skew_seconds": 5}
+    filled = {
+        "scenario": "flash_sale",
+        "seed": 0,
+        "start": "2026-01-01T12:00:00Z",
+        "hours": 3,
+        "late": 0.1,
+        "clock_skew_seconds": 5,
+    }
     assert validate(**dag_params.read(filled, "run")) == RunConfig(
         scenario="flash_sale", seed=0, start=NOON_MS, hours=3, faults=Faults(late=0.1, clock_skew_seconds=5)
     )
@@ -98,13 +108,17 @@ def test_the_period_follows_from_what_is_asked_and_from_the_shops_clock(
 ) -> None:
     """All in hours from now."""
     times = {name: NOON_MS + asked[name] * HOUR_MS for name in ("start", "end") if name in asked}
-    found = period(RunConfig(**{**asked, **times}), None if clock is None else NOON_MS + int(clock * HOUR_MS), NOON_MS)
+    found = period(
+        RunConfig(**{**asked, **times}), None if clock is None else NOON_MS + int(clock * HOUR_MS), NOON_MS
+    )
     assert found == tuple(NOON_MS + int(hours * HOUR_MS) for hours in expected)
 
 
 @pytest.mark.parametrize("asked", [{"start": -2}, {"end": -1}, {"hours": 168}, {"start": -3, "hours": 5}])
 def test_the_past_cannot_be_simulated_twice(asked: dict[str, float]) -> None:
-    times = {name: NOON_MS + int(hours * HOUR_MS) if name != "hours" else hours for name, hours in asked.items()}
+    times = {
+        name: NOON_MS + int(hours * HOUR_MS) if name != "hours" else hours for name, hours in asked.items()
+    }
     with pytest.raises(UserError, match="up to 2026-01-01T12:00:00"):
         period(RunConfig(**times), NOON_MS, NOON_MS)  # type: ignore[arg-type]
 
@@ -116,7 +130,10 @@ def test_real_time_does_not_wait_for_a_shop_that_is_ahead() -> None:
 
 def test_in_real_time_nothing_comes_before_it_has_happened() -> None:
     run = begin(State(), "run", validate(sessions=50, pace="real time", hours=0.001))
-    came = [(datetime.now(UTC), chunk.batch.told["event_time"].to_pylist()) for chunk in chunks(State(), run, 1000)]
+    came = [
+        (datetime.now(UTC), chunk.batch.told["event_time"].to_pylist())
+        for chunk in chunks(State(), run, 1000)
+    ]
     assert len(came) >= 3
     assert all(time <= at for at, times in came for time in times)
     assert all(at - time < timedelta(seconds=60) for at, times in came for time in times)
@@ -128,7 +145,9 @@ def test_sessions_a_day_are_multiplied_by_the_period_and_the_scenario() -> None:
     week = {"start": NOON, "end": NOON + 168 * HOUR, "sessions_per_day": 1000}
     normal = begin(State(), "run", validate(**week)).sessions
     assert normal == pytest.approx(7000, rel=0.02)
-    assert begin(State(), "run", validate(**week, scenario="slow_week")).sessions == pytest.approx(0.45 * normal, rel=0.001)
+    assert begin(State(), "run", validate(**week, scenario="slow_week")).sessions == pytest.approx(
+        0.45 * normal, rel=0.001
+    )
     with pytest.raises(UserError, match="sessions_per_day 1000000: that makes 4"):
         begin(State(), "run", validate(start=NOON, end=NOON + 366 * 24 * HOUR, sessions_per_day=1_000_000))
 
@@ -143,11 +162,20 @@ def test_a_run_is_taken_up_where_it_was_left() -> None:
 
 
 def test_microseconds_of_its_start_do_not_keep_a_run_from_being_taken_up() -> None:
-    asked = {"start": NOON + timedelta(microseconds=123_456), "end": NOON + timedelta(hours=1, microseconds=7)}
+    asked = {
+        "start": NOON + timedelta(microseconds=123_456),
+        "end": NOON + timedelta(hours=1, microseconds=7),
+    }
     assert begin(left_half_done(validate(**asked)), "run", validate(**asked)).done == 4
     assert moment(validate(**asked).start or 0) == NOON + timedelta(milliseconds=123)
 
 
 def test_a_run_is_not_taken_up_with_other_parameters() -> None:
-    with pytest.raises(UserError, match=r"run run began with scenario normal_day, sessions 10, seed 2, .*late 0.1"):
-        begin(left_half_done(validate(sessions=10, seed=2, faults=Faults(late=0.1))), "run", validate(sessions=10, seed=1))
+    with pytest.raises(
+        UserError, match=r"run run began with scenario normal_day, sessions 10, seed 2, .*late 0.1"
+    ):
+        begin(
+            left_half_done(validate(sessions=10, seed=2, faults=Faults(late=0.1))),
+            "run",
+            validate(sessions=10, seed=1),
+        )

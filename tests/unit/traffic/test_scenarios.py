@@ -10,7 +10,14 @@ from shopnow.traffic.scenarios import FILE, HOUR, NORMAL, stretches
 
 def test_the_scenarios_are_there_and_each_is_another_than_the_normal_day() -> None:
     found = {**scenarios.load()}
-    assert list(found) == [NORMAL, "flash_sale", "payment_outage", "supplier_delay", "bot_traffic", "slow_week"]
+    assert list(found) == [
+        NORMAL,
+        "flash_sale",
+        "payment_outage",
+        "supplier_delay",
+        "bot_traffic",
+        "slow_week",
+    ]
     normal = found.pop(NORMAL)
     assert not normal.incidents
     for scenario in found.values():
@@ -22,7 +29,11 @@ def test_the_scenarios_are_there_and_each_is_another_than_the_normal_day() -> No
 def test_an_incident_changes_what_it_names_and_nothing_else() -> None:
     outage = scenarios.scenario("payment_outage")
     [incident] = outage.incidents
-    assert {name for name, method in incident.conditions.methods.items() if method != outage.conditions.methods[name]} == {"card", "paypal"}
+    assert {
+        name
+        for name, method in incident.conditions.methods.items()
+        if method != outage.conditions.methods[name]
+    } == {"card", "paypal"}
     assert incident.conditions.methods["card"].share == outage.conditions.methods["card"].share
 
 
@@ -45,7 +56,10 @@ def test_stretches_cover_the_period_and_the_incident_is_in_it(hours: int, begins
         (("arrivals = 0.45", "arivals = 0.45"), "slow_week: .*`arivals`"),
         (("weekdays = [0.95,", "weekdays = ["), "normal_day: .*length >= 7.*`weekdays`"),
         (("lasts_hours = 4", "lasts_hours = 0"), "payment_outage: .*`lasts_hours`"),
-        (("lasts_hours = 4", "lasts_hours = 4\ngrowth_per_week = 0.5"), "payment_outage: an incident cannot change growth_per_week"),
+        (
+            ("lasts_hours = 4", "lasts_hours = 4\ngrowth_per_week = 0.5"),
+            "payment_outage: an incident cannot change growth_per_week",
+        ),
         (("methods.card.fails = 0.95", "methods.cash.fails = 0.95"), "payment_outage: .*cash"),
         (('title = "Slow week"', ""), "slow_week: .*`title`"),
         (("[normal_day]", "[ordinary_day]"), r"no \[normal_day\]"),

@@ -10,7 +10,16 @@ import pytest
 
 from factories import shop_events
 from factories.shop_events import NEW_YEAR, a_run
-from shopnow.events import TOPIC_OF, Event, OrderPlaced, PaymentSucceeded, ProductViewed, StockRestocked, encode, key
+from shopnow.events import (
+    TOPIC_OF,
+    Event,
+    OrderPlaced,
+    PaymentSucceeded,
+    ProductViewed,
+    StockRestocked,
+    encode,
+    key,
+)
 from shopnow.traffic.arrivals import DAY
 from shopnow.traffic.catalogue import CATALOGUE
 from shopnow.traffic.event_buffer import moment
@@ -19,11 +28,17 @@ from shopnow.traffic.simulation import Chunk, Simulation, simulate
 from shopnow.traffic.state import Record, State, from_records
 
 LOW = 5
-TROUBLE = Faults(late=0.05, duplicate=0.1, out_of_order=0.05, malformed=0.02, schema_v1=0.3, clock_skew_seconds=2)
+TROUBLE = Faults(
+    late=0.05, duplicate=0.1, out_of_order=0.05, malformed=0.02, schema_v1=0.3, clock_skew_seconds=2
+)
 
 
 def sent(chunks: list[Chunk]) -> list[tuple[str, bytes, bytes]]:
-    return [record for chunk in chunks for record in zip(chunk.batch.topics, chunk.batch.keys, chunk.batch.values, strict=True)]
+    return [
+        record
+        for chunk in chunks
+        for record in zip(chunk.batch.topics, chunk.batch.keys, chunk.batch.values, strict=True)
+    ]
 
 
 def digest(records: list[tuple[str, bytes, bytes]]) -> str:
@@ -41,12 +56,16 @@ def of(kind: type, events: list[Event]) -> list:
 
 
 def test_another_process_gives_the_same_bytes() -> None:
-    code = "import test_simulation as t; print(t.digest(t.sent(t.simulated.chunks(t.a_run(faults=t.TROUBLE)))))"
+    code = (
+        "import test_simulation as t; print(t.digest(t.sent(t.simulated.chunks(t.a_run(faults=t.TROUBLE)))))"
+    )
     tests = Path(shop_events.__file__).parent
     path = os.pathsep.join(map(str, (Path(__file__).parent, tests, tests.parent / "include")))
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": hash_seed}
-        other = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        other = subprocess.run(
+            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+        )
         assert other.stdout.strip() == digest(sent(shop_events.chunks(a_run(faults=TROUBLE))))
 
 
@@ -87,7 +106,9 @@ def test_all_event_types_occur(day: list[Event]) -> None:
 
 def test_event_ids_are_unique_within_and_between_runs() -> None:
     state = State()
-    both = shop_events.events(a_run("first"), state) + shop_events.events(a_run("second", start=NEW_YEAR + DAY), state)
+    both = shop_events.events(a_run("first"), state) + shop_events.events(
+        a_run("second", start=NEW_YEAR + DAY), state
+    )
     assert len({event.event_id for event in both}) == len(both)
     assert {event.event_id[14] for event in both} == {"7"}
 
@@ -161,7 +182,11 @@ def test_orders_under_way_are_delivered_by_the_next_run() -> None:
     open_orders = set(state.orders)
     assert open_orders
     later = shop_events.events(a_run("second", start=NEW_YEAR + DAY, days=4), state)
-    touched = {event.order_id for event in later if TOPIC_OF[type(event)].name in {"deliveries", "orders", "payments"}}
+    touched = {
+        event.order_id
+        for event in later
+        if TOPIC_OF[type(event)].name in {"deliveries", "orders", "payments"}
+    }
     assert open_orders <= touched
     assert not open_orders & set(state.orders)
 
@@ -192,7 +217,9 @@ def test_bots_look_and_never_buy() -> None:
     events = shop_events.events(a_run(sessions=400, scenario="bot_traffic", days=1))
     bots = {event.session_id for event in of(ProductViewed, events) if event.customer_id.startswith("bot-")}
     assert len(bots) > 100
-    assert not any(getattr(event, "session_id", None) in bots for event in events if not isinstance(event, ProductViewed))
+    assert not any(
+        getattr(event, "session_id", None) in bots for event in events if not isinstance(event, ProductViewed)
+    )
 
 
 @pytest.mark.parametrize(("until", "hours"), [(0.25, 6), (0.5, 12)])

@@ -3,11 +3,24 @@ import pytest
 from shopnow.errors import UserError
 from shopnow.traffic.ledger_totals import Demand, Figures, Totals
 from shopnow.traffic.run_config import Faults, RunConfig
-from shopnow.traffic.state import ITEMS_PER_RECORD, Held, OpenOrder, Run, Shelf, Shop, State, StockOut, from_records, to_records
+from shopnow.traffic.state import (
+    ITEMS_PER_RECORD,
+    Held,
+    OpenOrder,
+    Run,
+    Shelf,
+    Shop,
+    State,
+    StockOut,
+    from_records,
+    to_records,
+)
 
 
 def an_order(number: int, *times: int) -> OpenOrder:
-    return OpenOrder(f"o-{number}", "1 rue", [("p", 2)], 300, [(at, "create") for at in times], "pay-1", "card", 1)
+    return OpenOrder(
+        f"o-{number}", "1 rue", [("p", 2)], 300, [(at, "create") for at in times], "pay-1", "card", 1
+    )
 
 
 def held(number: int, due: int) -> Held:
@@ -19,7 +32,9 @@ def test_no_records_no_shop() -> None:
 
 
 def test_state_survives_the_topic() -> None:
-    shop = Shop(opened=1, clock=5, sessions=2, customers=1, events=9, draws=7, shelves={"p": Shelf(3, 1, 4, 99, 2)})
+    shop = Shop(
+        opened=1, clock=5, sessions=2, customers=1, events=9, draws=7, shelves={"p": Shelf(3, 1, 4, 99, 2)}
+    )
     asked = RunConfig(seed=3, sessions=10, hours=1.5, faults=Faults(late=0.1))
     run = Run("manual/with/slashes é", asked, 10, 1, 9, done=2, stock_outs=[StockOut("p", 4)])
     run.totals = Totals(orders=1, records={"views": 3}, days={}, demand={"p": Demand(3, 2, 1)})

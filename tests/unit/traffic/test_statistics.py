@@ -146,11 +146,21 @@ def test_popularity_is_zipfs(shoppers: dict[str, list[ProductViewed]]) -> None:
 def test_deliveries_and_refunds(weeks: Simulated) -> None:
     conditions = weeks.scenario.conditions
     delivered = {event.order_id: event for event in weeks.events[DeliveryDelivered]}
-    long_ago = [event for event in weeks.events[PaymentSucceeded] if event.event_time.timestamp() * 1000 < weeks.end - 4 * 86_400_000]
-    assert_share(sum(event.order_id not in delivered for event in long_ago), len(long_ago), conditions.cancels)
+    long_ago = [
+        event
+        for event in weeks.events[PaymentSucceeded]
+        if event.event_time.timestamp() * 1000 < weeks.end - 4 * 86_400_000
+    ]
+    assert_share(
+        sum(event.order_id not in delivered for event in long_ago), len(long_ago), conditions.cancels
+    )
     old = [delivered[event.order_id] for event in long_ago if event.order_id in delivered]
-    assert_share(sum(event.event_time > event.promised_at for event in old), len(old), conditions.late_deliveries)
-    returned = {event.order_id for event in weeks.events[PaymentRefunded] if event.reason != "order cancelled"}
+    assert_share(
+        sum(event.event_time > event.promised_at for event in old), len(old), conditions.late_deliveries
+    )
+    returned = {
+        event.order_id for event in weeks.events[PaymentRefunded] if event.reason != "order cancelled"
+    }
     assert_share(sum(event.order_id in returned for event in old), len(old), conditions.refunds)
 
 
@@ -166,20 +176,34 @@ def test_the_stock_of_each_product_is_conserved(weeks: Simulated) -> None:
     assert weeks.state.shop
     assert opening.keys() == weeks.state.shop.shelves.keys()
     for product_id, shelf in weeks.state.shop.shelves.items():
-        sold, restocked, adjusted = (changes[kind][product_id] for kind in (StockSold, StockRestocked, StockAdjusted))
+        sold, restocked, adjusted = (
+            changes[kind][product_id] for kind in (StockSold, StockRestocked, StockAdjusted)
+        )
         assert opening[product_id] + restocked + sold + adjusted == shelf.quantity >= 0
     assert changes[StockRestocked].total() > 0 > changes[StockSold].total()
 
 
 def test_incidents_show() -> None:
-    day = {name: Simulated(name, 6000, days=1) for name in ("payment_outage", "supplier_delay", "bot_traffic", "flash_sale")}
+    day = {
+        name: Simulated(name, 6000, days=1)
+        for name in ("payment_outage", "supplier_delay", "bot_traffic", "flash_sale")
+    }
 
     def while_it_lasted(name: str, kind: type[Event]) -> list:
-        [stretch] = [each for each in stretches(day[name].scenario, day[name].start, day[name].end) if each.conditions != day[name].usual]
-        return [event for event in day[name].events[kind] if stretch.start <= event.event_time.timestamp() * 1000 < stretch.end]
+        [stretch] = [
+            each
+            for each in stretches(day[name].scenario, day[name].start, day[name].end)
+            if each.conditions != day[name].usual
+        ]
+        return [
+            event
+            for event in day[name].events[kind]
+            if stretch.start <= event.event_time.timestamp() * 1000 < stretch.end
+        ]
 
     failed, paid = (
-        Counter(event.method for event in while_it_lasted("payment_outage", kind)) for kind in (PaymentFailed, PaymentSucceeded)
+        Counter(event.method for event in while_it_lasted("payment_outage", kind))
+        for kind in (PaymentFailed, PaymentSucceeded)
     )
     for method in ("card", "paypal"):
         assert failed[method] / (failed[method] + paid[method]) > 0.85
@@ -190,7 +214,11 @@ def test_incidents_show() -> None:
 
     [sale] = day["flash_sale"].scenario.incidents
     best = {product.product_id for product in CATALOGUE[: sale.conditions.on_sale]}
-    views = [view for view in while_it_lasted("flash_sale", ProductViewed) if not view.customer_id.startswith("bot-")]
+    views = [
+        view
+        for view in while_it_lasted("flash_sale", ProductViewed)
+        if not view.customer_id.startswith("bot-")
+    ]
     anyway = sum(POPULARITY[: len(best)]) / sum(POPULARITY)
     expected = sale.conditions.on_sale_share + (1 - sale.conditions.on_sale_share) * anyway
     assert_share(sum(view.product_id in best for view in views), len(views), expected)
@@ -199,4 +227,7 @@ def test_incidents_show() -> None:
     assert sum(order.discount_cents > 0 for order in orders) / len(orders) > 0.9
     assert len(orders) > len(day["flash_sale"].events[OrderPlaced]) / 3
 
-    assert len(day["supplier_delay"].events[StockRestocked]) < len(day["payment_outage"].events[StockRestocked]) / 2
+    assert (
+        len(day["supplier_delay"].events[StockRestocked])
+        < len(day["payment_outage"].events[StockRestocked]) / 2
+    )

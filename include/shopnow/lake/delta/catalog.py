@@ -9,7 +9,11 @@ def table_names(lake: str) -> list[str]:
     found = []
     for folder in store.folders(""):
         below = store.folders(folder)
-        found += [folder] if _LOG in below else [f"{folder}/{name}" for name in below if _LOG in store.folders(f"{folder}/{name}")]
+        found += (
+            [folder]
+            if _LOG in below
+            else [f"{folder}/{name}" for name in below if _LOG in store.folders(f"{folder}/{name}")]
+        )
     return sorted(found)
 
 

@@ -49,7 +49,9 @@ def digest(partition: int, offsets: Sequence[int] | np.ndarray, keys: Bytes, val
     """The digest of records of one partition, given as columns of equal length."""
     value_hashes = _hashes(xxhash.xxh3_128_digest, 16, values)
     key_hashes = _hashes(xxhash.xxh3_64_digest, 8, keys)
-    place = np.asarray(offsets, dtype=np.int64).astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(_scramble(partition))
+    place = np.asarray(offsets, dtype=np.int64).astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(
+        _scramble(partition)
+    )
     place = _mix(_mix(place) ^ key_hashes[:, 0])
     high = _mix(value_hashes[:, 0] ^ place)
     low = _mix(value_hashes[:, 1] + place)

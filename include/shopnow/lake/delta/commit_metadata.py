@@ -68,7 +68,9 @@ def read(lake: str, statement: CommitTable, source: str, upto: int | None = None
         new = _table(statement, _new_rows(lake, statement, source, position + 1, last))
     if collected is None:
         return new
-    old = tables.read(collected, statement.schema.names, f"source = '{source}' AND version <= {last}").cast(statement.schema)
+    old = tables.read(collected, statement.schema.names, f"source = '{source}' AND version <= {last}").cast(
+        statement.schema
+    )
     return pa.concat_tables([old.sort_by("version"), new])
 
 

@@ -18,7 +18,9 @@ _TREE = re.compile(r"\x1b\[\d+m↳?")  # delta-rs draws its chain of causes, in 
 def failure(lake: str, error: object) -> UserError:
     """What to tell the user about an error of the storage."""
     reason = " ".join(_TREE.sub("", str(error)).split())
-    return UserError(f"the lake at {lake} failed: {reason[:300]}; check the address, that HDFS runs and that its disks have room")
+    return UserError(
+        f"the lake at {lake} failed: {reason[:300]}; check the address, that HDFS runs and that its disks have room"
+    )
 
 
 @contextmanager

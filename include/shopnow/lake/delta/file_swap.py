@@ -36,7 +36,10 @@ def data_files(table: DeltaTable) -> list[DataFile]:
             each["path"],
             each["size_bytes"],
             each.get("num_records") or 0,
-            {name: None if each[f"partition.{name}"] is None else str(each[f"partition.{name}"]) for name in columns},
+            {
+                name: None if each[f"partition.{name}"] is None else str(each[f"partition.{name}"])
+                for name in columns
+            },
         )
         for each in pa.table(table.get_add_actions(flatten=True)).to_pylist()
     ]
@@ -61,7 +64,10 @@ def replace(
         deltalake.exceptions.CommitFailedError: others committed each time it was tried, or the lake is out of reach.
     """
     now = int(time.time() * 1000)
-    actions = [*added, *(RemoveAction(file.path, data_change, now, file.size, dict(file.partition)) for file in removed)]
+    actions = [
+        *added,
+        *(RemoveAction(file.path, data_change, now, file.size, dict(file.partition)) for file in removed),
+    ]
     properties = CommitProperties(
         custom_metadata=dict(metadata or {}),
         # The library's own way of trying again does not see that another compaction removed the same files; ours does.

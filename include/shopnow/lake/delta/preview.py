@@ -5,7 +5,18 @@ from deltalake import DeltaTable
 
 from shopnow.lake.delta import tables
 
-_TIMES = ("committed_at", "audited_at", "timestamp", "at", "event_time", "hour", "date", "last_event_time", "started_at", "last_order_at")
+_TIMES = (
+    "committed_at",
+    "audited_at",
+    "timestamp",
+    "at",
+    "event_time",
+    "hour",
+    "date",
+    "last_event_time",
+    "started_at",
+    "last_order_at",
+)
 """The column that says how recent a row is: the first of these that its table has."""
 
 
@@ -33,7 +44,12 @@ def _order(columns: list[str]) -> list[tuple[str, str]]:
             "days_of_cover": "ascending",
             "net_revenue_cents": "descending",
         },
-        **{"partition": "ascending", "offset": "descending", "source_offset": "descending", "sequence": "descending"},
+        **{
+            "partition": "ascending",
+            "offset": "descending",
+            "source_offset": "descending",
+            "sequence": "descending",
+        },
     }
     return order + [(name, direction) for name, direction in ties.items() if name in columns]
 
@@ -43,4 +59,7 @@ def _partitions(table: DeltaTable) -> list[str | None]:
     columns = table.metadata().partition_columns
     if not columns:
         return [None]
-    return [f"{columns[0]} = '{value}'" for value in sorted({each[columns[0]] for each in table.partitions()}, reverse=True)]
+    return [
+        f"{columns[0]} = '{value}'"
+        for value in sorted({each[columns[0]] for each in table.partitions()}, reverse=True)
+    ]

@@ -78,8 +78,12 @@ def statistics(table: pa.Table, names: Sequence[str] = STATISTICS) -> str:
     """The file's statistics of these columns as Delta keeps them, by which readers skip files; and how many have no `problem`."""
     extremes = {name: pc.min_max(table[name]).as_py() for name in names}
     counted = [name for name in (*names, "problem") if name in table.column_names]
-    least, greatest = ({name: _plain(extreme[end]) for name, extreme in extremes.items()} for end in ("min", "max"))
-    return file_statistics.dumps(table.num_rows, least, greatest, {name: table[name].null_count for name in counted})
+    least, greatest = (
+        {name: _plain(extreme[end]) for name, extreme in extremes.items()} for end in ("min", "max")
+    )
+    return file_statistics.dumps(
+        table.num_rows, least, greatest, {name: table[name].null_count for name in counted}
+    )
 
 
 def _plain(value: int | str | datetime | None) -> int | str | None:

@@ -67,7 +67,9 @@ def rewrite(
             return plan.changed
         reach(f"{point}:commit")
         try:
-            file_swap.replace(table, plan.removed, plan.added, data_change=True, metadata=describe(plan.changed))
+            file_swap.replace(
+                table, plan.removed, plan.added, data_change=True, metadata=describe(plan.changed)
+            )
             break
         except OvertakenError:
             if attempt + 1 == ATTEMPTS:
@@ -95,7 +97,9 @@ class _Plan(NamedTuple):
     changed: Changed
 
 
-def _plan(table: DeltaTable, change: Change, pruning: str | None, statistics: Sequence[str], point: str) -> _Plan:
+def _plan(
+    table: DeltaTable, change: Change, pruning: str | None, statistics: Sequence[str], point: str
+) -> _Plan:
     """Works out the change on what the table holds, and writes the new files."""
     plan = _Plan([], [], _nothing(table))
     for file in _files(table, pruning):
@@ -104,7 +108,9 @@ def _plan(table: DeltaTable, change: Change, pruning: str | None, statistics: Se
         changed = _and(plan.changed, rows, result)
         if changed is not plan.changed:
             reach(f"{point}:write")
-            plan = _Plan([*plan.removed, file], [*plan.added, _successor(table, file, result, statistics)], changed)
+            plan = _Plan(
+                [*plan.removed, file], [*plan.added, _successor(table, file, result, statistics)], changed
+            )
     return plan
 
 
@@ -130,7 +136,10 @@ def _read(table: DeltaTable, path: str) -> pa.Table:
     # As Spark writes times: 96 bits, which as nanoseconds do not reach the year 2263.
     rows = pq.read_table(BytesIO(data), coerce_int96_timestamp_unit="us")
     schema = _schema(table)
-    columns = [rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type) for field in schema]
+    columns = [
+        rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
     return pa.table(columns, names=schema.names).cast(schema)
 
 
@@ -139,7 +148,14 @@ def _successor(table: DeltaTable, file: DataFile, rows: pa.Table, statistics: Se
     data = raw_encoding.parquet(rows, statistics)
     path = str(PurePosixPath(file.path).parent / f"part-{uuid.uuid4()}.zstd.parquet")
     Store(table.table_uri).put(path, data)
-    return AddAction(path, len(data), dict(file.partition), int(time.time() * 1000), True, raw_encoding.statistics(rows, statistics))
+    return AddAction(
+        path,
+        len(data),
+        dict(file.partition),
+        int(time.time() * 1000),
+        True,
+        raw_encoding.statistics(rows, statistics),
+    )
 
 
 def _nothing(table: DeltaTable) -> Changed:
@@ -151,7 +167,10 @@ def _and(changed: Changed, before: pa.Table, after: pa.Table) -> Changed:
     different = _different(before, after)
     if not pc.any(different).as_py():
         return changed
-    return Changed(pa.concat_tables([changed.before, before.filter(different)]), pa.concat_tables([changed.after, after.filter(different)]))
+    return Changed(
+        pa.concat_tables([changed.before, before.filter(different)]),
+        pa.concat_tables([changed.after, after.filter(different)]),
+    )
 
 
 def _different(before: pa.Table, after: pa.Table) -> pa.ChunkedArray:

@@ -25,7 +25,11 @@ def discard(table_uri: str) -> int:
         return 0
     log = PyFileSystem(DeltaStorageHandler(f"{table_uri}/_delta_log"))
     before = datetime.now(UTC) - OLD
-    files = [info for info in log.get_file_info(FileSelector("", recursive=False)) if _TEMPORARY.match(info.base_name)]
+    files = [
+        info
+        for info in log.get_file_info(FileSelector("", recursive=False))
+        if _TEMPORARY.match(info.base_name)
+    ]
     old = [info.path for info in files if info.mtime and info.mtime < before]
     for path in old:
         with suppress(FileNotFoundError):  # another run was here first, or the writer is done after all

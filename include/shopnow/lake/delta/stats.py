@@ -6,7 +6,9 @@ from collections.abc import Mapping
 Value = int | str | None
 
 
-def dumps(rows: int, least: Mapping[str, Value], greatest: Mapping[str, Value], nulls: Mapping[str, int]) -> str:
+def dumps(
+    rows: int, least: Mapping[str, Value], greatest: Mapping[str, Value], nulls: Mapping[str, int]
+) -> str:
     """The statistics as JSON, from the extremes and null counts by column; a column of nulls only has no extremes."""
     return json.dumps(
         {

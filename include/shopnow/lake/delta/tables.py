@@ -39,7 +39,9 @@ def open_table(lake: str, name: str, version: int | None = None) -> DeltaTable:
     return DeltaTable(uri(lake, name), version=version)
 
 
-def batches(table: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None) -> Iterator[pa.RecordBatch]:
+def batches(
+    table: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None
+) -> Iterator[pa.RecordBatch]:
     """The table's rows, or these columns of the rows that an SQL condition is true of, in no order; memory is bounded."""
     schema = _schema(table, columns)
     # Not to_pyarrow_dataset or its like: a process that has read a table on HDFS with them may abort when it ends.
@@ -47,7 +49,9 @@ def batches(table: DeltaTable, columns: Sequence[str] | None = None, predicate: 
         yield batch.select(schema.names).cast(schema)
 
 
-def reader(table: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None) -> pa.RecordBatchReader:
+def reader(
+    table: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None
+) -> pa.RecordBatchReader:
     """What `batches` gives, for others to read."""
     return pa.RecordBatchReader.from_batches(_schema(table, columns), batches(table, columns, predicate))
 
@@ -78,7 +82,9 @@ def ensure(lake: str, name: str, schema: pa.Schema, partition_by: Sequence[str] 
     except CommitFailedError:
         table = open_table(lake, name)
     while missing := [
-        field for field in Schema.from_arrow(schema).fields if field.name not in {known.name for known in table.schema().fields}
+        field
+        for field in Schema.from_arrow(schema).fields
+        if field.name not in {known.name for known in table.schema().fields}
     ]:
         # A commit of the metadata, which only the first of several makes; rows that are there have null in it.
         with suppress(CommitFailedError):

@@ -99,14 +99,23 @@ def _amendment(content: dict[str, Any]) -> Amendment:
         for part in content["partitions"]
     ]
     erased = [
-        Erased(RecordId(*place), Digest.parse(1, removed), Digest.parse(1, added)) for *place, removed, added in content.get("erased", ())
+        Erased(RecordId(*place), Digest.parse(1, removed), Digest.parse(1, added))
+        for *place, removed, added in content.get("erased", ())
     ]
     replayed = [RecordId(*place) for place in content["replayed"]]
     return Amendment(Kind(content["kind"]), content["reason"], content["by"], parts, replayed, erased)
 
 
 def amend(
-    lake: str, topic: str, kind: Kind, change: Change, *, reason: str, by: str, pruning: str | None = None, point: str = "amend"
+    lake: str,
+    topic: str,
+    kind: Kind,
+    change: Change,
+    *,
+    reason: str,
+    by: str,
+    pruning: str | None = None,
+    point: str = "amend",
 ) -> Changed:
     """Change rows of `raw/{topic}` in one commit that says so; none if the change finds nothing to do.
 
@@ -121,14 +130,21 @@ def amend(
     """
     table = tables.ensure(lake, f"raw/{topic}", RAW)
     return rewrite.rewrite(
-        table, change, lambda changed: {METADATA_KEY: dumps(describe(kind, reason, by, changed))}, pruning=pruning, point=point
+        table,
+        change,
+        lambda changed: {METADATA_KEY: dumps(describe(kind, reason, by, changed))},
+        pruning=pruning,
+        point=point,
     )
 
 
 def describe(kind: Kind, reason: str, by: str, changed: Changed) -> Amendment:
     """The amendment that changed these rows of raw."""
     removed, added = digests(changed.before), digests(changed.after)
-    parts = [Part(*key, removed.get(key, NOTHING), added.get(key, NOTHING)) for key in sorted(removed.keys() | added.keys())]
+    parts = [
+        Part(*key, removed.get(key, NOTHING), added.get(key, NOTHING))
+        for key in sorted(removed.keys() | added.keys())
+    ]
     if kind is Kind.ERASURE:
         return Amendment(kind, reason, by, parts, erased=_erased(changed))
     freed = pc.and_(pc.is_valid(changed.before["problem"]), pc.is_null(changed.after["problem"]))
@@ -141,7 +157,9 @@ def digests(rows: pa.Table) -> dict[tuple[str, int], Digest]:
     for key in rows.group_by(["topic_id", "partition"]).aggregate([]).to_pylist():
         topic_id, partition = key["topic_id"], key["partition"]
         mine = rows.filter((pc.field("topic_id") == topic_id) & (pc.field("partition") == partition))
-        found[topic_id, partition] = digest(partition, mine["offset"].to_numpy(), mine["key"].to_pylist(), mine["value"].to_pylist())
+        found[topic_id, partition] = digest(
+            partition, mine["offset"].to_numpy(), mine["key"].to_pylist(), mine["value"].to_pylist()
+        )
     return found
 
 
@@ -195,7 +213,11 @@ def _rows(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
             **_plain(part),
             "replayed": [place.offset for place in amendment.replayed if place[:2] == mine],
             "erased": [
-                {"offset": each.place.offset, "digest_removed": str(each.removed), "digest_added": str(each.added)}
+                {
+                    "offset": each.place.offset,
+                    "digest_removed": str(each.removed),
+                    "digest_added": str(each.added),
+                }
                 for each in amendment.erased
                 if each.place[:2] == mine
             ],
@@ -216,11 +238,25 @@ AMENDMENTS = CommitTable(
             pa.field("digest_removed", pa.string()),
             pa.field("rows_added", pa.int64()),
             pa.field("digest_added", pa.string()),
-            pa.field("expired_below", pa.int64(), metadata={"comment": "retention removed the rows of all offsets below this"}),
-            pa.field("replayed", pa.list_(pa.int64()), metadata={"comment": "offsets that left the quarantine"}),
+            pa.field(
+                "expired_below",
+                pa.int64(),
+                metadata={"comment": "retention removed the rows of all offsets below this"},
+            ),
+            pa.field(
+                "replayed", pa.list_(pa.int64()), metadata={"comment": "offsets that left the quarantine"}
+            ),
             pa.field(
                 "erased",
-                pa.list_(pa.struct([("offset", pa.int64()), ("digest_removed", pa.string()), ("digest_added", pa.string())])),
+                pa.list_(
+                    pa.struct(
+                        [
+                            ("offset", pa.int64()),
+                            ("digest_removed", pa.string()),
+                            ("digest_added", pa.string()),
+                        ]
+                    )
+                ),
                 metadata={"comment": "records with other bytes than Kafka's"},
             ),
         ]

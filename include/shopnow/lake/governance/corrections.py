@@ -51,8 +51,12 @@ def check(lake: str, given: Iterable[Any]) -> dict[str, Corrections]:
         payload = json.dumps(each["value"], ensure_ascii=False, separators=(",", ":")).encode()
         decode = TOPICS[each["topic"]].decoder().decode
         if found := validation.check(decode, [payload], pa.array([payload])).problems:
-            complaints.append(f"correction {number}, {each['topic']}/{each['partition']}/{each['offset']}: {found[0]}")
-        payloads.setdefault(each["topic"], {})[each.get("topic_id"), each["partition"], each["offset"]] = payload
+            complaints.append(
+                f"correction {number}, {each['topic']}/{each['partition']}/{each['offset']}: {found[0]}"
+            )
+        payloads.setdefault(each["topic"], {})[each.get("topic_id"), each["partition"], each["offset"]] = (
+            payload
+        )
     found_places: dict[str, Corrections] = {}
     for topic, wanted in payloads.items():
         places = [record.place for record in quarantine.records(lake, topic)]
@@ -72,13 +76,19 @@ def _malformed(given: Any) -> str | None:
     return None if given["topic"] in TOPICS else f"no topic {given['topic']!r}"
 
 
-def _placed(wanted: Mapping[tuple, bytes], places: Iterable[RecordId]) -> tuple[Corrections, list[tuple[int, int]]]:
+def _placed(
+    wanted: Mapping[tuple, bytes], places: Iterable[RecordId]
+) -> tuple[Corrections, list[tuple[int, int]]]:
     """The payloads by the places in quarantine that they are for; and partition and offset of those that are for none, or for several."""
     places = list(places)
     found: dict[RecordId, bytes] = {}
     missing = []
     for (topic_id, partition, offset), payload in wanted.items():
-        matches = [place for place in places if place[1:] == (partition, offset) and topic_id in {None, place.topic_id}]
+        matches = [
+            place
+            for place in places
+            if place[1:] == (partition, offset) and topic_id in {None, place.topic_id}
+        ]
         if len(matches) == 1:
             found[matches[0]] = payload
         else:

@@ -60,7 +60,9 @@ def forget(lake: str, customer_id: str, *, why: str, by: str, dry_run: bool = Fa
     """
     orders = _orders(lake, customer_id)
     note = hashlib.sha256(customer_id.encode()).hexdigest()
-    subject = Subject(customer_id, frozenset(orders), f"forgotten-{'?' * 16}" if dry_run else _pseudonym(lake, note))
+    subject = Subject(
+        customer_id, frozenset(orders), f"forgotten-{'?' * 16}" if dry_run else _pseudonym(lake, note)
+    )
     reach("forget:plan")
     done = []
     for topic in _in_order(TOPICS.values()):
@@ -82,7 +84,9 @@ def what_remains(done: Iterable[Erasure], retention_days: Mapping[str, float | N
         if topic in retention_days and each.latest:
             days = retention_days[topic]
             until = (
-                "for ever: its retention has no end" if days is None else f"until {each.latest + timedelta(days=days):%Y-%m-%d %H:%M} UTC"
+                "for ever: its retention has no end"
+                if days is None
+                else f"until {each.latest + timedelta(days=days):%Y-%m-%d %H:%M} UTC"
             )
             lines.append(f"Kafka, which cannot rewrite records, has those of {topic} {until}.")
     lines.append(
@@ -105,7 +109,11 @@ def _orders(lake: str, customer_id: str) -> set[str]:
     if tables.exists(lake, "events/orders"):
         events = tables.open_table(lake, "events/orders")
         for batch in tables.batches(events, ["customer_id", "order_id"]):
-            found.update(batch.filter(pc.fill_null(pc.equal(batch["customer_id"], customer_id), False))["order_id"].to_pylist())
+            found.update(
+                batch.filter(pc.fill_null(pc.equal(batch["customer_id"], customer_id), False))[
+                    "order_id"
+                ].to_pylist()
+            )
     return found
 
 
@@ -129,7 +137,9 @@ def _events(lake: str, topic: Topic, subject: Subject, why: str, by: str, dry_ru
         return Erasure(name, rewrite.preview(table, change).after.num_rows)
     metadata = {METADATA_KEY: amendments.dumps(Amendment(Kind.ERASURE, why, by))}
     _fence(table, metadata, tables.open_table(lake, raw).version() - 1)
-    changed = rewrite.rewrite(table, change, lambda changed: metadata, statistics=_EVENT_STATISTICS, point="forget")
+    changed = rewrite.rewrite(
+        table, change, lambda changed: metadata, statistics=_EVENT_STATISTICS, point="forget"
+    )
     return Erasure(name, changed.after.num_rows)
 
 
@@ -159,7 +169,9 @@ def _fence(table: DeltaTable, metadata: dict[str, str], version: int) -> None:
                 mode="append",
                 schema=table.schema(),
                 partition_by=table.metadata().partition_columns,
-                commit_properties=CommitProperties(custom_metadata=metadata, app_transactions=[Transaction(COMPUTE, version)]),
+                commit_properties=CommitProperties(
+                    custom_metadata=metadata, app_transactions=[Transaction(COMPUTE, version)]
+                ),
             )
             return
         except CommitFailedError as error:

@@ -92,7 +92,9 @@ def chosen(topic: str | None) -> Sequence[str]:
     return [topic]
 
 
-def replay(lake: str, topic: str | None, reason: str | None, *, why: str, by: str, dry_run: bool = False) -> list[Outcome]:
+def replay(
+    lake: str, topic: str | None, reason: str | None, *, why: str, by: str, dry_run: bool = False
+) -> list[Outcome]:
     """Check the records in quarantine, of one topic or reason if given, again, and let go those that are valid events by now.
 
     Safe to repeat, and to run several times at once: each record leaves once.
@@ -106,11 +108,15 @@ def replay(lake: str, topic: str | None, reason: str | None, *, why: str, by: st
     return outcomes
 
 
-def correct(lake: str, corrections: Mapping[str, Corrections], *, why: str, by: str, dry_run: bool = False) -> list[Outcome]:
+def correct(
+    lake: str, corrections: Mapping[str, Corrections], *, why: str, by: str, dry_run: bool = False
+) -> list[Outcome]:
     """Let records go with the payloads given for them, by topic; see `shopnow.lake.governance.corrections` for how these are checked."""
     outcomes: list[Outcome] = []
     for name, payloads in corrections.items():
-        outcomes += [each for each in _amend(lake, name, corrected(payloads), None, why, by, dry_run) if each.replayed]
+        outcomes += [
+            each for each in _amend(lake, name, corrected(payloads), None, why, by, dry_run) if each.replayed
+        ]
     return outcomes
 
 
@@ -119,14 +125,21 @@ def rechecked(topic: Topic, reason: str | None = None) -> Change:
     decode = topic.decoder().decode
 
     def change(rows: pa.Table) -> pa.Table:
-        looked_at = [text is not None and reason in {None, validation.reason(text)} for text in rows["problem"].to_pylist()]
+        looked_at = [
+            text is not None and reason in {None, validation.reason(text)}
+            for text in rows["problem"].to_pylist()
+        ]
         if not any(looked_at):
             return rows
         mask = pa.array(looked_at)
         values = rows["value"].filter(mask).combine_chunks()
         found = validation.check(decode, values.to_pylist(), values).problems
         valid = pa.array([True] * len(values) if found is None else [each is None for each in found])
-        return _replaced(rows, "problem", pc.replace_with_mask(rows["problem"].combine_chunks(), mask, _cleared(rows, mask, valid)))
+        return _replaced(
+            rows,
+            "problem",
+            pc.replace_with_mask(rows["problem"].combine_chunks(), mask, _cleared(rows, mask, valid)),
+        )
 
     return change
 
@@ -136,14 +149,20 @@ def corrected(payloads: Corrections) -> Change:
 
     def change(rows: pa.Table) -> pa.Table:
         given = [payloads.get(place) for place in amendments.places(rows)]
-        payload = pc.if_else(pc.is_valid(rows["problem"]), pa.array(given, pa.binary()), pa.scalar(None, pa.binary()))
+        payload = pc.if_else(
+            pc.is_valid(rows["problem"]), pa.array(given, pa.binary()), pa.scalar(None, pa.binary())
+        )
         rows = _replaced(rows, "correction", pc.coalesce(payload, rows["correction"]))
-        return _replaced(rows, "problem", pc.if_else(pc.is_valid(payload), pa.scalar(None, pa.string()), rows["problem"]))
+        return _replaced(
+            rows, "problem", pc.if_else(pc.is_valid(payload), pa.scalar(None, pa.string()), rows["problem"])
+        )
 
     return change
 
 
-def _amend(lake: str, topic: str, change: Change, reason: str | None, why: str, by: str, dry_run: bool) -> list[Outcome]:
+def _amend(
+    lake: str, topic: str, change: Change, reason: str | None, why: str, by: str, dry_run: bool
+) -> list[Outcome]:
     if not tables.exists(lake, f"raw/{topic}"):
         return []
     if dry_run:
@@ -155,11 +174,15 @@ def _amend(lake: str, topic: str, change: Change, reason: str | None, why: str, 
         left = before.filter(pc.is_null(after["problem"]))["problem"]
         stayed = after.filter(pc.is_valid(after["problem"]))["problem"]
     else:
-        changed = amendments.amend(lake, topic, Kind.REPLAY, change, reason=why, by=by, pruning=QUARANTINED, point="replay")
+        changed = amendments.amend(
+            lake, topic, Kind.REPLAY, change, reason=why, by=by, pruning=QUARANTINED, point="replay"
+        )
         left = changed.before["problem"]
         stayed = tables.read(tables.open_table(lake, f"raw/{topic}"), ["problem"], QUARANTINED)["problem"]
     gone, kept = validation.reasons([left]), validation.reasons([stayed])
-    return [Outcome(topic, each, gone[each], kept[each]) for each in sorted(gone | kept) if reason in {None, each}]
+    return [
+        Outcome(topic, each, gone[each], kept[each]) for each in sorted(gone | kept) if reason in {None, each}
+    ]
 
 
 def _cleared(rows: pa.Table, mask: pa.Array, valid: pa.Array) -> pa.Array:

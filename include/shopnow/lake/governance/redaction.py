@@ -43,7 +43,11 @@ def orders(rows: pa.Table, customer_id: str) -> set[str]:
     """The ids of the orders a customer placed, by the valid ones of these rows of `raw/orders`."""
     found = set()
     mentioned = _mentioned(rows, naming(Subject(customer_id, frozenset(), "")))
-    for row in rows.filter(pc.and_(mentioned, pc.is_null(rows["problem"]))).select(["value", "correction"]).to_pylist():
+    for row in (
+        rows.filter(pc.and_(mentioned, pc.is_null(rows["problem"])))
+        .select(["value", "correction"])
+        .to_pylist()
+    ):
         event = json.loads(row["value"] if row["correction"] is None else row["correction"])
         if event.get("customer_id") == customer_id:
             found.add(event["order_id"])
@@ -58,13 +62,17 @@ def from_raw(topic: Topic, subject: Subject) -> Change:
         mentioned = _mentioned(rows, pattern)
         if not pc.any(mentioned).as_py():
             return rows
-        columns: dict[str, list[bytes | None]] = {name: rows[name].to_pylist() for name in ("key", "value", "correction")}
+        columns: dict[str, list[bytes | None]] = {
+            name: rows[name].to_pylist() for name in ("key", "value", "correction")
+        }
         problems = rows["problem"].to_pylist()
         for number in pc.indices_nonzero(mentioned).to_pylist():
             if columns["key"][number] == subject.customer_id.encode():
                 columns["key"][number] = subject.pseudonym.encode()
             value, correction = columns["value"][number], columns["correction"][number]
-            if problems[number] is not None or correction is not None:  # a value that was corrected is no event either
+            if (
+                problems[number] is not None or correction is not None
+            ):  # a value that was corrected is no event either
                 columns["value"][number] = value and NOTE
             elif value is not None:
                 columns["value"][number] = _redacted(value, known, subject)
@@ -101,7 +109,10 @@ def has_personal_data(topic: Topic) -> bool:
 
 
 def _mentioned(rows: pa.Table, pattern: str) -> pa.ChunkedArray:
-    found = [pc.fill_null(pc.match_substring_regex(rows[name], pattern), False) for name in ("key", "value", "correction")]
+    found = [
+        pc.fill_null(pc.match_substring_regex(rows[name], pattern), False)
+        for name in ("key", "value", "correction")
+    ]
     return pc.or_(found[0], pc.or_(found[1], found[2]))
 
 

@@ -46,7 +46,9 @@ class TooManyProblems(UserError):
         )
 
 
-def read(conf: Conf, topic: Topic, plan: Plan, batch_rows: int, batch_bytes: int, queue_bytes: int) -> Generator[Batch]:
+def read(
+    conf: Conf, topic: Topic, plan: Plan, batch_rows: int, batch_bytes: int, queue_bytes: int
+) -> Generator[Batch]:
     """The records of the plan in batches for a file each; their parts follow each other and cover its ranges whole."""
     decode = topic.decoder().decode
     positions = {partition: start for partition, (start, _) in plan.ranges.items()}
@@ -54,8 +56,14 @@ def read(conf: Conf, topic: Topic, plan: Plan, batch_rows: int, batch_bytes: int
     rows: list[pa.RecordBatch] = []
     count = size = 0
     # Of a long backlog the first batch is small: it is soon committed, and a second run at work on the same sees it early.
-    wanted = batch_rows if sum(end - start for start, end in plan.ranges.values()) <= batch_rows else max(batch_rows // 16, 1)
-    for chunk in reader.read(conf, plan.kafka_topic, plan.ranges, chunk=min(reader.CHUNK, wanted), queue_bytes=queue_bytes):
+    wanted = (
+        batch_rows
+        if sum(end - start for start, end in plan.ranges.values()) <= batch_rows
+        else max(batch_rows // 16, 1)
+    )
+    for chunk in reader.read(
+        conf, plan.kafka_topic, plan.ranges, chunk=min(reader.CHUNK, wanted), queue_bytes=queue_bytes
+    ):
         encoded, part = raw_encoding.rows(plan.topic_id, chunk, decode)
         part = replace(part, start=positions[chunk.partition])
         positions[chunk.partition] = part.end
@@ -68,7 +76,9 @@ def read(conf: Conf, topic: Topic, plan: Plan, batch_rows: int, batch_bytes: int
             yield Batch(rows, parts)
             parts, rows, count, size, wanted = {}, [], 0, 0, batch_rows
     rest = {partition: Part(position, plan.ranges[partition][1]) for partition, position in positions.items()}
-    parts = receipts.merged([parts, {partition: part for partition, part in rest.items() if part.start < part.end}])
+    parts = receipts.merged(
+        [parts, {partition: part for partition, part in rest.items() if part.start < part.end}]
+    )
     if parts:
         reach("land:read")
         yield Batch(rows, parts)

@@ -98,7 +98,9 @@ def find(lake: str, topic: str, table: DeltaTable, state: TopicState) -> list[Lo
             gaps.append((id_, partition, TRUNCATED, stable, landed, None))
     if not offsets.is_known(table, state.topic_id, list(state.partitions)):
         ended = _ends(receipts.receipts(lake, topic, table.version()).to_pylist())
-        gaps += [(each, partition, RECREATED, end, None, None) for (each, partition), end in sorted(ended.items())]
+        gaps += [
+            (each, partition, RECREATED, end, None, None) for (each, partition), end in sorted(ended.items())
+        ]
     if not gaps:
         return []
     spans = _spans(receipts.receipts(lake, topic, table.version()).to_pylist())
@@ -107,7 +109,9 @@ def find(lake: str, topic: str, table: DeltaTable, state: TopicState) -> list[Lo
     return [each for each in found if each.kind != RECREATED or (each.topic_id, each.id) not in known]
 
 
-def acknowledge(table: DeltaTable, state: TopicState, losses: Sequence[Loss], acknowledgement: Acknowledgement) -> None:
+def acknowledge(
+    table: DeltaTable, state: TopicState, losses: Sequence[Loss], acknowledgement: Acknowledgement
+) -> None:
     """Put the losses on record and move the positions past them, in one commit against the snapshot they were found in.
 
     Raises:
@@ -115,8 +119,13 @@ def acknowledge(table: DeltaTable, state: TopicState, losses: Sequence[Loss], ac
         deltalake.exceptions.CommitFailedError: another run has moved these positions meanwhile.
     """
     if not acknowledgement.reason.strip():
-        raise UserError("a loss is acknowledged with a reason: say why going on without these records is right")
-    told = [each._replace(reason=acknowledgement.reason.strip(), acknowledged_by=acknowledgement.by) for each in losses]
+        raise UserError(
+            "a loss is acknowledged with a reason: say why going on without these records is right"
+        )
+    told = [
+        each._replace(reason=acknowledgement.reason.strip(), acknowledged_by=acknowledgement.by)
+        for each in losses
+    ]
     table.create_write_transaction(
         [],
         mode="append",
@@ -145,13 +154,18 @@ def _moves(table: DeltaTable, state: TopicState, losses: Sequence[Loss]) -> list
     if RECREATED in kinds:
         return [offsets.mark_seen(state.topic_id)]
     id_ = offsets.current_id(table, state.topic_id)
-    moved = {each.partition: each.start_offset if each.kind == TRUNCATED else each.end_offset for each in losses}
+    moved = {
+        each.partition: each.start_offset if each.kind == TRUNCATED else each.end_offset for each in losses
+    }
     if TRUNCATED not in kinds:
         return [Transaction(offsets.app_id(id_, partition), offset) for partition, offset in moved.items()]
     next_id, counted_anew = offsets.next_id(table, state.topic_id)
     kept = {partition: offsets.position(table, id_, partition) for partition in state.partitions}
     carried = {partition: offset for partition, offset in {**kept, **moved}.items() if offset is not None}
-    return [counted_anew, *(Transaction(offsets.app_id(next_id, partition), offset) for partition, offset in carried.items())]
+    return [
+        counted_anew,
+        *(Transaction(offsets.app_id(next_id, partition), offset) for partition, offset in carried.items()),
+    ]
 
 
 def _ends(rows: list[dict[str, Any]]) -> dict[tuple[str, int], int]:
@@ -165,7 +179,10 @@ def _spans(rows: list[dict[str, Any]]) -> dict[tuple[str, int], tuple[datetime, 
     for row in rows:
         if row["first_event_time"]:
             key = row["topic_id"], row["partition"]
-            found[key] = row["first_event_time"], max(row["last_event_time"], found.get(key, (None, row["last_event_time"]))[1])
+            found[key] = (
+                row["first_event_time"],
+                max(row["last_event_time"], found.get(key, (None, row["last_event_time"]))[1]),
+            )
     return found
 
 
@@ -175,7 +192,10 @@ def _window(span: tuple[datetime, datetime] | None, now: datetime) -> tuple[date
 
 
 def _plain(loss: Loss) -> dict[str, Any]:
-    times = {name: time and time.isoformat() for name, time in (("from_time", loss.from_time), ("to_time", loss.to_time))}
+    times = {
+        name: time and time.isoformat()
+        for name, time in (("from_time", loss.from_time), ("to_time", loss.to_time))
+    }
     return {**loss._asdict(), **times, "id": loss.id}
 
 
@@ -196,10 +216,18 @@ LOSSES = CommitTable(
             pa.field("partition", pa.int32()),
             pa.field("kind", pa.string(), metadata={"comment": "expired, truncated or recreated"}),
             pa.field("start_offset", pa.int64()),
-            pa.field("end_offset", pa.int64(), metadata={"comment": "the offset after the last; null if unknown"}),
+            pa.field(
+                "end_offset", pa.int64(), metadata={"comment": "the offset after the last; null if unknown"}
+            ),
             pa.field("missing_rows", pa.int64(), metadata={"comment": "at most so many; null if unknown"}),
-            pa.field("from_time", TIMESTAMP, metadata={"comment": "no row is missing with an event time before this; null if unknown"}),
-            pa.field("to_time", TIMESTAMP, metadata={"comment": "no row is missing with an event time after this"}),
+            pa.field(
+                "from_time",
+                TIMESTAMP,
+                metadata={"comment": "no row is missing with an event time before this; null if unknown"},
+            ),
+            pa.field(
+                "to_time", TIMESTAMP, metadata={"comment": "no row is missing with an event time after this"}
+            ),
             pa.field("reason", pa.string(), metadata={"comment": "why going on was right"}),
             pa.field("acknowledged_by", pa.string()),
         ]

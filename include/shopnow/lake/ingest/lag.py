@@ -39,7 +39,9 @@ def positions(conf: Conf, lake: str) -> list[Position]:
     Raises:
         UserError: a topic is missing, or Kafka does not answer.
     """
-    raw = {name: tables.open_table(lake, f"raw/{name}") for name in TOPICS if tables.exists(lake, f"raw/{name}")}
+    raw = {
+        name: tables.open_table(lake, f"raw/{name}") for name in TOPICS if tables.exists(lake, f"raw/{name}")
+    }
     return positions_of(topics.describe(conf, TOPICS), raw)
 
 
@@ -56,7 +58,13 @@ def positions_of(states: Mapping[str, TopicState], raw: Mapping[str, DeltaTable]
 
 def unread(conf: Conf, lake: str) -> list[str]:
     """The topics whose end is not where the lake stands: behind it, or, cut off since, before it."""
-    return sorted({each.topic for each in positions(conf, lake) if each.stable != (each.earliest if each.landed is None else each.landed)})
+    return sorted(
+        {
+            each.topic
+            for each in positions(conf, lake)
+            if each.stable != (each.earliest if each.landed is None else each.landed)
+        }
+    )
 
 
 def check_landed(conf: Conf, lake: str) -> None:
@@ -66,14 +74,22 @@ def check_landed(conf: Conf, lake: str) -> None:
         UserError: it does not; names the topics.
     """
     if behind := unread(conf, lake):
-        raise UserError(f"not all of {', '.join(behind)} is landed yet; run land_events first, then this again")
+        raise UserError(
+            f"not all of {', '.join(behind)} is landed yet; run land_events first, then this again"
+        )
 
 
 def markers(lake: str, partitions: Sequence[Position]) -> int:
     """Offsets of the landed part of a topic's partitions that hold no record, though Kafka counts them."""
-    earliest = {(each.topic_id, each.partition): each.earliest for each in partitions if each.landed is not None}
+    earliest = {
+        (each.topic_id, each.partition): each.earliest for each in partitions if each.landed is not None
+    }
     if not earliest:
         return 0
     rows = receipts.receipts(lake, partitions[0].topic).to_pylist()
-    kept = [row for row in rows if row["start_offset"] >= earliest.get((row["topic_id"], row["partition"]), row["end_offset"])]
+    kept = [
+        row
+        for row in rows
+        if row["start_offset"] >= earliest.get((row["topic_id"], row["partition"]), row["end_offset"])
+    ]
     return sum(row["markers"] for row in kept)

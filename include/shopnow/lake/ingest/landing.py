@@ -115,14 +115,30 @@ def land(
             try:
                 if plan.ranges:
                     read = batches.read(conf, topic, plan, batch_rows, batch_bytes, queue_bytes)
-                    _run(conf, store, table, topic, plan, batches.enforce_quarantine_limit(quarantine_limit, topic, read), done)
+                    _run(
+                        conf,
+                        store,
+                        table,
+                        topic,
+                        plan,
+                        batches.enforce_quarantine_limit(quarantine_limit, topic, read),
+                        done,
+                    )
                 break
             except CommitConflict:
                 _wait_for_winner(table, plan)
     return _summary(topic, plan.topic_id, done, table.version())
 
 
-def _run(conf: Conf, store: Store, table: DeltaTable, topic: Topic, plan: Plan, read: Generator[Batch], done: list[Parts]) -> None:
+def _run(
+    conf: Conf,
+    store: Store,
+    table: DeltaTable,
+    topic: Topic,
+    plan: Plan,
+    read: Generator[Batch],
+    done: list[Parts],
+) -> None:
     """Upload and commit what is read as it comes, appending to `done` what was committed.
 
     Raises:
@@ -137,7 +153,9 @@ def _run(conf: Conf, store: Store, table: DeltaTable, topic: Topic, plan: Plan, 
         def settle(most: int) -> None:
             """Commit what is uploaded, in order, waiting for it only while more than `most` batches have not got that far."""
             nonlocal commit
-            while uploads and (len(uploads) > most or (uploads[0][1].done() and (commit is None or commit.done()))):
+            while uploads and (
+                len(uploads) > most or (uploads[0][1].done() and (commit is None or commit.done()))
+            ):
                 if commit is not None:
                     commit.result()
                 ready: list[tuple[Parts, AddAction | None]] = []
@@ -194,9 +212,13 @@ def _commit(
         UserError: the topic was created anew while it was read.
     """
     if topics.topic_id(conf, plan.kafka_topic) != offsets.kafka_id(plan.topic_id):
-        raise UserError(f"topic {plan.kafka_topic} was deleted and created again while it was read; run again")
+        raise UserError(
+            f"topic {plan.kafka_topic} was deleted and created again while it was read; run again"
+        )
     parts = receipts.merged(parts for parts, _ in ready)
-    transactions = [Transaction(offsets.app_id(plan.topic_id, partition), part.end) for partition, part in parts.items()]
+    transactions = [
+        Transaction(offsets.app_id(plan.topic_id, partition), part.end) for partition, part in parts.items()
+    ]
     metadata = {RECEIPTS.key: receipts.dumps(topic.name, plan.topic_id, parts)}
     reach("land:commit")
     while True:
@@ -238,7 +260,10 @@ def _wait_for_winner(table: DeltaTable, plan: Plan) -> None:
     deadline = 0.0
     while True:
         table.update_incremental()
-        before, landed = landed, [offsets.position(table, plan.topic_id, partition) for partition in plan.ranges]
+        before, landed = (
+            landed,
+            [offsets.position(table, plan.topic_id, partition) for partition in plan.ranges],
+        )
         if all((offset or 0) >= end for offset, (_, end) in zip(landed, plan.ranges.values(), strict=True)):
             return
         if landed != before:

@@ -23,7 +23,9 @@ def current_id(table: DeltaTable, kafka_id: str) -> str:
 
 def ids(table: DeltaTable, kafka_id: str) -> list[str]:
     """All that ever stood for it, the latest first."""
-    return [_id(kafka_id, cuts) for cuts in range(table.transaction_version(f"{kafka_id}/{_CUTS}") or 0, -1, -1)]
+    return [
+        _id(kafka_id, cuts) for cuts in range(table.transaction_version(f"{kafka_id}/{_CUTS}") or 0, -1, -1)
+    ]
 
 
 def next_id(table: DeltaTable, kafka_id: str) -> tuple[str, Transaction]:

@@ -91,7 +91,10 @@ def receipts(lake: str, topic: str, version: int | None = None) -> pa.Table:
 
 def _rows(receipt: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for part in receipt["partitions"]:
-        times = {name: part[name] and datetime.fromisoformat(part[name]) for name in ("first_event_time", "last_event_time")}
+        times = {
+            name: part[name] and datetime.fromisoformat(part[name])
+            for name in ("first_event_time", "last_event_time")
+        }
         yield {"topic": receipt["topic"], "topic_id": receipt["topic_id"], **part, **times}
 
 

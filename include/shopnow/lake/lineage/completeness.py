@@ -32,5 +32,6 @@ def of_row(losses: Sequence[Loss], kpi: Kpi, day: date) -> Completeness:
     return complete_but_for(
         loss
         for loss in losses
-        if (loss.from_time is None or loss.from_time.date() <= last) and (loss.to_time is None or first <= loss.to_time.date())
+        if (loss.from_time is None or loss.from_time.date() <= last)
+        and (loss.to_time is None or first <= loss.to_time.date())
     )

@@ -44,7 +44,10 @@ def records(lake: str, topic: str, version: int, day: date) -> Records:
         if left.start < left.end:
             known = found.get(key, left)
             found[key] = known._replace(start=min(left.start, known.start), end=max(left.end, known.end))
-    return Records([found[key] for key in sorted(found)], [OffsetRange(*key, 0, end) for key, end in sorted(below.items())])
+    return Records(
+        [found[key] for key in sorted(found)],
+        [OffsetRange(*key, 0, end) for key, end in sorted(below.items())],
+    )
 
 
 def landed(lake: str, day: date) -> list[str]:
@@ -57,12 +60,19 @@ def landed(lake: str, day: date) -> list[str]:
     return [topic for topic in TOPICS if any_of(topic)]
 
 
-def _may_hold(told: list[dict[str, Any]], amendments: list[dict[str, Any]], day: date) -> Iterator[tuple[OffsetRange, datetime | None]]:
+def _may_hold(
+    told: list[dict[str, Any]], amendments: list[dict[str, Any]], day: date
+) -> Iterator[tuple[OffsetRange, datetime | None]]:
     """The offsets that may hold events of the day, and when they landed, if that is known."""
     for part in told:
         first, last = part["first_event_time"], part["last_event_time"]
         if first is not None and first.date() <= day <= last.date():
-            yield OffsetRange(part["topic_id"], part["partition"], part["start_offset"], part["end_offset"]), part["committed_at"]
+            yield (
+                OffsetRange(part["topic_id"], part["partition"], part["start_offset"], part["end_offset"]),
+                part["committed_at"],
+            )
     for each in amendments:
-        for offset in each["replayed"] or ():  # records in quarantine have no time: once replayed they may be of any day
+        for offset in (
+            each["replayed"] or ()
+        ):  # records in quarantine have no time: once replayed they may be of any day
             yield OffsetRange(each["topic_id"], each["partition"], offset, offset + 1), None

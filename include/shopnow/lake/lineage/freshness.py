@@ -20,13 +20,19 @@ def lagging_topics(conf: Conf, lake: str, moment: datetime) -> list[str]:
     # The lake is looked at first, so that what comes meanwhile is not taken for what it lacks.
     read = {name: _made_from(lake, name) for name in TOPICS}
     states = topics.describe(conf, TOPICS)
-    return [name for name, state in states.items() if _lacks(read[name], state, topics.offsets_since(conf, name, moment))]
+    return [
+        name
+        for name, state in states.items()
+        if _lacks(read[name], state, topics.offsets_since(conf, name, moment))
+    ]
 
 
 def _lacks(raw: tables.DeltaTable | None, state: TopicState, since: dict[int, tuple[int, int]]) -> bool:
     """Whether a raw table, as far as events were made from it, ends before what came since."""
     for partition, (earliest, _) in state.partitions.items():
-        position = None if raw is None else offsets.position(raw, offsets.current_id(raw, state.topic_id), partition)
+        position = (
+            None if raw is None else offsets.position(raw, offsets.current_id(raw, state.topic_id), partition)
+        )
         if (earliest if position is None else position) < since[partition][0]:
             return True
     return False

@@ -49,7 +49,9 @@ def last_materialization(lake: str, name: str, version: int) -> Materialization:
     for first in sorted({max(version - _LOOK_BACK, 0), 0}, reverse=True):
         for _, actions in reversed(list(log.commits(lake, name, version, first))):
             if described := _described(log.info(actions)):
-                return Materialization(described, datetime.fromtimestamp(log.info(actions)["timestamp"] / 1000, UTC))
+                return Materialization(
+                    described, datetime.fromtimestamp(log.info(actions)["timestamp"] / 1000, UTC)
+                )
     return Materialization({}, None)
 
 
@@ -76,7 +78,9 @@ def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[Off
         if receipt := log.info(actions).get(RECEIPTS.key):
             for part in _ranges(json.loads(receipt)):
                 known = landed.get(part[:2], part)
-                landed[part[:2]] = part._replace(start=min(part.start, known.start), end=max(part.end, known.end))
+                landed[part[:2]] = part._replace(
+                    start=min(part.start, known.start), end=max(part.end, known.end)
+                )
         elif amendment := amendments.read(actions):
             replayed.update(amendment.replayed)
         elif _changed_partitions(actions, "ingest_date"):
@@ -86,7 +90,9 @@ def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[Off
     return found if len(found) <= MAX_RANGES else None
 
 
-def changed_dates(lake: str, name: str, after: int | None, until: int, column: str = "event_date") -> dict[str, int | None] | None:
+def changed_dates(
+    lake: str, name: str, after: int | None, until: int, column: str = "event_date"
+) -> dict[str, int | None] | None:
     """The dates, by the column a table is partitioned by, whose rows changed after one version and up to another; None if all may have.
 
     With each date goes how many rows it gained, or None if rows of it were also removed or written anew. Told by the files
@@ -151,14 +157,20 @@ def _amendment(actions: log.Actions) -> Kind | None:
 
 def _described(info: dict[str, Any]) -> dict[str, int]:
     try:
-        return {name: source["version"] for name, source in json.loads(info["userMetadata"])["sources"].items()}
+        return {
+            name: source["version"] for name, source in json.loads(info["userMetadata"])["sources"].items()
+        }
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}  # a commit without metadata, or with someone else's
 
 
 def _ranges(receipt: dict[str, Any]) -> list[OffsetRange]:
     parts = receipt["partitions"]
-    return [OffsetRange(receipt["topic_id"], part["partition"], part["start_offset"], part["end_offset"]) for part in parts if part["rows"]]
+    return [
+        OffsetRange(receipt["topic_id"], part["partition"], part["start_offset"], part["end_offset"])
+        for part in parts
+        if part["rows"]
+    ]
 
 
 def _changed_partitions(actions: log.Actions, column: str) -> set[str | None]:

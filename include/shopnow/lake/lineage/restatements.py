@@ -49,7 +49,11 @@ def find(kpi: Kpi, before: pa.Table, after: pa.Table, causes: Mapping[date, Caus
         before: the rows of all dates of `after`, as they were published.
         causes: why each date was computed anew.
     """
-    ended = {row["date"] for row in before.select(["date", "computed_at"]).to_pylist() if row["computed_at"] >= end_of_day(row["date"])}
+    ended = {
+        row["date"]
+        for row in before.select(["date", "computed_at"]).to_pylist()
+        if row["computed_at"] >= end_of_day(row["date"])
+    }
     old, new = _sums(kpi, before), _sums(kpi, after)
     found = []
     for key in sorted(old.keys() | new.keys()):
@@ -66,7 +70,9 @@ def find(kpi: Kpi, before: pa.Table, after: pa.Table, causes: Mapping[date, Caus
 
 def dumps(restatements: Iterable[Restatement]) -> str:
     """The restatements of a commit as JSON, for its metadata."""
-    return json.dumps([each._asdict() | {"kpi_date": str(each.kpi_date)} for each in restatements], separators=(",", ":"))
+    return json.dumps(
+        [each._asdict() | {"kpi_date": str(each.kpi_date)} for each in restatements], separators=(",", ":")
+    )
 
 
 def _sums(kpi: Kpi, rows: pa.Table) -> dict[tuple[date, str], Counter[str]]:
@@ -92,7 +98,11 @@ RESTATEMENTS = CommitTable(
             pa.field("figure", pa.string()),
             pa.field("before", pa.int64()),
             pa.field("after", pa.int64()),
-            pa.field("late_events", pa.int64(), metadata={"comment": "events the date had gained since it was last computed"}),
+            pa.field(
+                "late_events",
+                pa.int64(),
+                metadata={"comment": "events the date had gained since it was last computed"},
+            ),
             pa.field("why", pa.string()),
         ]
     ),

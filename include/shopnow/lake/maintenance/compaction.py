@@ -28,9 +28,14 @@ class Layout(NamedTuple):
 
 _LAYOUTS = {
     # As they are asked for by audits and replays: ranges of offsets.
-    "raw": Layout(("topic_id", "partition", "offset"), ("topic_id", "partition", "offset", "timestamp", "problem")),
+    "raw": Layout(
+        ("topic_id", "partition", "offset"), ("topic_id", "partition", "offset", "timestamp", "problem")
+    ),
     # An event_id begins with its time, so this is an order by time as well.
-    "events": Layout(("event_id",), ("event_id", "event_type", "event_time", "source_topic_id", "source_partition", "source_offset")),
+    "events": Layout(
+        ("event_id",),
+        ("event_id", "event_type", "event_time", "source_topic_id", "source_partition", "source_offset"),
+    ),
 }
 
 

@@ -62,13 +62,23 @@ def expired(lake: str, name: str, version: int) -> dict[tuple[str, int], int]:
 def _expire(lake: str, name: str, days: int, today: date, by: str) -> Expired | None:
     for _ in range(ATTEMPTS):
         table = tables.open_table(lake, name)
-        dates, removed = _removable(table, str(today - timedelta(days=days)), _unread(lake, name, table.version()))
+        dates, removed = _removable(
+            table, str(today - timedelta(days=days)), _unread(lake, name, table.version())
+        )
         if not dates:
             return None
-        amendment = Amendment(Kind.EXPIRY, f"older than {days} days", by, [removed[key] for key in sorted(removed)])
+        amendment = Amendment(
+            Kind.EXPIRY, f"older than {days} days", by, [removed[key] for key in sorted(removed)]
+        )
         files = [file for file in file_swap.data_files(table) if file.partition["ingest_date"] in dates]
         try:
-            file_swap.replace(table, files, [], data_change=True, metadata={amendments.METADATA_KEY: amendments.dumps(amendment)})
+            file_swap.replace(
+                table,
+                files,
+                [],
+                data_change=True,
+                metadata={amendments.METADATA_KEY: amendments.dumps(amendment)},
+            )
         except OvertakenError:
             continue
         return Expired(name, dates, sum(part.removed.rows for part in removed.values()))
@@ -84,7 +94,9 @@ def _unread(lake: str, name: str, version: int) -> list[OffsetRange] | None:
     return lineage.new_offsets(lake, name, read, version)
 
 
-def _removable(table: DeltaTable, before: str, unread: Iterable[OffsetRange] | None) -> tuple[list[str], _Removed]:
+def _removable(
+    table: DeltaTable, before: str, unread: Iterable[OffsetRange] | None
+) -> tuple[list[str], _Removed]:
     """The dates before that one which can go, the oldest first and without a gap, and what they hold."""
     old = sorted({str(file.partition["ingest_date"]) for file in file_swap.data_files(table)} - {"None"})
     dates: list[str] = []
@@ -107,7 +119,9 @@ def _overlap(part: Part, range_: OffsetRange) -> bool:
 def _parts(table: DeltaTable, day: str) -> _Removed:
     """What a date holds."""
     found: _Removed = {}
-    for batch in tables.batches(table, ["topic_id", "partition", "offset", "key", "value"], f"ingest_date = DATE '{day}'"):
+    for batch in tables.batches(
+        table, ["topic_id", "partition", "offset", "key", "value"], f"ingest_date = DATE '{day}'"
+    ):
         rows = pa.Table.from_batches([batch])
         removed = amendments.digests(rows)
         for last in rows.group_by(["topic_id", "partition"]).aggregate([("offset", "max")]).to_pylist():

@@ -34,7 +34,9 @@ def _vacuum(store: Store, lake: str, name: str, hours: int, keep_versions: list[
 
     def run(dry_run: bool) -> list[str]:
         # Settings have their own least retention; the library's is a week.
-        return table.vacuum(hours, dry_run, enforce_retention_duration=False, full=True, keep_versions=keep_versions or None)
+        return table.vacuum(
+            hours, dry_run, enforce_retention_duration=False, full=True, keep_versions=keep_versions or None
+        )
 
     # The library lists a file for as long as the log tells that it was removed, gone or not, and commits to that each time.
     there = [path for path in run(dry_run=True) if store.exists(f"{name}/{path}")]
@@ -49,7 +51,9 @@ def _needed(lake: str, names: list[str]) -> dict[str, set[int]]:
     for name in names:
         for source, version in lineage.sources(lake, name, tables.open_table(lake, name).version()).items():
             if source in names:
-                settled = lineage.latest_equivalent_version(lake, source, version, tables.open_table(lake, source).version())
+                settled = lineage.latest_equivalent_version(
+                    lake, source, version, tables.open_table(lake, source).version()
+                )
                 if _is_readable(lake, source, settled):
                     found.setdefault(source, set()).add(settled)
     return found
