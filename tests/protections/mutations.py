@@ -1,6 +1,7 @@
-"""Protections taken out, to see that a test would tell: patches of this process, never switches in the product.
+"""Mutations that disable one protection each, to prove that a test detects it.
 
-Each imports what it patches, so that a process needs only that.
+They patch the current process and are never switches in the product. Each mutation imports only the modules
+that it patches, so that a process loads nothing else. Its docstring says what happens without the protection.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,50 +12,51 @@ from typing import Any
 MUTATIONS: dict[str, Callable[[], None]] = {}
 
 
-def mutation(take_out: Callable[[], None]) -> Callable[[], None]:
-    MUTATIONS[take_out.__name__] = take_out
-    return take_out
+def mutation(patch: Callable[[], None]) -> Callable[[], None]:
+    """Register the function under its name."""
+    MUTATIONS[patch.__name__] = patch
+    return patch
 
 
 @mutation
-def events_without_a_transaction() -> None:
-    """What the generator sends is there as soon as it is acknowledged, whether the ledger and the shop's state follow or not."""
+def non_transactional_producer() -> None:
+    """The generator's events are visible once acknowledged, even without the ledger and the shop's state."""
     from confluent_kafka import Producer
 
     from shopnow.broker import transactional_producer
 
-    class Plain(Producer):
+    class NonTransactionalProducer(Producer):
         def __init__(self, conf: dict[str, Any]) -> None:
             super().__init__(
                 {name: value for name, value in conf.items() if name != "transactional.id"}
                 | {"enable.idempotence": True}
             )
 
-        def _nothing(self, *_: Any) -> None:
+        def _no_op(self, *_: Any) -> None:
             pass
 
-        init_transactions = begin_transaction = commit_transaction = abort_transaction = _nothing
+        init_transactions = begin_transaction = commit_transaction = abort_transaction = _no_op
 
-    transactional_producer.Producer = Plain
+    transactional_producer.Producer = NonTransactionalProducer
 
 
 @mutation
 def no_offsets_in_commits() -> None:
-    """The commit of the rows does not carry the offsets they reach to."""
+    """The commit of the rows has no app transactions with their end offsets."""
     from shopnow.lake.ingest import landing, offsets
 
-    whole = landing.CommitProperties
+    commit_properties = landing.CommitProperties
 
-    def properties(**options: Any) -> Any:
-        return whole(**{**options, "app_transactions": None})
+    def without_app_transactions(**options: Any) -> Any:
+        return commit_properties(**{**options, "app_transactions": None})
 
-    landing.CommitProperties = properties
-    offsets.is_known = lambda *_: True  # or else the topic would be taken for a new one
+    landing.CommitProperties = without_app_transactions
+    offsets.is_known = lambda *_: True  # otherwise the topic would count as new
 
 
 @mutation
 def landed_offsets_ignored() -> None:
-    """A plan begins at the earliest offset Kafka has, whatever is landed."""
+    """A plan starts at the earliest offset in Kafka and ignores what is landed."""
     from shopnow.lake.ingest import offsets
 
     offsets.position = lambda table, topic_id, partition: None
@@ -62,12 +64,12 @@ def landed_offsets_ignored() -> None:
 
 @mutation
 def offsets_before_rows() -> None:
-    """The offsets are committed first, the rows in a commit after it."""
+    """The offsets are committed first, the rows in a second commit."""
     from shopnow.lake.ingest import landing
 
     commit = landing._commit
 
-    def apart(conf: Any, table: Any, topic: Any, plan: Any, ready: list, *rest: Any) -> None:
+    def commit_offsets_first(conf: Any, table: Any, topic: Any, plan: Any, ready: list, *rest: Any) -> None:
         commit(conf, table, topic, plan, [(parts, None) for parts, _ in ready], *rest)
         table.create_write_transaction(
             [action for _, action in ready if action],
@@ -76,55 +78,55 @@ def offsets_before_rows() -> None:
             partition_by=list(landing.PARTITION_BY),
         )
 
-    landing._commit = apart
+    landing._commit = commit_offsets_first
 
 
 @mutation
-def losses_passed_over() -> None:
-    """What Kafka no longer has is not missed: reading goes on at what it has."""
+def data_loss_ignored() -> None:
+    """Records that Kafka no longer has are skipped: reading continues at the earliest offset it has."""
     from shopnow.broker import client, reader
     from shopnow.lake.ingest import data_loss
 
     consumer = client.consumer
     data_loss.find = lambda *_: []
-    reader.check_present = lambda *_: None
+    reader.check_position = lambda *_: None
     client.consumer = lambda conf, settings: consumer(conf, {**settings, "auto.offset.reset": "earliest"})
 
 
 @mutation
-def topics_known_by_name() -> None:
-    """Offsets are kept by the topic's name, whatever its id."""
+def topics_identified_by_name() -> None:
+    """App transactions identify a topic by its name, not by its topic id."""
     from shopnow.lake.ingest import offsets
 
     offsets.app_id = lambda topic_id, partition: f"by name/{partition}"
 
 
 @mutation
-def new_partitions_read_from_their_end() -> None:
-    """Of a partition that was added only what comes from now on is landed."""
+def new_partitions_read_from_high_watermark() -> None:
+    """An added partition is landed from its high watermark, not from its first offset."""
     from shopnow.broker import topics
     from shopnow.broker.topics import TopicState
     from support.kafka_topics import PARTITIONS
 
     describe = topics.describe
 
-    def from_the_end(*given: Any) -> dict[str, TopicState]:
-        found = describe(*given)
-        for name, state in found.items():
+    def from_high_watermark(*args: Any) -> dict[str, TopicState]:
+        states = describe(*args)
+        for name, state in states.items():
             added = {
                 partition: (end, end)
                 for partition, (_, end) in state.partitions.items()
                 if partition >= PARTITIONS
             }
-            found[name] = state._replace(partitions=state.partitions | added)
-        return found
+            states[name] = state._replace(partitions=state.partitions | added)
+        return states
 
-    topics.describe = from_the_end
+    topics.describe = from_high_watermark
 
 
 @mutation
 def aborted_records_read() -> None:
-    """Records of transactions that were aborted are read like any others."""
+    """Records of aborted transactions are read like committed ones."""
     from shopnow.broker import client
 
     consumer = client.consumer
@@ -134,8 +136,8 @@ def aborted_records_read() -> None:
 
 
 @mutation
-def landed_when_enough_came() -> None:
-    """A few new records are left until there are more of them."""
+def small_batches_deferred() -> None:
+    """Fewer than ten new records are not landed until more arrive."""
     from dataclasses import replace
 
     from shopnow.lake.ingest import landing
@@ -143,62 +145,65 @@ def landed_when_enough_came() -> None:
 
     make_plan = landing.make_plan
 
-    def enough(*given: Any) -> Plan:
-        plan = make_plan(*given)
-        few = sum(end - start for start, end in plan.ranges.values()) < 10
-        return replace(plan, ranges={}) if few else plan
+    def skip_small_plans(*args: Any) -> Plan:
+        plan = make_plan(*args)
+        is_small = sum(end - start for start, end in plan.ranges.values()) < 10
+        return replace(plan, ranges={}) if is_small else plan
 
-    landing.make_plan = enough
-
-
-@mutation
-def bad_records_taken_for_good() -> None:
-    """Nothing is the matter with any record."""
-    _pass_over_problems(lambda problem: True)
+    landing.make_plan = skip_small_plans
 
 
 @mutation
-def incompatible_records_taken_for_good() -> None:
-    """Values of another type or out of their limits, an unknown schema version among them, are no problem."""
-    _pass_over_problems(lambda problem: problem.startswith(("wrong type", "invalid value")))
+def bad_records_accepted() -> None:
+    """No record is quarantined."""
+    _ignore_problems(lambda problem: True)
 
 
-def _pass_over_problems(passed: Callable[[str], bool]) -> None:
+@mutation
+def incompatible_records_accepted() -> None:
+    """Values of a wrong type or out of range, such as an unknown schema version, are accepted."""
+    _ignore_problems(lambda problem: problem.startswith(("wrong type", "invalid value")))
+
+
+def _ignore_problems(is_ignored: Callable[[str], bool]) -> None:
     from shopnow import validation
     from shopnow.lake.delta import raw_encoding
 
-    check = validation.check
+    check_records = validation.check_records
 
-    def lenient(*given: Any) -> validation.Checked:
-        found = check(*given)
-        if found.problems is None:
-            return found
-        return found._replace(
-            problems=[None if each is not None and passed(each) else each for each in found.problems]
+    def lenient(*args: Any) -> validation.CheckResult:
+        checked = check_records(*args)
+        if checked.problems is None:
+            return checked
+        return checked._replace(
+            problems=[
+                None if problem is not None and is_ignored(problem) else problem
+                for problem in checked.problems
+            ]
         )
 
-    validation.check = raw_encoding.check = lenient
+    validation.check_records = raw_encoding.check_records = lenient
 
 
 @mutation
-def any_share_of_bad_records() -> None:
-    """However many records are bad, landing goes on."""
+def quarantine_limit_disabled() -> None:
+    """Landing continues whatever the share of bad records."""
     from shopnow.lake.ingest import batches
 
     batches.enforce_quarantine_limit = lambda limit, topic, read: read
 
 
 @mutation
-def leftovers_stay() -> None:
-    """What a writer that died left in a table's log stays there."""
+def stale_commits_kept() -> None:
+    """Files that a dead writer left in a table's log are kept."""
     from shopnow.lake.delta import stale_commits
 
     stale_commits.discard = lambda uri: 0
 
 
 @mutation
-def errors_of_hdfs_as_they_come() -> None:
-    """That HDFS has no room is told in the words, and by the stack trace, of its client."""
+def raw_hdfs_errors() -> None:
+    """A full HDFS is reported by the client's own message and stack trace."""
     from shopnow.lake.delta import errors, hdfs
 
     @contextmanager
@@ -209,28 +214,28 @@ def errors_of_hdfs_as_they_come() -> None:
 
 
 @mutation
-def kpi_rows_bit_by_bit() -> None:
-    """The rows of a KPI table are replaced bit by bit."""
+def non_atomic_kpi_writes() -> None:
+    """The rows of a KPI table are replaced in several commits."""
     from shopnow_spark import kpi_writer, refresh_kpis
 
-    publish, reach = kpi_writer.publish, kpi_writer.reach
+    publish, failpoint = kpi_writer.publish, kpi_writer.failpoint
 
-    def bit_by_bit(plan: Any, rows: Any, computed: Any) -> Any:
-        # Parts of the rows are there at both points where the driver is killed, before and after its commit.
-        kpi_writer.reach = lambda point: None
+    def publish_in_steps(plan: Any, rows: Any, computed: Any) -> Any:
+        # A part of the rows is committed at both failpoints, the one before and the one after the commit.
+        kpi_writer.failpoint = lambda point: None
         publish(plan, rows.slice(0, len(rows) // 2), computed)
-        kpi_writer.reach = reach
+        kpi_writer.failpoint = failpoint
         plan.table.update_incremental()
         publish(plan, rows.slice(0, len(rows) * 3 // 4), computed)
         plan.table.update_incremental()
         return publish(plan, rows, computed)
 
-    refresh_kpis.publish = bit_by_bit
+    refresh_kpis.publish = publish_in_steps
 
 
 @mutation
-def events_on_the_day_they_came() -> None:
-    """An event's date is the day on which it is processed."""
+def events_dated_by_processing_time() -> None:
+    """An event's date is the day on which it is processed, not the day of its event time."""
     from pyspark.sql import functions as F
 
     from shopnow_spark import events
@@ -240,8 +245,8 @@ def events_on_the_day_they_came() -> None:
 
 
 @mutation
-def days_always_made_anew() -> None:
-    """A rebuilt day is written whether it is the same as before or not."""
+def rebuilds_always_commit() -> None:
+    """A rebuilt day is always written, even if its digest is unchanged."""
     from shopnow_spark import rebuild
 
     digest, count = rebuild.digest, iter(range(10**6))
@@ -249,20 +254,20 @@ def days_always_made_anew() -> None:
 
 
 @mutation
-def compacted_files_not_read_back() -> None:
-    """Compacted files are published whatever is in them."""
+def compacted_files_not_verified() -> None:
+    """Compacted files are published without comparing their digest with that of the rows read."""
     from shopnow_spark import file_digest
 
-    class AsExpected:
+    class EqualToEverything:
         def __ne__(self, other: object) -> bool:
             return False
 
-    file_digest.together = lambda digests: AsExpected()
+    file_digest.together = lambda digests: EqualToEverything()
 
 
 @mutation
-def replaced_without_a_look() -> None:
-    """Files are replaced whatever was committed since they were read, as the library's own second try would."""
+def file_swap_without_conflict_check() -> None:
+    """Files are replaced without a conflict check against later commits, as the library's own retry would."""
     from shopnow.lake.delta import file_swap
 
     def replace(table: Any, removed: Any, added: Any, *, data_change: bool, metadata: Any = None) -> None:
@@ -284,17 +289,17 @@ def replaced_without_a_look() -> None:
 
 
 @mutation
-def messages_marked_before_they_are_sent() -> None:
-    """The outbox takes a message for sent as soon as somebody is about to send it."""
+def messages_marked_sent_too_early() -> None:
+    """The outbox marks a message as sent when it is claimed, before it is sent."""
     from shopnow.alerts import alert_log, outbox
 
     claim = outbox.claim
 
     def mark(table: Any, owner: str, *rest: Any, **options: Any) -> Any:
         messages = claim(table, owner, *rest, **options)
-        mine = [message.row("sent", datetime.now(UTC)) for message in messages if message.held_by == owner]
-        if mine:
-            alert_log.decide(table, mine)
+        sent = [message.row("sent", datetime.now(UTC)) for message in messages if message.held_by == owner]
+        if sent:
+            alert_log.decide(table, sent)
         return messages
 
     outbox.claim = mark

@@ -1,4 +1,4 @@
-"""A plugin of pytest: `-p protections.plugin --without NAME` runs tests without one of the product's protections."""
+"""Pytest plugin: `-p protections.plugin --without NAME` runs tests without one protection of the product."""
 
 import os
 from pathlib import Path
@@ -7,11 +7,11 @@ import pytest
 
 from protections.mutations import MUTATIONS
 
-EVERYWHERE = Path(__file__).parent / "everywhere"
+SITECUSTOMIZE_DIR = Path(__file__).parent / "everywhere"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--without", choices=sorted(MUTATIONS), help="take this protection out")
+    parser.addoption("--without", choices=sorted(MUTATIONS), help="disable this protection")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -19,15 +19,15 @@ def pytest_configure(config: pytest.Config) -> None:
     MUTATIONS[name]()
     os.environ |= {
         "SHOPNOW_TEST_WITHOUT": name,
-        # For processes of the test: it has the folders of the product by now, from tests/conftest.py.
+        # For child processes of the test; tests/conftest.py has already put the product's folders here.
         "PYTHONPATH": os.pathsep.join(
-            [str(EVERYWHERE), str(EVERYWHERE.parents[1]), os.environ["PYTHONPATH"]]
+            [str(SITECUSTOMIZE_DIR), str(SITECUSTOMIZE_DIR.parents[1]), os.environ["PYTHONPATH"]]
         ),
     }
 
 
 def pytest_exception_interact(node: pytest.Item, call: pytest.CallInfo, report: pytest.TestReport) -> None:
-    """Tells which assertion caught it, on a line of its own that `protections.run` reads."""
+    """Print the assertion that failed, on a line that `protections.run` parses."""
     if call.when == "call" and call.excinfo:
-        said = call.excinfo.exconly(tryshort=True).splitlines()[0]
-        print(f"\ncaught: {node.name}: {said}", flush=True)
+        message = call.excinfo.exconly(tryshort=True).splitlines()[0]
+        print(f"\ncaught: {node.name}: {message}", flush=True)

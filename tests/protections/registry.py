@@ -1,20 +1,20 @@
-"""Which protection each fault is survived by, and a test that has to fail without it."""
+"""The protection against each fault, and a test that must fail without it."""
 
 from typing import NamedTuple
 
 
 class Protection(NamedTuple):
     row: int
-    """Of the list of faults."""
+    """Row in the list of faults."""
     fault: str
     mutation: str
-    """In `protections.mutations`, whose docstring says what happens instead."""
+    """Name in `protections.mutations`; its docstring says what happens without the protection."""
     test: str
     options: tuple[str, ...] = ()
 
 
 def _seed(number: int) -> tuple[str, ...]:
-    """A seed of the fault suite that lets the kill come where the protection matters."""
+    """A seed of the fault suite with which the kill hits the code that the protection covers."""
     return (f"--chaos-seed={number}",)
 
 
@@ -24,7 +24,7 @@ PROTECTIONS = (
     Protection(
         1,
         "broker killed while producing",
-        "events_without_a_transaction",
+        "non_transactional_producer",
         f"{_INTEGRATION}/test_traffic.py::test_killed_twenty_times_a_run_ends_with_neither_gap_nor_duplicate",
     ),
     Protection(
@@ -50,8 +50,8 @@ PROTECTIONS = (
     ),
     Protection(
         3,
-        "a writer's lease is left behind",
-        "leftovers_stay",
+        "a dead writer leaves its lease",
+        "stale_commits_kept",
         f"{_INTEGRATION}/test_stale_commits.py::test_the_file_of_a_dead_writer_is_taken_away_before_the_next_commit",
     ),
     Protection(
@@ -63,14 +63,14 @@ PROTECTIONS = (
     Protection(
         5,
         "Spark driver killed",
-        "kpi_rows_bit_by_bit",
+        "non_atomic_kpi_writes",
         f"{_FAULTS}/test_spark_driver.py::test_killed_at_every_point",
         _seed(4),
     ),
     Protection(
         6,
         "a task that sends alerts killed",
-        "messages_marked_before_they_are_sent",
+        "messages_marked_sent_too_early",
         f"{_INTEGRATION}/test_alerts.py::test_a_run_killed_anywhere_and_tried_again_sends_everything_and_repeats_at_most_once",
     ),
     Protection(
@@ -84,38 +84,38 @@ PROTECTIONS = (
     ),
     Protection(
         8,
-        "an old day made again",
-        "days_always_made_anew",
+        "an old day rebuilt",
+        "rebuilds_always_commit",
         f"{_INTEGRATION}/test_rebuild.py::test_a_sound_day_is_left_alone_and_a_damaged_one_restored",
     ),
     Protection(
         9,
         "bad records",
-        "bad_records_taken_for_good",
+        "bad_records_accepted",
         f"{_FAULTS}/test_topics.py::test_bad_records_are_kept_and_replayed_once",
     ),
     Protection(
         9,
         "too many bad records",
-        "any_share_of_bad_records",
+        "quarantine_limit_disabled",
         f"{_INTEGRATION}/test_data_loss.py::test_too_many_bad_records_stop_the_landing",
     ),
     Protection(
         10,
         "unread records expire",
-        "losses_passed_over",
+        "data_loss_ignored",
         f"{_FAULTS}/test_topics.py::test_retention_removes_unread_records",
     ),
     Protection(
         11,
-        "topic made anew",
-        "topics_known_by_name",
+        "topic recreated",
+        "topics_identified_by_name",
         f"{_FAULTS}/test_topics.py::test_topic_deleted_and_created_again",
     ),
     Protection(
         12,
         "partitions added",
-        "new_partitions_read_from_their_end",
+        "new_partitions_read_from_high_watermark",
         f"{_FAULTS}/test_topics.py::test_partitions_added",
     ),
     Protection(
@@ -127,43 +127,43 @@ PROTECTIONS = (
     Protection(
         14,
         "late events",
-        "events_on_the_day_they_came",
+        "events_dated_by_processing_time",
         f"{_INTEGRATION}/test_late_events.py::test_late_events_restate_what_was_published",
     ),
     Protection(
         15,
         "incompatible records",
-        "incompatible_records_taken_for_good",
+        "incompatible_records_accepted",
         f"{_INTEGRATION}/test_schema_versions.py::test_compatible_records_evolve_the_tables_and_others_are_quarantined",
     ),
     Protection(
         16,
         "compaction that writes other rows",
-        "compacted_files_not_read_back",
+        "compacted_files_not_verified",
         f"{_INTEGRATION}/test_compaction.py::test_files_that_do_not_hold_the_rows_read_are_refused",
     ),
     Protection(
         16,
         "two compactions at once",
-        "replaced_without_a_look",
+        "file_swap_without_conflict_check",
         f"{_INTEGRATION}/test_compaction.py::test_what_others_do_meanwhile_is_neither_lost_nor_undone",
     ),
     Protection(
         17,
-        "one event after a pause",
-        "landed_when_enough_came",
+        "one event after an idle period",
+        "small_batches_deferred",
         f"{_FAULTS}/test_topics.py::test_idle_topic_then_one_event",
     ),
     Protection(
         18,
         "mail down",
-        "messages_marked_before_they_are_sent",
+        "messages_marked_sent_too_early",
         f"{_INTEGRATION}/test_alerts.py::test_mail_that_is_down_loses_nothing_and_holds_back_no_slack",
     ),
     Protection(
         19,
         "disk full under the DataNode",
-        "errors_of_hdfs_as_they_come",
+        "raw_hdfs_errors",
         f"{_FAULTS}/test_disks.py::test_full_disk_under_the_datanode",
     ),
 )

@@ -1,4 +1,4 @@
-"""Takes the protection named by the environment out of every Python process of a test, the Spark driver's among them."""
+"""Disable the protection that the environment names, in every Python process of a test."""
 
 import os
 
