@@ -70,7 +70,7 @@ def _message(type_: type[Event], topic: Topic) -> dict[str, Any]:
                 "bindingVersion": _KAFKA,
             }
         },
-        "examples": [{"payload": examples.as_json(type_)}],
+        "examples": [{"payload": examples.example_json(type_)}],
     }
 
 

@@ -18,7 +18,7 @@ Connection = dict[str, Any]
 """A connection as Airflow writes it in JSON: conn_type, host, port, login, password, schema, extra."""
 
 
-def local(settings: Settings) -> dict[str, Connection]:
+def local_defaults(settings: Settings) -> dict[str, Connection]:
     """The connections to the services on this machine, by id."""
     ports = settings.ports
     return {
@@ -53,7 +53,7 @@ def local(settings: Settings) -> dict[str, Connection]:
     }
 
 
-BY_CHOICE = ("slack_api_default",)
+OPTIONAL_IDS = ("slack_api_default",)
 """Connections that are there only if somebody gives them: with a Slack bot's token, alerts update their first message."""
 
 
@@ -65,34 +65,36 @@ def load(settings: Settings) -> dict[str, Connection]:
     """
     given = {**dotenv_values(ROOT / ".env"), **os.environ}
     in_force = {
-        id_: _parse(variable(id_), given.get(variable(id_))) or default
-        for id_, default in local(settings).items()
+        id_: _parse(variable_name(id_), given.get(variable_name(id_))) or default
+        for id_, default in local_defaults(settings).items()
     }
     return in_force | {
-        id_: chosen for id_ in BY_CHOICE if (chosen := _parse(variable(id_), given.get(variable(id_))))
+        id_: chosen
+        for id_ in OPTIONAL_IDS
+        if (chosen := _parse(variable_name(id_), given.get(variable_name(id_))))
     }
 
 
-def variables(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings) -> dict[str, str]:
     """The connections in force as environment variables; secrets are in them.
 
     Raises:
         UserError: a variable does not hold a connection in JSON.
     """
-    return {variable(id_): json.dumps(value) for id_, value in load(settings).items()}
+    return {variable_name(id_): json.dumps(value) for id_, value in load(settings).items()}
 
 
-def variable(connection_id: str) -> str:
+def variable_name(connection_id: str) -> str:
     """The environment variable Airflow reads the connection from."""
     return f"AIRFLOW_CONN_{connection_id.upper()}"
 
 
-def kafka(connections: dict[str, Connection]) -> dict[str, Any]:
+def kafka_conf(connections: dict[str, Connection]) -> dict[str, Any]:
     """The Kafka client configuration."""
     return dict(connections["kafka_default"]["extra"])
 
 
-def lake(connections: dict[str, Connection]) -> str:
+def lake_uri(connections: dict[str, Connection]) -> str:
     """The lake's address, such as `hdfs://127.0.0.1:9820/shopnow`."""
     try:
         return connections["webhdfs_default"]["extra"]["lake"]

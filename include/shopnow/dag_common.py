@@ -7,7 +7,6 @@ from enum import StrEnum
 from typing import Any
 
 from airflow.sdk import Asset, Connection, CronTriggerTimetable
-from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 
 TRAFFIC = Asset(name="traffic", uri="shopnow://traffic", group="shopnow")
 """New events are on the topics."""
@@ -31,7 +30,7 @@ class Tag(StrEnum):
     MAINTENANCE = "maintenance"
 
 
-DEFAULTS: dict[str, Any] = {
+DEFAULT_ARGS: dict[str, Any] = {
     "owner": "shopnow",
     "retries": 3,
     "retry_delay": timedelta(seconds=10),
@@ -41,22 +40,22 @@ DEFAULTS: dict[str, Any] = {
 }
 """Default arguments of every task. What a task has committed by the time it is timed out stays, and its retry goes on from there."""
 
-REFUSED = "refused"
+REFUSAL_KEY = "refused"
 """The XCom in which a task that a person set going says, as it fails, why it did not do what was asked."""
 
-LONG = timedelta(minutes=45)
+LONG_TIMEOUT = timedelta(minutes=45)
 """Execution timeout of tasks that may have much to do, and do it in one go."""
 
-YIELDS = 2
+NICENESS = 2
 """By so much a task that computes long yields to what people and other services wait for, as `nice` counts."""
 
 
 def lower_priority(context: Mapping[str, Any]) -> None:
     """Before a task's work: let it and all it starts yield the processor. The pages stay quick while Spark takes all there is."""
-    os.nice(YIELDS)
+    os.nice(NICENESS)
 
 
-CONTINUOUS: dict[str, Any] = {
+CONTINUOUS_ARGS: dict[str, Any] = {
     # Any past date: without one the first run covers no time, and the second, of the same logical date, is never made.
     "start_date": datetime(2026, 1, 1, tzinfo=UTC),
     "catchup": False,
@@ -89,22 +88,6 @@ def kafka_conf() -> dict[str, Any]:
 def lake_uri() -> str:
     """The lake's address, in the extra of the connection `webhdfs_default`."""
     return Connection.get("webhdfs_default").extra_dejson["lake"]
-
-
-def start_run(dag_id: str, run_id: str, conf: dict[str, Any]) -> bool:
-    """Start a run of a DAG from within a task; False if there is one of that id, which is as well.
-
-    As TriggerDagRunOperator does, but for one run after the other while a task goes on.
-    """
-    from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
-    from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
-
-    answer = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=conf))
-    if isinstance(answer, ErrorResponse):
-        if answer.error == ErrorType.DAGRUN_ALREADY_EXISTS:
-            return False
-        raise AirflowRuntimeError(answer)
-    return True
 
 
 LAKE_URI = "{{ conn.webhdfs_default.extra_dejson.lake }}"

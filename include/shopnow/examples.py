@@ -72,6 +72,6 @@ def example(type_: type[Event]) -> Event:
     return msgspec.convert({field: values[field] for field in type_.__struct_fields__}, type_)
 
 
-def as_json(type_: type[Event]) -> dict[str, Any]:
+def example_json(type_: type[Event]) -> dict[str, Any]:
     """The example as it is sent."""
     return json.loads(encode(example(type_)))

@@ -8,15 +8,15 @@ import signal
 import threading
 from collections import Counter
 
-VARIABLE = "SHOPNOW_KILL_AT"
+ENV_VARIABLE = "SHOPNOW_KILL_AT"
 
 _passed: Counter[str] = Counter()
 _lock = threading.Lock()
 
 
-def reach(point: str) -> None:
+def failpoint(point: str) -> None:
     """Pass the point, or die here by SIGKILL, as a crashed machine would, if the environment says so."""
-    wanted = os.environ.get(VARIABLE)
+    wanted = os.environ.get(ENV_VARIABLE)
     if wanted is None or not wanted.startswith(point):
         return
     with _lock:

@@ -14,6 +14,6 @@ def start(limit: timedelta) -> None:
     faulthandler.dump_traceback_later(limit.total_seconds(), exit=True)
 
 
-def stop() -> None:
+def cancel() -> None:
     """Takes the limit away."""
     faulthandler.cancel_dump_traceback_later()

@@ -30,7 +30,7 @@ def excerpt(value: bytes, most: int) -> str:
     return value[:most].decode(errors="backslashreplace") + "…" * (len(value) > most)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
+def build_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
     """A table; columns of numbers are aligned right."""
     rows = [list(row) for row in rows]
     made = Table(title=title, title_justify="left", title_style="bold")
@@ -42,7 +42,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     return made
 
 
-def as_text(made: Table) -> str:
+def render_text(made: Table) -> str:
     """The table as lines of text, for a log."""
     out = io.StringIO()
     Console(file=out, width=200).print(made)

@@ -31,7 +31,7 @@ _POSITION = re.compile(r" \((byte \d+)\)$")
 _INDEX = re.compile(r"\[(\d+|\.\.\.)\]")
 
 
-class Checked(NamedTuple):
+class CheckResult(NamedTuple):
     """The outcome for some records: a problem or None for each, or None if all are good; and when their events happened."""
 
     problems: list[str | None] | None
@@ -39,7 +39,7 @@ class Checked(NamedTuple):
     last_event: datetime | None
 
 
-def check(decode: Decode, values: Sequence[bytes | None], column: pa.Array) -> Checked:
+def check_records(decode: Decode, values: Sequence[bytes | None], column: pa.Array) -> CheckResult:
     """Check records against their topic's event types.
 
     Args:
@@ -50,34 +50,34 @@ def check(decode: Decode, values: Sequence[bytes | None], column: pa.Array) -> C
         # Strings that the decoder skips, those of unknown fields, are not looked at by it.
         column.cast(pa.string())
         _check_sizes(column)
-        return Checked(None, *_span([event.event_time for event in map(decode, values)]))  # type: ignore[arg-type]
+        return CheckResult(None, *_span([event.event_time for event in map(decode, values)]))  # type: ignore[arg-type]
     except Exception:  # whatever a record's bytes can bring about, it is only this record that is to blame
         return _one_by_one(decode, values)
 
 
-def reason(problem: str) -> str:
+def reason_of(problem: str) -> str:
     """The problem without its detail, to count by."""
     return problem.split(" (", 1)[0]
 
 
-def field(problem: str) -> str | None:
+def field_of(problem: str) -> str | None:
     """The field that is to blame, such as `order_id` or `items[].quantity`; None if it is not one field."""
-    what, _, name = reason(problem).partition(": ")
+    what, _, name = reason_of(problem).partition(": ")
     if what == "unknown event type":
         return "event_type"
     return None if name in {"", "record"} else name
 
 
-def reasons(columns: Iterable[pa.Array]) -> Counter[str]:
+def count_reasons(columns: Iterable[pa.Array]) -> Counter[str]:
     """How many records there are of each reason, given `problem` columns."""
     found: Counter[str] = Counter()
     for column in columns:
         for each in pc.value_counts(column.drop_null()).to_pylist():
-            found[reason(each["values"])] += each["counts"]
+            found[reason_of(each["values"])] += each["counts"]
     return found
 
 
-def _one_by_one(decode: Decode, values: Sequence[bytes | None]) -> Checked:
+def _one_by_one(decode: Decode, values: Sequence[bytes | None]) -> CheckResult:
     problems: list[str | None] = []
     times = []
     for value in values:
@@ -86,34 +86,34 @@ def _one_by_one(decode: Decode, values: Sequence[bytes | None]) -> Checked:
             problems.append(None)
         except Exception as error:
             problems.append(_describe(error, value))
-    return Checked(problems if any(problems) else None, *_span(times))
+    return CheckResult(problems if any(problems) else None, *_span(times))
 
 
-class _Unfit(ValueError):
+class _InvalidRecord(ValueError):
     """A record with a problem of our own finding; its text is the problem."""
 
 
 def _event_time(decode: Decode, value: bytes | None) -> datetime:
     if value is None:
-        raise _Unfit("no value")
+        raise _InvalidRecord("no value")
     if not value:
-        raise _Unfit("empty value")
+        raise _InvalidRecord("empty value")
     if len(value) > MAX_EVENT_BYTES:
-        raise _Unfit(f"too large ({len(value)} bytes)")
+        raise _InvalidRecord(f"too large ({len(value)} bytes)")
     value.decode()
     time = decode(value).event_time
     _check_lengths(value)
     try:
         return time.astimezone(UTC)
     except OverflowError:
-        raise _Unfit("out of range: event_time") from None
+        raise _InvalidRecord("out of range: event_time") from None
 
 
 def _check_sizes(column: pa.Array) -> None:
     lengths = pc.binary_length(column)
     longest = pc.max(lengths).as_py() or 0
     if column.null_count or longest > MAX_EVENT_BYTES:
-        raise _Unfit
+        raise _InvalidRecord
     if longest > _LONGEST_NUMBER:
         for value in column.filter(pc.greater(lengths, _LONGEST_NUMBER)).to_pylist():
             _check_lengths(value)
@@ -121,9 +121,9 @@ def _check_sizes(column: pa.Array) -> None:
 
 def _check_lengths(value: bytes) -> None:
     if len(value) > _LONGEST_NUMBER and _LONG_NUMBER.search(value):
-        raise _Unfit(f"number too long (over {_LONGEST_NUMBER} characters)")
+        raise _InvalidRecord(f"number too long (over {_LONGEST_NUMBER} characters)")
     if len(value) > _LONGEST_NAME and _LONG_NAME.search(value):
-        raise _Unfit(f"field name too long (over {_LONGEST_NAME} bytes)")
+        raise _InvalidRecord(f"field name too long (over {_LONGEST_NAME} bytes)")
 
 
 def _span(times: list[datetime]) -> tuple[datetime | None, datetime | None]:
@@ -134,7 +134,7 @@ def _span(times: list[datetime]) -> tuple[datetime | None, datetime | None]:
 
 def _describe(error: Exception, value: bytes | None) -> str:
     match error:
-        case _Unfit():
+        case _InvalidRecord():
             return str(error)
         case UnicodeDecodeError():
             return f"invalid UTF-8 (byte {error.start})"

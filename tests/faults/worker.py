@@ -70,7 +70,9 @@ class Worker:
     ) -> None:
         task = {"step": step, "arguments": arguments, "strike": strike, "mutation": mutation}
         path = os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT / "tests")])
-        environment = {**os.environ, "PYTHONPATH": path} | ({failpoints.VARIABLE: kill_at} if kill_at else {})
+        environment = {**os.environ, "PYTHONPATH": path} | (
+            {failpoints.ENV_VARIABLE: kill_at} if kill_at else {}
+        )
         command = [sys.executable, "-m", "faults.worker", json.dumps(task)]
         self._process = subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -141,28 +143,28 @@ def traffic(conf: dict, run_id: str, sessions: int, seed: int) -> dict[str, Any]
 STEPS = {"land": land, "traffic": traffic}
 
 
-def set_up(strike: Strike) -> None:
-    """Lets every `reach` of this process send the strike's signal when it comes to its point."""
+def install_strike(strike: Strike) -> None:
+    """Make every `failpoint` of this process send the strike's signal when it comes to its point."""
     passed = 0
     lock = threading.Lock()
 
     def send() -> None:
         os.kill(strike.pid, strike.signal)
 
-    def reach(point: str) -> None:
+    def failpoint(point: str) -> None:
         nonlocal passed
         with lock:
             passed += point == strike.point
-            due = point == strike.point and passed == strike.passage
-        if due and strike.delay:
+            is_due = point == strike.point and passed == strike.passage
+        if is_due and strike.delay:
             threading.Timer(strike.delay, send).start()
-        elif due:
+        elif is_due:
             send()
 
-    whole = failpoints.reach
+    original = failpoints.failpoint
     for module in list(sys.modules.values()):
-        if getattr(module, "reach", None) is whole:
-            module.reach = reach  # type: ignore[attr-defined]
+        if getattr(module, "failpoint", None) is original:
+            module.failpoint = failpoint  # type: ignore[attr-defined]
 
 
 def main(task: dict[str, Any]) -> int:
@@ -172,7 +174,7 @@ def main(task: dict[str, Any]) -> int:
 
         MUTATIONS[task["mutation"]]()
     if task["strike"]:
-        set_up(Strike(*task["strike"]))
+        install_strike(Strike(*task["strike"]))
     try:
         print(json.dumps(STEPS[task["step"]](**task["arguments"]), default=str))
     except (UserError, KafkaException) as error:

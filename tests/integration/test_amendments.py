@@ -8,9 +8,10 @@ from deltalake import write_deltalake
 from factories import raw_tables as sample
 from shopnow.audit import digests
 from shopnow.events import TOPICS
-from shopnow.lake.delta import log, rewrite, tables
+from shopnow.lake.delta import rewrite, tables
 from shopnow.lake.delta.checksum import NOTHING, Digest
 from shopnow.lake.delta.rewrite import Changed
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import Kind
 from shopnow.lake.ingest import receipts
@@ -35,14 +36,14 @@ def amend(lake: str, kind: Kind = Kind.ERASURE) -> Changed:
 
 
 def raw(lake: str) -> list[dict]:
-    table = tables.open_table(lake, "raw/orders")
+    table = Table(lake, "raw/orders").open()
     assert (table.protocol().min_reader_version, table.protocol().min_writer_version) == (1, 2)
     assert table.protocol().writer_features is None
     return tables.read(table).sort_by("offset").to_pylist()
 
 
 def said(lake: str) -> list[amendments.Amendment]:
-    commits = log.commits(lake, "raw/orders", tables.open_table(lake, "raw/orders").version())
+    commits = Table(lake, "raw/orders").commits(Table(lake, "raw/orders").version())
     return [amendment for _, actions in commits if (amendment := amendments.read(actions))]
 
 
@@ -54,7 +55,7 @@ def assert_accounted_for(lake: str) -> None:
     for amendment in said(lake):
         for part in amendment.parts:
             total = total - part.removed + part.added
-    assert digests.raw_digests(tables.open_table(lake, "raw/orders"), "orders-id")[0] == total
+    assert digests.raw_digests(Table(lake, "raw/orders").open(), "orders-id")[0] == total
 
 
 def test_changes_these_rows_and_no_other(lake):
@@ -65,18 +66,18 @@ def test_changes_these_rows_and_no_other(lake):
     assert changed.before["value"].to_pylist() == [b"fix me"]
     assert raw(lake) == [before[0], before[1] | {"value": b"FIX ME", "problem": None}, *before[2:]]
     assert_accounted_for(lake)
-    version = tables.open_table(lake, "raw/orders").version()
+    version = Table(lake, "raw/orders").version()
     assert amend(lake).after.num_rows == 0
-    assert tables.open_table(lake, "raw/orders").version() == version
+    assert Table(lake, "raw/orders").version() == version
 
 
 def test_a_table_made_before_there_were_corrections(lake):
     old = pa.schema([field for field in RAW if field.name != "correction"])
-    table = tables.ensure(lake, "raw/orders", old, ["ingest_date"])
+    table = Table(lake, "raw/orders").ensure(old, ["ingest_date"])
     sample.land_records(f"{lake}/now", ORDERS, [b"fix me", b"other"])
     write_deltalake(
         table,
-        tables.read(tables.open_table(f"{lake}/now", "raw/orders")).select(old.names).cast(old),
+        tables.read(Table(f"{lake}/now", "raw/orders").open()).select(old.names).cast(old),
         mode="append",
     )
     amend(lake)
@@ -91,15 +92,15 @@ def test_at_once_with_others_is_made_once_and_loses_nothing(lake, others, monkey
     come_between = {
         "amend": lambda: amend(lake),
         "land": lambda: sample.land_records(lake, ORDERS, [b"other"]),
-        "compact": lambda: tables.open_table(lake, "raw/orders").optimize.compact(max_concurrent_tasks=1),
+        "compact": lambda: Table(lake, "raw/orders").open().optimize.compact(max_concurrent_tasks=1),
     }[others]
 
-    def reach(point: str) -> None:
+    def failpoint(point: str) -> None:
         if point == "amend:commit":
             monkeypatch.undo()
             come_between()
 
-    monkeypatch.setattr(rewrite, "reach", reach)
+    monkeypatch.setattr(rewrite, "failpoint", failpoint)
     assert amend(lake).after.num_rows == (0 if others == "amend" else 3)
     assert [row["offset"] for row in raw(lake)] == list(range(7 if others == "land" else 6))
     assert [row["value"] for row in raw(lake)].count(b"FIX ME") == 3

@@ -28,6 +28,7 @@ from shopnow.events import (
 )
 from shopnow.kpis import CUSTOMER_ORDERS, KPIS
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import erasure, quarantine
 from shopnow_spark import jobs
 
@@ -62,13 +63,13 @@ def shop() -> list[Event]:
 
 
 def read(lake: str, name: str) -> pa.Table:
-    return tables.read(tables.open_table(lake, name))
+    return tables.read(Table(lake, name).open())
 
 
 def bytes_of(lake: str) -> str:
     """All that the tables hold that have rows of persons, as text."""
     names = [*(f"{layer}/{topic}" for layer in ("raw", "events") for topic in TOPICS), CUSTOMER_ORDERS.name]
-    names = [name for name in names if tables.exists(lake, name)]
+    names = [name for name in names if Table(lake, name).exists()]
     return "\n".join(str(read(lake, name).to_pylist()) for name in names)
 
 
@@ -122,13 +123,13 @@ def test_nothing_of_them_is_left_and_nothing_else_changes(lake, spark):
         CUSTOMER_ORDERS.name,
     }
     # No KPI is computed again for it, and none would say anything else.
-    versions = {name: tables.open_table(lake, name).version() for name in kpis}
+    versions = {name: Table(lake, name).version() for name in kpis}
 
     def never():
         raise AssertionError("Spark was started for nothing")
 
     jobs.refresh(lake, never)
-    assert {name: tables.open_table(lake, name).version() for name in kpis} == versions
+    assert {name: Table(lake, name).version() for name in kpis} == versions
     assert erasure.forget(lake, ANN, why="", by="") == []
     # What comes of them later is new.
     sample.land(lake, [replace(order, event_id="2" * 36)])
@@ -145,12 +146,12 @@ def test_a_run_that_read_before_starts_over(lake, spark, monkeypatch):
     jobs.refresh(lake, lambda: spark)
     sample.land(lake, mine[1:] or [replace(mine[0], event_id="2" * 36)])
 
-    def reach(point: str) -> None:
+    def failpoint(point: str) -> None:
         if point == "kpi:events":
             monkeypatch.undo()
             assert erasure.forget(lake, ANN, why="", by="")
 
-    monkeypatch.setattr(refresh_events, "reach", reach)
+    monkeypatch.setattr(refresh_events, "failpoint", failpoint)
     jobs.refresh(lake, lambda: spark)
     assert read(lake, "events/orders").num_rows == max(len(mine), 2)
     assert "Ann Other" not in bytes_of(lake)

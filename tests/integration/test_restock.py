@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from shopnow.broker import reader, topics
 from shopnow.cli.__main__ import app
-from shopnow.connections import variable
+from shopnow.connections import variable_name
 from shopnow.errors import UserError
 from shopnow.local_stack import supervision
 from shopnow.restock import inbox, service
@@ -22,9 +22,9 @@ from shopnow.restock.inbox import Inbox
 from shopnow.restock.service import COUNTED_BEFORE, RECEIVED, REJECTED, Filed
 from shopnow.settings import Settings
 from shopnow.traffic import ledger, ledger_totals
-from shopnow.traffic.generate import generate, restore
+from shopnow.traffic.generate import generate, load_state
 
-KILL_POINTS = ("restock:noted", "restock:committed", "restock:reason")
+FAILPOINTS = ("restock:noted", "restock:committed", "restock:reason")
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def restocked_since(conf: dict[str, str], before: dict[int, int]) -> list[tuple[
 
 
 def on_shelf(conf: dict[str, str], product_id: str) -> int:
-    shop = restore(conf).shop
+    shop = load_state(conf).shop
     assert shop
     return shop.shelves[product_id].quantity
 
@@ -137,7 +137,7 @@ def test_a_file_that_is_still_being_written_is_left_alone(client, box, root):
     assert supervision.wait_until(lambda: box.waiting() == ["slow.csv"], 30)
 
 
-@pytest.mark.parametrize("point", KILL_POINTS)
+@pytest.mark.parametrize("point", FAILPOINTS)
 def test_killed_anywhere_and_tried_again_it_counts_once(
     conf, client, box, root, storage, opened, point, monkeypatch
 ):
@@ -169,7 +169,7 @@ receiving.receive({conf!r}, Inbox(InsecureClient({client.url!r}, user="shopnow")
 
 def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf, box, opened):
     before = ends(conf)
-    shelf = {product_id: each.quantity for product_id, each in restore(conf).shop.shelves.items()}
+    shelf = {product_id: each.quantity for product_id, each in load_state(conf).shop.shelves.items()}
     run_id = f"restock-{uuid.uuid4()}"
     box.drop(f"{run_id}.csv", note(("p-001", 40), ("p-004", 40)))
 
@@ -183,9 +183,9 @@ def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf,
     for event in stock_since(conf, before):
         shelf[event["product_id"]] += event["quantity_change"]
         assert event["quantity_after"] == shelf[event["product_id"]]
-    shop = restore(conf).shop
+    shop = load_state(conf).shop
     assert shelf == {product_id: each.quantity for product_id, each in shop.shelves.items()}
-    assert ledger_totals.of_rows([ledger.read(conf)]).stock_changes == shelf
+    assert ledger_totals.from_rows([ledger.read(conf)]).stock_changes == shelf
     assert ledger.read(conf).filter(pc.field("run_id") == f"receive_restock/{run_id}").num_rows >= 2
 
 
@@ -198,7 +198,7 @@ def restock(storage, lake, monkeypatch) -> Iterator:
         "port": storage.ports["namenode_http"],
         "login": "shopnow",
     }
-    monkeypatch.setenv(variable("webhdfs_default"), json.dumps({**webhdfs, "extra": {"lake": lake}}))
+    monkeypatch.setenv(variable_name("webhdfs_default"), json.dumps({**webhdfs, "extra": {"lake": lake}}))
     return lambda *words: CliRunner().invoke(app, ["restock", *map(str, words)])
 
 

@@ -20,7 +20,7 @@ from shopnow.alerts import stock_watcher
 from shopnow.alerts.trigger import StockTrigger
 from shopnow.events import SCHEMA_VERSION, StockSold, encode
 from shopnow.kpis import STOCK_COVER
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from support import kafka_topics
 
 SOON = 10.0
@@ -63,7 +63,7 @@ def send(conf, topic, *values: bytes, count: int = 1) -> None:
 
 def test_wakes_when_it_starts_and_for_what_crosses_a_limit(conf, topic, lake):
     write_deltalake(
-        tables.uri(lake, STOCK_COVER.name), pa.Table.from_pylist([cover(product_id="cup", reorder_point=40)])
+        Table(lake, STOCK_COVER.name).uri, pa.Table.from_pylist([cover(product_id="cup", reorder_point=40)])
     )
 
     async def watch() -> None:

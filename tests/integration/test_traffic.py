@@ -26,8 +26,8 @@ from shopnow.broker import reader, topics
 from shopnow.cli import ledger as cli
 from shopnow.errors import UserError
 from shopnow.traffic import ledger, ledger_totals, run_totals
-from shopnow.traffic.event_buffer import moment
-from shopnow.traffic.generate import KILL_POINTS, begin, generate, restore
+from shopnow.traffic.event_buffer import to_datetime
+from shopnow.traffic.generate import FAILPOINTS, begin_run, generate, load_state
 from shopnow.traffic.ledger_totals import DUPLICATE
 from shopnow.traffic.producer import TransactionalProducer
 from shopnow.traffic.run_config import Faults, validate
@@ -66,7 +66,7 @@ def run_id() -> str:
 
 
 def mark(conf: dict[str, str]) -> Mark:
-    return Mark(topics.describe(conf, events.TOPICS), ledger.end(conf))
+    return Mark(topics.describe(conf, events.TOPICS), ledger.end_offset(conf))
 
 
 def sent_since(conf: dict[str, str], before: Mark) -> dict[Found, bytes]:
@@ -98,8 +98,8 @@ def as_found(row: dict) -> Found:
 
 def window(conf: dict[str, str], days: float) -> tuple[datetime, datetime]:
     """Days the shop has not lived through yet."""
-    shop = restore(conf).shop
-    start = moment(shop.clock) if shop else datetime(2026, 1, 1, tzinfo=UTC)
+    shop = load_state(conf).shop
+    start = to_datetime(shop.clock) if shop else datetime(2026, 1, 1, tzinfo=UTC)
     return start, start + timedelta(days=days)
 
 
@@ -118,9 +118,9 @@ def test_the_ledger_is_what_is_in_the_topics(conf: dict[str, str], run_id: str) 
 
 def test_stock_is_conserved_over_all_runs_and_never_negative(conf: dict[str, str], run_id: str) -> None:
     generate(conf, run_id, SESSIONS, SEED, faults=TROUBLE)
-    state = restore(conf)
+    state = load_state(conf)
     assert state.shop
-    changes = Counter(ledger_totals.of_rows(ledger.batches(conf)).stock_changes)
+    changes = Counter(ledger_totals.from_rows(ledger.read_batches(conf)).stock_changes)
     for record in state.held:
         _, product_id, change, _, _ = record.facts
         if product_id and record.fault != DUPLICATE:
@@ -131,12 +131,12 @@ def test_stock_is_conserved_over_all_runs_and_never_negative(conf: dict[str, str
 
 def test_the_accounts_are_what_the_ledgers_rows_come_to(conf: dict[str, str], run_id: str) -> None:
     generate(conf, run_id, SESSIONS, SEED, faults=TROUBLE)
-    account = run_totals.total(run_totals.read(conf).runs).totals
+    account = run_totals.combine(run_totals.read_runs(conf).runs).totals
     demand = {name: each.wanted for name, each in account.demand.items()}
-    wanted = ledger.demand(conf).group_by("product_id").aggregate([("wanted", "sum")]).to_pylist()
+    wanted = ledger.read_demand(conf).group_by("product_id").aggregate([("wanted", "sum")]).to_pylist()
     assert {row["product_id"]: row["wanted_sum"] for row in wanted} == demand
     account.demand = {}
-    assert account == ledger_totals.of_rows(ledger.batches(conf))
+    assert account == ledger_totals.from_rows(ledger.read_batches(conf))
 
 
 def test_the_command_shows_a_run_and_all_of_them(
@@ -158,7 +158,7 @@ def test_the_command_shows_a_run_and_all_of_them(
     assert sum(one["faults"].values()) == sum(row["fault"] is not None for row in rows)
     everything = json.loads(run("--json"))
     assert sum(everything["total"]["records"].values()) == ledger.read(conf).num_rows
-    assert everything["held_back"] == len(restore(conf).held)
+    assert everything["held_back"] == len(load_state(conf).held)
     for words in (
         "What happened",
         "order_placed",
@@ -174,7 +174,7 @@ def test_the_command_shows_a_run_and_all_of_them(
 
 def test_a_cut_of_the_ledger_stays_what_it_was(conf: dict[str, str], run_id: str) -> None:
     generate(conf, f"{run_id}-1", SESSIONS, SEED)
-    cut = ledger.end(conf)
+    cut = ledger.end_offset(conf)
     seen = ledger.read(conf, upto=cut)
     generate(conf, f"{run_id}-2", SESSIONS, SEED)
     assert ledger.read(conf, upto=cut) == seen
@@ -195,15 +195,15 @@ def test_killed_twenty_times_a_run_ends_with_neither_gap_nor_duplicate(
     seed = int(os.environ.get("SHOPNOW_TEST_SEED") or secrets.randbelow(2**31))
     print(f"SHOPNOW_TEST_SEED={seed}")
     chance = Random(seed)
-    points = [*KILL_POINTS * 3, *chance.sample(KILL_POINTS, 2)]
+    points = [*FAILPOINTS * 3, *chance.sample(FAILPOINTS, 2)]
     chance.shuffle(points)
     # Where a transaction is not committed it is made again, so each kill leaves at least one to go on with.
     start, end = window(conf, days=4)
     more = {"seed": seed, "sessions_per_transaction": 5, "start": start, "end": end, "faults": TROUBLE}
     sessions = 5 * (3 * len(points) + 1)
-    state = restore(conf)
+    state = load_state(conf)
     asked = validate(sessions=sessions, seed=seed, start=start, end=end, faults=TROUBLE)
-    unkilled = begin(state, run_id, asked)
+    unkilled = begin_run(state, run_id, asked)
     expected = [value for chunk in simulate(state, unkilled, sessions) for value in chunk.batch.values]
     before = mark(conf)
 
@@ -216,9 +216,9 @@ def test_killed_twenty_times_a_run_ends_with_neither_gap_nor_duplicate(
     rows = noted(conf, run_id)
     assert sorted(map(as_found, rows)) == sorted(sent)
     assert summary.events == unkilled.totals.records
-    assert restore(conf).runs[run_id] == unkilled
-    assert restore(conf).shop == state.shop
-    assert restore(conf).orders == state.orders
+    assert load_state(conf).runs[run_id] == unkilled
+    assert load_state(conf).shop == state.shop
+    assert load_state(conf).orders == state.orders
 
     once = [row for row in rows if row["fault"] != DUPLICATE]
     orders = Counter(row["order_id"] for row in once if row["event_type"] == "order_placed")
@@ -252,13 +252,13 @@ def test_a_record_the_broker_refuses_fails_the_run_and_nothing_of_its_transactio
     conf: dict[str, str], run_id: str
 ) -> None:
     generate(conf, f"{run_id}-before", SESSIONS, SEED)
-    before, cut = mark(conf), restore(conf).shop
+    before, cut = mark(conf), load_state(conf).shop
     set_largest_record(conf, "orders", 100)
     with pytest.raises(KafkaException) as error:
         generate(conf, run_id, SESSIONS, SEED)
     assert error.value.args[0].code() == KafkaError.MSG_SIZE_TOO_LARGE
     assert not sent_since(conf, before)
-    assert restore(conf).shop == cut
+    assert load_state(conf).shop == cut
     assert not noted(conf, run_id)
     set_largest_record(conf, "orders", topics.MAX_RECORD_BYTES)
     generate(conf, run_id, SESSIONS, SEED)
@@ -281,7 +281,7 @@ def test_a_generator_that_was_taken_over_commits_nothing_more(conf: dict[str, st
 
     with pytest.raises(UserError, match="taken over"):
         generate(conf, run_id, SESSIONS, SEED, sessions_per_transaction=PER_TRANSACTION, progress=take_over)
-    assert restore(conf).runs[run_id].done == PER_TRANSACTION
+    assert load_state(conf).runs[run_id].done == PER_TRANSACTION
     generate(conf, run_id, SESSIONS, SEED, sessions_per_transaction=PER_TRANSACTION)
     assert sorted(map(as_found, noted(conf, run_id))) == sorted(sent_since(conf, before))
 
@@ -301,7 +301,7 @@ def test_a_take_over_is_said_whatever_went_wrong_of_it(conf: dict[str, str]) -> 
 
 def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(conf: dict[str, str]) -> None:
     producer = TransactionalProducer(conf)
-    cut = ledger.end(conf)
+    cut = ledger.end_offset(conf)
 
     def fail() -> None:
         with producer.transaction():
@@ -313,7 +313,7 @@ def test_a_transaction_that_fails_leaves_nothing_and_the_next_one_works(conf: di
     with producer.transaction():
         producer.send("ledger", b"test", None)
     producer.wait_until_visible()
-    found = [chunk.values for chunk in reader.read(conf, "ledger", {0: (cut, ledger.end(conf))})]
+    found = [chunk.values for chunk in reader.read(conf, "ledger", {0: (cut, ledger.end_offset(conf))})]
     assert found == [[None]]
 
 

@@ -14,15 +14,15 @@ IDS = {"kafka_default", "webhdfs_default", "spark_default", "smtp_default", "sla
 def test_local_defaults_are_on_this_machine():
     in_force = connections.load(Settings())
     assert set(in_force) == IDS
-    assert connections.kafka(in_force)["bootstrap.servers"].startswith("127.0.0.1:")
-    assert connections.lake(in_force).startswith("hdfs://127.0.0.1:")
+    assert connections.kafka_conf(in_force)["bootstrap.servers"].startswith("127.0.0.1:")
+    assert connections.lake_uri(in_force).startswith("hdfs://127.0.0.1:")
 
 
 def test_a_variable_points_elsewhere(monkeypatch):
     extra = {"bootstrap.servers": "broker.example:9092", "security.protocol": "SSL"}
     monkeypatch.setenv("AIRFLOW_CONN_KAFKA_DEFAULT", json.dumps({"conn_type": "kafka", "extra": extra}))
     in_force = connections.load(Settings())
-    assert connections.kafka(in_force) == extra
+    assert connections.kafka_conf(in_force) == extra
 
 
 def test_a_slack_bot_is_there_only_if_somebody_gives_one(monkeypatch):
@@ -44,4 +44,4 @@ def test_hdfs_without_a_lake(monkeypatch):
         "AIRFLOW_CONN_WEBHDFS_DEFAULT", json.dumps({"conn_type": "webhdfs", "host": "namenode.example"})
     )
     with pytest.raises(UserError, match="webhdfs_default has no lake"):
-        connections.lake(connections.load(Settings()))
+        connections.lake_uri(connections.load(Settings()))

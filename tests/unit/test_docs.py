@@ -1,6 +1,7 @@
-"""The generated docs are those the code makes now."""
+"""The generated docs are up to date, and every relative link in the docs resolves."""
 
 import importlib.util
+import re
 
 import pytest
 
@@ -10,13 +11,38 @@ _spec = importlib.util.spec_from_file_location("generate", ROOT / "docs" / "gene
 generate = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(generate)
 
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+
 
 @pytest.mark.parametrize("name", generate.PAGES)
-def test_up_to_date(name):
+def test_generated_page_is_up_to_date(name):
     assert (ROOT / "docs" / name).read_text() == generate.PAGES[name](), "run: python docs/generate.py"
 
 
-def test_no_schema_is_left_of_a_type_that_is_gone():
+def test_every_schema_file_belongs_to_an_event_type():
     assert {f"schemas/{file.name}" for file in (ROOT / "docs" / "schemas").iterdir()} == {
         name for name in generate.PAGES if "/" in name
     }
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_relative_links_resolve(document):
+    targets = [link.partition("#") for link in LINK.findall(document.read_text()) if "://" not in link]
+    broken = []
+    for path, _, anchor in targets:
+        target = (document.parent / path) if path else document
+        if not target.exists() or (anchor and target.suffix == ".md" and anchor not in anchors(target)):
+            broken.append(f"{path}#{anchor}" if anchor else path)
+    assert broken == []
+
+
+def anchors(document) -> set[str]:
+    """Return the heading anchors of a document, as GitHub generates them."""
+    headings = re.findall(r"^#+ (.+)$", document.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+def test_every_setting_is_documented_once():
+    names = re.findall(r"^\| `(SHOPNOW_\w+)`", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
+    assert len(names) == len(set(names))

@@ -5,11 +5,11 @@ import sys
 import pytest
 
 PROGRAM = """
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 for passage in range(3):
     print(passage, flush=True)
-    reach("land:write")
-    reach("land:writers")
+    failpoint("land:write")
+    failpoint("land:writers")
 """
 
 

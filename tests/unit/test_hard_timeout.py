@@ -9,10 +9,10 @@ from shopnow.settings import ROOT
 HANGS = """
 import ctypes, signal
 from datetime import timedelta
-from shopnow import watchdog
+from shopnow import hard_timeout
 signal.signal(signal.SIGALRM, lambda *_: exit("the alarm came through"))
 signal.setitimer(signal.ITIMER_REAL, 0.2)
-watchdog.start(timedelta(seconds=1))
+hard_timeout.start(timedelta(seconds=1))
 lock = ctypes.create_string_buffer(64)
 for _ in range(2):
     ctypes.CDLL(None).pthread_mutex_lock(lock)
@@ -35,4 +35,4 @@ def test_ends_a_process_that_hangs_below_python_and_says_where() -> None:
 
 def test_stopped_it_ends_nothing() -> None:
     hard_timeout.start(timedelta(days=1))
-    hard_timeout.stop()
+    hard_timeout.cancel()

@@ -28,29 +28,29 @@ from shopnow.kpis import values
     ],
 )
 def test_values_are_written_by_their_unit(value, unit, currency, written):
-    assert values.text(value, unit, currency, none="–") == written
+    assert values.format_value(value, unit, currency, none="–") == written
 
 
 @pytest.mark.parametrize(
     ("share", "written"), [(0.123, "▲ 12.3 %"), (-0.5, "▼ 50.0 %"), (0.0, "= 0.0 %"), (None, "–")]
 )
 def test_changes_say_their_direction(share, written):
-    assert values.change(share) == written
+    assert values.format_change(share) == written
 
 
 def test_a_value_of_trends_has_the_unit_of_its_figure():
     field = kpis.TRENDS.schema.field("this_week")
     assert values.unit_of(field, {"figure": "gmv_cents"}) == "cents"
     assert values.unit_of(field, {"figure": "orders"}) == ""
-    assert [values.title(name, ["refunds", "refunds_cents"]) for name in ("refunds", "refunds_cents")] == [
+    assert [values.heading(name, ["refunds", "refunds_cents"]) for name in ("refunds", "refunds_cents")] == [
         "refunds",
         "refunds amount",
     ]
-    assert (values.title("gmv_cents"), values.title("net_revenue_cents")) == ("GMV", "net revenue")
+    assert (values.heading("gmv_cents"), values.heading("net_revenue_cents")) == ("GMV", "net revenue")
 
 
 @pytest.mark.parametrize("kpi", kpis.KPIS, ids=lambda kpi: kpi.name)
 def test_every_column_has_a_definition_and_money_is_in_cents(kpi):
     for field in kpi.schema:
-        assert values.definition(field), field.name
+        assert values.definition_of(field), field.name
         assert (values.unit_of(field) == "cents") == field.name.endswith("_cents"), field.name

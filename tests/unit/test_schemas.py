@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from shopnow.asyncapi import document
 from shopnow.events import TOPIC_OF, TOPICS, Event
-from shopnow.examples import as_json
+from shopnow.examples import example_json
 from shopnow.schemas import json_schema
 
 
@@ -29,7 +29,7 @@ def agreed(type_: type[Event], event: Any) -> bool:
 
 @pytest.mark.parametrize("type_", TOPIC_OF)
 def test_schema_and_definition_agree(type_):
-    event = as_json(type_)
+    event = example_json(type_)
     assert agreed(type_, event)
     assert agreed(type_, event | {"a_later_field": [1]})
     for field, value in event.items():
@@ -45,7 +45,7 @@ def test_schema_and_definition_agree(type_):
 
 def test_the_parts_of_an_order_are_checked_as_well():
     [order_placed] = [type_ for type_ in TOPIC_OF if type_.__name__ == "OrderPlaced"]
-    order = as_json(order_placed)
+    order = example_json(order_placed)
     assert not agreed(order_placed, order | {"items": []})
     assert not agreed(order_placed, order | {"items": [order["items"][0] | {"quantity": 0}]})
     assert not agreed(order_placed, order | {"items": [{"product_id": "p-001"}]})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopnow import events
-from shopnow.validation import MAX_EVENT_BYTES, check, reason
+from shopnow.validation import MAX_EVENT_BYTES, check_records, reason_of
 
 ORDERS = events.TOPICS["orders"].decoder().decode
 PAYMENTS = events.TOPICS["payments"].decoder().decode
@@ -41,7 +41,7 @@ def encoded(event: dict[str, Any], without: str | None = None, **changes: Any) -
 
 
 def problem(value: bytes | None, decode: Any = ORDERS) -> str | None:
-    problems = check(decode, [value], pa.array([value], pa.binary())).problems
+    problems = check_records(decode, [value], pa.array([value], pa.binary())).problems
     return problems[0] if problems else None
 
 
@@ -117,20 +117,20 @@ def test_finds_nothing_wrong_with_a_good_record(value: bytes) -> None:
 
 def test_good_records_stay_good_beside_a_bad_one() -> None:
     values = [GOOD, b"nope", encoded(CANCELLED, event_time="2026-01-02T04:00:00+01:00")]
-    checked = check(ORDERS, values, pa.array(values, pa.binary()))
+    checked = check_records(ORDERS, values, pa.array(values, pa.binary()))
     assert checked.problems == [None, "invalid JSON (invalid character, byte 4)", None]
     assert str(checked.first_event) == "2026-01-02 03:00:00+00:00"
     assert str(checked.last_event) == "2026-01-02 03:04:05.678000+00:00"
 
 
 def test_reason_is_what_problems_have_in_common() -> None:
-    reasons = {reason(problem(b"nope") or ""), reason(problem(b"{") or "")}
+    reasons = {reason_of(problem(b"nope") or ""), reason_of(problem(b"{") or "")}
     assert reasons == {"invalid JSON"}
 
 
 @given(st.lists(st.one_of(st.none(), st.binary(max_size=40), st.just(GOOD)), max_size=5))
 def test_never_fails_whatever_the_bytes(values: list[bytes | None]) -> None:
-    checked = check(ORDERS, values, pa.array(values, pa.binary()))
+    checked = check_records(ORDERS, values, pa.array(values, pa.binary()))
     assert [found is None for found in checked.problems or [None] * len(values)] == [
         value == GOOD for value in values
     ]

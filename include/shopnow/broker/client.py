@@ -15,7 +15,7 @@ Conf = Mapping[str, Any]
 _QUIET = {"log_level": 2}
 
 
-def admin(conf: Conf) -> AdminClient:
+def admin_client(conf: Conf) -> AdminClient:
     """A client to create and describe topics with. Keep it until its answers are in: they are lost when it is collected.
 
     Raises:
@@ -24,7 +24,7 @@ def admin(conf: Conf) -> AdminClient:
     try:
         return AdminClient({**_QUIET, **conf})
     except KafkaException as error:
-        raise failure(conf, error) from error
+        raise to_user_error(conf, error) from error
 
 
 def consumer(conf: Conf, settings: Conf) -> Consumer:
@@ -36,16 +36,16 @@ def consumer(conf: Conf, settings: Conf) -> Consumer:
     try:
         return Consumer({**_QUIET, **conf, **settings})
     except KafkaException as error:
-        raise failure(conf, error) from error
+        raise to_user_error(conf, error) from error
 
 
-def failure(conf: Conf, error: KafkaException | KafkaError) -> UserError:
+def to_user_error(conf: Conf, error: KafkaException | KafkaError) -> UserError:
     """What to tell the user about an error of the client library."""
     kafka_error = error.args[0] if isinstance(error, KafkaException) else error
-    return unanswered(conf, kafka_error.str())
+    return unavailable(conf, kafka_error.str())
 
 
-def unanswered(conf: Conf, reason: str) -> UserError:
+def unavailable(conf: Conf, reason: str) -> UserError:
     return UserError(
         f"Kafka at {conf.get('bootstrap.servers')} failed: {reason}; check the address and that it runs"
     )

@@ -18,11 +18,11 @@ Ranges = Mapping[int, tuple[int, int]]
 
 Header = tuple[str, bytes | None]
 
-UNREADABLE: list[Header] = [("(unreadable)", None)]
+UNREADABLE_HEADERS: list[Header] = [("(unreadable)", None)]
 
 QUEUE_BYTES = 128 << 20
-CHUNK = 4000
-PATIENCE_SECONDS = 30.0
+CHUNK_RECORDS = 4000
+IDLE_TIMEOUT_SECONDS = 30.0
 
 _error_of = methodcaller("error")
 _headers_of = methodcaller("headers")
@@ -57,7 +57,7 @@ class TruncatedTopic(UserError):
     """Kafka has fewer records than were already read: the end of a partition was cut off, and offsets may have been given twice."""
 
 
-def check_present(topic: str, partition: int, position: int, earliest: int, stable: int) -> None:
+def check_position(topic: str, partition: int, position: int, earliest: int, stable: int) -> None:
     """Make sure that a partition that reaches from `earliest` to `stable` can be read on at `position`.
 
     Raises:
@@ -78,9 +78,9 @@ def read(
     topic: str,
     ranges: Ranges,
     *,
-    chunk: int = CHUNK,
+    chunk: int = CHUNK_RECORDS,
     queue_bytes: int = QUEUE_BYTES,
-    patience_seconds: float = PATIENCE_SECONDS,
+    patience_seconds: float = IDLE_TIMEOUT_SECONDS,
 ) -> Iterator[Chunk]:
     """The committed records of the ranges, each partition's in order, up to `chunk` records at a time.
 
@@ -109,7 +109,7 @@ def read(
             if messages:
                 heard = time.monotonic()
             elif time.monotonic() - heard > patience_seconds:
-                raise client.unanswered(
+                raise client.unavailable(
                     conf, trouble[-1].str() if trouble else f"silent for {patience_seconds:.0f} s"
                 )
             records, notices = _sort(messages)
@@ -134,7 +134,7 @@ def read(
                 ):
                     _finish(consumer, topic, partition, ends)
     except KafkaException as error:
-        raise client.failure(conf, error) from error
+        raise client.to_user_error(conf, error) from error
     finally:
         consumer.close()
 
@@ -187,11 +187,11 @@ def _columns(partition: int, offsets: list[int], messages: list[Message]) -> Chu
         [m.timestamp()[1] for m in messages],
         [m.key() for m in messages],
         [m.value() for m in messages],
-        headers(messages),
+        decode_headers(messages),
     )
 
 
-def headers(messages: Sequence[Message]) -> list[list[Header] | None]:
+def decode_headers(messages: Sequence[Message]) -> list[list[Header] | None]:
     """The headers of each message, `UNREADABLE` where a header's name is not UTF-8, which the client library cannot bear.
 
     It must not be asked twice for those: the second time it hands out broken objects.
@@ -201,7 +201,7 @@ def headers(messages: Sequence[Message]) -> list[list[Header] | None]:
         try:
             found.extend(map(_headers_of, messages[len(found) :]))
         except (SystemError, UnicodeDecodeError):
-            found.append(UNREADABLE)
+            found.append(UNREADABLE_HEADERS)
     return found
 
 
@@ -219,11 +219,11 @@ def _at_end(conf: Conf, topic: str, notice: Message, positions: Mapping[int, int
         return True
     if error.code() == KafkaError._AUTO_OFFSET_RESET:
         earliest, stable = topics.describe(conf, [topic])[topic].partitions[notice.partition()]
-        check_present(topic, notice.partition(), positions[notice.partition()], earliest, stable)
+        check_position(topic, notice.partition(), positions[notice.partition()], earliest, stable)
     if error.retriable() or error.code() in {
         KafkaError._TRANSPORT,
         KafkaError._ALL_BROKERS_DOWN,
         KafkaError._TIMED_OUT,
     }:
         return False
-    raise client.failure(conf, error)
+    raise client.to_user_error(conf, error)

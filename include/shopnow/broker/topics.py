@@ -36,7 +36,7 @@ _COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(32 << 20), "min.
 """Only closed segments are compacted, so they are small: whoever reads the topic reads all of it."""
 
 
-class _Unknown(UserError):
+class _UnknownTopic(UserError):
     """Kafka has no topic of that name."""
 
 
@@ -71,13 +71,13 @@ def shop_topics(partitions: int, retention_days: float = RETENTION_DAYS) -> list
     ]
 
 
-def retention(conf: Conf, names: Iterable[str]) -> dict[str, float | None]:
+def read_retention(conf: Conf, names: Iterable[str]) -> dict[str, float | None]:
     """How many days each topic keeps its records; None for ever.
 
     Raises:
         UserError: a topic is missing, or Kafka does not answer.
     """
-    admin = client.admin(conf)
+    admin = client.admin_client(conf)
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
     futures = admin.describe_configs(resources, request_timeout=TIMEOUT_SECONDS)
     found = {
@@ -99,7 +99,7 @@ def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
         UserError: Kafka does not answer, or refuses.
     """
     created = []
-    admin = client.admin(conf)  # kept until the futures are done: they die with it
+    admin = client.admin_client(conf)  # kept until the futures are done: they die with it
     futures = admin.create_topics(
         list(wanted), operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS
     )
@@ -109,7 +109,7 @@ def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
             created.append(name)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise client.failure(conf, error) from error
+                raise client.to_user_error(conf, error) from error
     if created:
         _await(conf, admin, created)
     return created
@@ -124,7 +124,7 @@ def set_retention(conf: Conf, names: Iterable[str], retention_days: float) -> li
     Raises:
         UserError: there is no such topic, or Kafka does not answer, or refuses.
     """
-    admin = client.admin(conf)
+    admin = client.admin_client(conf)
     wanted = event_config(retention_days)[_RETENTION]
     described = admin.describe_configs(
         [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names], request_timeout=TIMEOUT_SECONDS
@@ -148,7 +148,7 @@ def describe(conf: Conf, names: Iterable[str]) -> dict[str, TopicState]:
     Raises:
         UserError: there is no such topic, or Kafka does not answer.
     """
-    admin = client.admin(conf)
+    admin = client.admin_client(conf)
     described = _described(conf, admin, names)
     partitions = {
         name: [TopicPartition(name, info.id) for info in topic.partitions]
@@ -175,7 +175,9 @@ def offsets_since(conf: Conf, name: str, at: datetime) -> dict[int, tuple[int, i
     """
     partitions = describe(conf, [name])[name].partitions
     wanted = [TopicPartition(name, partition) for partition in partitions]
-    first = _offsets(conf, client.admin(conf), wanted, OffsetSpec.for_timestamp(round(at.timestamp() * 1000)))
+    first = _offsets(
+        conf, client.admin_client(conf), wanted, OffsetSpec.for_timestamp(round(at.timestamp() * 1000))
+    )
     # Kafka says -1 if there is nothing as new.
     return {
         each: (end if first[name, each] < 0 else first[name, each], end)
@@ -189,7 +191,7 @@ def topic_id(conf: Conf, name: str) -> str:
     Raises:
         UserError: there is no such topic, or Kafka does not answer.
     """
-    return str(_described(conf, client.admin(conf), [name])[name].topic_id)
+    return str(_described(conf, client.admin_client(conf), [name])[name].topic_id)
 
 
 def _await(conf: Conf, admin: AdminClient, names: Iterable[str]) -> None:
@@ -199,7 +201,7 @@ def _await(conf: Conf, admin: AdminClient, names: Iterable[str]) -> None:
         try:
             _described(conf, admin, names)
             return
-        except _Unknown:
+        except _UnknownTopic:
             if time.monotonic() > limit:
                 raise
             time.sleep(0.02)
@@ -228,7 +230,7 @@ def _result(conf: Conf, future: "Future[Any]", name: str) -> Any:
         return future.result()
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise _Unknown(
+            raise _UnknownTopic(
                 f"Kafka at {conf.get('bootstrap.servers')} has no topic {name!r}; create it or correct the name"
             ) from None
-        raise client.failure(conf, error) from error
+        raise client.to_user_error(conf, error) from error

@@ -14,7 +14,7 @@ from shopnow.broker.client import Conf
 from shopnow.broker.reader import Header
 from shopnow.errors import UserError
 
-PATIENCE_SECONDS = 30.0
+TIMEOUT_SECONDS = 30.0
 
 _FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
 _PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
@@ -65,9 +65,9 @@ class TransactionalProducer:
             }
         )
         try:
-            self._producer.init_transactions(PATIENCE_SECONDS)
+            self._producer.init_transactions(TIMEOUT_SECONDS)
         except KafkaException as error:
-            raise client.failure(conf, error) from error
+            raise client.to_user_error(conf, error) from error
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -149,7 +149,7 @@ class TransactionalProducer:
         Raises:
             UserError: they still do not after half a minute.
         """
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         names = {topic for topic, _ in self._reached}
         while True:
             states = topics.describe(self._conf, names)
@@ -161,7 +161,9 @@ class TransactionalProducer:
             if not hidden:
                 return
             if time.monotonic() > deadline:
-                raise client.unanswered(self._conf, f"records committed to {hidden[0]} do not become visible")
+                raise client.unavailable(
+                    self._conf, f"records committed to {hidden[0]} do not become visible"
+                )
             time.sleep(0.02)
 
     def _produce(self, *record: Any, **options: Any) -> None:
@@ -179,11 +181,11 @@ class TransactionalProducer:
 
     def _abort(self) -> list[KafkaError]:
         """What kept it from being done, if anything; the broker does it then, when the transaction's time is up or the next starts."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + TIMEOUT_SECONDS
         try:
             while len(self._producer) and time.monotonic() < deadline:  # reports have to be served before
                 self._producer.poll(1)  # not flush, as in `acknowledged`
-            self._producer.abort_transaction(PATIENCE_SECONDS)
+            self._producer.abort_transaction(TIMEOUT_SECONDS)
         except KafkaException as error:
             return [error.args[0]]
         return []
@@ -191,7 +193,7 @@ class TransactionalProducer:
     def _commit(self) -> None:
         for attempts_left in (2, 1, 0):
             try:
-                return self._producer.commit_transaction(PATIENCE_SECONDS)
+                return self._producer.commit_transaction(TIMEOUT_SECONDS)
             except KafkaException as error:
                 if not (error.args[0].retriable() and attempts_left):
                     raise

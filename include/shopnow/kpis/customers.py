@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopnow.kpis.definition import DATE, PROOF, Kpi, events, figure, key, rows_of, total
+from shopnow.kpis.definition import DATE, PROVENANCE, Kpi, events, figure, key, rows_of, total
 from shopnow.kpis.sales import ORDER_DAYS
 from shopnow.schemas import TIMESTAMP
 
@@ -17,7 +17,7 @@ CUSTOMER_ORDERS = Kpi(
             figure("first_order_at", TIMESTAMP, "time of their first order placed"),
             figure("last_order_at", TIMESTAMP, "time of their latest order placed"),
             total("orders", "orders placed", "orders"),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
     partition_by=(),
@@ -34,7 +34,7 @@ CUSTOMERS = Kpi(
             figure("new", pa.int64(), "of these: those whose first order ever was that day", "customers"),
             figure("returning", pa.int64(), "customers − new", "customers"),
             figure("repeat_rate", pa.float64(), "returning ÷ customers", "share"),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
 )
@@ -56,7 +56,7 @@ COHORTS = Kpi(
             ),
             figure("cohort_size", pa.int64(), "customers of the cohort", "customers"),
             figure("retention", pa.float64(), "customers ÷ cohort_size", "share"),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
     monthly=True,
@@ -110,7 +110,7 @@ FUNNEL = Kpi(
                 "share",
             ),
             figure("conversion", pa.float64(), "paid ÷ viewed", "share"),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
 )

@@ -53,7 +53,7 @@ class Kpi(NamedTuple):
     @property
     def content(self) -> list[str]:
         """The columns that say what the KPI is, not when and from what it was made."""
-        return [field.name for field in self.schema if field not in PROOF]
+        return [field.name for field in self.schema if field not in PROVENANCE]
 
     @property
     def key(self) -> list[str]:
@@ -103,7 +103,7 @@ def _field(name: str, kind: pa.DataType, definition: str, unit: str, role: str) 
     return pa.field(name, kind, metadata={"comment": definition, "unit": unit, "role": role})
 
 
-PROOF = (
+PROVENANCE = (
     _field(
         "raw_versions",
         pa.string(),

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopnow.kpis.definition import CURRENCY, DATE, PROOF, Kpi, events, figure, key, total
+from shopnow.kpis.definition import CURRENCY, DATE, PROVENANCE, Kpi, events, figure, key, total
 from shopnow.kpis.sales import ORDER_DAYS
 
 PAYMENTS = Kpi(
@@ -28,7 +28,7 @@ PAYMENTS = Kpi(
             total("recovered_cents", "Σ amount of those recovered", "cents"),
             total("refunds", "payments refunded", "payments"),
             total("refunds_cents", "Σ amount of payments refunded", "cents"),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
     restated=True,
@@ -84,7 +84,7 @@ DELIVERIES = Kpi(
                 "of pending and in transit: promised, by the delivery's latest event, for before as_of",
                 "deliveries",
             ),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
 )

@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopnow.kpis.definition import CURRENCY, DATE, PROOF, Kpi, events, figure, key, total
+from shopnow.kpis.definition import CURRENCY, DATE, PROVENANCE, Kpi, events, figure, key, total
 from shopnow.schemas import TIMESTAMP
 
 ORDER_DAYS = 14
@@ -42,7 +42,7 @@ SALES_HOURLY = Kpi(
     "Sales by hour",
     "an hour and currency with orders or payments",
     (events("orders"), events("payments")),
-    pa.schema([key("hour", TIMESTAMP, "start of the hour, UTC"), DATE, CURRENCY, *FIGURES, *PROOF]),
+    pa.schema([key("hour", TIMESTAMP, "start of the hour, UTC"), DATE, CURRENCY, *FIGURES, *PROVENANCE]),
     restated=True,
 )
 SALES_DAILY = Kpi(
@@ -50,7 +50,7 @@ SALES_DAILY = Kpi(
     "Sales by day",
     "a day and currency with orders or payments",
     (events("orders"), events("payments")),
-    pa.schema([DATE, CURRENCY, *FIGURES, *PROOF]),
+    pa.schema([DATE, CURRENCY, *FIGURES, *PROVENANCE]),
     restated=True,
 )
 SALES_BY_COUNTRY = Kpi(
@@ -69,7 +69,7 @@ SALES_BY_COUNTRY = Kpi(
                 "`unknown` if there is none",
             ),
             *FIGURES,
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
     restated=True,
@@ -108,7 +108,7 @@ SALES_BY_CATEGORY = Kpi(
                 "(gmv − discount) ÷ orders, halves rounded up; null without orders",
                 "cents",
             ),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
     restated=True,
@@ -144,7 +144,7 @@ TOP_PRODUCTS = Kpi(
             total("orders", "orders placed that contain it", "orders"),
             total("units", "Σ quantity in orders placed", "pieces"),
             total("gmv_cents", "Σ quantity × unit price in orders placed", "cents"),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
     restated=True,

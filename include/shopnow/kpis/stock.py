@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from shopnow.kpis.definition import DATE, PROOF, Kpi, events, figure, key, rows_of, total
+from shopnow.kpis.definition import DATE, PROVENANCE, Kpi, events, figure, key, rows_of, total
 from shopnow.kpis.sales import TOP_PRODUCTS
 from shopnow.schemas import TIMESTAMP
 
@@ -31,7 +31,7 @@ STOCK_POSITION = Kpi(
             figure("last_event_time", TIMESTAMP, "time of its latest stock event"),
             figure("last_offset", pa.int64(), "offset of its latest stock event"),
             figure("stock_out", pa.bool_(), "whether nothing is left on hand"),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
     partition_by=(),
@@ -84,7 +84,7 @@ STOCK_DAILY = Kpi(
                 "sold × 86,400 ÷ in_stock_seconds; null if that is 0",
                 "pieces a day",
             ),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
 )
@@ -142,7 +142,7 @@ STOCK_OUTS = Kpi(
                 "estimated gross merchandise value lost: lost_units × unit_price_cents, halves rounded up",
                 "cents",
             ),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
     partition_by=(),
@@ -211,7 +211,7 @@ STOCK_COVER = Kpi(
                 "pieces",
             ),
             figure("below_reorder_point", pa.bool_(), "quantity ≤ reorder_point; null without it"),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
     partition_by=(),

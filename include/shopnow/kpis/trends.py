@@ -2,20 +2,20 @@
 
 import pyarrow as pa
 
-from shopnow.kpis.definition import CURRENCY, DATE, PROOF, Kpi, figure, key, rows_of
+from shopnow.kpis.definition import CURRENCY, DATE, PROVENANCE, Kpi, figure, key, rows_of
 from shopnow.kpis.sales import SALES_HOURLY
 from shopnow.schemas import TIMESTAMP
 
-COMPARED = ("orders", "units", "gmv_cents", "payments_failed", "refunds_cents", "net_revenue_cents")
+TREND_FIGURES = ("orders", "units", "gmv_cents", "payments_failed", "refunds_cents", "net_revenue_cents")
 """Figures of `kpi/sales_hourly` that are compared week by week."""
 
-WATCHED = ("orders", "payments_failed", "net_revenue_cents")
+ANOMALY_FIGURES = ("orders", "payments_failed", "net_revenue_cents")
 """Figures of `kpi/sales_hourly` whose hours are held against the usual."""
 
-WEEKS = 8
+BASELINE_WEEKS = 8
 """The usual is that of so many weeks before, of which `WEEKS_AT_LEAST` have to be there."""
-WEEKS_AT_LEAST = 3
-LIMIT = 4.0
+MIN_BASELINE_WEEKS = 3
+ANOMALY_SCORE = 4.0
 """A score beyond this, either way, is an anomaly."""
 
 _AS_OF = (
@@ -43,7 +43,7 @@ TRENDS = Kpi(
                 "currency, are known from the 24 hours before its beginning to the 24 after",
                 "share",
             ),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
 )
@@ -51,7 +51,7 @@ ANOMALIES = Kpi(
     "kpi/anomalies",
     "Hours unlike the usual",
     "an hour, currency and figure, up to as_of, if `weeks` is at least three",
-    (rows_of(SALES_HOURLY, back=7 * WEEKS, forward=1),),
+    (rows_of(SALES_HOURLY, back=7 * BASELINE_WEEKS, forward=1),),
     pa.schema(
         [
             key(
@@ -88,7 +88,7 @@ ANOMALIES = Kpi(
                 "",
             ),
             figure("anomaly", pa.bool_(), "whether the score is beyond 4, either way"),
-            *PROOF,
+            *PROVENANCE,
         ]
     ),
 )

@@ -12,7 +12,7 @@ AS_THE_FIGURE = "as the figure"
 """The unit of a value whose row names, in the column `figure`, what it is a value of."""
 
 
-def definition(field: pa.Field) -> str:
+def definition_of(field: pa.Field) -> str:
     """What a column means, in words."""
     return field.metadata[b"comment"].decode().replace("`", "")
 
@@ -21,28 +21,28 @@ def unit_of(field: pa.Field, row: Mapping[str, Any] | None = None) -> str:
     """The unit of a column, or of its value in a row."""
     unit = field.metadata[b"unit"].decode()
     if unit == AS_THE_FIGURE and row is not None:
-        return unit_named(row["figure"])
+        return unit_of_figure(row["figure"])
     return unit
 
 
-def unit_named(figure: str) -> str:
+def unit_of_figure(figure: str) -> str:
     """The unit of a figure, as far as its name tells: cents or none."""
     return "cents" if figure.endswith("_cents") else ""
 
 
-def plain(column: str, columns: Collection[str] = ()) -> str:
+def column_label(column: str, columns: Collection[str] = ()) -> str:
     """A column's name where its amounts are not in cents; not that of another of the columns."""
     short = column.removesuffix("_cents")
     return f"{short}_amount" if short != column and short in columns else short
 
 
-def title(column: str, columns: Collection[str] = ()) -> str:
+def heading(column: str, columns: Collection[str] = ()) -> str:
     """A column's name as a heading, beside those of other columns: `gmv_cents` is GMV."""
-    words = plain(column, columns).replace("_", " ")
+    words = column_label(column, columns).replace("_", " ")
     return "GMV" if words == "gmv" else words
 
 
-def text(value: Any, unit: str = "", currency: str | None = None, none: str = "") -> str:
+def format_value(value: Any, unit: str = "", currency: str | None = None, none: str = "") -> str:
     """A value with its unit; money with its currency, if that is not said beside it."""
     match value:
         case None:
@@ -58,7 +58,7 @@ def text(value: Any, unit: str = "", currency: str | None = None, none: str = ""
         case int() | float() if unit == "share":
             return f"{value:.1%}".replace("%", " %")
         case int() if unit == "seconds":
-            return duration(value)
+            return format_duration(value)
         case int():
             return f"{value:,}"
         case float():
@@ -68,7 +68,7 @@ def text(value: Any, unit: str = "", currency: str | None = None, none: str = ""
     return one_line(str(value))
 
 
-def change(value: float | None, none: str = "–") -> str:
+def format_change(value: float | None, none: str = "–") -> str:
     """A relative change, with its direction."""
     if value is None:
         return none
@@ -76,7 +76,7 @@ def change(value: float | None, none: str = "–") -> str:
     return f"{arrow} {abs(value):.1%}".replace("%", " %")
 
 
-def duration(seconds: int) -> str:
+def format_duration(seconds: int) -> str:
     """A time span in its two largest units."""
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if days:

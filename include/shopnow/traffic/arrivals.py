@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shopnow.traffic.scenarios import DAY, HOUR, Stretch
+from shopnow.traffic.scenarios import DAY, HOUR, Phase
 
 WEEK = 7 * DAY
 _MONDAY = 4
@@ -17,7 +17,7 @@ _MONDAY = 4
 class Arrivals:
     """The shape of the traffic of a period, as a map from the share of sessions that have come to the time."""
 
-    def __init__(self, stretches: Sequence[Stretch]) -> None:
+    def __init__(self, stretches: Sequence[Phase]) -> None:
         edges, weights = [stretches[0].start], []
         for start, end, conditions in stretches:
             usual = np.mean(conditions.hours) * np.mean(conditions.weekdays)

@@ -99,7 +99,7 @@ POPULARITY = tuple(rank**-ZIPF for rank in range(1, len(CATALOGUE) + 1))
 Thing = TypeVar("Thing")
 
 
-def picker(draw: Callable[[], float], things: Sequence[Thing]) -> Callable[[], Thing]:
+def weighted_picker(draw: Callable[[], float], things: Sequence[Thing]) -> Callable[[], Thing]:
     """A function that picks one of these, which stand for the first so many products, by popularity."""
     bounds = tuple(accumulate(POPULARITY[: len(things)]))
     total = bounds[-1]

@@ -15,12 +15,12 @@ _WORDS = 4
 _AT_ONCE = 4096
 
 
-def key(*parts: int | str) -> int:
+def derive_key(*parts: int | str) -> int:
     """The key, of 128 bits, of whatever these numbers and names stand for."""
     return xxhash.xxh3_128_intdigest(" ".join(map(str, parts)).encode())
 
 
-def words(key: int, first: int, count: int, each: int) -> np.ndarray:
+def random_words(key: int, first: int, count: int, each: int) -> np.ndarray:
     """Random words of 64 bits: `count` rows of `each`, from the row `first` on."""
     block, skip = divmod(first * each, _WORDS)
     return Philox(key=key, counter=block).random_raw(skip + count * each)[skip:].reshape(count, each)
@@ -47,7 +47,7 @@ class Draws:
 
     def _lists(self) -> Iterator[Iterator[float]]:
         while True:
-            numbers = uniform(words(self._key, self._made, _AT_ONCE, 1)).ravel().tolist()
+            numbers = uniform(random_words(self._key, self._made, _AT_ONCE, 1)).ravel().tolist()
             self._made += len(numbers)
             self._current = iter(numbers)
             yield self._current

@@ -43,7 +43,7 @@ def _time(title: str, description: str) -> dict[str, Any]:
     }
 
 
-def fields() -> dict[str, dict[str, Any]]:
+def form_fields() -> dict[str, dict[str, Any]]:
     """The fields by name, in the order of the form."""
     found = scenarios.load()
     return {
@@ -109,7 +109,7 @@ def fields() -> dict[str, dict[str, Any]]:
     }
 
 
-def read(filled: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+def parse(filled: Mapping[str, Any], run_id: str) -> dict[str, Any]:
     """What `shopnow.traffic.generate.generate` is to be given for a form that was filled in.
 
     Raises:

@@ -34,7 +34,7 @@ class InjectedFault(NamedTuple):
     delay: int = 0
 
 
-def fates(faults: Faults, key: int, first: int, count: int) -> dict[int, InjectedFault]:
+def assign_faults(faults: Faults, key: int, first: int, count: int) -> dict[int, InjectedFault]:
     """Of `count` events, from the `first` in the life of the shop on, those that meet a fault, by their index."""
     shares = {
         LATE: faults.late,
@@ -44,7 +44,7 @@ def fates(faults: Faults, key: int, first: int, count: int) -> dict[int, Injecte
     }
     if not any(shares.values()):
         return {}
-    which, detail = counter_rng.uniform(counter_rng.words(key, first, count, each=3)[:, :2]).T
+    which, detail = counter_rng.uniform(counter_rng.random_words(key, first, count, each=3)[:, :2]).T
     chosen = np.searchsorted(np.cumsum(list(shares.values())), which, side="right")
     found = {}
     for index in np.flatnonzero(chosen < len(shares)).tolist():
@@ -57,21 +57,21 @@ def fates(faults: Faults, key: int, first: int, count: int) -> dict[int, Injecte
     return found
 
 
-def versions(faults: Faults, key: int, first: int, count: int) -> np.ndarray:
+def schema_versions(faults: Faults, key: int, first: int, count: int) -> np.ndarray:
     """The schema version each of these events is written in."""
     if not faults.schema_v1:
         return np.full(count, SCHEMA_VERSION)
-    old = counter_rng.uniform(counter_rng.words(key, first, count, each=3)[:, 2]) < faults.schema_v1
+    old = counter_rng.uniform(counter_rng.random_words(key, first, count, each=3)[:, 2]) < faults.schema_v1
     return np.where(old, 1, SCHEMA_VERSION)
 
 
-def as_version_1(body: bytes) -> bytes:
+def to_version_1(body: bytes) -> bytes:
     """The body without what came later: the coupon, its last field if it has one."""
     before, coupon, _ = body.partition(b',"coupon":')
     return before + b"," if coupon else body
 
 
-def skews(faults: Faults, keys: Sequence[bytes]) -> np.ndarray:
+def clock_skews(faults: Faults, keys: Sequence[bytes]) -> np.ndarray:
     """By how many ms the clock that stamps each of these records is ahead; always the same for the same key."""
     if not faults.clock_skew_seconds:
         return np.zeros(len(keys), dtype=np.int64)

@@ -21,10 +21,10 @@ from shopnow.broker.client import Conf
 from shopnow.broker.topics import LEDGER, SHOP_STATE
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 from shopnow.traffic import ledger, run_config, scenarios, state_reader
 from shopnow.traffic.arrivals import Arrivals
-from shopnow.traffic.event_buffer import moment
+from shopnow.traffic.event_buffer import to_datetime
 from shopnow.traffic.producer import TransactionalProducer
 from shopnow.traffic.run_config import LIGHT_SESSIONS, LIMITS, REAL_TIME, RunConfig
 from shopnow.traffic.simulation import Chunk, Simulation
@@ -32,7 +32,7 @@ from shopnow.traffic.state import Run, State, from_records
 
 log = logging.getLogger(__name__)
 
-KILL_POINTS = (
+FAILPOINTS = (
     "traffic:begun",
     "traffic:sent",
     "traffic:acknowledged",
@@ -95,14 +95,14 @@ def generate(
     }
     producer = TransactionalProducer(conf)
     # From here on no earlier generator can commit anything, so the state that is read is the last word.
-    state = restore(conf)
-    run = begin(state, run_id, asked)
+    state = load_state(conf)
+    run = begin_run(state, run_id, asked)
     already_done = run.finished
     with _without_collecting_garbage():
-        for chunk in chunks(state, run, sessions_per_transaction):
+        for chunk in remaining_chunks(state, run, sessions_per_transaction):
             with producer.transaction():
-                send(producer, chunk, run_id, topic_ids)
-            reach("traffic:committed")
+                send_chunk(producer, chunk, run_id, topic_ids)
+            failpoint("traffic:committed")
             log.info(
                 "%d of %d sessions, %d records", run.done, run.sessions, sum(run.totals.records.values())
             )
@@ -111,11 +111,17 @@ def generate(
     producer.wait_until_visible()
     totals = run.totals
     return Summary(
-        run_id, run.sessions, totals.records, totals.faults, moment(run.start), moment(run.end), already_done
+        run_id,
+        run.sessions,
+        totals.records,
+        totals.faults,
+        to_datetime(run.start),
+        to_datetime(run.end),
+        already_done,
     )
 
 
-def restore(conf: Conf) -> State:
+def load_state(conf: Conf) -> State:
     """What the shop remembers, as of the last committed transaction.
 
     Raises:
@@ -124,7 +130,7 @@ def restore(conf: Conf) -> State:
     return from_records(state_reader.read(conf, SHOP_STATE))
 
 
-def begin(state: State, run_id: str, asked: RunConfig) -> Run:
+def begin_run(state: State, run_id: str, asked: RunConfig) -> Run:
     """The run of that id: new, or as far as it got before.
 
     Raises:
@@ -137,10 +143,10 @@ def begin(state: State, run_id: str, asked: RunConfig) -> Run:
                 f"run {run_id} began with {_in_words(run.asked)}: give the same, or another run_id"
             )
         return run
-    start, end = run_config.period(asked, state.shop.clock if state.shop else None, _now())
+    start, end = run_config.resolve_period(asked, state.shop.clock if state.shop else None, _now())
     sessions = asked.sessions or LIGHT_SESSIONS
     if asked.sessions_per_day:
-        shape = Arrivals(scenarios.stretches(scenarios.scenario(asked.scenario), start, end))
+        shape = Arrivals(scenarios.phases(scenarios.scenario(asked.scenario), start, end))
         sessions = max(round(asked.sessions_per_day * shape.normal_days), 1)
         if sessions > LIMITS["sessions"].most:
             raise UserError(
@@ -149,7 +155,7 @@ def begin(state: State, run_id: str, asked: RunConfig) -> Run:
     return Run(run_id, asked, sessions, start, end)
 
 
-def chunks(state: State, run: Run, sessions: int) -> Iterator[Chunk]:
+def remaining_chunks(state: State, run: Run, sessions: int) -> Iterator[Chunk]:
     """The rest of the run; in real time each chunk when it is due."""
     simulation = Simulation(state, run)
     while not run.finished:
@@ -161,24 +167,26 @@ def chunks(state: State, run: Run, sessions: int) -> Iterator[Chunk]:
             time.sleep(_PACE_SECONDS)
 
 
-def send(producer: TransactionalProducer, chunk: Chunk, run_id: str, topic_ids: Mapping[str, str]) -> None:
+def send_chunk(
+    producer: TransactionalProducer, chunk: Chunk, run_id: str, topic_ids: Mapping[str, str]
+) -> None:
     """The chunk, inside a transaction."""
-    reach("traffic:begun")
+    failpoint("traffic:begun")
     batch = chunk.batch
     places = producer.send_all(batch.topics, batch.keys, batch.values)
-    reach("traffic:sent")
+    failpoint("traffic:sent")
     producer.acknowledged()
-    reach("traffic:acknowledged")
+    failpoint("traffic:acknowledged")
     for table in (
-        ledger.rows(run_id, topic_ids, batch.told, *places),
-        ledger.demand_rows(run_id, chunk.demand),
+        ledger.build_rows(run_id, topic_ids, batch.told, *places),
+        ledger.build_demand_rows(run_id, chunk.demand),
     ):
         for value in ledger.encode(table):
             producer.send(LEDGER, run_id.encode(), value)
-    reach("traffic:ledger")
+    failpoint("traffic:ledger")
     for state_key, state_value in chunk.state:
         producer.send(SHOP_STATE, state_key, state_value)
-    reach("traffic:state")
+    failpoint("traffic:state")
 
 
 @contextmanager
@@ -194,7 +202,7 @@ def _without_collecting_garbage() -> Iterator[None]:
 
 
 def _in_words(asked: RunConfig) -> str:
-    times = {name: moment(at).isoformat() for name in ("start", "end") if (at := getattr(asked, name))}
+    times = {name: to_datetime(at).isoformat() for name in ("start", "end") if (at := getattr(asked, name))}
     given = {**msgspec.structs.asdict(asked), **times, **msgspec.structs.asdict(asked.faults), "faults": None}
     return ", ".join(f"{name} {value}" for name, value in given.items() if value)
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 from shopnow.events import Stock, StockAdjusted, StockRestocked, StockSold
 from shopnow.traffic.arrivals import HOUR
 from shopnow.traffic.catalogue import CATALOGUE, PRODUCTS
-from shopnow.traffic.event_buffer import KIND_OF, Journal
+from shopnow.traffic.event_buffer import KIND_INDEX, EventBuffer
 from shopnow.traffic.json_templates import template
 from shopnow.traffic.ledger_totals import Demand
 from shopnow.traffic.scenarios import Conditions
-from shopnow.traffic.state import Shelf, Shop, StockOut
+from shopnow.traffic.state import Shop, StockLevel, StockOut
 
 _BODIES: dict[type[Stock], dict[str, bytes]] = {
     kind: {
@@ -23,7 +23,7 @@ _BODIES: dict[type[Stock], dict[str, bytes]] = {
 class Inventory:
     """The stock of a shop, through a part of its life; what happens to it goes into the journal."""
 
-    def __init__(self, shop: Shop, draw: Callable[[], float], journal: Journal) -> None:
+    def __init__(self, shop: Shop, draw: Callable[[], float], journal: EventBuffer) -> None:
         self.shop = shop
         self.journal = journal
         self.demand: dict[tuple[int, str], Demand] = {}
@@ -35,7 +35,7 @@ class Inventory:
     def stock_new_products(self) -> None:
         for product in CATALOGUE:
             if product.product_id not in self.shop.shelves:
-                self.shop.shelves[product.product_id] = Shelf(0, since=self.shop.clock)
+                self.shop.shelves[product.product_id] = StockLevel(0, since=self.shop.clock)
                 self._change(
                     StockAdjusted,
                     product.product_id,
@@ -120,7 +120,11 @@ class Inventory:
         numbers = (change, shelf.quantity)
         body = _BODIES[kind][product_id] % (numbers if more is None else (*numbers, more))
         self.journal.add(
-            at, KIND_OF[kind], product_id.encode(), body, (order_id, product_id, change, shelf.quantity, None)
+            at,
+            KIND_INDEX[kind],
+            product_id.encode(),
+            body,
+            (order_id, product_id, change, shelf.quantity, None),
         )
 
     def _asked(self, product_id: str) -> Demand:
@@ -131,6 +135,6 @@ class Inventory:
         return asked
 
 
-def _demand(shelf: Shelf, lead: int, at: int) -> int:
+def _demand(shelf: StockLevel, lead: int, at: int) -> int:
     """Pieces asked for in `lead` ms, going by the time since the last delivery."""
     return shelf.wanted * lead // max(at - shelf.since, lead)

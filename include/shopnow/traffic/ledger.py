@@ -18,21 +18,21 @@ from shopnow.errors import UserError
 from shopnow.schemas import TIMESTAMP
 from shopnow.traffic import state_reader
 from shopnow.traffic.ledger_totals import Demand
-from shopnow.traffic.record_batch import TOLD
+from shopnow.traffic.record_batch import RECORD_SCHEMA
 
 SCHEMA = pa.schema(
     [
         pa.field("run_id", pa.string(), nullable=False),
-        TOLD.field("topic"),
+        RECORD_SCHEMA.field("topic"),
         pa.field("topic_id", pa.string(), nullable=False),
         pa.field("partition", pa.int32(), nullable=False),
         pa.field("offset", pa.int64(), nullable=False),
-        *list(TOLD)[1:],
+        *list(RECORD_SCHEMA)[1:],
     ]
 )
 """A row for each record that was sent."""
 
-DEMAND = pa.schema(
+DEMAND_SCHEMA = pa.schema(
     [
         pa.field("run_id", pa.string(), nullable=False),
         pa.field("hour", TIMESTAMP, nullable=False, metadata={"comment": "its start"}),
@@ -63,7 +63,7 @@ ROWS_PER_RECORD = 5_000
 _ZSTD = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
-def rows(
+def build_rows(
     run_id: str,
     topic_ids: Mapping[str, str],
     told: pa.Table,
@@ -81,7 +81,7 @@ def rows(
     return pa.table([places[name] if name in places else told[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
-def demand_rows(run_id: str, demand: Mapping[tuple[int, str], Demand]) -> pa.Table:
+def build_demand_rows(run_id: str, demand: Mapping[tuple[int, str], Demand]) -> pa.Table:
     """The ledger's rows of demand by hour (its start in ms) and product id."""
     hours = pa.array([hour * 1000 for hour, _ in demand], pa.int64()).cast(TIMESTAMP)
     counts = [
@@ -89,7 +89,9 @@ def demand_rows(run_id: str, demand: Mapping[tuple[int, str], Demand]) -> pa.Tab
         for name in Demand.__struct_fields__
     ]
     products = pa.array([product_id for _, product_id in demand], pa.string())
-    return pa.table([pa.repeat(pa.scalar(run_id), len(demand)), hours, products, *counts], schema=DEMAND)
+    return pa.table(
+        [pa.repeat(pa.scalar(run_id), len(demand)), hours, products, *counts], schema=DEMAND_SCHEMA
+    )
 
 
 def encode(table: pa.Table) -> Iterator[bytes]:
@@ -101,7 +103,9 @@ def encode(table: pa.Table) -> Iterator[bytes]:
         yield sink.getvalue().to_pybytes()
 
 
-def batches(conf: Conf, upto: int | None = None, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+def read_batches(
+    conf: Conf, upto: int | None = None, columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
     """The ledger's rows, in the order they were written, a table per record: memory is bounded, however long the ledger is.
 
     Args:
@@ -116,19 +120,19 @@ def batches(conf: Conf, upto: int | None = None, columns: Sequence[str] | None =
 
 def read(conf: Conf, upto: int | None = None, columns: Sequence[str] | None = None) -> pa.Table:
     """All of the ledger's rows as one table; see `batches`."""
-    found = list(batches(conf, upto, columns))
+    found = list(read_batches(conf, upto, columns))
     nothing = SCHEMA.empty_table().select(columns or SCHEMA.names)
     return pa.concat_tables([nothing, *found])
 
 
-def demand(conf: Conf, upto: int | None = None) -> pa.Table:
+def read_demand(conf: Conf, upto: int | None = None) -> pa.Table:
     """All of the ledger's rows about demand, as one table."""
-    return pa.concat_tables([DEMAND.empty_table(), *_tables(conf, DEMAND, upto, None)])
+    return pa.concat_tables([DEMAND_SCHEMA.empty_table(), *_tables(conf, DEMAND_SCHEMA, upto, None)])
 
 
-def end(conf: Conf) -> int:
+def end_offset(conf: Conf) -> int:
     """The offset after the last committed ledger record: pass it as `upto` to see later what there is now."""
-    return state_reader.end(conf, LEDGER)
+    return state_reader.end_offset(conf, LEDGER)
 
 
 def _tables(
@@ -138,7 +142,7 @@ def _tables(
         if value is None:
             continue
         stream = pa.ipc.open_stream(value)
-        if stream.schema not in {SCHEMA, DEMAND}:
+        if stream.schema not in {SCHEMA, DEMAND_SCHEMA}:
             raise UserError(
                 "the topic ledger was written by another version of ShopNow+, which told of other things: "
                 "begin anew with another SHOPNOW_DATA_DIR, or, on a Kafka of your own, with topics made anew"

@@ -12,7 +12,7 @@ from shopnow.events import TOPIC_OF
 DUPLICATE = "duplicate"
 
 
-class Figures(msgspec.Struct, kw_only=True):
+class SalesFigures(msgspec.Struct, kw_only=True):
     """Orders by order date, everything else by its own; amounts are cents."""
 
     orders: int = 0
@@ -26,8 +26,8 @@ class Figures(msgspec.Struct, kw_only=True):
     def net_revenue_cents(self) -> int:
         return self.payments_succeeded_cents - self.refunds_cents
 
-    def add(self, other: "Figures") -> None:
-        for name in Figures.__struct_fields__:
+    def add(self, other: "SalesFigures") -> None:
+        for name in SalesFigures.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
 
@@ -39,7 +39,7 @@ class Demand(msgspec.Struct):
     lost: int = 0
 
 
-class Totals(Figures, kw_only=True):
+class LedgerTotals(SalesFigures, kw_only=True):
     """Of some rows of the ledger. An event counts once, whatever was sent of it; dates are UTC, by the event's time as sent."""
 
     records: dict[str, int] = {}
@@ -48,15 +48,15 @@ class Totals(Figures, kw_only=True):
     """What happened, by topic and event type."""
     faults: dict[str, int] = {}
     """Records that something is wrong with on purpose, by what."""
-    days: dict[date, Figures] = {}
+    days: dict[date, SalesFigures] = {}
     stock_changes: dict[str, int] = {}
     """By product id: everything put on the shelf less everything taken off it; over the life of the shop, what is left."""
     demand: dict[str, Demand] = {}
     """By product id."""
 
-    def add(self, other: Figures) -> None:
+    def add(self, other: SalesFigures) -> None:
         super().add(other)
-        if not isinstance(other, Totals):
+        if not isinstance(other, LedgerTotals):
             return
         _add_counts(self.records, other.records)
         _add_counts(self.faults, other.faults)
@@ -64,7 +64,7 @@ class Totals(Figures, kw_only=True):
         for topic, types in other.events.items():
             _add_counts(self.events.setdefault(topic, {}), types)
         for day, figures in other.days.items():
-            self.days.setdefault(day, Figures()).add(figures)
+            self.days.setdefault(day, SalesFigures()).add(figures)
         for product_id, asked in other.demand.items():
             mine = self.demand.setdefault(product_id, Demand())
             mine.wanted, mine.unmet, mine.lost = (
@@ -74,27 +74,27 @@ class Totals(Figures, kw_only=True):
             )
 
 
-def of_rows(tables: Iterable[pa.Table]) -> Totals:
+def from_rows(tables: Iterable[pa.Table]) -> LedgerTotals:
     """The figures that follow from these tables of ledger rows, taken together."""
-    totals = Totals()
+    totals = LedgerTotals()
     for table in tables:
         totals.add(_of_table(table))
     return totals
 
 
-def of_demand(demand: Mapping[tuple[int, str], Demand]) -> Totals:
+def from_demand(demand: Mapping[tuple[int, str], Demand]) -> LedgerTotals:
     """The figures that follow from demand by hour and product id."""
-    totals = Totals()
+    totals = LedgerTotals()
     for (_, product_id), asked in demand.items():
-        totals.add(Totals(demand={product_id: asked}))
+        totals.add(LedgerTotals(demand={product_id: asked}))
     return totals
 
 
 _AMOUNTS = {"payment_succeeded": "payments_succeeded_cents", "payment_refunded": "refunds_cents"}
 
 
-def _of_table(table: pa.Table) -> Totals:
-    totals = Totals()
+def _of_table(table: pa.Table) -> LedgerTotals:
+    totals = LedgerTotals()
     groups = table.select(["event_type", "fault", "quantity", "amount_cents"]).append_column(
         "date", pc.cast(table["event_time"], pa.date32())
     )
@@ -111,8 +111,8 @@ def _of_table(table: pa.Table) -> Totals:
         _add_counts(totals.events.setdefault(_TOPIC_OF[type_], {}), {type_: count})
         figures = _figures(type_, count, row["quantity_sum"], row["amount_cents_sum"])
         if figures:
-            totals.days.setdefault(row["date"], Figures()).add(figures)
-            Figures.add(totals, figures)
+            totals.days.setdefault(row["date"], SalesFigures()).add(figures)
+            SalesFigures.add(totals, figures)
     stock = table.select(["product_id", "fault", "quantity"]).filter(pc.is_valid(table["product_id"]))
     for row in (
         stock.group_by(["product_id", "fault"])
@@ -128,16 +128,16 @@ def _of_table(table: pa.Table) -> Totals:
 _TOPIC_OF = {type_.__struct_config__.tag: topic.name for type_, topic in TOPIC_OF.items()}
 
 
-def _figures(type_: str, count: int, quantity: int, amount: int) -> Figures | None:
+def _figures(type_: str, count: int, quantity: int, amount: int) -> SalesFigures | None:
     match type_:
         case "order_placed":
-            return Figures(orders=count, units=quantity, gmv_cents=amount)
+            return SalesFigures(orders=count, units=quantity, gmv_cents=amount)
         case "payment_failed":
-            return Figures(payments_failed=count)
+            return SalesFigures(payments_failed=count)
         case "payment_succeeded":
-            return Figures(payments_succeeded_cents=amount)
+            return SalesFigures(payments_succeeded_cents=amount)
         case "payment_refunded":
-            return Figures(refunds_cents=amount)
+            return SalesFigures(refunds_cents=amount)
     return None
 
 

@@ -16,7 +16,7 @@ from shopnow.events import (
 )
 from shopnow.traffic.arrivals import DAY, HOUR
 from shopnow.traffic.catalogue import CURRENCY
-from shopnow.traffic.event_buffer import KIND_OF, Journal, moment
+from shopnow.traffic.event_buffer import KIND_INDEX, EventBuffer, to_datetime
 from shopnow.traffic.inventory import Inventory
 from shopnow.traffic.json_templates import template
 from shopnow.traffic.scenarios import Conditions
@@ -28,7 +28,7 @@ EXPIRES_AFTER = 30 * MINUTE
 """An order not paid by then is cancelled."""
 
 _DELIVERIES = {
-    step: (KIND_OF[kind], template(kind, progress=progress))
+    step: (KIND_INDEX[kind], template(kind, progress=progress))
     for step, kind, progress in (
         ("create", DeliveryCreated, 0.0),
         ("ship", DeliveryInTransit, 0.5),
@@ -63,7 +63,7 @@ def plan(order: OpenOrder, at: int, draw: Callable[[], float], conditions: Condi
         order.steps.append((delivered + within(1 * HOUR, 12 * HOUR), "refund"))
 
 
-def perform(step: Step, order: OpenOrder, at: int, shelves: Inventory, journal: Journal) -> None:
+def perform(step: Step, order: OpenOrder, at: int, shelves: Inventory, journal: EventBuffer) -> None:
     """Do a step of an order: change the shop and write the events."""
     match step:
         case "expire":
@@ -82,13 +82,13 @@ def perform(step: Step, order: OpenOrder, at: int, shelves: Inventory, journal: 
             journal.add(at, kind, order_id, body % words, facts)
 
 
-def _cancel(order: OpenOrder, reason: bytes, at: int, journal: Journal) -> None:
+def _cancel(order: OpenOrder, reason: bytes, at: int, journal: EventBuffer) -> None:
     order_id = order.order_id.encode()
     body = _CANCELLED % (order_id, reason)
-    journal.add(at, KIND_OF[OrderCancelled], order_id, body, (order.order_id, None, None, None, None))
+    journal.add(at, KIND_INDEX[OrderCancelled], order_id, body, (order.order_id, None, None, None, None))
 
 
-def _refund(order: OpenOrder, amount_cents: int, reason: bytes, at: int, journal: Journal) -> None:
+def _refund(order: OpenOrder, amount_cents: int, reason: bytes, at: int, journal: EventBuffer) -> None:
     order_id = order.order_id.encode()
     body = _REFUNDED % (
         order.payment_id.encode(),
@@ -99,11 +99,11 @@ def _refund(order: OpenOrder, amount_cents: int, reason: bytes, at: int, journal
         reason,
     )
     journal.add(
-        at, KIND_OF[PaymentRefunded], order_id, body, (order.order_id, None, None, None, amount_cents)
+        at, KIND_INDEX[PaymentRefunded], order_id, body, (order.order_id, None, None, None, amount_cents)
     )
 
 
 @lru_cache(maxsize=1024)
 def _text(at: int) -> bytes:
     """The time as it stands in JSON; promises are made for whole hours, so many are the same."""
-    return moment(at).isoformat().replace("+00:00", "Z").encode()
+    return to_datetime(at).isoformat().replace("+00:00", "Z").encode()

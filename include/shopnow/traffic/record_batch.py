@@ -10,13 +10,13 @@ import xxhash
 from shopnow.schemas import TIMESTAMP
 from shopnow.traffic import counter_rng, json_templates
 from shopnow.traffic import faults as faulty
-from shopnow.traffic.event_buffer import KINDS, NO_FACTS, Facts, Journal
+from shopnow.traffic.event_buffer import KINDS, NO_LEDGER_FIELDS, EventBuffer, LedgerFields
 from shopnow.traffic.faults import MALFORMED, InjectedFault
 from shopnow.traffic.ledger_totals import DUPLICATE
 from shopnow.traffic.run_config import Faults
-from shopnow.traffic.state import Held
+from shopnow.traffic.state import HeldRecord
 
-TOLD = pa.schema(
+RECORD_SCHEMA = pa.schema(
     [
         pa.field("topic", pa.string(), nullable=False),
         pa.field("key", pa.binary(), nullable=False),
@@ -60,7 +60,8 @@ TOLD = pa.schema(
 """What is known of a record before the broker says where it is."""
 
 _FACTS = [
-    TOLD.field(name) for name in ("order_id", "product_id", "quantity", "quantity_after", "amount_cents")
+    RECORD_SCHEMA.field(name)
+    for name in ("order_id", "product_id", "quantity", "quantity_after", "amount_cents")
 ]
 
 
@@ -85,23 +86,23 @@ class _Records(NamedTuple):
     times: np.ndarray
     """In ms, as sent."""
     skews: np.ndarray
-    facts: list[Facts]
+    facts: list[LedgerFields]
     faults: list[str | None]
 
 
-Waiting = list[tuple[int, int, Held]]
+HeldQueue = list[tuple[int, int, HeldRecord]]
 """Records that were held back, as a heap: when each is due, the number of its event, the record."""
 
 
-def make(
-    journal: Journal,
+def build_batch(
+    journal: EventBuffer,
     faults: Faults,
     keys: tuple[int, int],
     first: int,
     before: int,
     now: int,
-    waiting: Waiting,
-) -> tuple[Batch, list[Held]]:
+    waiting: HeldQueue,
+) -> tuple[Batch, list[HeldRecord]]:
     """The journal's events as records, and among them those that were held back and are due by now.
 
     Args:
@@ -115,7 +116,7 @@ def make(
         The batch, and what it put in.
     """
     records = _records(journal, faults, keys, first)
-    fates = faulty.fates(faults, keys[1], first, len(journal.times))
+    fates = faulty.assign_faults(faults, keys[1], first, len(journal.times))
     if not fates and not (waiting and waiting[0][0] <= now):
         return _batch(records), []
     reached = np.maximum.accumulate(np.maximum(np.array(journal.times, dtype=np.int64), before))
@@ -142,18 +143,21 @@ def make(
     ]
 
 
-def _records(journal: Journal, faults: Faults, keys: tuple[int, int], first: int) -> _Records:
+def _records(journal: EventBuffer, faults: Faults, keys: tuple[int, int], first: int) -> _Records:
     count = len(journal.times)
     entries = journal.entries
     bodies, record_keys = [entry[2] for entry in entries], [entry[1] for entry in entries]
-    versions, skews = faulty.versions(faults, keys[1], first, count), faulty.skews(faults, record_keys)
+    versions, skews = (
+        faulty.schema_versions(faults, keys[1], first, count),
+        faulty.clock_skews(faults, record_keys),
+    )
     if faults.schema_v1:
         bodies = [
-            faulty.as_version_1(body) if version == 1 else body
+            faulty.to_version_1(body) if version == 1 else body
             for body, version in zip(bodies, versions.tolist(), strict=True)
         ]
     times = np.array(journal.times, dtype=np.int64) + skews
-    tails = json_templates.tails(times, counter_rng.words(keys[0], first, count, each=2), versions)
+    tails = json_templates.tails(times, counter_rng.random_words(keys[0], first, count, each=2), versions)
     return _Records(
         np.array([entry[0] for entry in entries], dtype=np.intp),
         record_keys,
@@ -166,8 +170,8 @@ def _records(journal: Journal, faults: Faults, keys: tuple[int, int], first: int
     )
 
 
-def _hold(records: _Records, index: int, fate: InjectedFault, number: int, due: int) -> Held:
-    return Held(
+def _hold(records: _Records, index: int, fate: InjectedFault, number: int, due: int) -> HeldRecord:
+    return HeldRecord(
         due,
         number,
         fate.fault,
@@ -181,7 +185,7 @@ def _hold(records: _Records, index: int, fate: InjectedFault, number: int, due: 
     )
 
 
-def _of_held(held: list[Held]) -> _Records:
+def _of_held(held: list[HeldRecord]) -> _Records:
     return _Records(
         np.array([each.kind for each in held], dtype=np.intp),
         [each.key.encode() for each in held],
@@ -233,16 +237,16 @@ def _batch(records: _Records) -> Batch:
         [topics[kind] for kind in records.kinds.tolist()],
         records.keys,
         records.values,
-        pa.table(columns, schema=TOLD),
+        pa.table(columns, schema=RECORD_SCHEMA),
     )
 
 
-def _fact_columns(facts: list[Facts]) -> list[pa.Array]:
+def _fact_columns(facts: list[LedgerFields]) -> list[pa.Array]:
     """Most events have no facts: of those no values are made."""
-    there = [each is not NO_FACTS for each in facts]
+    there = [each is not NO_LEDGER_FIELDS for each in facts]
     rows = np.cumsum(there) - 1
     taken = pa.array(rows, mask=~np.array(there, dtype=bool))
-    some = [each for each in facts if each is not NO_FACTS]
+    some = [each for each in facts if each is not NO_LEDGER_FIELDS]
     return [
         pa.array([each[nth] for each in some], field.type).take(taken) for nth, field in enumerate(_FACTS)
     ]

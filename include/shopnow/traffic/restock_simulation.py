@@ -16,17 +16,17 @@ from shopnow.broker import topics
 from shopnow.broker.client import Conf
 from shopnow.broker.topics import DELIVERY_NOTES, LEDGER, SHOP_STATE
 from shopnow.events import TOPICS
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 from shopnow.traffic import state_reader
 from shopnow.traffic.catalogue import PRODUCTS
-from shopnow.traffic.generate import restore, send
+from shopnow.traffic.generate import load_state, send_chunk
 from shopnow.traffic.inventory import Inventory
 from shopnow.traffic.producer import TransactionalProducer
 from shopnow.traffic.run_config import RunConfig
 from shopnow.traffic.simulation import Chunk, Simulation
 from shopnow.traffic.state import Run, State
 
-MAX_ON_SHELF = 10**9
+MAX_QUANTITY = 10**9
 
 
 class Delivery(NamedTuple):
@@ -71,21 +71,21 @@ def receive(conf: Conf, run_id: str, deliveries: Sequence[Delivery]) -> list[Out
         for key, value in state_reader.read(conf, DELIVERY_NOTES)
         if value
     }
-    chunk, outcomes = put_away(restore(conf), known, run_id, deliveries, round(time.time() * 1000))
+    chunk, outcomes = apply_deliveries(load_state(conf), known, run_id, deliveries, round(time.time() * 1000))
     if chunk:
         with producer.transaction():
-            send(producer, chunk, run_id, topic_ids)
+            send_chunk(producer, chunk, run_id, topic_ids)
             for outcome in outcomes:
                 if outcome.receipt and not outcome.known:
                     for mark in outcome.receipt.marks:
                         producer.send(DELIVERY_NOTES, mark.encode(), msgspec.json.encode(outcome.receipt))
-            reach("restock:noted")
-        reach("restock:committed")
+            failpoint("restock:noted")
+        failpoint("restock:committed")
         producer.wait_until_visible()
     return outcomes
 
 
-def put_away(
+def apply_deliveries(
     state: State, known: Mapping[str, Receipt], run_id: str, deliveries: Iterable[Delivery], now: int
 ) -> tuple[Chunk | None, list[Outcome]]:
     """What the shop sends when it receives the deliveries at `now`, None if it takes none; and what becomes of each.
@@ -123,7 +123,7 @@ def _take(shelves: Inventory, known: Mapping[str, Receipt], delivery: Delivery) 
     if full := [
         product_id
         for product_id, quantity in wanted.items()
-        if shop.shelves[product_id].quantity + quantity > MAX_ON_SHELF
+        if shop.shelves[product_id].quantity + quantity > MAX_QUANTITY
     ]:
         return Outcome(
             refused=tuple(

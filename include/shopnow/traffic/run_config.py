@@ -135,7 +135,7 @@ def _check_period(
         _check_number("pace 'real time', hours", hours, REAL_TIME_HOURS)
 
 
-def period(asked: RunConfig, clock: int | None, now: int) -> tuple[int, int]:
+def resolve_period(asked: RunConfig, clock: int | None, now: int) -> tuple[int, int]:
     """Start and end, in ms, of what a run simulates, in a shop whose clock is there; None: a new shop.
 
     Raises:

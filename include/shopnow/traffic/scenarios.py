@@ -26,7 +26,7 @@ Factor = Annotated[float, Meta(gt=0, le=100)]
 Text = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
-class Payment(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PaymentMethod(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A way to pay: the share of payment attempts made by it, and the share of those that fail."""
 
     share: Share
@@ -66,7 +66,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         Share, Meta(description="share of failed payments that are tried again, up to three attempts")
     ]
     methods: Annotated[
-        dict[Method, Payment],
+        dict[Method, PaymentMethod],
         Meta(description="ways to pay: the share of attempts made by each, and of those that fail"),
     ]
     discounted: Annotated[Share, Meta(description="share of orders with a discount")]
@@ -104,7 +104,7 @@ class Scenario(NamedTuple):
     incidents: list[Incident]
 
 
-class Stretch(NamedTuple):
+class Phase(NamedTuple):
     """A time, in ms, through which conditions stay the same."""
 
     start: int
@@ -112,19 +112,17 @@ class Stretch(NamedTuple):
     conditions: Conditions
 
 
-def stretches(scenario: Scenario, start: int, end: int) -> list[Stretch]:
+def phases(scenario: Scenario, start: int, end: int) -> list[Phase]:
     """The period from `start` to `end` as stretches, one after the other, without a gap."""
     spans = []
     for incident in scenario.incidents:
         begins = _begins(incident, start, end)
-        spans.append(
-            Stretch(begins, min(begins + int(incident.lasts_hours * HOUR), end), incident.conditions)
-        )
+        spans.append(Phase(begins, min(begins + int(incident.lasts_hours * HOUR), end), incident.conditions))
     edges = sorted({start, end, *(edge for span in spans for edge in span[:2])})
     found = []
     for left, right in pairwise(edges):
         conditions = [span.conditions for span in spans if span.start <= left < span.end]
-        found.append(Stretch(left, right, conditions[-1] if conditions else scenario.conditions))
+        found.append(Phase(left, right, conditions[-1] if conditions else scenario.conditions))
     return found
 
 
@@ -173,13 +171,13 @@ def scenario(name: str) -> Scenario:
     return found[name]
 
 
-class _Words(msgspec.Struct, kw_only=True):
+class _Description(msgspec.Struct, kw_only=True):
     title: Annotated[str, Meta(min_length=1, max_length=40)]
     description: Text
     incidents: list[dict[str, Any]] = []
 
 
-class _When(msgspec.Struct, kw_only=True):
+class _Timing(msgspec.Struct, kw_only=True):
     begins: Annotated[float, Meta(ge=0, lt=1)]
     hour: Annotated[int, Meta(ge=0, le=23)] | None = None
     lasts_hours: Annotated[float, Meta(gt=0, le=10_000)]
@@ -189,13 +187,15 @@ _SHAPE = {"hours", "weekdays", "growth_per_week"}
 
 
 def _scenario(name: str, table: dict[str, Any], normal: dict[str, Any]) -> Scenario:
-    words = msgspec.convert(table, _Words)
-    own = {key: value for key, value in table.items() if key not in _Words.__struct_fields__}
-    usual = _merge({key: value for key, value in normal.items() if key not in _Words.__struct_fields__}, own)
+    words = msgspec.convert(table, _Description)
+    own = {key: value for key, value in table.items() if key not in _Description.__struct_fields__}
+    usual = _merge(
+        {key: value for key, value in normal.items() if key not in _Description.__struct_fields__}, own
+    )
     incidents = []
     for each in words.incidents:
-        when = msgspec.convert(each, _When)
-        changes = {key: value for key, value in each.items() if key not in _When.__struct_fields__}
+        when = msgspec.convert(each, _Timing)
+        changes = {key: value for key, value in each.items() if key not in _Timing.__struct_fields__}
         if unfit := _SHAPE & changes.keys():
             raise ValueError(f"an incident cannot change {', '.join(sorted(unfit))}; use arrivals")
         incidents.append(

@@ -18,8 +18,8 @@ from shopnow.events import (
     PaymentSucceeded,
     ProductViewed,
 )
-from shopnow.traffic.catalogue import CATALOGUE, CURRENCY, PRODUCTS, Product, picker
-from shopnow.traffic.event_buffer import KIND_OF, NO_FACTS, Facts, Journal
+from shopnow.traffic.catalogue import CATALOGUE, CURRENCY, PRODUCTS, Product, weighted_picker
+from shopnow.traffic.event_buffer import KIND_INDEX, NO_LEDGER_FIELDS, EventBuffer, LedgerFields
 from shopnow.traffic.inventory import Inventory
 from shopnow.traffic.json_templates import escape, template
 from shopnow.traffic.scenarios import Conditions
@@ -43,12 +43,12 @@ CRAWLERS = 12
 _VIEWS_AT_MOST = 20
 
 _VIEWED, _ADDED, _REMOVED, _PLACED, _PAID, _FAILED = (
-    KIND_OF[kind]
+    KIND_INDEX[kind]
     for kind in (ProductViewed, CartItemAdded, CartItemRemoved, OrderPlaced, PaymentSucceeded, PaymentFailed)
 )
 
 
-class Display(NamedTuple):
+class ProductTemplates(NamedTuple):
     """A product as visitors meet it: its part in the bodies of events, filled in."""
 
     product_id: str
@@ -58,9 +58,9 @@ class Display(NamedTuple):
     item: bytes
 
 
-def _display(product: Product) -> Display:
+def _display(product: Product) -> ProductTemplates:
     what = {"product_id": product.product_id, "unit_price_cents": product.price_cents, "currency": CURRENCY}
-    return Display(
+    return ProductTemplates(
         product.product_id,
         template(ProductViewed, **what, category=product.category),
         template(CartItemAdded, **what),
@@ -89,16 +89,16 @@ _ORDER, _SUCCESS, _FAILURE = (
 )
 
 
-def looking(draw: Callable[[], float], conditions: Conditions) -> Callable[[], Display]:
+def product_chooser(draw: Callable[[], float], conditions: Conditions) -> Callable[[], ProductTemplates]:
     """A function that gives the next product someone looks at."""
-    anything = picker(draw, _DISPLAYS)
+    anything = weighted_picker(draw, _DISPLAYS)
     if not conditions.on_sale or not conditions.on_sale_share:
         return anything
-    on_sale, share = picker(draw, _DISPLAYS[: conditions.on_sale]), conditions.on_sale_share
+    on_sale, share = weighted_picker(draw, _DISPLAYS[: conditions.on_sale]), conditions.on_sale_share
     return lambda: on_sale() if draw() < share else anything()
 
 
-class Visits:
+class VisitSimulator:
     """The shop as its visitors meet it; one visit at a time: `shop` or `crawl`, then `end`.
 
     The events of a visit go into the journal with the time elapsed since it began, until it is known how long it was: visits are
@@ -106,7 +106,7 @@ class Visits:
     seen to do to it.
     """
 
-    def __init__(self, journal: Journal, shelves: Inventory, draw: Callable[[], float]) -> None:
+    def __init__(self, journal: EventBuffer, shelves: Inventory, draw: Callable[[], float]) -> None:
         self._journal = journal
         self._shelves = shelves
         self._draw = draw
@@ -119,7 +119,7 @@ class Visits:
         customer: int,
         number: bytes,
         conditions: Conditions,
-        look: Callable[[], Display],
+        look: Callable[[], ProductTemplates],
     ) -> OpenOrder | None:
         """A shopper's visit; the order, of that number, if there is one, paid when it has a `payment_id`."""
         draw = self._draw
@@ -136,7 +136,7 @@ class Visits:
                 self._shelves.lose(product_id, pieces)
         return order
 
-    def crawl(self, session_id: bytes, look: Callable[[], Display]) -> None:
+    def crawl(self, session_id: bytes, look: Callable[[], ProductTemplates]) -> None:
         """A bot's visit: it looks at one product after the other, quickly."""
         self._first = len(self._journal.times)
         who = (session_id, b"bot-%02d" % int(self._draw() * CRAWLERS))
@@ -153,14 +153,16 @@ class Visits:
             pace = (at - opened) / elapsed
             times[first:] = [at - int((elapsed - each) * pace) for each in times[first:]]
 
-    def _note(self, seconds: int, kind: int, key: bytes, body: bytes, facts: Facts = NO_FACTS) -> None:
+    def _note(
+        self, seconds: int, kind: int, key: bytes, body: bytes, facts: LedgerFields = NO_LEDGER_FIELDS
+    ) -> None:
         """An event that comes up to that many seconds after the one before."""
         self._elapsed += 200 + int(self._draw() * seconds * 1000)
         self._journal.times.append(self._elapsed)
         self._journal.entries.append((kind, key, body, facts))
 
     def _browse(
-        self, session_id: bytes, customer: bytes, conditions: Conditions, look: Callable[[], Display]
+        self, session_id: bytes, customer: bytes, conditions: Conditions, look: Callable[[], ProductTemplates]
     ) -> tuple[dict[str, int], dict[str, int]]:
         """The cart in the end, and the pieces that were wanted and not there, by product id."""
         # Most of a simulation is spent here, so this notes what it can by itself.
@@ -173,7 +175,7 @@ class Visits:
             product_id, viewed, added, removed, _ = look()
             elapsed += 200 + int(draw() * 60_000)
             times.append(elapsed)
-            entries.append((_VIEWED, session_id, viewed % who, NO_FACTS))
+            entries.append((_VIEWED, session_id, viewed % who, NO_LEDGER_FIELDS))
             if draw() < conditions.adds and product_id not in cart:
                 pieces = QUANTITIES[int(draw() * len(QUANTITIES))]
                 there = self._shelves.take(product_id, pieces)

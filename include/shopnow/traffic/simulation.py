@@ -14,12 +14,12 @@ import numpy as np
 from shopnow.traffic import counter_rng, ledger_totals, orders, record_batch, scenarios
 from shopnow.traffic.arrivals import Arrivals
 from shopnow.traffic.counter_rng import Draws
-from shopnow.traffic.event_buffer import Journal
+from shopnow.traffic.event_buffer import EventBuffer
 from shopnow.traffic.inventory import Inventory
 from shopnow.traffic.ledger_totals import Demand
 from shopnow.traffic.record_batch import Batch
 from shopnow.traffic.scenarios import Conditions
-from shopnow.traffic.sessions import Display, Visits, looking
+from shopnow.traffic.sessions import ProductTemplates, VisitSimulator, product_chooser
 from shopnow.traffic.state import OpenOrder, Record, Run, Shop, State, StockOut, to_records
 
 _RESTOCK = -1
@@ -41,10 +41,10 @@ def simulate(state: State, run: Run, sessions_per_chunk: int) -> Iterator[Chunk]
         yield simulation.advance(sessions_per_chunk)
 
 
-class Stage(NamedTuple):
+class Segment(NamedTuple):
     """A part of the shop's life in the making: what happens goes into the journal; `event` and `clock` are where it began."""
 
-    journal: Journal
+    journal: EventBuffer
     shelves: Inventory
     event: int
     clock: int
@@ -56,13 +56,13 @@ class Simulation:
         self.state, self.shop, self.run = state, shop, run
 
         def key(use: str) -> int:
-            return counter_rng.key(run.asked.seed, shop.opened, use)
+            return counter_rng.derive_key(run.asked.seed, shop.opened, use)
 
         self.sessions_key, self.event_keys = key("sessions"), (key("ids"), key("fates"))
         self.draws = Draws(key("draws"), shop.draws)
-        self.stretches = scenarios.stretches(scenarios.scenario(run.asked.scenario), run.start, run.end)
+        self.stretches = scenarios.phases(scenarios.scenario(run.asked.scenario), run.start, run.end)
         self.arrivals = Arrivals(self.stretches)
-        self.look = looking(self.draws.draw, self.stretches[0].conditions)
+        self.look = product_chooser(self.draws.draw, self.stretches[0].conditions)
         # What is pending, soonest first: (time, order id, number of its step), or (time, product id, _RESTOCK).
         self.agenda: list[tuple[int, str, int]] = []
         for order in state.orders.values():
@@ -81,7 +81,7 @@ class Simulation:
         """The next sessions of the run that have ended by `until`, at most so many, with all that falls due meanwhile."""
         run, stage = self.run, self.begin()
         journal, shelves = stage.journal, stage.shelves
-        visits = Visits(journal, shelves, self.draws.draw)
+        visits = VisitSimulator(journal, shelves, self.draws.draw)
         placed: list[OpenOrder] = []
         for at, session, number in self._next(min(sessions, run.sessions - run.done)):
             if until is not None and at > until:
@@ -97,31 +97,31 @@ class Simulation:
             self._move_clock(until, shelves, journal)
         return self.chunk(stage, placed)
 
-    def begin(self) -> Stage:
+    def begin(self) -> Segment:
         """A part of the shop's life, from now on."""
-        journal = Journal()
-        stage = Stage(
+        journal = EventBuffer()
+        stage = Segment(
             journal, Inventory(self.shop, self.draws.draw, journal), self.shop.events, self.shop.clock
         )
         if not self.run.done:
             stage.shelves.stock_new_products()
         return stage
 
-    def finish(self, stage: Stage) -> None:
+    def finish(self, stage: Segment) -> None:
         """The rest of the run, in which nobody comes any more."""
         self._move_clock(self.run.end, stage.shelves, stage.journal)
         self.run.finished = True
 
-    def chunk(self, stage: Stage, placed: Iterable[OpenOrder] = ()) -> Chunk:
+    def chunk(self, stage: Segment, placed: Iterable[OpenOrder] = ()) -> Chunk:
         """What that part of the shop's life makes, with the orders that were placed in it."""
         shop, run, shelves, journal, first = self.shop, self.run, stage.shelves, stage.journal, stage.event
-        made, held = record_batch.make(
+        made, held = record_batch.build_batch(
             journal, run.asked.faults, self.event_keys, first, stage.clock, shop.clock, self.waiting
         )
         shop.events += len(journal.times)
         shop.draws = self.draws.position
-        run.totals.add(ledger_totals.of_rows([made.told]))
-        run.totals.add(ledger_totals.of_demand(shelves.demand))
+        run.totals.add(ledger_totals.from_rows([made.told]))
+        run.totals.add(ledger_totals.from_demand(shelves.demand))
         _note(run.stock_outs, shelves.stock_outs)
         self.state.held = [each for _, _, each in self.waiting]
         open_orders = [order for order in placed if order.order_id in self.state.orders]
@@ -130,7 +130,7 @@ class Simulation:
     def _next(self, count: int) -> Iterator[tuple[int, bytes, bytes]]:
         """When the next sessions end, and of each a number for itself and one for its order, in hexadecimal."""
         run = self.run
-        words = counter_rng.words(self.sessions_key, self.shop.sessions, count, each=3)
+        words = counter_rng.random_words(self.sessions_key, self.shop.sessions, count, each=3)
         shares = (np.arange(run.done, run.done + count) + counter_rng.uniform(words[:, 0])) / run.sessions
         numbers = hexlify(words[:, 1:3].astype(">u8").tobytes())
         starts = range(0, 32 * count, 32)
@@ -140,7 +140,9 @@ class Simulation:
         )
         return zip(self.arrivals.at(shares).tolist(), sessions, orders_, strict=True)
 
-    def _session(self, session: bytes, number: bytes, shelves: Inventory, visits: Visits) -> OpenOrder | None:
+    def _session(
+        self, session: bytes, number: bytes, shelves: Inventory, visits: VisitSimulator
+    ) -> OpenOrder | None:
         shop, draw = self.shop, self.draws.draw
         conditions, look = self._conditions()
         shop.sessions += 1
@@ -168,14 +170,14 @@ class Simulation:
         heapq.heappush(self.agenda, (order.steps[0][0], order.order_id, 0))
         return order
 
-    def _conditions(self) -> tuple[Conditions, Callable[[], Display]]:
+    def _conditions(self) -> tuple[Conditions, Callable[[], ProductTemplates]]:
         """Those of now, and how people look around in them."""
         while self.stretches[0].end <= self.shop.clock and len(self.stretches) > 1:
             del self.stretches[0]
-            self.look = looking(self.draws.draw, self.stretches[0].conditions)
+            self.look = product_chooser(self.draws.draw, self.stretches[0].conditions)
         return self.stretches[0].conditions, self.look
 
-    def _move_clock(self, to: int, shelves: Inventory, journal: Journal) -> None:
+    def _move_clock(self, to: int, shelves: Inventory, journal: EventBuffer) -> None:
         """Let happen what is due by then."""
         shop, agenda = self.shop, self.agenda
         while agenda and agenda[0][0] <= to:

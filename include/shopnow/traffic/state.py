@@ -14,7 +14,7 @@ import msgspec
 
 from shopnow.errors import UserError
 from shopnow.events import Method
-from shopnow.traffic.ledger_totals import Totals
+from shopnow.traffic.ledger_totals import LedgerTotals
 from shopnow.traffic.run_config import RunConfig
 
 Step = Literal["expire", "cancel", "create", "ship", "deliver", "refund"]
@@ -23,7 +23,7 @@ ITEMS_PER_RECORD = 1_000
 """Of a batch of what is pending, so that each is far below Kafka's limit of 1 MB."""
 
 
-class Shelf(msgspec.Struct):
+class StockLevel(msgspec.Struct):
     """The stock of one product."""
 
     quantity: int
@@ -47,7 +47,7 @@ class Shop(msgspec.Struct):
     events: int = 0
     draws: int = 0
     """Random numbers drawn."""
-    shelves: dict[str, Shelf] = {}
+    shelves: dict[str, StockLevel] = {}
 
 
 class OpenOrder(msgspec.Struct, array_like=True):
@@ -67,7 +67,7 @@ class OpenOrder(msgspec.Struct, array_like=True):
     promised_at: int = 0
 
 
-class Held(msgspec.Struct, array_like=True):
+class HeldRecord(msgspec.Struct, array_like=True):
     """A record that is sent later than the event happened, or again."""
 
     due: int
@@ -100,7 +100,7 @@ class Run(msgspec.Struct):
     end: int
     done: int = 0
     finished: bool = False
-    totals: Totals = msgspec.field(default_factory=Totals)
+    totals: LedgerTotals = msgspec.field(default_factory=LedgerTotals)
     stock_outs: list[StockOut] = []
     """Those that began or ended in this run."""
 
@@ -112,7 +112,7 @@ class State:
     shop: Shop | None = None
     runs: dict[str, Run] = field(default_factory=dict)
     orders: dict[str, OpenOrder] = field(default_factory=dict)
-    held: list[Held] = field(default_factory=list)
+    held: list[HeldRecord] = field(default_factory=list)
     batches: dict[str, int] = field(default_factory=dict)
     """The keys of what is pending, and when the last of each is due."""
 
@@ -127,11 +127,11 @@ _SHOP = b"shop/2"
 class _Batch(msgspec.Struct):
     until: int
     orders: list[OpenOrder] = []
-    held: list[Held] = []
+    held: list[HeldRecord] = []
 
 
 def to_records(
-    state: State, run: Run, number: int, orders: list[OpenOrder], held: list[Held]
+    state: State, run: Run, number: int, orders: list[OpenOrder], held: list[HeldRecord]
 ) -> list[Record]:
     """What a transaction writes: the shop, its run, and what it left to happen later, under a number that only it has.
 

@@ -9,7 +9,7 @@ PRODUCER_HEADER = ("producer", b"generate_traffic")
 """Carried by every record the generator sends, to tell it from anyone else's."""
 
 
-def end(conf: Conf, topic: str) -> int:
+def end_offset(conf: Conf, topic: str) -> int:
     """The last stable offset of a topic of one partition: all before it is decided, committed or not."""
     return topics.describe(conf, [topic])[topic].partitions[0][1]
 

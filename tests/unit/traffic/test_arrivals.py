@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from factories.shop_events import NEW_YEAR
 from shopnow.traffic import scenarios
 from shopnow.traffic.arrivals import DAY, HOUR, WEEK, Arrivals
-from shopnow.traffic.scenarios import NORMAL, stretches
+from shopnow.traffic.scenarios import NORMAL, phases
 
 NORMAL_DAY = scenarios.scenario(NORMAL)
 
@@ -23,7 +23,7 @@ NORMAL_DAY = scenarios.scenario(NORMAL)
 def test_times_are_in_order_and_within_the_window(
     name: str, start: int, length: int, shares: list[float]
 ) -> None:
-    arrivals = Arrivals(stretches(scenarios.scenario(name), start, start + length))
+    arrivals = Arrivals(phases(scenarios.scenario(name), start, start + length))
     times = arrivals.at(np.array(sorted(shares))).tolist()
     assert all(start <= time <= start + length for time in times)
     assert all(earlier <= later for earlier, later in pairwise(times))
@@ -31,7 +31,7 @@ def test_times_are_in_order_and_within_the_window(
 
 def test_each_hour_and_weekday_gets_its_share_and_weeks_grow() -> None:
     conditions = NORMAL_DAY.conditions
-    arrivals = Arrivals(stretches(NORMAL_DAY, NEW_YEAR, NEW_YEAR + 4 * WEEK))
+    arrivals = Arrivals(phases(NORMAL_DAY, NEW_YEAR, NEW_YEAR + 4 * WEEK))
     times = arrivals.at((np.arange(400_000) + 0.5) / 400_000)
     hours, days, weeks = (
         Counter(each.tolist())
@@ -45,6 +45,4 @@ def test_each_hour_and_weekday_gets_its_share_and_weeks_grow() -> None:
 
 
 def test_a_normal_week_has_seven_normal_days() -> None:
-    assert Arrivals(stretches(NORMAL_DAY, NEW_YEAR, NEW_YEAR + WEEK)).normal_days == pytest.approx(
-        7, rel=0.01
-    )
+    assert Arrivals(phases(NORMAL_DAY, NEW_YEAR, NEW_YEAR + WEEK)).normal_days == pytest.approx(7, rel=0.01)

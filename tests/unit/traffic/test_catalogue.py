@@ -1,4 +1,4 @@
-from shopnow.traffic.catalogue import CATALOGUE, PRODUCTS, picker
+from shopnow.traffic.catalogue import CATALOGUE, PRODUCTS, weighted_picker
 
 
 def test_products_are_distinct_and_sound() -> None:
@@ -9,5 +9,5 @@ def test_products_are_distinct_and_sound() -> None:
 
 def test_the_first_of_some_products_is_picked_by_the_smallest_number_and_the_last_by_the_greatest() -> None:
     for among in (1, 5, len(CATALOGUE)):
-        assert picker(lambda: 0.0, CATALOGUE[:among])() is CATALOGUE[0]
-        assert picker(lambda: 1 - 2**-53, CATALOGUE[:among])() is CATALOGUE[among - 1]
+        assert weighted_picker(lambda: 0.0, CATALOGUE[:among])() is CATALOGUE[0]
+        assert weighted_picker(lambda: 1 - 2**-53, CATALOGUE[:among])() is CATALOGUE[among - 1]

@@ -3,7 +3,8 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopnow.traffic.event_buffer import moment, uuid7
+from shopnow.ids import uuid7
+from shopnow.traffic.event_buffer import to_datetime
 
 
 @given(st.integers(0, 2**48 - 1), st.text("0123456789abcdef", min_size=32, max_size=32))
@@ -17,5 +18,5 @@ def test_uuid7_holds_the_time_and_the_digits(at: int, digits: str) -> None:
 
 @given(st.integers(0, 4_102_444_800_000))
 def test_moment_keeps_every_millisecond(at: int) -> None:
-    assert moment(at).microsecond == at % 1000 * 1000
-    assert round(moment(at).timestamp() * 1000) == at
+    assert to_datetime(at).microsecond == at % 1000 * 1000
+    assert round(to_datetime(at).timestamp() * 1000) == at

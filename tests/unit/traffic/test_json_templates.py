@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from factories import shop_events
 from shopnow.events import TOPIC_OF, Event, OrderItem, encode, key
-from shopnow.traffic.event_buffer import moment, uuid7
+from shopnow.ids import uuid7
+from shopnow.traffic.event_buffer import to_datetime
 from shopnow.traffic.json_templates import escape, tails, template
 from shopnow.traffic.run_config import Faults
 
@@ -28,7 +29,9 @@ def test_tails_hold_the_time_the_version_and_a_uuid7(events: list[tuple[int, int
     for nth, (at, one, other, version) in enumerate(events):
         id_ = uuid7(at, f"{one & 0xFFF:03x}{other >> 60 & 3:x}{other & 2**60 - 1:015x}")
         time = (
-            moment(at).isoformat(timespec="milliseconds" if at % 1000 else "seconds").replace("+00:00", "Z")
+            to_datetime(at)
+            .isoformat(timespec="milliseconds" if at % 1000 else "seconds")
+            .replace("+00:00", "Z")
         )
         assert (
             made.texts[nth].decode()

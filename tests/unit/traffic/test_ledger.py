@@ -19,7 +19,7 @@ from shopnow.events import (
 )
 from shopnow.traffic import ledger, ledger_totals, run_totals
 from shopnow.traffic.arrivals import DAY
-from shopnow.traffic.ledger_totals import DUPLICATE, Totals
+from shopnow.traffic.ledger_totals import DUPLICATE, LedgerTotals
 from shopnow.traffic.run_config import Faults
 from shopnow.traffic.simulation import Chunk
 from shopnow.traffic.state import Run, State, StockOut
@@ -43,7 +43,7 @@ def events(chunks: list[Chunk]) -> list[Event]:
 @pytest.fixture(scope="module")
 def rows(chunks: list[Chunk]) -> list[pa.Table]:
     return [
-        ledger.rows(
+        ledger.build_rows(
             "run", TOPIC_IDS, chunk.batch.told, [2] * len(chunk.batch.keys), range(len(chunk.batch.keys))
         )
         for chunk in chunks
@@ -80,7 +80,7 @@ def test_records_hold_all_rows_and_fit_into_kafka(rows: list[pa.Table]) -> None:
 def test_totals_are_those_of_the_events_each_counted_once(
     chunks: list[Chunk], events: list[Event], rows: list[pa.Table]
 ) -> None:
-    found = ledger_totals.of_rows(rows)
+    found = ledger_totals.from_rows(rows)
     orders = [event for event in events if isinstance(event, OrderPlaced)]
     paid = [event for event in events if isinstance(event, PaymentSucceeded)]
     refunded = [event for event in events if isinstance(event, PaymentRefunded)]
@@ -102,7 +102,7 @@ def test_totals_are_those_of_the_events_each_counted_once(
 
 
 def test_each_day_has_its_own_figures_and_they_add_up(events: list[Event], rows: list[pa.Table]) -> None:
-    found = ledger_totals.of_rows(rows)
+    found = ledger_totals.from_rows(rows)
     assert list(found.days) == [date(2025, 12, 31), date(2026, 1, 1)]
     for day, figures in found.days.items():
         assert figures.orders == sum(
@@ -129,24 +129,28 @@ def test_each_day_has_its_own_figures_and_they_add_up(events: list[Event], rows:
 def test_figures_of_parts_add_up_to_those_of_the_whole(rows: list[pa.Table]) -> None:
     parts = [table.slice(start, 700) for table in rows for start in range(0, table.num_rows, 700)]
     assert (
-        ledger_totals.of_rows(parts)
-        == ledger_totals.of_rows([pa.concat_tables(rows)])
-        == ledger_totals.of_rows(rows)
+        ledger_totals.from_rows(parts)
+        == ledger_totals.from_rows([pa.concat_tables(rows)])
+        == ledger_totals.from_rows(rows)
     )
 
 
 def test_an_empty_ledger_has_empty_totals() -> None:
-    assert ledger_totals.of_rows([ledger.SCHEMA.empty_table()]) == ledger_totals.of_rows([]) == Totals()
+    assert (
+        ledger_totals.from_rows([ledger.SCHEMA.empty_table()])
+        == ledger_totals.from_rows([])
+        == LedgerTotals()
+    )
 
 
 def test_a_runs_totals_are_those_of_its_rows_and_demand() -> None:
     run = a_run(sessions=1000, faults=Faults(duplicate=0.1, malformed=0.1))
     chunks = shop_events.chunks(run, per_chunk=100)
-    expected = ledger_totals.of_rows(chunk.batch.told for chunk in chunks)
+    expected = ledger_totals.from_rows(chunk.batch.told for chunk in chunks)
     for chunk in chunks:
-        expected.add(ledger_totals.of_demand(chunk.demand))
+        expected.add(ledger_totals.from_demand(chunk.demand))
     assert run.totals == expected
-    demand = pa.concat_tables(ledger.demand_rows("run", chunk.demand) for chunk in chunks)
+    demand = pa.concat_tables(ledger.build_demand_rows("run", chunk.demand) for chunk in chunks)
     assert sum(demand["wanted"].to_pylist()) == sum(each.wanted for each in run.totals.demand.values())
     assert all(
         NEW_YEAR <= hour.timestamp() * 1000 < NEW_YEAR + DAY and hour.minute == 0
@@ -181,7 +185,7 @@ def test_stock_outs_are_told_with_start_and_end_over_all_runs() -> None:
                 outs.append([at, None])
             elif outs and outs[-1][1] is None:
                 outs[-1][1] = at
-    found = run_totals.total([first, second]).stock_outs
+    found = run_totals.combine([first, second]).stock_outs
     assert {(out.product_id, out.start, out.end) for out in found} == {
         (product_id, *out) for product_id, outs in expected.items() for out in outs
     }
@@ -191,9 +195,12 @@ def test_stock_outs_are_told_with_start_and_end_over_all_runs() -> None:
 
 
 def test_the_account_of_some_runs_is_theirs_together() -> None:
-    runs = [Run(name, a_run().asked, 1, 0, 1, totals=Totals(orders=1, records={"views": 2})) for name in "ab"]
+    runs = [
+        Run(name, a_run().asked, 1, 0, 1, totals=LedgerTotals(orders=1, records={"views": 2}))
+        for name in "ab"
+    ]
     runs[1].stock_outs = [StockOut("p", 3)]
-    account = run_totals.total(runs)
+    account = run_totals.combine(runs)
     assert (account.totals.orders, account.totals.records, account.stock_outs) == (
         2,
         {"views": 4},

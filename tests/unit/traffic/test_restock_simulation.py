@@ -3,7 +3,7 @@
 from factories.shop_events import a_run, decoded
 from shopnow.events import StockAdjusted, StockRestocked
 from shopnow.traffic.catalogue import PRODUCTS
-from shopnow.traffic.restock_simulation import MAX_ON_SHELF, Delivery, put_away
+from shopnow.traffic.restock_simulation import MAX_QUANTITY, Delivery, apply_deliveries
 from shopnow.traffic.scenarios import DAY, HOUR
 from shopnow.traffic.simulation import Chunk, simulate
 from shopnow.traffic.state import Run, State, from_records
@@ -21,7 +21,7 @@ def after(chunks: list[Chunk]) -> State:
 
 
 def test_a_shop_that_has_not_opened_opens():
-    chunk, [outcome] = put_away(State(), {}, "r", [GOODS], OPENED)
+    chunk, [outcome] = apply_deliveries(State(), {}, "r", [GOODS], OPENED)
     assert chunk
     events = decoded([chunk])
     assert {type(event) for event in events[: len(PRODUCTS)]} == {StockAdjusted}
@@ -37,7 +37,7 @@ def test_a_shop_that_has_not_opened_opens():
 def test_every_quantity_is_the_one_before_and_the_change_through_all_runs():
     state = State()
     chunks = list(simulate(state, run(OPENED), 20))
-    chunk, _ = put_away(state, {}, "r", [GOODS], OPENED + DAY + HOUR)
+    chunk, _ = apply_deliveries(state, {}, "r", [GOODS], OPENED + DAY + HOUR)
     chunks += [chunk, *simulate(state, run(OPENED + 2 * DAY), 20)]
     on_shelf: dict[str, int] = {}
     for event in (event for event in decoded(chunks) if hasattr(event, "quantity_after")):
@@ -56,7 +56,7 @@ def test_every_quantity_is_the_one_before_and_the_change_through_all_runs():
 def test_what_is_pending_still_happens():
     chunks = list(simulate(state := State(), run(OPENED), 20))
     waiting = set(state.orders)
-    chunk, _ = put_away(after(chunks), {}, "r", [GOODS], OPENED + 3 * DAY)
+    chunk, _ = apply_deliveries(after(chunks), {}, "r", [GOODS], OPENED + 3 * DAY)
     done = {
         event.order_id for event in decoded([chunk]) if hasattr(event, "progress") and event.progress == 1
     }
@@ -69,7 +69,7 @@ def test_a_run_that_is_not_done_goes_on_in_its_own_time():
     chunks = list(simulate(State(), run(OPENED), 20))
     halfway = after(chunks[:1])
     clock = halfway.shop.clock
-    chunk, _ = put_away(halfway, {}, "r", [GOODS], OPENED + 30 * DAY)
+    chunk, _ = apply_deliveries(halfway, {}, "r", [GOODS], OPENED + 30 * DAY)
     state = after([chunks[0], chunk])
     assert state.shop.clock - clock in {1, 2}
     rest = list(simulate(state, state.runs[f"run-{OPENED}"], 20))
@@ -82,20 +82,22 @@ def test_goods_under_a_mark_that_came_before_are_not_taken():
     state = State()
     again = Delivery(("content/1", "file/b.csv"), GOODS.items)
     other = Delivery(("content/2", "file/a.csv"), [("p-002", 1)])
-    _, [first, second, third] = put_away(state, {}, "r", [GOODS, again, other], OPENED)
+    _, [first, second, third] = apply_deliveries(state, {}, "r", [GOODS, again, other], OPENED)
     assert [first.known, second.known, third.known] == [None, "content/1", "file/a.csv"]
     assert first.receipt == second.receipt == third.receipt
-    chunk, [known] = put_away(state, dict.fromkeys(GOODS.marks, first.receipt), "s", [again], OPENED + HOUR)
+    chunk, [known] = apply_deliveries(
+        state, dict.fromkeys(GOODS.marks, first.receipt), "s", [again], OPENED + HOUR
+    )
     assert chunk is None
     assert known.known == "content/1"
 
 
 def test_what_the_shop_cannot_take_is_refused_and_does_not_stop_the_rest():
     unknown = Delivery(("content/2",), [("p-001", 1), ("p-999", 1)])
-    too_much = Delivery(("content/3",), [("p-001", MAX_ON_SHELF)])
-    chunk, outcomes = put_away(State(), {}, "r", [unknown, too_much, GOODS], OPENED)
+    too_much = Delivery(("content/3",), [("p-001", MAX_QUANTITY)])
+    chunk, outcomes = apply_deliveries(State(), {}, "r", [unknown, too_much, GOODS], OPENED)
     assert outcomes[0].refused == ("the shop has no product 'p-999'",)
     assert "no room" in outcomes[1].refused[0]
     assert outcomes[2].receipt
     assert sum(isinstance(event, StockRestocked) for event in decoded([chunk])) == len(GOODS.items)
-    assert put_away(State(), {}, "r", [unknown], OPENED)[0] is None
+    assert apply_deliveries(State(), {}, "r", [unknown], OPENED)[0] is None

@@ -5,9 +5,9 @@ import pytest
 
 from shopnow.errors import UserError
 from shopnow.traffic import dag_params
-from shopnow.traffic.event_buffer import moment
-from shopnow.traffic.generate import begin, chunks
-from shopnow.traffic.run_config import LIGHT_SESSIONS, LIMITS, Faults, RunConfig, period, validate
+from shopnow.traffic.event_buffer import to_datetime
+from shopnow.traffic.generate import begin_run, remaining_chunks
+from shopnow.traffic.run_config import LIGHT_SESSIONS, LIMITS, Faults, RunConfig, resolve_period, validate
 from shopnow.traffic.state import Run, Shop, State
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -56,11 +56,11 @@ def test_wrong_parameters_are_named_in_one_line(wrong: dict[str, Any], says: str
 
 
 def test_the_form_as_it_is_asks_for_a_light_run_of_a_normal_day() -> None:
-    empty = {name: field["default"] for name, field in dag_params.fields().items()}
-    given = dag_params.read(empty, "run")
+    empty = {name: field["default"] for name, field in dag_params.form_fields().items()}
+    given = dag_params.parse(empty, "run")
     assert validate(**given) == RunConfig(seed=given["seed"])
-    assert dag_params.read(empty, "run")["seed"] != dag_params.read(empty, "other")["seed"]
-    assert begin(State(), "run", validate(**given)).sessions == LIGHT_SESSIONS
+    assert dag_params.parse(empty, "run")["seed"] != dag_params.parse(empty, "other")["seed"]
+    assert begin_run(State(), "run", validate(**given)).sessions == LIGHT_SESSIONS
 
 
 def test_a_form_that_was_filled_in_is_what_is_asked_for() -> None:
@@ -72,15 +72,15 @@ def test_a_form_that_was_filled_in_is_what_is_asked_for() -> None:
         "late": 0.1,
         "clock_skew_seconds": 5,
     }
-    assert validate(**dag_params.read(filled, "run")) == RunConfig(
+    assert validate(**dag_params.parse(filled, "run")) == RunConfig(
         scenario="flash_sale", seed=0, start=NOON_MS, hours=3, faults=Faults(late=0.1, clock_skew_seconds=5)
     )
     with pytest.raises(UserError, match="start 'noon'"):
-        dag_params.read({**filled, "start": "noon"}, "run")
+        dag_params.parse({**filled, "start": "noon"}, "run")
 
 
 def test_the_form_has_every_limit() -> None:
-    fields = dag_params.fields()
+    fields = dag_params.form_fields()
     for name, limit in LIMITS.items():
         assert (fields[name]["minimum"], fields[name]["maximum"]) == limit[:2]
 
@@ -108,7 +108,7 @@ def test_the_period_follows_from_what_is_asked_and_from_the_shops_clock(
 ) -> None:
     """All in hours from now."""
     times = {name: NOON_MS + asked[name] * HOUR_MS for name in ("start", "end") if name in asked}
-    found = period(
+    found = resolve_period(
         RunConfig(**{**asked, **times}), None if clock is None else NOON_MS + int(clock * HOUR_MS), NOON_MS
     )
     assert found == tuple(NOON_MS + int(hours * HOUR_MS) for hours in expected)
@@ -120,36 +120,38 @@ def test_the_past_cannot_be_simulated_twice(asked: dict[str, float]) -> None:
         name: NOON_MS + int(hours * HOUR_MS) if name != "hours" else hours for name, hours in asked.items()
     }
     with pytest.raises(UserError, match="up to 2026-01-01T12:00:00"):
-        period(RunConfig(**times), NOON_MS, NOON_MS)  # type: ignore[arg-type]
+        resolve_period(RunConfig(**times), NOON_MS, NOON_MS)  # type: ignore[arg-type]
 
 
 def test_real_time_does_not_wait_for_a_shop_that_is_ahead() -> None:
     with pytest.raises(UserError, match="ahead of ours, at 2026-01-01T13:00:00"):
-        period(RunConfig(pace="real time"), NOON_MS + HOUR_MS, NOON_MS)
+        resolve_period(RunConfig(pace="real time"), NOON_MS + HOUR_MS, NOON_MS)
 
 
 def test_in_real_time_nothing_comes_before_it_has_happened() -> None:
-    run = begin(State(), "run", validate(sessions=50, pace="real time", hours=0.001))
+    run = begin_run(State(), "run", validate(sessions=50, pace="real time", hours=0.001))
     came = [
         (datetime.now(UTC), chunk.batch.told["event_time"].to_pylist())
-        for chunk in chunks(State(), run, 1000)
+        for chunk in remaining_chunks(State(), run, 1000)
     ]
     assert len(came) >= 3
     assert all(time <= at for at, times in came for time in times)
     assert all(at - time < timedelta(seconds=60) for at, times in came for time in times)
     assert run.done == 50
-    assert datetime.now(UTC) >= moment(run.end)
+    assert datetime.now(UTC) >= to_datetime(run.end)
 
 
 def test_sessions_a_day_are_multiplied_by_the_period_and_the_scenario() -> None:
     week = {"start": NOON, "end": NOON + 168 * HOUR, "sessions_per_day": 1000}
-    normal = begin(State(), "run", validate(**week)).sessions
+    normal = begin_run(State(), "run", validate(**week)).sessions
     assert normal == pytest.approx(7000, rel=0.02)
-    assert begin(State(), "run", validate(**week, scenario="slow_week")).sessions == pytest.approx(
+    assert begin_run(State(), "run", validate(**week, scenario="slow_week")).sessions == pytest.approx(
         0.45 * normal, rel=0.001
     )
     with pytest.raises(UserError, match="sessions_per_day 1000000: that makes 4"):
-        begin(State(), "run", validate(start=NOON, end=NOON + 366 * 24 * HOUR, sessions_per_day=1_000_000))
+        begin_run(
+            State(), "run", validate(start=NOON, end=NOON + 366 * 24 * HOUR, sessions_per_day=1_000_000)
+        )
 
 
 def left_half_done(asked: RunConfig) -> State:
@@ -158,7 +160,7 @@ def left_half_done(asked: RunConfig) -> State:
 
 def test_a_run_is_taken_up_where_it_was_left() -> None:
     state = left_half_done(validate(sessions=10, seed=1))
-    assert begin(state, "run", validate(sessions=10, seed=1)) is state.runs["run"]
+    assert begin_run(state, "run", validate(sessions=10, seed=1)) is state.runs["run"]
 
 
 def test_microseconds_of_its_start_do_not_keep_a_run_from_being_taken_up() -> None:
@@ -166,15 +168,15 @@ def test_microseconds_of_its_start_do_not_keep_a_run_from_being_taken_up() -> No
         "start": NOON + timedelta(microseconds=123_456),
         "end": NOON + timedelta(hours=1, microseconds=7),
     }
-    assert begin(left_half_done(validate(**asked)), "run", validate(**asked)).done == 4
-    assert moment(validate(**asked).start or 0) == NOON + timedelta(milliseconds=123)
+    assert begin_run(left_half_done(validate(**asked)), "run", validate(**asked)).done == 4
+    assert to_datetime(validate(**asked).start or 0) == NOON + timedelta(milliseconds=123)
 
 
 def test_a_run_is_not_taken_up_with_other_parameters() -> None:
     with pytest.raises(
         UserError, match=r"run run began with scenario normal_day, sessions 10, seed 2, .*late 0.1"
     ):
-        begin(
+        begin_run(
             left_half_done(validate(sessions=10, seed=2, faults=Faults(late=0.1))),
             "run",
             validate(sessions=10, seed=1),

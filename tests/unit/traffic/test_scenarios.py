@@ -5,7 +5,7 @@ import pytest
 from shopnow.errors import UserError
 from shopnow.traffic import scenarios
 from shopnow.traffic.catalogue import CATALOGUE
-from shopnow.traffic.scenarios import FILE, HOUR, NORMAL, stretches
+from shopnow.traffic.scenarios import FILE, HOUR, NORMAL, phases
 
 
 def test_the_scenarios_are_there_and_each_is_another_than_the_normal_day() -> None:
@@ -41,7 +41,7 @@ def test_an_incident_changes_what_it_names_and_nothing_else() -> None:
 def test_stretches_cover_the_period_and_the_incident_is_in_it(hours: int, begins: float) -> None:
     sale = scenarios.scenario("flash_sale")
     start, end = 5 * HOUR, (5 + hours) * HOUR
-    found = stretches(sale, start, end)
+    found = phases(sale, start, end)
     assert [found[0].start, *(each.end for each in found)] == [*(each.start for each in found), end]
     [incident] = [each for each in found if each.conditions.on_sale]
     assert incident.start == begins * HOUR

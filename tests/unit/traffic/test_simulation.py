@@ -22,7 +22,7 @@ from shopnow.events import (
 )
 from shopnow.traffic.arrivals import DAY
 from shopnow.traffic.catalogue import CATALOGUE
-from shopnow.traffic.event_buffer import moment
+from shopnow.traffic.event_buffer import to_datetime
 from shopnow.traffic.run_config import Faults
 from shopnow.traffic.simulation import Chunk, Simulation, simulate
 from shopnow.traffic.state import Record, State, from_records
@@ -57,7 +57,7 @@ def of(kind: type, events: list[Event]) -> list:
 
 def test_another_process_gives_the_same_bytes() -> None:
     code = (
-        "import test_simulation as t; print(t.digest(t.sent(t.simulated.chunks(t.a_run(faults=t.TROUBLE)))))"
+        "import test_simulation as t; print(t.digest(t.sent(t.shop_events.chunks(t.a_run(faults=t.TROUBLE)))))"
     )
     tests = Path(shop_events.__file__).parent
     path = os.pathsep.join(map(str, (Path(__file__).parent, tests, tests.parent / "include")))
@@ -115,8 +115,8 @@ def test_event_ids_are_unique_within_and_between_runs() -> None:
 
 def test_everything_happens_within_the_window(day: list[Event]) -> None:
     times = [event.event_time for event in day]
-    assert moment(NEW_YEAR) <= min(times)
-    assert max(times) <= moment(NEW_YEAR + DAY)
+    assert to_datetime(NEW_YEAR) <= min(times)
+    assert max(times) <= to_datetime(NEW_YEAR + DAY)
 
 
 def test_the_stock_of_each_product_adds_up_and_is_never_negative(day: list[Event]) -> None:
@@ -201,7 +201,7 @@ def test_a_run_taken_up_after_another_one_does_not_turn_back_the_clock() -> None
     rest = shop_events.decoded(simulate(state, first, 50))
     stock = [event for event in rest if TOPIC_OF[type(event)].name == "stock"]
     assert stock
-    assert min(event.event_time for event in stock) >= moment(clock)
+    assert min(event.event_time for event in stock) >= to_datetime(clock)
 
 
 def test_what_is_sold_out_is_not_sold_until_the_supplier_has_come(day: list[Event]) -> None:
@@ -228,4 +228,8 @@ def test_a_chunk_until_a_time_has_what_happened_until_then(until: float, hours: 
     chunk = Simulation(State(), run).advance(1000, until=NEW_YEAR + int(until * DAY))
     assert not run.finished
     times = [event.event_time for event in shop_events.decoded([chunk])]
-    assert moment(NEW_YEAR + (hours - 1) * DAY // 24) < max(times) <= moment(NEW_YEAR + hours * DAY // 24)
+    assert (
+        to_datetime(NEW_YEAR + (hours - 1) * DAY // 24)
+        < max(times)
+        <= to_datetime(NEW_YEAR + hours * DAY // 24)
+    )

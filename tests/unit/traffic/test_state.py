@@ -1,16 +1,16 @@
 import pytest
 
 from shopnow.errors import UserError
-from shopnow.traffic.ledger_totals import Demand, Figures, Totals
+from shopnow.traffic.ledger_totals import Demand, LedgerTotals, SalesFigures
 from shopnow.traffic.run_config import Faults, RunConfig
 from shopnow.traffic.state import (
     ITEMS_PER_RECORD,
-    Held,
+    HeldRecord,
     OpenOrder,
     Run,
-    Shelf,
     Shop,
     State,
+    StockLevel,
     StockOut,
     from_records,
     to_records,
@@ -23,8 +23,8 @@ def an_order(number: int, *times: int) -> OpenOrder:
     )
 
 
-def held(number: int, due: int) -> Held:
-    return Held(due, number, "late", 3, 5, -7, "k", '{"é": 1}', "id", ("o", None, None, None, 5))
+def held(number: int, due: int) -> HeldRecord:
+    return HeldRecord(due, number, "late", 3, 5, -7, "k", '{"é": 1}', "id", ("o", None, None, None, 5))
 
 
 def test_no_records_no_shop() -> None:
@@ -33,11 +33,17 @@ def test_no_records_no_shop() -> None:
 
 def test_state_survives_the_topic() -> None:
     shop = Shop(
-        opened=1, clock=5, sessions=2, customers=1, events=9, draws=7, shelves={"p": Shelf(3, 1, 4, 99, 2)}
+        opened=1,
+        clock=5,
+        sessions=2,
+        customers=1,
+        events=9,
+        draws=7,
+        shelves={"p": StockLevel(3, 1, 4, 99, 2)},
     )
     asked = RunConfig(seed=3, sessions=10, hours=1.5, faults=Faults(late=0.1))
     run = Run("manual/with/slashes é", asked, 10, 1, 9, done=2, stock_outs=[StockOut("p", 4)])
-    run.totals = Totals(orders=1, records={"views": 3}, days={}, demand={"p": Demand(3, 2, 1)})
+    run.totals = LedgerTotals(orders=1, records={"views": 3}, days={}, demand={"p": Demand(3, 2, 1)})
     orders, late = [an_order(1, 7, 9)], [held(4, 8)]
     state = State(shop, {run.run_id: run}, {"o-1": orders[0]}, late)
     assert from_records(to_records(state, run, 4, orders, late)) == state
@@ -47,7 +53,9 @@ def test_state_survives_the_topic() -> None:
 def test_days_survive_the_topic() -> None:
     from datetime import date
 
-    run = Run("r", RunConfig(), 10, 1, 9, totals=Totals(days={date(2026, 1, 1): Figures(orders=1)}))
+    run = Run(
+        "r", RunConfig(), 10, 1, 9, totals=LedgerTotals(days={date(2026, 1, 1): SalesFigures(orders=1)})
+    )
     assert from_records(to_records(State(Shop(1, 5)), run, 0, [], [])).runs == {"r": run}
 
 

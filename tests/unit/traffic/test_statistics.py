@@ -29,7 +29,7 @@ from shopnow.events import (
 )
 from shopnow.traffic import scenarios
 from shopnow.traffic.catalogue import CATALOGUE, POPULARITY, ZIPF
-from shopnow.traffic.scenarios import Scenario, stretches
+from shopnow.traffic.scenarios import Scenario, phases
 from shopnow.traffic.state import State
 
 SESSIONS = 20_000
@@ -192,7 +192,7 @@ def test_incidents_show() -> None:
     def while_it_lasted(name: str, kind: type[Event]) -> list:
         [stretch] = [
             each
-            for each in stretches(day[name].scenario, day[name].start, day[name].end)
+            for each in phases(day[name].scenario, day[name].start, day[name].end)
             if each.conditions != day[name].usual
         ]
         return [
