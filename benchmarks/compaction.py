@@ -28,6 +28,7 @@ from rich.table import Table
 from shopnow import events
 from shopnow.errors import UserError
 from shopnow.lake.delta import file_swap, tables
+from shopnow.lake.delta.tables import Table as LakeTable
 from shopnow.lake.ingest.landing import land
 from shopnow.local_stack import java
 from shopnow.local_stack import spark as local
@@ -104,14 +105,14 @@ def land_batch(conf: dict[str, str], lake: str, name: str, batch: list[events.Pa
 def measure(lake: str, name: str) -> tuple[int, int, float]:
     """Rows, the most files of a date, and the seconds of a scan, the median of some."""
     files = Counter(
-        tuple(file.partition.items()) for file in file_swap.data_files(tables.open_table(lake, name))
+        tuple(file.partition.items()) for file in file_swap.data_files(LakeTable(lake, name).open())
     )
     scans = [workbench.in_process(scan, lake, name) for _ in range(SCANS)]
     return scans[0].result, max(files.values()), median(each.seconds for each in scans)
 
 
 def scan(lake: str, name: str) -> int:
-    return sum(batch.num_rows for batch in tables.batches(tables.open_table(lake, name)))
+    return sum(batch.num_rows for batch in tables.batches(LakeTable(lake, name).open()))
 
 
 def spark_in(folder: str) -> SparkSession:

@@ -33,12 +33,13 @@ from rich.table import Table
 
 from shopnow import connections, events
 from shopnow.errors import UserError
+from shopnow.ids import uuid7
 from shopnow.kpis import KPIS
-from shopnow.lake.delta import log, tables
+from shopnow.lake.delta import log
+from shopnow.lake.delta.tables import Table as LakeTable
 from shopnow.lake.ingest.receipts import RECEIPTS
 from shopnow.local_stack import airflow_api
 from shopnow.settings import Settings
-from shopnow.traffic.event_buffer import uuid7
 
 RAW, EVENTS = f"raw/{workbench.TOPIC.name}", f"events/{workbench.TOPIC.name}"
 MOST_SECONDS = 60.0
@@ -65,13 +66,13 @@ def main() -> int:
     try:
         settings = Settings.load()
         in_force = connections.load(settings)
-        lake, began = connections.lake(in_force), datetime.now(UTC)
+        lake, began = connections.lake_uri(in_force), datetime.now(UTC)
         done = threading.Event()
         with airflow_api.connect(settings) as api, console.status("sending payments") as status:
             waker = threading.Thread(target=wake, args=(api, done))
             waker.start()
             try:
-                acknowledged = send(connections.kafka(in_force), options.rate, options.seconds)
+                acknowledged = send(connections.kafka_conf(in_force), options.rate, options.seconds)
                 deadline = time.monotonic() + PATIENCE_SECONDS
                 found = follow(lake, acknowledged, began)
                 while len(found) < len(acknowledged) and time.monotonic() < deadline:
@@ -198,11 +199,11 @@ def through(version: int, made: list[Commit], of_kpis: list[list[Commit]]) -> tu
 def commits(lake: str, name: str, since: datetime) -> list[Commit]:
     """The table's commits since then, oldest first."""
     try:
-        version = tables.open_table(lake, name).version()
+        version = LakeTable(lake, name).version()
     except TableNotFoundError:
         return []
     found = []
-    for number, actions in log.commits(lake, name, version, max(version - 200, 0)):
+    for number, actions in LakeTable(lake, name).commits(version, max(version - 200, 0)):
         info = log.info(actions)
         if info.get("timestamp", 0) / 1000 >= since.timestamp():
             found.append(Commit(number, info["timestamp"] / 1000, made_from(info), landed(info)))

@@ -33,7 +33,7 @@ from rich.table import Table
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table as LakeTable
 from shopnow.lake.ingest.landing import land
 from shopnow.local_stack import java, spark, spark_cds_archive
 from shopnow.local_stack.services import STORAGE
@@ -186,7 +186,7 @@ def compute(lake: str) -> Ran:
             raise UserError(f"compute_kpis failed: {output.read()[-2000:]}")
     written = [name for name, version in versions(lake).items() if version != before.get(name)]
     commits = {
-        name: tables.open_table(lake, name).history(1)[0]["timestamp"] / 1000 - start for name in written
+        name: LakeTable(lake, name).open().history(1)[0]["timestamp"] / 1000 - start for name in written
     }
     return Ran(seconds, memory, commits)
 
@@ -205,7 +205,7 @@ def peak_memory(process: subprocess.Popen) -> float:
 
 
 def versions(lake: str) -> dict[str, int]:
-    return {name: tables.open_table(lake, name).version() for name in TABLES if tables.exists(lake, name)}
+    return {name: LakeTable(lake, name).version() for name in TABLES if LakeTable(lake, name).exists()}
 
 
 if __name__ == "__main__":

@@ -108,7 +108,7 @@ def produce(conf: dict[str, str]) -> None:
 def make(conf: dict[str, str], sessions: int, hours: float) -> tuple[int, int]:
     """Orders and records that were made."""
     summary = generate(conf, "benchmark", sessions, seed=1, hours=hours)
-    return run_totals.total(run_totals.read(conf).runs).totals.orders, sum(summary.events.values())
+    return run_totals.combine(run_totals.read_runs(conf).runs).totals.orders, sum(summary.events.values())
 
 
 if __name__ == "__main__":

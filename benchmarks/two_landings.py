@@ -24,7 +24,7 @@ from rich.table import Table
 from shopnow.audit import digests
 from shopnow.broker import topics
 from shopnow.errors import UserError
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table as LakeTable
 from shopnow.lake.ingest.landing import land
 
 MOST = 1.3
@@ -86,7 +86,7 @@ def land_all(conf: dict[str, str], name: str, lake: str) -> int:
 def found_wrong(conf: dict[str, str], name: str, lake: str, events: int) -> str | None:
     """What is not in the lake exactly as it is in Kafka, in words."""
     state = topics.describe(conf, [name])[name]
-    table = tables.open_table(lake, f"raw/{workbench.TOPIC.name}")
+    table = LakeTable(lake, f"raw/{workbench.TOPIC.name}").open()
     if table.count() != events:
         return f"{table.count():,} rows of {events:,} events"
     if digests.raw_digests(table, state.topic_id, state.partitions) != digests.kafka_digests(

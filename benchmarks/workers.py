@@ -27,7 +27,7 @@ from rich.table import Table
 
 from shopnow import connections
 from shopnow.errors import UserError
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table as LakeTable
 from shopnow.lake.ingest.landing import land
 from shopnow.lake.ingest.plan import PartitionShard
 from shopnow.local_stack import supervision
@@ -59,8 +59,8 @@ def main() -> int:
             console.status("starting Kafka and HDFS") as status,
             workbench.services([each for names in SERVICES.values() for each in names]) as settings,
         ):
-            here = connections.local(settings)
-            conf, lakes = connections.kafka(here), connections.lake(here)
+            here = connections.local_defaults(settings)
+            conf, lakes = connections.kafka_conf(here), connections.lake_uri(here)
             with workbench.bench(conf, lakes, options.partitions) as (name, lake):
                 status.update(f"producing {options.events:,} events")
                 workbench.in_process(workbench.produce, conf, name, options.events)
@@ -68,9 +68,11 @@ def main() -> int:
                     for workers in WORKERS if number % 2 else reversed(WORKERS):
                         status.update(f"round {number + 1} of {options.rounds}: {workers} at once")
                         ran = land_at_once(settings, workers, conf, name, f"{lake}/{workers}-{number}")
-                        there = tables.open_table(
-                            f"{lake}/{workers}-{number}", f"raw/{workbench.TOPIC.name}"
-                        ).count()
+                        there = (
+                            LakeTable(f"{lake}/{workers}-{number}", f"raw/{workbench.TOPIC.name}")
+                            .open()
+                            .count()
+                        )
                         if not options.events == ran.rows == there:
                             print(
                                 f"error: {ran.rows:,} landed, {there:,} in the lake, of {options.events:,}",

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.local_stack import airflow_api, supervision
 
 MINUTE = 60
@@ -42,7 +43,7 @@ def test_compaction_leaves_few_files_and_every_row(api, ends, settings, as_json)
     assert ends("compact_lake", airflow_api.trigger(api, "compact_lake", {"before": tomorrow})) == "success"
     for topic in ("orders", "stock"):
         for layer in ("raw", "events"):
-            table = tables.open_table(settings.lake_uri, f"{layer}/{topic}")
+            table = Table(settings.lake_uri, f"{layer}/{topic}").open()
             dates = {file.rsplit("/", 2)[1] for file in table.file_uris()}
             assert len(table.file_uris()) <= 2 * len(dates)
     assert as_json("verify")["ok"]
@@ -51,7 +52,7 @@ def test_compaction_leaves_few_files_and_every_row(api, ends, settings, as_json)
 def test_a_customer_is_forgotten_and_the_proof_holds(api, ends, settings, as_json):
     def customers() -> set[str]:
         return set(
-            tables.read(tables.open_table(settings.lake_uri, "events/orders"), ["customer_id"])[
+            tables.read(Table(settings.lake_uri, "events/orders").open(), ["customer_id"])[
                 "customer_id"
             ].to_pylist()
         )

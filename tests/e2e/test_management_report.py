@@ -12,6 +12,7 @@ from PIL import Image
 
 from shopnow.kpis import SALES_DAILY
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.local_stack import airflow_api
 
 
@@ -28,7 +29,7 @@ def reports(settings):
 
 
 def test_the_report_of_a_day_arrives_with_charts_csv_and_pdf(api, ends, settings, reports):
-    sales = tables.read(tables.open_table(settings.lake_uri, SALES_DAILY.name)).to_pylist()
+    sales = tables.read(Table(settings.lake_uri, SALES_DAILY.name).open()).to_pylist()
     row = max(sales, key=lambda row: (row["orders"], row["date"]))
     day, to = str(row["date"]), "board@example.org"
     run_id = airflow_api.trigger(api, "management_report", {"date": day, "recipients": to})

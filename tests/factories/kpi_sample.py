@@ -10,7 +10,7 @@ from deltalake import write_deltalake
 
 from shopnow import kpis
 from shopnow.kpis import Kpi
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 
 DAY = date(2026, 11, 24)
 PRODUCTS = (
@@ -57,7 +57,7 @@ def write(lake: str, rows: Rows, computed_at: datetime | None = None, **proof: A
     } | proof
     for kpi in kpis.KPIS:
         if kpi.name in rows:
-            table = tables.ensure(lake, kpi.name, kpi.schema, kpi.partition_by)
+            table = Table(lake, kpi.name).ensure(kpi.schema, kpi.partition_by)
             write_deltalake(table, as_table(kpi, [told | row for row in rows[kpi.name]]), mode="append")
 
 

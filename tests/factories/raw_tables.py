@@ -10,7 +10,8 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 from shopnow import events
 from shopnow.broker.reader import Chunk
 from shopnow.events import TOPIC_OF, TOPICS, Event, Topic
-from shopnow.lake.delta import raw_encoding, tables
+from shopnow.lake.delta import raw_encoding
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import landing, offsets, receipts
 from shopnow.schemas import RAW
 
@@ -29,7 +30,7 @@ def land_records(
 ) -> None:
     """Appends records, valid or not, to `raw/{topic}` at the next offsets of the partition."""
     name, topic_id = f"raw/{topic.name}", topic_id or f"{topic.name}-id"
-    table = tables.ensure(lake, name, RAW, landing.PARTITION_BY)
+    table = Table(lake, name).ensure(RAW, landing.PARTITION_BY)
     app_id = offsets.app_id(topic_id, partition)
     start, now = table.transaction_version(app_id) or 0, datetime.now(UTC)
     count = len(values)

@@ -12,7 +12,7 @@ from deltalake import write_deltalake
 
 from shopnow import kpis, schemas
 from shopnow.events import TOPICS
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.traffic.catalogue import CATALOGUE
 
 NOW = datetime(2026, 11, 24, 18, tzinfo=UTC)
@@ -156,6 +156,6 @@ def _write(
         else f"NULL AS {field.name}"
         for field in schema
     ]
-    tables.ensure(lake, name, schema, partition_by)
+    Table(lake, name).ensure(schema, partition_by)
     rows = database.sql(f"SELECT {', '.join(columns)} FROM {source}").to_arrow_table().cast(schema)
-    write_deltalake(tables.uri(lake, name), rows, mode="overwrite")
+    write_deltalake(Table(lake, name).uri, rows, mode="overwrite")

@@ -16,6 +16,7 @@ from shopnow.broker import topics as broker_topics
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.traffic import ledger
 
 Records = Counter[tuple]
@@ -113,7 +114,7 @@ def read(lake: str, name: str, columns: Sequence[str] | None = None) -> pa.Table
 
 
 def _read(lake: str, name: str, columns: Sequence[str] | None) -> pa.Table | None:
-    return tables.read(tables.open_table(lake, name), columns) if tables.exists(lake, name) else None
+    return tables.read(Table(lake, name).open(), columns) if Table(lake, name).exists() else None
 
 
 def hash_of(value: bytes | None) -> bytes | None:

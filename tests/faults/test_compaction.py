@@ -17,10 +17,10 @@ from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from faults.worker import Worker
 from shopnow.events import TOPICS
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.maintenance import vacuum
 from shopnow.traffic.generate import generate
-from shopnow_spark.compaction import KILL_POINTS
+from shopnow_spark.compaction import FAILPOINTS
 
 SMALL = 25
 
@@ -36,7 +36,7 @@ def test_killed_at_every_point_while_landing(
         pytest.skip("in the full suite only: it takes six runs of Spark")
     tomorrow = str(datetime.now(UTC).date() + timedelta(days=1))
     land_all(services, battered)
-    for point in KILL_POINTS:
+    for point in FAILPOINTS:
         generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
         landing = Worker("land", conf=services.conf, lake=battered, topics=list(TOPICS), batch_rows=SMALL)
         killed = submit(services, battered, point, "compact_lake.py", "--before", tomorrow)
@@ -53,13 +53,13 @@ def test_killed_at_every_point_while_landing(
     assert vacuum.vacuum(battered, hours=0)
     for topic in TOPICS:
         assert files(battered, f"raw/{topic}") == {
-            urlsplit(uri).path for uri in tables.open_table(battered, f"raw/{topic}").file_uris()
+            urlsplit(uri).path for uri in Table(battered, f"raw/{topic}").open().file_uris()
         }
     scoreboard.judge(Fault.COMPACTION, oracle.score_raw(services.conf, battered))
 
 
 def files(lake: str, name: str) -> set[str]:
     """The data files that are there, named by the table or not."""
-    address = urlsplit(tables.uri(lake, name))
+    address = urlsplit(Table(lake, name).uri)
     listed = Client(f"hdfs://{address.netloc}").list_status(address.path, recursive=True)
     return {status.path for status in listed if not status.isdir and "/_delta_log/" not in status.path}

@@ -25,7 +25,7 @@ from shopnow.alerts.dispatcher import Undelivered, deliver, sent
 from shopnow.alerts.evaluate import STOCK, evaluate
 from shopnow.cli.__main__ import app
 from shopnow.cli.inbox import messages
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.local_stack.webhook_server import Store
 from support.sinks import Inbox, sink
 
@@ -39,7 +39,7 @@ def stock(lake: str, quantities: dict[str, int]) -> None:
         {"product_id": f"P{number}", "product_name": name, "quantity": quantity, **LAST}
         for number, (name, quantity) in enumerate(quantities.items())
     ]
-    write_deltalake(tables.uri(lake, STOCK), pa.Table.from_pylist(rows), mode="overwrite")
+    write_deltalake(Table(lake, STOCK).uri, pa.Table.from_pylist(rows), mode="overwrite")
 
 
 def send(lake: str, owner: str = "run-1", patience: float = 30) -> list[str]:

@@ -18,8 +18,9 @@ from shopnow import schemas
 from shopnow.audit import digests
 from shopnow.broker import topics
 from shopnow.events import TOPICS
-from shopnow.failpoints import VARIABLE
+from shopnow.failpoints import ENV_VARIABLE
 from shopnow.lake.delta import file_swap, tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import landing
 from shopnow.lake.lineage import lineage
 from shopnow.local_stack import java
@@ -38,7 +39,7 @@ DAY = date(2026, 11, 1)
 
 @pytest.fixture
 def compact(spark) -> Callable:
-    return lambda lake, name=RAW: compaction.compact_table(lake, name, TOMORROW, lambda: spark)
+    return lambda lake, name=RAW: compaction.compact_table(Table(lake, name), TOMORROW, lambda: spark)
 
 
 def never():
@@ -74,17 +75,17 @@ def add_orders(lake: str, *numbers: int, event_date: date = DAY) -> None:
         for number in numbers
     ]
     write_deltalake(
-        tables.ensure(lake, EVENTS, schema, ["event_date"]), pa.Table.from_pylist(rows, schema), mode="append"
+        Table(lake, EVENTS).ensure(schema, ["event_date"]), pa.Table.from_pylist(rows, schema), mode="append"
     )
 
 
 def rows(lake: str, name: str = RAW, version: int | None = None) -> list[str]:
     """The table's rows in an order of their own."""
-    return sorted(map(repr, tables.read(tables.open_table(lake, name, version)).to_pylist()))
+    return sorted(map(repr, tables.read(Table(lake, name).open(version)).to_pylist()))
 
 
 def files(lake: str, name: str = RAW) -> int:
-    return len(tables.open_table(lake, name).file_uris())
+    return len(Table(lake, name).open().file_uris())
 
 
 def test_the_same_rows_in_few_ordered_files_with_statistics(lake, spark, capsys):
@@ -103,20 +104,18 @@ def test_the_same_rows_in_few_ordered_files_with_statistics(lake, spark, capsys)
     assert {name: rows(lake, name) for name in before} == before
     # Spark's own reader, on its way through the log, sees the same.
     for name, found in before.items():
-        frame = spark.read.format("delta").load(tables.uri(lake, name))
+        frame = spark.read.format("delta").load(Table(lake, name).uri)
         assert (
             sorted(
                 map(
                     repr,
-                    frame.toArrow()
-                    .cast(pa.schema(tables.open_table(lake, name).schema().to_arrow()))
-                    .to_pylist(),
+                    frame.toArrow().cast(pa.schema(Table(lake, name).open().schema().to_arrow())).to_pylist(),
                 )
             )
             == found
         )
 
-    table = tables.read(tables.open_table(lake, RAW))
+    table = tables.read(Table(lake, RAW).open())
     assert table.sort_by([(column, "ascending") for column in ("topic_id", "partition", "offset")]) == table
     [orders] = (each for each in added(lake, EVENTS) if each["partition.event_date"] == DAY)
     assert (orders["num_records"], orders["min.event_id"], orders["max.source_offset"]) == (5, "00000000", 7)
@@ -124,9 +123,9 @@ def test_the_same_rows_in_few_ordered_files_with_statistics(lake, spark, capsys)
     assert orders["min.event_time"] == datetime(2026, 11, 1, tzinfo=UTC)
     assert orders["max.event_time"] == datetime(2026, 11, 1, 0, 0, 7, 1000, tzinfo=UTC)
     assert (
-        tables.open_table(lake, EVENTS).file_uris(
-            file_pruning_predicate="event_id > '00000009' AND event_date = DATE '2026-11-01'"
-        )
+        Table(lake, EVENTS)
+        .open()
+        .file_uris(file_pruning_predicate="event_id > '00000009' AND event_date = DATE '2026-11-01'")
         == []
     )
 
@@ -135,11 +134,11 @@ def test_the_same_rows_in_few_ordered_files_with_statistics(lake, spark, capsys)
 
 
 def added(lake: str, name: str) -> list[dict]:
-    return pa.table(tables.open_table(lake, name).get_add_actions(flatten=True)).to_pylist()
+    return pa.table(Table(lake, name).open().get_add_actions(flatten=True)).to_pylist()
 
 
 def files_with_problems(lake: str) -> int:
-    return len(tables.open_table(lake, RAW).file_uris(file_pruning_predicate="problem IS NOT NULL"))
+    return len(Table(lake, RAW).open().file_uris(file_pruning_predicate="problem IS NOT NULL"))
 
 
 def test_files_without_problems_can_be_passed_over(lake, compact):
@@ -156,23 +155,23 @@ def test_repeated_events_are_found_in_compacted_files(lake, spark, compact):
     assert compact(lake, "events/payments").files_after == 1
     land(lake, *range(13))
     assert refresh_events(lake, PAYMENTS, lambda: spark).written == 7
-    assert tables.open_table(lake, "events/payments").count() == 13
+    assert Table(lake, "events/payments").open().count() == 13
 
 
 def test_changes_nothing_for_those_who_look_for_changes(lake, compact):
     land_some(lake)
-    before = tables.open_table(lake, RAW).version()
+    before = Table(lake, RAW).version()
     compact(lake)
-    after = tables.open_table(lake, RAW).version()
+    after = Table(lake, RAW).version()
     assert after == before + 1
-    assert lineage.new_offsets(lake, RAW, before, after) == []
-    assert lineage.latest_equivalent_version(lake, RAW, before, after) == after
+    assert lineage.new_offsets(Table(lake, RAW), before, after) == []
+    assert lineage.latest_equivalent_version(Table(lake, RAW), before, after) == after
     assert rows(lake, version=before) == rows(lake)
 
 
 def test_files_that_do_not_hold_the_rows_read_are_refused(lake, compact, monkeypatch):
     land_some(lake)
-    before, version = rows(lake), tables.open_table(lake, RAW).version()
+    before, version = rows(lake), Table(lake, RAW).version()
     write = compaction.write
     tampered = "coalesce(value, cast('' AS BINARY)) AS value"  # a null became an empty value
     monkeypatch.setattr(
@@ -185,7 +184,7 @@ def test_files_that_do_not_hold_the_rows_read_are_refused(lake, compact, monkeyp
         match=rf"^{RAW}, ingest_date=\S+: compacted files do not hold the rows that were read: 6 rows",
     ):
         compact(lake)
-    assert tables.open_table(lake, RAW).version() == version
+    assert Table(lake, RAW).version() == version
     assert rows(lake) == before
     assert len(on_disk(lake)) == 3
     monkeypatch.undo()
@@ -208,11 +207,11 @@ def land_more(lake: str) -> None:
 
 
 def compact_too(lake: str) -> None:
-    compaction.compact_table(lake, RAW, TOMORROW, SparkSession.builder.getOrCreate)
+    compaction.compact_table(Table(lake, RAW), TOMORROW, SparkSession.builder.getOrCreate)
 
 
 def delete_some(lake: str) -> None:
-    tables.open_table(lake, RAW).delete('"partition" = 1')
+    Table(lake, RAW).open().delete('"partition" = 1')
 
 
 @pytest.mark.parametrize(
@@ -236,7 +235,7 @@ def test_what_others_do_meanwhile_is_neither_lost_nor_undone(
             meanwhile(lake)
             done.append(rows(lake))
 
-    monkeypatch.setattr(compaction, "reach", overtake)
+    monkeypatch.setattr(compaction, "failpoint", overtake)
     compact(lake)
     assert rows(lake) == done[0]
     assert files(lake) <= 2
@@ -254,11 +253,11 @@ def test_landing_goes_on_over_a_compaction(lake, kafka, compact, monkeypatch):
         for number in range(4):
             kafka_topics.send(conf, topic, [payment(number), b"nope"], partition=0)
             if number == 3:
-                monkeypatch.setattr(landing, "reach", compact_now)
+                monkeypatch.setattr(landing, "failpoint", compact_now)
             assert landing.land(conf, lake, PAYMENTS, kafka_topic=topic).rows == 2
         topic_id = topics.topic_id(conf, topic)
         in_kafka = digests.kafka_digests(conf, topic, {0: (0, 8)})
-        assert digests.raw_digests(tables.open_table(lake, RAW), topic_id) == in_kafka
+        assert digests.raw_digests(Table(lake, RAW).open(), topic_id) == in_kafka
     assert done[0].files_before == 3
     assert files(lake) == 2
 
@@ -269,13 +268,13 @@ def test_a_run_that_dies_leaves_the_table_old_or_new(lake, compact, monkeypatch)
 
     land_some(lake)
     before = rows(lake)
-    for point in compaction.KILL_POINTS:
+    for point in compaction.FAILPOINTS:
 
         def die(reached: str, point: str = point) -> None:
             if reached == point:
                 raise Killed
 
-        monkeypatch.setattr(compaction, "reach", die)
+        monkeypatch.setattr(compaction, "failpoint", die)
         with pytest.raises(Killed):
             compact(lake)
         assert (rows(lake), files(lake)) == (before, 1 if point == "compact:committed" else 3)
@@ -288,7 +287,11 @@ def test_a_killed_application_is_made_good_by_the_next(lake, compact, tmp_path):
     environment = os.environ | local.environment(settings, java.java_home(settings.data_dir))
     command = local.submit("compact_lake.py", "--lake", lake, "--before", str(TOMORROW))
     killed = subprocess.run(
-        command, env=environment | {VARIABLE: "compact:commit"}, capture_output=True, text=True, check=False
+        command,
+        env=environment | {ENV_VARIABLE: "compact:commit"},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert killed.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL, 1}, killed.stderr
     assert (rows(lake), files(lake)) == (before, 3)

@@ -13,7 +13,7 @@ from factories import shop_events
 from shopnow import kpis
 from shopnow.dates import add_days_clamped
 from shopnow.events import TOPIC_OF, TOPICS, Event, OrderPlaced, Stock, encode
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.lineage import lineage
 from shopnow_spark import jobs
 from support.kpi_assertions import DERIVED, assert_true_to, content, never, read, versions
@@ -58,7 +58,7 @@ def test_the_same_tables_in_one_go_and_in_parts(lake, refresh, shop):
 def assert_plain(lake: str) -> None:
     """Every reader can read every table."""
     for name in DERIVED:
-        table = tables.open_table(lake, name)
+        table = Table(lake, name).open()
         protocol = table.protocol()
         assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
         assert not protocol.reader_features
@@ -76,7 +76,7 @@ def test_nothing_new_writes_nothing_and_does_not_start_spark(lake, refresh, shop
 
     # Compaction rewrites files but no rows.
     for name in ("raw/orders", "raw/stock", "events/orders", "events/stock"):
-        tables.open_table(lake, name).optimize.compact()
+        Table(lake, name).open().optimize.compact()
     sample.land_records(lake, TOPICS["carts"], [b"not an event"])
     done = refresh(lake)
     assert [(each.table, each.written) for each in done] == [("events/carts", 0)]
@@ -97,7 +97,7 @@ def test_only_changed_dates_are_computed_anew(lake, refresh, shop):
         assert list(done[f"kpi/{name}"].dates) == days
     assert_true_to(lake, shop)
 
-    raw = tables.open_table(lake, "raw/orders").version()
+    raw = Table(lake, "raw/orders").version()
     for row in read(lake, "kpi/sales_daily").to_pylist():
         assert json.loads(row["raw_versions"])["orders"] == (raw if str(row["date"]) == day else raw - 1)
 
@@ -132,6 +132,6 @@ def test_says_what_it_wrote_and_when_nothing_is_new(lake, spark, shop, capsys):
     assert_true_to(lake, shop)
     assert compute_kpis.main(["--lake", lake]) == 0
     assert capsys.readouterr().out == "nothing new\n"
-    assert lineage.sources(lake, "events/orders", tables.open_table(lake, "events/orders").version()) == {
-        "raw/orders": tables.open_table(lake, "raw/orders").version()
+    assert lineage.sources(Table(lake, "events/orders"), Table(lake, "events/orders").version()) == {
+        "raw/orders": Table(lake, "raw/orders").version()
     }

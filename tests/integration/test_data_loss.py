@@ -11,6 +11,7 @@ from shopnow.broker import topics
 from shopnow.broker.topics import TopicState
 from shopnow.errors import UserError
 from shopnow.lake.delta import commit_metadata, tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import data_loss, landing
 from shopnow.lake.ingest.batches import TooManyProblems
 from shopnow.lake.ingest.data_loss import LOSSES, Acknowledgement, UnacknowledgedLoss
@@ -40,11 +41,11 @@ def land(conf: dict[str, str], lake: str, name: str) -> Land:
 
 
 def version(lake: str) -> int:
-    return tables.open_table(lake, "raw/payments").version()
+    return Table(lake, "raw/payments").version()
 
 
 def payments(lake: str) -> list[bytes]:
-    rows = tables.read(tables.open_table(lake, "raw/payments"), ["topic_id", "partition", "offset", "value"])
+    rows = tables.read(Table(lake, "raw/payments").open(), ["topic_id", "partition", "offset", "value"])
     places = list(
         zip(*(rows[column].to_pylist() for column in ("topic_id", "partition", "offset")), strict=True)
     )
@@ -147,7 +148,7 @@ def test_a_topic_whose_end_was_cut_off_stops_the_landing_and_is_counted_anew(
     send(conf, name, [payment(number) for number in (*range(6), *range(100, 104))], partition=0)
     send(conf, name, [payment(number) for number in range(10, 15)], partition=1)
     real_id = topics.topic_id(conf, name)
-    raw = tables.open_table(lake, "raw/payments")
+    raw = Table(lake, "raw/payments").open()
     old_id = tables.read(raw, ["topic_id"])["topic_id"][0].as_py()
 
     def cut(stable: int) -> None:

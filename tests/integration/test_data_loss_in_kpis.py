@@ -9,7 +9,7 @@ from deltalake import CommitProperties, write_deltalake
 from factories import raw_tables as sample
 from factories.sale import sale
 from shopnow.kpis import CUSTOMERS, FUNNEL, KPIS, SALES_DAILY, SALES_HOURLY
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest.data_loss import LOSSES, Loss
 from shopnow.schemas import RAW
 from shopnow_spark import jobs
@@ -31,7 +31,7 @@ def acknowledge(lake: str, loss: Loss) -> None:
         for name, time in (("from_time", loss.from_time), ("to_time", loss.to_time))
     }
     said = json.dumps([{**loss._asdict(), **times, "id": loss.id}])
-    raw = tables.open_table(lake, f"raw/{loss.topic}")
+    raw = Table(lake, f"raw/{loss.topic}").open()
     write_deltalake(
         raw,
         RAW.empty_table(),
@@ -45,7 +45,7 @@ def test_rows_are_computed_anew_when_a_loss_concerns_them(lake, refresh):
     older = SALES_DAILY._replace(
         schema=SALES_DAILY.schema.remove(len(SALES_DAILY.schema) - 1).remove(len(SALES_DAILY.schema) - 2)
     )
-    tables.ensure(lake, older.name, older.schema, older.partition_by)
+    Table(lake, older.name).ensure(older.schema, older.partition_by)
     sample.land(lake, [event for day in DAYS for event in sale(day)])
     refresh(lake)
     assert {

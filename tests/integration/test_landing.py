@@ -14,7 +14,8 @@ from shopnow import events
 from shopnow.audit import digests
 from shopnow.broker import topics
 from shopnow.errors import UserError
-from shopnow.lake.delta import hdfs, tables
+from shopnow.lake.delta import hdfs
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import Kind
 from shopnow.lake.ingest import batches, landing, offsets, receipts
@@ -40,14 +41,14 @@ def name(conf: dict[str, str]) -> Iterator[str]:
 
 def rows(lake: str) -> list[dict[str, Any]]:
     """The rows of raw by partition and offset."""
-    found = pa.table(tables.open_table(lake, "raw/payments").scan()).to_pylist()
+    found = pa.table(Table(lake, "raw/payments").open().scan()).to_pylist()
     return sorted(found, key=lambda row: (row["partition"], row["offset"]))
 
 
 def assert_exactly_once(conf: dict[str, str], lake: str, name: str, records: int) -> None:
     """All that is committed to the topic is in raw, once; offsets and receipts say so too."""
     state = topics.describe(conf, [name])[name]
-    in_raw = digests.raw_digests(tables.open_table(lake, "raw/payments"), state.topic_id)
+    in_raw = digests.raw_digests(Table(lake, "raw/payments").open(), state.topic_id)
     in_kafka = digests.kafka_digests(conf, name, state.partitions)
     assert in_raw == {partition: digest for partition, digest in in_kafka.items() if digest.rows}
     assert sum(digest.rows for digest in in_raw.values()) == records
@@ -55,7 +56,7 @@ def assert_exactly_once(conf: dict[str, str], lake: str, name: str, records: int
         offsets.app_id(state.topic_id, partition): end or None
         for partition, (_, end) in state.partitions.items()
     }
-    table = tables.open_table(lake, "raw/payments")
+    table = Table(lake, "raw/payments").open()
     assert {app: table.transaction_version(app) for app in reached} == reached
     of_topic = [
         row for row in receipts.receipts(lake, "payments").to_pylist() if row["topic_id"] == state.topic_id
@@ -200,7 +201,7 @@ def test_two_runs_at_once_land_a_share_each(conf: dict[str, str], lake: str, nam
     assert_exactly_once(conf, lake, name, 3000)
 
 
-@pytest.mark.parametrize("point", landing.KILL_POINTS)
+@pytest.mark.parametrize("point", landing.FAILPOINTS)
 def test_a_run_that_is_overtaken_at_any_point_repeats_nothing(
     conf: dict[str, str], lake: str, name: str, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,7 +214,7 @@ def test_a_run_that_is_overtaken_at_any_point_repeats_nothing(
             others.append(land_in_batches(conf, lake, name))
 
     for module in (landing, batches, hdfs):
-        monkeypatch.setattr(module, "reach", overtake)
+        monkeypatch.setattr(module, "failpoint", overtake)
     own = land_in_batches(conf, lake, name)
     assert others[0].rows > 0
     assert own.rows + others[0].rows == 1000
@@ -224,9 +225,7 @@ def test_an_amendment_meanwhile_is_in_nobodys_way(
     conf: dict[str, str], lake: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A table made before there were corrections, too.
-    tables.ensure(
-        lake,
-        "raw/payments",
+    Table(lake, "raw/payments").ensure(
         pa.schema([field for field in RAW if field.name != "correction"]),
         landing.PARTITION_BY,
     )
@@ -246,7 +245,7 @@ def test_an_amendment_meanwhile_is_in_nobodys_way(
                 lake, "payments", Kind.REPLAY, forgive, reason="", by="", pruning="problem IS NOT NULL"
             )
 
-    monkeypatch.setattr(landing, "reach", amend)
+    monkeypatch.setattr(landing, "failpoint", amend)
     assert land_in_batches(conf, lake, name).rows == 500
     assert_exactly_once(conf, lake, name, 1001)
     assert {row["problem"] for row in rows(lake)} == {None}

@@ -10,6 +10,7 @@ from shopnow.alerts import live_stock
 from shopnow.broker import reader
 from shopnow.events import SCHEMA_VERSION, TOPICS, StockAdjusted, encode, key
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest.landing import land
 from shopnow.local_stack import supervision
 from shopnow_spark import jobs
@@ -50,7 +51,7 @@ def quantities(conf, lake, topic) -> dict[str, int]:
 
 
 def by_the_kpi(lake) -> dict[str, int]:
-    rows = tables.read(tables.open_table(lake, "kpi/stock_position"), ["product_id", "quantity"]).to_pylist()
+    rows = tables.read(Table(lake, "kpi/stock_position").open(), ["product_id", "quantity"]).to_pylist()
     return {row["product_id"]: row["quantity"] for row in rows}
 
 

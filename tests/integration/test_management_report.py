@@ -15,7 +15,7 @@ from factories.kpi_sample import DAY, midnight
 from shopnow import kpis
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import landing
 from shopnow.lake.lineage import restatements
 from shopnow.lake.lineage.freshness import lagging_topics
@@ -32,7 +32,7 @@ LINK = "http://airflow.example/dags/management_report"
 
 def restate(lake: str, change: Restatement) -> None:
     """A commit to a KPI table that says it restates a figure."""
-    table = tables.open_table(lake, change.kpi)
+    table = Table(lake, change.kpi).open()
     nothing = pa.schema(table.schema().to_arrow()).empty_table()
     said = CommitProperties(custom_metadata={RESTATEMENTS.key: restatements.dumps([change])})
     write_deltalake(table, nothing, mode="append", commit_properties=said)

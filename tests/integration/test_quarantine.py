@@ -13,6 +13,7 @@ from shopnow.cli import quarantine as cli
 from shopnow.errors import UserError
 from shopnow.events import TOPICS, OrderPlaced, Topic
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import corrections, quarantine
 from shopnow.lake.governance.amendments import RecordId
 from shopnow_spark import jobs
@@ -57,9 +58,7 @@ def replay(lake: str, **how) -> int:
 def events(lake: str, topic: str = "orders") -> list[int]:
     """The offsets that events were made from."""
     return sorted(
-        tables.read(tables.open_table(lake, f"events/{topic}"), ["source_offset"])[
-            "source_offset"
-        ].to_pylist()
+        tables.read(Table(lake, f"events/{topic}").open(), ["source_offset"])["source_offset"].to_pylist()
     )
 
 
@@ -90,9 +89,9 @@ def test_each_replayed_record_is_an_event_once(lake, spark):
     refresh()
     assert events(lake) == [0, 2]
     assert events(lake, "stock") == [0, 1, 2]
-    [position] = tables.read(tables.open_table(lake, "kpi/stock_position")).to_pylist()
+    [position] = tables.read(Table(lake, "kpi/stock_position").open()).to_pylist()
     assert (position["sold_units"], position["quantity"]) == (3, 7)
-    raw = tables.read(tables.open_table(lake, "raw/orders")).sort_by("offset")
+    raw = tables.read(Table(lake, "raw/orders").open()).sort_by("offset")
     assert raw["value"].to_pylist() == values
     assert [problem is None for problem in raw["problem"].to_pylist()] == [True, True, True, False]
 
@@ -107,7 +106,7 @@ def test_corrections_are_checked_before_any_is_used(lake):
     sample.land_records(lake, ORDERS, [b"a", b"b", cancelled(1)])
     sample.land_records(lake, ORDERS, [b"c"], topic_id="recreated")
     good = {"topic": "orders", "partition": 0, "value": json.loads(cancelled(2))}
-    version = tables.open_table(lake, "raw/orders").version()
+    version = Table(lake, "raw/orders").version()
     wrong = [
         good | {"offset": 1, "value": {"event_type": "order_cancelled"}},
         good | {"offset": 2},
@@ -124,7 +123,7 @@ def test_corrections_are_checked_before_any_is_used(lake):
     assert "orders/0/0: " in said
     assert "correction 5: no offset" in said
     assert "correction 7: not an object" in said
-    assert tables.open_table(lake, "raw/orders").version() == version
+    assert Table(lake, "raw/orders").version() == version
     assert list(corrections.check(lake, [good | {"offset": 0, "topic_id": "recreated"}])["orders"]) == [
         RecordId("recreated", 0, 0)
     ]

@@ -13,9 +13,9 @@ from factories.sale import sale
 from shopnow import kpis
 from shopnow.errors import UserError
 from shopnow.events import SCHEMA_VERSION, TOPICS, StockAdjusted, encode
-from shopnow.lake.delta import tables
+from shopnow.ids import uuid7
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance.amendments import METADATA_KEY, Amendment, Kind, Part, dumps
-from shopnow.traffic.event_buffer import uuid7
 from shopnow_spark import jobs, rebuild
 from support.kpi_assertions import DERIVED, content, never, read, versions
 
@@ -77,12 +77,10 @@ def test_a_sound_day_is_left_alone_and_a_damaged_one_restored(sound, refresh, re
     assert versions(sound) == before
     digests = {name: each.after for name, each in done.items()}
 
-    tables.open_table(sound, "events/orders").delete(f"event_date = '{DAY}' AND source_partition = 0")
-    tables.open_table(sound, "events/stock").delete(f"event_date = '{DAY}'")
-    tables.open_table(sound, "events/payments").update(
-        {"amount_cents": "7"}, predicate=f"event_date = '{DAY}'"
-    )
-    tables.open_table(sound, "kpi/sales_daily").update({"orders": "70"}, predicate=f"date = '{DAY}'")
+    Table(sound, "events/orders").open().delete(f"event_date = '{DAY}' AND source_partition = 0")
+    Table(sound, "events/stock").open().delete(f"event_date = '{DAY}'")
+    Table(sound, "events/payments").open().update({"amount_cents": "7"}, predicate=f"event_date = '{DAY}'")
+    Table(sound, "kpi/sales_daily").open().update({"orders": "70"}, predicate=f"date = '{DAY}'")
     assert rebuild_day.main(["--lake", sound, "--date", str(DAY)]) == 0
     printed = capsys.readouterr().out
     for name in ("events/orders", "events/stock", "events/payments", "kpi/sales_daily"):
@@ -98,7 +96,7 @@ def test_beside_a_refresh_no_row_is_lost(lake, refresh, rebuilt, spark, monkeypa
     sample.land(lake, first)
     refresh(lake)
     for name in ("events/orders", "kpi/sales_daily"):
-        tables.open_table(lake, name).delete()
+        Table(lake, name).open().delete()
     passed = []
 
     def refresh_first(point: str) -> None:
@@ -108,7 +106,7 @@ def test_beside_a_refresh_no_row_is_lost(lake, refresh, rebuilt, spark, monkeypa
             sample.land(lake, late)
             refresh(lake)
 
-    monkeypatch.setattr(rebuild, "reach", refresh_first)
+    monkeypatch.setattr(rebuild, "failpoint", refresh_first)
     rebuilt(lake)
     assert passed.count("rebuild:events") == 2
     assert sorted(read(lake, "events/orders")["event_id"].to_pylist()) == sorted(
@@ -123,7 +121,7 @@ def test_a_day_whose_records_are_gone_is_left_as_it_is(lake, refresh, rebuilt):
     refresh(lake)
     expired = Amendment(Kind.EXPIRY, "old", "test", [Part("orders-id", 0, expired_below=1)])
     expiry = CommitProperties(custom_metadata={METADATA_KEY: dumps(expired)})
-    tables.open_table(lake, "raw/orders").delete(commit_properties=expiry)
+    Table(lake, "raw/orders").open().delete(commit_properties=expiry)
     refresh(lake)
     before = versions(lake)
     with pytest.raises(

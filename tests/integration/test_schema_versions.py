@@ -9,6 +9,7 @@ from factories import raw_tables as sample
 from shopnow import schemas
 from shopnow.events import SCHEMA_VERSION, TOPICS
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow_spark import jobs
 
 ORDERS, DELIVERIES = TOPICS["orders"], TOPICS["deliveries"]
@@ -52,7 +53,7 @@ def delivery(number: int, progress: str) -> bytes:
 
 def rows(lake: str, name: str) -> list[dict]:
     return sorted(
-        tables.read(tables.open_table(lake, name)).to_pylist(),
+        tables.read(Table(lake, name).open()).to_pylist(),
         key=lambda row: row.get("offset", row.get("source_offset")),
     )
 
@@ -64,7 +65,7 @@ def without_coupon(schema: pa.Schema) -> pa.Schema:
 @pytest.fixture
 def lake_of_version_1(lake: str) -> str:
     """A lake whose events table was made before the optional field was known."""
-    tables.ensure(lake, "events/orders", without_coupon(schemas.events(ORDERS)), ["event_date"])
+    Table(lake, "events/orders").ensure(without_coupon(schemas.events(ORDERS)), ["event_date"])
     return lake
 
 
@@ -98,7 +99,7 @@ def test_compatible_records_evolve_the_tables_and_others_are_quarantined(lake_of
         (value, problem) for value, (problem, _) in expected.items()
     ]
     # Versions that alternate record by record make one file each, as any other batch does.
-    assert [len(tables.open_table(lake, name).file_uris()) for name in ("raw/orders", "events/orders")] == [
+    assert [len(Table(lake, name).open().file_uris()) for name in ("raw/orders", "events/orders")] == [
         1,
         1,
     ]
@@ -109,5 +110,5 @@ def test_compatible_records_evolve_the_tables_and_others_are_quarantined(lake_of
     ]
     assert [(row["event_id"], row["coupon"]) for row in rows(lake, "events/orders")] == valid
     assert [row["progress"] for row in rows(lake, "events/deliveries")] == list(numbers.values())
-    [day] = tables.read(tables.open_table(lake, "kpi/top_products")).to_pylist()
+    [day] = tables.read(Table(lake, "kpi/top_products").open()).to_pylist()
     assert day["orders"] == len(valid)

@@ -17,12 +17,12 @@ from factories import kpi_sample
 from shopnow.broker.tail import follow, read_tail
 from shopnow.broker.transactional_producer import TransactionalProducer
 from shopnow.cli.__main__ import app
-from shopnow.connections import variable
+from shopnow.connections import variable_name
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
-from shopnow.lake.delta import tables
 from shopnow.lake.delta.preview import newest
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import landing
 from shopnow.submission.service import submit
 from support import kafka_topics
@@ -58,13 +58,11 @@ def test_the_last_records_are_found_behind_what_was_never_committed(conf):
 def test_the_newest_rows_of_a_table_come_first(lake):
     schema = pa.schema([("date", pa.date32()), ("rank", pa.int32())])
     rows = [{"date": date(2026, 1, day), "rank": rank} for day in (1, 3, 2) for rank in (2, 1, 3)]
-    table = tables.ensure(lake, "kpi/top", schema, ["date"])
+    table = Table(lake, "kpi/top").ensure(schema, ["date"])
     write_deltalake(table, pa.Table.from_pylist(rows, schema), mode="append")
-    found = [
-        (row["date"].day, row["rank"]) for row in newest(tables.open_table(lake, "kpi/top"), 4).to_pylist()
-    ]
+    found = [(row["date"].day, row["rank"]) for row in newest(Table(lake, "kpi/top").open(), 4).to_pylist()]
     assert found == [(3, 1), (3, 2), (3, 3), (2, 1)]
-    assert newest(tables.open_table(lake, "kpi/top"), 100).num_rows == len(rows)
+    assert newest(Table(lake, "kpi/top").open(), 100).num_rows == len(rows)
 
 
 @pytest.fixture
@@ -76,8 +74,8 @@ def show(conf, lake, storage, monkeypatch):
         "port": storage.ports["namenode_http"],
         "extra": {"lake": lake},
     }
-    monkeypatch.setenv(variable("kafka_default"), json.dumps({"conn_type": "kafka", "extra": conf}))
-    monkeypatch.setenv(variable("webhdfs_default"), json.dumps(webhdfs))
+    monkeypatch.setenv(variable_name("kafka_default"), json.dumps({"conn_type": "kafka", "extra": conf}))
+    monkeypatch.setenv(variable_name("webhdfs_default"), json.dumps(webhdfs))
     return lambda *words: CliRunner().invoke(app, ["show", *words])
 
 
@@ -93,7 +91,7 @@ def kpi_lake(storage) -> str:
 def filled(kpi_lake, show, monkeypatch):
     """As `show`, of that lake."""
     webhdfs = {"conn_type": "webhdfs", "host": "127.0.0.1", "port": 1, "extra": {"lake": kpi_lake}}
-    monkeypatch.setenv(variable("webhdfs_default"), json.dumps(webhdfs))
+    monkeypatch.setenv(variable_name("webhdfs_default"), json.dumps(webhdfs))
     return show
 
 

@@ -11,7 +11,8 @@ from deltalake import write_deltalake
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileSelector, PyFileSystem
 
-from shopnow.lake.delta import stale_commits, tables
+from shopnow.lake.delta import stale_commits
+from shopnow.lake.delta.tables import Table
 
 ROWS = pa.table({"number": [1]})
 
@@ -29,7 +30,7 @@ def names(lake: str) -> set[str]:
 
 
 def test_the_file_of_a_dead_writer_is_taken_away_before_the_next_commit(lake, monkeypatch):
-    tables.ensure(lake, "numbers", ROWS.schema)
+    Table(lake, "numbers").ensure(ROWS.schema)
     address, file = urlsplit(lake), ".00000000000000000001.json.tmp.1"
     arguments = [f"hdfs://{address.netloc}", f"{address.path}/numbers/_delta_log/{file}"]
     assert (
@@ -38,9 +39,9 @@ def test_the_file_of_a_dead_writer_is_taken_away_before_the_next_commit(lake, mo
     )
 
     # The writer may still live: its file stays, and is in the way of nobody yet.
-    write_deltalake(tables.ensure(lake, "numbers", ROWS.schema), ROWS, mode="append")
+    write_deltalake(Table(lake, "numbers").ensure(ROWS.schema), ROWS, mode="append")
     assert file in names(lake)
 
     monkeypatch.setattr(stale_commits, "OLD", timedelta(0))
-    write_deltalake(tables.ensure(lake, "numbers", ROWS.schema), ROWS, mode="append")
+    write_deltalake(Table(lake, "numbers").ensure(ROWS.schema), ROWS, mode="append")
     assert names(lake) == {f"{version:020}.json" for version in range(3)}

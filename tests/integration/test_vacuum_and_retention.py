@@ -15,8 +15,9 @@ from shopnow.audit.context import Evidence
 from shopnow.audit.kpi_oracle import KpiSettings
 from shopnow.broker.topics import TopicState
 from shopnow.events import TOPICS
-from shopnow.lake.delta import catalog, file_swap, log, tables
+from shopnow.lake.delta import catalog, file_swap, tables
 from shopnow.lake.delta.hdfs import Store
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import Kind
 from shopnow.lake.ingest import offsets
@@ -35,14 +36,14 @@ OLD = datetime.now(UTC) - timedelta(hours=HOURS + 1)
 def land(lake: str, *numbers: int, partition: int = 0) -> int:
     """The version of raw after it."""
     sample.land_records(lake, PAYMENTS, [payment(number) for number in numbers], partition)
-    return tables.open_table(lake, RAW).version()
+    return Table(lake, RAW).version()
 
 
 def make_events_from(lake: str, version: int) -> None:
     """A commit that says the events are made from that version of raw."""
     schema = schemas.events(PAYMENTS)
     write_deltalake(
-        tables.ensure(lake, EVENTS, schema, ["event_date"]),
+        Table(lake, EVENTS).ensure(schema, ["event_date"]),
         schema.empty_table(),
         mode="append",
         commit_properties=CommitProperties(
@@ -75,7 +76,7 @@ class Hdfs:
 
 def remove(lake: str, path: str, time: datetime, monkeypatch: pytest.MonkeyPatch) -> str:
     """Takes a file out of raw, as compaction does, at that time; gives its path in the lake."""
-    table = tables.open_table(lake, RAW)
+    table = Table(lake, RAW).open()
     [file] = (file for file in file_swap.data_files(table) if file.path == path)
     with monkeypatch.context() as then:
         then.setattr(file_swap.time, "time", time.timestamp)
@@ -87,11 +88,9 @@ def test_vacuum_removes_old_files_of_no_table_and_nothing_else(lake, monkeypatch
     for number in range(4):
         land(lake, number)
         if number == 0:
-            make_events_from(lake, tables.open_table(lake, RAW).version())
-    [first] = (file.path for file in file_swap.data_files(tables.open_table(lake, RAW, 1)))
-    second, third, _ = sorted(
-        {file.path for file in file_swap.data_files(tables.open_table(lake, RAW))} - {first}
-    )
+            make_events_from(lake, Table(lake, RAW).version())
+    [first] = (file.path for file in file_swap.data_files(Table(lake, RAW).open(1)))
+    second, third, _ = sorted({file.path for file in file_swap.data_files(Table(lake, RAW).open())} - {first})
     hdfs = Hdfs(lake)
     day = second.partition("/")[0]
     old = {
@@ -112,9 +111,9 @@ def test_vacuum_removes_old_files_of_no_table_and_nothing_else(lake, monkeypatch
     left = {path for path in hdfs.files() if "/_delta_log/" not in path}
     assert left == {path for path in before - old if "/_delta_log/" not in path}
     assert {path for path in before if "/_delta_log/" in path} < hdfs.files()
-    assert tables.read(tables.open_table(lake, RAW)).num_rows == 1
-    assert tables.read(tables.open_table(lake, RAW, 1)).num_rows == 1
-    assert lineage.latest_equivalent_version(lake, RAW, 1, tables.open_table(lake, RAW).version()) == 1
+    assert tables.read(Table(lake, RAW).open()).num_rows == 1
+    assert tables.read(Table(lake, RAW).open(1)).num_rows == 1
+    assert lineage.latest_equivalent_version(Table(lake, RAW), 1, Table(lake, RAW).version()) == 1
     assert vacuum(lake, HOURS) == {}
 
 
@@ -137,7 +136,7 @@ def test_raw_records_past_their_retention_go_and_that_is_on_record(lake, monkeyp
     read = land_on(old, lake, monkeypatch, 2)
     land_on(old, lake, monkeypatch, 3)
     land_on(today - timedelta(days=10), lake, monkeypatch, 4)
-    whole = digests.raw_digests(tables.open_table(lake, RAW), TOPIC_ID)
+    whole = digests.raw_digests(Table(lake, RAW).open(), TOPIC_ID)
 
     assert retention.expire(lake, 10, today, "test") == []  # no events yet
     make_events_from(lake, read)
@@ -146,8 +145,8 @@ def test_raw_records_past_their_retention_go_and_that_is_on_record(lake, monkeyp
     # The second date has a record that is not an event yet.
     assert retention.expire(lake, 10, today, "test") == []
 
-    table = tables.open_table(lake, RAW)
-    [(_, actions)] = log.commits(lake, RAW, table.version(), table.version())
+    table = Table(lake, RAW).open()
+    [(_, actions)] = Table(lake, RAW).commits(table.version(), table.version())
     amendment = amendments.read(actions)
     assert amendment is not None
     assert (amendment.kind, amendment.by) == (Kind.EXPIRY, "test")
@@ -161,12 +160,12 @@ def test_raw_records_past_their_retention_go_and_that_is_on_record(lake, monkeyp
         1: digests.NOTHING,
     }
 
-    assert [range_[1:] for range_ in lineage.new_offsets(lake, RAW, read, table.version()) or []] == [
+    assert [range_[1:] for range_ in lineage.new_offsets(Table(lake, RAW), read, table.version()) or []] == [
         (0, 3, 5)
     ]
     make_events_from(lake, table.version())
     assert retention.expire(lake, 10, today, "test") == [retention.Expired(RAW, [str(old)], 2)]
-    assert offsets.position(tables.open_table(lake, RAW), TOPIC_ID, 0) == 5
+    assert offsets.position(Table(lake, RAW).open(), TOPIC_ID, 0) == 5
 
 
 def add_events(lake: str, *numbers: int) -> None:
@@ -185,17 +184,17 @@ def add_events(lake: str, *numbers: int) -> None:
         for one, other, each in zip(told, source, made_up, strict=True)
     ]
     write_deltalake(
-        tables.ensure(lake, EVENTS, schema, ["event_date"]),
+        Table(lake, EVENTS).ensure(schema, ["event_date"]),
         pa.Table.from_pylist(rows, schema),
         mode="append",
         commit_properties=CommitProperties(
-            custom_metadata={"userMetadata": lineage.describe({RAW: tables.open_table(lake, RAW).version()})}
+            custom_metadata={"userMetadata": lineage.describe({RAW: Table(lake, RAW).version()})}
         ),
     )
 
 
 def evidence(lake: str, **topics: TopicState) -> Evidence:
-    opened = {name: tables.open_table(lake, name) for name in (RAW, EVENTS)}
+    opened = {name: Table(lake, name).open() for name in (RAW, EVENTS)}
     return Evidence(
         {},
         lake,
@@ -225,7 +224,7 @@ def test_audits_hold_after_raw_records_have_expired(lake, monkeypatch):
     def of_kafka(conf, name, ranges):
         """Kafka still has what has expired, from offset 1 on; but it is not asked for it."""
         assert ranges == {0: (2, 5)}
-        return digests.raw_digests(tables.open_table(lake, RAW), TOPIC_ID)
+        return digests.raw_digests(Table(lake, RAW).open(), TOPIC_ID)
 
     monkeypatch.setattr(topics_raw.digests, "kafka_digests", of_kafka)
     assert (

@@ -17,6 +17,7 @@ from shopnow.audit.verify import verify
 from shopnow.broker import reader, topics
 from shopnow.events import TOPICS
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import erasure
 from shopnow.lake.ingest import data_loss, landing
 from shopnow.lake.ingest.data_loss import Acknowledgement, UnacknowledgedLoss
@@ -80,7 +81,7 @@ def of_all(conf: dict) -> tuple[int, int]:
         ids = []
         for chunk in reader.read(conf, name, state.partitions):
             values = chunk.values
-            found = validation.check(
+            found = validation.check_records(
                 TOPICS[name].decoder().decode, values, pa.array(values, pa.binary())
             ).problems or [None] * len(values)
             ids += [
@@ -108,7 +109,7 @@ def test_holds_also_while_more_comes(pipeline):
     landing.land(conf, lake, TOPICS["payments"])
     checks = {check.check: check for check in verify(conf, lake)}
     assert all(check.ok for check in checks.values())
-    faults = run_totals.total(run_totals.read(conf).runs).totals.faults
+    faults = run_totals.combine(run_totals.read_runs(conf).runs).totals.faults
     malformed = sum(faults.get(fault, 0) for fault in MALFORMED)
     assert 0 < malformed < bad
     assert faults[DUPLICATE]
@@ -137,8 +138,8 @@ def test_a_malformed_record_that_became_an_event_is_named_unless_it_was_correcte
 
 def test_holds_after_a_customer_was_forgotten(pipeline):
     conf, lake = pipeline
-    delivered = tables.read(tables.open_table(lake, "events/deliveries"), ["order_id"])["order_id"][0].as_py()
-    orders = tables.read(tables.open_table(lake, "events/orders"), ["order_id", "customer_id"]).to_pylist()
+    delivered = tables.read(Table(lake, "events/deliveries").open(), ["order_id"])["order_id"][0].as_py()
+    orders = tables.read(Table(lake, "events/orders").open(), ["order_id", "customer_id"]).to_pylist()
     customer = next(
         row["customer_id"] for row in orders if row["order_id"] == delivered and row["customer_id"]
     )
@@ -148,7 +149,7 @@ def test_holds_after_a_customer_was_forgotten(pipeline):
     assert (
         "personal data erased" in {check.check: check.detail for check in verify(conf, lake)}["topics = raw"]
     )
-    assert topics.retention(conf, ["orders"]) == {"orders": topics.RETENTION_DAYS}
+    assert topics.read_retention(conf, ["orders"]) == {"orders": topics.RETENTION_DAYS}
 
 
 @pytest.fixture
@@ -157,13 +158,13 @@ def touched(pipeline):
     versions: dict[str, int] = {}
 
     def touch(name: str) -> DeltaTable:
-        table = tables.open_table(pipeline[1], name)
+        table = Table(pipeline[1], name).open()
         versions[name] = table.version()
         return table
 
     yield touch
     for name, version in versions.items():
-        tables.open_table(pipeline[1], name).restore(version)
+        Table(pipeline[1], name).open().restore(version)
 
 
 def test_a_lost_raw_row_is_named(pipeline, touched):
@@ -234,7 +235,7 @@ def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline
     assert "acknowledged losses" in checks["raw = receipts"].detail
 
     known = {loss.id: loss.missing_rows for loss in data_loss.read(lake)}
-    rows = tables.read(tables.open_table(lake, "kpi/sales_daily"), ["missing_rows", "losses"]).to_pylist()
+    rows = tables.read(Table(lake, "kpi/sales_daily").open(), ["missing_rows", "losses"]).to_pylist()
     assert all(row["missing_rows"] == sum(known[id_] for id_ in row["losses"]) for row in rows)
     assert set().union(*(row["losses"] for row in rows)) == set(known)
 
@@ -242,9 +243,7 @@ def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline
 # Last: what is in Kafka stays there.
 def test_a_record_of_the_generators_that_the_ledger_does_not_know_is_named(pipeline):
     conf, _ = pipeline
-    raw = (
-        tables.read(tables.open_table(pipeline[1], "raw/stock"), ["value", "key"]).slice(0, 1).to_pylist()[0]
-    )
+    raw = tables.read(Table(pipeline[1], "raw/stock").open(), ["value", "key"]).slice(0, 1).to_pylist()[0]
     # Seen once the ledger has come past it, as it does on some of the partitions at least.
     for partition in topics.describe(conf, ["stock"])["stock"].partitions:
         send(conf, "stock", raw["value"], key=raw["key"], headers=[PRODUCER_HEADER], partition=partition)

@@ -12,7 +12,7 @@ import pytest
 
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.local_stack import airflow_api, supervision
 from shopnow.settings import ROOT, Settings
 
@@ -87,7 +87,7 @@ def ends(api: httpx.Client) -> Callable[[str, str], str]:
 @pytest.fixture
 def versions(settings: Settings) -> Callable[[], dict[str, int]]:
     """The version of every table, now."""
-    return lambda: {name: tables.open_table(settings.lake_uri, name).version() for name in TABLES}
+    return lambda: {name: Table(settings.lake_uri, name).version() for name in TABLES}
 
 
 @pytest.fixture

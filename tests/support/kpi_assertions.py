@@ -7,6 +7,7 @@ import pyarrow as pa
 from shopnow import kpis
 from shopnow.events import TOPIC_OF, TOPICS, Event
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from support.lake_oracle import assert_kpis_true
 
 DERIVED = [f"events/{topic}" for topic in TOPICS] + [kpi.name for kpi in kpis.KPIS]
@@ -17,7 +18,7 @@ def never():
 
 
 def read(lake: str, name: str) -> pa.Table:
-    return tables.read(tables.open_table(lake, name))
+    return tables.read(Table(lake, name).open())
 
 
 def content(lake: str, name: str) -> pa.Table:
@@ -27,7 +28,7 @@ def content(lake: str, name: str) -> pa.Table:
 
 
 def versions(lake: str) -> dict[str, int]:
-    return {name: tables.open_table(lake, name).version() for name in DERIVED}
+    return {name: Table(lake, name).version() for name in DERIVED}
 
 
 def assert_true_to(lake: str, happened: Iterable[Event]) -> None:

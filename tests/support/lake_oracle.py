@@ -12,6 +12,7 @@ from shopnow.audit.kpi_oracle import KpiSettings, oracle
 from shopnow.events import TOPIC_OF, TOPICS, Event
 from shopnow.kpis import KPIS
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.settings import Settings
 
 
@@ -34,7 +35,7 @@ def as_tables(happened: Iterable[Event], offsets: Mapping[str, int] | None = Non
 
 def compare(lake: str, happened: Iterable[Event]) -> dict[str, Differences]:
     """Each KPI table of the lake beside what these events make of it: all that happened, each once."""
-    stock = tables.read(tables.open_table(lake, "events/stock"), ["event_id", "source_offset"])
+    stock = tables.read(Table(lake, "events/stock").open(), ["event_id", "source_offset"])
     offsets = dict(zip(stock["event_id"].to_pylist(), stock["source_offset"].to_pylist(), strict=True))
     found = {}
     with oracle(assumed()) as here:
@@ -42,7 +43,7 @@ def compare(lake: str, happened: Iterable[Event]) -> dict[str, Differences]:
             here.put(f"events/{topic}", rows)
         for kpi in KPIS:
             columns, name = [*kpi.content, "computed_at"], f"{kpi.name} in the lake"
-            here.store(name, tables.reader(tables.open_table(lake, kpi.name), columns), columns)
+            here.store(name, tables.reader(Table(lake, kpi.name).open(), columns), columns)
             worked_out = here.work_out(kpi, here.as_computed(kpi, name))
             found[kpi.name] = differences(here, kpi, worked_out, name)
             here.put(kpi.name, here.rows(kpi, worked_out))

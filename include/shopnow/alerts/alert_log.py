@@ -20,6 +20,7 @@ from deltalake.exceptions import CommitFailedError
 
 from shopnow.alerts.engine import Alert, AlertStatus, Change, Silence, State
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.schemas import TIMESTAMP
 
 TABLE = "alerts"
@@ -102,7 +103,7 @@ class ConcurrentWrite(Exception):
 
 def open_journal(lake: str) -> DeltaTable:
     """The table as it stands, created empty if it is not there."""
-    return tables.ensure(lake, TABLE, SCHEMA)
+    return Table(lake, TABLE).ensure(SCHEMA)
 
 
 def next_sequence(table: DeltaTable) -> int:

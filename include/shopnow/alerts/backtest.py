@@ -12,6 +12,7 @@ from shopnow.alerts.rules import Rule
 from shopnow.errors import UserError
 from shopnow.kpis import STOCK_POSITION
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 
 HOUR = timedelta(hours=1)
 STOCK_EVENTS = "events/stock"
@@ -93,7 +94,7 @@ class _Shelves:
 
     def __init__(self, lake: str) -> None:
         columns = ["event_time", "source_offset", "product_id", "product_name", "quantity_after"]
-        events = tables.read(tables.open_table(lake, STOCK_EVENTS), columns)
+        events = tables.read(Table(lake, STOCK_EVENTS).open(), columns)
         self.events = events.sort_by([("event_time", "ascending"), ("source_offset", "ascending")])
         self.times = self.events["event_time"].to_pylist()
         self.done = 0
@@ -115,7 +116,7 @@ class _Shelves:
 def _past(lake: str, figure: Figure) -> "_Rows | _Shelves | None":
     """What the lake holds of a figure's past; None if nothing."""
     if figure.source == STOCK_POSITION.name:
-        found = _Shelves(lake) if tables.exists(lake, STOCK_EVENTS) else None
+        found = _Shelves(lake) if Table(lake, STOCK_EVENTS).exists() else None
         return found if found and found.times else None
     rows = collect.rows(lake, figure._replace(newest_days=None)) if figure.time else []
     return _Rows(rows, str(figure.time), figure.newest_days) if rows else None

@@ -15,6 +15,7 @@ from shopnow.broker.client import Conf
 from shopnow.events import TOPICS
 from shopnow.kpis import STOCK_COVER, STOCK_POSITION
 from shopnow.lake.delta import log, tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.lineage import lineage
 
 _log = logging.getLogger(__name__)
@@ -63,9 +64,9 @@ def _as_of(cover: list[Row], on_hand: Sequence[Shelf]) -> list[Row]:
 def _rows(lake: str, figure: Figure) -> list[Row]:
     if figure.source == WAITING:
         return _waiting(lake)
-    if not tables.exists(lake, figure.source):
+    if not Table(lake, figure.source).exists():
         return []
-    table = tables.open_table(lake, figure.source)
+    table = Table(lake, figure.source).open()
     if missing := set(figure.columns) - {field.name for field in table.schema().fields}:
         _log.warning("%s has no %s: nothing is looked at there", figure.source, ", ".join(sorted(missing)))
         return []
@@ -80,11 +81,9 @@ def _waiting(lake: str) -> list[Row]:
     """Since when each topic's raw table holds records that no event was made from; None if it holds none."""
     found = []
     for topic in TOPICS:
-        if tables.exists(lake, f"raw/{topic}"):
-            raw = tables.open_table(lake, f"raw/{topic}")
-            events = (
-                tables.open_table(lake, f"events/{topic}") if tables.exists(lake, f"events/{topic}") else None
-            )
+        if Table(lake, f"raw/{topic}").exists():
+            raw = Table(lake, f"raw/{topic}").open()
+            events = Table(lake, f"events/{topic}").open_if_exists()
             # Reading lineage takes many times as long. Compaction of the events may hide what waits, until the next landing.
             behind = events is None or _committed(events) < _committed(raw)
             found.append(
@@ -101,10 +100,10 @@ def _committed(table: DeltaTable) -> datetime:
 def _oldest_unused(lake: str, topic: str, raw: DeltaTable, events: DeltaTable | None) -> datetime | None:
     """When the first commit was made that brought records of which there are no events; None if there is none."""
     name, newest = f"raw/{topic}", raw.version()
-    made = lineage.sources(lake, f"events/{topic}", events.version()).get(name, 0) if events else 0
-    used = lineage.latest_equivalent_version(lake, name, made, newest)
+    made = lineage.sources(Table(lake, f"events/{topic}"), events.version()).get(name, 0) if events else 0
+    used = lineage.latest_equivalent_version(Table(lake, name), made, newest)
     # Of commits that bring no record, such as those of retention, nothing is to be made.
-    if used == newest or lineage.new_offsets(lake, name, used, newest) == []:
+    if used == newest or lineage.new_offsets(Table(lake, name), used, newest) == []:
         return None
-    first = next((actions for _, actions in log.commits(lake, name, used + 1, used + 1)), [])
+    first = next((actions for _, actions in Table(lake, name).commits(used + 1, used + 1)), [])
     return datetime.fromtimestamp(log.info(first)["timestamp"] / 1000, UTC) if first else None

@@ -9,7 +9,7 @@ from deltalake import DeltaTable
 from shopnow.alerts import alert_log, rules
 from shopnow.alerts.engine import Alert, Silence, State
 from shopnow.errors import UserError
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 
 LONGEST_WHY = 300
 
@@ -70,7 +70,7 @@ def _decide(
 ) -> Made:
     if not word.why.strip() or len(word.why) > LONGEST_WHY:
         raise UserError(f"say why, in at most {LONGEST_WHY} characters; it is kept with the alert")
-    if not tables.exists(lake, alert_log.TABLE):
+    if not Table(lake, alert_log.TABLE).exists():
         raise UserError("there are no alerts yet; they come with the first run of watch_stock")
     while True:
         table, now = alert_log.open_journal(lake), datetime.now(UTC)

@@ -23,8 +23,8 @@ from shopnow.alerts.engine import Alert
 from shopnow.alerts.message import Message, ThreadRoot, compose
 from shopnow.alerts.outbox import HAND_OVERS, Pending
 from shopnow.audit import audit_log
-from shopnow.failpoints import reach
-from shopnow.lake.delta import tables
+from shopnow.failpoints import failpoint
+from shopnow.lake.delta.tables import Table
 
 PATIENCE = timedelta(seconds=60)
 """How long one delivery tries again; well under the outbox's lease."""
@@ -96,7 +96,7 @@ def deliver(
 
 def sent(lake: str) -> list[Sent]:
     """How many messages, and alerts in them, each channel has been sent."""
-    if not tables.exists(lake, alert_log.TABLE):
+    if not Table(lake, alert_log.TABLE).exists():
         return []
     rows = alert_log.rows(alert_log.open_journal(lake), "alert", "message")
     told = alert_log.announced(rows)
@@ -177,7 +177,7 @@ def _deliver(
         alert_log.note(lake, [row])
         channel, key = row["channel"], row["dedup_key"]
         if row["state"] == "sent":
-            reach("alerts:marked")
+            failpoint("alerts:marked")
             _log.info("%s: sent message %s", channel, key)
             deliveries.append(
                 Delivery(channel=channel, dedup_key=key, alerts=len(contents[key, channel].alerts))
@@ -260,9 +260,9 @@ def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -
     try:
         if pending.unconfirmed:
             channel.ready()
-        reach("alerts:sending")
+        failpoint("alerts:sending")
         reference = channel.send(message)
-        reach("alerts:sent")
+        failpoint("alerts:sent")
     except (Unavailable, Refused, Unconfirmed):
         raise
     except (

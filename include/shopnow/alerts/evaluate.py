@@ -13,9 +13,9 @@ from shopnow.alerts import alert_log, collect, metrics, rules
 from shopnow.alerts.engine import Change, Observation, State, changes
 from shopnow.alerts.outbox import LEASE
 from shopnow.broker.client import Conf
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 from shopnow.kpis import STOCK_POSITION
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 
 STOCK = STOCK_POSITION.name
 
@@ -74,7 +74,7 @@ def _evaluate(
     lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules.Rule], conf: Conf | None
 ) -> Evaluation:
     # The journal first: whoever commits what is newer than we see after this line makes our commit fail.
-    table = alert_log.open_journal(lake) if tables.exists(lake, alert_log.TABLE) else None
+    table = alert_log.open_journal(lake) if Table(lake, alert_log.TABLE).exists() else None
     observations = collect.look(lake, rule_set, now, conf)
     if table is None:
         if not observations:
@@ -96,7 +96,7 @@ def _evaluate(
         decided = alerts + [{**queued, "channel": channel} for channel in to]
         alert_log.decide(table, decided)
         known += decided
-        reach("alerts:queued")
+        failpoint("alerts:queued")
     evaluation = _evaluation(observations, news, key, _proposed(known, owner, observations))
     _log.info(
         "%(products)d products: %(firing)d alerts firing, %(resolved)d resolved since the last look, %(repeated)d told again",

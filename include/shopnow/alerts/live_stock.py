@@ -20,6 +20,7 @@ from shopnow.broker.topics import TopicState
 from shopnow.events import TOPICS, Stock
 from shopnow.kpis import STOCK_POSITION
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import offsets
 from shopnow.lake.lineage import lineage
 
@@ -55,7 +56,7 @@ def current(conf: Conf | None, lake: str, kafka_topic: str = "stock") -> list[Sh
     Raises:
         UserError: no such topic, or Kafka does not answer.
     """
-    table = tables.open_table(lake, STOCK_POSITION.name) if tables.exists(lake, STOCK_POSITION.name) else None
+    table = Table(lake, STOCK_POSITION.name).open_if_exists()
     known = {} if table is None else _position(table)
     if conf is not None:
         state = topics.describe(conf, [kafka_topic])[kafka_topic]
@@ -104,14 +105,14 @@ def _position(table: DeltaTable) -> dict[str, Known]:
 
 def _raw(lake: str, table: DeltaTable) -> DeltaTable | None:
     """The version of `raw/stock` that the position was made from."""
-    version = lineage.sources(lake, STOCK_POSITION.name, table.version()).get("raw/stock")
-    return None if version is None else tables.open_table(lake, "raw/stock", version)
+    version = lineage.sources(Table(lake, STOCK_POSITION.name), table.version()).get("raw/stock")
+    return None if version is None else Table(lake, "raw/stock").open(version)
 
 
 def _valid(chunk: Chunk) -> Iterator[tuple[Stock, int]]:
     """The events of a chunk, each with its offset; what landing would put into quarantine is left out."""
     decode = TOPICS["stock"].decoder().decode
-    found = validation.check(decode, chunk.values, pa.array(chunk.values, pa.binary())).problems
+    found = validation.check_records(decode, chunk.values, pa.array(chunk.values, pa.binary())).problems
     for value, offset, problem in zip(
         chunk.values, chunk.offsets, found or [None] * len(chunk.values), strict=True
     ):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from shopnow.alerts import alert_log, outbox
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 
 SHOWN = (
     "fingerprint",
@@ -37,7 +37,7 @@ class Overview(NamedTuple):
 
 def overview(lake: str, now: datetime) -> Overview:
     """How it all stands; empty before the first look."""
-    if not tables.exists(lake, alert_log.TABLE):
+    if not Table(lake, alert_log.TABLE).exists():
         return Overview([], [], [], [])
     rows = alert_log.rows(alert_log.open_journal(lake), "alert", "silence", "message")
     silences = [each for each in alert_log.silences(rows) if now < each.until]

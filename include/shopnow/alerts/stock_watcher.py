@@ -18,6 +18,7 @@ from shopnow.broker.client import Conf
 from shopnow.events import TOPICS, Stock
 from shopnow.kpis import STOCK_COVER
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 
 _PIECES: dict[str, Callable[[Row], float | None]] = {
     "share_of_reorder_point": lambda row: row["reorder_point"],
@@ -50,9 +51,9 @@ def limits(lake: str) -> Limits:
     for rule in rules.load().values():
         ends.setdefault(rule.looks_at, set()).update((rule.threshold, rule.over_beyond))
     own: dict[str, frozenset[int]] = {}
-    if tables.exists(lake, STOCK_COVER.name):
+    if Table(lake, STOCK_COVER.name).exists():
         columns = ["product_id", "demand_per_day", "lead_time_days", "reorder_point"]
-        for row in tables.read(tables.open_table(lake, STOCK_COVER.name), columns).to_pylist():
+        for row in tables.read(Table(lake, STOCK_COVER.name).open(), columns).to_pylist():
             one = {figure: pieces(row) for figure, pieces in _PIECES.items()}
             own[row["product_id"]] = frozenset(
                 int(end * each) for figure, each in one.items() if each for end in ends.get(figure, ())
@@ -107,7 +108,7 @@ class StockTopic:
             messages = [first, *self._consumer.consume(_MOST, 0)] if first is not None else []
         for message in messages:
             if message.error() is not None:
-                raise client.failure(self._conf, message.error())
+                raise client.to_user_error(self._conf, message.error())
         return sorted({event.product_id for event in _events(messages) if crosses(event, self._limits)})
 
     def close(self) -> None:

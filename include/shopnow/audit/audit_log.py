@@ -8,6 +8,7 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.schemas import TIMESTAMP
 
 TABLE = "audits"
@@ -53,15 +54,15 @@ def record(lake: str, checks: Iterable[Check], by: str) -> Audit:
     """Put on record what an audit has found just now."""
     audit = Audit(datetime.now(UTC), list(checks))
     rows = [{"audited_at": audit.at, "audited_by": by, **check._asdict()} for check in audit.checks]
-    write_deltalake(tables.ensure(lake, TABLE, SCHEMA), pa.Table.from_pylist(rows, SCHEMA), mode="append")
+    write_deltalake(Table(lake, TABLE).ensure(SCHEMA), pa.Table.from_pylist(rows, SCHEMA), mode="append")
     return audit
 
 
 def latest(lake: str) -> Audit | None:
     """The newest audit on record; None before the first."""
-    if not tables.exists(lake, TABLE):
+    if not Table(lake, TABLE).exists():
         return None
-    rows = tables.read(tables.open_table(lake, TABLE)).to_pylist()
+    rows = tables.read(Table(lake, TABLE).open()).to_pylist()
     at = max((row["audited_at"] for row in rows), default=None)
     if at is None:
         return None

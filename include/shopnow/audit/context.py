@@ -14,7 +14,7 @@ from shopnow.broker.client import Conf
 from shopnow.broker.topics import TopicState
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import data_loss
 from shopnow.lake.ingest.data_loss import Loss
 from shopnow.lake.lineage import lineage
@@ -62,7 +62,7 @@ def gather(conf: Conf, lake: str, report: Report) -> Evidence:
     settings = Settings.load()
 
     def present(names: list[str]) -> dict[str, DeltaTable]:
-        return {name: tables.open_table(lake, name) for name in names if tables.exists(lake, name)}
+        return {name: Table(lake, name).open() for name in names if Table(lake, name).exists()}
 
     kpis = present([kpi.name for kpi in KPIS])
     events = present([f"events/{name}" for name in TOPICS])
@@ -75,20 +75,16 @@ def gather(conf: Conf, lake: str, report: Report) -> Evidence:
     )
 
 
-def at_latest_equivalent_version(lake: str, name: str, version: int) -> DeltaTable:
+def at_latest_equivalent_version(table: Table, version: int) -> DeltaTable:
     """The table with the rows of that version, in files that VACUUM has not taken."""
-    return tables.open_table(
-        lake,
-        name,
-        lineage.latest_equivalent_version(lake, name, version, tables.open_table(lake, name).version()),
-    )
+    return table.open(lineage.latest_equivalent_version(table, version, table.version()))
 
 
 def raw_behind(lake: str, events: DeltaTable, name: str) -> DeltaTable | None:
     """The raw table at the version this events table was made from; None if it has none yet."""
     source = name.replace("events/", "raw/")
-    version = lineage.sources(lake, name, events.version()).get(source)
-    return None if version is None else at_latest_equivalent_version(lake, source, version)
+    version = lineage.sources(Table(lake, name), events.version()).get(source)
+    return None if version is None else at_latest_equivalent_version(Table(lake, source), version)
 
 
 def first_place(rows: pa.Table) -> str:

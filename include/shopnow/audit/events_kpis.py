@@ -10,6 +10,7 @@ from shopnow.audit.kpi_diff import differences
 from shopnow.audit.kpi_oracle import COLUMNS, Oracle, oracle
 from shopnow.kpis import KPIS, STOCK_COVER, Kpi
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.lineage import lineage
 
 
@@ -18,7 +19,7 @@ def check(evidence: Evidence) -> str:
     with oracle(evidence.assumed) as here:
         for kpi in KPIS:
             table = evidence.kpis.get(kpi.name)
-            made_from = lineage.sources(evidence.lake, kpi.name, table.version()) if table else {}
+            made_from = lineage.sources(Table(evidence.lake, kpi.name), table.version()) if table else {}
             if table is None or not any(source.table in made_from for source in kpi.sources):
                 continue
             evidence.report("verify", f"events = KPIs: {kpi.name}")
@@ -37,7 +38,7 @@ def _take_in(here: Oracle, lake: str, kpi: Kpi, made_from: dict[str, int]) -> No
         else:
             here.put(
                 source,
-                tables.reader(at_latest_equivalent_version(lake, source, version), COLUMNS[source]),
+                tables.reader(at_latest_equivalent_version(Table(lake, source), version), COLUMNS[source]),
                 version,
             )
 

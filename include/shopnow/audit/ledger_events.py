@@ -21,7 +21,7 @@ _WORTH = {"orders", "payments", "stock"}
 
 
 def check(evidence: Evidence) -> str:
-    shop_totals, mine, there, compared, gone, malformed = totals_of.of_rows([]), {}, 0, 0, 0, 0
+    shop_totals, mine, there, compared, gone, malformed = totals_of.from_rows([]), {}, 0, 0, 0, 0
     for name, events in evidence.events.items():
         topic = name.removeprefix("events/")
         evidence.report("verify", f"ledger = events: {topic}")
@@ -51,7 +51,7 @@ def check(evidence: Evidence) -> str:
             )
         gone += acknowledged
         shop_totals.add(
-            totals_of.of_rows([_as_events(rows.filter(pc.is_in(rows["ledger_row"], pairs["ledger_row"])))])
+            totals_of.from_rows([_as_events(rows.filter(pc.is_in(rows["ledger_row"], pairs["ledger_row"])))])
         )
         compared += pairs.num_rows
         if topic in _WORTH:

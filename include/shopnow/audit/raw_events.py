@@ -10,6 +10,7 @@ from shopnow.audit import records
 from shopnow.audit.context import Difference, Evidence, first_place, raw_behind
 from shopnow.events import TOPICS
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.maintenance import retention
 
 _DECODED = pa.schema(
@@ -39,7 +40,7 @@ def check(evidence: Evidence) -> str:
             raise Difference(
                 f"{topic.name}: {first_place(lost)} is in raw, not in events ({lost.num_rows} such)"
             )
-        kept = _kept(found, retention.expired(evidence.lake, f"raw/{topic.name}", raw.version()))
+        kept = _kept(found, retention.expired(Table(evidence.lake, f"raw/{topic.name}"), raw.version()))
         extra = records.without(kept, wanted)
         if extra.num_rows:
             raise Difference(

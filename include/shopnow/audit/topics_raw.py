@@ -10,6 +10,7 @@ from shopnow.broker.reader import Ranges
 from shopnow.broker.topics import TopicState
 from shopnow.lake.delta import commit_metadata
 from shopnow.lake.delta.checksum import NOTHING, Digest
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance.amendments import AMENDMENTS, Erased, RecordId
 from shopnow.lake.ingest import offsets, receipts
 from shopnow.lake.maintenance import retention
@@ -57,7 +58,7 @@ def check(evidence: Evidence) -> str:
 def _landed(lake: str, name: str, raw: DeltaTable, state: TopicState) -> Ranges:
     """What Kafka still has of what was landed, but for what retention removed from raw."""
     topic_id = offsets.current_id(raw, state.topic_id)
-    expired = retention.expired(lake, f"raw/{name}", raw.version())
+    expired = retention.expired(Table(lake, f"raw/{name}"), raw.version())
     ranges = {}
     for partition, (earliest, _) in state.partitions.items():
         end = offsets.position(raw, topic_id, partition)

@@ -4,12 +4,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopnow.traffic.ledger_totals import Totals
+from shopnow.traffic.ledger_totals import LedgerTotals
 
 SALES = ["orders", "units", "gmv_cents", "paid_cents", "refunds_cents", "net_revenue_cents"]
 
 
-def sales_of_ledger(totals: Totals) -> pd.DataFrame:
+def sales_of_ledger(totals: LedgerTotals) -> pd.DataFrame:
     """`SALES` by date, as the generator knows them."""
     rows = [
         (

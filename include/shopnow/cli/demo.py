@@ -22,6 +22,7 @@ from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import lag
 from shopnow.lake.lineage import lineage
 from shopnow.local_stack import airflow, airflow_api, stack
@@ -46,7 +47,7 @@ def demo(
     settings, report = Settings.load(), reporter()
     stack.up(settings, report)
     in_force = connections.load(settings)
-    conf, lake = connections.kafka(in_force), connections.lake(in_force)
+    conf, lake = connections.kafka_conf(in_force), connections.lake_uri(in_force)
     with airflow_api.connect(settings) as api:
         since = datetime.now(UTC)
         run_id = airflow_api.trigger(api, CHAIN[0], {"sessions": sessions, "seed": seed})
@@ -112,9 +113,9 @@ def _landed(conf: Conf, lake: str, sent: dict[tuple[str, str, int], int]) -> dic
     if any((each.landed or 0) < sent[each[:3]] for each in lag.positions(conf, lake)):
         return {}
     return {
-        f"raw/{topic}": tables.open_table(lake, f"raw/{topic}").version()
+        f"raw/{topic}": Table(lake, f"raw/{topic}").version()
         for topic in TOPICS
-        if tables.exists(lake, f"raw/{topic}")
+        if Table(lake, f"raw/{topic}").exists()
     }
 
 
@@ -123,22 +124,21 @@ def _computed(lake: str, landed: dict[str, int]) -> datetime | None:
     for raw, version in landed.items():
         events = f"events/{raw.removeprefix('raw/')}"
         if (
-            not tables.exists(lake, events)
-            or lineage.sources(lake, events, tables.open_table(lake, events).version()).get(raw, -1) < version
+            not Table(lake, events).exists()
+            or lineage.sources(Table(lake, events), Table(lake, events).version()).get(raw, -1) < version
         ):
             return None
     committed = []
     for kpi in KPIS:
-        if not tables.exists(lake, kpi.name):
+        if not Table(lake, kpi.name).exists():
             return None
-        table = tables.open_table(lake, kpi.name)
-        made_from = lineage.sources(lake, kpi.name, table.version())
+        table = Table(lake, kpi.name).open()
+        made_from = lineage.sources(Table(lake, kpi.name), table.version())
         for source in kpi.sources:
             if lineage.is_changed(
-                lake,
-                source.table,
+                Table(lake, source.table),
                 made_from.get(source.table),
-                tables.open_table(lake, source.table).version(),
+                Table(lake, source.table).version(),
             ):
                 return None
         committed.append(table.history(1)[0]["timestamp"])
@@ -146,14 +146,19 @@ def _computed(lake: str, landed: dict[str, int]) -> datetime | None:
 
 
 def _print_figures(conf: Conf, lake: str) -> None:
-    generated = run_totals.total(run_totals.read(conf).runs).totals.records
+    generated = run_totals.combine(run_totals.read_runs(conf).runs).totals.records
     rows = [
-        (topic, generated.get(topic, 0), _count(lake, f"raw/{topic}"), _count(lake, f"events/{topic}"))
+        (
+            topic,
+            generated.get(topic, 0),
+            _count(Table(lake, f"raw/{topic}")),
+            _count(Table(lake, f"events/{topic}")),
+        )
         for topic in TOPICS
     ]
     print_table("Events", ("topic", "generated", "landed", "events"), rows)
 
-    sales, products = (_frame(lake, name) for name in ("kpi/sales_daily", "kpi/top_products"))
+    sales, products = (_frame(Table(lake, name)) for name in ("kpi/sales_daily", "kpi/top_products"))
     totals = sales[["orders", "units", "gmv_cents", "refunds_cents", "net_revenue_cents"]].sum()
     print_table(
         "Sales",
@@ -173,7 +178,7 @@ def _print_figures(conf: Conf, lake: str) -> None:
         [(name, int(r.units), _figure("_cents", r.gmv_cents)) for name, r in top.iterrows()],
     )
 
-    stock = _frame(lake, "kpi/stock_position")
+    stock = _frame(Table(lake, "kpi/stock_position"))
     sent = dispatcher.sent(lake)
     print_table(
         "Alerts sent",
@@ -190,9 +195,9 @@ def _figure(name: str, value: Any) -> str:
     return f"€ {value / 100:,.2f}" if name.endswith("_cents") else f"{int(value):,}"
 
 
-def _count(lake: str, name: str) -> int:
-    return tables.open_table(lake, name).count()
+def _count(table: Table) -> int:
+    return table.open().count()
 
 
-def _frame(lake: str, name: str) -> pd.DataFrame:
-    return tables.read(tables.open_table(lake, name)).to_pandas()
+def _frame(table: Table) -> pd.DataFrame:
+    return tables.read(table.open()).to_pandas()

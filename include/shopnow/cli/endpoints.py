@@ -13,6 +13,6 @@ def addresses() -> tuple[Conf, str]:
         UserError: no one does.
     """
     in_force = connections.load(Settings.load())
-    conf, lake = connections.kafka(in_force), connections.lake(in_force)
+    conf, lake = connections.kafka_conf(in_force), connections.lake_uri(in_force)
     errors.check_answers(lake)
     return conf, lake

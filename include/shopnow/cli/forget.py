@@ -42,7 +42,7 @@ def forget(
         done = erasure.forget(lake, customer, why=why, by=by)
         _print(done, as_json, "Erased")
         if done and not as_json:
-            for line in erasure.what_remains(done, topics.retention(conf, TOPICS)):
+            for line in erasure.what_remains(done, topics.read_retention(conf, TOPICS)):
                 say(line)
 
 

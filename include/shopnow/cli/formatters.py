@@ -80,7 +80,7 @@ def problem_cells(service: str, at: datetime, problem: str, place: str) -> list[
 def decode(service: str, value: bytes | None) -> tuple[dict[str, Any], str | None]:
     """The fields of a record of a service's topic, or none and what is wrong with it."""
     decoder = TOPICS[service].decoder().decode
-    if found := validation.check(decoder, [value], pa.array([value], pa.binary())).problems:
+    if found := validation.check_records(decoder, [value], pa.array([value], pa.binary())).problems:
         return {}, found[0]
     event = decoder(value or b"")
     return {"event_type": event.__struct_config__.tag, **msgspec.structs.asdict(event)}, None

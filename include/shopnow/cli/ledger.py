@@ -12,8 +12,8 @@ from shopnow.events import TOPICS
 from shopnow.settings import Settings
 from shopnow.traffic import run_totals
 from shopnow.traffic.catalogue import PRODUCTS
-from shopnow.traffic.event_buffer import moment
-from shopnow.traffic.run_totals import Account
+from shopnow.traffic.event_buffer import to_datetime
+from shopnow.traffic.run_totals import CombinedTotals
 from shopnow.traffic.state import Run
 
 LATEST = 10
@@ -27,14 +27,14 @@ def ledger(
     as_json: Json = False,
 ) -> None:
     """Show what the simulated shop truly did: records, revenue, faults made on purpose, stock-outs, demand that was not met."""
-    runs, held_back = run_totals.read(connections.kafka(connections.load(Settings.load())))
+    runs, held_back = run_totals.read_runs(connections.kafka_conf(connections.load(Settings.load())))
     if run is not None:
         runs = [each for each in runs if each.run_id == run]
         if not runs:
             raise UserError(
                 f"run {run!r}: generate_traffic has made none of that id; ./shopnow ledger lists the latest"
             )
-    account = run_totals.total(runs)
+    account = run_totals.combine(runs)
     if as_json:
         print_json(
             {"runs": [_run(each) for each in runs], "total": _account(account), "held_back": held_back}
@@ -57,11 +57,11 @@ def _run(run: Run) -> dict[str, Any]:
         "finished": run.finished,
         "start": _time(run.start),
         "end": _time(run.end),
-        **_account(Account(run.totals, run.stock_outs)),
+        **_account(CombinedTotals(run.totals, run.stock_outs)),
     }
 
 
-def _account(account: Account) -> dict[str, Any]:
+def _account(account: CombinedTotals) -> dict[str, Any]:
     """As JSON has it; amounts are cents."""
     return {
         **msgspec.to_builtins(account.totals),
@@ -90,7 +90,7 @@ def _print_runs(runs: list[Run]) -> None:
     print_table(title, ("run", "scenario", "from", "sessions", "records", "orders", "faults"), rows)
 
 
-def _print_account(account: Account) -> None:
+def _print_account(account: CombinedTotals) -> None:
     totals = account.totals
     events = [
         (topic, type_, count) for topic in TOPICS for type_, count in totals.events.get(topic, {}).items()
@@ -135,8 +135,8 @@ def _figure(name: str, value: int) -> str:
 
 
 def _minute(at: int) -> str:
-    return moment(at).strftime("%Y-%m-%d %H:%M")
+    return to_datetime(at).strftime("%Y-%m-%d %H:%M")
 
 
 def _time(at: int) -> str:
-    return moment(at).isoformat(timespec="seconds")
+    return to_datetime(at).isoformat(timespec="seconds")

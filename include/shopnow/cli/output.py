@@ -30,7 +30,7 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    show(text_format.table(title, columns, rows))
+    show(text_format.build_table(title, columns, rows))
 
 
 def fits(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:

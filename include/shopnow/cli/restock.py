@@ -30,7 +30,7 @@ def restock(
     """
     contents = {file: _read(file) for file in files}
     in_force = connections.load(Settings.load())
-    webhdfs, lake = in_force["webhdfs_default"], connections.lake(in_force)
+    webhdfs, lake = in_force["webhdfs_default"], connections.lake_uri(in_force)
     address = f"http://{webhdfs['host']}:{webhdfs['port']}"
     folder = Inbox(InsecureClient(address, user=webhdfs.get("login")), inbox.path(lake))
     dropped = []

@@ -35,7 +35,7 @@ def send(
     left out. docs/events.md has the types, their fields, an example of each.
     """
     data = _read(file)
-    conf = connections.kafka(connections.load(Settings.load()))
+    conf = connections.kafka_conf(connections.load(Settings.load()))
     report = submit(conf, f"cli/{uuid.uuid4()}", data, datetime.now(UTC), partial=partial)
     if as_json:
         print_json(report.as_dict())

@@ -18,8 +18,9 @@ from shopnow.cli.output import Json, fits, print_json, print_table, say
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS, Kpi, values
-from shopnow.lake.delta import catalog, errors, tables
+from shopnow.lake.delta import catalog, errors
 from shopnow.lake.delta.preview import newest
+from shopnow.lake.delta.tables import Table
 from shopnow.settings import Settings
 from shopnow.text_format import printable
 
@@ -65,14 +66,14 @@ def show(
         with errors.as_user_errors(lake):
             _list(lake, as_json)
     elif what in TOPICS:
-        conf = connections.kafka(connections.load(Settings.load()))
+        conf = connections.kafka_conf(connections.load(Settings.load()))
         _show_service(conf, what, limit, following, as_json)
     elif following:
         raise UserError(f"--follow is for services ({', '.join(TOPICS)}), not for the table {what}")
     else:
         _, lake = addresses()
         with errors.as_user_errors(lake):
-            _show_table(lake, what, limit, as_json)
+            _show_table(Table(lake, what), limit, as_json)
 
 
 def _list(lake: str, as_json: bool) -> None:
@@ -157,8 +158,8 @@ def _time(record: Record) -> datetime:
     return datetime.fromtimestamp(record.timestamp / 1000, UTC)
 
 
-def _show_table(lake: str, name: str, limit: int, as_json: bool) -> None:
-    known = catalog.table_names(lake)
+def _show_table(table: Table, limit: int, as_json: bool) -> None:
+    name, known = table.name, catalog.table_names(table.lake)
     if name not in known:
         are = (
             f"the tables are {', '.join(known)}"
@@ -166,7 +167,7 @@ def _show_table(lake: str, name: str, limit: int, as_json: bool) -> None:
             else "the lake has no tables yet, see ./shopnow demo"
         )
         raise UserError(f"{name!r} is neither a service ({', '.join(TOPICS)}) nor a table; {are}")
-    rows = newest(tables.open_table(lake, name), limit)
+    rows = newest(table.open(), limit)
     if as_json:
         print_json({"table": name, "rows": _plain(rows.to_pylist())})
         return
@@ -205,12 +206,12 @@ def _print_kpi(kpi: Kpi, rows: pa.Table) -> None:
     columns = [column for column in columns if rows[column].null_count < rows.num_rows or column in kpi.key]
     cells = [
         [
-            values.text(row[column], values.unit_of(kpi.schema.field(column), row), none="–")
+            values.format_value(row[column], values.unit_of(kpi.schema.field(column), row), none="–")
             for column in columns
         ]
         for row in rows.to_pylist()
     ]
-    titles = [values.title(column, columns) for column in columns]
+    titles = [values.heading(column, columns) for column in columns]
     for place, column in enumerate(columns):
         if kpi.schema.field(column).type in {pa.int32(), pa.int64(), pa.float64()}:
             width = max(len(row[place]) for row in [titles, *cells])

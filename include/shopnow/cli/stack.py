@@ -43,8 +43,8 @@ def status(as_json: Json = False) -> None:
         services = [{"name": process.name, "state": state, "pid": process.pid} for process, state in rows]
         print_json(
             {
-                "kafka": {"bootstrap_servers": connections.kafka(in_force)["bootstrap.servers"]},
-                "hdfs": {"url": _webhdfs(in_force), "lake": connections.lake(in_force)},
+                "kafka": {"bootstrap_servers": connections.kafka_conf(in_force)["bootstrap.servers"]},
+                "hdfs": {"url": _webhdfs(in_force), "lake": connections.lake_uri(in_force)},
                 "airflow": {
                     "url": airflow.url(settings),
                     "username": airflow.USERNAME,

@@ -14,6 +14,7 @@ from shopnow.alerts import status
 from shopnow.errors import UserError
 from shopnow.kpis import KPIS
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import lag
 from shopnow.lake.ingest.receipts import RECEIPTS
 from shopnow.local_stack import airflow_api
@@ -28,7 +29,7 @@ class Metric(NamedTuple):
     label: str = ""
 
 
-def of_topics(positions: Iterable[lag.Position]) -> Iterator[Metric]:
+def topic_metrics(positions: Iterable[lag.Position]) -> Iterator[Metric]:
     behind: dict[str, float] = {}
     for each in positions:
         behind[each.topic] = behind.get(each.topic, 0) + each.lag
@@ -37,7 +38,7 @@ def of_topics(positions: Iterable[lag.Position]) -> Iterator[Metric]:
     )
 
 
-def of_receipts(receipts: pa.Table) -> Iterator[Metric]:
+def receipt_metrics(receipts: pa.Table) -> Iterator[Metric]:
     """From rows of the table `receipts`: topic, rows, quarantined, committed_at."""
     by_topic = (
         receipts.group_by("topic")
@@ -72,19 +73,17 @@ def of_receipts(receipts: pa.Table) -> Iterator[Metric]:
     )
 
 
-def of_lake(lake: str) -> Iterator[Metric]:
+def lake_metrics(lake: str) -> Iterator[Metric]:
     """Those of the lake's tables.
 
     Raises:
         OSError: the lake does not answer.
     """
-    if tables.exists(lake, RECEIPTS.table):
+    if Table(lake, RECEIPTS.table).exists():
         columns = ["topic", "rows", "quarantined", "committed_at"]
-        yield from of_receipts(tables.read(tables.open_table(lake, RECEIPTS.table), columns))
+        yield from receipt_metrics(tables.read(Table(lake, RECEIPTS.table).open(), columns))
     made = {
-        kpi.name: tables.open_table(lake, kpi.name).history(1)[0]
-        for kpi in KPIS
-        if tables.exists(lake, kpi.name)
+        kpi.name: Table(lake, kpi.name).open().history(1)[0] for kpi in KPIS if Table(lake, kpi.name).exists()
     }
     computed = {name: commit["timestamp"] / 1000 for name, commit in made.items()}
     yield Metric(
@@ -103,7 +102,7 @@ def of_lake(lake: str) -> Iterator[Metric]:
     )
 
 
-def of_runs(ended: Mapping[str, Mapping[str, Any]], active: Iterable[str]) -> Iterator[Metric]:
+def dag_run_metrics(ended: Mapping[str, Mapping[str, Any]], active: Iterable[str]) -> Iterator[Metric]:
     """From the run of each DAG that ended last (state, duration in seconds, end_date), and the DAG of each run that has not."""
     # A run may be given up before it starts.
     durations = {dag: float(run["duration"]) for dag, run in ended.items() if run["duration"] is not None}
@@ -124,7 +123,7 @@ def of_runs(ended: Mapping[str, Mapping[str, Any]], active: Iterable[str]) -> It
     )
 
 
-def of_airflow(api: httpx.Client) -> Iterator[Metric]:
+def airflow_metrics(api: httpx.Client) -> Iterator[Metric]:
     """Those of its DAG runs.
 
     Raises:
@@ -132,7 +131,7 @@ def of_airflow(api: httpx.Client) -> Iterator[Metric]:
     """
     last = {dag["dag_id"]: airflow_api.last_ended(api, dag["dag_id"]) for dag in airflow_api.dags(api)}
     ended = {dag: run for dag, run in last.items() if run and run["end_date"]}
-    yield from of_runs(ended, [run["dag_id"] for run in airflow_api.active(api)])
+    yield from dag_run_metrics(ended, [run["dag_id"] for run in airflow_api.active(api)])
 
 
 def gather(sources: Mapping[str, Callable[[], Iterable[Metric]]]) -> list[Metric]:

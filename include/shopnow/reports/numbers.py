@@ -9,6 +9,7 @@ from shopnow.audit import audit_log
 from shopnow.dates import end_of_day
 from shopnow.kpis import Kpi
 from shopnow.lake.delta import commit_metadata, tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import data_loss
 from shopnow.lake.ingest.data_loss import Loss
 from shopnow.lake.lineage.restatements import RESTATEMENTS
@@ -87,10 +88,10 @@ def read(lake: str, day: date, at: datetime) -> Figures:
 
 
 def _read(lake: str, kpi: Kpi, day: date) -> list[Row] | None:
-    if not tables.exists(lake, kpi.name):
+    if not Table(lake, kpi.name).exists():
         return None
     where = f"date = '{day.replace(day=1) if kpi.monthly else day}'" if kpi.partition_by else None
-    rows = tables.read(tables.open_table(lake, kpi.name), predicate=where).to_pylist()
+    rows = tables.read(Table(lake, kpi.name).open(), predicate=where).to_pylist()
     # A table lacks the columns that came to its definition since it was last computed.
     blank = dict.fromkeys(kpi.schema.names)
     return [blank | row for row in rows if kpi is not kpis.STOCK_OUTS or _touches(row, day)]

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from shopnow.kpis import STOCK_COVER
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.restock.delivery_note import COLUMNS, MAX_QUANTITY
 
 DEFAULT_QUANTITY = 50
@@ -58,10 +59,10 @@ def asked(alert: Mapping[str, Any]) -> dict[str, Any]:
 
 def cover(lake: str, product_id: str) -> dict[str, Any] | None:
     """The product's row of `kpi/stock_cover`; None if there is none."""
-    if not tables.exists(lake, STOCK_COVER.name):
+    if not Table(lake, STOCK_COVER.name).exists():
         return None
     columns = ["product_id", "demand_per_day", "lead_time_days", "reorder_point"]
-    rows = tables.read(tables.open_table(lake, STOCK_COVER.name), columns).to_pylist()
+    rows = tables.read(Table(lake, STOCK_COVER.name).open(), columns).to_pylist()
     return next((row for row in rows if row["product_id"] == product_id), None)
 
 

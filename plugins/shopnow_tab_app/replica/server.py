@@ -22,8 +22,9 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from shopnow.errors import UserError
-from shopnow.lake.delta import errors, tables
+from shopnow.lake.delta import errors
 from shopnow.lake.delta.file_swap import data_files
+from shopnow.lake.delta.tables import Table
 from shopnow_tab_app.replica import derived_tables, replica
 from shopnow_tab_app.replica.protocol import LISTENS, Asked, Copy, Derived, Manager, State, TableStats, Task
 
@@ -220,7 +221,7 @@ class ReplicaServer:
             except DeltaError:
                 pass  # its log was cleaned up, or it was made anew
         try:
-            return tables.open_table(self._address, name)
+            return Table(self._address, name).open()
         except TableNotFoundError:
             return None
 

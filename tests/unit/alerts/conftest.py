@@ -10,7 +10,7 @@ import pytest
 from deltalake import write_deltalake
 
 from shopnow.alerts.evaluate import STOCK
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table as LakeTable
 
 Stock = Callable[[Mapping[str, int]], None]
 Table = Callable[[str, Sequence[Mapping[str, Any]]], None]
@@ -30,7 +30,7 @@ def table(lake: str) -> Table:
     def write(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         partition_by = ["date"] if "date" in rows[0] else None
         write_deltalake(
-            tables.uri(lake, name),
+            LakeTable(lake, name).uri,
             pa.Table.from_pylist(list(rows)),
             mode="overwrite",
             partition_by=partition_by,

@@ -9,7 +9,7 @@ from deltalake import DeltaTable, write_deltalake
 from shopnow.alerts import backtest, rules
 from shopnow.cli.alerts_backtest import since_when
 from shopnow.errors import UserError
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 
 START = datetime(2026, 7, 1, 8, tzinfo=UTC)
 RULES = rules.load()
@@ -32,7 +32,7 @@ def sold(lake):
             for offset, (minutes, name, quantity) in enumerate(events)
         ]
         write_deltalake(
-            tables.uri(lake, "events/stock"), pa.Table.from_pylist(rows), partition_by=["event_date"]
+            Table(lake, "events/stock").uri, pa.Table.from_pylist(rows), partition_by=["event_date"]
         )
 
     return write

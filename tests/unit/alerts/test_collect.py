@@ -10,7 +10,7 @@ from factories.alert_factory import cover
 from factories.sale import sale
 from shopnow.alerts import collect, rules
 from shopnow.alerts.metrics import FIGURES
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.lineage import lineage
 
 NOW = datetime(2026, 7, 2, 12, tzinfo=UTC)
@@ -60,10 +60,10 @@ def waiting(lake: str) -> dict[str, datetime | None]:
 
 def use(lake: str, topic: str) -> None:
     """Make the events of a topic, as far as their bookkeeping goes."""
-    version = tables.open_table(lake, f"raw/{topic}").version()
+    version = Table(lake, f"raw/{topic}").version()
     told = CommitProperties(custom_metadata={"userMetadata": lineage.describe({f"raw/{topic}": version})})
     write_deltalake(
-        tables.uri(lake, f"events/{topic}"), pa.table({"x": [1]}), mode="append", commit_properties=told
+        Table(lake, f"events/{topic}").uri, pa.table({"x": [1]}), mode="append", commit_properties=told
     )
 
 

@@ -13,6 +13,7 @@ from shopnow.audit.context import Difference, Evidence
 from shopnow.audit.kpi_oracle import KpiSettings, work_out
 from shopnow.kpis import KPIS
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.lineage import lineage
 from support.lake_oracle import as_tables, assumed
 
@@ -25,7 +26,7 @@ def lake(tmp_path_factory) -> str:
     lake = str(tmp_path_factory.mktemp("lake"))
     events = as_tables(random_events.events(Random(1), 600))
     for topic, rows in events.items():
-        write_deltalake(tables.uri(lake, f"events/{topic}"), rows)
+        write_deltalake(Table(lake, f"events/{topic}").uri, rows)
     for name, rows in work_out(events, NOW, assumed()).items():
         [kpi] = (kpi for kpi in KPIS if kpi.name == name)
         rows = rows.append_column(
@@ -34,12 +35,12 @@ def lake(tmp_path_factory) -> str:
         made_from = CommitProperties(
             custom_metadata={"userMetadata": lineage.describe({source.table: 0 for source in kpi.sources})}
         )
-        write_deltalake(tables.uri(lake, name), rows, commit_properties=made_from)
+        write_deltalake(Table(lake, name).uri, rows, commit_properties=made_from)
     return lake
 
 
 def evidence(lake: str, *names: str, given: KpiSettings | None = None) -> Evidence:
-    kpis = {name: tables.open_table(lake, name) for name in names}
+    kpis = {name: Table(lake, name).open() for name in names}
     return Evidence(
         {}, lake, kpis, {}, {}, [], pa.table({}), {}, given or assumed(), lambda subject, what: None
     )
@@ -52,7 +53,7 @@ def test_holds_for_all_tables(lake):
 
 @pytest.mark.parametrize("kpi", KPIS, ids=lambda kpi: kpi.name)
 def test_a_changed_figure_of_any_kpi_is_named(kpi, lake):
-    table = tables.open_table(lake, kpi.name)
+    table = Table(lake, kpi.name).open()
     version = table.version()
     column = [
         name
@@ -74,7 +75,7 @@ def test_another_setting_is_a_difference_that_says_so(lake):
 
 
 def test_a_lost_row_and_a_lost_column_are_named(lake):
-    table = tables.open_table(lake, "kpi/payments")
+    table = Table(lake, "kpi/payments").open()
     version = table.version()
     day = min(tables.read(table, ["date"])["date"].to_pylist())
     table.delete(f"date = '{day}'")

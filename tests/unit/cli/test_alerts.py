@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from shopnow.alerts.evaluate import STOCK, evaluate
 from shopnow.cli.__main__ import app
 from shopnow.errors import UserError
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 
 START = datetime(2026, 7, 1, 8, tzinfo=UTC)
 NASTY = "Mug [red]\x1b[2J"
@@ -28,7 +28,7 @@ def lake(tmp_path, monkeypatch) -> str:
     ]
     product = {"product_id": "p-1", "product_name": NASTY, "event_date": START.date()}
     write_deltalake(
-        tables.uri(lake, "events/stock"), pa.Table.from_pylist([{**event, **product} for event in events])
+        Table(lake, "events/stock").uri, pa.Table.from_pylist([{**event, **product} for event in events])
     )
     stock = {
         "product_id": "p-1",
@@ -37,7 +37,7 @@ def lake(tmp_path, monkeypatch) -> str:
         "last_event_time": START,
         "last_offset": 0,
     }
-    write_deltalake(tables.uri(lake, STOCK), pa.Table.from_pylist([stock]))
+    write_deltalake(Table(lake, STOCK).uri, pa.Table.from_pylist([stock]))
     return lake
 
 
@@ -52,7 +52,7 @@ def test_a_dry_run_says_what_would_have_been_told_and_sends_nothing(lake):
     assert "stock_out:p-1" in shown
     assert "3 messages on each channel" in shown
     assert "not tried, as the lake keeps nothing of their past: short_cover" in shown
-    assert not tables.exists(lake, "alerts")
+    assert not Table(lake, "alerts").exists()
     told = json.loads(shopnow("alerts", "test", "--json"))["told"]
     assert [(each["fingerprint"], each["state"]) for each in told] == [
         ("low_stock:p-1", "firing"),

@@ -11,8 +11,8 @@ from deltalake import write_deltalake
 
 from shopnow.alerts.evaluate import STOCK, evaluate
 from shopnow.alerts.status import overview
-from shopnow.dag_common import REFUSED
-from shopnow.lake.delta import tables
+from shopnow.dag_common import REFUSAL_KEY
+from shopnow.lake.delta.tables import Table
 from shopnow.settings import ROOT
 
 
@@ -33,7 +33,7 @@ def run(act, tmp_path, monkeypatch):
         "last_event_time": datetime(2026, 7, 1, tzinfo=UTC),
         "last_offset": 0,
     }
-    write_deltalake(tables.uri(lake, STOCK), pa.Table.from_pylist([stock]))
+    write_deltalake(Table(lake, STOCK).uri, pa.Table.from_pylist([stock]))
     evaluate(lake, "run-1")
 
     def call(said=None, **params):
@@ -78,4 +78,4 @@ def test_what_is_wrong_fails_at_once_and_is_left_for_the_page_to_show(run, param
     said = {}
     with pytest.raises(AirflowFailException, match=says) as failed:
         run(said, **params)
-    assert said == {REFUSED: str(failed.value)}
+    assert said == {REFUSAL_KEY: str(failed.value)}

@@ -9,7 +9,7 @@ from factories.kpi_sample import DAY, midnight
 from shopnow import kpis
 from shopnow.audit import audit_log
 from shopnow.audit.audit_log import Check
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.reports import html, numbers, report
 
 MORNING = midnight(DAY) + timedelta(days=1, hours=6)
@@ -126,7 +126,7 @@ def test_a_table_of_an_older_version_lacks_columns(lake):
     old = kpis.SALES_DAILY
     schema = old.schema.remove(old.schema.get_field_index("average_order_cents"))
     kpi_sample.write(lake, {})
-    table = tables.ensure(lake, old.name, schema, old.partition_by)
+    table = Table(lake, old.name).ensure(schema, old.partition_by)
     row = {name: value for name, value in kpi_sample.sample()[old.name][1].items() if name in schema.names}
     kpi_sample.write_deltalake(table, kpi_sample.pa.Table.from_pylist([row], schema), mode="append")
     cards = {card.title: card.value for card in section(told(lake), "Sales in EUR").cards}

@@ -20,8 +20,8 @@ from sqlalchemy.exc import OperationalError
 from shopnow.alerts import commands as shop
 from shopnow.alerts.commands import Attribution
 from shopnow.alerts.evaluate import STOCK, evaluate
-from shopnow.lake.delta import tables as lake_tables
-from shopnow.traffic.event_buffer import uuid7
+from shopnow.ids import uuid7
+from shopnow.lake.delta.tables import Table
 from shopnow_tab_app import runs
 from shopnow_tab_app.app import create
 from shopnow_tab_app.pages import stock
@@ -53,14 +53,16 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, SimpleNamespace]:
             raise DagRunAlreadyExists(found[run_id])
         return found.setdefault(run_id, run(run_id, **given))
 
-    monkeypatch.setattr(alert_actions, "trigger_dag", trigger)
+    monkeypatch.setattr("airflow.api.common.trigger_dag.trigger_dag", trigger)
     return found
 
 
 @pytest.fixture
 def api(empty: Lake, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """The app for Anna, who may do everything."""
-    monkeypatch.setattr(access, "requires_access_dag", lambda *rights: lambda: None)
+    monkeypatch.setattr(
+        "airflow.api_fastapi.core_api.security.requires_access_dag", lambda *rights: lambda: None
+    )
     app = create(empty, conf=dict)
     app.dependency_overrides[get_user] = lambda: SimpleNamespace(get_name=lambda: "anna")
     return TestClient(app)
@@ -143,7 +145,7 @@ def test_only_our_own_pages_may_ask_and_only_for_who_may_trigger_the_dag(
 
         return refused
 
-    monkeypatch.setattr(access, "requires_access_dag", refuse)
+    monkeypatch.setattr("airflow.api_fastapi.core_api.security.requires_access_dag", refuse)
     app = create(empty, conf=dict)
     app.dependency_overrides[get_user] = lambda: SimpleNamespace(get_name=lambda: "viewer")
     assert TestClient(app).post(f"/api/alerts/{action}", json=body, headers=WRITES).status_code == 403
@@ -156,7 +158,7 @@ def test_airflows_database_that_does_not_answer_is_said(
     def locked(*dag: str, **given: Any) -> None:
         raise OperationalError("INSERT", {}, Exception("database is locked"))
 
-    monkeypatch.setattr(alert_actions, "trigger_dag", locked)
+    monkeypatch.setattr("airflow.api.common.trigger_dag.trigger_dag", locked)
     answer = api.post("/api/alerts/acknowledge", json=asked(), headers=WRITES)
     assert (answer.status_code, answer.json()["detail"]) == (
         503,
@@ -175,7 +177,7 @@ def told(tmp_path: Path) -> Iterator[tuple[str, Lake]]:
         "last_event_time": datetime(2026, 7, 1, tzinfo=UTC),
         "last_offset": 0,
     }
-    write_deltalake(lake_tables.uri(address, STOCK), pa.Table.from_pylist([mug]))
+    write_deltalake(Table(address, STOCK).uri, pa.Table.from_pylist([mug]))
     evaluate(address, "run-1")
     with closing(Lake(lambda: address, tables.COPIES, tables.DERIVED)) as lake:
         yield address, lake
