@@ -1,11 +1,15 @@
-"""Writes the docs that follow from the code: `python docs/generate.py`. A test fails when they are out of date."""
+"""Generate the reference docs from the code: `python docs/generate.py`.
+
+`tests/unit/test_docs.py` fails when a generated page is out of date.
+"""
 
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args, get_origin
 
 import pyarrow as pa
 
@@ -13,46 +17,102 @@ from shopnow.events import TOPIC_OF, TOPICS
 from shopnow.kpis import KPIS, Kpi
 from shopnow.kpis.definition import Source
 
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
 ROOT = Path(__file__).resolve().parents[1]
 
 _EVENTS = """# Events
 
-Made from `include/shopnow/events.py` by `docs/generate.py`; also as JSON Schemas in [schemas](schemas), and with the topics as an
-AsyncAPI 3 document, [asyncapi.json](asyncapi.json).
+Generated from `include/shopnow/events.py` by `docs/generate.py`. The same definitions are available as
+JSON Schemas in [schemas](schemas) and, with the topics, as an AsyncAPI 3 document,
+[asyncapi.json](asyncapi.json).
 
-A record is one JSON object, with the key its topic says, in UTF-8, of at most 1 MiB. Money is integer cents with a `currency` beside it,
-times are RFC 3339 with a zone, given in UTC with milliseconds. Types are strict: `12.0` is no integer, `"12"` neither. Fields that are
-not listed are kept in raw and otherwise passed over. Of events with the same `event_id` the lake keeps one.
+A record is one JSON object in UTF-8 of at most 1 MiB, keyed as its topic requires. Money is an integer number
+of cents with a `currency`; times are RFC 3339 with a time zone, written in UTC with milliseconds. Types are
+strict: `12.0` is not an integer, and neither is `"12"`. Unknown fields are kept in raw and ignored otherwise.
+Events are deduplicated by `event_id` in the lake.
 
-To send some: `./shopnow send FILE`, or the DAG `send_events`; there `event_id`, `event_time` and `schema_version` may be left out.
-What is sent to `stock` is recorded, but puts nothing on the simulated shop's shelves; [delivery notes](restock.md) do.
+To send events: `./shopnow send FILE`, or the DAG `send_events`. Both fill in `event_id`, `event_time` and
+`schema_version` if they are missing. Events sent to `stock` are recorded but do not change the simulated
+shop's inventory; [delivery notes](restock.md) do.
 """
 
 _KPI_HEAD = """# KPIs
 
-Made from `include/shopnow/kpis/` by `docs/generate.py`: the one definition of each figure, from which the columns' comments in the tables
-and the explanations in reports come as well. [How to read them](reading.md) with DuckDB, Polars, pandas and Spark.
+Generated from `include/shopnow/kpis/` by `docs/generate.py`. Each KPI is defined there once; the column
+comments of the tables and the explanations in reports come from the same definitions.
+[Reading the tables](reading.md) shows how to query them with DuckDB, Polars, pandas and Spark.
 
-Days and hours are UTC, and an event belongs to those of its own `event_time`, however late it comes: then the days it concerns are computed
-anew, and only those. Money is integer cents in the row's `currency`; amounts of different currencies are never added. A figure that
-does not apply is null, not 0. *can be added*: over rows of a date and currency. A table that is *restated* keeps, in the table
-`restatements`, what published figures were before they changed, and why; published is what was computed after the day's end.
+Days and hours are UTC. An event belongs to the day and hour of its own `event_time`, however late it arrives;
+the affected days, and only those, are then recomputed. Money is an integer number of cents in the row's
+`currency`; amounts of different currencies are never added. A value that does not apply is null, not 0.
+*additive*: can be summed over rows of a date and currency. For a *restated* table, the table `restatements`
+keeps the values published before a change, and the reason; values computed after the end of the day count as
+published.
+"""
+
+_SETTINGS = """# Settings
+
+Generated from `include/shopnow/settings.py` and `include/shopnow/cluster/settings.py` by `docs/generate.py`.
+
+Set them in the environment or in a file `.env` next to `./shopnow`; the environment wins. They take effect
+after `./shopnow down` and `./shopnow up`. A value of the wrong type or beyond its limits is an error that
+names the variable.
+
+{settings}
+- `SHOPNOW_DATA_DIR`: delete the folder to start over.
+- `SHOPNOW_TRAFFIC=off` disables the scheduled traffic; runs by hand still work.
+- `SHOPNOW_TOPIC_PARTITIONS` applies to topics that do not exist yet.
+- `SHOPNOW_KAFKA_RETENTION_DAYS` also applies to existing topics, at `up`.
+- `SHOPNOW_QUARANTINE_LIMIT` is compared with the share of invalid records of each run.
+- `SHOPNOW_SERVICE_LEVEL` and `SHOPNOW_LEAD_TIME_DAYS` determine the safety stock and the reorder points in
+  `kpi/stock_cover`. On a cluster, set them in Spark's configuration as `spark.shopnow.serviceLevel` and
+  `spark.shopnow.leadTimeDays`.
+- `SHOPNOW_OTEL_ENDPOINT` is the base URL of an OTLP/HTTP receiver, such as `http://127.0.0.1:4318`.
+- `SHOPNOW_OPENLINEAGE` covers the lineage of DAGs, tasks and Spark jobs. The first `up` with it downloads
+  54 MB.
+- `SHOPNOW_MAVEN_MIRROR`: without it, the jars come from Maven Central.
+
+## Ports
+
+`SHOPNOW_PORT_OFFSET` moves every port that is not set itself. Two services with the same port are an error.
+
+{ports}
+## On the cluster
+
+The containers of `docker-compose.yaml` also take these. That file sets its own defaults for some of the
+settings above (12 partitions and 2 landing tasks per topic, for example) and holds the memory limits of the
+containers (`SHOPNOW_…_LIMIT`). [cluster.md](cluster.md) describes the secrets and how to create them.
+
+{cluster}
+## Other variables
+
+| variable | meaning |
+|---|---|
+| `AIRFLOW_CONN_…` | Airflow connections to your own services, as JSON: [connections.md](connections.md) |
+| `JAVA_HOME` | Java 17 or 21 to use; otherwise `java` on the `PATH`, or one that `./shopnow` installs |
+| `XDG_CACHE_HOME` | parent folder of the jar cache; `~/.cache` by default |
+| `NO_PROXY` | `./shopnow` adds `127.0.0.1` and `localhost` to it |
 """
 
 
 def dags() -> str:
-    """`DAGs.md`: every DAG with its runbook, as the Airflow UI shows it."""
+    """Return `DAGs.md`: every DAG with its runbook, as the Airflow UI shows it."""
     from airflow.dag_processing.dagbag import DagBag
 
-    found = DagBag(dag_folder=str(ROOT / "dags")).dags
-    parts = ["# DAGs\n\nMade from the DAG files by `docs/generate.py`; edit them, not this.\n"]
-    parts += [_table("DAG", "what", "tags", "tasks") + "".join(_row(found[name]) for name in sorted(found))]
-    parts += [f"## `{name}`\n\n{(found[name].doc_md or '').strip()}\n" for name in sorted(found)]
+    dag_by_id = DagBag(dag_folder=str(ROOT / "dags")).dags
+    parts = ["# DAGs\n\nGenerated from the docstrings of `dags/` by `docs/generate.py`.\n"]
+    parts += [
+        _table("DAG", "description", "tags", "tasks")
+        + "".join(_row(dag_by_id[name]) for name in sorted(dag_by_id))
+    ]
+    parts += [f"## `{name}`\n\n{(dag_by_id[name].doc_md or '').strip()}\n" for name in sorted(dag_by_id)]
     return "\n".join(parts)
 
 
 def events() -> str:
-    """`events.md`: every topic and event type with its fields and an example."""
+    """Return `events.md`: every topic and event type with its fields and an example."""
     from shopnow import examples
     from shopnow.schemas import json_schemas
 
@@ -66,11 +126,11 @@ def events() -> str:
             parts.append(f"### `{tag}`\n")
             parts += [f"{definition['description']}\n"] if "description" in definition else []
             parts.append(
-                f"{_fields(definition)}\nas JSON Schema: [schemas/{tag}.json](schemas/{tag}.json); for example:\n"
+                f"{_fields(definition)}\nJSON Schema: [schemas/{tag}.json](schemas/{tag}.json). Example:\n"
             )
-            parts.append(f"```json\n{json.dumps(examples.as_json(type_), ensure_ascii=False)}\n```\n")
+            parts.append(f"```json\n{json.dumps(examples.example_json(type_), ensure_ascii=False)}\n```\n")
             parts += [
-                f"`items` are of\n\n{_fields(definitions['OrderItem'])}"
+                f"Each of `items`:\n\n{_fields(definitions['OrderItem'])}"
                 for name in definition["properties"]
                 if name == "items"
             ]
@@ -78,60 +138,60 @@ def events() -> str:
 
 
 def schema(type_: type) -> str:
-    """`schemas/{event_type}.json`: the JSON Schema of an event type."""
+    """Return `schemas/{event_type}.json`: the JSON Schema of an event type."""
     from shopnow.schemas import json_schema
 
     return _json(json_schema(type_))
 
 
 def asyncapi() -> str:
-    """`asyncapi.json`: topics, events and who sends and receives them, as an AsyncAPI document."""
+    """Return `asyncapi.json`: topics, events, producers and consumers as an AsyncAPI document."""
     from shopnow.asyncapi import document
 
     return _json(document())
 
 
 def kpis() -> str:
-    """`kpis.md`: every KPI table with the definition of each figure."""
+    """Return `kpis.md`: every KPI table with the definition of each column."""
     parts = [
         _KPI_HEAD,
-        _table("table", "what", "a row is")
+        _table("table", "content", "each row is")
         + "".join(f"| {_link(kpi)} | {kpi.title} | {kpi.grain} |\n" for kpi in KPIS),
     ]
     return "\n".join([*parts, *map(_kpi, KPIS)])
 
 
 def scenarios() -> str:
-    """`scenarios.md`: every scenario with what it changes, and what each number means."""
+    """Return `scenarios.md`: every scenario with its parameters, and the meaning of each parameter."""
     import msgspec
 
     from shopnow.traffic.scenarios import NORMAL, Conditions, load
 
     normal = msgspec.to_builtins(load()[NORMAL].conditions)
     parts = [
-        "# Scenarios\n\nMade from `include/shopnow/traffic/scenarios.toml` by `docs/generate.py`. A scenario is a param of "
-        "`generate_traffic`; add your own to that file, and it is in the form.\n"
+        "# Scenarios\n\nGenerated from `include/shopnow/traffic/scenarios.toml` by `docs/generate.py`. "
+        "A scenario is a param of `generate_traffic`; one that you add to that file appears in the form.\n"
     ]
     for scenario in load().values():
         parts.append(f"## `{scenario.name}`: {scenario.title}\n\n{scenario.description}\n")
         usual = msgspec.to_builtins(scenario.conditions)
         if scenario.name != NORMAL:
-            parts += _changes("Throughout", usual, normal)
+            parts += _changes("The whole period", usual, normal)
         for incident in scenario.incidents:
-            when = f"For {incident.lasts_hours:g} hours, from {incident.begins:.0%} of the period on"
-            when += "" if incident.hour is None else f", at {incident.hour}:00 UTC if it can be"
+            when = f"For {incident.lasts_hours:g} hours, starting {incident.begins:.0%} into the period"
+            when += "" if incident.hour is None else f", at {incident.hour}:00 UTC if possible"
             parts += _changes(when, msgspec.to_builtins(incident.conditions), usual)
     _, definitions = msgspec.json.schema_components([Conditions])
     rows = "".join(
         f"| `{name}` | {field['description']} | {_value(normal[name])} |\n"
         for name, field in definitions["Conditions"]["properties"].items()
     )
-    parts.append(f"## What the numbers mean\n\n{_table('number', 'meaning', 'normal day')}{rows}")
+    parts.append(f"## Parameters\n\n{_table('parameter', 'meaning', 'normal day')}{rows}")
     return "\n".join(parts)
 
 
 def alert_rules() -> str:
-    """`alert-rules.md`: every alert rule, what the fields of one mean, and what rules can look at."""
+    """Return `alert-rules.md`: every alert rule, the fields of a rule, and the metrics rules can use."""
     import msgspec
 
     from shopnow.alerts.metrics import FIGURES
@@ -139,37 +199,54 @@ def alert_rules() -> str:
 
     rules = load()
     parts = [
-        "# Alert rules\n\nMade from `include/shopnow/alerts/rules.toml` and `figures.py` by `docs/generate.py`; how alerts work is in "
-        "[alerts.md](alerts.md).\n"
+        "# Alert rules\n\nGenerated from `include/shopnow/alerts/rules.toml` and `metrics.py` by "
+        "`docs/generate.py`. [alerts.md](alerts.md) explains how alerts work.\n"
     ]
-    rows = "".join(
-        f"| [`{name}`](#{name}) | {'≤' if rule.fires == 'at_most' else '≥'} {rule.threshold:g}: {FIGURES[rule.looks_at].definition} "
-        f"| {rule.severity} | {rule.owner} |\n"
-        for name, rule in rules.items()
-    )
-    parts.append(_table("rule", "fires when", "severity", "owner") + rows)
+    parts.append(_table("rule", "fires when", "severity", "owner"))
     for name, rule in rules.items():
-        inhibitors = ", ".join(f"`{other}`" for other in rule.inhibited_by) or "nothing"
-        over = f"{'above' if rule.fires == 'at_most' else 'below'} {rule.over_beyond:g}"
+        comparison = "≤" if rule.fires == "at_most" else "≥"
+        parts[-1] += (
+            f"| [`{name}`](#{name}) | {comparison} {rule.threshold:g}: {FIGURES[rule.looks_at].definition} "
+            f"| {rule.severity} | {rule.owner} |\n"
+        )
+    for name, rule in rules.items():
+        inhibitors = ", ".join(f"`{inhibitor}`" for inhibitor in rule.inhibited_by) or "nothing"
+        side = "above" if rule.fires == "at_most" else "below"
+        sample = f" Evaluated only from {rule.of_at_least} cases on." if rule.of_at_least else ""
         parts.append(
-            f"## {name}\n\n**{rule.title}**: one alert a {rule.about}. {rule.todo}\n\nOver once {over}, told as “{rule.resolved_title}”; "
-            f"told again after {rule.repeat_after}; by {' and '.join(rule.channels)}; inhibited by {inhibitors}"
-            + (f"; looked at only if it is of at least {rule.of_at_least}.\n" if rule.of_at_least else ".\n")
+            f"## {name}\n\n**{rule.title}**: one alert per {rule.about}. {rule.todo}\n\n"
+            f"Resolved once {side} {rule.over_beyond:g}, as “{rule.resolved_title}”. "
+            f"Reminder after {rule.repeat_after}. Channels: {' and '.join(rule.channels)}. "
+            f"Inhibited by {inhibitors}.{sample}\n"
         )
     _, definitions = msgspec.json.schema_components([Rule])
+    required = definitions["Rule"]["required"]
     fields = "".join(
-        f"| `{field}` | {'' if field in definitions['Rule']['required'] else 'optional: '}{kind['description']} |\n"
+        f"| `{field}` | {'' if field in required else 'optional: '}{kind['description']} |\n"
         for field, kind in definitions["Rule"]["properties"].items()
     )
     parts.append(f"# Fields of a rule\n\n{_table('field', 'meaning')}{fields}")
     figures = "".join(
-        f"| `{name}` | {figure.definition} | {figure.about} | `{figure.source}` | {'yes' if figure.time else 'no'} |\n"
+        f"| `{name}` | {figure.definition} | {figure.about} | `{figure.source}` "
+        f"| {'yes' if figure.time else 'no'} |\n"
         for name, figure in FIGURES.items()
     )
-    parts.append(
-        f"# What rules can look at\n\n{_table('figure', 'definition', 'of each', 'from', 'can be tried on the past')}{figures}"
-    )
+    columns = _table("metric", "definition", "one value per", "source", "can be backtested")
+    parts.append(f"# Metrics\n\n{columns}{figures}")
     return "\n".join(parts)
+
+
+def settings() -> str:
+    """Return `settings.md`: every setting with its default, its limits and its meaning."""
+    from shopnow.cluster.settings import ClusterSettings
+    from shopnow.settings import Settings
+
+    fields = Settings.model_fields
+    ports = {name: field for name, field in fields.items() if name.endswith("_port")}
+    others = {name: field for name, field in fields.items() if name not in ports}
+    return _SETTINGS.format(
+        settings=_settings(others), ports=_settings(ports), cluster=_settings(ClusterSettings.model_fields)
+    )
 
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -178,20 +255,62 @@ PAGES: dict[str, Callable[[], str]] = {
     "kpis.md": kpis,
     "scenarios.md": scenarios,
     "alert-rules.md": alert_rules,
+    "settings.md": settings,
     "asyncapi.json": asyncapi,
     **{f"schemas/{type_.__struct_config__.tag}.json": partial(schema, type_) for type_ in TOPIC_OF},
 }
 
 
+def _settings(fields: "Mapping[str, FieldInfo]") -> str:
+    rows = "".join(
+        f"| `SHOPNOW_{name.upper()}` | {_default(field.default)} | {_limits(field)} "
+        f"| {_sentence(name, field)} |\n"
+        for name, field in fields.items()
+    )
+    return _table("setting", "default", "values", "meaning") + rows
+
+
+def _sentence(name: str, field: "FieldInfo") -> str:
+    """Return the field's description; without one, its name in words."""
+    text = field.description or name.replace("_", " ")
+    return f"{text[0].upper()}{text[1:]}".replace("|", "\\|")
+
+
+def _default(value: object) -> str:
+    if value is None:
+        return "–"
+    return f"`{value.relative_to(ROOT) if isinstance(value, Path) else value}`"
+
+
+def _limits(field: "FieldInfo") -> str:
+    """Return the values a setting takes: its choices, or its numeric limits."""
+    annotation = field.annotation
+    if get_origin(annotation) is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(annotation))
+    limits = {
+        symbol: getattr(constraint, name)
+        for constraint in field.metadata
+        for name, symbol in _CONSTRAINTS.items()
+        if hasattr(constraint, name)
+    }
+    if limits.keys() == {"≥", "≤"}:
+        return f"{limits['≥']} to {limits['≤']}"
+    return ", ".join(f"{symbol} {limit}" for symbol, limit in limits.items())
+
+
+_CONSTRAINTS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
+
+
 def _kpi(kpi: Kpi) -> str:
-    dated = "`date`" if kpi.partition_by else "nothing"
+    partitioning = "Partitioned by `date`" if kpi.partition_by else "Not partitioned"
     facts = [
-        f"A row is {kpi.grain}. Partitioned by {dated}{', the first day of a month' if kpi.monthly else ''}.",
-        f"Made from {'; '.join(map(_source, kpi.sources))}.",
+        f"Each row is {kpi.grain}. {partitioning}{', the first day of the month' if kpi.monthly else ''}.",
+        f"Computed from {'; '.join(map(_source, kpi.sources))}.",
         "Restated." if kpi.restated else "",
     ]
     rows = "".join(
-        f"| `{field.name}` | {field.type} | {_meta(field, 'unit')} | {_ROLES[_meta(field, 'role')]} | {_meta(field, 'comment')} |\n"
+        f"| `{field.name}` | {field.type} | {_meta(field, 'unit')} "
+        f"| {_ROLES[_meta(field, 'role')]} | {_meta(field, 'comment')} |\n"
         for field in kpi.schema
     )
     table = _table("column", "type", "unit", "", "definition")
@@ -199,7 +318,7 @@ def _kpi(kpi: Kpi) -> str:
 
 
 def _source(source: Source) -> str:
-    """A source in words; `date` is that of the row."""
+    """Describe a source of a KPI table; `date` is that of the row."""
     if source.date is None:
         return f"`{source.table}`"
     if source.lasting:
@@ -212,10 +331,10 @@ def _source(source: Source) -> str:
         if source.forward
         else []
     )
-    return f"`{source.table}` of the date{''.join(f', {each}' for each in window)}"
+    return f"`{source.table}` of the date{''.join(f', {days}' for days in window)}"
 
 
-_ROLES = {"key": "key", "sum": "can be added", "figure": "", "proof": "proof"}
+_ROLES = {"key": "key", "sum": "additive", "figure": "", "proof": "proof"}
 
 
 def _meta(field: pa.Field, name: str) -> str:
@@ -223,35 +342,35 @@ def _meta(field: pa.Field, name: str) -> str:
 
 
 def _link(kpi: Kpi) -> str:
-    """To the table's heading, as GitHub names it."""
-    kept = (
+    """Link to the table's heading by the anchor that GitHub generates."""
+    anchor = (
         character
         for character in f"{kpi.name}: {kpi.title}".lower()
         if character.isalnum() or character in "_- "
     )
-    return f"[`{kpi.name}`](#{''.join(kept).replace(' ', '-')})"
+    return f"[`{kpi.name}`](#{''.join(anchor).replace(' ', '-')})"
 
 
 def _table(*columns: str) -> str:
     return f"| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n"
 
 
-def _changes(when: str, conditions: dict, others: dict) -> list[str]:
+def _changes(when: str, conditions: dict, baseline: dict) -> list[str]:
     changed = "".join(
-        f"| `{name}` | {_value(others[name])} | {_value(value)} |\n"
+        f"| `{name}` | {_value(baseline[name])} | {_value(value)} |\n"
         for name, value in conditions.items()
-        if value != others[name]
+        if value != baseline[name]
     )
-    return [f"{when}:\n\n{_table('number', 'instead of', 'is')}{changed}"] if changed else []
+    return [f"{when}:\n\n{_table('parameter', 'normally', 'here')}{changed}"] if changed else []
 
 
 def _value(value: object) -> str:
     if isinstance(value, dict):
         return "<br>".join(
-            f"{name}: {', '.join(f'{key} {each:g}' for key, each in method.items())}"
+            f"{name}: {', '.join(f'{key} {share:g}' for key, share in method.items())}"
             for name, method in value.items()
         )
-    return ", ".join(f"{each:g}" for each in value) if isinstance(value, list | tuple) else str(value)
+    return ", ".join(f"{number:g}" for number in value) if isinstance(value, list | tuple) else str(value)
 
 
 def _row(dag) -> str:
@@ -272,7 +391,7 @@ def _json(value: dict) -> str:
 
 
 def _field(name: str, kind: dict) -> str:
-    if "anyOf" in kind:  # an optional field
+    if "anyOf" in kind:  # the field is optional
         kind = {**kind, **kind["anyOf"][0], "type": f"{kind['anyOf'][0]['type']}, optional"}
     limits = {
         key: value

@@ -1,9 +1,9 @@
-"""Takes the README's pictures: `PYTHONPATH=include:tests .venv/bin/python docs/screenshot.py`, after `./shopnow demo`.
+"""Take the pictures of the docs: `PYTHONPATH=include:tests .venv/bin/python docs/screenshot.py`.
 
-Those of Airflow and of the tab show the running stack, that of a report the day that the tests have made up. Names of some, as in
-`docs/screenshot.py tab report`, take these alone. The tab has more to show after two weeks, such as those that `generate_traffic` makes
-of `{"hours": 360, "sessions_per_day": 900}` in a new shop. Needs the packages of `./shopnow test` and a Chromium on the PATH, such as
-Debian's.
+Run it after `./shopnow demo`: `airflow` and `tab` show the running stack, `report` the sample data of the
+tests. Names as arguments, as in `docs/screenshot.py tab report`, select pictures. The tab looks best with two
+weeks of data, such as a new shop's after `generate_traffic` with `{"hours": 360, "sessions_per_day": 900}`.
+Requires the packages of `./shopnow test` and a Chromium on the PATH, such as Debian's.
 """
 
 import shutil
@@ -20,7 +20,7 @@ from shopnow.reports import charts, html, numbers, report
 from shopnow.settings import ROOT, Settings
 
 STACK = {"airflow": ("/dags", "watch_stock", 1000), "tab": ("/plugin/shopnow", "Order placed", 1150)}
-"""By name the address, what has to be seen there, and how high the picture is."""
+"""By name: the path, a text that the page shows once it is loaded, the height of the picture in pixels."""
 REPORT = "report"
 WIDTH = 1280
 
@@ -49,10 +49,11 @@ def take_stack(browser: Browser, names: set[str]) -> None:
     page.keyboard.press("Enter")
     page.wait_for_url("**/")
     for name in names & STACK.keys():
-        address, seen, height = STACK[name]
+        path, text, height = STACK[name]
         page.set_viewport_size({"width": WIDTH, "height": height})
-        page.goto(address)
-        (page.frame_locator("iframe") if "plugin" in address else page).get_by_text(seen).first.wait_for()
+        page.goto(path)
+        content = page.frame_locator("iframe") if "plugin" in path else page
+        content.get_by_text(text).first.wait_for()
         page.wait_for_load_state("networkidle")
         page.screenshot(path=ROOT / "docs" / f"{name}.png")
 
@@ -61,9 +62,11 @@ def take_report(browser: Browser) -> None:
     with TemporaryDirectory() as lake:
         kpi_sample.write(lake, kpi_sample.sample())
         day = kpi_sample.DAY
-        made = report.compose(numbers.read(lake, day, kpi_sample.midnight(day) + timedelta(days=1, hours=6)))
-    document = html.document(made, "http://127.0.0.1:8080/dags/management_report")
-    for chart in made.charts:
+        day_report = report.compose(
+            numbers.read(lake, day, kpi_sample.midnight(day) + timedelta(days=1, hours=6))
+        )
+    document = html.document(day_report, "http://127.0.0.1:8080/dags/management_report")
+    for chart in day_report.charts:
         document = document.replace(
             f'"cid:{chart.name}"', f'"data:image/png;base64,{b64encode(charts.png(chart)).decode()}"'
         )
