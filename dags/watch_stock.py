@@ -32,11 +32,12 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetWatcher, conf, get_current_context, task
 
+from shopnow.airflow_internals import trigger_run_from_task
 from shopnow.alerts import channels
 from shopnow.alerts.dispatcher import deliver
 from shopnow.alerts.evaluate import evaluate
 from shopnow.alerts.trigger import StockTrigger
-from shopnow.dag_common import AUDIT, DEFAULTS, KPIS, Tag, kafka_conf, lake_uri, start_run
+from shopnow.dag_common import AUDIT, DEFAULT_ARGS, KPIS, Tag, kafka_conf, lake_uri
 from shopnow.restock import proposals
 
 STOCK = Asset(
@@ -55,7 +56,7 @@ with DAG(
     catchup=False,
     # While one waits for a channel that is down, another looks and tells of what is new by those that are not.
     max_active_runs=3,
-    default_args=DEFAULTS,
+    default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.ALERTS},
 ) as dag:
     # One task, as each costs seconds; what the first half of it has committed, its retry does not do again.
@@ -69,7 +70,7 @@ with DAG(
         finally:
             # A channel that is down holds back no proposal.
             for each in found["proposed"]:
-                start_run("approve_restock", proposals.run_id(each), proposals.asked(each))
+                trigger_run_from_task("approve_restock", proposals.run_id(each), proposals.asked(each))
         return {**found, "sent": sent}
 
     watch()

@@ -1,8 +1,9 @@
-"""Every use of Airflow beyond its public interface (`airflow.sdk`, the REST API, documented plugin hooks), in one place.
+"""The only module that uses Airflow beyond its public interface (`airflow.sdk`, REST API, plugin hooks).
 
-The one exception is the client of the SMTP provider's hook, which only `notifications/smtp_session.py` touches.
-Airflow may rename or change these in any release without notice. `tests/unit/test_airflow_internals.py` fails with the name that an
-upgrade took away. Airflow is imported inside the functions: most processes need one of them, and these imports cost seconds.
+Airflow may change what is used here in any release; `tests/unit/test_airflow_internals.py` then fails and
+names the part that changed. Only `notifications/smtp_session.py` uses the SMTP provider's private client.
+
+Airflow is imported inside the functions: each process needs only some of them, and the imports cost seconds.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,8 +43,8 @@ class InvalidConfError(ValueError):
 def trigger_run_from_task(dag_id: str, run_id: str, conf: dict[str, Any]) -> bool:
     """Trigger a DAG run from inside a running task; idempotent by `run_id`.
 
-    TriggerDagRunOperator is the public way, but it is one task per run: a task that triggers several runs has to send the
-    operator's own request to the supervisor.
+    The public way, TriggerDagRunOperator, takes one task per run. A task that triggers several runs has to
+    send the operator's request to the supervisor itself.
 
     Returns:
         Whether the run is new; False if one with that id exists.
@@ -71,7 +72,7 @@ def trigger_run_as_user(dag_id: str, run_id: str, conf: dict[str, Any], username
     Raises:
         UnknownDagError: Airflow has no such DAG.
         InvalidConfError: `conf` does not match the DAG's params.
-        sqlalchemy.exc.SQLAlchemyError: the metadata database does not answer, after Airflow's own number of retries.
+        sqlalchemy.exc.SQLAlchemyError: the metadata database does not answer, after Airflow's retries.
     """
     from airflow.api.common.trigger_dag import trigger_dag
     from airflow.exceptions import DagNotFound, DagRunAlreadyExists, ParamValidationError
@@ -149,7 +150,9 @@ def run_active_at(dag_id: str, moment: datetime) -> RunRecord | None:
 def recent_runs(
     dag_id: str, ended_after: datetime, limit: int, xcom_key: str
 ) -> list[tuple[RunRecord, str | None]]:
-    """Return the unfinished runs of a DAG and those that ended after a time, newest first, each with one of its XComs.
+    """Return the DAG's unfinished runs and those that ended after `ended_after`, newest first.
+
+    Each comes with the value of its XCom `xcom_key`, as text; None without one.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: the metadata database does not answer.
@@ -181,7 +184,10 @@ def current_user_dependency() -> Callable[..., Any]:
 
 
 def trigger_permission_check(dag_id: str) -> Callable[..., None]:
-    """Return the FastAPI dependency that answers 403 unless the user may trigger the DAG; takes (request, user)."""
+    """Return the FastAPI dependency that answers 403 unless the user may trigger the DAG.
+
+    It takes (request, user).
+    """
     from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
     from airflow.api_fastapi.core_api.security import requires_access_dag
 

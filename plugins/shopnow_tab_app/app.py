@@ -4,13 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from airflow.api_fastapi.core_api.security import get_user
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shopnow import dag_common
+from shopnow import airflow_internals, dag_common
 from shopnow.errors import UserError
 from shopnow_tab_app.replica import tables
 from shopnow_tab_app.replica.client import Lake
@@ -47,7 +46,7 @@ def create(
     app = FastAPI(
         title="ShopNow+",
         description="What the pages of the ShopNow+ tab read. Amounts are integer cents of a currency, times and days UTC.",
-        dependencies=[Depends(get_user)],
+        dependencies=[Depends(airflow_internals.current_user_dependency())],
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

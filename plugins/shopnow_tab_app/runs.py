@@ -7,12 +7,11 @@ from datetime import datetime
 from threading import Lock
 from typing import Generic, TypeVar
 
-from airflow.models.dag import DagModel
-from airflow.models.dagrun import DagRun
-from airflow.utils.session import create_session
 from pydantic import BaseModel
-from sqlalchemy import func, select
 from sqlalchemy.exc import SQLAlchemyError
+
+from shopnow import airflow_internals
+from shopnow.airflow_internals import RunRecord
 
 log = logging.getLogger(__name__)
 
@@ -61,21 +60,15 @@ class Kept(Generic[T]):
 
 
 def _dags() -> list[Dag]:
-    with create_session() as session:
-        latest = select(func.max(DagRun.id)).group_by(DagRun.dag_id)
-        runs = {run.dag_id: run for run in session.scalars(select(DagRun).where(DagRun.id.in_(latest)))}
-        models = session.scalars(
-            select(DagModel).where(DagModel.is_stale.is_(False)).order_by(DagModel.dag_id)
+    return [
+        Dag(
+            dag_id=dag.dag_id,
+            description=dag.description,
+            paused=dag.is_paused,
+            run=dag.latest_run and run_of(dag.latest_run),
         )
-        return [
-            Dag(
-                dag_id=model.dag_id,
-                description=model.description,
-                paused=bool(model.is_paused),
-                run=run_of(runs[model.dag_id]) if model.dag_id in runs else None,
-            )
-            for model in models
-        ]
+        for dag in airflow_internals.list_dags()
+    ]
 
 
 dags: Kept[list[Dag]] = Kept(_dags, [], KEPT_SECONDS)
@@ -98,19 +91,12 @@ def known(read: Callable[[], T], otherwise: T) -> T:
 
 
 def _at(dag_id: str, moment: datetime) -> Run | None:
-    with create_session() as session:
-        wanted = (
-            select(DagRun)
-            .where(DagRun.dag_id == dag_id, DagRun.start_date <= moment)
-            .order_by(DagRun.start_date.desc())
-            .limit(1)
-        )
-        run = session.scalars(wanted).first()
-        return run_of(run) if run and (run.end_date is None or run.end_date >= moment) else None
+    run = airflow_internals.run_active_at(dag_id, moment)
+    return run and run_of(run)
 
 
-def run_of(run: DagRun) -> Run:
+def run_of(run: RunRecord) -> Run:
     """A run as Airflow's database has it."""
     return Run(
-        dag_id=run.dag_id, run_id=run.run_id, state=str(run.state), started=run.start_date, ended=run.end_date
+        dag_id=run.dag_id, run_id=run.run_id, state=run.state, started=run.start_date, ended=run.end_date
     )

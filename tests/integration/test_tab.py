@@ -10,8 +10,8 @@ from fastapi.testclient import TestClient
 
 from factories import sample_lake
 from shopnow.broker import tail
+from shopnow.ids import uuid7
 from shopnow.local_stack import supervision
-from shopnow.traffic.event_buffer import uuid7
 from shopnow_tab_app.app import create
 from shopnow_tab_app.replica import tables
 from shopnow_tab_app.replica.client import Lake
@@ -27,7 +27,9 @@ Client = Callable[..., TestClient]
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     """The app of a lake and a Kafka, for somebody who is logged in and may do everything."""
-    monkeypatch.setattr(access, "requires_access_dag", lambda *rights: lambda: None)
+    monkeypatch.setattr(
+        "airflow.api_fastapi.core_api.security.requires_access_dag", lambda *rights: lambda: None
+    )
 
     lakes: list[Lake] = []
 

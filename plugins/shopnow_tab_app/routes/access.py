@@ -1,10 +1,14 @@
 """Who may do what: everybody who is logged in may look, and who may trigger a DAG may do what that DAG does."""
 
+from typing import Annotated, Any
 from urllib.parse import urlsplit
 
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from fastapi import Depends, HTTPException, Request, status
+
+from shopnow import airflow_internals
+
+CurrentUser = Annotated[Any, Depends(airflow_internals.current_user_dependency())]
+"""Annotates a route's parameter: the user who is logged in."""
 
 HEADER = "X-ShopNow"
 """Carried by every request of our own pages that changes something; a form of another site cannot set it."""
@@ -12,7 +16,7 @@ HEADER = "X-ShopNow"
 
 def may_trigger(dag_id: str) -> list:
     """Dependencies of a route that does what a DAG does: the right to trigger it, asked for by our own pages."""
-    return [Depends(requires_access_dag("POST", DagAccessEntity.RUN, dag_id)), Depends(same_site)]
+    return [Depends(airflow_internals.trigger_permission_check(dag_id)), Depends(same_site)]
 
 
 def same_site(request: Request) -> None:
@@ -30,9 +34,9 @@ def same_site(request: Request) -> None:
 def allowed_to_trigger(dag_id: str):
     """A dependency that tells whether the user may trigger a DAG, for pages that show it."""
 
-    def ask(request: Request, user: GetUserDep) -> bool:
+    def ask(request: Request, user: CurrentUser) -> bool:
         try:
-            requires_access_dag("POST", DagAccessEntity.RUN, dag_id)(request, user)
+            airflow_internals.trigger_permission_check(dag_id)(request, user)
         except HTTPException:
             return False
         return True

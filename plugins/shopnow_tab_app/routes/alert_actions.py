@@ -2,22 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
-from airflow.api.common.trigger_dag import trigger_dag
-from airflow.exceptions import DagNotFound, DagRunAlreadyExists, ParamValidationError
-from airflow.models.dagrun import DagRun
-from airflow.models.xcom import XComModel
-from airflow.utils.retries import run_with_db_retries
-from airflow.utils.session import create_session
-from airflow.utils.types import DagRunTriggeredByType
 from fastapi import HTTPException
 from pydantic import AwareDatetime, BaseModel, StringConstraints
-from sqlalchemy import or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from shopnow import airflow_internals
+from shopnow.airflow_internals import InvalidConfError, RunRecord, UnknownDagError
 from shopnow.alerts.commands import LONGEST_WHY
-from shopnow.dag_common import REFUSED
+from shopnow.dag_common import REFUSAL_KEY
 from shopnow.errors import UserError
 from shopnow_tab_app import runs
 from shopnow_tab_app.routes.request_id import Once, time_of
@@ -77,22 +71,10 @@ def _start(asked: Acknowledgement, user: str, conf: Mapping[str, str]) -> Act:
     time_of(asked.request_id)
     run_id, whole = f"shopnow_tab__{asked.request_id}", {**conf, "alert": asked.alert, "reason": asked.reason}
     try:
-        # With SQLite a request fails now and then as another one holds the database.
-        for attempt in run_with_db_retries():
-            with attempt:
-                run = trigger_dag(
-                    DAG,
-                    triggered_by=DagRunTriggeredByType.UI,
-                    triggering_user_name=user,
-                    run_id=run_id,
-                    conf=whole,
-                    replace_microseconds=False,
-                )
-    except DagRunAlreadyExists as there:
-        run = there.dag_run
-    except ParamValidationError as error:
+        run = airflow_internals.trigger_run_as_user(DAG, run_id, whole, user)
+    except InvalidConfError as error:
         raise HTTPException(422, str(error)) from None
-    except DagNotFound:
+    except UnknownDagError:
         raise UserError(f"Airflow has no DAG {DAG}: has it read the DAG files yet?") from None
     except SQLAlchemyError:
         raise UserError("Airflow's database does not answer; try again") from None
@@ -101,20 +83,12 @@ def _start(asked: Acknowledgement, user: str, conf: Mapping[str, str]) -> Act:
 
 
 def _acts() -> list[Act]:
-    with create_session() as session:
-        shown = or_(DagRun.end_date.is_(None), DagRun.end_date > datetime.now(UTC) - SHOWN)
-        found = session.scalars(
-            select(DagRun).where(DagRun.dag_id == DAG, shown).order_by(DagRun.id.desc()).limit(MOST)
-        ).all()
-        said = select(XComModel).where(
-            XComModel.dag_run_id.in_([run.id for run in found]), XComModel.key == REFUSED
-        )
-        refused = {xcom.dag_run_id: str(XComModel.deserialize_value(xcom)) for xcom in session.scalars(said)}
-        return [_act(run, refused.get(run.id)) for run in found]
+    runs_and_refusals = airflow_internals.recent_runs(DAG, datetime.now(UTC) - SHOWN, MOST, REFUSAL_KEY)
+    return [_act(run, refused) for run, refused in runs_and_refusals]
 
 
-def _act(run: DagRun, refused: str | None) -> Act:
-    conf: dict[str, Any] = run.conf or {}
+def _act(run: RunRecord, refused: str | None) -> Act:
+    conf = run.conf
     return Act(
         action=str(conf.get("action", "acknowledge")),
         alert=str(conf.get("alert", "")),

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any
 
-from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import APIRouter
 
 from shopnow_tab_app.routes import access, alert_actions, order_form
@@ -27,12 +26,12 @@ def writing(conf: Callable[[], dict[str, Any]]) -> APIRouter:
         return order_form.payment(conf(), asked)
 
     @router.post("/alerts/acknowledge", status_code=202, tags=["alerts"], dependencies=acts)
-    def acknowledge(asked: Acknowledgement, user: GetUserDep) -> Act:
+    def acknowledge(asked: Acknowledgement, user: access.CurrentUser) -> Act:
         """Acknowledge an alert: a run of the DAG is started, which does it; `acts` of the stock page tell how far it is."""
         return alert_actions.acknowledge(asked, user.get_name())
 
     @router.post("/alerts/silence", status_code=202, tags=["alerts"], dependencies=acts)
-    def silence(asked: Silence, user: GetUserDep) -> Act:
+    def silence(asked: Silence, user: access.CurrentUser) -> Act:
         """Tell nothing of an alert, or of all of a rule, for a while; as `acknowledge`, a run does it."""
         return alert_actions.silence(asked, user.get_name())
 
