@@ -9,6 +9,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from shopnow.errors import UserError
 from shopnow.lake.delta import commit_metadata, tables
 from shopnow.lake.delta.commit_metadata import CommitTable, collect, read
+from shopnow.lake.delta.tables import Table
 
 WORDS = CommitTable(
     table="words",
@@ -22,7 +23,7 @@ WORDS = CommitTable(
 def say(lake: str, source: str, *words: str) -> None:
     metadata = {"word": json.dumps(words)} if words else {}
     write_deltalake(
-        tables.uri(lake, source),
+        Table(lake, source).uri,
         pa.table({"x": [1]}),
         mode="append",
         commit_properties=CommitProperties(custom_metadata=metadata),
@@ -57,7 +58,7 @@ def test_is_collected_once(tmp_path: Path) -> None:
     assert collect(lake, WORDS) == 0
     say(lake, "one", "b")
     assert collect(lake, WORDS) == 1
-    [row] = tables.read(tables.open_table(lake, "words"), predicate="word = 'b'").to_pylist()
+    [row] = tables.read(Table(lake, "words").open(), predicate="word = 'b'").to_pylist()
     assert (row["source"], row["version"], row["date"]) == ("one", 2, row["committed_at"].date())
     assert isinstance(row["date"], date)
 
@@ -70,10 +71,10 @@ def test_two_who_collect_at_once_collect_once(tmp_path: Path, monkeypatch: pytes
         monkeypatch.undo()
         assert collect(lake, WORDS) == 1
 
-    monkeypatch.setattr(commit_metadata, "reach", overtake)
+    monkeypatch.setattr(commit_metadata, "failpoint", overtake)
     assert collect(lake, WORDS) == 0
     assert words(lake, "one") == [(0, "a")]
-    assert tables.open_table(lake, "words").count() == 1
+    assert Table(lake, "words").open().count() == 1
 
 
 def test_what_was_collected_outlives_the_log_and_what_was_not_is_missed(tmp_path: Path) -> None:
@@ -81,7 +82,7 @@ def test_what_was_collected_outlives_the_log_and_what_was_not_is_missed(tmp_path
     say(lake, "one", "a")
     collect(lake, WORDS)
     say(lake, "one", "b")
-    DeltaTable(tables.uri(lake, "one")).create_checkpoint()
+    DeltaTable(Table(lake, "one").uri).create_checkpoint()
     log = tmp_path / "one" / "_delta_log"
     (log / f"{0:020}.json").unlink()
     assert words(lake, "one") == [(0, "a"), (1, "b")]

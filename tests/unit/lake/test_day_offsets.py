@@ -6,7 +6,7 @@ import pytest
 from deltalake import CommitProperties, write_deltalake
 
 from shopnow.errors import UserError
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import Amendment, Kind, RecordId
 from shopnow.lake.ingest import receipts
@@ -33,7 +33,7 @@ def lake(tmp_path):
 
 def say(lake: str, key: str, text: str) -> None:
     assert json.loads(text)
-    table = tables.ensure(lake, "raw/orders", SCHEMA)
+    table = Table(lake, "raw/orders").ensure(SCHEMA)
     write_deltalake(
         table,
         SCHEMA.empty_table(),
@@ -48,7 +48,7 @@ def amend(lake: str, amendment: Amendment) -> None:
 
 def of(lake: str, day: int) -> list[tuple[int, int, int]]:
     ranges = day_offsets.records(
-        lake, "orders", tables.open_table(lake, "raw/orders").version(), date(2020, 11, day)
+        lake, "orders", Table(lake, "raw/orders").version(), date(2020, 11, day)
     ).ranges
     return [(each.partition, each.start, each.end) for each in ranges]
 

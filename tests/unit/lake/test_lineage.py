@@ -1,11 +1,12 @@
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 
 import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import Amendment, Kind, RecordId
 from shopnow.lake.ingest import receipts
@@ -22,7 +23,7 @@ def lake(tmp_path):
 
 
 def table(lake: str, partition_by: str = "event_date") -> DeltaTable:
-    return tables.ensure(lake, "t", SCHEMA, [partition_by])
+    return Table(lake, "t").ensure(SCHEMA, [partition_by])
 
 
 def write(to: DeltaTable, *dates: str, **metadata: str) -> None:
@@ -40,12 +41,12 @@ def receipt(topic_id: str, **parts: tuple[int, int]) -> str:
 
 def test_sources_are_those_of_the_newest_commit_that_tells(lake):
     made = table(lake)
-    assert lineage.sources(lake, "t", made.version()) == {}
+    assert lineage.sources(Table(lake, "t"), made.version()) == {}
     write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1, "raw/b": 2}))
     write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 3, "raw/b": 2}))
     made.optimize.compact()
-    assert lineage.sources(lake, "t", made.version()) == {"raw/a": 3, "raw/b": 2}
-    assert lineage.sources(lake, "t", 1) == {"raw/a": 1, "raw/b": 2}
+    assert lineage.sources(Table(lake, "t"), made.version()) == {"raw/a": 3, "raw/b": 2}
+    assert lineage.sources(Table(lake, "t"), 1) == {"raw/a": 1, "raw/b": 2}
 
 
 def test_sources_are_found_behind_much_maintenance(lake):
@@ -53,7 +54,7 @@ def test_sources_are_found_behind_much_maintenance(lake):
     write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1}))
     for metadata in ("not JSON", "[]", '{"sources": 1}', '{"other": {}}', *[""] * 12):
         write(made, "2026-11-01", userMetadata=metadata)
-    assert lineage.sources(lake, "t", made.version()) == {"raw/a": 1}
+    assert lineage.sources(Table(lake, "t"), made.version()) == {"raw/a": 1}
 
 
 def test_new_offsets_are_those_of_the_receipts_since(lake):
@@ -62,14 +63,17 @@ def test_new_offsets_are_those_of_the_receipts_since(lake):
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(5, 9), p1=(0, 2))})
     write(raw, "2026-11-02", **{RECEIPTS.key: receipt("id", p1=(2, 3))})
     write(raw, "2026-11-02", **{RECEIPTS.key: receipt("recreated", p0=(0, 4))})
-    assert lineage.new_offsets(lake, "t", 1, 4) == [
+    assert lineage.new_offsets(Table(lake, "t"), 1, 4) == [
         OffsetRange("id", 0, 5, 9),
         OffsetRange("id", 1, 0, 3),
         OffsetRange("recreated", 0, 0, 4),
     ]
-    assert lineage.new_offsets(lake, "t", 1, 2) == [OffsetRange("id", 0, 5, 9), OffsetRange("id", 1, 0, 2)]
-    assert lineage.new_offsets(lake, "t", 4, 4) == []
-    assert lineage.new_offsets(lake, "t", 4, 3) == []
+    assert lineage.new_offsets(Table(lake, "t"), 1, 2) == [
+        OffsetRange("id", 0, 5, 9),
+        OffsetRange("id", 1, 0, 2),
+    ]
+    assert lineage.new_offsets(Table(lake, "t"), 4, 4) == []
+    assert lineage.new_offsets(Table(lake, "t"), 4, 3) == []
 
 
 def test_compaction_makes_nothing_new(lake):
@@ -79,8 +83,8 @@ def test_compaction_makes_nothing_new(lake):
     made = raw.version()
     raw.optimize.compact()
     assert raw.version() == made + 1
-    assert lineage.new_offsets(lake, "t", made, raw.version()) == []
-    assert lineage.changed_dates(lake, "t", made, raw.version()) == {}
+    assert lineage.new_offsets(Table(lake, "t"), made, raw.version()) == []
+    assert lineage.changed_dates(Table(lake, "t"), made, raw.version()) == {}
 
 
 def amended(kind: Kind, *offsets: int) -> dict[str, str]:
@@ -93,13 +97,13 @@ def test_replayed_records_are_new_and_their_neighbours_are_not(lake):
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 10))})
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(10, 12))})
     write(raw, "2026-11-01", **amended(Kind.REPLAY, 7, 3, 2, 11))
-    assert lineage.new_offsets(lake, "t", 2, 3) == [
+    assert lineage.new_offsets(Table(lake, "t"), 2, 3) == [
         OffsetRange("id", 0, 2, 4),
         OffsetRange("id", 0, 7, 8),
         OffsetRange("id", 0, 11, 12),
     ]
     # Landed and replayed since: new once.
-    assert lineage.new_offsets(lake, "t", 1, 3) == [
+    assert lineage.new_offsets(Table(lake, "t"), 1, 3) == [
         OffsetRange("id", 0, 2, 4),
         OffsetRange("id", 0, 7, 8),
         OffsetRange("id", 0, 10, 12),
@@ -110,7 +114,7 @@ def test_everything_may_be_new_after_a_replay_of_very_many(lake):
     raw = table(lake, "ingest_date")
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 999))})
     write(raw, "2026-11-01", **amended(Kind.REPLAY, *range(0, 2 * lineage.MAX_RANGES + 1, 2)))
-    assert lineage.new_offsets(lake, "t", 1, 2) is None
+    assert lineage.new_offsets(Table(lake, "t"), 1, 2) is None
 
 
 @pytest.mark.parametrize("kind", [Kind.ERASURE, Kind.EXPIRY])
@@ -118,14 +122,14 @@ def test_erasure_and_expiry_make_nothing_new(lake, kind):
     raw = table(lake, "ingest_date")
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 5))})
     write(raw, "2026-11-01", **amended(kind))
-    assert lineage.new_offsets(lake, "t", 1, 2) == []
+    assert lineage.new_offsets(Table(lake, "t"), 1, 2) == []
 
 
 def test_an_erasure_changes_no_date(lake):
     events = table(lake)
     write(events, "2026-11-01")
     write(events, "2026-11-02", **amended(Kind.ERASURE))
-    assert lineage.changed_dates(lake, "t", 1, 2) == {}
+    assert lineage.changed_dates(Table(lake, "t"), 1, 2) == {}
 
 
 @pytest.mark.parametrize("change", ["append", "delete"])
@@ -133,19 +137,19 @@ def test_everything_may_be_new_after_a_change_without_a_receipt(lake, change):
     raw = table(lake, "ingest_date")
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 1))})
     write(raw, "2026-11-01") if change == "append" else raw.delete("x = 1")
-    assert lineage.new_offsets(lake, "t", 1, raw.version()) is None
+    assert lineage.new_offsets(Table(lake, "t"), 1, raw.version()) is None
 
 
 def test_everything_may_be_new_without_a_version_or_a_log(lake, tmp_path):
     raw = table(lake)
     for _ in range(3):
         write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 1))})
-    assert lineage.new_offsets(lake, "t", None, 3) is None
-    assert lineage.changed_dates(lake, "t", None, 3) is None
+    assert lineage.new_offsets(Table(lake, "t"), None, 3) is None
+    assert lineage.changed_dates(Table(lake, "t"), None, 3) is None
     (tmp_path / "t" / "_delta_log" / f"{2:020}.json").unlink()
-    assert lineage.new_offsets(lake, "t", 1, 3) is None
-    assert lineage.changed_dates(lake, "t", 1, 3) is None
-    assert lineage.new_offsets(lake, "t", 2, 3) == [OffsetRange("id", 0, 0, 1)]
+    assert lineage.new_offsets(Table(lake, "t"), 1, 3) is None
+    assert lineage.changed_dates(Table(lake, "t"), 1, 3) is None
+    assert lineage.new_offsets(Table(lake, "t"), 2, 3) == [OffsetRange("id", 0, 0, 1)]
 
 
 def test_changed_dates_are_those_of_rows_added_or_removed(lake):
@@ -153,26 +157,26 @@ def test_changed_dates_are_those_of_rows_added_or_removed(lake):
     write(events, "2026-11-01", "2026-11-02")
     write(events, "2026-11-03", "2026-11-03")
     write(events, "2026-10-01", "2026-11-03")
-    assert lineage.changed_dates(lake, "t", 1, 3) == {"2026-11-03": 3, "2026-10-01": 1}
+    assert lineage.changed_dates(Table(lake, "t"), 1, 3) == {"2026-11-03": 3, "2026-10-01": 1}
     events.delete("event_date = '2026-11-02'")
-    assert lineage.changed_dates(lake, "t", 2, events.version()) == {
+    assert lineage.changed_dates(Table(lake, "t"), 2, events.version()) == {
         "2026-11-03": 1,
         "2026-10-01": 1,
         "2026-11-02": None,
     }
     write(events, "2026-11-03", **{lineage.REBUILD_KEY: "{}"})
     write(events, "2026-11-03")
-    assert lineage.changed_dates(lake, "t", 4, events.version()) == {"2026-11-03": None}
+    assert lineage.changed_dates(Table(lake, "t"), 4, events.version()) == {"2026-11-03": None}
 
 
 def test_when_it_was_made_is_when_rows_were_last_taken_in(lake):
     made = table(lake)
-    assert lineage.last_materialization(lake, "t", made.version()) == lineage.Materialization({}, None)
+    assert lineage.last_materialization(Table(lake, "t"), made.version()) == lineage.Materialization({}, None)
     before = datetime.now(UTC)
     write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1}))
     after = datetime.now(UTC)
     made.optimize.compact()
-    sources, at = lineage.last_materialization(lake, "t", made.version())
+    sources, at = lineage.last_materialization(Table(lake, "t"), made.version())
     assert sources == {"raw/a": 1}
     assert before - timedelta(milliseconds=1) <= at <= after
 
@@ -181,27 +185,30 @@ def test_settled_passes_over_what_changes_no_row_and_over_erasure(lake):
     raw = table(lake, "ingest_date")
     for start in range(3):
         write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(start, start + 1))})
-    assert lineage.latest_equivalent_version(lake, "t", 1, 3) == 1
+    assert lineage.latest_equivalent_version(Table(lake, "t"), 1, 3) == 1
     raw.optimize.compact()
     assert raw.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
     compacted = raw.version()
-    assert lineage.latest_equivalent_version(lake, "t", 3, 3) == 3
-    assert lineage.latest_equivalent_version(lake, "t", 3, 4) == 4
-    assert lineage.latest_equivalent_version(lake, "t", 3, compacted) == compacted
+    assert lineage.latest_equivalent_version(Table(lake, "t"), 3, 3) == 3
+    assert lineage.latest_equivalent_version(Table(lake, "t"), 3, 4) == 4
+    assert lineage.latest_equivalent_version(Table(lake, "t"), 3, compacted) == compacted
     write(raw, "2026-11-02")
     raw.delete("ingest_date = '2026-11-02'", commit_properties=amendment(Kind.ERASURE))
     raw.delete(commit_properties=amendment(Kind.EXPIRY))
-    assert lineage.latest_equivalent_version(lake, "t", 3, raw.version()) == compacted
-    assert lineage.latest_equivalent_version(lake, "t", compacted + 1, raw.version()) == raw.version() - 1
+    assert lineage.latest_equivalent_version(Table(lake, "t"), 3, raw.version()) == compacted
+    assert (
+        lineage.latest_equivalent_version(Table(lake, "t"), compacted + 1, raw.version()) == raw.version() - 1
+    )
 
 
-def test_settled_goes_no_further_than_the_log_is_whole(lake, tmp_path):
+def test_latest_equivalent_version_goes_no_further_than_the_log_is_whole(lake, tmp_path):
     raw = table(lake, "ingest_date")
     for _ in range(5):
         write(raw)
-    assert lineage.latest_equivalent_version(lake, "t", 0, 5) == 5
-    (tmp_path / "t" / "_delta_log" / f"{3:020}.json").unlink()
-    assert lineage.latest_equivalent_version(lake, "t", 0, 5) == 2
+    shutil.copytree(tmp_path / "t", tmp_path / "cut")
+    (tmp_path / "cut" / "_delta_log" / f"{3:020}.json").unlink()
+    assert lineage.latest_equivalent_version(Table(lake, "t"), 0, 5) == 5
+    assert lineage.latest_equivalent_version(Table(lake, "cut"), 0, 5) == 2
 
 
 @pytest.mark.parametrize("kind", [Kind.ERASURE, Kind.EXPIRY])
@@ -209,7 +216,7 @@ def test_what_is_taken_away_makes_nothing_new(lake, kind):
     raw = table(lake, "ingest_date")
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 1))})
     raw.delete(commit_properties=amendment(kind))
-    assert lineage.new_offsets(lake, "t", 1, raw.version()) == []
+    assert lineage.new_offsets(Table(lake, "t"), 1, raw.version()) == []
 
 
 def amendment(kind: Kind) -> CommitProperties:

@@ -2,7 +2,7 @@ from pathlib import Path
 
 from deltalake import CommitProperties, DeltaTable, Transaction
 
-from shopnow.lake.delta import log, tables
+from shopnow.lake.delta.tables import Table
 from shopnow.schemas import RAW
 
 
@@ -14,10 +14,19 @@ def commit(table: DeltaTable, app: str, version: int) -> None:
 
 def test_commits_are_what_was_written_under_the_version_they_have(tmp_path: Path) -> None:
     lake = tmp_path.as_uri()
-    table = tables.ensure(lake, "raw/x", RAW)
+    table = Table(lake, "raw/x").ensure(RAW)
     commit(table, "a", 1)
     commit(table, "b", 1)
-    found = dict(log.commits(lake, "raw/x", last=1))
+    found = dict(Table(lake, "raw/x").commits(last=1))
     assert list(found) == [0, 1]
     assert next(action["commitInfo"]["note"] for action in found[1] if "commitInfo" in action) == "a"
-    assert [version for version, _ in log.commits(lake, "raw/x", last=2, first=2)] == [2]
+    assert [version for version, _ in Table(lake, "raw/x").commits(last=2, first=2)] == [2]
+
+
+def test_a_commit_is_read_from_the_log_once(tmp_path: Path) -> None:
+    table = Table(tmp_path.as_uri(), "raw/x")
+    commit(table.ensure(RAW), "a", 1)
+    before = list(table.commits(last=1))
+    for file in (tmp_path / "raw" / "x" / "_delta_log").iterdir():
+        file.unlink()
+    assert list(table.commits(last=1)) == before

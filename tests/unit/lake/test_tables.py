@@ -7,13 +7,14 @@ import pyarrow as pa
 from deltalake import write_deltalake
 
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 
 
 def test_many_at_once_make_one_table(tmp_path: Path):
     with ThreadPoolExecutor(4) as threads:
         made = list(
             threads.map(
-                lambda _: tables.ensure(tmp_path.as_uri(), "kpi/x", pa.schema([("a", pa.int64())])), range(8)
+                lambda _: Table(tmp_path.as_uri(), "kpi/x").ensure(pa.schema([("a", pa.int64())])), range(8)
             )
         )
     assert {table.version() for table in made} == {0}
@@ -26,10 +27,10 @@ def test_many_at_once_add_the_missing_columns_once(tmp_path: Path):
         pa.schema([("a", pa.int64())]),
         pa.schema([("b", pa.binary()), ("a", pa.int64()), ("c", pa.string())]),
     )
-    write_deltalake(tables.ensure(lake, "kpi/x", old), pa.table({"a": [1]}, old), mode="append")
+    write_deltalake(Table(lake, "kpi/x").ensure(old), pa.table({"a": [1]}, old), mode="append")
     with ThreadPoolExecutor(4) as threads:
-        made = list(threads.map(lambda _: tables.ensure(lake, "kpi/x", new), range(8)))
+        made = list(threads.map(lambda _: Table(lake, "kpi/x").ensure(new), range(8)))
     assert {table.version() for table in made} == {2}
     assert tables.read(made[0]).to_pylist() == [{"a": 1, "b": None, "c": None}]
     # A column that is not wanted any more stays.
-    assert tables.ensure(lake, "kpi/x", old).version() == 2
+    assert Table(lake, "kpi/x").ensure(old).version() == 2

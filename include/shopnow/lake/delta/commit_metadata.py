@@ -15,8 +15,9 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from shopnow.errors import UserError
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 from shopnow.lake.delta import log, tables
+from shopnow.lake.delta.tables import Table
 from shopnow.schemas import TIMESTAMP
 
 ORIGIN = pa.schema(
@@ -58,9 +59,9 @@ def read(lake: str, statement: CommitTable, source: str, upto: int | None = None
     Raises:
         UserError: some of it is lost: the log was cleaned up before it was collected.
     """
-    if not tables.exists(lake, source):
+    if not Table(lake, source).exists():
         return statement.schema.empty_table()
-    last = tables.open_table(lake, source).version() if upto is None else upto
+    last = Table(lake, source).version() if upto is None else upto
     new = statement.schema.empty_table()
     collected = _open(lake, statement)
     position = -1 if collected is None else _position(collected, source)
@@ -83,14 +84,14 @@ def collect(lake: str, statement: CommitTable) -> int:
     Raises:
         UserError: as for `said`.
     """
-    table = tables.ensure(lake, statement.table, statement.schema, ["date"])
+    table = Table(lake, statement.table).ensure(statement.schema, ["date"])
     while True:
         rows: list[Row] = []
         read: list[Transaction] = []
         for source in statement.sources:
-            if not tables.exists(lake, source):
+            if not Table(lake, source).exists():
                 continue
-            position, last = _position(table, source), tables.open_table(lake, source).version()
+            position, last = _position(table, source), Table(lake, source).version()
             if position >= last:
                 continue
             new = _new_rows(lake, statement, source, position + 1, last)
@@ -99,7 +100,7 @@ def collect(lake: str, statement: CommitTable) -> int:
                 read.append(Transaction(source, last))
         if not read:
             return 0
-        reach(f"collect:{statement.table}")
+        failpoint(f"collect:{statement.table}")
         try:
             write_deltalake(
                 table,
@@ -115,7 +116,7 @@ def collect(lake: str, statement: CommitTable) -> int:
 def _new_rows(lake: str, statement: CommitTable, source: str, first: int, last: int) -> list[Row]:
     rows: list[Row] = []
     expected = first
-    for version, actions in log.commits(lake, source, last, first):
+    for version, actions in Table(lake, source).commits(last, first):
         if version != expected:
             break
         expected += 1
@@ -133,7 +134,7 @@ def _new_rows(lake: str, statement: CommitTable, source: str, first: int, last: 
 
 
 def _open(lake: str, statement: CommitTable) -> DeltaTable | None:
-    return tables.open_table(lake, statement.table) if tables.exists(lake, statement.table) else None
+    return Table(lake, statement.table).open_if_exists()
 
 
 def _position(collected: DeltaTable, source: str) -> int:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from hdfs_native import Client, WriteOptions
 
 from shopnow.errors import UserError
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 
 # The client would go on trying a NameNode that is away for three minutes; five attempts take about 15 s.
 _CONFIG = {"dfs.client.failover.max.attempts": "5"}
@@ -37,7 +37,7 @@ class Store:
         with _refusals():
             file = self._client.create(self._address(path), WriteOptions(create_parent=True))
             file.write(data)
-            reach("land:write")
+            failpoint("land:write")
             file.close()
 
     def folders(self, path: str) -> list[str]:

@@ -1,38 +1,60 @@
-"""A table's Delta log, read directly for what the library does not tell: every commit as it was written."""
+"""Read a table's Delta log directly, for what the library does not expose: every commit as it was written."""
 
 import json
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
+from cachetools import LRUCache
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileSelector, PyFileSystem
-
-from shopnow.lake.delta import tables
 
 Actions = list[dict[str, Any]]
 
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 
+# A commit never changes once it is written, so one process reads each at most once. A commit of landing is a few KB.
+_CACHE: LRUCache[tuple[str, int], Actions] = LRUCache(maxsize=1024)
+_CACHE_LOCK = threading.Lock()
 
-def commits(lake: str, name: str, last: int, first: int = 0) -> Iterator[tuple[int, Actions]]:
-    """The commits of a table from version `first` to `last` that its log still holds: version and actions, the oldest first."""
-    log = PyFileSystem(DeltaStorageHandler(f"{tables.uri(lake, name)}/_delta_log"))
-    for version in _versions(log):
-        if first <= version <= last:
-            yield version, _actions(log, version)
+
+def commits(table_uri: str, last: int, first: int = 0) -> Iterator[tuple[int, Actions]]:
+    """Yield version and actions of the commits from `first` to `last` that the log still holds, oldest first.
+
+    The log is listed only if a commit of the range has not been read by this process yet. Do not modify the actions.
+    """
+    if all(_cached(table_uri, version) is not None for version in range(first, last + 1)):
+        versions = list(range(first, last + 1))
+        log = None
+    else:
+        log = PyFileSystem(DeltaStorageHandler(f"{table_uri}/_delta_log"))
+        versions = [version for version in _versions(log) if first <= version <= last]
+    for version in versions:
+        actions = _cached(table_uri, version)
+        if actions is None:
+            log = log or PyFileSystem(DeltaStorageHandler(f"{table_uri}/_delta_log"))
+            actions = _read(log, version)
+            with _CACHE_LOCK:
+                _CACHE[table_uri, version] = actions
+        yield version, actions
 
 
 def info(actions: Actions) -> dict[str, Any]:
-    """What a commit says of itself; empty if nothing."""
+    """Return the `commitInfo` of a commit; empty if it has none."""
     return next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
 
 
+def _cached(table_uri: str, version: int) -> Actions | None:
+    with _CACHE_LOCK:
+        return _CACHE.get((table_uri, version))
+
+
 def _versions(log: PyFileSystem) -> list[int]:
-    found = (_COMMIT.match(info.base_name) for info in log.get_file_info(FileSelector("", recursive=False)))
-    return sorted(int(match[1]) for match in found if match)
+    names = (_COMMIT.match(entry.base_name) for entry in log.get_file_info(FileSelector("", recursive=False)))
+    return sorted(int(name[1]) for name in names if name)
 
 
-def _actions(log: PyFileSystem, version: int) -> Actions:
+def _read(log: PyFileSystem, version: int) -> Actions:
     with log.open_input_file(f"{version:020}.json") as source:
         return [json.loads(line) for line in source.read().splitlines() if line.strip()]

@@ -14,7 +14,7 @@ from shopnow.lake.delta import stats as file_statistics
 from shopnow.lake.delta.checksum import digest
 from shopnow.lake.ingest.receipts import Part
 from shopnow.schemas import RAW
-from shopnow.validation import Decode, check
+from shopnow.validation import Decode, check_records
 
 # The partition column is in the file's path, not in the file; a column that a file lacks is read as null.
 FILE_SCHEMA = pa.schema([field for field in RAW if field.name not in {"correction", "ingest_date"}])
@@ -34,7 +34,7 @@ def rows(topic_id: str, chunk: Chunk, decode: Decode) -> tuple[pa.RecordBatch, P
     length = len(chunk.offsets)
     values = pa.array(chunk.values, pa.binary())
     offsets = np.array(chunk.offsets, dtype=np.int64)
-    checked = check(decode, chunk.values, values)
+    checked = check_records(decode, chunk.values, values)
     batch = pa.record_batch(
         [
             pa.repeat(pa.scalar(topic_id), length),

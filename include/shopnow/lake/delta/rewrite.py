@@ -21,7 +21,7 @@ from deltalake.transaction import AddAction
 from pyarrow.fs import PyFileSystem
 
 from shopnow.errors import UserError
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 from shopnow.lake.delta import file_swap, raw_encoding
 from shopnow.lake.delta.file_swap import DataFile, OvertakenError
 from shopnow.lake.delta.hdfs import Store
@@ -65,7 +65,7 @@ def rewrite(
         plan = _plan(table, change, pruning, statistics, point)
         if not plan.removed:
             return plan.changed
-        reach(f"{point}:commit")
+        failpoint(f"{point}:commit")
         try:
             file_swap.replace(
                 table, plan.removed, plan.added, data_change=True, metadata=describe(plan.changed)
@@ -76,7 +76,7 @@ def rewrite(
                 raise UserError(
                     f"{table.table_uri}: others changed the files that were to be rewritten, {ATTEMPTS} times; run again"
                 ) from None
-    reach(f"{point}:committed")
+    failpoint(f"{point}:committed")
     return plan.changed
 
 
@@ -107,7 +107,7 @@ def _plan(
         result = change(rows)
         changed = _and(plan.changed, rows, result)
         if changed is not plan.changed:
-            reach(f"{point}:write")
+            failpoint(f"{point}:write")
             plan = _Plan(
                 [*plan.removed, file], [*plan.added, _successor(table, file, result, statistics)], changed
             )

@@ -1,93 +1,131 @@
-"""The lake's tables: where each lives and how to open it.
+"""The lake's tables: a handle for each, and how the rows of a snapshot are read.
 
-A table is named as in the docs, `raw/orders`, `kpi/sales_daily`, …, and lives at `{lake}/{name}`, where `lake` is an
-address such as `hdfs://127.0.0.1:9820/shopnow`.
+A table has the name used in the docs, `raw/orders`, `kpi/sales_daily`, …, and lives at `{lake}/{name}`, where `lake`
+is an address such as `hdfs://127.0.0.1:9820/shopnow`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from shopnow.lake.delta import stale_commits
+from shopnow.lake.delta import log, stale_commits
 
 # Plain features only, so that Spark, delta-rs, DuckDB, Polars and Trino all read every table.
 PLAIN: Mapping[str, str] = {"delta.minReaderVersion": "1", "delta.minWriterVersion": "2"}
 
-# So many commits at most are read to open a table, each a file; delta-rs would let them become a hundred.
+# Opening a table reads at most this many commits, each a file; the default of delta-rs is 100.
 # See docs/decisions/0009.
 CHECKPOINTS: Mapping[str, str] = {"delta.checkpointInterval": "20"}
 
 
-def uri(lake: str, name: str) -> str:
-    """The address of a table."""
-    return f"{lake.rstrip('/')}/{name}"
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Handle of one table of the lake, whether it exists yet or not.
 
-
-def exists(lake: str, name: str) -> bool:
-    return DeltaTable.is_deltatable(uri(lake, name))
-
-
-def open_table(lake: str, name: str, version: int | None = None) -> DeltaTable:
-    """The table as it stands now, or stood at `version`.
-
-    Raises:
-        deltalake.exceptions.TableNotFoundError: there is no such table.
+    Existence and the latest version are looked up at each call; commits of its log are cached in the process.
     """
-    return DeltaTable(uri(lake, name), version=version)
+
+    lake: str
+    name: str
+
+    @property
+    def uri(self) -> str:
+        """The table's address."""
+        return f"{self.lake.rstrip('/')}/{self.name}"
+
+    def exists(self) -> bool:
+        return DeltaTable.is_deltatable(self.uri)
+
+    def open(self, version: int | None = None) -> DeltaTable:
+        """Return a snapshot of the table: the latest, or that of `version`.
+
+        Raises:
+            deltalake.exceptions.TableNotFoundError: the table does not exist.
+        """
+        return DeltaTable(self.uri, version=version)
+
+    def open_if_exists(self, version: int | None = None) -> DeltaTable | None:
+        """Return a snapshot as `open` does; None if the table does not exist."""
+        try:
+            return self.open(version)
+        except TableNotFoundError:
+            return None
+
+    def version(self) -> int:
+        """Return the latest version.
+
+        Raises:
+            deltalake.exceptions.TableNotFoundError: the table does not exist.
+        """
+        return self.open().version()
+
+    def commits(self, last: int, first: int = 0) -> Iterator[tuple[int, log.Actions]]:
+        """Yield version and actions of the commits from `first` to `last` that the log still holds, oldest first."""
+        return log.commits(self.uri, last, first)
+
+    def ensure(self, schema: pa.Schema, partition_by: Sequence[str] = ()) -> DeltaTable:
+        """Return the table, created empty or extended by missing columns if need be. Safe to call concurrently."""
+        stale_commits.discard(self.uri)
+        try:
+            table = DeltaTable.create(
+                self.uri,
+                schema,
+                mode="ignore",
+                partition_by=list(partition_by) or None,
+                configuration={**PLAIN, **CHECKPOINTS},
+                # Without this the slower of two callers would commit the creation again, on top of the first.
+                commit_properties=CommitProperties(max_commit_retries=0),
+            )
+        except CommitFailedError:
+            table = self.open()
+        while missing := _missing_fields(table, schema):
+            # A metadata commit that only the first of several callers makes; existing rows read null in the column.
+            with suppress(CommitFailedError):
+                table.alter.add_columns(missing)
+            table.update_incremental()
+        return table
 
 
 def batches(
-    table: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None
+    snapshot: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """The table's rows, or these columns of the rows that an SQL condition is true of, in no order; memory is bounded."""
-    schema = _schema(table, columns)
+    """Yield the snapshot's rows in no particular order, in bounded memory.
+
+    Args:
+        columns: the columns to read; all by default.
+        predicate: an SQL condition that the rows must satisfy.
+    """
+    schema = _schema(snapshot, columns)
     # Not to_pyarrow_dataset or its like: a process that has read a table on HDFS with them may abort when it ends.
-    for batch in pa.RecordBatchReader.from_stream(table.scan(schema.names, predicate)):
+    for batch in pa.RecordBatchReader.from_stream(snapshot.scan(schema.names, predicate)):
         yield batch.select(schema.names).cast(schema)
 
 
 def reader(
-    table: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None
+    snapshot: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None
 ) -> pa.RecordBatchReader:
-    """What `batches` gives, for others to read."""
-    return pa.RecordBatchReader.from_batches(_schema(table, columns), batches(table, columns, predicate))
+    """Return the rows that `batches` yields as an Arrow stream, for other libraries to read."""
+    return pa.RecordBatchReader.from_batches(
+        _schema(snapshot, columns), batches(snapshot, columns, predicate)
+    )
 
 
-def read(table: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None) -> pa.Table:
-    """What `batches` gives, as one table."""
-    return pa.Table.from_batches(batches(table, columns, predicate), _schema(table, columns))
+def read(
+    snapshot: DeltaTable, columns: Sequence[str] | None = None, predicate: str | None = None
+) -> pa.Table:
+    """Return the rows that `batches` yields as one Arrow table."""
+    return pa.Table.from_batches(batches(snapshot, columns, predicate), _schema(snapshot, columns))
 
 
-def _schema(table: DeltaTable, columns: Sequence[str] | None) -> pa.Schema:
-    schema = pa.schema(table.schema().to_arrow())
+def _schema(snapshot: DeltaTable, columns: Sequence[str] | None) -> pa.Schema:
+    schema = pa.schema(snapshot.schema().to_arrow())
     return pa.schema([schema.field(name) for name in columns]) if columns else schema
 
 
-def ensure(lake: str, name: str, schema: pa.Schema, partition_by: Sequence[str] = ()) -> DeltaTable:
-    """The table, created empty if it is not there, with the columns it lacks added; safe when several callers do so at once."""
-    stale_commits.discard(uri(lake, name))
-    try:
-        table = DeltaTable.create(
-            uri(lake, name),
-            schema,
-            mode="ignore",
-            partition_by=list(partition_by) or None,
-            configuration={**PLAIN, **CHECKPOINTS},
-            # Without this the slower of two would commit the creation again, on top of the first.
-            commit_properties=CommitProperties(max_commit_retries=0),
-        )
-    except CommitFailedError:
-        table = open_table(lake, name)
-    while missing := [
-        field
-        for field in Schema.from_arrow(schema).fields
-        if field.name not in {known.name for known in table.schema().fields}
-    ]:
-        # A commit of the metadata, which only the first of several makes; rows that are there have null in it.
-        with suppress(CommitFailedError):
-            table.alter.add_columns(missing)
-        table.update_incremental()
-    return table
+def _missing_fields(table: DeltaTable, schema: pa.Schema) -> list:
+    names = {field.name for field in table.schema().fields}
+    return [field for field in Schema.from_arrow(schema).fields if field.name not in names]

@@ -15,10 +15,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopnow.events import TOPICS
-from shopnow.lake.delta import rewrite, tables
+from shopnow.lake.delta import rewrite
 from shopnow.lake.delta.checksum import NOTHING, Digest, digest
 from shopnow.lake.delta.commit_metadata import CommitTable
 from shopnow.lake.delta.rewrite import Change, Changed
+from shopnow.lake.delta.tables import Table
 from shopnow.schemas import RAW
 
 METADATA_KEY = "amendment"
@@ -128,7 +129,7 @@ def amend(
     Raises:
         deltalake.exceptions.DeltaError, OSError: the lake failed, or others changed the same files time and again.
     """
-    table = tables.ensure(lake, f"raw/{topic}", RAW)
+    table = Table(lake, f"raw/{topic}").ensure(RAW)
     return rewrite.rewrite(
         table,
         change,

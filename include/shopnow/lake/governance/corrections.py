@@ -50,7 +50,7 @@ def check(lake: str, given: Iterable[Any]) -> dict[str, Corrections]:
             continue
         payload = json.dumps(each["value"], ensure_ascii=False, separators=(",", ":")).encode()
         decode = TOPICS[each["topic"]].decoder().decode
-        if found := validation.check(decode, [payload], pa.array([payload])).problems:
+        if found := validation.check_records(decode, [payload], pa.array([payload])).problems:
             complaints.append(
                 f"correction {number}, {each['topic']}/{each['partition']}/{each['offset']}: {found[0]}"
             )

@@ -21,10 +21,11 @@ from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileType, PyFileSystem
 
 from shopnow.events import TOPICS, Topic
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 from shopnow.kpis import CUSTOMER_ORDERS
 from shopnow.lake.delta import rewrite, tables
 from shopnow.lake.delta.hdfs import Store
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments, redaction
 from shopnow.lake.governance.amendments import METADATA_KEY, Amendment, Kind
 from shopnow.lake.governance.redaction import Subject
@@ -63,7 +64,7 @@ def forget(lake: str, customer_id: str, *, why: str, by: str, dry_run: bool = Fa
     subject = Subject(
         customer_id, frozenset(orders), f"forgotten-{'?' * 16}" if dry_run else _pseudonym(lake, note)
     )
-    reach("forget:plan")
+    failpoint("forget:plan")
     done = []
     for topic in _in_order(TOPICS.values()):
         done.append(_raw(lake, topic, subject, why, by, dry_run))
@@ -71,7 +72,7 @@ def forget(lake: str, customer_id: str, *, why: str, by: str, dry_run: bool = Fa
             done.append(_events(lake, topic, subject, why, by, dry_run))
     done.append(_customer_orders(lake, subject, why, by, dry_run))
     if not dry_run:
-        reach("forget:erased")
+        failpoint("forget:erased")
         _drop(lake, note)
     return [each for each in done if each.rows]
 
@@ -102,12 +103,12 @@ def _in_order(topics: Iterable[Topic]) -> list[Topic]:
 def _orders(lake: str, customer_id: str) -> set[str]:
     """The ids of their orders; from events too, as raw may have expired."""
     found: set[str] = set()
-    if tables.exists(lake, "raw/orders"):
-        raw = tables.ensure(lake, "raw/orders", RAW)
+    if Table(lake, "raw/orders").exists():
+        raw = Table(lake, "raw/orders").ensure(RAW)
         for batch in tables.batches(raw, ["key", "value", "correction", "problem"]):
             found |= redaction.orders(pa.Table.from_batches([batch]), customer_id)
-    if tables.exists(lake, "events/orders"):
-        events = tables.open_table(lake, "events/orders")
+    if Table(lake, "events/orders").exists():
+        events = Table(lake, "events/orders").open()
         for batch in tables.batches(events, ["customer_id", "order_id"]):
             found.update(
                 batch.filter(pc.fill_null(pc.equal(batch["customer_id"], customer_id), False))[
@@ -119,10 +120,10 @@ def _orders(lake: str, customer_id: str) -> set[str]:
 
 def _raw(lake: str, topic: Topic, subject: Subject, why: str, by: str, dry_run: bool) -> Erasure:
     name, change = f"raw/{topic.name}", redaction.from_raw(topic, subject)
-    if not tables.exists(lake, name):
+    if not Table(lake, name).exists():
         return Erasure(name, 0)
     if dry_run:
-        changed = rewrite.preview(tables.ensure(lake, name, RAW), change)
+        changed = rewrite.preview(Table(lake, name).ensure(RAW), change)
     else:
         changed = amendments.amend(lake, topic.name, Kind.ERASURE, change, reason=why, by=by, point="forget")
     return Erasure(name, changed.after.num_rows, pc.max(changed.after["timestamp"]).as_py())
@@ -130,13 +131,13 @@ def _raw(lake: str, topic: Topic, subject: Subject, why: str, by: str, dry_run: 
 
 def _events(lake: str, topic: Topic, subject: Subject, why: str, by: str, dry_run: bool) -> Erasure:
     name, raw = f"events/{topic.name}", f"raw/{topic.name}"
-    if not (tables.exists(lake, name) and tables.exists(lake, raw)):
+    if not (Table(lake, name).exists() and Table(lake, raw).exists()):
         return Erasure(name, 0)
-    table, change = tables.open_table(lake, name), redaction.from_events(subject)
+    table, change = Table(lake, name).open(), redaction.from_events(subject)
     if dry_run:
         return Erasure(name, rewrite.preview(table, change).after.num_rows)
     metadata = {METADATA_KEY: amendments.dumps(Amendment(Kind.ERASURE, why, by))}
-    _fence(table, metadata, tables.open_table(lake, raw).version() - 1)
+    _fence(table, metadata, Table(lake, raw).version() - 1)
     changed = rewrite.rewrite(
         table, change, lambda changed: metadata, statistics=_EVENT_STATISTICS, point="forget"
     )
@@ -146,9 +147,9 @@ def _events(lake: str, topic: Topic, subject: Subject, why: str, by: str, dry_ru
 def _customer_orders(lake: str, subject: Subject, why: str, by: str, dry_run: bool) -> Erasure:
     """In the one KPI that has a row for each customer. A run of compute_kpis that reads it at the same time conflicts."""
     name = CUSTOMER_ORDERS.name
-    if not tables.exists(lake, name):
+    if not Table(lake, name).exists():
         return Erasure(name, 0)
-    table, change = tables.open_table(lake, name), redaction.from_events(subject)
+    table, change = Table(lake, name).open(), redaction.from_events(subject)
     if dry_run:
         return Erasure(name, rewrite.preview(table, change).after.num_rows)
     metadata = {METADATA_KEY: amendments.dumps(Amendment(Kind.ERASURE, why, by))}

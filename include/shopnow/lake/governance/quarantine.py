@@ -18,6 +18,7 @@ from shopnow.errors import UserError
 from shopnow.events import TOPICS, Topic
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.rewrite import Change
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import Kind, RecordId
 
@@ -59,11 +60,11 @@ class Outcome(NamedTuple):
 def records(lake: str, topic: str | None = None, reason: str | None = None) -> Iterator[Record]:
     """The records in quarantine, of one topic or reason if given; of each topic by place."""
     for name in chosen(topic):
-        if not tables.exists(lake, f"raw/{name}"):
+        if not Table(lake, f"raw/{name}").exists():
             continue
-        rows = tables.read(tables.open_table(lake, f"raw/{name}"), _COLUMNS, QUARANTINED)
+        rows = tables.read(Table(lake, f"raw/{name}").open(), _COLUMNS, QUARANTINED)
         for row in rows.sort_by([(column, "ascending") for column in RecordId._fields]).to_pylist():
-            if reason in {None, validation.reason(row["problem"])}:
+            if reason in {None, validation.reason_of(row["problem"])}:
                 place = RecordId(*(row[column] for column in RecordId._fields))
                 yield Record(name, place, row["timestamp"], row["problem"], row["value"])
 
@@ -73,7 +74,7 @@ def reasons(found: Iterable[Record]) -> list[Reason]:
     counts: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], RecordId] = {}
     for record in found:
-        key = validation.reason(record.problem), record.topic
+        key = validation.reason_of(record.problem), record.topic
         counts[key] += 1
         examples.setdefault(key, record.place)
     return [Reason(*key, count, examples[key]) for key, count in counts.most_common()]
@@ -126,14 +127,14 @@ def rechecked(topic: Topic, reason: str | None = None) -> Change:
 
     def change(rows: pa.Table) -> pa.Table:
         looked_at = [
-            text is not None and reason in {None, validation.reason(text)}
+            text is not None and reason in {None, validation.reason_of(text)}
             for text in rows["problem"].to_pylist()
         ]
         if not any(looked_at):
             return rows
         mask = pa.array(looked_at)
         values = rows["value"].filter(mask).combine_chunks()
-        found = validation.check(decode, values.to_pylist(), values).problems
+        found = validation.check_records(decode, values.to_pylist(), values).problems
         valid = pa.array([True] * len(values) if found is None else [each is None for each in found])
         return _replaced(
             rows,
@@ -163,10 +164,10 @@ def corrected(payloads: Corrections) -> Change:
 def _amend(
     lake: str, topic: str, change: Change, reason: str | None, why: str, by: str, dry_run: bool
 ) -> list[Outcome]:
-    if not tables.exists(lake, f"raw/{topic}"):
+    if not Table(lake, f"raw/{topic}").exists():
         return []
     if dry_run:
-        table = tables.open_table(lake, f"raw/{topic}")
+        table = Table(lake, f"raw/{topic}").open()
         before = tables.read(table, predicate=QUARANTINED)
         if "correction" not in before.column_names:
             before = before.append_column("correction", pa.nulls(len(before), pa.binary()))
@@ -178,8 +179,8 @@ def _amend(
             lake, topic, Kind.REPLAY, change, reason=why, by=by, pruning=QUARANTINED, point="replay"
         )
         left = changed.before["problem"]
-        stayed = tables.read(tables.open_table(lake, f"raw/{topic}"), ["problem"], QUARANTINED)["problem"]
-    gone, kept = validation.reasons([left]), validation.reasons([stayed])
+        stayed = tables.read(Table(lake, f"raw/{topic}").open(), ["problem"], QUARANTINED)["problem"]
+    gone, kept = validation.count_reasons([left]), validation.count_reasons([stayed])
     return [
         Outcome(topic, each, gone[each], kept[each]) for each in sorted(gone | kept) if reason in {None, each}
     ]

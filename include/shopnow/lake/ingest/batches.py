@@ -12,7 +12,7 @@ from shopnow.broker import reader
 from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow.events import Topic
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 from shopnow.lake.delta import raw_encoding
 from shopnow.lake.ingest import receipts
 from shopnow.lake.ingest.plan import Plan
@@ -62,7 +62,7 @@ def read(
         else max(batch_rows // 16, 1)
     )
     for chunk in reader.read(
-        conf, plan.kafka_topic, plan.ranges, chunk=min(reader.CHUNK, wanted), queue_bytes=queue_bytes
+        conf, plan.kafka_topic, plan.ranges, chunk=min(reader.CHUNK_RECORDS, wanted), queue_bytes=queue_bytes
     ):
         encoded, part = raw_encoding.rows(plan.topic_id, chunk, decode)
         part = replace(part, start=positions[chunk.partition])
@@ -72,7 +72,7 @@ def read(
         count += encoded.num_rows
         size += encoded.nbytes
         if count >= wanted or size >= batch_bytes:
-            reach("land:read")
+            failpoint("land:read")
             yield Batch(rows, parts)
             parts, rows, count, size, wanted = {}, [], 0, 0, batch_rows
     rest = {partition: Part(position, plan.ranges[partition][1]) for partition, position in positions.items()}
@@ -80,7 +80,7 @@ def read(
         [parts, {partition: part for partition, part in rest.items() if part.start < part.end}]
     )
     if parts:
-        reach("land:read")
+        failpoint("land:read")
         yield Batch(rows, parts)
 
 
@@ -94,7 +94,7 @@ def enforce_quarantine_limit(limit: float, topic: Topic, batches: Generator[Batc
             quarantined = sum(part.quarantined for part in batch.parts.values())
             if quarantined:
                 bad += quarantined
-                reasons += validation.reasons(each["problem"] for each in batch.rows)
+                reasons += validation.count_reasons(each["problem"] for each in batch.rows)
             if bad >= FEW_PROBLEMS and bad > limit * rows:
                 raise TooManyProblems(topic.name, rows, reasons, limit)
             yield batch

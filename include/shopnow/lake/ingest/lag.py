@@ -10,7 +10,7 @@ from shopnow.broker.client import Conf
 from shopnow.broker.topics import TopicState
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import offsets, receipts
 
 
@@ -39,9 +39,7 @@ def positions(conf: Conf, lake: str) -> list[Position]:
     Raises:
         UserError: a topic is missing, or Kafka does not answer.
     """
-    raw = {
-        name: tables.open_table(lake, f"raw/{name}") for name in TOPICS if tables.exists(lake, f"raw/{name}")
-    }
+    raw = {name: Table(lake, f"raw/{name}").open() for name in TOPICS if Table(lake, f"raw/{name}").exists()}
     return positions_of(topics.describe(conf, TOPICS), raw)
 
 

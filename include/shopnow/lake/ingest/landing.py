@@ -29,9 +29,10 @@ from shopnow.broker import reader, topics
 from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow.events import Topic
-from shopnow.failpoints import reach
-from shopnow.lake.delta import errors, raw_encoding, tables
+from shopnow.failpoints import failpoint
+from shopnow.lake.delta import errors, raw_encoding
 from shopnow.lake.delta.hdfs import Store
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import batches, offsets, receipts
 from shopnow.lake.ingest.batches import Batch
 from shopnow.lake.ingest.data_loss import Acknowledgement
@@ -40,7 +41,7 @@ from shopnow.lake.ingest.receipts import RECEIPTS, Parts
 from shopnow.schemas import RAW
 
 PARTITION_BY = ("ingest_date",)
-KILL_POINTS = ("land:plan", "land:read", "land:write", "land:commit", "land:committed")
+FAILPOINTS = ("land:plan", "land:read", "land:write", "land:commit", "land:committed")
 """Where a run can be made to die (see `shopnow.failpoints`); `land:write` is between a file's last byte and its close."""
 
 BATCH_ROWS = 250_000
@@ -108,10 +109,10 @@ def land(
     done: list[Parts] = []
     with errors.as_user_errors(lake):
         store = Store(lake)
-        table = tables.ensure(lake, f"raw/{topic.name}", RAW, PARTITION_BY)
+        table = Table(lake, f"raw/{topic.name}").ensure(RAW, PARTITION_BY)
         while True:
             plan = make_plan(conf, lake, table, topic, kafka_topic or topic.name, acknowledgement, share)
-            reach("land:plan")
+            failpoint("land:plan")
             try:
                 if plan.ranges:
                     read = batches.read(conf, topic, plan, batch_rows, batch_bytes, queue_bytes)
@@ -220,7 +221,7 @@ def _commit(
         Transaction(offsets.app_id(plan.topic_id, partition), part.end) for partition, part in parts.items()
     ]
     metadata = {RECEIPTS.key: receipts.dumps(topic.name, plan.topic_id, parts)}
-    reach("land:commit")
+    failpoint("land:commit")
     while True:
         try:
             table.create_write_transaction(
@@ -240,7 +241,7 @@ def _commit(
         # Rows were amended or removed, or a column was added: nothing to do with new rows, so once more on top of it.
         table.update_incremental()
         _check_not_overtaken(table, plan, expected)
-    reach("land:committed")
+    failpoint("land:committed")
     done.append(parts)
     expected.update({partition: part.end for partition, part in parts.items()})
     table.update_incremental()

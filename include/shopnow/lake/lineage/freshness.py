@@ -7,6 +7,7 @@ from shopnow.broker.client import Conf
 from shopnow.broker.topics import TopicState
 from shopnow.events import TOPICS
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import offsets
 from shopnow.lake.lineage import lineage
 
@@ -41,7 +42,7 @@ def _lacks(raw: tables.DeltaTable | None, state: TopicState, since: dict[int, tu
 def _made_from(lake: str, topic: str) -> tables.DeltaTable | None:
     """`raw/{topic}` as it stood when its events were made from it; None if none were."""
     name = f"events/{topic}"
-    if not tables.exists(lake, name):
+    if not Table(lake, name).exists():
         return None
-    version = lineage.sources(lake, name, tables.open_table(lake, name).version()).get(f"raw/{topic}")
-    return None if version is None else tables.open_table(lake, f"raw/{topic}", version)
+    version = lineage.sources(Table(lake, name), Table(lake, name).version()).get(f"raw/{topic}")
+    return None if version is None else Table(lake, f"raw/{topic}").open(version)

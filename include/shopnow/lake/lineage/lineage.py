@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from shopnow.lake.delta import log
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import Kind, RecordId
 from shopnow.lake.ingest.receipts import RECEIPTS
@@ -43,11 +44,11 @@ def describe(sources: Mapping[str, int]) -> str:
     return json.dumps({"sources": {name: {"version": version} for name, version in sorted(sources.items())}})
 
 
-def last_materialization(lake: str, name: str, version: int) -> Materialization:
+def last_materialization(table: Table, version: int) -> Materialization:
     """What a derived table at `version` was made from."""
     # As a rule the newest commit tells; maintenance in between does not.
     for first in sorted({max(version - _LOOK_BACK, 0), 0}, reverse=True):
-        for _, actions in reversed(list(log.commits(lake, name, version, first))):
+        for _, actions in reversed(list(table.commits(version, first))):
             if described := _described(log.info(actions)):
                 return Materialization(
                     described, datetime.fromtimestamp(log.info(actions)["timestamp"] / 1000, UTC)
@@ -55,12 +56,12 @@ def last_materialization(lake: str, name: str, version: int) -> Materialization:
     return Materialization({}, None)
 
 
-def sources(lake: str, name: str, version: int) -> dict[str, int]:
+def sources(table: Table, version: int) -> dict[str, int]:
     """The versions that a derived table at `version` was made from, by table name; empty if it was not made yet."""
-    return last_materialization(lake, name, version).sources
+    return last_materialization(table, version).sources
 
 
-def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[OffsetRange] | None:
+def new_offsets(table: Table, after: int | None, until: int) -> list[OffsetRange] | None:
     """The records that the raw table gained after one version and up to another, in ranges that do not overlap.
 
     Records that left the quarantine meanwhile are among them, each as exactly as those that landed. They are told by receipts and
@@ -69,7 +70,7 @@ def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[Off
 
     None if every record may be new: there is no version to start from, the commits do not tell, or there are too many ranges.
     """
-    commits = _commits(lake, name, after, until)
+    commits = _commits(table, after, until)
     if commits is None:
         return None
     landed: dict[tuple[str, int], OffsetRange] = {}
@@ -91,7 +92,7 @@ def new_offsets(lake: str, name: str, after: int | None, until: int) -> list[Off
 
 
 def changed_dates(
-    lake: str, name: str, after: int | None, until: int, column: str = "event_date"
+    table: Table, after: int | None, until: int, column: str = "event_date"
 ) -> dict[str, int | None] | None:
     """The dates, by the column a table is partitioned by, whose rows changed after one version and up to another; None if all may have.
 
@@ -99,7 +100,7 @@ def changed_dates(
     that the commits added or removed, leaving out those of compaction, which change no row, and of erasures, which change
     nothing that counts.
     """
-    commits = _commits(lake, name, after, until)
+    commits = _commits(table, after, until)
     if commits is None:
         return None
     found: dict[str, int | None] = {}
@@ -115,19 +116,19 @@ def changed_dates(
     return found
 
 
-def is_changed(lake: str, name: str, after: int | None, until: int) -> bool:
+def is_changed(table: Table, after: int | None, until: int) -> bool:
     """Whether rows of a table changed, otherwise than by an erasure, after one version and up to another, or may have."""
-    commits = _commits(lake, name, after, until)
+    commits = _commits(table, after, until)
     return commits is None or not all(_keeps_rows(actions) for actions in commits)
 
 
-def latest_equivalent_version(lake: str, name: str, version: int, upto: int) -> int:
+def latest_equivalent_version(table: Table, version: int, upto: int) -> int:
     """The newest version, at most `upto`, that has the same rows as `version`.
 
     Compaction writes the same rows into other files, and VACUUM later takes those they were in: who still has to read what a
     derived table was made from reads this version. Erasure is passed over as well: what it took is to be read by no one.
     """
-    for number, actions in log.commits(lake, name, upto, version + 1):
+    for number, actions in table.commits(upto, version + 1):
         if number != version + 1 or not _keeps_rows(actions):
             break
         version = number
@@ -140,13 +141,13 @@ def _keeps_rows(actions: log.Actions) -> bool:
     return not any(file and file.get("dataChange") for file in files) or _amendment(actions) is Kind.ERASURE
 
 
-def _commits(lake: str, name: str, after: int | None, until: int) -> list[log.Actions] | None:
+def _commits(table: Table, after: int | None, until: int) -> list[log.Actions] | None:
     """The commits in between; None if there is no version to start from, or the log has been cleaned up since."""
     if after is None:
         return None
     if until <= after:
         return []
-    commits = [actions for _, actions in log.commits(lake, name, until, after + 1)]
+    commits = [actions for _, actions in table.commits(until, after + 1)]
     return commits if len(commits) == until - after else None
 
 

@@ -16,6 +16,7 @@ from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata, file_swap, tables
 from shopnow.lake.delta.file_swap import OvertakenError
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import AMENDMENTS, Amendment, Kind, Part
 from shopnow.lake.lineage import lineage
@@ -44,27 +45,25 @@ def expire(lake: str, days: int, today: date, by: str) -> list[Expired]:
     Raises:
         deltalake.exceptions.DeltaError, OSError: the lake failed; the next run does the rest.
     """
-    names = [f"raw/{topic}" for topic in TOPICS]
-    done = [_expire(lake, name, days, today, by) for name in names if tables.exists(lake, name)]
+    raw_tables = [Table(lake, f"raw/{topic}") for topic in TOPICS]
+    done = [_expire(raw, days, today, by) for raw in raw_tables if raw.exists()]
     return [each for each in done if each]
 
 
-def expired(lake: str, name: str, version: int) -> dict[tuple[str, int], int]:
+def expired(table: Table, version: int) -> dict[tuple[str, int], int]:
     """The offset below which records of a raw table were removed up to a version, by topic id and partition."""
     found: dict[tuple[str, int], int] = {}
-    for row in commit_metadata.read(lake, AMENDMENTS, name, version).to_pylist():
+    for row in commit_metadata.read(table.lake, AMENDMENTS, table.name, version).to_pylist():
         if row["expired_below"] is not None:
             key = row["topic_id"], row["partition"]
             found[key] = max(row["expired_below"], found.get(key, 0))
     return found
 
 
-def _expire(lake: str, name: str, days: int, today: date, by: str) -> Expired | None:
+def _expire(raw: Table, days: int, today: date, by: str) -> Expired | None:
     for _ in range(ATTEMPTS):
-        table = tables.open_table(lake, name)
-        dates, removed = _removable(
-            table, str(today - timedelta(days=days)), _unread(lake, name, table.version())
-        )
+        table = raw.open()
+        dates, removed = _removable(table, str(today - timedelta(days=days)), _unread(raw, table.version()))
         if not dates:
             return None
         amendment = Amendment(
@@ -81,17 +80,19 @@ def _expire(lake: str, name: str, days: int, today: date, by: str) -> Expired | 
             )
         except OvertakenError:
             continue
-        return Expired(name, dates, sum(part.removed.rows for part in removed.values()))
-    raise UserError(f"{name}: others changed the files that were to be removed, {ATTEMPTS} times; run again")
+        return Expired(raw.name, dates, sum(part.removed.rows for part in removed.values()))
+    raise UserError(
+        f"{raw.name}: others changed the files that were to be removed, {ATTEMPTS} times; run again"
+    )
 
 
-def _unread(lake: str, name: str, version: int) -> list[OffsetRange] | None:
+def _unread(raw: Table, version: int) -> list[OffsetRange] | None:
     """The records of a raw table that its events were not made from yet; None if that may be any."""
-    events = name.replace("raw/", "events/")
-    if not tables.exists(lake, events):
+    events = Table(raw.lake, raw.name.replace("raw/", "events/"))
+    if not events.exists():
         return None
-    read = lineage.sources(lake, events, tables.open_table(lake, events).version()).get(name)
-    return lineage.new_offsets(lake, name, read, version)
+    read = lineage.sources(events, events.version()).get(raw.name)
+    return lineage.new_offsets(raw, read, version)
 
 
 def _removable(

@@ -6,8 +6,9 @@ retention is what protects a reader of an older version and a writer whose files
 
 from deltalake.exceptions import DeltaError
 
-from shopnow.lake.delta import catalog, tables
+from shopnow.lake.delta import catalog
 from shopnow.lake.delta.hdfs import Store
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.lineage import lineage
 
 
@@ -25,21 +26,21 @@ def vacuum(lake: str, hours: int) -> dict[str, int]:
     names = catalog.table_names(lake)
     keep = _needed(lake, names)
     store = Store(lake)
-    removed = {name: _vacuum(store, lake, name, hours, sorted(keep.get(name, ()))) for name in names}
+    removed = {name: _vacuum(store, Table(lake, name), hours, sorted(keep.get(name, ()))) for name in names}
     return {name: count for name, count in removed.items() if count}
 
 
-def _vacuum(store: Store, lake: str, name: str, hours: int, keep_versions: list[int]) -> int:
-    table = tables.open_table(lake, name)
+def _vacuum(store: Store, table: Table, hours: int, keep_versions: list[int]) -> int:
+    snapshot = table.open()
 
     def run(dry_run: bool) -> list[str]:
         # Settings have their own least retention; the library's is a week.
-        return table.vacuum(
+        return snapshot.vacuum(
             hours, dry_run, enforce_retention_duration=False, full=True, keep_versions=keep_versions or None
         )
 
     # The library lists a file for as long as the log tells that it was removed, gone or not, and commits to that each time.
-    there = [path for path in run(dry_run=True) if store.exists(f"{name}/{path}")]
+    there = [path for path in run(dry_run=True) if store.exists(f"{table.name}/{path}")]
     if there:
         run(dry_run=False)
     return len(there)
@@ -47,22 +48,22 @@ def _vacuum(store: Store, lake: str, name: str, hours: int, keep_versions: list[
 
 def _needed(lake: str, names: list[str]) -> dict[str, set[int]]:
     """The versions of each table that others were made from, as settled by now."""
-    found: dict[str, set[int]] = {}
+    needed: dict[str, set[int]] = {}
     for name in names:
-        for source, version in lineage.sources(lake, name, tables.open_table(lake, name).version()).items():
-            if source in names:
-                settled = lineage.latest_equivalent_version(
-                    lake, source, version, tables.open_table(lake, source).version()
-                )
-                if _is_readable(lake, source, settled):
-                    found.setdefault(source, set()).add(settled)
-    return found
+        table = Table(lake, name)
+        for source_name, version in lineage.sources(table, table.version()).items():
+            if source_name in names:
+                source = Table(lake, source_name)
+                version = lineage.latest_equivalent_version(source, version, source.version())
+                if _is_readable(source, version):
+                    needed.setdefault(source_name, set()).add(version)
+    return needed
 
 
-def _is_readable(lake: str, name: str, version: int) -> bool:
+def _is_readable(table: Table, version: int) -> bool:
     """Whether the log still tells what a version was made of; it is cleaned up after 30 days."""
     try:
-        tables.open_table(lake, name, version)
+        table.open(version)
     except DeltaError:
         return False
     return True
