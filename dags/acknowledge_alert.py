@@ -1,37 +1,40 @@
 """
-### Take care of an alert, or keep it silent for a while
+### Acknowledge an alert, or silence it for a while
 
-The same as `./shopnow alerts ack` and `./shopnow alerts silence`; `./shopnow alerts` lists what fires. The buttons of the ShopNow+ tab
-start runs of it. What was said, by whom and why stays in the table `alerts`. The end of an acknowledged alert is told; so is what still
-fires when a silence is over.
+The same as `./shopnow alerts ack` and `./shopnow alerts silence`; `./shopnow alerts` lists the alerts. The
+buttons of the ShopNow+ tab trigger runs of this DAG. The action, its author and the reason stay in the table
+`alerts`. When an acknowledged alert is resolved, a notification is sent; an alert that still fires when its
+silence ends is notified again.
 
 **Runs** by hand, with params:
 
-| param | |
+| param | meaning |
 |---|---|
-| `action` | `acknowledge`: somebody takes care of it, it is not told again. `silence`: nothing is told of it before `until` |
-| `alert` | the alert's fingerprint, such as `stock_out:p-001`; each message names it. To silence all of a rule's, the rule's name |
-| `until` | when a silence ends |
-| `reason` | kept for ever |
+| `action` | `acknowledge`: no more reminders. `silence`: no notifications before `until` |
+| `alert` | fingerprint of the alert, such as `stock_out:p-001`, or name of a rule to silence |
+| `until` | end of a silence |
+| `reason` | kept permanently |
 
-**When it fails.** The message says what is wrong with the params, and which alerts fire. Nothing was changed.
+Acknowledge an alert when someone is working on it. Every message about an alert contains its fingerprint.
+
+**When it fails.** The message names the invalid param and the alerts that exist. Nothing was changed.
 """
 
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from shopnow.alerts import commands, time_parsing
-from shopnow.dag_common import DEFAULTS, REFUSED, Tag, lake_uri
+from shopnow.dag_common import DEFAULT_ARGS, REFUSAL_KEY, Tag, lake_uri
 from shopnow.errors import UserError
 
 with DAG(
     dag_id="acknowledge_alert",
-    description="acknowledge or silence an alert",
+    description="Acknowledge or silence an alert",
     doc_md=__doc__,
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.ALERTS},
     params={
         "action": Param("acknowledge", enum=["acknowledge", "silence"], title="Action"),
@@ -39,39 +42,45 @@ with DAG(
             "",
             type="string",
             title="Alert",
-            description="Its fingerprint, such as stock_out:p-001, or a rule to silence.",
+            description="Fingerprint of the alert, such as stock_out:p-001, or name of a rule to silence.",
         ),
         "until": Param(
             None,
             type=["null", "string"],
             format="date-time",
             title="Until",
-            description="When a silence ends.",
+            description="End of the silence; required to silence.",
         ),
         "reason": Param(
-            "", type="string", maxLength=commands.LONGEST_WHY, title="Reason", description="Kept for ever."
+            "",
+            type="string",
+            maxLength=commands.MAX_REASON_LENGTH,
+            title="Reason",
+            description="Kept permanently.",
         ),
     },
 ) as dag:
 
     @task
     def act() -> dict:
-        """What holds now."""
+        """Apply the action; return the alert's state or the silence."""
         context = get_current_context()
         params, run = context["params"], context["dag_run"]
-        word = commands.Attribution(
+        attribution = commands.Attribution(
             f"{run.triggering_user_name or 'unknown'}, {run.run_id}", params["reason"]
         )
         try:
             if params["action"] == "acknowledge":
-                alert = commands.acknowledge(lake_uri(), params["alert"], word)
+                alert = commands.acknowledge(lake_uri(), params["alert"], attribution)
                 return {"alert": alert.fingerprint, "state": alert.state.value}
             if not params["until"]:
-                raise UserError("a silence needs an end: give until")
-            made = commands.silence(lake_uri(), params["alert"], time_parsing.moment(params["until"]), word)
-            return {"alert": made.target, "silenced_until": made.until.isoformat()}
-        except UserError as error:  # trying again would not help
-            context["ti"].xcom_push(REFUSED, str(error))
+                raise UserError("a silence needs an end: set until to a future time")
+            silence = commands.silence(
+                lake_uri(), params["alert"], time_parsing.parse_time(params["until"]), attribution
+            )
+            return {"alert": silence.target, "silenced_until": silence.until.isoformat()}
+        except UserError as error:  # a retry would fail the same way
+            context["ti"].xcom_push(REFUSAL_KEY, str(error))
             raise AirflowFailException(str(error)) from None
 
     act()

@@ -1,36 +1,38 @@
 """
-### Have a person decide on a restock
+### Ask a person to approve a restock
 
-A product ran low or out: how many pieces are to be ordered, if any? The run waits, without holding a worker, for an
-answer in the UI (Browse, *Required Actions*) or through the API; approved, the supplier's delivery note lies in the inbox of
-`receive_restock` when it is due.
+A product is low or out of stock: how many pieces should be ordered, if any? The run is deferred until someone
+answers in the UI (Browse, *Required Actions*) or through the API; it holds no worker slot. After an approval,
+the supplier's delivery note is dropped in the inbox of `receive_restock` when it is due.
 
-**Runs** when `watch_stock` finds a product low or out, once until it is well again, or by hand with the form:
+**Runs** when `watch_stock` finds a product low or out of stock, once until the alert is resolved, or by hand
+with the form:
 
-| param | what |
+| param | meaning |
 |---|---|
 | `product_id` | the product |
-| `product_name` | what people call it |
-| `on_hand` | pieces that are left |
-| `rule` | the alert rule, if it was one |
-| `quantity` | pieces to suggest; worked out if left empty |
+| `product_name` | display name of the product |
+| `on_hand` | pieces in stock |
+| `rule` | alert rule that fired, if any |
+| `quantity` | pieces to suggest; computed if empty |
 
 Example: `{"product_id": "p-041", "on_hand": 2}`
 
-**What is suggested.** As many pieces as take the stock to its reorder point and cover what is sold until the delivery comes, from
-`kpi/stock_cover`; 50, delivered at once, for a product that is not in it.
+**Suggestion.** The quantity that brings the stock to its reorder point and covers the sales until the
+delivery arrives, from `kpi/stock_cover`; 50 pieces, delivered immediately, for a product that is not in it.
 
-**The answer.** *Approve*, with other `pieces` and `delivered_in_days` if wished, or *Reject*, with a `reason`; who answered
-what stays with the question. Without an answer for three days it counts as rejected; the alert stands, and is told again.
+**Answer.** *Approve*, optionally with other `pieces` and `delivered_in_days`, or *Reject*, with a `reason`.
+The answer and its author are stored with the question. Without an answer for three days the proposal is
+rejected; the alert keeps firing, and its reminders continue.
 
-**Exactly once.** The run id has the alert in it, so each is asked about once. The note has its number from the run; however often
-it is dropped, it is counted once.
+**Exactly once.** The run id contains the alert, so each alert is proposed once. The number of the delivery
+note derives from the run id, so a note that is dropped more than once is counted once.
 
 **When it fails.**
-- *approve*: the answer has pieces or days out of their limits, or came in the very second the question did, by the API, before the
-  scheduler had seen that the task waits: it asks again.
-- *supply*: HDFS unreachable; it retries by itself; see `./shopnow status`.
-- What the shop does not know is rejected by `receive_restock`, whose log says why.
+- *approve*: the answer has pieces or days out of range, or arrived through the API within a second of the
+  question, before the scheduler had registered the deferred task: the task asks again.
+- *supply*: HDFS is unreachable; the task retries. See `./shopnow status`.
+- `receive_restock` rejects a product that the shop does not have; its log has the reason.
 """
 
 from datetime import timedelta
@@ -40,25 +42,27 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.providers.standard.sensors.date_time import DateTimeSensor
 from airflow.sdk import DAG, Param, get_current_context, task
 
-from shopnow.dag_common import DEFAULTS, Tag, lake_uri
+from shopnow.dag_common import DEFAULT_ARGS, Tag, lake_uri
 from shopnow.restock import inbox, proposals
 from shopnow.restock.inbox import Inbox
 
-SUGGESTED = "suggested"
+SUGGESTION_KEY = "suggested"
 
 
 class RestockApproval(ApprovalOperator):
-    """Asks about the product of the run, with what is suggested by the time it asks filled in."""
+    """Ask for approval of the run's product, with the suggestion computed when the task runs."""
 
     def execute(self, context):
-        asked = context["params"]
+        params = context["params"]
         suggestion = proposals.suggest(
-            proposals.cover(lake_uri(), asked["product_id"]), asked["on_hand"], asked["quantity"]
+            proposals.read_stock_cover(lake_uri(), params["product_id"]),
+            params["on_hand"],
+            params["quantity"],
         )
-        self.subject, self.body = proposals.question(asked, suggestion)
-        filled_in = {"pieces": suggestion.quantity, "delivered_in_days": suggestion.lead_time_days}
-        self.params.update(filled_in)
-        context["ti"].xcom_push(key=SUGGESTED, value=filled_in)
+        self.subject, self.body = proposals.approval_prompt(params, suggestion)
+        defaults = {"pieces": suggestion.quantity, "delivered_in_days": suggestion.lead_time_days}
+        self.params.update(defaults)
+        context["ti"].xcom_push(key=SUGGESTION_KEY, value=defaults)
         super().execute(context)
 
 
@@ -68,16 +72,20 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     catchup=False,
-    max_active_runs=1000,  # each waits for a person
-    default_args=DEFAULTS,
+    max_active_runs=1000,  # every run is deferred until a person answers
+    default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.ALERTS},
     params={
         "product_id": Param("", type="string", minLength=1, maxLength=64, title="Product"),
-        "product_name": Param("", type="string", title="Its name"),
-        "on_hand": Param(0, type="integer", minimum=0, title="On hand", description="Pieces that are left."),
+        "product_name": Param("", type="string", title="Product name"),
+        "on_hand": Param(0, type="integer", minimum=0, title="On hand", description="Pieces in stock."),
         "rule": Param("", type="string", title="Rule", description="The alert rule that fired."),
         "quantity": Param(
-            None, type=["null", "integer"], minimum=1, title="Quantity", description="Pieces to suggest."
+            None,
+            type=["null", "integer"],
+            minimum=1,
+            title="Quantity",
+            description="Pieces to suggest; computed if empty.",
         ),
     },
 ) as dag:
@@ -92,15 +100,15 @@ with DAG(
             "reason": Param("", type="string", maxLength=500, title="Reason", source="task"),
         },
         defaults=ApprovalOperator.REJECT,
-        response_timeout=proposals.ANSWER_WITHIN,
+        response_timeout=proposals.APPROVAL_TIMEOUT,
         execution_timeout=None,
     )
 
     @task
     def order(answer: dict) -> dict:
-        """What was ordered, and when it is due."""
-        suggested = get_current_context()["ti"].xcom_pull(task_ids="approve", key=SUGGESTED)
-        return proposals.ordered(answer, suggested)._asdict()
+        """Return what was ordered, and when it is due."""
+        suggested = get_current_context()["ti"].xcom_pull(task_ids="approve", key=SUGGESTION_KEY)
+        return proposals.approved_order(answer, suggested)._asdict()
 
     delivery_due = DateTimeSensor(
         task_id="delivery_due",
@@ -113,10 +121,12 @@ with DAG(
 
     @task
     def supply(ordered: dict) -> str:
-        """Where the delivery note was dropped."""
+        """Drop the delivery note; return its path."""
         context = get_current_context()
-        name, data = proposals.note(context["run_id"], context["params"]["product_id"], ordered["pieces"])
-        box = Inbox(WebHDFSHook("webhdfs_default").get_conn(), inbox.path(lake_uri()))
+        name, data = proposals.make_delivery_note(
+            context["run_id"], context["params"]["product_id"], ordered["pieces"]
+        )
+        box = Inbox(WebHDFSHook("webhdfs_default").get_conn(), inbox.inbox_path(lake_uri()))
         return box.drop(name, data)
 
     ordered = order(approve.output)

@@ -1,28 +1,31 @@
 """
-### Keep the lake in few, ordered files, and remove what is no longer needed
+### Compact small files, expire old records, and vacuum
 
-Three steps, each of which leaves every table whole whenever it is stopped:
+Three steps; stopping any of them at any point leaves every table consistent:
 
-1. **expire**: raw records past `SHOPNOW_RAW_RETENTION_DAYS` (kept for ever by default) are removed, whole days at a time,
-   if the events tables were made from them. What was removed is on record, so receipts can still be compared.
-2. **compact**: the small files of closed dates become one or a few large ones, with Spark: raw in the order of its offsets,
-   events in that of time. It is committed only if the files written, read back, hold the very rows that were read.
-3. **vacuum**: files that no table has held for `SHOPNOW_VACUUM_HOURS` (a week by default), and those that killed writers
-   left behind, are removed from HDFS. Versions that audits still need stay.
+1. **expire**: removes raw records older than `SHOPNOW_RAW_RETENTION_DAYS` (kept forever by default), whole
+   days at a time, once the events tables have been built from them. The removal is recorded, so receipts can
+   still be compared.
+2. **compact**: Spark rewrites the small files of closed dates into one or a few large ones, raw sorted by
+   offset, events by time. The rewrite is committed only if the new files, read back, contain exactly the
+   rows that were read.
+3. **vacuum**: removes files from HDFS that no table version has referenced for `SHOPNOW_VACUUM_HOURS` (a week
+   by default), and files left behind by killed writers. Versions that audits still need are kept.
 
-**Runs** every hour, or by hand with the form, also while data flows. Run again, it finds nothing to do and starts no Spark.
+**Runs** every hour, or by hand with the form, also while data flows. It is idempotent: with nothing to do it
+does not start Spark.
 
-| param | what |
+| param | meaning |
 |---|---|
-| `before` | dates before this one are closed, and compacted; today (UTC) if empty |
+| `before` | dates before this one are closed and compacted; today (UTC) if empty |
 
 Example: `{"before": "2026-11-24"}`
 
 **When it fails.**
-- *compacted files do not hold the rows that were read*: nothing was committed, the table is as it was. The message names
-  table and partition; run it again, and if it comes again, look at the memory and the disks of the machine.
-- *others changed the files*: others were faster, three times over; the next run does it.
-- HDFS unreachable: the task retries by itself; see `./shopnow status`.
+- *compacted files do not hold the rows that were read*: nothing was committed, the table is unchanged. The
+  message names table and partition. Run it again; if it fails again, check the machine's memory and disks.
+- *others changed the files*: three attempts lost to concurrent commits; the next run retries.
+- HDFS is unreachable: the task retries. See `./shopnow status`.
 """
 
 from datetime import UTC, datetime
@@ -30,19 +33,19 @@ from datetime import UTC, datetime
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, Param, conf, get_current_context, task
 
-from shopnow.dag_common import DEFAULTS, LAKE_URI, LONG, Tag, every_hour, lake_uri, lower_priority
+from shopnow.dag_common import DEFAULT_ARGS, LAKE_URI, LONG_TIMEOUT, Tag, every_hour, lake_uri, lower_priority
 from shopnow.lake.maintenance import retention
 from shopnow.lake.maintenance import vacuum as lake_vacuum
 from shopnow.settings import ROOT
 
 with DAG(
     dag_id="compact_lake",
-    description="Few large files of the many small ones; retention",
+    description="Compaction, retention and VACUUM of the lake",
     doc_md=__doc__,
     schedule=every_hour(after=50),
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.MAINTENANCE},
     params={
         "before": Param(
@@ -50,20 +53,21 @@ with DAG(
             type=["null", "string"],
             format="date",
             title="Before",
-            description="Dates before this one are closed, and compacted. Empty: today (UTC).",
+            description="Dates before this one are closed and compacted; today (UTC) if empty.",
         )
     },
 ) as dag:
 
     @task
     def expire() -> list[dict]:
-        """What was removed from each raw table."""
+        """Return what was removed from each raw table."""
         days = conf.get("shopnow", "raw_retention_days")
         if not days:
             return []
         by = get_current_context()["run_id"]
         return [
-            each._asdict() for each in retention.expire(lake_uri(), int(days), datetime.now(UTC).date(), by)
+            removal._asdict()
+            for removal in retention.expire(lake_uri(), int(days), datetime.now(UTC).date(), by)
         ]
 
     compact = SparkSubmitOperator(
@@ -71,13 +75,13 @@ with DAG(
         application=str(ROOT / "spark_apps" / "compact_lake.py"),
         application_args=["--lake", LAKE_URI, "--before", "{{ params.before or 'today' }}"],
         name="compact_lake",
-        execution_timeout=LONG,
+        execution_timeout=LONG_TIMEOUT,
         pre_execute=lower_priority,
     )
 
     @task
     def vacuum() -> dict[str, int]:
-        """Files removed, by table."""
+        """Return the number of files removed, by table."""
         return lake_vacuum.vacuum(lake_uri(), conf.getint("shopnow", "vacuum_hours"))
 
     expire() >> compact >> vacuum()

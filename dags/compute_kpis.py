@@ -1,30 +1,35 @@
 """
-### Turn raw records into events and KPIs, with Spark
+### Build events and KPIs from raw records with Spark
 
-One Spark job: new rows of `raw/{topic}` become typed, deduplicated rows of `events/{topic}`, each on its own event date;
-then the KPI tables are computed anew for the dates that changed, and only for those.
+One Spark job: new rows of `raw/{topic}` become typed, deduplicated rows of `events/{topic}`, each on its own
+event date; then the KPI tables are recomputed for the dates that changed, and only for those.
 
-| table | rows |
+| table | content |
 |---|---|
-| `kpi/sales_hourly`, `_daily`, `_by_category`, `_by_country` | orders, units, gross merchandise value, payments, refunds, net revenue |
-| `kpi/top_products` | products by revenue and by units, and how they moved |
-| `kpi/funnel` | sessions that viewed, carted, ordered, paid, got their parcel |
-| `kpi/payments`, `kpi/deliveries` | failure rate and recovery by method; on time, overdue, days to deliver |
+| `kpi/sales_hourly`, `kpi/sales_daily` | orders, units, GMV, payments, refunds, net revenue |
+| `kpi/sales_by_category`, `kpi/sales_by_country` | the same by category and by country |
+| `kpi/top_products` | products by revenue and by units, and their rank changes |
+| `kpi/funnel` | sessions that viewed, added to cart, ordered, paid, received their parcel |
+| `kpi/payments` | failure rate and recovery by payment method |
+| `kpi/deliveries` | on time, overdue, days to deliver |
 | `kpi/customers`, `kpi/cohorts`, `kpi/customer_orders` | new and returning customers, monthly cohorts |
-| `kpi/stock_position`, `_daily`, `_outs`, `_cover` | on hand, sold while in stock, stock-outs and what they cost, reorder points |
-| `kpi/trends`, `kpi/anomalies` | week over week, hours unlike the usual |
+| `kpi/stock_position`, `_daily` | on hand, sold while in stock |
+| `kpi/stock_outs`, `kpi/stock_cover` | stock-outs and their cost, reorder points |
+| `kpi/trends`, `kpi/anomalies` | week over week, anomalous hours |
 
-Each figure is defined, in words, in `docs/kpis.md`.
+GMV is the gross merchandise value. `docs/kpis.md` defines every column.
 
-**Late events** go to the date they happened on; the log says how many there were. What they change in figures that were published
-after the date was over, it says as *restated*, and the table `restatements` keeps it, with before, after and why.
+**Late events** count on the date they happened; the log has their number. If they change KPIs that were
+published after the date was over, the log calls the date *restated*, and the table `restatements` keeps the
+values before and after, and the reason.
 
-**Runs** when something landed, or by hand. It takes no params. Running it again with nothing new writes nothing.
+**Runs** when records have landed, or by hand. It takes no params. With nothing new it writes nothing.
 
-**When it fails.** The Spark driver's log is in the task's log. Nothing half-done is visible: each table changes in one
-commit that also says what it was made from, so the next run goes on from there. `raw_landed` waits for the first landing.
+**When it fails.** The Spark driver's log is in the task log. No partial result is visible: each table changes
+in one commit that also records its source versions, so the next run continues from there. `raw_landed` waits
+for the first landing.
 
-**Wakes** `watch_stock`, by the asset `kpis`.
+**Triggers** `watch_stock` through the asset `kpis`.
 """
 
 from datetime import timedelta
@@ -33,7 +38,7 @@ from airflow.providers.apache.hdfs.sensors.web_hdfs import WebHdfsSensor
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG
 
-from shopnow.dag_common import DEFAULTS, KPIS, LAKE_PATH, LAKE_URI, LONG, RAW, Tag, lower_priority
+from shopnow.dag_common import DEFAULT_ARGS, KPIS, LAKE_PATH, LAKE_URI, LONG_TIMEOUT, RAW, Tag, lower_priority
 from shopnow.settings import ROOT
 
 with DAG(
@@ -43,7 +48,7 @@ with DAG(
     schedule=[RAW],
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.TRANSFORM},
 ) as dag:
     raw_landed = WebHdfsSensor(
@@ -52,14 +57,14 @@ with DAG(
         mode="reschedule",
         poke_interval=15,
         timeout=timedelta(minutes=15).total_seconds(),
-        doc_md="Waits until the lake has raw tables: HDFS is up and something was landed.",
+        doc_md="Waits until the lake has raw tables: HDFS is up and records have landed.",
     )
     compute = SparkSubmitOperator(
         task_id="compute",
         application=str(ROOT / "spark_apps" / "compute_kpis.py"),
         application_args=["--lake", LAKE_URI],
         name="compute_kpis",
-        execution_timeout=LONG,
+        execution_timeout=LONG_TIMEOUT,
         pre_execute=lower_priority,
         outlets=[KPIS],
     )

@@ -1,30 +1,34 @@
 """
 ### Send management the report of a day
 
-A mail with the figures of a day beside those of the same day of the week before: sales, products, the way from a view to a
-delivery, payments, deliveries, customers, stock-outs and what they cost, what to reorder, hours unlike the usual. It says whether
-the figures are complete, and which published ones have changed. The same is attached as PDF, every table as CSV.
+An e-mail with the KPIs of a day compared with the same day of the previous week: sales, products, conversion
+funnel, payments, deliveries, customers, stock-outs and their cost, products to reorder, anomalous hours. It
+says whether the KPIs are complete, and which published KPIs have changed. A PDF of the same content and every
+table as CSV are attached.
 
-**Runs** at 06:00 UTC for the day before, or by hand for any:
+**Runs** at 06:00 UTC for the previous day, or by hand for any day:
 
-| param | what |
+| param | meaning |
 |---|---|
-| `date` | the day, UTC; by default the day before the run's |
-| `recipients` | addresses, comma-separated; by default `to_email` of the connection `smtp_default` |
+| `date` | the day, UTC; by default the day before the run |
+| `recipients` | comma-separated addresses; by default `to_email` of the connection `smtp_default` |
 
 Example: `{"date": "2026-11-20", "recipients": "board@example.com"}`
 
-*caught_up* waits until what came to Kafka before the day's end is in the lake's events, for half an hour at most; then the report is
-sent as it is, and says what it lacks. So it does for a day that is not over, which is compared with no other, and for one without figures.
+*caught_up* waits up to half an hour until the lake's events contain what Kafka received before the end of the
+day; after that the report is sent and says what is missing. The same holds for a day without data, and for a
+day that is not over, which is not compared with another.
 
-**Sent at most once** a run, however often it is tried: the task remembers that it handed the mail over. If it dies in that moment, or the
-server does not answer, nobody knows whether the mail was taken; then it fails, and is not tried again. To send a report once more,
-trigger a new run.
+**Sent at most once** per run, however often it is retried: the task stores that it is about to send before it
+sends. If it dies then, or the server does not answer, the outcome is unknown; the task fails and is
+not retried. To send a report again, trigger a new run.
 
 **When it fails.**
-- *the mail may have been taken*, *ended as it handed the mail over*: look whether it came; if not, trigger a new run for the date.
-- *the mail server rejects*, *answers 5…*: mend the connection `smtp_default` or the recipients, then clear the task.
-- Mail server or HDFS unreachable: the task retries by itself; see `./shopnow status`.
+- *the mail may have been taken*, *ended as it handed the mail over*: check whether the e-mail arrived; if
+  not, trigger a new run for the date.
+- *the mail server rejects*, *answers 5…*: fix the connection `smtp_default` or the recipients, then clear
+  the task.
+- The mail server or HDFS is unreachable: the task retries. See `./shopnow status`.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -33,24 +37,24 @@ from hashlib import sha256
 from airflow.sdk import DAG, Param, PokeReturnValue, TriggerRule, conf, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from shopnow.dag_common import DEFAULTS, Tag, every_day, kafka_conf, lake_uri
+from shopnow.dag_common import DEFAULT_ARGS, Tag, every_day, kafka_conf, lake_uri
 from shopnow.dates import end_of_day
 from shopnow.errors import UserError
 from shopnow.lake.lineage.freshness import lagging_topics
-from shopnow.notifications.mail import Email
+from shopnow.notifications.mail import Mailer
 
-# A run's date is that of its schedule, or when it was triggered.
+# The date of a run is its logical date, or the date it was triggered.
 DAY = "{{ params.date or macros.ds_add((dag_run.logical_date or dag_run.run_after) | ds, -1) }}"
 _ADDRESS = r"[^\s,@<>\"]+@[^\s,@<>\"]+"
 
 with DAG(
     dag_id="management_report",
-    description="The figures of a day for management, by e-mail",
+    description="KPIs of a day for management, by e-mail",
     doc_md=__doc__,
     schedule=every_day(hour=6),
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.REPORTS},
     params={
         "date": Param(
@@ -58,7 +62,7 @@ with DAG(
             type=["null", "string"],
             format="date",
             title="Day",
-            description="UTC; by default the day before the run's",
+            description="UTC; by default the day before the run.",
         ),
         "recipients": Param(
             None,
@@ -66,7 +70,7 @@ with DAG(
             pattern=rf"^({_ADDRESS}(, *{_ADDRESS})*)?$(?!\n)",
             maxLength=1000,
             title="Recipients",
-            description="Addresses, comma-separated; by default those of the connection smtp_default",
+            description="Comma-separated addresses; by default those of the connection smtp_default.",
         ),
     },
 ) as dag:
@@ -80,9 +84,9 @@ with DAG(
 
     @task(trigger_rule=TriggerRule.ALL_DONE)
     def send(day: str) -> bool:
-        """Whether this try sent the mail."""
-        # What draws charts takes a second to load, which is not to be spent whenever this file is looked at.
-        from shopnow.reports.build import make
+        """Send the report; return True if this attempt sent it."""
+        # Imported here because matplotlib takes a second to load, and this file is parsed often.
+        from shopnow.reports.build import build_mail
         from shopnow.reports.send_once import send_once
 
         context = get_current_context()
@@ -91,8 +95,8 @@ with DAG(
         try:
             return send_once(
                 context["task_state_store"],
-                lambda: make(kafka_conf(), lake_uri(), date.fromisoformat(day), link, key),
-                lambda mail: Email().post(mail, key, context["params"]["recipients"]),
+                lambda: build_mail(kafka_conf(), lake_uri(), date.fromisoformat(day), link, key),
+                lambda mail: Mailer().post(mail, key, recipients=context["params"]["recipients"]),
             )
         except UserError as error:
             raise AirflowFailException(str(error)) from None

@@ -1,27 +1,31 @@
 """
-### Make a day anew from raw, and prove that nothing changed
+### Rebuild a day from raw, and prove that nothing changed
 
-One Spark job: the events of a day are made anew from the raw records that they were made from, its KPI rows from those
-events, by the same functions as in `compute_kpis`. The log gives each table's digest of the day's rows, which does not depend on their
-order. *same digest*: what is there is right, and nothing is written. *rebuilt: digest … -> …*: it was not, and is now, in one
-commit a table; if that changes figures published before, it is a *restatement* (see `compute_kpis`).
+One Spark job recomputes the events of a day from the raw records they were built from, and its KPI rows from
+those events, with the functions that `compute_kpis` uses. The log has an order-independent digest of the
+day's rows for each table. *same digest*: the table is right and nothing is written. *rebuilt: digest …*:
+the table was wrong and has been replaced, in one commit per table; if that changes published KPIs, it is a
+*restatement* (see `compute_kpis`).
 
-**Runs** every night for the day before, as a standing proof. Any other day:
+**Runs** every night for the previous day, as a continuous proof. Other days:
 
-| to rebuild | do |
+| to rebuild | do this |
 |---|---|
 | a day | trigger it with `date`, such as `2026-11-20` |
-| a range of days | `airflow backfill create --dag-id rebuild_day --from-date 2026-11-01 --to-date 2026-11-20` |
+| a range of days | run the backfill below |
 | a day again | clear its run |
 
-What landing has read is not touched: no offset moves, and records that are not in `events` yet are left to `compute_kpis`, beside
-which it may run. Repeating it writes nothing. A day no record of which has landed is skipped.
+    airflow backfill create --dag-id rebuild_day --from-date 2026-11-01 --to-date 2026-11-20
+
+Landing is not affected: no offset moves, and records that are not in `events` yet are left to `compute_kpis`,
+which may run at the same time. It is idempotent. A day without landed records is skipped.
 
 **When it fails.**
-- *retention has removed records*: raw no longer has all that the day was made from. The day stays as it was made of them.
-- HDFS unreachable: the task retries by itself; see `./shopnow status`.
+- *retention has removed records*: raw no longer has all records of the day. The day stays unchanged.
+- HDFS is unreachable: the task retries. See `./shopnow status`.
 
-**Wakes** `watch_stock`, by the asset `kpis`: the stock position is made anew if stock events of the day were.
+**Triggers** `watch_stock` through the asset `kpis`: the stock position is recomputed if the day's
+stock events were.
 """
 
 from datetime import date
@@ -29,27 +33,27 @@ from datetime import date
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
 
-from shopnow.dag_common import DEFAULTS, KPIS, LAKE_URI, LONG, Tag, lake_uri, lower_priority
+from shopnow.dag_common import DEFAULT_ARGS, KPIS, LAKE_URI, LONG_TIMEOUT, Tag, lake_uri, lower_priority
 from shopnow.lake.lineage import day_offsets
 from shopnow.settings import ROOT
 
-# A run's logical date is its day: with an interval a nightly run has that of the day that is over.
+# The logical date is the day to rebuild: a data interval gives a nightly run the day that has ended.
 DAY = "{{ params.date or (dag_run.logical_date or dag_run.run_after) | ds }}"
 
 with DAG(
     dag_id="rebuild_day",
-    description="a day's events and KPIs anew from raw, with Spark",
+    description="Rebuild a day's events and KPIs from raw, with Spark",
     doc_md=__doc__,
     schedule=CronDataIntervalTimetable("0 0 * * *", timezone="UTC"),
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=DEFAULT_ARGS,
     params={
         "date": Param(
             None,
             type=["null", "string"],
             format="date",
-            description="the day, UTC; by default that of the logical date",
+            description="Day to rebuild, UTC; by default the logical date.",
         )
     },
     tags={Tag.SHOPNOW, Tag.MAINTENANCE},
@@ -57,15 +61,15 @@ with DAG(
 
     @task.short_circuit
     def landed(day: str) -> list[str]:
-        """The topics of which events of the day may have landed."""
-        return day_offsets.landed(lake_uri(), date.fromisoformat(day))
+        """Return the topics that may have landed events of the day."""
+        return day_offsets.topics_with_events(lake_uri(), date.fromisoformat(day))
 
     rebuild = SparkSubmitOperator(
         task_id="rebuild",
         application=str(ROOT / "spark_apps" / "rebuild_day.py"),
         application_args=["--lake", LAKE_URI, "--date", DAY],
         name="rebuild_day",
-        execution_timeout=LONG,
+        execution_timeout=LONG_TIMEOUT,
         pre_execute=lower_priority,
         outlets=[KPIS],
     )

@@ -1,26 +1,30 @@
 """
-### Receive suppliers' deliveries
+### Receive deliveries from suppliers
 
-Waits for delivery notes, CSV files dropped in the folder `restock/inbox` of the lake on HDFS, puts the goods on the shop's shelves,
-and files the note under `restock/done`, or under `restock/rejected` beside a text that says why. Format, an example and ways
-to drop one: docs/restock.md, `./shopnow restock FILE`.
+Waits for delivery notes, CSV files in the folder `restock/inbox` of the lake on HDFS, adds the goods to the
+simulated shop's inventory, and moves the note to `restock/done`, or to `restock/rejected` with a text file
+that has the reason. `docs/restock.md` has the format, an example and ways to drop a note, such as
+`./shopnow restock FILE`.
 
-**Runs** always: as soon as one run ends, the next begins. It takes no params. The sensor looks every half minute, and leaves alone
-what is still being written.
+**Runs** continuously: a new run starts as soon as the previous one ends. It takes no params. The sensor polls
+every 30 seconds and ignores files that are still being written.
 
-**Writes** a `stock_restocked` for each row, through the simulated shop, which alone knows what is on its shelves: `quantity_after` is
-right. A `generate_traffic` that is at work meanwhile is stopped by that; its next try goes on, with the goods on the shelves.
+**Writes** a `stock_restocked` event for each row, through the simulated shop, which alone knows its
+inventory, so `quantity_after` is right. That fences a `generate_traffic` run in progress; its retry continues
+with the goods in stock.
 
-**Exactly once.** Events and the note's marks (content, file name, supplier with note number) are one Kafka transaction; a file that is
-known by one of them is not counted again. Killed anywhere and tried again, nothing is counted twice or left lying.
+**Exactly once.** The events and the note's deduplication keys (content, file name, supplier with note number)
+are written in one Kafka transaction; a note with a known key is not counted again. After a kill at any point,
+a retry counts nothing twice and leaves no file behind.
 
 **When it fails.**
-- A note that is rejected fails nothing: the log and `receive`'s return value say why. Drop it again, corrected.
-- *another run of the shop has taken over*: it is tried again by itself.
-- Kafka or HDFS unreachable: it retries by itself; see `./shopnow status`. On a cluster, the login of `webhdfs_default` has to
-  be allowed to write below `restock`.
+- A rejected note does not fail the run: the log and the return value of `receive` have the reason. Drop it
+  again, corrected.
+- *another run of the shop has taken over*: the task retries.
+- Kafka or HDFS is unreachable: the task retries. See `./shopnow status`. On a cluster, the login of
+  `webhdfs_default` must be allowed to write below `restock`.
 
-**Wakes** `land_events`, by the asset `traffic`.
+**Triggers** `land_events` through the asset `traffic`.
 """
 
 import logging
@@ -30,16 +34,16 @@ from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.providers.apache.hdfs.sensors.web_hdfs import WebHdfsSensor
 from airflow.sdk import DAG, get_current_context, task
 
-from shopnow.dag_common import CONTINUOUS, DEFAULTS, LAKE_PATH, TRAFFIC, Tag, kafka_conf, lake_uri
+from shopnow.dag_common import CONTINUOUS_ARGS, DEFAULT_ARGS, LAKE_PATH, TRAFFIC, Tag, kafka_conf, lake_uri
 from shopnow.restock import inbox, service
 from shopnow.restock.inbox import Inbox
-from shopnow.text_format import as_text, table
+from shopnow.text_format import build_table, render_text
 
 log = logging.getLogger(__name__)
 
 
 class DeliveryNoteSensor(WebHdfsSensor):
-    """Waits until a delivery note lies in the inbox below the path."""
+    """Wait for a delivery note in the inbox below the path."""
 
     def poke(self, context) -> bool:
         return bool(Inbox(WebHDFSHook(self.webhdfs_conn_id).get_conn(), self.filepath).waiting())
@@ -50,9 +54,9 @@ with DAG(
     description="Delivery notes on HDFS → stock",
     doc_md=__doc__,
     schedule="@continuous",
-    default_args=DEFAULTS,
+    default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.INGEST},
-    **CONTINUOUS,
+    **CONTINUOUS_ARGS,
 ) as dag:
     note_dropped = DeliveryNoteSensor(
         task_id="note_dropped",
@@ -66,12 +70,12 @@ with DAG(
 
     @task(outlets=[TRAFFIC])
     def receive() -> list[dict]:
-        """Each file, and what became of it."""
+        """Return each file with its outcome."""
         client = WebHDFSHook("webhdfs_default").get_conn()
         filed = service.receive(
-            kafka_conf(), Inbox(client, inbox.path(lake_uri())), get_current_context()["run_id"]
+            kafka_conf(), Inbox(client, inbox.inbox_path(lake_uri())), get_current_context()["run_id"]
         )
-        log.info("\n%s", as_text(table("Delivery notes", service.Filed._fields, filed)))
-        return [each._asdict() for each in filed]
+        log.info("\n%s", render_text(build_table("Delivery notes", service.FiledNote._fields, filed)))
+        return [note._asdict() for note in filed]
 
     note_dropped >> receive()

@@ -1,70 +1,74 @@
 """
-### Let records out of quarantine after a fix
+### Replay quarantined records after a fix
 
-Checks quarantined records again with the event definitions as they are now, and lets go those that are valid, or takes
-corrected payloads that an operator gives. The bytes that came are kept; each record becomes an event exactly once. The
-same as `./shopnow quarantine replay`; `./shopnow quarantine` lists what there is.
+Validates quarantined records again with the current event definitions and releases those that are valid, or
+applies corrected payloads from an operator. The original bytes are kept; each record becomes an event exactly
+once. The same as `./shopnow quarantine replay`; `./shopnow quarantine` lists the records.
 
 **Runs** by hand, with params:
 
-| param | |
+| param | meaning |
 |---|---|
 | `topic`, `reason` | only records of this topic, or with this reason |
-| `corrections` | a list of `{"topic", "partition", "offset", "value": {…the event…}}`, taken instead of checking again |
-| `why` | kept with the change for ever |
-| `dry_run` | on by default: only say in `replay`'s return value what would be done |
+| `corrections` | list of corrected payloads, used instead of validating again |
+| `why` | kept permanently with the change |
+| `dry_run` | on by default: only report in the return value of `replay` what would be done |
 
-**When it fails.** *nothing was changed: …* names each correction that is no valid event or that no record in quarantine is
-for. Running it again is safe: what has left the quarantine is not there any more.
+A correction is `{"topic", "partition", "offset", "value": {…the event…}}`.
 
-**Wakes** `compute_kpis`, by the asset `raw`, only if something was replayed.
+**When it fails.** *nothing was changed: …* names each correction that is not a valid event or that matches no
+quarantined record. Running it again is safe: released records are no longer in quarantine.
+
+**Triggers** `compute_kpis` through the asset `raw`, only if something was replayed.
 """
 
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from shopnow.dag_common import DEFAULTS, RAW, Tag, lake_uri
+from shopnow.dag_common import DEFAULT_ARGS, RAW, Tag, lake_uri
 from shopnow.events import TOPICS
 from shopnow.lake.governance import corrections, quarantine
 
 with DAG(
     dag_id="replay_quarantine",
-    description="quarantined records → events, after a fix",
+    description="Quarantined records → events, after a fix",
     doc_md=__doc__,
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.MAINTENANCE},
     params={
         "topic": Param(None, type=["null", "string"], enum=[None, *TOPICS], title="Topic"),
         "reason": Param(
-            None, type=["null", "string"], title="Reason", description="as `./shopnow quarantine` lists it"
+            None, type=["null", "string"], title="Reason", description="As `./shopnow quarantine` lists it."
         ),
         "corrections": Param([], type="array", items={"type": "object"}, title="Corrected payloads"),
         "why": Param("replayed after a fix", type="string", minLength=1, title="Why"),
-        "dry_run": Param(True, type="boolean", title="Only say what would be done"),
+        "dry_run": Param(
+            True, type="boolean", title="Dry run", description="Only report what would be done."
+        ),
     },
 ) as dag:
 
     @task
     def replay() -> list[dict]:
-        """What was replayed and what is still bad, by topic and reason."""
+        """Return what was replayed and what is still invalid, by topic and reason."""
         context = get_current_context()
         params, lake = context["params"], lake_uri()
-        how = {"why": params["why"], "by": context["run_id"], "dry_run": params["dry_run"]}
+        options = {"why": params["why"], "by": context["run_id"], "dry_run": params["dry_run"]}
         if params["corrections"]:
-            outcomes = quarantine.correct(lake, corrections.check(lake, params["corrections"]), **how)
+            outcomes = quarantine.correct(lake, corrections.check(lake, params["corrections"]), **options)
         else:
-            outcomes = quarantine.replay(lake, params["topic"], params["reason"], **how)
-        return [each._asdict() for each in outcomes]
+            outcomes = quarantine.replay(lake, params["topic"], params["reason"], **options)
+        return [outcome._asdict() for outcome in outcomes]
 
     @task(outlets=[RAW])
     def publish(outcomes: list[dict]) -> int:
-        """How many records were replayed."""
-        replayed = sum(each["replayed"] for each in outcomes)
+        """Return the number of replayed records."""
+        replayed = sum(outcome["replayed"] for outcome in outcomes)
         if get_current_context()["params"]["dry_run"] or not replayed:
-            raise AirflowSkipException("nothing was replayed")
+            raise AirflowSkipException("no record was replayed")
         return replayed
 
     publish(replay())

@@ -1,31 +1,33 @@
 """
 ### Send your own events
 
-Takes events as JSON, checks each against its definition, and sends it to the topic of its service. The same as `./shopnow send`.
+Takes events as JSON, validates each against its definition, and sends it to the topic of its service. The
+same as `./shopnow send`.
 
 **Runs** by hand, with the form or `--conf`:
 
-| param | what |
+| param | meaning |
 |---|---|
-| `events` | one object, an array, or JSON lines, of any mix of types; as text, or with `--conf` as JSON itself |
-| `partial` | send the valid events though others are rejected; otherwise one that is rejected keeps all back |
+| `events` | one object, an array, or JSON lines, of any mix of types; as text, or with `--conf` as JSON |
+| `partial` | send the valid events even if others are rejected; otherwise one rejected event stops all |
 
 Example: `{"events": [{"event_type": "order_cancelled", "order_id": "o-1", "reason": "changed my mind"}]}`
 
-`event_id` (made from the run's id), `event_time` (the run's) and `schema_version` (the latest) may be left out. The types and their
-fields, with an example of each, are in docs/events.md.
+`event_id` (derived from the run id), `event_time` (the run's) and `schema_version` (the latest) are optional.
+`docs/events.md` has the types and their fields, with an example of each.
 
-**Answers** with a table in `send`'s log and return value: which service received an event, topic, partition, offset and
-event id; for one that was rejected, which field is to blame and why.
+**Result.** The log and the return value of `send` have a table: for each event the service, topic, partition,
+offset and event id; for a rejected one, the invalid field and the reason.
 
-**Exactly once.** All events are one Kafka transaction, with a record in the topic `sent_batches` of where they went. A task that is
-tried again, or a run that is cleared within 30 days, finds that record and sends nothing. To send the same again, trigger a new run.
+**Exactly once.** All events are one Kafka transaction, with a record of their positions in the topic
+`sent_batches`. A retried task, or a run cleared within 30 days, finds that record and sends nothing. To send
+the same events again, trigger a new run.
 
 **When it fails.**
-- *… rejected*: correct what the table names, and trigger it again; it is not tried again by itself.
-- Kafka unreachable: the task retries by itself; see `./shopnow status`.
+- *… rejected*: correct the events named in the table and trigger it again; it does not retry.
+- Kafka is unreachable: the task retries. See `./shopnow status`.
 
-**Wakes** `land_events`, by the asset `traffic`.
+**Triggers** `land_events` through the asset `traffic`.
 """
 
 import logging
@@ -33,10 +35,10 @@ import logging
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
-from shopnow.dag_common import DEFAULTS, TRAFFIC, Tag, kafka_conf
-from shopnow.submission.service import submit, to_bytes
+from shopnow.dag_common import DEFAULT_ARGS, TRAFFIC, Tag, kafka_conf
+from shopnow.submission.service import encode_events, submit
 from shopnow.submission.validation import InvalidBatch
-from shopnow.text_format import as_text
+from shopnow.text_format import render_text
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ with DAG(
     schedule=None,
     catchup=False,
     max_active_runs=1,
-    default_args=DEFAULTS,
+    default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.INGEST},
     params={
         "events": Param(
@@ -61,7 +63,7 @@ with DAG(
             False,
             type="boolean",
             title="Partial",
-            description="Send the valid events though others are rejected.",
+            description="Send the valid events even if others are rejected.",
         ),
     },
 ) as dag:
@@ -74,14 +76,14 @@ with DAG(
             report = submit(
                 kafka_conf(),
                 f"{run.dag_id}/{run.run_id}",
-                to_bytes(params["events"]),
+                encode_events(params["events"]),
                 run.run_after,
                 partial=params["partial"],
             )
         except InvalidBatch as error:
             raise AirflowFailException(str(error)) from error
         for table in report.tables():
-            log.info("\n%s", as_text(table))
+            log.info("\n%s", render_text(table))
         log.info(report.summary())
         if report.rejected and not report.sent:
             context["ti"].xcom_push("return_value", report.as_dict())

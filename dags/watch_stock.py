@@ -1,31 +1,36 @@
 """
-### Watch the figures, and tell when something is wrong or well again
+### Evaluate the alert rules, and notify of what fires or is resolved
 
-Compares stock, sales, payments, deliveries and the state of the data with the rules (`include/shopnow/alerts/rules.toml`,
-explained in `docs/alerts.md`) and sends what changed, as one message by e-mail and one to Slack. Each product of which an alert
-begins is also put before a person: a run of `approve_restock`.
+Evaluates the rules (`include/shopnow/alerts/rules.toml`, explained in `docs/alerts.md`) on stock, sales,
+payments, deliveries and data quality, and sends the changes as one message by e-mail and one to Slack. Each
+product with a new stock alert is also proposed for a restock: a run of `approve_restock`.
 
-**Runs** within seconds of a product selling out, falling low, or being well again on the topic `stock`, when the KPIs are up to
-date, when the lake was audited, or by hand. It takes no params.
+**Runs** within seconds after a product on the topic `stock` sells out, falls below its limit, or is back in
+stock; when the KPIs are updated; after an audit; or by hand. It takes no params.
 
-**At once.** It does not wait for landing or Spark: it reads `kpi/stock_position`, and from the topic what came since that table
-was made.
+**Low latency.** It does not wait for landing or Spark: it reads `kpi/stock_position`, and from the topic the
+events since that table was computed.
 
-**A wake-up is only a hint.** One that is lost, doubled or merged with another changes nothing, as every run looks at everything.
-The trigger (`shopnow.alerts.trigger`) keeps no offset: it fires when it starts, so a triggerer that was killed misses nothing.
+**A trigger event is only a hint.** A lost, duplicate or merged one changes nothing, because every run
+evaluates everything. The trigger (`shopnow.alerts.trigger`) keeps no offset: it fires when it starts, so a
+killed triggerer misses nothing.
 
-**Acting.** `./shopnow alerts` lists what fires; `acknowledge_alert` or `./shopnow alerts ack` and `silence` stop reminders.
+**Responding.** `./shopnow alerts` lists the alerts; `acknowledge_alert` or `./shopnow alerts ack` and
+`silence` stop reminders.
 
-**In doubt.** While the last audit of the lake has found a difference, every message says so.
+**In doubt.** While the last audit of the lake has failed, every message says so.
 
-**Nothing lost, nothing twice**, though up to three run at once. The alerts' new states and the messages to send are one commit
-of the `alerts` table; then what is queued is sent and marked sent; a channel that is down holds back no other. Tried again, it
-sends only what was not marked; a message repeated after a crash carries the same dedup key. A proposal has its alert in its run
-id, so there is one of each.
+**No message lost or duplicated**, although up to three runs are active at once. The new alert states and the
+messages to send are one commit of the `alerts` table; then the queued messages are sent and marked as sent.
+A channel that is down does not block the others. A retry sends only what was not marked; a message repeated
+after a crash has the same deduplication key. The run id of a proposal contains the alert, so there is one of
+each.
 
-**When it fails.** Mail or Slack unreachable or refusing: the task retries with growing delays, the message stays queued
-and the next run sends it; after a day it is dead, and `./shopnow alerts` says so. Connections: `smtp_default` and
-`slack_default`, or `slack_api_default` for a Slack bot. Kafka or HDFS unreachable: it retries by itself; see `./shopnow status`.
+**When it fails.**
+- Mail or Slack is unreachable or refuses: the task retries with backoff, the message stays queued, and the
+  next run sends it; after a day it is dead, and `./shopnow alerts` shows it. Connections: `smtp_default` and
+  `slack_default`, or `slack_api_default` for a Slack bot.
+- Kafka or HDFS is unreachable: the task retries. See `./shopnow status`.
 """
 
 from datetime import timedelta
@@ -46,31 +51,31 @@ STOCK = Asset(
     group="shopnow",
     watchers=[AssetWatcher(name="stock_topic", trigger=StockTrigger())],
 )
-"""A product's stock crossed a limit on the topic; only a wake-up."""
+"""A product's stock crossed a limit on the topic; its events only trigger an evaluation."""
 
 with DAG(
     dag_id="watch_stock",
-    description="what is wrong with stock, sales or data → e-mail, Slack",
+    description="Alert rules on stock, sales and data → e-mail, Slack",
     doc_md=__doc__,
     schedule=STOCK | KPIS | AUDIT,
     catchup=False,
-    # While one waits for a channel that is down, another looks and tells of what is new by those that are not.
+    # While one run waits for a channel that is down, another notifies through the channels that work.
     max_active_runs=3,
     default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.ALERTS},
 ) as dag:
-    # One task, as each costs seconds; what the first half of it has committed, its retry does not do again.
+    # One task, because each task costs seconds; a retry does not repeat what the evaluation has committed.
     @task(retry_delay=timedelta(seconds=5), priority_weight=100, weight_rule="absolute")
     def watch() -> dict:
-        """What was found, and the messages sent by this run."""
+        """Evaluate the rules and send the messages; return both results."""
         owner = get_current_context()["run_id"]
-        found = evaluate(lake_uri(), owner, conf=kafka_conf())
+        evaluation = evaluate(lake_uri(), owner, conf=kafka_conf())
         try:
             sent = deliver(lake_uri(), owner, channels.default(), conf.get("api", "base_url"))
         finally:
-            # A channel that is down holds back no proposal.
-            for each in found["proposed"]:
-                trigger_run_from_task("approve_restock", proposals.run_id(each), proposals.asked(each))
-        return {**found, "sent": sent}
+            # Start the proposals even if a channel is down.
+            for alert in evaluation["proposed"]:
+                trigger_run_from_task("approve_restock", proposals.run_id(alert), proposals.dag_params(alert))
+        return {**evaluation, "sent": sent}
 
     watch()

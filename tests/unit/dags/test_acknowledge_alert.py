@@ -1,4 +1,4 @@
-"""The DAG by which alerts are acknowledged and silenced, but for Airflow: its task, with a context and a lake in a folder."""
+"""The task of `acknowledge_alert`, called without Airflow: with a fake context and a lake in a local folder."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -24,7 +24,10 @@ def act():
 
 @pytest.fixture
 def run(act, tmp_path, monkeypatch):
-    """Runs the task with these params on a lake where a mug is sold out, which it returns; `said` is what it leaves for others."""
+    """Run the task with params on a lake where a mug is sold out; return the alerts' status.
+
+    `xcoms` receives the XComs that the task pushes.
+    """
     lake = tmp_path.as_uri()
     stock = {
         "product_id": "mug",
@@ -36,14 +39,14 @@ def run(act, tmp_path, monkeypatch):
     write_deltalake(Table(lake, STOCK).uri, pa.Table.from_pylist([stock]))
     evaluate(lake, "run-1")
 
-    def call(said=None, **params):
-        usual = {"action": "acknowledge", "alert": "stock_out:mug", "until": None, "reason": "ordered"}
-        ti = SimpleNamespace(xcom_push=lambda key, value: said.update({key: value}))
+    def call(xcoms=None, **params):
+        defaults = {"action": "acknowledge", "alert": "stock_out:mug", "until": None, "reason": "ordered"}
+        ti = SimpleNamespace(xcom_push=lambda key, value: xcoms.update({key: value}))
         dag_run = SimpleNamespace(triggering_user_name="anna", run_id="manual__1")
         monkeypatch.setitem(
             act.__globals__,
             "get_current_context",
-            lambda: {"params": {**usual, **params}, "dag_run": dag_run, "ti": ti},
+            lambda: {"params": {**defaults, **params}, "dag_run": dag_run, "ti": ti},
         )
         monkeypatch.setitem(act.__globals__, "lake_uri", lambda: lake)
         act()
@@ -52,30 +55,30 @@ def run(act, tmp_path, monkeypatch):
     return call
 
 
-def test_it_is_on_record_who_acknowledged_and_why(run):
+def test_records_who_acknowledged_and_why(run):
     [alert] = run().alerts
     assert (alert["state"], alert["by"], alert["reason"]) == ("acknowledged", "anna, manual__1", "ordered")
 
 
-def test_a_silence_ends_when_it_is_said_to(run):
+def test_silence_ends_at_the_given_time(run):
     until = datetime.now(UTC) + timedelta(hours=1)
     [silence] = run(action="silence", alert="stock_out", until=until.isoformat()).silences
     assert (silence["target"], silence["until"]) == ("stock_out", until)
 
 
 @pytest.mark.parametrize(
-    ("params", "says"),
+    ("params", "message"),
     [
         ({"alert": "stock_out:cup"}, "none that ever fired; those are stock_out:mug"),
         ({"reason": ""}, "say why"),
         ({"action": "silence"}, "a silence needs an end"),
-        ({"action": "silence", "until": "tomorrow"}, "is no date or time"),
+        ({"action": "silence", "until": "tomorrow"}, "is not a date or time"),
         ({"action": "silence", "until": "2026-01-01T00:00:00Z"}, "is over"),
         ({"action": "silence", "until": "2026-01-01T00:00:00"}, "is over"),
     ],
 )
-def test_what_is_wrong_fails_at_once_and_is_left_for_the_page_to_show(run, params, says):
-    said = {}
-    with pytest.raises(AirflowFailException, match=says) as failed:
-        run(said, **params)
-    assert said == {REFUSAL_KEY: str(failed.value)}
+def test_invalid_params_fail_without_retry_and_push_the_reason(run, params, message):
+    xcoms = {}
+    with pytest.raises(AirflowFailException, match=message) as failure:
+        run(xcoms, **params)
+    assert xcoms == {REFUSAL_KEY: str(failure.value)}

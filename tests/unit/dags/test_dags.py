@@ -1,4 +1,4 @@
-"""The DAG files as Airflow sees them: they load, are all there, are documented, and do nothing but wire."""
+"""The DAG files as Airflow loads them: complete, documented, wired as intended, and without I/O at import."""
 
 import subprocess
 import sys
@@ -41,11 +41,11 @@ def test_every_file_loads(dagbag):
     assert dagbag.import_errors == {}
 
 
-def test_inventory_one_file_a_dag(dagbag):
+def test_inventory_matches_one_file_per_dag(dagbag):
     assert set(dagbag.dags) == INVENTORY == {file.stem for file in FILES}
 
 
-def test_all_that_runs_spark_yields_to_the_pages(dagbag):
+def test_spark_tasks_run_at_lower_priority(dagbag):
     spark = [
         task for dag in dagbag.dags.values() for task in dag.tasks if isinstance(task, SparkSubmitOperator)
     ]
@@ -54,14 +54,14 @@ def test_all_that_runs_spark_yields_to_the_pages(dagbag):
 
 
 @pytest.mark.parametrize("dag_id", sorted(INVENTORY))
-def test_says_what_it_is_and_how_it_fails(dagbag, dag_id):
+def test_has_runbook_description_and_tags(dagbag, dag_id):
     dag = dagbag.dags[dag_id]
     assert "**Runs**" in dag.doc_md
     assert "**When it fails.**" in dag.doc_md
     assert dag.description
     assert set(dag.tags) <= set(Tag)
     assert Tag.SHOPNOW in dag.tags
-    # A restock waits for a person, an alert perhaps for a channel that is down.
+    # A restock run waits for a person; an alert run may wait for a channel that is down.
     assert dag.max_active_runs == {"approve_restock": 1000, "watch_stock": 3}.get(dag_id, 1)
     assert not dag.catchup
 
@@ -71,31 +71,31 @@ def test_tasks_have_owner_retries_and_timeout(dagbag, dag_id):
     for task in dagbag.dags[dag_id].tasks:
         assert task.owner == "shopnow"
         assert task.retries >= 1
-        # A sensor's own timeout bounds it, and that of an answer: they wait without a worker.
+        # Sensors and approvals have timeouts of their own and wait without a worker slot.
         assert task.execution_timeout or getattr(task, "timeout", None) or task.response_timeout
 
 
-def test_chained_by_assets(dagbag):
+def test_dags_are_chained_by_assets(dagbag):
     def outlets(dag_id, task_id):
         return {asset.name for asset in dagbag.dags[dag_id].get_task(task_id).outlets}
 
-    def wakes(dag_id):
+    def triggers(dag_id):
         condition = dagbag.dags[dag_id].timetable.asset_condition
         return {asset.name for asset in getattr(condition, "objects", [condition])}
 
     assert outlets("generate_traffic", "simulate") == {TRAFFIC.name}
     assert outlets("send_events", "send") == {TRAFFIC.name}
     assert outlets("receive_restock", "receive") == {TRAFFIC.name}
-    assert wakes("land_events") == {TRAFFIC.name}
+    assert triggers("land_events") == {TRAFFIC.name}
     assert outlets("land_events", "publish") == {RAW.name}
     assert outlets("replay_quarantine", "publish") == {RAW.name}
-    assert wakes("compute_kpis") == {RAW.name}
+    assert triggers("compute_kpis") == {RAW.name}
     assert outlets("compute_kpis", "compute") == {KPIS.name}
     assert outlets("audit_lake", "audit") == {AUDIT.name}
-    assert wakes("watch_stock") == {"stock", KPIS.name, AUDIT.name}
+    assert triggers("watch_stock") == {"stock", KPIS.name, AUDIT.name}
 
 
-def test_the_stock_topic_wakes_the_alerts_through_a_trigger_that_airflow_can_load(dagbag):
+def test_stock_asset_watcher_has_a_trigger_that_airflow_can_load(dagbag):
     [stock] = [
         asset
         for asset in dagbag.dags["watch_stock"].timetable.asset_condition.objects
@@ -103,12 +103,12 @@ def test_the_stock_topic_wakes_the_alerts_through_a_trigger_that_airflow_can_loa
     ]
     [watcher] = stock.watchers
     classpath, kwargs = watcher.trigger.serialize()
-    again = import_string(classpath)(**kwargs)
-    assert again.serialize() == (classpath, kwargs)
+    deserialized = import_string(classpath)(**kwargs)
+    assert deserialized.serialize() == (classpath, kwargs)
     assert len(dagbag.dags["watch_stock"].tasks) == 1
 
 
-def test_a_restock_is_ordered_once_approved_and_supplied_when_it_is_due(dagbag):
+def test_approve_restock_orders_after_approval_and_supplies_when_due(dagbag):
     tasks = dagbag.dags["approve_restock"].task_dict
     assert {name: task.upstream_task_ids for name, task in tasks.items()} == {
         "approve": set(),
@@ -123,32 +123,32 @@ def test_a_restock_is_ordered_once_approved_and_supplied_when_it_is_due(dagbag):
 
 
 @pytest.mark.parametrize(
-    ("name", "wrong"),
+    ("name", "invalid"),
     [
-        *(("sessions", wrong) for wrong in (0, -1, 10_000_001, "many", 1.5)),
-        *(("scenario", wrong) for wrong in ("black_friday", "", None)),
-        *(("malformed", wrong) for wrong in (-0.1, 0.21, "often", None)),
-        *(("hours", wrong) for wrong in (0, 9000, "a week")),
-        *(("pace", wrong) for wrong in ("fast", None)),
-        *(("start", wrong) for wrong in (True, 20261124)),
+        *(("sessions", invalid) for invalid in (0, -1, 10_000_001, "many", 1.5)),
+        *(("scenario", invalid) for invalid in ("black_friday", "", None)),
+        *(("malformed", invalid) for invalid in (-0.1, 0.21, "often", None)),
+        *(("hours", invalid) for invalid in (0, 9000, "a week")),
+        *(("pace", invalid) for invalid in ("fast", None)),
+        *(("start", invalid) for invalid in (True, 20261124)),
         ("clock_skew_seconds", 3601),
         ("seed", 2**63),
     ],
 )
-def test_the_form_of_traffic_refuses_what_is_out_of_its_limits(dagbag, name, wrong):
+def test_traffic_form_rejects_values_out_of_range(dagbag, name, invalid):
     with pytest.raises(ParamValidationError, match=name):
-        dagbag.dags["generate_traffic"].params[name] = wrong
+        dagbag.dags["generate_traffic"].params[name] = invalid
 
 
 @pytest.mark.parametrize(
-    ("name", "wrong"), [("action", "ignore"), ("until", 5), ("alert", None), ("reason", "x" * 301)]
+    ("name", "invalid"), [("action", "ignore"), ("until", 5), ("alert", None), ("reason", "x" * 301)]
 )
-def test_the_form_of_alerts_refuses_what_is_out_of_its_limits(dagbag, name, wrong):
+def test_alert_form_rejects_values_out_of_range(dagbag, name, invalid):
     with pytest.raises(ParamValidationError, match=name):
-        dagbag.dags["acknowledge_alert"].params[name] = wrong
+        dagbag.dags["acknowledge_alert"].params[name] = invalid
 
 
-def test_the_form_of_traffic_explains_itself(dagbag):
+def test_traffic_form_has_titles_and_descriptions(dagbag):
     params = dagbag.dags["generate_traffic"].params
     for name in params:
         schema = params.get_param(name).schema
@@ -160,43 +160,43 @@ def test_the_form_of_traffic_explains_itself(dagbag):
 
 
 def test_no_io_at_import():
-    """Our code, when a DAG file is loaded, connects nowhere, starts nothing, writes nothing and reads no settings file."""
-    watch = """
+    """Loading a DAG file opens no connection, starts no process, writes no file and reads no settings file."""
+    script = """
 import runpy, sys
 for file in sys.argv[1:]:
-    runpy.run_path(file)  # what libraries do when first imported is not ours
-found = []
+    runpy.run_path(file)  # first import, not audited: libraries may do I/O
+violations = []
 def hook(event, args):
     if event in {"socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system"}:
-        found.append(f"{event} {args[0]}")
+        violations.append(f"{event} {args[0]}")
     elif event == "open" and isinstance(args[0], str):
         path, mode = args[:2]
         if (set(mode or "") & set("wax+") and ".pyc" not in path) or path.endswith(".env"):
-            found.append(f"open {path}")
+            violations.append(f"open {path}")
 sys.addaudithook(hook)
 for file in sys.argv[1:]:
     for name in [name for name in sys.modules if name.partition(".")[0] == "shopnow"]:
         del sys.modules[name]
     runpy.run_path(file)
-sys.exit("\\n".join(found) or 0)
+sys.exit("\\n".join(violations) or 0)
 """
-    run = subprocess.run([sys.executable, "-c", watch, *FILES], capture_output=True, text=True, check=False)
+    run = subprocess.run([sys.executable, "-c", script, *FILES], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize("before", ["yesterday", "2026-13-01", 20261124])
-def test_the_form_refuses_what_is_no_date(dagbag, before):
+def test_compaction_form_rejects_invalid_dates(dagbag, before):
     with pytest.raises(ParamValidationError, match="before"):
         dagbag.dags["compact_lake"].params["before"] = before
 
 
 @pytest.mark.parametrize(
-    ("name", "wrong"),
+    ("name", "invalid"),
     [
-        *(("date", wrong) for wrong in ("yesterday", "2026-13-01", 20261124)),
+        *(("date", invalid) for invalid in ("yesterday", "2026-13-01", 20261124)),
         *(
             ("recipients", wrong)
-            for wrong in (
+            for invalid in (
                 "nobody",
                 "a@b, c",
                 "a b@example.org",
@@ -207,25 +207,25 @@ def test_the_form_refuses_what_is_no_date(dagbag, before):
         ),
     ],
 )
-def test_the_form_of_the_report_refuses_what_is_no_date_and_no_address(dagbag, name, wrong):
+def test_report_form_rejects_invalid_dates_and_addresses(dagbag, name, invalid):
     with pytest.raises(ParamValidationError, match=name):
-        dagbag.dags["management_report"].params[name] = wrong
+        dagbag.dags["management_report"].params[name] = invalid
 
 
 @pytest.mark.parametrize(
-    "right", [None, "", "a@example.org", "first.last+x@mail.example.org, operations@localhost"]
+    "recipients", [None, "", "a@example.org", "first.last+x@mail.example.org, operations@localhost"]
 )
-def test_the_form_of_the_report_takes_addresses(dagbag, right):
-    dagbag.dags["management_report"].params["recipients"] = right
+def test_report_form_accepts_addresses(dagbag, recipients):
+    dagbag.dags["management_report"].params["recipients"] = recipients
 
 
-def test_the_report_is_sent_also_if_not_all_came_in_time(dagbag):
+def test_report_is_sent_even_if_the_lake_has_not_caught_up(dagbag):
     send = dagbag.dags["management_report"].get_task("send")
     assert send.upstream_task_ids == {"caught_up"}
     assert send.trigger_rule == "all_done"
 
 
-def test_the_lake_is_vacuumed_after_compaction(dagbag):
+def test_vacuum_runs_after_compaction(dagbag):
     tasks = dagbag.dags["compact_lake"].task_dict
     assert [tasks[name].upstream_task_ids for name in ("expire", "compact", "vacuum")] == [
         set(),
