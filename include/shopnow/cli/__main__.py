@@ -14,7 +14,10 @@ from shopnow.errors import UserError
 
 app = typer.Typer(
     name="shopnow",
-    help="A simulated shop from Kafka through HDFS and Spark to KPIs and alerts, run by Airflow. Begin with: ./shopnow demo",
+    help=(
+        "A simulated shop from Kafka through HDFS and Spark to KPIs and alerts, run by Airflow. "
+        "Begin with: ./shopnow demo"
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -39,7 +42,7 @@ for command in (
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(bench.app, name="bench")
-# What follows `test` is pytest's.
+# Options after `test` belong to pytest.
 app.command("test", context_settings={"ignore_unknown_options": True})(test.run_checks)
 
 

@@ -1,4 +1,4 @@
-"""`alerts`: how they stand, and what people do about them."""
+"""`alerts`: list, acknowledge and silence alerts."""
 
 import getpass
 from datetime import UTC, datetime
@@ -9,104 +9,117 @@ import typer
 from shopnow.alerts import commands, time_parsing
 from shopnow.alerts.commands import Attribution
 from shopnow.alerts.status import Overview, overview
-from shopnow.cli.alerts_backtest import try_rules
-from shopnow.cli.endpoints import addresses
+from shopnow.cli.alerts_backtest import backtest_rules
+from shopnow.cli.endpoints import endpoints
 from shopnow.cli.output import Json, minute, print_json, print_table, say
 from shopnow.lake.delta import errors
 
 app = typer.Typer(
-    help="Alerts: list them, acknowledge or silence them, try rules on the past.", invoke_without_command=True
+    help="Alerts: list, acknowledge or silence them; backtest rules.", invoke_without_command=True
 )
 
-app.command("test")(try_rules)
+app.command("test")(backtest_rules)
 
-Why = Annotated[str, typer.Option("--why", help="Kept with the alert for ever.")]
+Why = Annotated[str, typer.Option("--why", help="Reason, recorded for ever.")]
 
 
 @app.callback()
 def show(
     context: typer.Context,
-    history: Annotated[bool, typer.Option("--all", help="Show every change of every alert as well.")] = False,
+    history: Annotated[
+        bool, typer.Option("--all", help="Also show every state change of every alert.")
+    ] = False,
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=1, help="How many changes to show, the newest first.")
+        int, typer.Option("--limit", "-n", min=1, help="Maximum number of changes, newest first.")
     ] = 100,
     as_json: Json = False,
 ) -> None:
-    """Show what fires or is acknowledged, what is silenced, and messages that are not out or are dead."""
+    """Show firing and acknowledged alerts, silences, and messages that are queued or dead."""
     if context.invoked_subcommand:
         return
-    _, lake = addresses()
+    _, lake = endpoints()
     with errors.as_user_errors(lake):
-        found = overview(lake, datetime.now(UTC))
-    found = found._replace(history=found.history[:limit] if history else [])
+        status = overview(lake, datetime.now(UTC))
+    status = status._replace(history=status.history[:limit] if history else [])
     if as_json:
         print_json(
-            found._asdict()
+            status._asdict()
             if history
-            else {name: value for name, value in found._asdict().items() if name != "history"}
+            else {name: value for name, value in status._asdict().items() if name != "history"}
         )
     else:
-        _print(found, history)
+        _print(status, history)
 
 
 @app.command()
 def ack(
     fingerprint: Annotated[
-        str, typer.Argument(help="The alert, such as stock_out:p-001; ./shopnow alerts lists them.")
+        str,
+        typer.Argument(
+            help="Fingerprint of the alert, such as stock_out:p-001; ./shopnow alerts lists them."
+        ),
     ],
     why: Why,
     as_json: Json = False,
 ) -> None:
-    """Acknowledge an alert: it is not told again, until it is over."""
-    _, lake = addresses()
+    """Acknowledge an alert: no more reminders until it resolves."""
+    _, lake = endpoints()
     with errors.as_user_errors(lake):
         alert = commands.acknowledge(lake, fingerprint, Attribution(getpass.getuser(), why))
     if as_json:
         print_json({"fingerprint": alert.fingerprint, "state": alert.state, "since": alert.since})
     else:
-        say(f"acknowledged: {alert.title}: {alert.subject_name}; its end will be told")
+        say(f"acknowledged: {alert.title}: {alert.subject_name}; you will be notified when it resolves")
 
 
 @app.command()
 def silence(
     target: Annotated[
-        str, typer.Argument(metavar="RULE|FINGERPRINT", help="A rule of rules.toml, or one alert.")
+        str,
+        typer.Argument(
+            metavar="RULE|FINGERPRINT", help="A rule of rules.toml, or the fingerprint of one alert."
+        ),
     ],
     span: Annotated[str, typer.Option("--for", help="How long: 30m, 2h, 1d.")],
     why: Why,
     as_json: Json = False,
 ) -> None:
-    """Tell nothing of an alert, or of all of a rule's, for a while. A later silence of the same takes its place."""
-    until = datetime.now(UTC) + time_parsing.parse(span)
-    _, lake = addresses()
+    """Suppress notifications for an alert or a rule for a while. A later silence replaces an earlier one."""
+    until = datetime.now(UTC) + time_parsing.parse_duration(span)
+    _, lake = endpoints()
     with errors.as_user_errors(lake):
-        made = commands.silence(lake, target, until, Attribution(getpass.getuser(), why))
+        new_silence = commands.silence(lake, target, until, Attribution(getpass.getuser(), why))
     if as_json:
-        print_json(made._asdict())
+        print_json(new_silence._asdict())
     else:
-        say(f"silenced until {minute(made.until)} UTC: {made.target}; what still fires then will be told")
+        end = minute(new_silence.until)
+        say(f"silenced until {end} UTC: {new_silence.target}; alerts still firing then will be notified")
 
 
-def _print(found: Overview, history: bool) -> None:
-    columns = ("state", "severity", "alert", "what", "now", "since", "owner", "told", "")
-    print_table("Alerts", columns, [_alert_cells(each) for each in found.alerts])
-    if found.silences:
+def _print(status: Overview, history: bool) -> None:
+    columns = ("state", "severity", "alert", "what", "now", "since", "owner", "notified", "")
+    print_table("Alerts", columns, [_alert_cells(alert) for alert in status.alerts])
+    if status.silences:
         print_table(
-            "Silences", ("of", "until", "by", "why"), [_silence_cells(each) for each in found.silences]
+            "Silences",
+            ("target", "until", "by", "reason"),
+            [_silence_cells(entry) for entry in status.silences],
         )
-    if found.messages:
-        titles = ("channel", "state", "attempts", "message", "since", "why")
-        print_table("Messages not known to be out", titles, [_message_cells(each) for each in found.messages])
+    if status.messages:
+        titles = ("channel", "state", "attempts", "message", "since", "reason")
+        print_table(
+            "Messages not confirmed as sent", titles, [_message_cells(message) for message in status.messages]
+        )
     if history:
         titles = ("at", "state", "alert", "what", "then", "")
         print_table(
-            "What happened, the newest first", titles, [_change_cells(each) for each in found.history]
+            "State changes, newest first", titles, [_change_cells(change) for change in status.history]
         )
 
 
 def _alert_cells(alert: dict[str, Any]) -> tuple[Any, ...]:
     remarks = [
-        _word(alert),
+        _attribution(alert),
         f"silenced until {minute(alert['silenced_until'])}" if alert["silenced_until"] else "",
     ]
     names = ("state", "severity", "fingerprint")
@@ -133,7 +146,7 @@ def _change_cells(change: dict[str, Any]) -> tuple[Any, ...]:
         change["fingerprint"],
         _what(change),
         change["facts"],
-        _word(change),
+        _attribution(change),
     )
 
 
@@ -145,5 +158,5 @@ def _what(alert: dict[str, Any]) -> str:
     return f"{alert['title']}: {alert['subject_name']}"
 
 
-def _word(alert: dict[str, Any]) -> str:
+def _attribution(alert: dict[str, Any]) -> str:
     return f"{alert['by']}: {alert['reason']}" if alert["by"] else ""

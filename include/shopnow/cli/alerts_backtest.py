@@ -1,4 +1,4 @@
-"""`alerts test`: what rules would have told of in the past."""
+"""`alerts test`: backtest alert rules on the history in the lake."""
 
 import re
 from collections import Counter
@@ -10,97 +10,107 @@ from typing import Annotated, Any
 import typer
 
 from shopnow.alerts import backtest, rules, time_parsing
-from shopnow.alerts.backtest import Replay
-from shopnow.cli.endpoints import addresses
+from shopnow.alerts.backtest import Backtest
+from shopnow.cli.endpoints import endpoints
 from shopnow.cli.output import Json, minute, print_json, print_table, say
 from shopnow.errors import UserError
 from shopnow.lake.delta import errors
 
 
-def try_rules(
+def backtest_rules(
     file: Annotated[
         Path,
-        typer.Argument(
-            metavar="RULES", help="A rules file; rules.toml of include/shopnow/alerts by default."
-        ),
+        typer.Argument(metavar="RULES", help="Rules file; by default rules.toml of include/shopnow/alerts."),
     ] = rules.FILE,
     since: Annotated[
-        str | None, typer.Option("--since", help="A date or time, UTC, or a span before now: 2026-07-01, 7d.")
+        str | None,
+        typer.Option(
+            "--since",
+            help="Start: a date or time in UTC, or a duration before now, such as 2026-07-01 or 7d.",
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Say what rules would have told of, hour by hour, over what the lake holds of the past; sends nothing."""
+    """Evaluate rules hour by hour over the history in the lake and show the alerts; sends nothing."""
     rule_set = rules.load(file)
-    begin = since_when(since, datetime.now(UTC)) if since else None
-    _, lake = addresses()
+    begin = parse_since(since, datetime.now(UTC)) if since else None
+    _, lake = endpoints()
     with errors.as_user_errors(lake):
-        found = backtest.over(lake, rule_set, begin)
+        found = backtest.run(lake, rule_set, begin)
     if as_json:
         print_json(_replay(found))
     else:
         _print_replay(found, list(rule_set))
 
 
-def since_when(text: str, now: datetime) -> datetime:
-    """The time that a person means.
+def parse_since(text: str, now: datetime) -> datetime:
+    """Parse a date, a time or a duration before now.
 
     Raises:
-        UserError: it is none.
+        UserError: the text is none of them.
     """
-    if re.match(time_parsing.PATTERN, text):
-        return now - time_parsing.parse(text)
+    if re.match(time_parsing.DURATION_PATTERN, text):
+        return now - time_parsing.parse_duration(text)
     try:
-        return time_parsing.moment(text)
+        return time_parsing.parse_time(text)
     except UserError:
         raise UserError(
-            f"--since {text!r} is neither a date or time, such as 2026-07-01, nor a span such as 7d"
+            f"--since {text!r}: expected a date or time, such as 2026-07-01, or a duration, such as 7d"
         ) from None
 
 
-def _print_replay(found: Replay, names: Iterable[str]) -> None:
+def _print_replay(found: Backtest, names: Iterable[str]) -> None:
     rows = [
         (
             minute(at),
-            "again" if change.repeated else str(change.alert.state),
+            "reminder" if change.repeated else str(change.alert.state),
             change.alert.fingerprint,
             change.alert.title,
             change.alert.facts,
         )
-        for at, change in found.told
+        for at, change in found.notifications
     ]
-    print_table("Would have been told", ("at", "", "alert", "what", "then"), rows)
-    fired, again, resolved = (Counter(name) for name in _kinds(found))
+    print_table("Alerts", ("at", "", "alert", "title", "facts"), rows)
+    fired, reminded, resolved = (Counter(name) for name in _kinds(found))
     print_table(
         "By rule",
-        ("rule", "fired", "again", "resolved"),
-        [(name, fired[name], again[name], resolved[name]) for name in names],
+        ("rule", "fired", "reminded", "resolved"),
+        [(name, fired[name], reminded[name], resolved[name]) for name in names],
     )
-    messages = len({at for at, _ in found.told})
+    messages = len({at for at, _ in found.notifications})
     days = max((found.until - found.since).total_seconds() / 86_400, 1 / 24)
-    period = f"{minute(found.since)} to {minute(found.until)} UTC, {found.looks:,} looks, one an hour"
-    say(f"{messages:,} messages on each channel, {messages / days:.1f} a day; {period}")
-    if found.not_replayed:
-        say(f"not tried, as the lake keeps nothing of their past: {', '.join(found.not_replayed)}")
+    period = (
+        f"{minute(found.since)} to {minute(found.until)} UTC, {found.evaluations:,} evaluations, one per hour"
+    )
+    say(f"{messages:,} messages on each channel, {messages / days:.1f} per day; {period}")
+    if found.skipped_rules:
+        say(f"not evaluated, as the lake has no history for them: {', '.join(found.skipped_rules)}")
 
 
-def _kinds(found: Replay) -> tuple[list[str], list[str], list[str]]:
-    """The rules that fired, that were told again, and that were resolved, as often as they were."""
-    alerts = [(change.alert, change.repeated) for _, change in found.told]
+def _kinds(found: Backtest) -> tuple[list[str], list[str], list[str]]:
+    """Return the rules that fired, sent a reminder and resolved, one name per occurrence."""
+    alerts = [(change.alert, change.repeated) for _, change in found.notifications]
     return (
-        [alert.rule for alert, repeated in alerts if alert.active and not repeated],
+        [alert.rule for alert, repeated in alerts if alert.is_active and not repeated],
         [alert.rule for alert, repeated in alerts if repeated],
-        [alert.rule for alert, _ in alerts if not alert.active],
+        [alert.rule for alert, _ in alerts if not alert.is_active],
     )
 
 
-def _replay(found: Replay) -> dict[str, Any]:
-    told = [
+def _replay(found: Backtest) -> dict[str, Any]:
+    notifications = [
         {
             "at": at,
             "repeated": change.repeated,
             "fingerprint": change.alert.fingerprint,
             **change.alert._asdict(),
         }
-        for at, change in found.told
+        for at, change in found.notifications
     ]
-    return {**found._asdict(), "told": told}
+    return {
+        "since": found.since,
+        "until": found.until,
+        "looks": found.evaluations,
+        "told": notifications,
+        "not_replayed": found.skipped_rules,
+    }

@@ -1,4 +1,4 @@
-"""`bench`: what was measured, measured again."""
+"""`bench`: repeat the documented measurements on the running stack."""
 
 import subprocess
 import sys
@@ -9,20 +9,20 @@ import typer
 from shopnow.cli.output import Json
 from shopnow.settings import ROOT
 
-app = typer.Typer(help="Measure on the running stack what the README claims.", no_args_is_help=True)
+app = typer.Typer(help="Repeat the documented measurements on the running stack.", no_args_is_help=True)
 
 
 @app.callback()
 def bench() -> None:
-    """Keeps `alerts` a command of its own, though it is the only one."""
+    """Keep `alerts` a subcommand although it is the only one."""
 
 
 @app.command()
 def alerts(
-    trials: Annotated[int, typer.Option(min=1, max=1000, help="Products to sell out.")] = 50,
+    trials: Annotated[int, typer.Option(min=1, max=1000, help="Number of products to sell out.")] = 50,
     as_json: Json = False,
 ) -> None:
-    """Measure the time from a stock-out to its mail and Slack message, with its stages; exits 1 if it is over 10 s at p95."""
+    """Measure the latency from a stock-out to its messages, by stage; exit 1 if the p95 is over 10 s."""
     script = [
         sys.executable,
         str(ROOT / "benchmarks" / "alert_latency.py"),

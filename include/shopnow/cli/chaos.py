@@ -1,4 +1,4 @@
-"""`chaos`: the fault suite, and what it measured."""
+"""`chaos`: run the fault suite and report its measurements."""
 
 import json
 import os
@@ -22,33 +22,34 @@ COLUMNS = ("fault", "kills", "lost", "duplicated", "recovery_seconds")
 
 def chaos(
     short: Annotated[
-        bool, typer.Option("--short", help="Each fault a few times: minutes instead of half an hour.")
+        bool,
+        typer.Option("--short", help="Inject each fault a few times only: minutes instead of half an hour."),
     ] = False,
     seed: Annotated[
-        int | None, typer.Option(min=0, help="Replay the run with this seed; a new one by default.")
+        int | None, typer.Option(min=0, help="Replay the run with this seed; random by default.")
     ] = None,
     protections: Annotated[
         bool,
         typer.Option(
             "--protections",
-            help="Instead, take every protection out once, and see that a test fails without it.",
+            help="Instead, disable every protection once, and check that a test fails without it.",
         ),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Kill, freeze and starve Kafka, HDFS, Spark and landing while they work; exits 1 if anything was lost or counted twice."""
+    """Kill, freeze and starve the services at work; exit 1 if a record is lost or duplicated."""
     if protections:
-        sys.exit(take_protections_out(as_json))
+        sys.exit(disable_protections(as_json))
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
-        chosen = [
+        options = [
             "--chaos",
             "short" if short else "full",
             f"--chaos-report={report}",
             *([f"--chaos-seed={seed}"] if seed is not None else []),
         ]
-        pytest = [sys.executable, "-m", "pytest", "tests/faults", "-v", "--no-header", *chosen]
-        # What pytest says is progress; standard output is for the result.
+        pytest = [sys.executable, "-m", "pytest", "tests/faults", "-v", "--no-header", *options]
+        # The output of pytest is progress; standard output is reserved for the result.
         passed = (
             subprocess.run([*_mounting(), *pytest], cwd=ROOT, stdout=sys.stderr, check=False).returncode == 0
         )
@@ -76,8 +77,8 @@ def chaos(
         sys.exit(1)
 
 
-def take_protections_out(as_json: bool) -> int:
-    """Runs for each protection the test that has to fail without it; 1 if one did not."""
+def disable_protections(as_json: bool) -> int:
+    """Run, for each protection, the test that must fail without it; return 1 if one did not fail."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         environment = os.environ | {
@@ -91,46 +92,47 @@ def take_protections_out(as_json: bool) -> int:
             == 0
         )
         if not report.exists():
-            complain("the protections were not examined: see above")
+            complain("the protections were not tested: see above")
             return 1
-        found = json.loads(report.read_text())
+        protections = json.loads(report.read_text())
     if caught:
-        PROTECTIONS_PAGE.write_text(protections_page(found, datetime.now(UTC)))
+        PROTECTIONS_PAGE.write_text(protections_page(protections, datetime.now(UTC)))
     if as_json:
-        print_json({"protections": found})
+        print_json({"protections": protections})
     else:
         columns = ("row", "fault", "without", "caught_by")
-        print_table("Protections taken out", columns, ([row[name] for name in columns] for row in found))
+        print_table("Protections disabled", columns, ([row[name] for name in columns] for row in protections))
     if not caught:
-        complain("a test passed, or ended otherwise, without the protection it is about: see above")
+        complain("a test did not fail without its protection: see above")
     return 0 if caught else 1
 
 
-def protections_page(found: list[dict[str, Any]], at: datetime) -> str:
-    """docs/protections.md: what happened without each protection."""
+def protections_page(protections: list[dict[str, Any]], at: datetime) -> str:
+    """Return docs/protections.md: what happened without each protection."""
     rows = "".join(
         f"| {row['fault']} | {row['without']} | `{row['caught_by']}` | {_cell(row['said'])} |\n"
-        for row in found
+        for row in protections
     )
     return f"""\
 # What fails without each protection
 
-A check that cannot fail is worth nothing. So for each kind of fault a protection is taken out of the running processes, never by a
-switch in the product, and a test that passes otherwise has to fail. Measured {at:%Y-%m-%d}, written by `./shopnow chaos --protections`.
+A check that cannot fail is worth nothing. So for each kind of fault one protection is patched out of the
+running processes, never by a switch in the product, and a test that otherwise passes must fail. Measured
+{at:%Y-%m-%d}, written by `./shopnow chaos --protections`.
 
-| fault | instead | test that failed | what it said |
+| fault | behaviour without the protection | test that failed | its message |
 |---|---|---|---|
 {rows}"""
 
 
 def _cell(text: str) -> str:
-    """As one cell of a table."""
+    """Format text as one cell of a Markdown table."""
     short = text if len(text) <= 160 else f"{text[:160]}…"
     return f"`{short.replace('|', chr(92) + '|').replace('`', chr(39))}`"
 
 
 def page(result: dict[str, Any], at: datetime) -> str:
-    """docs/chaos.md: the scoreboard of a full run, and nothing that was not measured in it."""
+    """Return docs/chaos.md: the scoreboard of a full run, with only what that run measured."""
     seed = result["seed"]
     rows = "".join(f"| {' | '.join(map(str, _cells(row)))} |\n" for row in result["faults"])
     hung = len(result["hung"])
@@ -138,30 +140,32 @@ def page(result: dict[str, Any], at: datetime) -> str:
         f"| {row['fault']} | {_where(row['kills_at'])} |\n" for row in result["faults"] if row["kills_at"]
     )
     return f"""\
-# What it survives
+# Fault suite
 
-Measured {at:%Y-%m-%d} on {os.cpu_count()} cores, services and suite on the same machine, seed {seed}. Written by
-`./shopnow chaos`; `./shopnow chaos --seed {seed}` makes the same choices again, and `./shopnow chaos --short` takes minutes.
+Measured {at:%Y-%m-%d} on {os.cpu_count()} cores, services and suite on the same machine, seed {seed}.
+Written by `./shopnow chaos`; `./shopnow chaos --seed {seed}` replays the run, and `./shopnow chaos --short`
+takes minutes.
 
-Lost and duplicated are counted against the ledger of the traffic generator (every acknowledged event: topic id, partition,
-offset, hash), by code apart from the pipeline's. Recovery is the longest time, in seconds, from a kill or from the end of a
-fault until the step that it hit, run again, had done everything. The KPI tables in the end were those of a lake that met no fault.
+Lost and duplicated records are counted against the ledger of the traffic generator (every acknowledged event:
+topic id, partition, offset, hash), by code independent of the pipeline. Recovery is the longest time, in
+seconds, from a kill or the end of a fault until the affected step had completed in a retry. The final KPI
+tables were equal to those of a lake without faults.
 
 | {" | ".join(name.replace("_", " ") for name in COLUMNS)} |
 |---|---:|---:|---:|---:|
 {rows}
-Where the kills hit:
+Positions of the kills:
 
 | fault | kills at |
 |---|---|
 {points}
-That these checks can fail is shown in [protections.md](protections.md).
+[protections.md](protections.md) shows that these checks can fail.
 
-{hung} steps waited in the HDFS client for an answer that did not come, until the watchdog ended them; they were tried
-again, as by Airflow.
+{hung} steps hung in the HDFS client until the hard timeout ended them; they were retried, as by Airflow.
 
-Three faults need Airflow or the alerts' channels and are tested with these, by `./shopnow test`: scheduler and triggerer killed,
-old runs cleared (`tests/e2e/test_faults.py`); mail and Slack down, refusing, or silent (`tests/integration/test_alerts.py`).
+Three faults need Airflow or the notification channels and are tested by `./shopnow test`: scheduler and
+triggerer killed, old runs cleared (`tests/e2e/test_faults.py`); mail and Slack down, refusing, or silent
+(`tests/integration/test_alerts.py`).
 """
 
 
@@ -176,7 +180,7 @@ def _where(kills_at: dict[str, int]) -> str:
 
 
 def _mounting() -> list[str]:
-    """What goes before a command that has to mount disks, where that is allowed to everyone in a namespace of his own."""
+    """Return the command prefix that allows mounting disks, in a user namespace; empty if not needed."""
     own = ["unshare", "--user", "--map-root-user", "--mount"]
     if (
         os.geteuid() == 0

@@ -1,4 +1,4 @@
-"""`demo`: the whole pipeline once, as DAG runs, followed to the end and proved."""
+"""`demo`: run the whole pipeline once, follow its DAG runs to the end and prove the result."""
 
 import sys
 import time
@@ -17,7 +17,7 @@ from shopnow.audit.verify import verify
 from shopnow.broker.client import Conf
 from shopnow.cli.output import complain, print_table, reporter, say
 from shopnow.cli.pipeline import print_checks
-from shopnow.cli.stack import say_where
+from shopnow.cli.stack import say_endpoints
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
@@ -31,23 +31,25 @@ from shopnow.settings import Settings
 from shopnow.traffic import run_totals
 
 CHAIN = ("generate_traffic", "land_events", "compute_kpis", "watch_stock")
-PATIENCE_SECONDS = 900
+TIMEOUT_SECONDS = 900
 
 
 def demo(
     sessions: Annotated[
-        int, typer.Option(min=1, max=1_000_000, help="Shoppers' sessions to simulate.")
+        int, typer.Option(min=1, max=1_000_000, help="Number of shopper sessions to simulate.")
     ] = 600,
     seed: Annotated[
         int | None,
-        typer.Option(min=0, help="Same seed and same shop, same events; taken from the run's id by default."),
+        typer.Option(
+            min=0, help="Seed of the events (same seed and shop, same events); by default from the run's id."
+        ),
     ] = None,
 ) -> None:
-    """Start everything, run the pipeline once on generated traffic, prove that nothing was lost or counted twice."""
+    """Start everything, run the pipeline once on generated traffic, and prove that the result is exact."""
     settings, report = Settings.load(), reporter()
     stack.up(settings, report)
-    in_force = connections.load(settings)
-    conf, lake = connections.kafka_conf(in_force), connections.lake_uri(in_force)
+    active = connections.load(settings)
+    conf, lake = connections.kafka_conf(active), connections.lake_uri(active)
     with airflow_api.connect(settings) as api:
         since = datetime.now(UTC)
         run_id = airflow_api.trigger(api, CHAIN[0], {"sessions": sessions, "seed": seed})
@@ -55,7 +57,7 @@ def demo(
     checks = verify(conf, lake, report)
     _print_figures(conf, lake)
     print_checks(checks)
-    say_where(settings)
+    say_endpoints(settings)
     broken = [check for check in checks if not check.ok]
     if broken:
         complain(f"{broken[0].check}: {broken[0].detail}")
@@ -65,83 +67,72 @@ def demo(
 def _follow(
     api: httpx.Client, settings: Settings, since: datetime, run_id: str, conf: Conf, lake: str, report: Report
 ) -> None:
-    """Waits until what the run sent is landed, computed and looked at for alerts; more may come behind it meanwhile.
+    """Wait until the events sent by the run are landed, computed and checked for alerts.
 
     Raises:
-        UserError: a run of the chain failed, or it takes too long.
+        UserError: a DAG run of the chain failed, or it exceeded TIMEOUT_SECONDS.
     """
+    dags_url = f"{airflow.url(settings)}/dags"
 
-    def reached(step: Callable[[], Any]) -> Any:
-        """What the step gives, once it gives anything; meanwhile the runs' progress is told and failures are noticed."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not (found := step()):
+    def wait_for(step: Callable[[], Any]) -> Any:
+        """Poll a step until its result is truthy; report the progress of the DAG runs in between."""
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while not (result := step()):
             if time.monotonic() > deadline:
-                raise UserError(
-                    f"the pipeline is not done after {PATIENCE_SECONDS} s: see {airflow.url(settings)}/dags"
-                )
+                raise UserError(f"the pipeline is not done after {TIMEOUT_SECONDS} s: see {dags_url}")
             for dag_id in CHAIN:
                 runs = airflow_api.runs(api, dag_id, since)
                 for run in runs:
                     if run["state"] == "failed":
-                        raise UserError(
-                            f"{dag_id} failed: see {airflow.url(settings)}/dags/{dag_id}/runs/{run['dag_run_id']}"
-                        )
+                        raise UserError(f"{dag_id} failed: see {dags_url}/{dag_id}/runs/{run['dag_run_id']}")
                 if runs:
                     states = Counter(run["state"] for run in runs)
                     report(dag_id, ", ".join(f"{count} {state}" for state, count in states.items()))
             time.sleep(2)
-        return found
+        return result
 
     def succeeded(dag_id: str, started_after: datetime) -> list[str]:
-        runs = [run for run in airflow_api.runs(api, dag_id, since) if run["state"] == "success"]
+        runs = [run for run in airflow_api.list_runs(api, dag_id, since) if run["state"] == "success"]
         return [
             run["dag_run_id"] for run in runs if datetime.fromisoformat(run["start_date"]) >= started_after
         ]
 
-    reached(lambda: run_id in succeeded("generate_traffic", since))
-    sent = {each[:3]: each.stable for each in lag.positions(conf, lake)}
-    landed = reached(lambda: _landed(conf, lake, sent))
-    report("landed", "all that was sent")
-    computed = reached(lambda: _computed(lake, landed))
-    report("computed", "all that was landed")
-    reached(lambda: succeeded("watch_stock", computed))
+    wait_for(lambda: run_id in succeeded("generate_traffic", since))
+    sent = {position[:3]: position.stable for position in lag.positions(conf, lake)}
+    landed = wait_for(lambda: _landed_versions(conf, lake, sent))
+    report("landed", "all events sent")
+    computed = wait_for(lambda: _computed_at(lake, landed))
+    report("computed", "all events landed")
+    wait_for(lambda: succeeded("watch_stock", computed))
     report("watch_stock", "success")
 
 
-def _landed(conf: Conf, lake: str, sent: dict[tuple[str, str, int], int]) -> dict[str, int]:
-    """The versions of the raw tables that hold everything up to these offsets; empty while they do not."""
-    if any((each.landed or 0) < sent[each[:3]] for each in lag.positions(conf, lake)):
+def _landed_versions(conf: Conf, lake: str, sent: dict[tuple[str, str, int], int]) -> dict[str, int]:
+    """Return the raw tables' versions that hold all records up to these offsets; empty until they do."""
+    if any((position.landed or 0) < sent[position[:3]] for position in lag.positions(conf, lake)):
         return {}
-    return {
-        f"raw/{topic}": Table(lake, f"raw/{topic}").version()
-        for topic in TOPICS
-        if Table(lake, f"raw/{topic}").exists()
-    }
+    raw_tables = [Table(lake, f"raw/{topic}") for topic in TOPICS]
+    return {raw.name: raw.version() for raw in raw_tables if raw.exists()}
 
 
-def _computed(lake: str, landed: dict[str, int]) -> datetime | None:
-    """When the last KPI was brought up to date with all of these raw versions; None while one is not."""
+def _computed_at(lake: str, landed: dict[str, int]) -> datetime | None:
+    """Return when the last KPI caught up with these raw versions; None while one has not."""
     for raw, version in landed.items():
-        events = f"events/{raw.removeprefix('raw/')}"
-        if (
-            not Table(lake, events).exists()
-            or lineage.sources(Table(lake, events), Table(lake, events).version()).get(raw, -1) < version
-        ):
+        events = Table(lake, f"events/{raw.removeprefix('raw/')}")
+        if not events.exists() or lineage.sources(events, events.version()).get(raw, -1) < version:
             return None
     committed = []
     for kpi in KPIS:
-        if not Table(lake, kpi.name).exists():
+        table = Table(lake, kpi.name)
+        snapshot = table.open_if_exists()
+        if snapshot is None:
             return None
-        table = Table(lake, kpi.name).open()
-        made_from = lineage.sources(Table(lake, kpi.name), table.version())
+        materialized = lineage.sources(table, snapshot.version())
         for source in kpi.sources:
-            if lineage.is_changed(
-                Table(lake, source.table),
-                made_from.get(source.table),
-                Table(lake, source.table).version(),
-            ):
+            source_table = Table(lake, source.table)
+            if lineage.is_changed(source_table, materialized.get(source.table), source_table.version()):
                 return None
-        committed.append(table.history(1)[0]["timestamp"])
+        committed.append(snapshot.history(1)[0]["timestamp"])
     return datetime.fromtimestamp(max(committed) / 1000, UTC)
 
 
@@ -179,16 +170,15 @@ def _print_figures(conf: Conf, lake: str) -> None:
     )
 
     stock = _frame(Table(lake, "kpi/stock_position"))
-    sent = dispatcher.sent(lake)
+    sent = dispatcher.sent_totals(lake)
     print_table(
         "Alerts sent",
         ("channel", "messages", "alerts"),
-        [(each["channel"], each["messages"], each["alerts"]) for each in sent],
+        [(channel["channel"], channel["messages"], channel["alerts"]) for channel in sent],
     )
     age = (pd.Timestamp.now(tz=UTC) - sales["computed_at"].max()).total_seconds()
-    say(
-        f"{int(stock['stock_out'].sum())} of {len(stock)} products are sold out; the figures are {age:.0f} s old"
-    )
+    sold_out = int(stock["stock_out"].sum())
+    say(f"{sold_out} of {len(stock)} products are sold out; the figures are {age:.0f} s old")
 
 
 def _figure(name: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Where the commands find Kafka and the lake."""
+"""Endpoints of Kafka and the lake, from the connections in force."""
 
 from shopnow import connections
 from shopnow.broker.client import Conf
@@ -6,13 +6,13 @@ from shopnow.lake.delta import errors
 from shopnow.settings import Settings
 
 
-def addresses() -> tuple[Conf, str]:
-    """The Kafka configuration, which complains by itself, and the lake's address, at which someone listens.
+def endpoints() -> tuple[Conf, str]:
+    """Return the Kafka client configuration and the lake's address, after checking that the lake answers.
 
     Raises:
-        UserError: no one does.
+        UserError: nothing listens at the lake's address.
     """
-    in_force = connections.load(Settings.load())
-    conf, lake = connections.kafka_conf(in_force), connections.lake_uri(in_force)
-    errors.check_answers(lake)
+    active = connections.load(Settings.load())
+    conf, lake = connections.kafka_conf(active), connections.lake_uri(active)
+    errors.check_reachable(lake)
     return conf, lake

@@ -1,4 +1,4 @@
-"""Events and rows of tables as cells that are easy to read."""
+"""Format events and table rows as cells for people."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "deliveries": ("order_id", "delivery_id", "progress", "promised_at", "address"),
     "stock": ("product_id", "product_name", "quantity_change", "quantity_after", "order_id", "reason"),
 }
-"""The fields of a service's events that a person sees, in this order; JSON has all."""
+"""Fields of a service's events that are printed, in order; JSON output has all."""
 
 _FIRST = (
     *(
@@ -57,7 +57,7 @@ _FIRST = (
         "score",
     ),
 )
-"""The columns of KPI tables that matter most, in this order."""
+"""The most important columns of KPI tables, in order."""
 
 _EXCERPT = 200
 
@@ -67,27 +67,27 @@ def headings(service: str) -> list[str]:
 
 
 def event_cells(service: str, event: Mapping[str, Any], place: str) -> list[str]:
-    """The cells of a valid event."""
+    """Return the cells of a valid event."""
     cells = [cell(name, event.get(name), event.get("currency")) for name in COLUMNS[service]]
     return [_time(event["event_time"]), str(event["event_type"]), *cells, place]
 
 
 def problem_cells(service: str, at: datetime, problem: str, place: str) -> list[str]:
-    """The cells of a record that is no valid event; `at` is its time in Kafka."""
+    """Return the cells of a record that is not a valid event; `at` is its Kafka timestamp."""
     return [_time(at), f"({problem})", *([""] * len(COLUMNS[service])), place]
 
 
 def decode(service: str, value: bytes | None) -> tuple[dict[str, Any], str | None]:
-    """The fields of a record of a service's topic, or none and what is wrong with it."""
+    """Decode a record of a service's topic: its fields, or no fields and the reason it is invalid."""
     decoder = TOPICS[service].decoder().decode
-    if found := validation.check_records(decoder, [value], pa.array([value], pa.binary())).problems:
-        return {}, found[0]
+    if problems := validation.check_records(decoder, [value], pa.array([value], pa.binary())).problems:
+        return {}, problems[0]
     event = decoder(value or b"")
     return {"event_type": event.__struct_config__.tag, **msgspec.structs.asdict(event)}, None
 
 
 def by_importance(columns: Sequence[str]) -> list[str]:
-    """The columns of a KPI table, those that matter most first; the others in their order."""
+    """Sort the columns of a KPI table: the most important first, the others in their order."""
     return [
         *(column for column in _FIRST if column in columns),
         *(column for column in columns if column not in _FIRST),
@@ -99,7 +99,7 @@ def heading(column: str) -> str:
 
 
 def cell(column: str, value: Any, currency: str | None) -> str:
-    """A value as a person would write it; `currency` is that of the amounts beside it."""
+    """Format a value for people; `currency` is the currency of amounts in cents."""
     match value:
         case None:
             return ""

@@ -1,4 +1,4 @@
-"""`inbox`: what arrived at the local mail and Slack servers."""
+"""`inbox`: messages received by the local mail and Slack servers."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -10,43 +10,47 @@ from typing import Annotated, Any
 import typer
 
 from shopnow.cli.output import Json, print_json, print_table, say
-from shopnow.local_stack.webhook_server import Store, readable
+from shopnow.local_stack.webhook_server import MessageStore, plain_text
 from shopnow.settings import Settings
 from shopnow.text_format import printable
 
 
 def inbox(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, at most.")] = 20,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="Maximum number of messages.")] = 20,
     texts: Annotated[
-        bool, typer.Option("--texts", help="Show what they say, not only what they are about.")
+        bool, typer.Option("--texts", help="Show the whole text, not only the subject.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show what arrived at the local mail and Slack servers, the newest first. Times are UTC."""
+    """Show the messages received by the local mail and Slack servers, newest first. Times are UTC."""
     data = Settings.load().data_dir
-    found = messages(data / "smtp", data / "slack", limit)
+    received = messages(data / "smtp", data / "slack", limit)
     if as_json:
-        print_json({"messages": found})
+        print_json({"messages": received})
     elif texts:
-        for each in found:
-            lines = "\n".join(map(printable, each["text"].rstrip().splitlines()))
-            say(
-                f"— {each['channel']}, {_minute(each['received_at'])}: {printable(each['subject'])}\n\n{lines}\n"
-            )
+        for message in received:
+            lines = "\n".join(map(printable, message["text"].rstrip().splitlines()))
+            subject = printable(message["subject"])
+            say(f"— {message['channel']}, {_time(message['received_at'])}: {subject}\n\n{lines}\n")
     else:
         rows = [
-            (_minute(each["received_at"]), each["channel"], each["subject"], each["dedup_key"] or "")
-            for each in found
+            (
+                _time(message["received_at"]),
+                message["channel"],
+                message["subject"],
+                message["dedup_key"] or "",
+            )
+            for message in received
         ]
         print_table("Inbox", ("at", "channel", "subject", "alert message"), rows)
 
 
 def messages(mails: Path, slack: Path, limit: int) -> list[dict[str, Any]]:
-    """The newest messages in the folders of the two servers, the newest first; times as ISO 8601."""
+    """Return the newest messages in the folders of the two servers, newest first; times as ISO 8601."""
     newest_mails = sorted(mails.glob("*.eml"), reverse=True)[:limit]
-    newest_slack = Store(slack).messages()[-limit:]
-    found = [*map(_mail, newest_mails), *map(_slack, newest_slack)]
-    return sorted(found, key=lambda each: each["received_at"], reverse=True)[:limit]
+    newest_slack = MessageStore(slack).messages()[-limit:]
+    received = [*map(_mail, newest_mails), *map(_slack, newest_slack)]
+    return sorted(received, key=lambda message: message["received_at"], reverse=True)[:limit]
 
 
 def _mail(file: Path) -> dict[str, Any]:
@@ -71,15 +75,15 @@ def _slack(item: dict[str, Any]) -> dict[str, Any]:
         "received_at": item["received_at"],
         "updated_at": item.get("updated_at"),
         "channel": "slack",
-        "subject": readable({"text": message.get("text", "")}),
-        "text": readable(message),
+        "subject": plain_text({"text": message.get("text", "")}),
+        "text": plain_text(message),
         "dedup_key": next(_keys(message), None),
         "ts": item.get("ts"),
     }
 
 
 def _keys(message: dict[str, Any]) -> Iterator[str]:
-    """The dedup key that the last line of an alert's message ends with."""
+    """Yield the dedup key with which the last line of an alert's message ends."""
     for block in reversed(message.get("blocks", [])):
         for element in block.get("elements") or []:
             _, mark, key = str(element.get("text", "")).rpartition("ShopNow+ alert ")
@@ -87,5 +91,5 @@ def _keys(message: dict[str, Any]) -> Iterator[str]:
                 yield key
 
 
-def _minute(at: str) -> str:
+def _time(at: str) -> str:
     return f"{datetime.fromisoformat(at):%Y-%m-%d %H:%M:%S}"

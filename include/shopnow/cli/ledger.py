@@ -1,4 +1,4 @@
-"""`ledger`: what the simulated shop truly did."""
+"""`ledger`: the ground truth of the simulated shop."""
 
 from typing import Annotated, Any
 
@@ -17,35 +17,37 @@ from shopnow.traffic.run_totals import CombinedTotals
 from shopnow.traffic.state import Run
 
 LATEST = 10
-"""How many runs and stock-outs are listed."""
+"""Maximum number of runs and stock-outs listed."""
 
 
 def ledger(
     run: Annotated[
-        str | None, typer.Option("--run", help="Only this run of generate_traffic, by its id.")
+        str | None, typer.Option("--run", help="Only this run of generate_traffic, by run id.")
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show what the simulated shop truly did: records, revenue, faults made on purpose, stock-outs, demand that was not met."""
+    """Show the simulated shop's ground truth: records, revenue, injected faults, stock-outs, unmet demand."""
     runs, held_back = run_totals.read_runs(connections.kafka_conf(connections.load(Settings.load())))
     if run is not None:
-        runs = [each for each in runs if each.run_id == run]
+        runs = [traffic_run for traffic_run in runs if traffic_run.run_id == run]
         if not runs:
-            raise UserError(
-                f"run {run!r}: generate_traffic has made none of that id; ./shopnow ledger lists the latest"
-            )
+            raise UserError(f"generate_traffic has no run {run!r}; ./shopnow ledger lists the latest runs")
     account = run_totals.combine(runs)
     if as_json:
         print_json(
-            {"runs": [_run(each) for each in runs], "total": _account(account), "held_back": held_back}
+            {
+                "runs": [_run(traffic_run) for traffic_run in runs],
+                "total": _account(account),
+                "held_back": held_back,
+            }
         )
     elif runs:
         _print_runs(runs)
         _print_account(account)
         if held_back:
-            say(f"{held_back:,} records are held back: the runs to come send them when they are due.")
+            say(f"{held_back:,} records are held back; later runs send them when they are due.")
     else:
-        say("generate_traffic has made nothing yet.")
+        say("generate_traffic has not run yet.")
 
 
 def _run(run: Run) -> dict[str, Any]:
@@ -62,13 +64,17 @@ def _run(run: Run) -> dict[str, Any]:
 
 
 def _account(account: CombinedTotals) -> dict[str, Any]:
-    """As JSON has it; amounts are cents."""
+    """Return the totals in the form of the JSON output; amounts in cents."""
     return {
         **msgspec.to_builtins(account.totals),
         "net_revenue_cents": account.totals.net_revenue_cents,
         "stock_outs": [
-            {"product_id": each.product_id, "start": _time(each.start), "end": each.end and _time(each.end)}
-            for each in account.stock_outs
+            {
+                "product_id": stock_out.product_id,
+                "start": _time(stock_out.start),
+                "end": stock_out.end and _time(stock_out.end),
+            }
+            for stock_out in account.stock_outs
         ],
     }
 
@@ -95,7 +101,7 @@ def _print_account(account: CombinedTotals) -> None:
     events = [
         (topic, type_, count) for topic in TOPICS for type_, count in totals.events.get(topic, {}).items()
     ]
-    print_table("What happened", ("topic", "event", "times"), events)
+    print_table("Events", ("topic", "event", "count"), events)
     figures = (
         "orders",
         "units",
@@ -111,15 +117,20 @@ def _print_account(account: CombinedTotals) -> None:
         [(name.replace("_cents", ""), _figure(name, getattr(totals, name))) for name in figures],
     )
     if totals.faults:
-        print_table("Faults on purpose", ("fault", "records"), sorted(totals.faults.items()))
-    short = sorted(
-        ((name, each) for name, each in totals.demand.items() if each.unmet), key=lambda item: -item[1].lost
+        print_table("Injected faults", ("fault", "records"), sorted(totals.faults.items()))
+    unmet = sorted(
+        ((product_id, demand) for product_id, demand in totals.demand.items() if demand.unmet),
+        key=lambda item: -item[1].lost,
     )
-    demand = [(_name(product_id), each.wanted, each.unmet, each.lost) for product_id, each in short]
-    print_table("Demand that was not met", ("product", "pieces wanted", "not there", "sales lost"), demand)
+    rows = [(_name(product_id), demand.wanted, demand.unmet, demand.lost) for product_id, demand in unmet]
+    print_table("Unmet demand", ("product", "units requested", "unavailable", "lost sales"), rows)
     outs = [
-        (_name(each.product_id), _minute(each.start), _minute(each.end) if each.end else "still")
-        for each in account.stock_outs
+        (
+            _name(stock_out.product_id),
+            _minute(stock_out.start),
+            _minute(stock_out.end) if stock_out.end else "ongoing",
+        )
+        for stock_out in account.stock_outs
     ]
     title = f"Stock-outs, the latest {LATEST} of {len(outs):,}" if len(outs) > LATEST else "Stock-outs"
     print_table(title, ("product", "from", "to"), outs[-LATEST:])

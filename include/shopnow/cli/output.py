@@ -1,4 +1,4 @@
-"""What the commands print: tables for people, JSON for programs, progress on standard error."""
+"""Output of the commands: tables for people, JSON for programs, progress on standard error."""
 
 import json
 import sys
@@ -21,7 +21,7 @@ _err = Console(stderr=True)
 
 
 def _out() -> Console:
-    # Nothing is cut or folded in what another program reads, whatever it says of its own width.
+    # Output that another program reads is neither truncated nor wrapped, whatever COLUMNS says.
     return Console(width=None if sys.stdout.isatty() else 10_000)
 
 
@@ -33,8 +33,8 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     show(text_format.build_table(title, columns, rows))
 
 
-def fits(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
-    """Whether a table of these is no wider than what it is printed to."""
+def fits_terminal(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> bool:
+    """True if a table of these cells is no wider than the terminal."""
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     return sum(widths) + 3 * len(widths) + 1 <= _out().width
 
@@ -53,23 +53,23 @@ def complain(message: str) -> None:
 
 
 def reporter() -> Callable[[str, str], None]:
-    """A function that prints (subject, what) with the seconds since now; the same line is not said twice."""
+    """Return a function that prints (subject, status) with the seconds since now, without repetitions."""
     start = time.monotonic()
-    said: dict[str, str] = {}
+    printed: dict[str, str] = {}
     lock = threading.Lock()
 
-    def report(subject: str, what: str) -> None:
+    def report(subject: str, status: str) -> None:
         with lock:
-            if said.get(subject) != what:
-                said[subject] = what
-                _err.print(
-                    f"[dim]{time.monotonic() - start:6.1f} s[/dim]  [bold]{escape(subject)}[/bold]  {escape(what)}",
-                    highlight=False,
-                )
+            if printed.get(subject) == status:
+                return
+            printed[subject] = status
+            seconds = time.monotonic() - start
+            line = f"[dim]{seconds:6.1f} s[/dim]  [bold]{escape(subject)}[/bold]  {escape(status)}"
+            _err.print(line, highlight=False)
 
     return report
 
 
 def minute(at: datetime | None) -> str:
-    """A time in UTC, to the minute; nothing for none."""
+    """Format a time in UTC, to the minute; empty for None."""
     return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M") if at else ""

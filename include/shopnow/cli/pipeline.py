@@ -1,31 +1,31 @@
-"""`topics` and `verify`: where the data stands, and the proof that it is all there."""
+"""`topics` and `verify`: the lag of each topic, and the proof that the lake is complete and exact."""
 
 import sys
 
 from shopnow.audit.audit_log import Check
 from shopnow.audit.verify import verify as run_checks
-from shopnow.cli.endpoints import addresses
+from shopnow.cli.endpoints import endpoints
 from shopnow.cli.output import Json, complain, print_json, print_table, reporter
 from shopnow.lake.delta import errors
 from shopnow.lake.ingest import lag
 
 
 def topics(as_json: Json = False) -> None:
-    """List the topics: partitions, records in Kafka, and how many of them the lake does not have yet."""
-    conf, lake = addresses()
+    """List the topics: partitions, records in Kafka, and lag, the records that are not in the lake yet."""
+    conf, lake = endpoints()
     rows = []
     with errors.as_user_errors(lake):
         positions = lag.positions(conf, lake)
-        for name in dict.fromkeys(each.topic for each in positions):
-            mine = [each for each in positions if each.topic == name]
-            offsets = sum(each.stable - each.earliest for each in mine)
-            records = offsets - lag.markers(lake, mine)
+        for name in dict.fromkeys(position.topic for position in positions):
+            partitions = [position for position in positions if position.topic == name]
+            offsets = sum(position.stable - position.earliest for position in partitions)
+            records = offsets - lag.count_markers(lake, partitions)
             rows.append(
                 {
                     "topic": name,
-                    "partitions": len(mine),
+                    "partitions": len(partitions),
                     "records": records,
-                    "lag": sum(each.lag for each in mine),
+                    "lag": sum(position.lag for position in partitions),
                 }
             )
     if as_json:
@@ -35,8 +35,8 @@ def topics(as_json: Json = False) -> None:
 
 
 def verify(as_json: Json = False) -> None:
-    """Prove that ledger = topics = raw = events = KPIs; exits 1 and names the first difference if they are not."""
-    conf, lake = addresses()
+    """Prove that ledger = topics = raw = events = KPIs; name the first difference and exit 1 otherwise."""
+    conf, lake = endpoints()
     checks = run_checks(conf, lake, reporter())
     if as_json:
         print_json({"ok": all(check.ok for check in checks), "checks": [check._asdict() for check in checks]})

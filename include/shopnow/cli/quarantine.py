@@ -1,4 +1,4 @@
-"""`quarantine`: records that are no valid events, and their way out."""
+"""`quarantine`: list records that are not valid events, and replay them after a fix."""
 
 import getpass
 from collections import Counter
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from shopnow.cli.endpoints import addresses
+from shopnow.cli.endpoints import endpoints
 from shopnow.cli.output import Json, print_json, print_table, say
 from shopnow.errors import UserError
 from shopnow.lake.delta import errors
@@ -18,37 +18,39 @@ from shopnow.lake.governance.quarantine import Outcome, Reason, Record
 from shopnow.text_format import excerpt, printable
 
 app = typer.Typer(
-    help="Records that landed but are no valid events: list them, and replay them after a fix.",
+    help="Records that landed but are not valid events: list them, or replay them after a fix.",
     invoke_without_command=True,
 )
 
 _EXCERPT = 100
 
-TopicOption = Annotated[str | None, typer.Option("--topic", help="Only this topic's.")]
+TopicOption = Annotated[str | None, typer.Option("--topic", help="Only records of this topic.")]
 ReasonOption = Annotated[
-    str | None, typer.Option("--reason", help="Only those with this reason, as the table has it.")
+    str | None, typer.Option("--reason", help="Only records with this reason, as listed.")
 ]
 
 
 @app.callback()
 def show(
     context: typer.Context,
-    records: Annotated[bool, typer.Option("--records", help="Show the records themselves.")] = False,
+    records: Annotated[
+        bool, typer.Option("--records", help="Show the records instead of the counts.")
+    ] = False,
     topic: TopicOption = None,
     reason: ReasonOption = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many records to show.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of records.")] = 20,
     as_json: Json = False,
 ) -> None:
-    """Show what is in quarantine, counted by reason, or the records themselves."""
+    """Show the records in quarantine, counted by reason, or one by one."""
     if context.invoked_subcommand:
         return
-    _, lake = addresses()
+    _, lake = endpoints()
     with errors.as_user_errors(lake):
-        found = quarantine.records(lake, topic, reason)
+        quarantined = quarantine.records(lake, topic, reason)
         if records:
-            _print_records(list(islice(found, limit)), as_json)
+            _print_records(list(islice(quarantined, limit)), as_json)
         else:
-            _print_reasons(quarantine.reasons(found), as_json)
+            _print_reasons(quarantine.count_reasons(quarantined), as_json)
 
 
 @app.command()
@@ -59,26 +61,26 @@ def replay(
         Path | None,
         typer.Option(
             "--corrections",
-            help='JSON lines {"topic", "partition", "offset", "value": {…}}: payloads to take instead.',
+            help='JSON lines {"topic", "partition", "offset", "value": {…}}: corrected payloads.',
         ),
     ] = None,
-    why: Annotated[str, typer.Option(help="Kept with the change for ever.")] = "replayed after a fix",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    why: Annotated[str, typer.Option(help="Reason, recorded for ever.")] = "replayed after a fix",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the outcome, and change nothing.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Check records in quarantine again; those that are valid by now, or by a correction, go to events with the next compute_kpis."""
+    """Validate quarantined records again, as they are or corrected; valid ones become events."""
     if corrected and (topic or reason):
-        raise UserError("--corrections names its records itself; leave --topic and --reason out")
-    _, lake = addresses()
+        raise UserError("--corrections names the records itself: leave out --topic and --reason")
+    _, lake = endpoints()
     by = getpass.getuser()
     with errors.as_user_errors(lake):
         if corrected:
-            given = corrections.check(lake, corrections.parse(_read(corrected)))
-            outcomes = quarantine.correct(lake, given, why=why, by=by, dry_run=dry_run)
+            payloads = corrections.check(lake, corrections.parse(_read(corrected)))
+            outcomes = quarantine.correct(lake, payloads, why=why, by=by, dry_run=dry_run)
         else:
             outcomes = quarantine.replay(lake, topic, reason, why=why, by=by, dry_run=dry_run)
     if as_json:
-        print_json({"replayed": [each._asdict() for each in outcomes], "dry_run": dry_run})
+        print_json({"replayed": [outcome._asdict() for outcome in outcomes], "dry_run": dry_run})
     else:
         _print_outcomes(outcomes, dry_run)
 
@@ -93,10 +95,10 @@ def _read(path: Path) -> str:
 def _print_reasons(reasons: list[Reason], as_json: bool) -> None:
     if as_json:
         totals: Counter[str] = Counter()
-        for each in reasons:
-            totals[each.reason] += each.records
+        for entry in reasons:
+            totals[entry.reason] += entry.records
         topics = {
-            reason: {each.topic: each.records for each in reasons if each.reason == reason}
+            reason: {entry.topic: entry.records for entry in reasons if entry.reason == reason}
             for reason in totals
         }
         print_json(
@@ -108,13 +110,17 @@ def _print_reasons(reasons: list[Reason], as_json: bool) -> None:
             }
         )
     else:
-        rows = [(each.reason, each.topic, each.records, _place(each.topic, each.example)) for each in reasons]
-        print_table("Quarantine", ("reason", "topic", "records", "such as"), rows)
+        rows = [
+            (entry.reason, entry.topic, entry.records, _format_record_id(entry.topic, entry.example))
+            for entry in reasons
+        ]
+        print_table("Quarantine", ("reason", "topic", "records", "example"), rows)
 
 
 def _print_records(records: list[Record], as_json: bool) -> None:
     rows = [
-        (_place(each.topic, each.place), each.time, each.problem, _excerpt(each.value)) for each in records
+        (_format_record_id(record.topic, record.place), record.time, record.problem, _excerpt(record.value))
+        for record in records
     ]
     if as_json:
         print_json(
@@ -126,17 +132,17 @@ def _print_records(records: list[Record], as_json: bool) -> None:
 
 def _print_outcomes(outcomes: list[Outcome], dry_run: bool) -> None:
     title = "Would be replayed" if dry_run else "Replayed"
-    print_table(title, ("topic", "reason", "replayed", "still bad"), outcomes)
-    if not dry_run and any(each.replayed for each in outcomes):
+    print_table(title, ("topic", "reason", "replayed", "still invalid"), outcomes)
+    if not dry_run and any(outcome.replayed for outcome in outcomes):
         say("They become events with the next run of compute_kpis.")
 
 
-def _place(topic: str, place: RecordId) -> str:
-    return f"{topic}/{place.partition}/{place.offset}"
+def _format_record_id(topic: str, record_id: RecordId) -> str:
+    return f"{topic}/{record_id.partition}/{record_id.offset}"
 
 
 def _excerpt(value: bytes | None) -> str:
-    """The beginning of a value in printable characters."""
+    """Return the start of a value in printable characters."""
     if value is None:
         return "(none)"
     return printable(excerpt(value, _EXCERPT))

@@ -1,4 +1,4 @@
-"""`restock`: delivery notes, into the inbox."""
+"""`restock`: put delivery notes into the restock inbox."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,49 +19,51 @@ from shopnow.settings import Settings
 
 def restock(
     files: Annotated[
-        list[Path], typer.Argument(help="Delivery notes, CSV files as docs/restock.md describes them.")
+        list[Path], typer.Argument(help="Delivery notes: CSV files in the format of docs/restock.md.")
     ],
     as_json: Json = False,
 ) -> None:
-    """Check suppliers' delivery notes and drop them in the inbox on HDFS, where receive_restock finds them within half a minute.
+    """Check suppliers' delivery notes and put them into the inbox on HDFS.
 
-    The goods are put on the shelves of the simulated shop; ./shopnow show stock
-    shows them. A note is counted once, however often it is dropped.
+    receive_restock picks them up within half a minute and adds the goods to the
+    simulated shop's stock; ./shopnow show stock shows them. A note counts once,
+    however often it is dropped.
     """
     contents = {file: _read(file) for file in files}
-    in_force = connections.load(Settings.load())
-    webhdfs, lake = in_force["webhdfs_default"], connections.lake_uri(in_force)
+    active = connections.load(Settings.load())
+    webhdfs, lake = active["webhdfs_default"], connections.lake_uri(active)
     address = f"http://{webhdfs['host']}:{webhdfs['port']}"
-    folder = Inbox(InsecureClient(address, user=webhdfs.get("login")), inbox.path(lake))
+    folder = Inbox(InsecureClient(address, user=webhdfs.get("login")), inbox.inbox_path(lake))
     dropped = []
     for file, data in contents.items():
         try:
             dropped.append({"file": str(file), "path": folder.drop(file.name, data)})
         except HdfsError as error:
             raise UserError(
-                f"HDFS at {address} does not take {file}: {str(error).splitlines()[0]}; does one of its name wait there?"
+                f"HDFS at {address} refused {file}: {str(error).splitlines()[0]}; "
+                "check that no note of the same name is waiting in the inbox"
             ) from None
         except RequestException:
             raise UserError(f"HDFS at {address} does not answer: run ./shopnow up") from None
     if as_json:
         print_json({"dropped": dropped})
     else:
-        print_table("Dropped", ("file", "path on HDFS"), [list(each.values()) for each in dropped])
-        say("receive_restock files each under done or rejected; ./shopnow show stock shows the goods")
+        print_table("Dropped", ("file", "path on HDFS"), [list(note.values()) for note in dropped])
+        say("receive_restock moves each note to done or rejected; ./shopnow show stock shows the goods")
 
 
 def _read(file: Path) -> bytes:
-    if not inbox.is_note(file.name):
+    if not inbox.is_delivery_note(file.name):
         raise UserError(
-            f"{file}: a delivery note is a file whose name ends in .csv and begins with neither . nor _"
+            f"{file}: the name of a delivery note must end in .csv and must not begin with . or _"
         )
     try:
         data = file.read_bytes()
         delivery_note.parse(data)
     except OSError as error:
-        raise UserError(f"cannot read {file}: {error.strerror}; give delivery notes") from None
+        raise UserError(f"cannot read {file}: {error.strerror}; pass the paths of delivery notes") from None
     except InvalidNote as error:
         raise UserError(
-            f"{file} is no delivery note: {'; '.join(str(error).splitlines())}; nothing was dropped"
+            f"{file} is not a valid delivery note: {'; '.join(str(error).splitlines())}; nothing was dropped"
         ) from None
     return data

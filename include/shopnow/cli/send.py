@@ -1,4 +1,4 @@
-"""`send`: a person's own events, to Kafka."""
+"""`send`: submit your own events to Kafka."""
 
 import sys
 import uuid
@@ -19,20 +19,20 @@ from shopnow.submission.validation import MAX_BYTES
 def send(
     file: Annotated[str, typer.Argument(metavar="FILE|-", help="A file of events, or - for standard input.")],
     partial: Annotated[
-        bool, typer.Option("--partial", help="Send the valid events though others are rejected.")
+        bool, typer.Option("--partial", help="Send the valid events even if others are rejected.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Send your own events: JSON, one object, an array, or one object on each line, of any mix of types.
+    """Send your own events: one JSON object, an array, or JSON lines, of any mix of event types.
 
-    Each is checked, goes to the service its event_type belongs to, and is
-    listed with its topic, partition, offset and id. All of them are sent in one
-    Kafka transaction. If one is rejected, nothing is sent, and you are told
-    which field is to blame and why; with --partial the others are sent.
-    Exits 1 if any was rejected.
+    Each event is validated, goes to the topic of its event_type, and is listed
+    with its topic, partition, offset and id. All events are sent in one Kafka
+    transaction. If one is rejected, nothing is sent and the error names the
+    field and the reason; with --partial the valid events are sent. Exits 1 if
+    any event was rejected.
 
-    event_id (made), event_time (now) and schema_version (the latest) may be
-    left out. docs/events.md has the types, their fields, an example of each.
+    event_id (generated), event_time (now) and schema_version (the latest) may
+    be left out. docs/events.md has the types, their fields and examples.
     """
     data = _read(file)
     conf = connections.kafka_conf(connections.load(Settings.load()))
@@ -44,12 +44,14 @@ def send(
         if not report.rejected:
             say(report.summary())
     if report.rejected:
-        complain(report.summary() + ("" if partial else "; correct them, or send the others with --partial"))
+        complain(
+            report.summary() + ("" if partial else "; correct them, or send the valid ones with --partial")
+        )
         sys.exit(1)
 
 
 def _read(file: str) -> bytes:
-    """No more than is needed to see that it is too much."""
+    """Read at most one byte more than the limit, which is enough to reject what is too large."""
     try:
         if file == "-":
             return sys.stdin.buffer.read(MAX_BYTES + 1)
@@ -57,5 +59,6 @@ def _read(file: str) -> bytes:
             return stream.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"cannot read {file}: {getattr(error, 'strerror', None) or error}; give a file of events, or - for standard input"
+            f"cannot read {file}: {getattr(error, 'strerror', None) or error}; "
+            "pass a file of events, or - for standard input"
         ) from None

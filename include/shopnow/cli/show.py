@@ -1,4 +1,4 @@
-"""`show`: the newest events of a service, or rows of a table, so that a person can read them."""
+"""`show`: print the newest events of a service, or rows of a table, for people to read."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -13,13 +13,13 @@ from shopnow import connections
 from shopnow.broker.client import Conf
 from shopnow.broker.tail import Record, follow, read_tail
 from shopnow.cli import formatters
-from shopnow.cli.endpoints import addresses
-from shopnow.cli.output import Json, fits, print_json, print_table, say
+from shopnow.cli.endpoints import endpoints
+from shopnow.cli.output import Json, fits_terminal, print_json, print_table, say
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS, Kpi, values
 from shopnow.lake.delta import catalog, errors
-from shopnow.lake.delta.preview import newest
+from shopnow.lake.delta.preview import newest_rows
 from shopnow.lake.delta.tables import Table
 from shopnow.settings import Settings
 from shopnow.text_format import printable
@@ -30,17 +30,17 @@ _TITLES = {
         topic: f"newest events on the topic, keyed by {definition.key}"
         for topic, definition in TOPICS.items()
     },
-    **{f"raw/{topic}": "every record as it came, bytes unchanged" for topic in TOPICS},
-    **{f"events/{topic}": "typed, one row an event" for topic in TOPICS},
+    **{f"raw/{topic}": "every record as received, bytes unchanged" for topic in TOPICS},
+    **{f"events/{topic}": "typed, one row per event" for topic in TOPICS},
     **{kpi.name: f"{kpi.title}: {kpi.grain}" for kpi in KPIS},
-    "receipts": "what each landing read",
-    "losses": "records that Kafka lost before they were read",
-    "amendments": "what was changed in raw and events on purpose, and why",
-    "restatements": "published figures that changed: before, after, why",
-    "audits": "what every audit found",
-    "alerts": "every alert's states, and what was sent",
+    "receipts": "offsets and digest of each landed batch",
+    "losses": "records that Kafka lost before they were landed",
+    "amendments": "deliberate changes of raw and events, with the reason",
+    "restatements": "published figures that changed: before, after, cause",
+    "audits": "result of every audit",
+    "alerts": "state changes of every alert, and the messages sent",
 }
-"""What can be shown, beside tables that others have put into the lake."""
+"""Titles of the project's topics and tables; other tables of the lake are listed without one."""
 
 
 def show(
@@ -48,55 +48,58 @@ def show(
         str | None,
         typer.Argument(
             metavar="SERVICE|TABLE",
-            help=f"One of {', '.join(TOPICS)}; or a table, such as kpi/sales_daily. Without it: what there is.",
+            help=f"One of {', '.join(TOPICS)}; or a table, such as kpi/sales_daily. Lists all if left out.",
         ),
     ] = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many, at most.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=10_000, help="Maximum number of rows.")
+    ] = 20,
     following: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on with what comes, until Ctrl-C; services only.")
+        bool, typer.Option("--follow", "-f", help="Keep printing new events until Ctrl-C; services only.")
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show the newest events of a service, as they are in Kafka, or the newest rows of a table of the lake.
+    """Show the newest events of a service, as they are in Kafka, or the newest rows of a lake table.
 
-    Tables are raw/SERVICE, events/SERVICE, kpi/…, receipts, losses, alerts, …; without a name they are listed. Times are UTC.
+    Tables are raw/SERVICE, events/SERVICE, kpi/…, receipts, losses, alerts, …; without
+    a name they are listed. Times are UTC.
     """
     if what is None:
-        _, lake = addresses()
+        _, lake = endpoints()
         with errors.as_user_errors(lake):
             _list(lake, as_json)
     elif what in TOPICS:
         conf = connections.kafka_conf(connections.load(Settings.load()))
         _show_service(conf, what, limit, following, as_json)
     elif following:
-        raise UserError(f"--follow is for services ({', '.join(TOPICS)}), not for the table {what}")
+        raise UserError(f"--follow needs a service ({', '.join(TOPICS)}); {what} is a table")
     else:
-        _, lake = addresses()
+        _, lake = endpoints()
         with errors.as_user_errors(lake):
             _show_table(Table(lake, what), limit, as_json)
 
 
 def _list(lake: str, as_json: bool) -> None:
-    there = catalog.table_names(lake)
-    names = [*_TITLES, *(name for name in there if name not in _TITLES)]
-    found = [
-        {"name": name, "title": _TITLES.get(name, ""), "there": name in TOPICS or name in there}
+    existing = catalog.table_names(lake)
+    names = [*_TITLES, *(name for name in existing if name not in _TITLES)]
+    entries = [
+        {"name": name, "title": _TITLES.get(name, ""), "there": name in TOPICS or name in existing}
         for name in names
     ]
     if as_json:
-        print_json({"shown": found})
+        print_json({"shown": entries})
     else:
         print_table(
             "./shopnow show …",
             ["name", "what", ""],
-            [[row["name"], row["title"], "" if row["there"] else "not yet"] for row in found],
+            [[entry["name"], entry["title"], "" if entry["there"] else "not yet"] for entry in entries],
         )
 
 
 def _show_service(conf: Conf, service: str, limit: int, following: bool, as_json: bool) -> None:
 
     def order(record: Record) -> tuple[int, datetime, int]:
-        """That of arrival; of what came in the same second, a run of the generator for instance, that in which it happened."""
+        """Sort by arrival; within one second, for example a batch of the generator, by event time."""
         event, _ = formatters.decode(service, record.value)
         return record.timestamp // 1000, event.get("event_time", _time(record)), record.offset
 
@@ -159,15 +162,12 @@ def _time(record: Record) -> datetime:
 
 
 def _show_table(table: Table, limit: int, as_json: bool) -> None:
-    name, known = table.name, catalog.table_names(table.lake)
-    if name not in known:
-        are = (
-            f"the tables are {', '.join(known)}"
-            if known
-            else "the lake has no tables yet, see ./shopnow demo"
-        )
-        raise UserError(f"{name!r} is neither a service ({', '.join(TOPICS)}) nor a table; {are}")
-    rows = newest(table.open(), limit)
+    name, existing = table.name, catalog.table_names(table.lake)
+    if name not in existing:
+        tables = ", ".join(existing)
+        hint = f"the tables are {tables}" if existing else "the lake has no tables yet, see ./shopnow demo"
+        raise UserError(f"{name!r} is neither a service ({', '.join(TOPICS)}) nor a table; {hint}")
+    rows = newest_rows(table.open(), limit)
     if as_json:
         print_json({"table": name, "rows": _plain(rows.to_pylist())})
         return
@@ -189,7 +189,7 @@ def _show_table(table: Table, limit: int, as_json: bool) -> None:
 
 
 def _raw_cells(service: str, row: dict[str, Any]) -> list[str]:
-    # Its `problem` is what landing or a replay found, not what would be found now.
+    # Its `problem` was found by landing or a replay; validating it again now might give another result.
     value = row["value"] if row["correction"] is None else row["correction"]
     record = Record(round(row["timestamp"].timestamp() * 1000), row["partition"], row["offset"], value)
     place = f"{record.partition}/{record.offset}"
@@ -201,7 +201,7 @@ def _raw_cells(service: str, row: dict[str, Any]) -> list[str]:
 
 
 def _print_kpi(kpi: Kpi, rows: pa.Table) -> None:
-    """As a table of the columns that fit, those that matter most first; it says which do not."""
+    """Print the columns that fit, the most important first, and name those that do not fit."""
     columns = [column for column in formatters.by_importance(kpi.content) if column in rows.column_names]
     columns = [column for column in columns if rows[column].null_count < rows.num_rows or column in kpi.key]
     cells = [
@@ -221,24 +221,24 @@ def _print_kpi(kpi: Kpi, rows: pa.Table) -> None:
         (
             count
             for count in range(len(columns), 1, -1)
-            if fits(titles[:count], [row[:count] for row in cells])
+            if fits_terminal(titles[:count], [row[:count] for row in cells])
         ),
         1,
     )
     print_table(f"{kpi.name}: {kpi.title}", titles[:shown], [row[:shown] for row in cells])
     if shown < len(columns):
-        say(f"beyond the width: {', '.join(map(str.strip, titles[shown:]))}; --json has all")
+        say(f"columns that do not fit: {', '.join(map(str.strip, titles[shown:]))}; use --json for all")
 
 
 def _print_rows(name: str, rows: pa.Table) -> None:
-    """As a table without the columns that are empty; if that is too wide, each row on lines of its own."""
+    """Print a table without empty columns; if that is too wide, print one value per line."""
     columns = [column for column in rows.column_names if rows[column].null_count < rows.num_rows]
     cells = [
         [formatters.cell(column, row[column], row.get("currency")) for column in columns]
         for row in rows.to_pylist()
     ]
     titles = [column if (short := column.removesuffix("_cents")) in columns else short for column in columns]
-    if fits(titles, cells):
+    if fits_terminal(titles, cells):
         print_table(name, titles, cells)
         return
     for number, row in enumerate(cells, 1):
@@ -249,7 +249,7 @@ def _print_rows(name: str, rows: pa.Table) -> None:
 
 
 def _plain(value: Any) -> Any:
-    """With bytes as text, wherever they are."""
+    """Return the value with all bytes in it decoded to text."""
     match value:
         case bytes():
             return value.decode(errors="backslashreplace")

@@ -13,45 +13,52 @@ from shopnow.settings import Settings
 
 
 def up(
-    services: Annotated[list[str] | None, typer.Argument(help="Only these services; all by default.")] = None,
+    services: Annotated[
+        list[str] | None, typer.Argument(help="Start only these services; all by default.")
+    ] = None,
 ) -> None:
-    """Start the services that do not run, and wait until each answers."""
+    """Start the services that are not running, and wait until each is ready."""
     unknown = set(services or ()) - set(SERVICES)
     if unknown:
-        raise UserError(f"no service is called {', '.join(sorted(unknown))}: they are {', '.join(SERVICES)}")
+        raise UserError(
+            f"unknown service {', '.join(sorted(unknown))}: expected one of {', '.join(SERVICES)}"
+        )
     settings = Settings.load()
     stack.up(settings, reporter(), services or tuple(SERVICES))
     if not services:
-        say_where(settings)
+        say_endpoints(settings)
 
 
 def down() -> None:
-    """Stop every service; data stays."""
+    """Stop every service; data is kept."""
     settings = Settings.load()
     stack.down(settings)
     say(f"stopped; data is kept in {settings.data_dir}")
 
 
 def status(as_json: Json = False) -> None:
-    """Say which services run, name those that died, and what else the watchdog has found wrong."""
+    """Show the state of every service, and the incidents that the watchdog has open."""
     settings = Settings.load()
     known, _ = incidents.load(settings)
-    wrong = [each for each in known.values() if not each.over]
-    rows = [(process, _state(process, settings)) for process in supervision.processes(settings)]
+    open_incidents = [incident for incident in known.values() if not incident.over]
+    rows = [(process, _state(process, settings)) for process in supervision.list_processes(settings)]
     if as_json:
-        in_force = connections.load(settings)
+        active = connections.load(settings)
         services = [{"name": process.name, "state": state, "pid": process.pid} for process, state in rows]
         print_json(
             {
-                "kafka": {"bootstrap_servers": connections.kafka_conf(in_force)["bootstrap.servers"]},
-                "hdfs": {"url": _webhdfs(in_force), "lake": connections.lake_uri(in_force)},
+                "kafka": {"bootstrap_servers": connections.kafka_conf(active)["bootstrap.servers"]},
+                "hdfs": {"url": _webhdfs(active), "lake": connections.lake_uri(active)},
                 "airflow": {
                     "url": airflow.url(settings),
-                    "username": airflow.USERNAME,
+                    "username": airflow.ADMIN_USER,
                     "password_file": str(airflow.password_file(settings)),
                 },
                 "services": services,
-                "incidents": [{"what": each.what, "since": each.since, "told": each.told} for each in wrong],
+                "incidents": [
+                    {"what": incident.what, "since": incident.since, "told": incident.told}
+                    for incident in open_incidents
+                ],
             }
         )
         return
@@ -60,22 +67,24 @@ def status(as_json: Json = False) -> None:
         ("service", "state", "pid", "detail"),
         [(process.name, state, str(process.pid or ""), process.detail) for process, state in rows],
     )
-    if wrong:
+    if open_incidents:
         print_table(
             "Incidents",
-            ("what", "since", "told"),
-            [(each.what, each.since[:19], ", ".join(each.told)) for each in wrong],
+            ("problem", "since", "notified"),
+            [(incident.what, incident.since[:19], ", ".join(incident.told)) for incident in open_incidents],
         )
     dead = [process.name for process, state in rows if state == "dead"]
     if dead:
-        say(
-            f"dead: {', '.join(dead)}; ./shopnow up starts them again, their logs are in {supervision.logs(settings)}"
-        )
+        logs = supervision.log_dir(settings)
+        say(f"dead: {', '.join(dead)}; ./shopnow up starts them again, their logs are in {logs}")
 
 
-def say_where(settings: Settings) -> None:
-    """Tells where to look and how to log in."""
-    say(f"Airflow   {airflow.url(settings)}   user {airflow.USERNAME}, password {airflow.password(settings)}")
+def say_endpoints(settings: Settings) -> None:
+    """Print the addresses of the services and how to log in."""
+    say(
+        f"Airflow   {airflow.url(settings)}   "
+        f"user {airflow.ADMIN_USER}, password {airflow.password(settings)}"
+    )
     say(f"HDFS      http://127.0.0.1:{settings.ports['namenode_http']}")
     say(f"Slack     http://127.0.0.1:{settings.ports['slack']}/messages")
     say(f"Mail      {settings.data_dir / 'smtp'}")
@@ -89,6 +98,6 @@ def _state(process: supervision.Process, settings: Settings) -> str:
     return "running" if is_ready(SERVICES[process.name], settings) else "starting"
 
 
-def _webhdfs(in_force: dict[str, connections.Connection]) -> str:
-    webhdfs = in_force["webhdfs_default"]
+def _webhdfs(active: dict[str, connections.Connection]) -> str:
+    webhdfs = active["webhdfs_default"]
     return f"http://{webhdfs['host']}:{webhdfs['port']}"

@@ -1,4 +1,4 @@
-"""`test`: everything that CI checks."""
+"""`test`: all checks that CI runs."""
 
 import subprocess
 import sys
@@ -18,19 +18,22 @@ LINT = (
 def run_checks(
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(help="Handed to pytest, such as tests/unit or -k landing; all tests by default."),
+        typer.Argument(help="Passed to pytest, such as tests/unit or -k landing; all tests by default."),
     ] = None,
 ) -> None:
-    """Check format, lint and types, and run the tests, on real services they start themselves."""
+    """Check format, lint and types, and run the tests on real services that they start themselves."""
     for name, command in LINT:
         say(f"checking {name}")
-        if _module(*command).wait():
+        if _start_module(*command).wait():
             complain(f"{name}: see above")
             sys.exit(1)
-    say("checking types meanwhile")  # it takes one processor a minute, in which the tests' services start
-    types = _module("mypy")
-    # Two processes, as much of what is tested is waiting; the longest folders come first.
-    tests = _module("pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", *(arguments or []))
+    # mypy uses one processor for a minute, the time in which the tests' services start.
+    say("checking types in the background")
+    types = _start_module("mypy")
+    # Two processes, as the tests wait much of their time; the longest folders come first.
+    tests = _start_module(
+        "pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", *(arguments or [])
+    )
     try:
         failed = tests.wait()
         if types.wait():
@@ -41,5 +44,5 @@ def run_checks(
         types.kill()
 
 
-def _module(*words: str) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", *words], cwd=ROOT)
+def _start_module(*arguments: str) -> subprocess.Popen:
+    return subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT)

@@ -84,5 +84,5 @@ def test_what_fires_is_listed_without_what_its_name_would_do_to_the_terminal(lak
 
 @pytest.mark.parametrize("span", ["2", "two hours", "0h", "-1h", "2H"])
 def test_a_span_that_is_none_is_named(lake, span):
-    with pytest.raises(UserError, match="is no span of time; write it as 30m, 2h or 1d"):
+    with pytest.raises(UserError, match="is not a duration; write it as 30m, 2h or 1d"):
         shopnow("alerts", "silence", "stock_out", "--for", span, "--why", "x")
