@@ -160,11 +160,11 @@ def test_the_command_shows_a_run_and_all_of_them(
     assert sum(everything["total"]["records"].values()) == ledger.read(conf).num_rows
     assert everything["held_back"] == len(load_state(conf).held)
     for words in (
-        "What happened",
+        "Events",
         "order_placed",
         "net_revenue",
         "duplicate",
-        "Demand that was not met",
+        "Unmet demand",
         "Stock-outs",
     ):
         assert words in run("--run", run_id)

@@ -51,7 +51,7 @@ def test_a_dry_run_says_what_would_have_been_told_and_sends_nothing(lake):
     shown = shopnow("alerts", "test")
     assert "stock_out:p-1" in shown
     assert "3 messages on each channel" in shown
-    assert "not tried, as the lake keeps nothing of their past: short_cover" in shown
+    assert "not evaluated, as the lake has no history for them: short_cover" in shown
     assert not Table(lake, "alerts").exists()
     told = json.loads(shopnow("alerts", "test", "--json"))["told"]
     assert [(each["fingerprint"], each["state"]) for each in told] == [
