@@ -14,15 +14,15 @@ from typing import Any
 
 from shopnow import connections
 from shopnow.errors import UserError
-from shopnow.local_stack import openlineage, spark, telemetry
+from shopnow.local_stack import openlineage, spark
 from shopnow.settings import ROOT, Settings
 
-USERNAME = "admin"
-VIEWER = "viewer"
+ADMIN_USER = "admin"
+VIEWER_USER = "viewer"
 """May look at everything, and run nothing."""
 
 
-def home(settings: Settings) -> Path:
+def home_dir(settings: Settings) -> Path:
     return settings.data_dir / "airflow"
 
 
@@ -32,10 +32,10 @@ def url(settings: Settings) -> str:
 
 def password_file(settings: Settings) -> Path:
     """A JSON object of user names to passwords."""
-    return home(settings) / "passwords.json"
+    return home_dir(settings) / "passwords.json"
 
 
-def password(settings: Settings, username: str = USERNAME) -> str:
+def password(settings: Settings, username: str = ADMIN_USER) -> str:
     return json.loads(password_file(settings).read_text())[username]
 
 
@@ -43,7 +43,7 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "airflow", *words]
 
 
-def shared(settings: Settings) -> dict[str, Any]:
+def common_options(settings: Settings) -> dict[str, Any]:
     """Airflow's configuration wherever it runs, by section and option."""
     return {
         "CORE__DAGS_FOLDER": ROOT / "dags",
@@ -54,7 +54,7 @@ def shared(settings: Settings) -> dict[str, Any]:
         "API__BASE_URL": url(settings),
         "API__PORT": settings.ports["airflow"],
         "API__WORKERS": 1,
-        "LOGGING__BASE_LOG_FOLDER": home(settings) / "logs",
+        "LOGGING__BASE_LOG_FOLDER": home_dir(settings) / "logs",
         "USAGE_DATA_COLLECTION__ENABLED": False,
         "SHOPNOW__TRAFFIC": settings.traffic == "on",
         "SHOPNOW__LANDING_SHARES": settings.landing_shares,
@@ -67,19 +67,19 @@ def shared(settings: Settings) -> dict[str, Any]:
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
-        **telemetry.configuration(settings),
-        **openlineage.configuration(settings),
+        **otel_options(settings),
+        **openlineage.airflow_options(settings),
     }
 
 
 def environment(settings: Settings, java: Path) -> dict[str, str]:
     """The environment every Airflow process on this machine gets: its whole configuration and the connections."""
-    keys, in_force = _secrets(settings), connections.load(settings)
+    keys, in_force = _load_or_create_secrets(settings), connections.load(settings)
     configuration = {
-        **shared(settings),
+        **common_options(settings),
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__EXECUTION_API_SERVER_URL": f"{url(settings)}/execution/",
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USERNAME}:admin,{VIEWER}:viewer",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN_USER}:admin,{VIEWER_USER}:viewer",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": password_file(settings),
         "CORE__FERNET_KEY": keys["fernet_key"],
         "API__HOST": "127.0.0.1",
@@ -91,10 +91,10 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         "SHOPNOW__SLACK_URL": f"http://127.0.0.1:{settings.ports['slack']}/messages",
     }
     return {
-        **variables(configuration),
-        **connections.variables(settings),
-        **telemetry.variables(settings),
-        "AIRFLOW_HOME": str(home(settings)),
+        **option_variables(configuration),
+        **connections.environment(settings),
+        **otel_variables(settings),
+        "AIRFLOW_HOME": str(home_dir(settings)),
         # Airflow gives its processes titles, which are written over their environment, and with it over what they are found by.
         "SPT_NOENV": "1",
         # Where matplotlib keeps its list of fonts, which takes seconds to make.
@@ -109,9 +109,28 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
     }
 
 
-def variables(configuration: Mapping[str, Any]) -> dict[str, str]:
+def option_variables(configuration: Mapping[str, Any]) -> dict[str, str]:
     """A configuration as the environment variables Airflow reads it from."""
     return {f"AIRFLOW__{name}": str(value) for name, value in configuration.items()}
+
+
+def otel_options(settings: Settings) -> dict[str, bool]:
+    """The switches, by section and option of Airflow's configuration."""
+    on = settings.otel_endpoint is not None
+    return {"METRICS__OTEL_ON": on, "TRACES__OTEL_ON": on}
+
+
+def otel_variables(settings: Settings) -> dict[str, str]:
+    """The SDK's environment variables; none when it is off."""
+    if settings.otel_endpoint is None:
+        return {}
+    return {
+        "OTEL_SERVICE_NAME": "shopnow",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": settings.otel_endpoint,
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
+        # Airflow takes the exporter of traces by this name, and would take the one for gRPC.
+        "OTEL_TRACES_EXPORTER": "otlp_proto_http",
+    }
 
 
 def prepare(settings: Settings, java: Path) -> None:
@@ -120,12 +139,12 @@ def prepare(settings: Settings, java: Path) -> None:
     Raises:
         UserError: the database could not be migrated.
     """
-    home(settings).mkdir(parents=True, exist_ok=True)
+    home_dir(settings).mkdir(parents=True, exist_ok=True)
     if not password_file(settings).exists():
         _write_secret(
-            password_file(settings), {name: secrets.token_urlsafe(12) for name in (USERNAME, VIEWER)}
+            password_file(settings), {name: secrets.token_urlsafe(12) for name in (ADMIN_USER, VIEWER_USER)}
         )
-    stamp = home(settings) / "migrated"
+    stamp = home_dir(settings) / "migrated"
     if stamp.exists() and stamp.read_text() == version("apache-airflow") and _database(settings).exists():
         return
     run = subprocess.run(
@@ -145,14 +164,14 @@ def prepare(settings: Settings, java: Path) -> None:
 
 
 def _database(settings: Settings) -> Path:
-    return home(settings) / "airflow.db"
+    return home_dir(settings) / "airflow.db"
 
 
-def _secrets(settings: Settings) -> dict[str, str]:
+def _load_or_create_secrets(settings: Settings) -> dict[str, str]:
     """Keys of this installation, made once."""
-    file = home(settings) / "secrets.json"
+    file = home_dir(settings) / "secrets.json"
     if not file.exists():
-        home(settings).mkdir(parents=True, exist_ok=True)
+        home_dir(settings).mkdir(parents=True, exist_ok=True)
         fernet_key = urlsafe_b64encode(secrets.token_bytes(32)).decode()
         _write_secret(
             file,

@@ -1,19 +1,20 @@
 """Mail and Slack without Airflow: by the same connections, with the standard library, for when Airflow itself is down."""
 
-import json
 import smtplib
 import urllib.request
 from collections.abc import Mapping
 from email.message import EmailMessage
 from typing import Any
 
-from shopnow.alerts.message import slack_escape
+import msgspec
+
 from shopnow.connections import Connection
+from shopnow.notifications.slack import escape
 
-_SECONDS = 10
+_TIMEOUT_SECONDS = 10
 
 
-def email(connection: Connection, subject: str, body: str) -> None:
+def send_email(connection: Connection, subject: str, body: str) -> None:
     """Send a mail to the connection's `to_email`.
 
     Raises:
@@ -26,7 +27,7 @@ def email(connection: Connection, subject: str, body: str) -> None:
     plain = extra.get("disable_ssl", False)
     connect = smtplib.SMTP if plain else smtplib.SMTP_SSL
     with connect(
-        connection["host"], connection.get("port") or (25 if plain else 465), timeout=_SECONDS
+        connection["host"], connection.get("port") or (25 if plain else 465), timeout=_TIMEOUT_SECONDS
     ) as client:
         if plain and not extra.get("disable_tls", False):
             client.starttls()
@@ -35,19 +36,19 @@ def email(connection: Connection, subject: str, body: str) -> None:
         client.send_message(mail)
 
 
-def slack(connection: Connection, subject: str, body: str) -> None:
+def send_slack(connection: Connection, subject: str, body: str) -> None:
     """Post to the connection's incoming webhook.
 
     Raises:
         OSError: Slack cannot be reached, or refuses.
     """
-    text = slack_escape(f"{subject}\n{body}")
+    text = escape(f"{subject}\n{body}")
     address = f"{connection['host'].rstrip('/')}/{connection['password']}"
-    payload = json.dumps({"text": text}).encode()
+    payload = msgspec.json.encode({"text": text})
     request = urllib.request.Request(address, payload, {"Content-Type": "application/json"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=_SECONDS):  # noqa: S310  (the address is the operator's own)
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310  (the address is the operator's own)
         pass
 
 
-CHANNELS = {"email": ("smtp_default", email), "slack": ("slack_default", slack)}
+CHANNELS = {"email": ("smtp_default", send_email), "slack": ("slack_default", send_slack)}
 """By name the connection of each, and how to send by it."""

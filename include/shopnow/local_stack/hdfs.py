@@ -10,10 +10,10 @@ from shopnow.errors import UserError
 from shopnow.local_stack import jars, jvm
 from shopnow.settings import Settings
 
-_NAMENODE = "org.apache.hadoop.hdfs.server.namenode.NameNode"
-_DATANODE = "org.apache.hadoop.hdfs.server.datanode.DataNode"
+_NAMENODE_CLASS = "org.apache.hadoop.hdfs.server.namenode.NameNode"
+_DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
 # The minicluster jar holds the daemons; what they run on is in the pyspark package already.
-_FROM_PYSPARK = (
+_PYSPARK_JARS = (
     *("hadoop-client-api", "hadoop-client-runtime", "slf4j-api", "jcl-over-slf4j"),
     *("log4j-api", "log4j-core", "log4j-slf4j2-impl", "log4j-1.2-api"),
 )
@@ -35,12 +35,12 @@ class Node(NamedTuple):
     replicas: int = 2
 
 
-def local(settings: Settings) -> Node:
+def local_node(settings: Settings) -> Node:
     """The NameNode and the first DataNode of this machine, which share a configuration."""
     return Node(settings.data_dir / "hdfs", settings.hdfs_heap_mb, settings.ports)
 
 
-def local_second(settings: Settings) -> Node:
+def second_local_node(settings: Settings) -> Node:
     """The second DataNode of this machine.
 
     With one alone, each file takes half a second to close: the client asks before the DataNode's report is in, is told to
@@ -50,24 +50,24 @@ def local_second(settings: Settings) -> Node:
         name: settings.ports[name.replace("datanode", "datanode_2")]
         for name in ("datanode", "datanode_http", "datanode_ipc")
     }
-    return local(settings)._replace(home=settings.data_dir / "hdfs-2", ports={**settings.ports, **own})
+    return local_node(settings)._replace(home=settings.data_dir / "hdfs-2", ports={**settings.ports, **own})
 
 
-def namenode(node: Node, java: Path) -> list[str]:
+def namenode_command(node: Node, java: Path) -> list[str]:
     """The NameNode's command line."""
-    return [*java_command(node, java), _NAMENODE]
+    return [*client_command(node, java), _NAMENODE_CLASS]
 
 
-def datanode(node: Node, java: Path) -> list[str]:
+def datanode_command(node: Node, java: Path) -> list[str]:
     """The DataNode's command line."""
-    return [*java_command(node, java), _DATANODE]
+    return [*client_command(node, java), _DATANODE_CLASS]
 
 
 def configure(node: Node) -> None:
     """Writes the node's configuration."""
     conf = node.home / "conf"
     conf.mkdir(parents=True, exist_ok=True)
-    (conf / "log4j2.properties").write_text(jvm.LOG4J)
+    (conf / "log4j2.properties").write_text(jvm.LOG4J_PROPERTIES)
     _write_site(conf / "core-site.xml", _core_site(node))
     _write_site(conf / "hdfs-site.xml", _hdfs_site(node))
 
@@ -80,17 +80,17 @@ def format_namenode(node: Node, java: Path) -> None:
     """
     if (node.home / "name" / "current" / "VERSION").exists():
         return
-    format_ = [*java_command(node, java), _NAMENODE, "-format", "-force", "-nonInteractive"]
+    format_ = [*client_command(node, java), _NAMENODE_CLASS, "-format", "-force", "-nonInteractive"]
     run = subprocess.run(format_, capture_output=True, text=True, check=False)
     if run.returncode:
         reason = (run.stderr or run.stdout).strip().splitlines() or ["no output"]
         raise UserError(f"HDFS's storage in {node.home} could not be formatted: {reason[-1]}")
 
 
-def java_command(node: Node, java: Path) -> list[str]:
+def client_command(node: Node, java: Path) -> list[str]:
     """The beginning of the command line of anything of HDFS's, with the node's configuration; the main class follows."""
-    classpath = [node.home / "conf", *jars.classpath("hdfs"), *map(jars.pyspark_jar, _FROM_PYSPARK)]
-    return jvm.command(java, node.heap_mb, classpath)
+    classpath = [node.home / "conf", *jars.classpath("hdfs"), *map(jars.pyspark_jar, _PYSPARK_JARS)]
+    return jvm.java_command(java, node.heap_mb, classpath)
 
 
 def _core_site(node: Node) -> dict[str, str | Path]:

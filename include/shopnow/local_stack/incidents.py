@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from shopnow.settings import Settings
 
-TOLD_AFTER = timedelta(seconds=4)
+NOTIFY_AFTER = timedelta(seconds=4)
 """A problem that a second look does not find any more is told to nobody."""
 
 
@@ -34,14 +34,14 @@ Incidents = Mapping[str, Incident]
 """By the problem's key."""
 
 
-class News(NamedTuple):
+class PendingNotification(NamedTuple):
     """What a channel has to hear of now."""
 
     began: dict[str, Incident]
     over: dict[str, Incident]
 
 
-def seen(
+def update(
     known: Incidents, problems: Iterable[Problem], unknown: Collection[str], now: datetime
 ) -> dict[str, Incident]:
     """The incidents after a look.
@@ -64,20 +64,20 @@ def seen(
     return after
 
 
-def news(incidents: Incidents, channel: str, now: datetime) -> News:
+def pending_notification(incidents: Incidents, channel: str, now: datetime) -> PendingNotification:
     """What the channel was not told yet, if it is not only just seen, and what of that it was told is over."""
     old = [
         (key, each)
         for key, each in incidents.items()
-        if now - datetime.fromisoformat(each.since) >= TOLD_AFTER
+        if now - datetime.fromisoformat(each.since) >= NOTIFY_AFTER
     ]
-    return News(
+    return PendingNotification(
         {key: each for key, each in old if channel not in each.told and not each.over},
         {key: each for key, each in incidents.items() if channel in each.told and each.over},
     )
 
 
-def told(incidents: Incidents, channel: str, heard: News) -> dict[str, Incident]:
+def mark_notified(incidents: Incidents, channel: str, heard: PendingNotification) -> dict[str, Incident]:
     """The incidents after the channel has heard the news; one whose end all have heard that knew of it is gone."""
     after = {}
     for key, incident in incidents.items():
@@ -91,7 +91,7 @@ def told(incidents: Incidents, channel: str, heard: News) -> dict[str, Incident]
     return after
 
 
-def text(heard: News) -> tuple[str, str]:
+def render(heard: PendingNotification) -> tuple[str, str]:
     """The news as a subject and what follows it."""
     lines = [f"Wrong: {each.what} (since {each.since[:19]} UTC)" for each in heard.began.values()]
     lines += [

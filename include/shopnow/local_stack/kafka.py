@@ -11,10 +11,10 @@ from shopnow.errors import UserError
 from shopnow.local_stack import jars, jvm
 from shopnow.settings import Settings
 
-SCRAM = "SCRAM-SHA-512"
+SCRAM_MECHANISM = "SCRAM-SHA-512"
 
 _LOG4J = f"""\
-{jvm.LOG4J}
+{jvm.LOG4J_PROPERTIES}
 logger.server.name = kafka.server
 logger.server.level = info
 """
@@ -67,7 +67,7 @@ class Broker(NamedTuple):
         return self.id <= len(self.controllers)
 
 
-def local(settings: Settings) -> Broker:
+def local_broker(settings: Settings) -> Broker:
     """The one broker of this machine."""
     ports = settings.ports
     return Broker(
@@ -79,10 +79,10 @@ def local(settings: Settings) -> Broker:
     )
 
 
-def command(broker: Broker, java: Path) -> list[str]:
+def broker_command(broker: Broker, java: Path) -> list[str]:
     """The broker's command line."""
     return [
-        *_java(broker, java),
+        *_java_command(broker, java),
         f"-Xms{min(128, broker.heap_mb)}m",
         "kafka.Kafka",
         str(broker.home / "server.properties"),
@@ -105,12 +105,12 @@ def prepare(broker: Broker, java: Path) -> None:
     # Joined to its option: an id may begin with a dash.
     format_ = ["format", f"--cluster-id={cluster_id(broker)}", "-c", str(properties)]
     if broker.is_controller:
-        format_ += ["--initial-controllers", _voters(broker)]
+        format_ += ["--initial-controllers", _controller_voters(broker)]
         if broker.security:
-            format_ += ["--add-scram", f"{SCRAM}=[name={SUPERUSER},password={broker.security.password}]"]
+            format_ += ["--add-scram", f"{SCRAM_MECHANISM}=[name={SUPERUSER},password={broker.security.password}]"]
     try:
         subprocess.run(
-            [*_java(broker, java), "kafka.tools.StorageTool", *format_],
+            [*_java_command(broker, java), "kafka.tools.StorageTool", *format_],
             capture_output=True,
             text=True,
             check=True,
@@ -122,24 +122,24 @@ def prepare(broker: Broker, java: Path) -> None:
 
 def cluster_id(broker: Broker) -> str:
     """Of the controllers' addresses, so that each names the cluster and its voters as the others do, without asking them."""
-    return _uuid(_voters(broker))
+    return _name_uuid(_controller_voters(broker))
 
 
-def _voters(broker: Broker) -> str:
+def _controller_voters(broker: Broker) -> str:
     return ",".join(
-        f"{id_}@{host}:{broker.controller_port}:{_uuid(host)}"
+        f"{id_}@{host}:{broker.controller_port}:{_name_uuid(host)}"
         for id_, host in enumerate(broker.controllers, 1)
     )
 
 
-def _uuid(name: str) -> str:
+def _name_uuid(name: str) -> str:
     """An id as Kafka writes it: 22 characters of URL-safe base64, always the same for a name."""
     return urlsafe_b64encode(uuid5(NAMESPACE_DNS, name).bytes).decode().rstrip("=")
 
 
-def _java(broker: Broker, java: Path) -> list[str]:
+def _java_command(broker: Broker, java: Path) -> list[str]:
     log = f"-Dlog4j2.configurationFile={broker.home / 'log4j2.properties'}"
-    return jvm.command(java, broker.heap_mb, jars.classpath("kafka"), log)
+    return jvm.java_command(java, broker.heap_mb, jars.classpath("kafka"), log)
 
 
 def _properties(broker: Broker) -> dict[str, str | int | Path]:
@@ -151,7 +151,7 @@ def _properties(broker: Broker) -> dict[str, str | int | Path]:
         "controller.quorum.bootstrap.servers": ",".join(
             f"{each}:{controller_port}" for each in broker.controllers
         ),
-        **(_secured(broker, broker.security) if broker.security else _open(broker)),
+        **(_tls_properties(broker, broker.security) if broker.security else _plaintext_properties(broker)),
         "log.dirs": broker.home / "data",
         "auto.create.topics.enable": "false",
         "num.partitions": broker.partitions,
@@ -169,7 +169,7 @@ def _properties(broker: Broker) -> dict[str, str | int | Path]:
     }
 
 
-def _open(broker: Broker) -> dict[str, str]:
+def _plaintext_properties(broker: Broker) -> dict[str, str]:
     return {
         **_listeners(broker, {"PLAINTEXT": broker.port, "CONTROLLER": broker.controller_port}),
         "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
@@ -177,15 +177,15 @@ def _open(broker: Broker) -> dict[str, str]:
     }
 
 
-def _secured(broker: Broker, security: Security) -> dict[str, str]:
+def _tls_properties(broker: Broker, security: Security) -> dict[str, str]:
     return {
         **_listeners(
             broker, {"CLIENT": broker.port, "BROKER": security.port, "CONTROLLER": broker.controller_port}
         ),
         "listener.security.protocol.map": "CLIENT:SASL_SSL,BROKER:SSL,CONTROLLER:SSL",
         "inter.broker.listener.name": "BROKER",
-        "sasl.enabled.mechanisms": SCRAM,
-        f"listener.name.client.{SCRAM.lower()}.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+        "sasl.enabled.mechanisms": SCRAM_MECHANISM,
+        f"listener.name.client.{SCRAM_MECHANISM.lower()}.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
         **{f"listener.name.{name}.ssl.client.auth": "required" for name in ("broker", "controller")},
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(security.certificate),

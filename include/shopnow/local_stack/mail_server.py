@@ -27,13 +27,13 @@ class _Mailbox:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
         try:
-            await asyncio.to_thread(keep, self.directory, envelope)
+            await asyncio.to_thread(store_mail, self.directory, envelope)
         except OSError as error:
             return f"452 4.3.1 Cannot keep the mail: {error.strerror}"
         return "250 OK"
 
 
-def keep(directory: Path, envelope: Envelope) -> Path:
+def store_mail(directory: Path, envelope: Envelope) -> Path:
     """Write the mail, durably and whole or not at all, under a name that sorts by the time it came."""
     now = datetime.now(UTC)
     path = directory / f"{now:%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:8]}.eml"

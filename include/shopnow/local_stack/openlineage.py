@@ -19,7 +19,7 @@ NAMESPACE = "shopnow"
 LOCK = ROOT / "locks/openlineage.txt"
 
 
-def configuration(settings: Settings) -> dict[str, Any]:
+def airflow_options(settings: Settings) -> dict[str, Any]:
     """The provider's, by section and option of Airflow's configuration."""
     if settings.openlineage is None:
         return {"OPENLINEAGE__DISABLED": True}
@@ -36,7 +36,7 @@ def configuration(settings: Settings) -> dict[str, Any]:
     }
 
 
-def spark(settings: Settings) -> dict[str, str]:
+def spark_conf(settings: Settings) -> dict[str, str]:
     """Spark's settings, by name; none when it is off."""
     if settings.openlineage is None:
         return {}
@@ -53,7 +53,7 @@ def _is_api(address: str) -> bool:
     return address.startswith("http")
 
 
-def packages() -> Path:
+def packages_dir() -> Path:
     """The folder of the provider and what it needs beyond our locked packages; not there before `install`."""
     key = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
     return jars.cache_dir().parent / f"openlineage-{key}-{sys.implementation.cache_tag}"
@@ -65,14 +65,14 @@ def install() -> None:
     Raises:
         UserError: the package index was not reached.
     """
-    if packages().exists():
+    if packages_dir().exists():
         return
-    packages().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=packages().parent) as folder:
+    packages_dir().parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=packages_dir().parent) as folder:
         target = Path(folder) / "packages"
         if not optional_packages.install(LOCK, "--target", target, "--compile-bytecode"):
             raise UserError(
                 "could not install the OpenLineage provider from PyPI (see above): check the network, or unset SHOPNOW_OPENLINEAGE"
             )
-        if not packages().exists():
-            target.rename(packages())
+        if not packages_dir().exists():
+            target.rename(packages_dir())

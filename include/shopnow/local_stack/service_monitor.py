@@ -20,22 +20,22 @@ from shopnow.local_stack.incidents import Incidents, Problem
 from shopnow.local_stack.services import SERVICES, is_ready
 from shopnow.settings import Settings
 
-LOOK_SECONDS = 5.0
-SILENT_SECONDS = 60.0
+CHECK_INTERVAL_SECONDS = 5.0
+UNRESPONSIVE_SECONDS = 60.0
 """A service that runs, but has not answered for so long, is in trouble; starting may take `START_SECONDS`."""
 START_SECONDS = 240.0
-LATE = timedelta(minutes=15)
+MAX_START_DELAY = timedelta(minutes=15)
 """How much later than due a run may begin, and how long one may be queued."""
-LONGEST = timedelta(hours=3)
+MAX_RUN_DURATION = timedelta(hours=3)
 """No run takes longer that does not wait for something from outside."""
-WAITING = {"approve_restock", "receive_restock"}
+UNBOUNDED_DAGS = {"approve_restock", "receive_restock"}
 """DAGs whose runs wait for a person, or a file."""
 
 
 def main() -> None:
     settings = Settings.load()
     known, _ = incidents.load(settings)
-    services = ServiceWatch(settings)
+    services = ServiceChecker(settings)
     while True:
         problems, unknown = list(services.look()), []
         try:
@@ -43,12 +43,12 @@ def main() -> None:
                 problems += dag_problems(api, datetime.now(UTC))
         except (UserError, httpx.HTTPError):
             unknown = ["dag/"]  # what is wrong with Airflow is seen at its services
-        known = tell(settings, incidents.seen(known, problems, unknown, datetime.now(UTC)))
+        known = notify(settings, incidents.update(known, problems, unknown, datetime.now(UTC)))
         incidents.save(settings, known)
-        time.sleep(LOOK_SECONDS)
+        time.sleep(CHECK_INTERVAL_SECONDS)
 
 
-class ServiceWatch:
+class ServiceChecker:
     """Looks at the services, and remembers since when one does not answer."""
 
     def __init__(self, settings: Settings) -> None:
@@ -56,7 +56,7 @@ class ServiceWatch:
         self._silent_since: dict[str, float] = {}
 
     def look(self) -> Iterator[Problem]:
-        for process in supervision.processes(self._settings):
+        for process in supervision.list_processes(self._settings):
             name = process.name
             if process.died:
                 detail = process.detail or "it ended"
@@ -66,8 +66,8 @@ class ServiceWatch:
                 continue
             silent = time.time() - self._silent_since.setdefault(name, time.time())
             starting = time.time() - process.since < START_SECONDS
-            if silent > SILENT_SECONDS and not starting:
-                log = supervision.logs(self._settings) / f"{name}.log"
+            if silent > UNRESPONSIVE_SECONDS and not starting:
+                log = supervision.log_dir(self._settings) / f"{name}.log"
                 yield Problem(f"service/{name}", f"{name} runs, but does not answer; see {log}")
 
 
@@ -77,10 +77,10 @@ def dag_problems(api: httpx.Client, now: datetime) -> Iterator[Problem]:
     A run that a person started, by hand or as a backfill, is no incident when it fails: they are looking at it, and may have
     tried something out. Of runs that other runs or events started nobody else would hear.
     """
-    for dag in airflow_api.dags(api):
+    for dag in airflow_api.list_dags(api):
         name = dag["dag_id"]
         due = dag["next_dagrun_run_after"]
-        if not dag["is_paused"] and due and now - datetime.fromisoformat(due) > LATE:
+        if not dag["is_paused"] and due and now - datetime.fromisoformat(due) > MAX_START_DELAY:
             yield Problem(f"dag/{name}/late", f"{name}: a run was due at {due[:16]} UTC and has not begun")
     runs = (
         api.get("/dags/~/dagRuns", params={"order_by": "-run_after", "limit": 100})
@@ -94,8 +94,8 @@ def dag_problems(api: httpx.Client, now: datetime) -> Iterator[Problem]:
             newest_end.setdefault(name, run)
         elif (
             run["state"] == "queued"
-            and name not in WAITING
-            and now - datetime.fromisoformat(run["queued_at"]) > LATE
+            and name not in UNBOUNDED_DAGS
+            and now - datetime.fromisoformat(run["queued_at"]) > MAX_START_DELAY
         ):
             yield Problem(
                 f"dag/{name}/queued",
@@ -103,8 +103,8 @@ def dag_problems(api: httpx.Client, now: datetime) -> Iterator[Problem]:
             )
         elif (
             run["state"] == "running"
-            and name not in WAITING
-            and now - datetime.fromisoformat(run["start_date"]) > LONGEST
+            and name not in UNBOUNDED_DAGS
+            and now - datetime.fromisoformat(run["start_date"]) > MAX_RUN_DURATION
         ):
             yield Problem(
                 f"dag/{name}/long",
@@ -114,31 +114,31 @@ def dag_problems(api: httpx.Client, now: datetime) -> Iterator[Problem]:
         if run["state"] == "failed":
             yield Problem(
                 f"dag/{name}/failed",
-                f"{name}: run {run['dag_run_id']} failed; its log is at {link(api, run)}",
+                f"{name}: run {run['dag_run_id']} failed; its log is at {run_url(api, run)}",
             )
 
 
-def link(api: httpx.Client, run: dict[str, Any]) -> str:
+def run_url(api: httpx.Client, run: dict[str, Any]) -> str:
     """Where the UI shows a run."""
     return f"{str(api.base_url).removesuffix('/').removesuffix('/api/v2')}/dags/{run['dag_id']}/runs/{run['dag_run_id']}"
 
 
-def tell(settings: Settings, known: Incidents) -> dict[str, incidents.Incident]:
+def notify(settings: Settings, known: Incidents) -> dict[str, incidents.Incident]:
     """Tell each channel what it does not know yet; what it does not take now, it is told at the next look."""
     in_force = connections.load(settings)
     after = dict(known)
     for channel, (connection, send) in direct_notify.CHANNELS.items():
-        heard = incidents.news(after, channel, datetime.now(UTC))
+        heard = incidents.pending_notification(after, channel, datetime.now(UTC))
         if heard.began or heard.over:
             try:
-                send(in_force[connection], *incidents.text(heard))
+                send(in_force[connection], *incidents.render(heard))
             except (OSError, KeyError, TypeError) as error:
                 print(
                     f"{channel}: not told ({type(error).__name__}); trying again", flush=True
                 )  # its text may hold a secret
                 continue
-            print(f"{channel}: {incidents.text(heard)[1]}", flush=True)
-            after = incidents.told(after, channel, heard)
+            print(f"{channel}: {incidents.render(heard)[1]}", flush=True)
+            after = incidents.mark_notified(after, channel, heard)
     return after
 
 

@@ -41,7 +41,7 @@ def _kafka_ready(settings: Settings) -> bool:
 
 def _namenode_info(settings: Settings) -> dict:
     port = settings.ports["namenode_http"]
-    return json.loads(_get(f"http://127.0.0.1:{port}/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo"))[
+    return json.loads(_http_get(f"http://127.0.0.1:{port}/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo"))[
         "beans"
     ][0]
 
@@ -59,7 +59,7 @@ def _datanode_ready(port_name: str) -> Probe:
         return (
             not info["Safemode"]
             and f"127.0.0.1:{port}" in alive
-            and bool(_get(f"http://127.0.0.1:{port}/jmx?qry=none"))
+            and bool(_http_get(f"http://127.0.0.1:{port}/jmx?qry=none"))
         )
 
     return ready
@@ -67,7 +67,7 @@ def _datanode_ready(port_name: str) -> Probe:
 
 def _airflow_ready(component: str) -> Probe:
     def ready(settings: Settings) -> bool:
-        health = json.loads(_get(f"{airflow.url(settings)}/api/v2/monitor/health"))
+        health = json.loads(_http_get(f"{airflow.url(settings)}/api/v2/monitor/health"))
         return health[component]["status"] == "healthy"
 
     return ready
@@ -79,7 +79,7 @@ def _smtp_ready(settings: Settings) -> bool:
 
 
 def _slack_ready(settings: Settings) -> bool:
-    return bool(_get(f"http://127.0.0.1:{settings.ports['slack']}/messages") or True)
+    return bool(_http_get(f"http://127.0.0.1:{settings.ports['slack']}/messages") or True)
 
 
 def _watchdog_ready(settings: Settings) -> bool:
@@ -92,19 +92,19 @@ def _watchdog_environment(settings: Settings, java: Path) -> dict[str, str]:
     # Only those that were set: a port that is set is not moved by the offset.
     given = settings.model_dump(exclude_unset=True, exclude_none=True)
     own = {f"SHOPNOW_{name.upper()}": str(value) for name, value in given.items()}
-    return {"PYTHONPATH": str(ROOT / "include"), **own, **connections.variables(settings)}
+    return {"PYTHONPATH": str(ROOT / "include"), **own, **connections.environment(settings)}
 
 
-def _get(address: str) -> str:
+def _http_get(address: str) -> str:
     with urllib.request.urlopen(address, timeout=3) as response:  # noqa: S310  (always http to this machine)
         return response.read().decode()
 
 
-def _airflow(*words: str) -> Callable[[Settings, Path], list[str]]:
+def _airflow_command(*words: str) -> Callable[[Settings, Path], list[str]]:
     return lambda settings, java: airflow.command(*words)
 
 
-def _sink(module: str, port: str) -> Callable[[Settings, Path], list[str]]:
+def _test_server_command(module: str, port: str) -> Callable[[Settings, Path], list[str]]:
     def command(settings: Settings, java: Path) -> list[str]:
         folder = settings.data_dir / port
         return [
@@ -126,54 +126,54 @@ SERVICES: dict[str, Service] = {
         Service(
             "kafka",
             ("kafka", "kafka_controller"),
-            lambda settings, java: kafka.command(kafka.local(settings), java),
+            lambda settings, java: kafka.broker_command(kafka.local_broker(settings), java),
             _kafka_ready,
         ),
         Service(
             "namenode",
             ("namenode", "namenode_http"),
-            lambda settings, java: hdfs.namenode(hdfs.local(settings), java),
+            lambda settings, java: hdfs.namenode_command(hdfs.local_node(settings), java),
             _namenode_ready,
         ),
         Service(
             "datanode",
             ("datanode", "datanode_http", "datanode_ipc"),
-            lambda settings, java: hdfs.datanode(hdfs.local(settings), java),
+            lambda settings, java: hdfs.datanode_command(hdfs.local_node(settings), java),
             _datanode_ready("datanode_http"),
         ),
         Service(
             "datanode-2",
             ("datanode_2", "datanode_2_http", "datanode_2_ipc"),
-            lambda settings, java: hdfs.datanode(hdfs.local_second(settings), java),
+            lambda settings, java: hdfs.datanode_command(hdfs.second_local_node(settings), java),
             _datanode_ready("datanode_2_http"),
         ),
-        Service("smtp", ("smtp",), _sink("mail_server", "smtp"), _smtp_ready),
-        Service("slack", ("slack",), _sink("webhook_server", "slack"), _slack_ready),
+        Service("smtp", ("smtp",), _test_server_command("mail_server", "smtp"), _smtp_ready),
+        Service("slack", ("slack",), _test_server_command("webhook_server", "slack"), _slack_ready),
         Service(
             "airflow-api-server",
             ("airflow",),
-            _airflow("api-server"),
+            _airflow_command("api-server"),
             _airflow_ready("metadatabase"),
             airflow.environment,
         ),
         Service(
             "airflow-scheduler",
             (),
-            _airflow("scheduler", "--skip-serve-logs"),
+            _airflow_command("scheduler", "--skip-serve-logs"),
             _airflow_ready("scheduler"),
             airflow.environment,
         ),
         Service(
             "airflow-dag-processor",
             (),
-            _airflow("dag-processor"),
+            _airflow_command("dag-processor"),
             _airflow_ready("dag_processor"),
             airflow.environment,
         ),
         Service(
             "airflow-triggerer",
             (),
-            _airflow("triggerer", "--skip-serve-logs"),
+            _airflow_command("triggerer", "--skip-serve-logs"),
             _airflow_ready("triggerer"),
             airflow.environment,
         ),
@@ -188,9 +188,9 @@ SERVICES: dict[str, Service] = {
 }
 
 
-HDFS = ("namenode", "datanode", "datanode-2")
+HDFS_SERVICES = ("namenode", "datanode", "datanode-2")
 """Its services, in the order they start in."""
-STORAGE = ("kafka", *HDFS)
+STORAGE_SERVICES = ("kafka", *HDFS_SERVICES)
 
 
 def is_ready(service: Service, settings: Settings) -> bool:

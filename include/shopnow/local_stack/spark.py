@@ -26,7 +26,7 @@ _JAVA_OPTIONS = (
 )
 
 
-def shared(settings: Settings) -> dict[str, str]:
+def common_conf(settings: Settings) -> dict[str, str]:
     """Spark's settings whatever the master, by name: what the tables and the KPIs need."""
     return {
         "spark.log.level": "ERROR",
@@ -46,18 +46,18 @@ def shared(settings: Settings) -> dict[str, str]:
         # What the KPIs are to reckon with.
         "spark.shopnow.serviceLevel": str(settings.service_level),
         "spark.shopnow.leadTimeDays": str(settings.lead_time_days),
-        **openlineage.spark(settings),
+        **openlineage.spark_conf(settings),
     }
 
 
-def conf(settings: Settings) -> dict[str, str]:
+def local_conf(settings: Settings) -> dict[str, str]:
     """Spark's settings for a local master, by name."""
     return {
-        **shared(settings),
+        **common_conf(settings),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
-        "spark.local.dir": str(home(settings) / "scratch"),
-        "spark.sql.warehouse.dir": str(home(settings) / "warehouse"),
+        "spark.local.dir": str(home_dir(settings) / "scratch"),
+        "spark.sql.warehouse.dir": str(home_dir(settings) / "warehouse"),
         "spark.sql.shuffle.partitions": "4",
         "spark.databricks.delta.snapshotPartitions": "2",
         # No replanning while a job runs, which makes a job of each of its stages.
@@ -67,16 +67,16 @@ def conf(settings: Settings) -> dict[str, str]:
 
 def environment(settings: Settings, java: Path) -> dict[str, str]:
     """The variables `spark-submit` needs for a local master; `java` is a Java home."""
-    options = [*_JAVA_OPTIONS, *spark_cds_archive.options(archive(java))]
-    options += [f"-D{name}={value}" for name, value in conf(settings).items()]
+    options = [*_JAVA_OPTIONS, *spark_cds_archive.jvm_options(cds_archive(java))]
+    options += [f"-D{name}={value}" for name, value in local_conf(settings).items()]
     return {
         **driver_environment(settings, java),
         # That folder is always on the classpath; this one is never made.
-        "SPARK_CONF_DIR": str(home(settings) / "no-conf"),
+        "SPARK_CONF_DIR": str(home_dir(settings) / "no-conf"),
         "SPARK_LOCAL_IP": "127.0.0.1",
         # Spark takes none of these from `conf` once the JVM runs.
         "SPARK_DRIVER_MEMORY": f"{settings.spark_driver_memory_mb}m",
-        "SPARK_DIST_CLASSPATH": ":".join(map(str, classpath(settings))),
+        "SPARK_DIST_CLASSPATH": ":".join(map(str, extra_classpath(settings))),
         "SPARK_SUBMIT_OPTS": shlex.join(options),
     }
 
@@ -86,7 +86,7 @@ def driver_environment(settings: Settings, java: Path) -> dict[str, str]:
     modules = [
         ROOT / "include",
         ROOT / "spark_apps",
-        *([openlineage.packages()] if settings.openlineage else []),
+        *([openlineage.packages_dir()] if settings.openlineage else []),
     ]
     return {
         "JAVA_HOME": str(java),
@@ -98,21 +98,21 @@ def driver_environment(settings: Settings, java: Path) -> dict[str, str]:
     }
 
 
-def home(settings: Settings) -> Path:
+def home_dir(settings: Settings) -> Path:
     return settings.data_dir / "spark"
 
 
-def groups(settings: Settings) -> list[str]:
+def jar_groups(settings: Settings) -> list[str]:
     """The groups of `locks/jars.lock` that Spark is to have."""
     return ["spark", *(["spark-openlineage"] if settings.openlineage else [])]
 
 
-def classpath(settings: Settings) -> list[Path]:
+def extra_classpath(settings: Settings) -> list[Path]:
     """What is after Spark's own jars: first what the archive of classes is made with, then what comes by choice."""
-    return jars.classpath(*groups(settings))
+    return jars.classpath(*jar_groups(settings))
 
 
-def archive(java: Path) -> Path:
+def cds_archive(java: Path) -> Path:
     """The archive of the classes that Spark loads here; not there before `prepare` was through.
 
     It is kept with the packages it is made from, for every stack that runs from them.
@@ -122,21 +122,21 @@ def archive(java: Path) -> Path:
         Path(sys.prefix)
         / "share"
         / "shopnow"
-        / f"classes-{spark_cds_archive.key(java, classpath, _JAVA_OPTIONS)}.jsa"
+        / f"classes-{spark_cds_archive.cache_key(java, classpath, _JAVA_OPTIONS)}.jsa"
     )
 
 
-def prepare(settings: Settings, java: Path, marks: dict[str, str]) -> None:
+def start_cds_archive(settings: Settings, java: Path, marks: dict[str, str]) -> None:
     """Has the archive made, if it is not there, by a process that yields to every other; does not wait for it.
 
     `marks` are variables to know that process by.
     """
-    if not (file := archive(java)).exists():
+    if not (file := cds_archive(java)).exists():
         without_choices = environment(settings.model_copy(update={"openlineage": None}), java)
-        spark_cds_archive.start_making(file, without_choices | marks, submit("warm_class_list.py"))
+        spark_cds_archive.create_in_background(file, without_choices | marks, submit_command("warm_class_list.py"))
 
 
-def submit(application: str, *arguments: str) -> list[str]:
+def submit_command(application: str, *arguments: str) -> list[str]:
     """The command line that runs an application of `spark_apps/` here; it wants `environment`."""
     return [
         str(jars.pyspark_home() / "bin" / "spark-submit"),

@@ -15,10 +15,10 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-NICEST = 19
+MAX_NICENESS = 19
 
 
-def key(java: Path, classpath: Iterable[Path], options: Iterable[str]) -> str:
+def cache_key(java: Path, classpath: Iterable[Path], options: Iterable[str]) -> str:
     """A short name for what an archive depends on; `java` is a Java home."""
     files = [(java / "lib" / "server" / "libjvm.so").resolve(), *classpath]
     facts = [
@@ -28,12 +28,12 @@ def key(java: Path, classpath: Iterable[Path], options: Iterable[str]) -> str:
     return hashlib.sha256(repr((facts, list(options))).encode()).hexdigest()[:12]
 
 
-def options(archive: Path) -> tuple[str, ...]:
+def jvm_options(archive: Path) -> tuple[str, ...]:
     """The options of a JVM that is to use the archive if it is there, and to say nothing if it cannot."""
     return (f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:disable", "-Xlog:all=error:stderr")
 
 
-def start_making(archive: Path, environment: dict[str, str], command: Sequence[str]) -> None:
+def create_in_background(archive: Path, environment: dict[str, str], command: Sequence[str]) -> None:
     """Makes the archive in a process of its own, which goes on after this one, and only while nothing else wants to run.
 
     `environment` and `command` are those of `spark-submit warm_class_list.py`.
@@ -50,7 +50,7 @@ def start_making(archive: Path, environment: dict[str, str], command: Sequence[s
         )
 
 
-def make(archive: Path, command: Sequence[str]) -> None:
+def create(archive: Path, command: Sequence[str]) -> None:
     """Makes the archive, whole or not at all; leaves it to another process that is at it already.
 
     Raises:
@@ -88,5 +88,5 @@ def make(archive: Path, command: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    os.nice(NICEST)
-    make(Path(sys.argv[1]), sys.argv[2:])
+    os.nice(MAX_NICENESS)
+    create(Path(sys.argv[1]), sys.argv[2:])

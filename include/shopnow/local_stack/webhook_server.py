@@ -25,13 +25,13 @@ from urllib.parse import parse_qs, urlsplit
 from shopnow.errors import UserError
 from shopnow.local_stack.test_server_cli import announce, run
 
-LARGEST = 1 << 20
+MAX_BODY_BYTES = 1 << 20
 """Bytes in the largest message taken."""
-SHOWN = 100
+MAX_MESSAGES_SHOWN = 100
 """How many of the newest messages `GET /messages` shows."""
 
 
-class Store:
+class MessageStore:
     """The messages that came, one JSON object a line: {"received_at", "message"}, and of a bot's "channel" and "ts".
 
     A later line of the same channel and ts is an update.
@@ -84,7 +84,7 @@ class Store:
         return file.read(1) != b"\n"
 
 
-def message_or_problem(body: bytes, content_type: str) -> str | dict[str, Any]:
+def parse_message(body: bytes, content_type: str) -> str | dict[str, Any]:
     """The message in the request's body, or Slack's word for what is wrong with it."""
     try:
         text = body.decode()
@@ -118,8 +118,8 @@ def channel_id(name: str) -> str:
     )
 
 
-def answer_bot(
-    store: Store, method: str, body: bytes, content_type: str, authorization: str
+def answer_web_api(
+    store: MessageStore, method: str, body: bytes, content_type: str, authorization: str
 ) -> dict[str, Any]:
     """What Slack's Web API answers to a bot."""
     if not authorization.startswith("Bearer "):
@@ -128,7 +128,7 @@ def answer_bot(
         return {"ok": True}
     if method not in {"chat.postMessage", "chat.update"}:
         return {"ok": False, "error": "unknown_method"}
-    message = message_or_problem(body, content_type)
+    message = parse_message(body, content_type)
     if isinstance(message, str):
         return {"ok": False, "error": message}
     channel, ts = str(message.pop("channel", "")), str(message.pop("ts", ""))
@@ -145,25 +145,25 @@ def answer_bot(
 class _Handler(BaseHTTPRequestHandler):
     server_version = "ShopNow-webhook-sink"
     timeout = 30
-    store: Store
+    store: MessageStore
 
     def do_POST(self) -> None:
         path = urlsplit(self.path).path
         if not path.startswith(("/services/", "/api/")):
             return self._answer(404, "no_service")
         length = self.headers.get("Content-Length", "")
-        if not length.isdigit() or int(length) > LARGEST:
+        if not length.isdigit() or int(length) > MAX_BODY_BYTES:
             self.close_connection = True
             return self._answer(400, "invalid_payload")
         body, content_type = self.rfile.read(int(length)), self.headers.get("Content-Type", "")
         try:
             if path.startswith("/api/"):
                 method = path.removeprefix("/api/")
-                answer = answer_bot(
+                answer = answer_web_api(
                     self.store, method, body, content_type, self.headers.get("Authorization", "")
                 )
                 return self._answer(200, json.dumps(answer), "application/json")
-            message = message_or_problem(body, content_type)
+            message = parse_message(body, content_type)
             if isinstance(message, str):
                 return self._answer(400, message)
             self.store.keep(message)
@@ -174,10 +174,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if urlsplit(self.path).path not in {"/", "/messages"}:
             return self._answer(404, "not found; see /messages")
-        kept = self.store.messages()[-SHOWN:]
+        kept = self.store.messages()[-MAX_MESSAGES_SHOWN:]
         if "application/json" in self.headers.get("Accept", ""):
             return self._answer(200, json.dumps({"messages": kept}), "application/json")
-        return self._answer(200, page(kept), "text/html; charset=utf-8")
+        return self._answer(200, render_page(kept), "text/html; charset=utf-8")
 
     def _answer(self, status: int, body: str, content_type: str = "text/plain; charset=utf-8") -> None:
         content = body.encode()
@@ -193,10 +193,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.log_message("%s %s", self.command, code)
 
 
-def page(kept: list[dict[str, Any]]) -> str:
+def render_page(kept: list[dict[str, Any]]) -> str:
     """The messages as HTML, newest first, every text escaped."""
     articles = "".join(
-        f"<article><time>{escape(_when(item))}</time><pre>{escape(readable(item['message']))}</pre></article>"
+        f"<article><time>{escape(_timestamps(item))}</time><pre>{escape(plain_text(item['message']))}</pre></article>"
         for item in reversed(kept)
     )
     style = "body{font:16px system-ui;max-width:50em;margin:2em auto}pre{white-space:pre-wrap;font:inherit}article{border-top:1px solid #ccc}"
@@ -206,7 +206,7 @@ def page(kept: list[dict[str, Any]]) -> str:
     )
 
 
-def _when(item: dict[str, Any]) -> str:
+def _timestamps(item: dict[str, Any]) -> str:
     return (
         f"{item['received_at']}, updated {item['updated_at']}"
         if "updated_at" in item
@@ -214,7 +214,7 @@ def _when(item: dict[str, Any]) -> str:
     )
 
 
-def readable(message: dict[str, Any]) -> str:
+def plain_text(message: dict[str, Any]) -> str:
     """The message's texts as Slack would show them, but for markup."""
     texts: list[str] = []
     for block in message.get("blocks", []):
@@ -226,9 +226,9 @@ def readable(message: dict[str, Any]) -> str:
     return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def server(host: str, port: int, directory: Path) -> ThreadingHTTPServer:
+def create_server(host: str, port: int, directory: Path) -> ThreadingHTTPServer:
     """A server that listens, and keeps in the directory what comes once it is told to serve."""
-    return ThreadingHTTPServer((host, port), type("Handler", (_Handler,), {"store": Store(directory)}))
+    return ThreadingHTTPServer((host, port), type("Handler", (_Handler,), {"store": MessageStore(directory)}))
 
 
 def serve(host: str, port: int, directory: Path) -> None:
@@ -238,7 +238,7 @@ def serve(host: str, port: int, directory: Path) -> None:
         UserError: the port is taken.
     """
     try:
-        listening = server(host, port, directory)
+        listening = create_server(host, port, directory)
     except OSError as error:
         raise UserError(
             f"webhook server: cannot listen on {host}:{port} ({error.strerror}); choose another port"

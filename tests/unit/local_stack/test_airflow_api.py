@@ -23,13 +23,13 @@ def answering(statuses: list[int], asked: list[tuple[str, bytes]], paused: bool 
 
 def test_dags_are_let_run_though_the_database_was_held():
     asked: list[tuple[str, bytes]] = []
-    airflow_api.unpause(answering([500, 500, 200], asked))
+    airflow_api.unpause_dags(answering([500, 500, 200], asked))
     assert [method for method, _ in asked] == ["PATCH"] * 3
 
 
 def test_dags_that_run_are_left_alone():
     asked: list[tuple[str, bytes]] = []
-    airflow_api.unpause(answering([], asked, paused=False))
+    airflow_api.unpause_dags(answering([], asked, paused=False))
     assert asked == []
 
 
@@ -41,7 +41,7 @@ def test_a_run_is_ordered_again_under_the_same_id_and_may_be_there_already():
     assert run_id.encode() in asked[0][1]
 
 
-@pytest.mark.parametrize("statuses", [[403], [500] * airflow_api.ATTEMPTS])
+@pytest.mark.parametrize("statuses", [[403], [500] * airflow_api.MAX_ATTEMPTS])
 def test_what_is_refused_or_fails_for_good_is_said(statuses):
     asked: list[tuple[str, bytes]] = []
     with pytest.raises(httpx.HTTPStatusError):

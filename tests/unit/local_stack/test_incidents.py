@@ -19,10 +19,10 @@ class Reader:
         self.heard: list[str] = []
 
     def hear(self, known: dict[str, Incident], now: datetime) -> dict[str, Incident]:
-        heard = incidents.news(known, self.channel, now)
+        heard = incidents.pending_notification(known, self.channel, now)
         if heard.began or heard.over:
-            self.heard += incidents.text(heard)[1].splitlines()
-        return incidents.told(known, self.channel, heard)
+            self.heard += incidents.render(heard)[1].splitlines()
+        return incidents.mark_notified(known, self.channel, heard)
 
 
 def looks(
@@ -32,7 +32,7 @@ def looks(
     known: dict[str, Incident] = {}
     for number, problems in enumerate(found):
         now = NOON + timedelta(seconds=5 * number)
-        known = incidents.seen(known, problems, unknown, now)
+        known = incidents.update(known, problems, unknown, now)
         for reader in readers:
             known = reader.hear(known, now)
     return known
@@ -63,10 +63,10 @@ def test_a_problem_that_comes_back_is_told_again():
 
 
 def test_what_cannot_be_looked_at_is_neither_over_nor_told_again():
-    known = incidents.seen({}, [FAILED], [], NOON)
+    known = incidents.update({}, [FAILED], [], NOON)
     mail = Reader("email")
     known = mail.hear(known, NOON + timedelta(seconds=5))
-    after = incidents.seen(known, [DEAD], ["dag/"], NOON + timedelta(seconds=10))
+    after = incidents.update(known, [DEAD], ["dag/"], NOON + timedelta(seconds=10))
     assert after[FAILED.key] == known[FAILED.key]
     mail.hear(after, NOON + timedelta(seconds=10))
     assert len(mail.heard) == 1
@@ -88,6 +88,6 @@ def test_what_is_known_outlives_the_watchdog(tmp_path):
 
 
 def test_the_subject_is_one_line():
-    subject, body = incidents.text(incidents.News({"a": Incident("one\r\nBcc: all", NOON.isoformat())}, {}))
+    subject, body = incidents.render(incidents.PendingNotification({"a": Incident("one\r\nBcc: all", NOON.isoformat())}, {}))
     assert "\n" not in subject
     assert "Bcc" in body

@@ -59,6 +59,6 @@ def test_an_unreachable_mirror_is_one_line(repository, tmp_path, address):
 
 
 def test_the_lock_names_every_jar_once():
-    names = [(jar.group, jar.artifact) for jar in jars.locked()]
+    names = [(jar.group, jar.artifact) for jar in jars.locked_jars()]
     assert len(names) == len(set(names)) > 40
-    assert {jar.service for jar in jars.locked()} == {"hdfs", "kafka", "spark", "spark-openlineage"}
+    assert {jar.service for jar in jars.locked_jars()} == {"hdfs", "kafka", "spark", "spark-openlineage"}

@@ -109,7 +109,7 @@ def test_spark_tells_the_same_place_and_its_task(tmp_path, to, transport):
 def test_the_archive_of_classes_stays_the_same(tmp_path):
     """The JVM takes it as long as what it was made with is the beginning of the classpath."""
     without, with_it = Settings(data_dir=tmp_path), Settings(data_dir=tmp_path, openlineage=API)
-    assert spark.classpath(without) == jars.classpath("spark") == spark.classpath(with_it)[:-1]
+    assert spark.extra_classpath(without) == jars.classpath("spark") == spark.extra_classpath(with_it)[:-1]
 
 
 @pytest.mark.parametrize("value", ["lineage.jsonl", "s3://bucket/lineage"])

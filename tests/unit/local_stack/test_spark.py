@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shopnow.local_stack import airflow, java, spark
+from shopnow.local_stack import airflow, jvm, spark
 from shopnow.settings import Settings
 
 JAVA = Path("/usr/lib/jvm/some")
@@ -26,14 +26,14 @@ def test_the_settings_are_in_the_environment(tmp_path):
     )
     environment = spark.environment(settings, JAVA)
     options = shlex.split(environment["SPARK_SUBMIT_OPTS"])
-    assert {f"-D{name}={value}" for name, value in spark.conf(settings).items()} <= set(options)
+    assert {f"-D{name}={value}" for name, value in spark.local_conf(settings).items()} <= set(options)
     assert {
         "-Dspark.sql.session.timeZone=UTC",
         "-Dspark.shopnow.serviceLevel=0.99",
         "-Dspark.shopnow.leadTimeDays=3.5",
     } <= set(options)
     assert environment["SPARK_DRIVER_MEMORY"] == "777m"
-    assert f"-XX:SharedArchiveFile={spark.archive(JAVA)}" in options
+    assert f"-XX:SharedArchiveFile={spark.cds_archive(JAVA)}" in options
 
 
 @pytest.mark.parametrize("master", ["spark://master", "yarn", "k8s://https://cluster", "local.example"])
@@ -49,12 +49,12 @@ def test_a_cluster_has_its_own(tmp_path, monkeypatch, master):
 
 
 def test_the_application_is_where_submit_looks():
-    assert Path(spark.submit("compute_kpis.py")[-1]).is_file()
+    assert Path(spark.submit_command("compute_kpis.py")[-1]).is_file()
 
 
 def test_java_says_nothing_of_an_archive_it_cannot_use(tmp_path, monkeypatch):
-    home, archive = java.java_home(tmp_path), tmp_path / "classes.jsa"
-    monkeypatch.setattr(spark, "archive", lambda java: archive)
+    home, archive = jvm.java_home(tmp_path), tmp_path / "classes.jsa"
+    monkeypatch.setattr(spark, "cds_archive", lambda java: archive)
     environment = spark.environment(Settings(data_dir=tmp_path), home)
     options = [
         option for option in shlex.split(environment["SPARK_SUBMIT_OPTS"]) if not option.startswith("-D")

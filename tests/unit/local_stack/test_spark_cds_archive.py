@@ -41,7 +41,7 @@ def test_made_in_place_of_stale_ones(tmp_path, submit):
     archive, stale = (tmp_path / "spark" / f"classes-{name}.jsa" for name in ("new", "old"))
     archive.parent.mkdir()
     stale.write_text("stale")
-    spark_cds_archive.make(archive, [str(submit)])
+    spark_cds_archive.create(archive, [str(submit)])
     assert archive.read_text() == "made\n"
     assert sorted(file.name for file in archive.parent.iterdir()) == ["classes-new.jsa", "classes.lock"]
     options = shlex.split(Path(f"{submit}.options").read_text())
@@ -49,7 +49,7 @@ def test_made_in_place_of_stale_ones(tmp_path, submit):
     assert options[1].startswith("-XX:DumpLoadedClassList=")
 
     archive.write_text("kept")
-    spark_cds_archive.make(archive, [str(submit)])
+    spark_cds_archive.create(archive, [str(submit)])
     assert archive.read_text() == "kept"
 
 
@@ -58,20 +58,20 @@ def test_not_there_when_it_could_not_be_made(tmp_path, submit):
     archive = tmp_path / "spark" / "classes-new.jsa"
     archive.parent.mkdir()
     with pytest.raises(subprocess.CalledProcessError):
-        spark_cds_archive.make(archive, [str(submit)])
+        spark_cds_archive.create(archive, [str(submit)])
     assert [file.name for file in archive.parent.iterdir()] == ["classes.lock"]
 
 
 def test_left_to_the_process_that_is_at_it(tmp_path, submit):
     with (tmp_path / "classes.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        spark_cds_archive.make(tmp_path / "classes-new.jsa", [str(submit)])
+        spark_cds_archive.create(tmp_path / "classes-new.jsa", [str(submit)])
     assert not (tmp_path / "classes-new.jsa").exists()
 
 
 def test_another_for_other_jars_or_options(tmp_path):
     jar = tmp_path / "a.jar"
     jar.write_text("one")
-    keys = [spark_cds_archive.key(tmp_path, [jar], options) for options in ([], ["-Xint"])]
+    keys = [spark_cds_archive.cache_key(tmp_path, [jar], options) for options in ([], ["-Xint"])]
     jar.write_text("other")
-    assert len({*keys, spark_cds_archive.key(tmp_path, [jar], [])}) == 3
+    assert len({*keys, spark_cds_archive.cache_key(tmp_path, [jar], [])}) == 3
