@@ -1,4 +1,4 @@
-"""The task of `acknowledge_alert`, called without Airflow: with a fake context and a lake in a local folder."""
+"""The task of `acknowledge_alert`, called without Airflow: with a fake context and a lake in a folder."""
 
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace

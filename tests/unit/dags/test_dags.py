@@ -160,7 +160,7 @@ def test_traffic_form_has_titles_and_descriptions(dagbag):
 
 
 def test_no_io_at_import():
-    """Loading a DAG file opens no connection, starts no process, writes no file and reads no settings file."""
+    """Loading a DAG file connects nowhere, starts no process, writes no file and reads no settings file."""
     script = """
 import runpy, sys
 for file in sys.argv[1:]:
@@ -195,7 +195,7 @@ def test_compaction_form_rejects_invalid_dates(dagbag, before):
     [
         *(("date", invalid) for invalid in ("yesterday", "2026-13-01", 20261124)),
         *(
-            ("recipients", wrong)
+            ("recipients", invalid)
             for invalid in (
                 "nobody",
                 "a@b, c",
