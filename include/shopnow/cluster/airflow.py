@@ -1,4 +1,4 @@
-"""Airflow on a cluster: Celery workers, PostgreSQL and Redis."""
+"""Configuration of Airflow on the cluster: Celery executor, PostgreSQL metadata database, Redis broker."""
 
 import json
 import os
@@ -6,77 +6,86 @@ from base64 import urlsafe_b64encode
 from hashlib import sha256
 from pathlib import Path
 
-from shopnow.cluster import connections, spark
-from shopnow.cluster.settings import API_SERVER, EVERYWHERE, NAMENODE, POSTGRES, REDIS, RUN, Cluster, secret
-from shopnow.local_stack import airflow, telemetry
+from shopnow.cluster import connections, redis, spark
+from shopnow.cluster.settings import (
+    ANY_ADDRESS,
+    API_SERVER,
+    NAMENODE,
+    POSTGRES,
+    RUN_DIR,
+    ClusterSettings,
+    read_secret,
+)
+from shopnow.local_stack import airflow
 from shopnow.settings import Settings
 
 USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
-"""User names to roles; the password of each is the secret `<name>_password`."""
+"""User names and their roles; the password of each user is the secret `<name>_password`."""
 
-PASSWORDS = RUN / "passwords.json"
+PASSWORD_FILE = RUN_DIR / "passwords.json"
 
 TASK_LOGS = "/airflow-logs"
-"""The folder on HDFS where the log of a task goes when it ends."""
+"""HDFS directory to which a task's log is uploaded when the task ends."""
 
-_LOG_FILE = (
-    # Airflow's own names, but for the colons of a run's id, which HDFS takes in no name.
+_LOG_FILENAME_TEMPLATE = (
+    # Airflow's default, except that the colons of a run id are replaced: HDFS rejects them in file names.
     "dag_id={{ ti.dag_id }}/run_id={{ ti.run_id | replace(':', '_') }}/task_id={{ ti.task_id }}/"
-    "{% if ti.map_index >= 0 %}map_index={{ ti.map_index }}/{% endif %}attempt={{ try_number|default(ti.try_number) }}.log"
+    "{% if ti.map_index >= 0 %}map_index={{ ti.map_index }}/{% endif %}"
+    "attempt={{ try_number|default(ti.try_number) }}.log"
 )
 
 
-def environment(cluster: Cluster, settings: Settings, java: Path, kafka_user: str | None) -> dict[str, str]:
-    """The environment every Airflow process gets: its whole configuration and the connections; what it has already wins.
+def environment(
+    cluster: ClusterSettings, settings: Settings, java_home: Path, kafka_user: str | None
+) -> dict[str, str]:
+    """Build the environment of an Airflow process: its configuration and its connections.
 
-    `kafka_user` is who it is to Kafka, if it has to do with it.
+    `AIRFLOW__*` variables that are already set take precedence.
+
+    Args:
+        kafka_user: user of `kafka_users` as which the process connects; None for no Kafka connection.
     """
-    database = f"postgresql+psycopg2://airflow:{secret('database_password')}@{POSTGRES}/airflow"
+    database = f"postgresql+psycopg2://airflow:{read_secret('database_password')}@{POSTGRES}/airflow"
     configuration = {
-        **airflow.shared(settings),
+        **airflow.common_options(settings),
         "CORE__EXECUTOR": "CeleryExecutor",
         "CORE__EXECUTION_API_SERVER_URL": f"http://{API_SERVER}:{settings.ports['airflow']}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
-        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": PASSWORDS,
-        "CORE__FERNET_KEY": _fernet_key(secret("fernet_key")),
-        "API__HOST": EVERYWHERE,
-        "API__SECRET_KEY": secret("api_secret_key"),
-        "API_AUTH__JWT_SECRET": secret("jwt_secret"),
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": PASSWORD_FILE,
+        "CORE__FERNET_KEY": _fernet_key(read_secret("fernet_key")),
+        "API__HOST": ANY_ADDRESS,
+        "API__SECRET_KEY": read_secret("api_secret_key"),
+        "API_AUTH__JWT_SECRET": read_secret("jwt_secret"),
         "DATABASE__SQL_ALCHEMY_CONN": database,
-        "CELERY__BROKER_URL": broker_url(),
+        "CELERY__BROKER_URL": redis.url(),
         "CELERY__RESULT_BACKEND": f"db+{database}",
         "CELERY__WORKER_CONCURRENCY": cluster.celery_concurrency,
         "LOGGING__REMOTE_LOGGING": True,
         "LOGGING__REMOTE_BASE_LOG_FOLDER": f"hdfs://{NAMENODE}:{settings.ports['namenode']}{TASK_LOGS}",
         "LOGGING__REMOTE_LOG_CONN_ID": "webhdfs_default",
         "LOGGING__LOGGING_CONFIG_CLASS": "shopnow.cluster.task_logs.LOGGING_CONFIG",
-        "LOGGING__LOG_FILENAME_TEMPLATE": _LOG_FILE,
+        "LOGGING__LOG_FILENAME_TEMPLATE": _LOG_FILENAME_TEMPLATE,
         "SCHEDULER__ENABLE_HEALTH_CHECK": True,
-        # What a killed worker was at is tried again after a minute, not after five.
+        # Tasks of a killed worker are retried after one minute instead of five.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
     }
     return {
-        **airflow.variables(configuration),
+        **airflow.option_variables(configuration),
         **connections.variables(cluster, settings, kafka_user),
-        **telemetry.variables(settings),
-        "AIRFLOW_HOME": str(airflow.home(settings)),
+        **airflow.otel_variables(settings),
+        "AIRFLOW_HOME": str(airflow.home_dir(settings)),
         "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
-        **spark.environment(cluster, settings, java),
+        **spark.environment(cluster, settings, java_home),
         **{name: value for name, value in os.environ.items() if name.startswith("AIRFLOW__")},
     }
 
 
-def broker_url() -> str:
-    """Where Celery's queues are."""
-    return f"redis://:{secret('redis_password')}@{REDIS}:6379/0"
-
-
 def write_passwords() -> None:
-    """Gives the API server the users' passwords."""
-    with os.fdopen(os.open(PASSWORDS, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        json.dump({name: secret(f"{name}_password") for name in USERS}, stream)
+    """Write the users' passwords to the file that the API server reads."""
+    with os.fdopen(os.open(PASSWORD_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        json.dump({name: read_secret(f"{name}_password") for name in USERS}, stream)
 
 
-def _fernet_key(text: str) -> str:
-    """A key of the form Fernet wants, from a secret of any form."""
-    return urlsafe_b64encode(sha256(text.encode()).digest()).decode()
+def _fernet_key(secret: str) -> str:
+    """Derive a key in Fernet's format from a secret of any format."""
+    return urlsafe_b64encode(sha256(secret.encode()).digest()).decode()

@@ -1,4 +1,7 @@
-"""The brokers' certificate, and that of the authority that signed it, whose key nobody keeps: other names take new ones of both."""
+"""TLS certificate of the Kafka brokers and of the authority that signed it.
+
+The authority's key is discarded, so other host names require a new certificate and a new authority.
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
@@ -9,44 +12,26 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-VALID = timedelta(days=3650)
+VALIDITY = timedelta(days=3650)
 
 
 class Certificates(NamedTuple):
-    """Both in PEM."""
+    """A certificate and its authority, both in PEM."""
 
     certificate: str
-    """With its key before it."""
+    """Preceded by its private key."""
     authority: str
 
 
-def make(name: str, hosts: Iterable[str]) -> Certificates:
-    """A certificate with that common name, valid for those hosts, and its authority's."""
-    now = datetime.now(UTC)
+def issue_certificate(common_name: str, hosts: Iterable[str]) -> Certificates:
+    """Issue a server and client certificate for the host names, signed by a new authority."""
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    authority_name, own_name = (
-        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, each)]) for each in (f"{name} authority", name)
+    authority_name, subject = _name(f"{common_name} authority"), _name(common_name)
+    authority = _builder(authority_name, authority_name, authority_key.public_key(), is_authority=True).sign(
+        authority_key, hashes.SHA256()
     )
-
-    def builder(
-        subject: x509.Name, public: ec.EllipticCurvePublicKey, is_authority: bool
-    ) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(authority_name)
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + VALID)
-            .add_extension(
-                x509.BasicConstraints(ca=is_authority, path_length=0 if is_authority else None), critical=True
-            )
-        )
-
-    authority = builder(authority_name, authority_key.public_key(), True).sign(authority_key, hashes.SHA256())
     certificate = (
-        builder(own_name, key.public_key(), False)
+        _builder(authority_name, subject, key.public_key(), is_authority=False)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts]), critical=False)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
@@ -58,4 +43,26 @@ def make(name: str, hosts: Iterable[str]) -> Certificates:
     private = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return Certificates(
         (private + certificate.public_bytes(pem)).decode(), authority.public_bytes(pem).decode()
+    )
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _builder(
+    issuer: x509.Name, subject: x509.Name, public_key: ec.EllipticCurvePublicKey, is_authority: bool
+) -> x509.CertificateBuilder:
+    now = datetime.now(UTC)
+    constraints = x509.BasicConstraints(ca=is_authority, path_length=0 if is_authority else None)
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        # An hour of tolerance for clock skew between hosts.
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + VALIDITY)
+        .add_extension(constraints, critical=True)
     )

@@ -1,106 +1,92 @@
-"""Serves the metrics to Prometheus at `GET /metrics`: `python -m shopnow.cluster.exporter HOST PORT`.
+"""Prometheus exporter of the pipeline, at `GET /metrics`: `python -m shopnow.cluster.exporter HOST PORT`.
 
-Everything is measured when it is asked for, so it is right whatever was restarted; at most every `KEPT_SECONDS`.
+Metrics are read on demand, so a restart of this or any other service loses nothing. They are cached for
+`REFRESH_SECONDS`.
 """
 
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock
+from collections.abc import Iterable, Iterator
+from functools import partial
+from http.server import ThreadingHTTPServer
+from threading import Condition
+from urllib.parse import urlsplit
+
+from cachetools import TTLCache, cached
+from prometheus_client import CollectorRegistry, MetricsHandler
+from prometheus_client.core import Metric
+from prometheus_client.registry import Collector
 
 from shopnow import connections
 from shopnow.cluster import metrics
-from shopnow.cluster.metrics import Metric
-from shopnow.cluster.settings import API_SERVER, secret
+from shopnow.cluster.metrics import Sources
+from shopnow.cluster.settings import API_SERVER, read_secret
 from shopnow.lake.ingest import lag
 from shopnow.local_stack import airflow, airflow_api
 from shopnow.settings import Settings
 
-KEPT_SECONDS = 15.0
-PATIENCE_SECONDS = 5.0
-"""For an answer of Airflow: less than Prometheus has for all of it."""
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-
-Sources = Mapping[str, Callable[[], Iterable[Metric]]]
+REFRESH_SECONDS = 15.0
+AIRFLOW_TIMEOUT_SECONDS = 5.0
+"""Timeout of a request to Airflow; below Prometheus' timeout of the whole scrape."""
 
 
-def text(metrics: Iterable[Metric]) -> str:
-    """Metrics as Prometheus reads them."""
-    lines = []
-    for metric in metrics:
-        lines += [f"# HELP {metric.name} {metric.about}", f"# TYPE {metric.name} {metric.kind}"]
-        for value, number in sorted(metric.values.items()):
-            labels = f'{{{metric.label}="{value}"}}' if metric.label else ""
-            lines.append(f"{metric.name}{labels} {float(number)!r}")
-    return "\n".join(lines) + "\n"
-
-
-class _Kept:
-    """The last answer, made anew when it is old."""
+class PipelineCollector(Collector):
+    """Collects the metrics of all sources, at most once every `REFRESH_SECONDS`."""
 
     def __init__(self, sources: Sources) -> None:
-        self._sources = sources
-        self._lock = Lock()
-        self._made = float("-inf")
-        self._text = ""
+        # With a condition, concurrent scrapes wait for one collection instead of each starting their own.
+        cache: TTLCache[object, list[Metric]] = TTLCache(maxsize=1, ttl=REFRESH_SECONDS)
+        self._collect = cached(cache, condition=Condition())(partial(metrics.collect, sources))
 
-    def get(self) -> str:
-        with self._lock:
-            if time.monotonic() - self._made > KEPT_SECONDS:
-                self._text = text(metrics.gather(self._sources))
-                self._made = time.monotonic()
-            return self._text
+    def collect(self) -> Iterable[Metric]:
+        return self._collect()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    kept: _Kept
+class Handler(MetricsHandler):
+    """Serves the metrics at `/metrics`, and an empty response at `/health` even while a source is slow."""
 
     def do_GET(self) -> None:
-        if self.path == "/metrics":
-            self._answer(self.kept.get())
-        elif self.path == "/health":
-            # It serves, even where what it measures takes long or does not answer.
-            self._answer("")
+        path = urlsplit(self.path).path
+        if path == "/metrics":
+            super().do_GET()
+        elif path == "/health":
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
         else:
             self.send_error(404)
 
-    def _answer(self, text: str) -> None:
-        content = text.encode()
-        self.send_response(200)
-        self.send_header("Content-Type", CONTENT_TYPE)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing: it is asked every few seconds."""
+def registry(sources: Sources) -> CollectorRegistry:
+    """Build a registry of the pipeline's metrics only, without those of this process."""
+    own_registry = CollectorRegistry()
+    own_registry.register(PipelineCollector(sources))
+    return own_registry
 
 
-def sources(settings: Settings) -> Sources:
-    """Where metrics come from, by the names in `shopnow_up`.
+def pipeline_sources(settings: Settings) -> Sources:
+    """Build the sources of the pipeline's metrics, by the names that `shopnow_up` has.
 
     Raises:
-        UserError: this container was not given the viewer's password.
+        UserError: the viewer's password is not mounted in this container.
     """
-    in_force = connections.load(settings)
-    conf, lake = connections.kafka(in_force), connections.lake(in_force)
-    address, password = f"http://{API_SERVER}:{settings.ports['airflow']}", secret("viewer_password")
+    active_connections = connections.load(settings)
+    conf, lake = connections.kafka_conf(active_connections), connections.lake_uri(active_connections)
+    address, password = f"http://{API_SERVER}:{settings.ports['airflow']}", read_secret("viewer_password")
 
-    def of_airflow() -> Iterator[Metric]:
-        with airflow_api.log_in(address, airflow.VIEWER, password, PATIENCE_SECONDS) as api:
-            yield from metrics.of_airflow(api)
+    def read_airflow() -> Iterator[Metric]:
+        with airflow_api.log_in(address, airflow.VIEWER_USER, password, AIRFLOW_TIMEOUT_SECONDS) as api:
+            yield from metrics.airflow_metrics(api)
 
     return {
-        "kafka": lambda: metrics.of_topics(lag.positions(conf, lake)),
-        "lake": lambda: metrics.of_lake(lake),
-        "airflow": of_airflow,
+        "kafka": lambda: metrics.topic_metrics(lag.positions(conf, lake)),
+        "lake": lambda: metrics.lake_metrics(lake),
+        "airflow": read_airflow,
     }
 
 
 def main(host: str, port: int) -> None:
-    kept = _Kept(sources(Settings.load()))
-    ThreadingHTTPServer((host, port), type("Handler", (_Handler,), {"kept": kept})).serve_forever()
+    handler = Handler.factory(registry(pipeline_sources(Settings.load())))
+    ThreadingHTTPServer((host, port), handler).serve_forever()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The image's healthcheck: exits 0 if the service of this container is well.
+"""Health check of the image: exits 0 if the service of this container is healthy.
 
-It runs every few seconds in every container, so it takes nothing but the standard library, which is quick to load.
+It runs every few seconds in every container, so it imports only the standard library, which loads fast.
 """
 
 import json
@@ -13,58 +13,61 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SERVICE = Path("/run/shopnow/service")
-"""Holds the name of the service this container became."""
+SERVICE_FILE = Path("/run/shopnow/service")
+"""Holds the name of the service that this container runs."""
 
-_SECONDS = 5
-_HERE = "127.0.0.1"
+_TIMEOUT_SECONDS = 5
+_LOCALHOST = "127.0.0.1"
 
 
-def _json(port: int, path: str, host: str = _HERE) -> Any:
-    with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=_SECONDS) as response:
+def _get_json(port: int, path: str, host: str = _LOCALHOST) -> Any:
+    with urllib.request.urlopen(f"http://{host}:{port}{path}", timeout=_TIMEOUT_SECONDS) as response:
         return json.load(response)
 
 
-def _page(port: int, path: str) -> Callable[[], bool]:
-    """There is such a page."""
+def _http_probe(port: int, path: str) -> Callable[[], bool]:
+    """Build a probe that requires status 200."""
 
-    def look() -> bool:
-        with urllib.request.urlopen(f"http://{_HERE}:{port}{path}", timeout=_SECONDS) as response:
+    def probe() -> bool:
+        url = f"http://{_LOCALHOST}:{port}{path}"
+        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:
             return response.status == 200
 
-    return look
+    return probe
 
 
 def _kafka() -> bool:
-    with socket.create_connection((_HERE, 9092), _SECONDS):
+    with socket.create_connection((_LOCALHOST, 9092), _TIMEOUT_SECONDS):
         return True
 
 
 def _namenode() -> bool:
-    [info] = _json(9870, "/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo")["beans"]
+    [info] = _get_json(9870, "/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo")["beans"]
     return "Safemode" in info
 
 
 def _datanode() -> bool:
-    [info] = _json(9864, "/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo")["beans"]
+    [info] = _get_json(9864, "/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo")["beans"]
     return bool(info["ClusterId"])
 
 
 def _spark_master() -> bool:
-    return _json(8080, "/json/")["status"] == "ALIVE"
+    return _get_json(8080, "/json/")["status"] == "ALIVE"
 
 
 def _spark_worker() -> bool:
-    return bool(_json(8081, "/json/")["id"])
+    return bool(_get_json(8081, "/json/")["id"])
 
 
 def _postgres() -> bool:
-    return subprocess.run(["pg_isready", "-q", "-h", _HERE, "-U", "airflow"], check=False).returncode == 0
+    return (
+        subprocess.run(["pg_isready", "-q", "-h", _LOCALHOST, "-U", "airflow"], check=False).returncode == 0
+    )
 
 
 def _redis() -> bool:
-    password = Path("/run/secrets/redis_password").read_text().strip().encode()
-    with socket.create_connection((_HERE, 6379), _SECONDS) as connection:
+    password = _redis_password().encode()
+    with socket.create_connection((_LOCALHOST, 6379), _TIMEOUT_SECONDS) as connection:
         connection.sendall(
             b"*2\r\n$4\r\nAUTH\r\n$%d\r\n%s\r\n*1\r\n$4\r\nPING\r\n" % (len(password), password)
         )
@@ -72,24 +75,31 @@ def _redis() -> bool:
 
 
 def _smtp() -> bool:
-    with smtplib.SMTP(_HERE, 1025, timeout=_SECONDS) as client:
+    with smtplib.SMTP(_LOCALHOST, 1025, timeout=_TIMEOUT_SECONDS) as client:
         return client.noop()[0] == 250
 
 
-def _airflow(component: str) -> Callable[[], bool]:
-    """By what the API server knows of the component, of which there is one."""
-    return lambda: (
-        _json(8080, "/api/v2/monitor/health", "airflow-api-server")[component]["status"] == "healthy"
-    )
+def _airflow_probe(component: str) -> Callable[[], bool]:
+    """Build a probe of a component that runs once, from the API server's health endpoint."""
+
+    def probe() -> bool:
+        health = _get_json(8080, "/api/v2/monitor/health", "airflow-api-server")
+        return health[component]["status"] == "healthy"
+
+    return probe
 
 
 def _airflow_worker() -> bool:
-    """The worker answers over its queue, as it takes tasks."""
+    """Ping the worker through the broker, the way it receives tasks."""
     from celery import Celery
 
-    password = Path("/run/secrets/redis_password").read_text().strip()
-    app = Celery(broker=f"redis://:{password}@redis:6379/0")
-    return bool(app.control.inspect(destination=[f"celery@{socket.gethostname()}"], timeout=_SECONDS).ping())
+    app = Celery(broker=f"redis://:{_redis_password()}@redis:6379/0")
+    worker = f"celery@{socket.gethostname()}"
+    return bool(app.control.inspect(destination=[worker], timeout=_TIMEOUT_SECONDS).ping())
+
+
+def _redis_password() -> str:
+    return Path("/run/secrets/redis_password").read_text().strip()
 
 
 PROBES: dict[str, Callable[[], bool]] = {
@@ -98,29 +108,29 @@ PROBES: dict[str, Callable[[], bool]] = {
     "datanode": _datanode,
     "spark-master": _spark_master,
     "spark-worker": _spark_worker,
-    "spark-history": _page(18080, "/api/v1/version"),
+    "spark-history": _http_probe(18080, "/api/v1/version"),
     "postgres": _postgres,
     "redis": _redis,
     "smtp": _smtp,
-    "slack": _page(1080, "/messages"),
-    "metrics": _page(9100, "/health"),
-    "prometheus": _page(9090, "/-/ready"),
-    "airflow-api-server": _airflow("metadatabase"),
-    "airflow-scheduler": _page(8974, "/health"),
-    "airflow-dag-processor": _airflow("dag_processor"),
-    "airflow-triggerer": _airflow("triggerer"),
+    "slack": _http_probe(1080, "/messages"),
+    "metrics": _http_probe(9100, "/health"),
+    "prometheus": _http_probe(9090, "/-/ready"),
+    "airflow-api-server": _airflow_probe("metadatabase"),
+    "airflow-scheduler": _http_probe(8974, "/health"),
+    "airflow-dag-processor": _airflow_probe("dag_processor"),
+    "airflow-triggerer": _airflow_probe("triggerer"),
     "airflow-worker": _airflow_worker,
 }
 
 
 def main() -> None:
-    name = SERVICE.read_text()
+    service = SERVICE_FILE.read_text()
     try:
-        well = PROBES[name]()
+        is_healthy = PROBES[service]()
     except (OSError, KeyError, ValueError) as error:
-        sys.exit(f"{name}: {error}")
-    if not well:
-        sys.exit(f"{name} is not well")
+        sys.exit(f"{service}: {error}")
+    if not is_healthy:
+        sys.exit(f"{service} is unhealthy")
 
 
 if __name__ == "__main__":

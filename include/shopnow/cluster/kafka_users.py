@@ -1,4 +1,4 @@
-"""Who may do what in Kafka: a user for each service that has to do with it, and nothing for anyone else."""
+"""Kafka users and their ACLs: one user per service that connects to Kafka, with the least privileges."""
 
 from collections.abc import Iterator, Mapping
 
@@ -18,81 +18,80 @@ from shopnow.broker.client import Conf
 from shopnow.events import TOPICS
 from shopnow.local_stack.kafka import SUPERUSER
 
-EVENTS = tuple(TOPICS)
-NOTES = (topics.LEDGER, topics.SHOP_STATE, topics.SENT_BATCHES, topics.DELIVERY_NOTES)
-"""What senders note beside the events."""
+EVENT_TOPICS = tuple(TOPICS)
+BOOKKEEPING_TOPICS = (topics.LEDGER, topics.SHOP_STATE, topics.SENT_BATCHES, topics.DELIVERY_NOTES)
+"""Topics in which producers keep their own state."""
 
-READS: dict[str, tuple[str, ...]] = {
-    # The DAGs' tasks, and the command line.
-    "pipeline": EVENTS + NOTES,
+READABLE_TOPICS: dict[str, tuple[str, ...]] = {
+    # Tasks of the DAGs, and the command line.
+    "pipeline": EVENT_TOPICS + BOOKKEEPING_TOPICS,
     # The ShopNow+ tab, in the API server.
-    "tab": (*EVENTS, topics.SENT_BATCHES),
-    # The trigger that waits at the end of the topic.
+    "tab": (*EVENT_TOPICS, topics.SENT_BATCHES),
+    # The trigger that tails the stock topic.
     "triggers": ("stock",),
-    "metrics": EVENTS,
+    "metrics": EVENT_TOPICS,
 }
-WRITES: dict[str, tuple[str, ...]] = {
-    "pipeline": EVENTS + NOTES,
-    # Orders and payments that people make on its pages.
-    "tab": (*EVENTS, topics.SENT_BATCHES),
+WRITABLE_TOPICS: dict[str, tuple[str, ...]] = {
+    "pipeline": EVENT_TOPICS + BOOKKEEPING_TOPICS,
+    # Orders and payments that are entered on the tab's pages.
+    "tab": (*EVENT_TOPICS, topics.SENT_BATCHES),
 }
-USERS = (SUPERUSER, *READS)
-"""The password of each is the secret `kafka_<name>_password`."""
+USERS = (SUPERUSER, *READABLE_TOPICS)
+"""The password of each user is the secret `kafka_<name>_password`."""
 
-ITERATIONS = 4096
-"""As Kafka has them by default."""
+SCRAM_ITERATIONS = 4096
+"""Kafka's default."""
 
-_OURS = "shopnow"
-"""What the names of consumer groups and of transactions begin with."""
+_PREFIX = "shopnow"
+"""Prefix of consumer group ids and transactional ids."""
 
 
 def acls() -> Iterator[AclBinding]:
-    """All that is allowed."""
+    """Yield the ACLs of all users; everything else is denied."""
     topic, group, transaction = ResourceType.TOPIC, ResourceType.GROUP, ResourceType.TRANSACTIONAL_ID
-    for user, names in READS.items():
-        yield _allow(user, group, _OURS, AclOperation.READ, ResourcePatternType.PREFIXED)
+    for user, names in READABLE_TOPICS.items():
+        yield _binding(user, group, _PREFIX, AclOperation.READ, ResourcePatternType.PREFIXED)
         for name in names:
-            yield _allow(user, topic, name, AclOperation.READ)
-            yield _allow(user, topic, name, AclOperation.DESCRIBE_CONFIGS)
-    for user, names in WRITES.items():
-        yield _allow(user, transaction, _OURS, AclOperation.WRITE, ResourcePatternType.PREFIXED)
+            yield _binding(user, topic, name, AclOperation.READ)
+            yield _binding(user, topic, name, AclOperation.DESCRIBE_CONFIGS)
+    for user, names in WRITABLE_TOPICS.items():
+        yield _binding(user, transaction, _PREFIX, AclOperation.WRITE, ResourcePatternType.PREFIXED)
         for name in names:
-            yield _allow(user, topic, name, AclOperation.WRITE)
+            yield _binding(user, topic, name, AclOperation.WRITE)
 
 
-def allow(conf: Conf) -> None:
-    """Makes the rules, as the superuser; those that are there stay.
+def create_acls(conf: Conf) -> None:
+    """Create the ACLs that do not exist yet; requires the superuser's configuration.
 
     Raises:
-        KafkaException: Kafka refuses, or does not answer.
+        KafkaException: Kafka rejects the request or is unreachable.
     """
-    admin = client.admin(conf)
+    admin = client.admin_client(conf)
     for future in admin.create_acls(list(acls())).values():
         future.result(topics.TIMEOUT_SECONDS)
 
 
 def set_passwords(conf: Conf, passwords: Mapping[str, str]) -> None:
-    """Gives users their passwords, by name, as the superuser.
+    """Set the SCRAM passwords of users, keyed by user name; requires the superuser's configuration.
 
     Raises:
-        KafkaException: Kafka refuses, or does not answer.
+        KafkaException: Kafka rejects the request or is unreachable.
     """
-    admin = client.admin(conf)
-    scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
-    changes = [
+    admin = client.admin_client(conf)
+    scram = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, SCRAM_ITERATIONS)
+    upsertions = [
         UserScramCredentialUpsertion(user, scram, password.encode()) for user, password in passwords.items()
     ]
-    for future in admin.alter_user_scram_credentials(
-        changes, request_timeout=topics.TIMEOUT_SECONDS
-    ).values():
+    futures = admin.alter_user_scram_credentials(upsertions, request_timeout=topics.TIMEOUT_SECONDS)
+    for future in futures.values():
         future.result()
 
 
-def _allow(
+def _binding(
     user: str,
-    kind: ResourceType,
+    resource_type: ResourceType,
     name: str,
     operation: AclOperation,
     pattern: ResourcePatternType = ResourcePatternType.LITERAL,
 ) -> AclBinding:
-    return AclBinding(kind, name, pattern, f"User:{user}", "*", operation, AclPermissionType.ALLOW)
+    return AclBinding(resource_type, name, pattern, f"User:{user}", "*", operation, AclPermissionType.ALLOW)

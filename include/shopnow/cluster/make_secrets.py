@@ -1,4 +1,4 @@
-"""Makes the secrets of a new cluster: prints them as docker-compose.yaml takes them from `.env`.
+"""Generate the secrets of a new cluster and print them in the format of `.env`.
 
 python -m shopnow.cluster.make_secrets > .env
 """
@@ -21,13 +21,13 @@ PASSWORDS = (
     *(f"kafka_{user}_password" for user in KAFKA_USERS),
 )
 
-BROKERS = [f"kafka-{id_}" for id_ in range(1, 10)]
-"""Those there are, and those that may come: nobody keeps the authority's key to make another certificate."""
+BROKER_HOSTS = [f"kafka-{broker_id}" for broker_id in range(1, 10)]
+"""Present and future brokers: the authority's key is discarded, so no certificate can be issued later."""
 
 
-def made() -> dict[str, str]:
-    """New ones, by name."""
-    certificate, authority = certificates.make("kafka", BROKERS)
+def generate_secrets() -> dict[str, str]:
+    """Generate every secret of docker-compose.yaml, keyed by name."""
+    certificate, authority = certificates.issue_certificate("kafka", BROKER_HOSTS)
     return {
         **{name: secrets.token_hex(24) for name in PASSWORDS},
         "kafka_certificate": certificate,
@@ -36,4 +36,4 @@ def made() -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    print("\n".join(f'SHOPNOW_{name.upper()}="{value}"' for name, value in made().items()))
+    print("\n".join(f'SHOPNOW_{name.upper()}="{value}"' for name, value in generate_secrets().items()))

@@ -1,28 +1,33 @@
-"""Redis, which keeps Celery's queues."""
+"""Redis: the broker of Celery's task queues."""
 
 import os
 
-from shopnow.cluster.settings import RUN, secret
+from shopnow.cluster.settings import REDIS, RUN_DIR, read_secret
 from shopnow.settings import Settings
 
-_CONFIGURATION = RUN / "redis.conf"
+_CONFIG_FILE = RUN_DIR / "redis.conf"
+
+
+def url() -> str:
+    """Return the URL of the Celery broker, including its password."""
+    return f"redis://:{read_secret('redis_password')}@{REDIS}:6379/0"
 
 
 def command() -> list[str]:
-    """The server's command line."""
-    return ["redis-server", str(_CONFIGURATION)]
+    """Return the server's command line."""
+    return ["redis-server", str(_CONFIG_FILE)]
 
 
 def prepare(settings: Settings) -> None:
-    """Writes the server's configuration, the password in it."""
+    """Write the server's configuration, readable by its owner only because it holds the password."""
     data = settings.data_dir / "redis"
     data.mkdir(parents=True, exist_ok=True)
     options = {
         "dir": str(data),
-        "requirepass": secret("redis_password"),
-        # What is queued outlives a restart.
+        "requirepass": read_secret("redis_password"),
+        # Queued tasks survive a restart.
         "appendonly": "yes",
         "maxmemory-policy": "noeviction",
     }
-    with os.fdopen(os.open(_CONFIGURATION, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+    with os.fdopen(os.open(_CONFIG_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
         stream.writelines(f"{name} {value}\n" for name, value in options.items())

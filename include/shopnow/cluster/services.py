@@ -1,120 +1,153 @@
-"""The services of the cluster: how a container becomes each of them."""
+"""Services of the cluster: the command, preparation and environment of each."""
 
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from shopnow.cluster import airflow, connections, postgres, prometheus, redis, setup, spark
-from shopnow.cluster.settings import EVERYWHERE, NAMENODE, SECRETS, Cluster, host, secret
+from shopnow.cluster import airflow, connections, postgres, redis, setup, spark
+from shopnow.cluster.settings import (
+    ANY_ADDRESS,
+    NAMENODE,
+    SECRETS_DIR,
+    ClusterSettings,
+    hostname,
+    read_secret,
+)
 from shopnow.errors import UserError
 from shopnow.local_stack import airflow as local_airflow
 from shopnow.local_stack import hdfs, kafka
-from shopnow.settings import Settings
+from shopnow.settings import ROOT, Settings
 
 
 class Container(NamedTuple):
-    """What a container is told, and its Java home."""
+    """Configuration of a container."""
 
-    cluster: Cluster
+    cluster: ClusterSettings
     settings: Settings
-    java: Path
+    java_home: Path
 
 
 class Service(NamedTuple):
     command: Callable[[Container], list[str]]
-    prepare: Callable[[Container], None] = lambda it: None
-    """What has to be done in the container before it starts."""
-    environment: Callable[[Container], dict[str, str]] = lambda it: {}
+    prepare: Callable[[Container], None] = lambda container: None
+    """Runs in the container before the command."""
+    environment: Callable[[Container], dict[str, str]] = lambda container: {}
+    """Variables added to the container's environment."""
 
 
-def _broker(it: Container) -> kafka.Broker:
-    brokers = it.cluster.brokers
-    if host() not in brokers:
+def _kafka_broker(container: Container) -> kafka.Broker:
+    brokers = container.cluster.brokers
+    if hostname() not in brokers:
         raise UserError(
-            f"{host()} is not in SHOPNOW_KAFKA_HOSTS ({it.cluster.kafka_hosts}): add it there, at the end, for all containers"
+            f"{hostname()} is not in SHOPNOW_KAFKA_HOSTS ({container.cluster.kafka_hosts}): "
+            "append it there, for all containers"
         )
     security = kafka.Security(
-        SECRETS / "kafka_certificate",
-        SECRETS / "kafka_authority",
-        secret(f"kafka_{kafka.SUPERUSER}_password"),
+        SECRETS_DIR / "kafka_certificate",
+        SECRETS_DIR / "kafka_authority",
+        read_secret(f"kafka_{kafka.SUPERUSER}_password"),
     )
-    return kafka.local(it.settings)._replace(
-        hosts=brokers, id=brokers.index(host()) + 1, bind=EVERYWHERE, security=security
-    )
-
-
-def node(it: Container) -> hdfs.Node:
-    """The NameNode or DataNode that the container is, or would be."""
-    return hdfs.local(it.settings)._replace(
-        namenode=NAMENODE, host=host(), bind=EVERYWHERE, replicas=it.cluster.hdfs_replicas
+    return kafka.local_broker(container.settings)._replace(
+        hosts=brokers, id=brokers.index(hostname()) + 1, bind=ANY_ADDRESS, security=security
     )
 
 
-def _prepare_namenode(it: Container) -> None:
-    hdfs.configure(node(it))
-    hdfs.format_namenode(node(it), it.java)
+def hdfs_node(container: Container) -> hdfs.Node:
+    """Build the HDFS configuration of a NameNode or DataNode in this container."""
+    return hdfs.local_node(container.settings)._replace(
+        namenode=NAMENODE, host=hostname(), bind=ANY_ADDRESS, replicas=container.cluster.hdfs_replicas
+    )
 
 
-def _sink(module: str, port: str) -> Service:
-    def command(it: Container) -> list[str]:
-        place = [
-            "--host",
-            EVERYWHERE,
-            "--port",
-            str(it.settings.ports[port]),
-            "--directory",
-            str(it.settings.data_dir / port),
-        ]
-        return [sys.executable, "-m", f"shopnow.local_stack.{module}", *place]
+def _prepare_namenode(container: Container) -> None:
+    hdfs.configure(hdfs_node(container))
+    hdfs.format_namenode(hdfs_node(container), container.java_home)
+
+
+def _test_server(module: str, port: str) -> Service:
+    def command(container: Container) -> list[str]:
+        address = ["--host", ANY_ADDRESS, "--port", str(container.settings.ports[port])]
+        directory = ["--directory", str(container.settings.data_dir / port)]
+        return [sys.executable, "-m", f"shopnow.local_stack.{module}", *address, *directory]
 
     return Service(command)
 
 
-def _spark(command: Callable[[Container], list[str]]) -> Service:
+def _spark_service(command: Callable[[Container], list[str]]) -> Service:
     return Service(
         command,
-        lambda it: spark.prepare(it.cluster, it.settings),
-        lambda it: spark.environment(it.cluster, it.settings, it.java),
+        lambda container: spark.prepare(container.cluster, container.settings),
+        lambda container: spark.environment(container.cluster, container.settings, container.java_home),
     )
 
 
-def _airflow(
-    *words: str, kafka_user: str | None = None, prepare: Callable[[Container], None] = lambda it: None
+def _airflow_service(
+    *words: str, kafka_user: str | None = None, prepare: Callable[[Container], None] = lambda container: None
 ) -> Service:
     return Service(
-        lambda it: local_airflow.command(*words),
+        lambda container: local_airflow.command(*words),
         prepare,
-        lambda it: airflow.environment(it.cluster, it.settings, it.java, kafka_user),
+        lambda container: airflow.environment(
+            container.cluster, container.settings, container.java_home, kafka_user
+        ),
     )
+
+
+def prometheus_command(settings: Settings) -> list[str]:
+    """Return the command line of Prometheus."""
+    options = {
+        "config.file": ROOT / "monitoring" / "prometheus" / "prometheus.yml",
+        "storage.tsdb.path": settings.data_dir / "prometheus",
+        # Data is deleted at whichever limit is reached first.
+        "storage.tsdb.retention.time": "15d",
+        "storage.tsdb.retention.size": "256MB",
+        "web.listen-address": f"{ANY_ADDRESS}:9090",
+    }
+    return ["prometheus", *(f"--{name}={value}" for name, value in options.items())]
 
 
 SERVICES: dict[str, Service] = {
     "kafka": Service(
-        lambda it: kafka.command(_broker(it), it.java), lambda it: kafka.prepare(_broker(it), it.java)
+        lambda container: kafka.broker_command(_kafka_broker(container), container.java_home),
+        lambda container: kafka.prepare(_kafka_broker(container), container.java_home),
     ),
-    "namenode": Service(lambda it: hdfs.namenode(node(it), it.java), _prepare_namenode),
-    "datanode": Service(lambda it: hdfs.datanode(node(it), it.java), lambda it: hdfs.configure(node(it))),
-    "spark-master": _spark(lambda it: spark.master()),
-    "spark-worker": _spark(lambda it: spark.worker(it.cluster, it.settings)),
-    "spark-history": _spark(lambda it: spark.history()),
-    "postgres": Service(lambda it: postgres.command(it.settings), lambda it: postgres.prepare(it.settings)),
-    "redis": Service(lambda it: redis.command(), lambda it: redis.prepare(it.settings)),
-    "smtp": _sink("mail_server", "smtp"),
-    "slack": _sink("webhook_server", "slack"),
-    "setup": Service(lambda it: ["true"], lambda it: setup.prepare(it.cluster, it.settings, it.java)),
-    "airflow-api-server": _airflow(
-        "api-server", kafka_user="tab", prepare=lambda it: airflow.write_passwords()
+    "namenode": Service(
+        lambda container: hdfs.namenode_command(hdfs_node(container), container.java_home), _prepare_namenode
     ),
-    "airflow-scheduler": _airflow("scheduler", "--skip-serve-logs"),
-    "airflow-dag-processor": _airflow("dag-processor"),
-    "airflow-triggerer": _airflow("triggerer", kafka_user="triggers"),
-    "airflow-worker": _airflow(
-        "celery", "worker", kafka_user="pipeline", prepare=lambda it: spark.prepare(it.cluster, it.settings)
+    "datanode": Service(
+        lambda container: hdfs.datanode_command(hdfs_node(container), container.java_home),
+        lambda container: hdfs.configure(hdfs_node(container)),
+    ),
+    "spark-master": _spark_service(lambda container: spark.master()),
+    "spark-worker": _spark_service(lambda container: spark.worker(container.cluster, container.settings)),
+    "spark-history": _spark_service(lambda container: spark.history()),
+    "postgres": Service(
+        lambda container: postgres.command(container.settings),
+        lambda container: postgres.prepare(container.settings),
+    ),
+    "redis": Service(lambda container: redis.command(), lambda container: redis.prepare(container.settings)),
+    "smtp": _test_server("mail_server", "smtp"),
+    "slack": _test_server("webhook_server", "slack"),
+    "setup": Service(
+        lambda container: ["true"],
+        lambda container: setup.prepare(container.cluster, container.settings, container.java_home),
+    ),
+    "airflow-api-server": _airflow_service(
+        "api-server", kafka_user="tab", prepare=lambda container: airflow.write_passwords()
+    ),
+    "airflow-scheduler": _airflow_service("scheduler", "--skip-serve-logs"),
+    "airflow-dag-processor": _airflow_service("dag-processor"),
+    "airflow-triggerer": _airflow_service("triggerer", kafka_user="triggers"),
+    "airflow-worker": _airflow_service(
+        "celery",
+        "worker",
+        kafka_user="pipeline",
+        prepare=lambda container: spark.prepare(container.cluster, container.settings),
     ),
     "metrics": Service(
-        lambda it: [sys.executable, "-m", "shopnow.cluster.exporter", EVERYWHERE, "9100"],
-        environment=lambda it: connections.variables(it.cluster, it.settings, "metrics"),
+        lambda container: [sys.executable, "-m", "shopnow.cluster.exporter", ANY_ADDRESS, "9100"],
+        environment=lambda container: connections.variables(container.cluster, container.settings, "metrics"),
     ),
-    "prometheus": Service(lambda it: prometheus.command(it.settings)),
+    "prometheus": Service(lambda container: prometheus_command(container.settings)),
 }

@@ -1,6 +1,6 @@
-"""What a container of the cluster is told: settings from its environment, secrets from files.
+"""Configuration of a container: settings from its environment, secrets from mounted files.
 
-The hosts are the names of the services in docker-compose.yaml; the ports are those of `shopnow.settings`.
+Host names are the service names of docker-compose.yaml; ports are those of `shopnow.settings`.
 """
 
 import socket
@@ -12,10 +12,10 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shopnow.errors import UserError
 from shopnow.settings import Megabytes
 
-RUN = Path("/run/shopnow")
-"""What a container writes for itself when it starts."""
+RUN_DIR = Path("/run/shopnow")
+"""Configuration files that a container writes for itself at startup."""
 
-SECRETS = Path("/run/secrets")
+SECRETS_DIR = Path("/run/secrets")
 
 NAMENODE = "namenode"
 SPARK_MASTER = "spark-master"
@@ -25,20 +25,24 @@ REDIS = "redis"
 SMTP = "smtp"
 SLACK = "slack"
 
-EVERYWHERE = "0.0.0.0"  # noqa: S104  (in its container; docker-compose.yaml publishes the UI's port only)
-"""The address services listen on."""
+ANY_ADDRESS = "0.0.0.0"  # noqa: S104  (within the container; docker-compose.yaml publishes only the UI's port)
+"""Bind address of the services."""
 
 
-class Cluster(BaseSettings):
-    """Every setting as `SHOPNOW_<NAME>`, beside those of `shopnow.settings`."""
+class ClusterSettings(BaseSettings):
+    """Settings of the cluster only, read from `SHOPNOW_<NAME>`; those of `shopnow.settings` apply as well."""
 
     model_config = SettingsConfigDict(env_prefix="SHOPNOW_", extra="ignore", frozen=True)
 
-    kafka_hosts: str = Field("kafka-1,kafka-2,kafka-3", description="the brokers, by their ids from 1 on")
-    hdfs_replicas: int = Field(3, ge=1, le=512, description="of each block, as far as there are DataNodes")
+    kafka_hosts: str = Field(
+        "kafka-1,kafka-2,kafka-3", description="broker host names in the order of their ids, which start at 1"
+    )
+    hdfs_replicas: int = Field(
+        3, ge=1, le=512, description="replicas of each block, limited by the number of DataNodes"
+    )
     spark_daemon_memory_mb: Megabytes = 256
-    spark_worker_cores: int = Field(2, ge=1, description="that a Spark worker offers")
-    spark_worker_memory_mb: Megabytes = Field(1024, description="that a Spark worker offers")
+    spark_worker_cores: int = Field(2, ge=1, description="cores that a Spark worker offers")
+    spark_worker_memory_mb: Megabytes = Field(1024, description="memory that a Spark worker offers")
     spark_executor_memory_mb: Megabytes = 1024
     celery_concurrency: int = Field(4, ge=1, description="tasks that a Celery worker runs at once")
 
@@ -47,24 +51,25 @@ class Cluster(BaseSettings):
         return self.kafka_hosts.split(",")
 
 
-def host() -> str:
-    """The name by which the other containers reach this one."""
+def hostname() -> str:
+    """Return the name by which other containers reach this one."""
     return socket.gethostname()
 
 
-def secret(name: str) -> str:
-    """A secret, by its name.
+def read_secret(name: str) -> str:
+    """Read the secret mounted under this name.
 
     Raises:
-        UserError: this container was not given it.
+        UserError: the secret is not mounted in this container, or is empty.
     """
-    file = SECRETS / name
+    file = SECRETS_DIR / name
     try:
         value = file.read_text().strip()
     except OSError:
         value = ""
     if not value:
         raise UserError(
-            f"there is no secret {name}: docker-compose.yaml takes it from the variable SHOPNOW_{name.upper()}"
+            f"secret {name} is missing or empty: set SHOPNOW_{name.upper()} in the environment or in .env, "
+            "from which docker-compose.yaml mounts it"
         )
     return value

@@ -1,4 +1,7 @@
-"""What has to be there before Airflow starts: its database, Kafka's topics and users, the folders on HDFS. Safe to repeat."""
+"""Initialize what Airflow needs: its database schema, Kafka's topics and users, directories on HDFS.
+
+Idempotent; the service `setup` runs it whenever the stack starts.
+"""
 
 import os
 import subprocess
@@ -7,11 +10,11 @@ from pathlib import Path
 from confluent_kafka.admin import NewTopic
 from hdfs_native import Client
 
-from shopnow import connections as in_force
+from shopnow import connections as active_connections
 from shopnow.broker import topics
 from shopnow.broker.client import Conf
 from shopnow.cluster import airflow, connections, kafka_users, spark
-from shopnow.cluster.settings import Cluster, secret
+from shopnow.cluster.settings import ClusterSettings, read_secret
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.local_stack import airflow as local_airflow
@@ -19,35 +22,36 @@ from shopnow.local_stack import supervision
 from shopnow.local_stack.kafka import SUPERUSER
 from shopnow.settings import Settings
 
-PATIENCE_SECONDS = 300
+KAFKA_TIMEOUT_SECONDS = 300
 
 
-def prepare(cluster: Cluster, settings: Settings, java: Path) -> None:
-    """Makes what is not there.
+def prepare(cluster: ClusterSettings, settings: Settings, java_home: Path) -> None:
+    """Migrate the database and create the topics, users, ACLs and directories that do not exist.
 
     Raises:
-        UserError: Kafka does not answer, or refuses.
-        subprocess.CalledProcessError: the database could not be migrated.
+        UserError: Kafka is unreachable or rejects a request.
+        subprocess.CalledProcessError: the database migration failed.
     """
-    os.environ |= airflow.environment(cluster, settings, java, SUPERUSER)
+    os.environ |= airflow.environment(cluster, settings, java_home, SUPERUSER)
     subprocess.run(local_airflow.command("db", "migrate"), check=True)
-    conf = in_force.kafka(in_force.load(settings))
-    wanted = topics.shop_topics(settings.topic_partitions, settings.kafka_retention_days)
-    supervision.wait_until(lambda: _created(conf, wanted), PATIENCE_SECONDS, interval=1)
-    topics.create(conf, wanted)
+    conf = active_connections.kafka_conf(active_connections.load(settings))
+    shop_topics = topics.shop_topics(settings.topic_partitions, settings.kafka_retention_days)
+    supervision.wait_until(lambda: _can_create(conf, shop_topics), KAFKA_TIMEOUT_SECONDS, interval=1)
+    topics.create(conf, shop_topics)
     topics.set_retention(conf, TOPICS, settings.kafka_retention_days)
-    kafka_users.set_passwords(conf, {user: secret(f"kafka_{user}_password") for user in kafka_users.READS})
-    kafka_users.allow(conf)
-    address, _, folder = connections.lake(settings).removeprefix("hdfs://").partition("/")
+    users = kafka_users.READABLE_TOPICS
+    kafka_users.set_passwords(conf, {user: read_secret(f"kafka_{user}_password") for user in users})
+    kafka_users.create_acls(conf)
+    address, _, lake = connections.lake(settings).removeprefix("hdfs://").partition("/")
     hdfs = Client(f"hdfs://{address}")
-    for path, mode in ((f"/{folder}", 0o750), (spark.LOGS, 0o750), (airflow.TASK_LOGS, 0o700)):
+    for path, mode in ((f"/{lake}", 0o750), (spark.EVENT_LOGS, 0o750), (airflow.TASK_LOGS, 0o700)):
         hdfs.mkdirs(path, mode, create_parent=True)
 
 
-def _created(conf: Conf, wanted: list[NewTopic]) -> bool:
-    """Whether there are as many brokers by now as topics have replicas."""
+def _can_create(conf: Conf, shop_topics: list[NewTopic]) -> bool:
+    """Try to create the topics; this fails until as many brokers have joined as topics have replicas."""
     try:
-        topics.create(conf, wanted)
+        topics.create(conf, shop_topics)
     except UserError:
         return False
     return True

@@ -1,29 +1,30 @@
-"""Spark on a cluster: a standalone master, its workers and the history server, and what drivers are to know of them.
+"""Standalone Spark cluster: master, workers and history server, and the configuration of drivers.
 
-Every container is of the same image, so the library, the applications and Delta's jars are where the driver has them.
+All containers run the same image, so executors find the library, the applications and Delta's jars at the
+driver's paths.
 """
 
 import os
 from pathlib import Path
 
 from shopnow.cluster import connections
-from shopnow.cluster.settings import NAMENODE, RUN, SPARK_MASTER, Cluster, host, secret
+from shopnow.cluster.settings import NAMENODE, RUN_DIR, SPARK_MASTER, ClusterSettings, hostname, read_secret
 from shopnow.local_stack import jars, spark
 from shopnow.settings import Settings
 
-CONF_DIR = RUN / "spark"
-LOGS = "/spark-logs"
-"""The folder on HDFS where drivers write what the history server shows."""
+CONF_DIR = RUN_DIR / "spark"
+EVENT_LOGS = "/spark-logs"
+"""HDFS directory of the event logs, which drivers write and the history server reads."""
 
 
-def conf(cluster: Cluster, settings: Settings) -> dict[str, str]:
-    """The settings of drivers, executors, master, workers and history server, by name."""
+def conf(cluster: ClusterSettings, settings: Settings) -> dict[str, str]:
+    """Build the Spark configuration shared by drivers, executors, master, workers and history server."""
     hdfs = f"hdfs://{NAMENODE}:{settings.ports['namenode']}"
-    classpath = ":".join(map(str, spark.classpath(settings)))
+    classpath = ":".join(map(str, spark.extra_classpath(settings)))
     return {
-        **spark.shared(settings),
+        **spark.common_conf(settings),
         "spark.authenticate": "true",
-        "spark.authenticate.secret": secret("spark_secret"),
+        "spark.authenticate.secret": read_secret("spark_secret"),
         "spark.network.crypto.enabled": "true",
         "spark.driver.extraClassPath": classpath,
         "spark.driver.memory": f"{settings.spark_driver_memory_mb}m",
@@ -34,53 +35,56 @@ def conf(cluster: Cluster, settings: Settings) -> dict[str, str]:
         "spark.executorEnv.PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "spark.hadoop.fs.defaultFS": hdfs,
         "spark.hadoop.dfs.replication": str(cluster.hdfs_replicas),
-        "spark.local.dir": str(spark.home(settings) / "scratch"),
-        "spark.sql.warehouse.dir": str(spark.home(settings) / "warehouse"),
+        "spark.local.dir": str(spark.home_dir(settings) / "scratch"),
+        "spark.sql.warehouse.dir": str(spark.home_dir(settings) / "warehouse"),
         "spark.eventLog.enabled": "true",
-        "spark.eventLog.dir": f"{hdfs}{LOGS}",
-        "spark.history.fs.logDirectory": f"{hdfs}{LOGS}",
+        "spark.eventLog.dir": f"{hdfs}{EVENT_LOGS}",
+        "spark.history.fs.logDirectory": f"{hdfs}{EVENT_LOGS}",
         "spark.history.fs.cleaner.enabled": "true",
-        # Jobs come from drivers, which know the secret, and not over HTTP.
+        # Drivers connect with the shared secret, which the REST submission gateway does not check.
         "spark.master.rest.enabled": "false",
-        # A master that was killed knows its workers and applications again.
+        # A restarted master recovers its workers and applications.
         "spark.deploy.recoveryMode": "FILESYSTEM",
-        "spark.deploy.recoveryDirectory": str(spark.home(settings) / "recovery"),
+        "spark.deploy.recoveryDirectory": str(spark.home_dir(settings) / "recovery"),
     }
 
 
-def prepare(cluster: Cluster, settings: Settings) -> None:
-    """Writes the settings where Spark looks for them, for this container's user only."""
+def prepare(cluster: ClusterSettings, settings: Settings) -> None:
+    """Write `spark-defaults.conf`, readable by its owner only because it holds the secret."""
     CONF_DIR.mkdir(parents=True, exist_ok=True)
     for folder in ("recovery", "scratch"):
-        (spark.home(settings) / folder).mkdir(parents=True, exist_ok=True)
+        (spark.home_dir(settings) / folder).mkdir(parents=True, exist_ok=True)
     file = CONF_DIR / "spark-defaults.conf"
     with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
         stream.writelines(f"{name} {value}\n" for name, value in conf(cluster, settings).items())
 
 
-def environment(cluster: Cluster, settings: Settings, java: Path) -> dict[str, str]:
+def environment(cluster: ClusterSettings, settings: Settings, java_home: Path) -> dict[str, str]:
+    """Build the environment of Spark's daemons and drivers."""
     return {
-        **spark.driver_environment(settings, java),
+        **spark.driver_environment(settings, java_home),
         "SPARK_CONF_DIR": str(CONF_DIR),
         "SPARK_DAEMON_MEMORY": f"{cluster.spark_daemon_memory_mb}m",
     }
 
 
 def master() -> list[str]:
-    """The master's command line."""
+    """Return the master's command line."""
     address = ["--host", SPARK_MASTER, "--port", str(connections.SPARK_PORT), "--webui-port", "8080"]
     return _command("master.Master", *address)
 
 
-def worker(cluster: Cluster, settings: Settings) -> list[str]:
-    """A worker's command line."""
-    offer = ["--cores", str(cluster.spark_worker_cores), "--memory", f"{cluster.spark_worker_memory_mb}m"]
-    place = ["--host", host(), "--webui-port", "8081", "--work-dir", str(spark.home(settings) / "work")]
-    return _command("worker.Worker", *place, *offer, f"spark://{SPARK_MASTER}:{connections.SPARK_PORT}")
+def worker(cluster: ClusterSettings, settings: Settings) -> list[str]:
+    """Return a worker's command line."""
+    resources = ["--cores", str(cluster.spark_worker_cores), "--memory", f"{cluster.spark_worker_memory_mb}m"]
+    address = ["--host", hostname(), "--webui-port", "8081"]
+    work_dir = ["--work-dir", str(spark.home_dir(settings) / "work")]
+    master_url = f"spark://{SPARK_MASTER}:{connections.SPARK_PORT}"
+    return _command("worker.Worker", *address, *work_dir, *resources, master_url)
 
 
 def history() -> list[str]:
-    """The history server's command line."""
+    """Return the history server's command line."""
     return _command("history.HistoryServer")
 
 

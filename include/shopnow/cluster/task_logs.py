@@ -1,6 +1,6 @@
-"""Task logs on HDFS, by the provider's handler, so that they outlive the worker and the volume they were written to.
+"""Task logs on HDFS, where they outlive the Celery worker and its log volume.
 
-Airflow is told of this module by `[logging] logging_config_class`, and takes `REMOTE_TASK_LOG` from it.
+Airflow loads this module through `[logging] logging_config_class` and reads `REMOTE_TASK_LOG` from it.
 """
 
 from pathlib import PurePosixPath
@@ -12,25 +12,28 @@ from airflow.providers.apache.hdfs.log.hdfs_task_handler import HdfsRemoteLogIO
 LOGGING_CONFIG = DEFAULT_LOGGING_CONFIG
 
 
-class TaskLogs(HdfsRemoteLogIO):
+class HdfsTaskLogs(HdfsRemoteLogIO):
     def read(self, relative_path: str, ti: Any) -> tuple[list[str], list[str]]:
-        """Where an attempt's log was read, and what is in it; what its trigger logged is in a file beside.
+        """Read the log of one attempt, and the log of its trigger, which is in a sibling file.
 
-        If HDFS does not answer, it says so: Airflow then takes what it has itself, and shows no error.
+        A failure is returned instead of a path; Airflow then falls back to its local copy and shows no error.
+
+        Returns:
+            The paths that were read, and the text of each.
         """
         path = PurePosixPath(self.remote_base, relative_path)
         try:
             client = self.hook.get_conn()
             names = client.list(str(path.parent)) if client.status(str(path.parent), strict=False) else []
-            found = [str(path.with_name(name)) for name in sorted(names) if name.startswith(path.name)]
-            return found, [_text(client, file) for file in found]
-        except Exception as error:  # of whatever kind: the name is unknown, nobody listens, HDFS refuses
-            return [f"HDFS does not give the log: {error}"], []
+            files = [str(path.with_name(name)) for name in sorted(names) if name.startswith(path.name)]
+            return files, [_read_text(client, file) for file in files]
+        except Exception as error:  # any kind: unknown host, connection refused, HDFS error
+            return [f"HDFS does not return the log: {error}"], []
 
 
-def _text(client: Any, path: str) -> str:
+def _read_text(client: Any, path: str) -> str:
     with client.read(path) as reader:
         return reader.read().decode()
 
 
-REMOTE_TASK_LOG = TaskLogs.from_config()
+REMOTE_TASK_LOG = HdfsTaskLogs.from_config()

@@ -1,42 +1,43 @@
-"""What is run beside the services, in a container of its own: the commands of `./shopnow`, and the administrators' tools of Kafka and HDFS.
+"""Tools that run in their own container: the commands of `./shopnow`, and the admin tools of Kafka and HDFS.
 
 docker compose run --rm --no-deps setup kafka-topics --describe
 docker compose run --rm --no-deps setup hdfs-dfsadmin -report
 
-They are named after the distributions' scripts for them, and take the same arguments but for where Kafka is and who asks.
+The admin tools have the names and arguments of the distributions' scripts; the Kafka tools are given the
+brokers' addresses and the admin's credentials.
 """
 
 import sys
 
 from shopnow.cluster import connections
-from shopnow.cluster.services import Container, Service, node
-from shopnow.cluster.settings import RUN
+from shopnow.cluster.services import Container, Service, hdfs_node
+from shopnow.cluster.settings import RUN_DIR
 from shopnow.local_stack import hdfs, jars, jvm, kafka
 
 HEAP_MB = 256
 
-KAFKA = {
+KAFKA_TOOLS = {
     "kafka-features": "FeatureCommand",
     "kafka-metadata-quorum": "MetadataQuorumCommand",
     "kafka-reassign-partitions": "reassign.ReassignPartitionsCommand",
     "kafka-topics": "TopicCommand",
 }
-HDFS = {
+HDFS_TOOLS = {
     "hdfs-balancer": "hdfs.server.balancer.Balancer",
     "hdfs-dfsadmin": "hdfs.tools.DFSAdmin",
     "hdfs-fsck": "hdfs.tools.DFSck",
 }
 
-CLIENT = RUN / "admin.properties"
+ADMIN_PROPERTIES = RUN_DIR / "admin.properties"
 
 
-def _conf(it: Container) -> dict[str, str]:
-    return connections.kafka(it.cluster, it.settings, kafka.SUPERUSER)
+def _admin_conf(container: Container) -> dict[str, str]:
+    return connections.kafka(container.cluster, container.settings, kafka.SUPERUSER)
 
 
-def _write_client(it: Container) -> None:
-    """The same client as Java writes it: a login in one line, and a truststore."""
-    conf = _conf(it)
+def _write_admin_properties(container: Container) -> None:
+    """Write the admin's client configuration in the format of Kafka's Java tools."""
+    conf = _admin_conf(container)
     login = f'username="{conf["sasl.username"]}" password="{conf["sasl.password"]}"'
     properties = {
         **{name: conf[name] for name in ("security.protocol", "sasl.mechanism")},
@@ -44,37 +45,42 @@ def _write_client(it: Container) -> None:
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": conf["ssl.ca.location"],
     }
-    CLIENT.touch(0o600)
-    CLIENT.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+    ADMIN_PROPERTIES.touch(0o600)
+    ADMIN_PROPERTIES.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
 
 
-def _kafka(main: str) -> Service:
-    def command(it: Container) -> list[str]:
-        where = ["--bootstrap-server", _conf(it)["bootstrap.servers"], "--command-config", str(CLIENT)]
+def _kafka_tool(main_class: str) -> Service:
+    def command(container: Container) -> list[str]:
+        servers = ["--bootstrap-server", _admin_conf(container)["bootstrap.servers"]]
+        java = jvm.java_command(container.java_home, HEAP_MB, jars.classpath("kafka"))
         return [
-            *jvm.command(it.java, HEAP_MB, jars.classpath("kafka")),
-            f"org.apache.kafka.tools.{main}",
-            *where,
+            *java,
+            f"org.apache.kafka.tools.{main_class}",
+            *servers,
+            "--command-config",
+            str(ADMIN_PROPERTIES),
         ]
 
-    return Service(command, _write_client)
+    return Service(command, _write_admin_properties)
 
 
-def _hdfs(main: str) -> Service:
+def _hdfs_tool(main_class: str) -> Service:
     return Service(
-        lambda it: [
-            *hdfs.java_command(node(it)._replace(heap_mb=HEAP_MB), it.java),
-            f"org.apache.hadoop.{main}",
+        lambda container: [
+            *hdfs.client_command(hdfs_node(container)._replace(heap_mb=HEAP_MB), container.java_home),
+            f"org.apache.hadoop.{main_class}",
         ],
-        lambda it: hdfs.configure(node(it)),
+        lambda container: hdfs.configure(hdfs_node(container)),
     )
 
 
 TOOLS: dict[str, Service] = {
     "cli": Service(
-        lambda it: [sys.executable, "-m", "shopnow.cli"],
-        environment=lambda it: connections.variables(it.cluster, it.settings, "pipeline"),
+        lambda container: [sys.executable, "-m", "shopnow.cli"],
+        environment=lambda container: connections.variables(
+            container.cluster, container.settings, "pipeline"
+        ),
     ),
-    **{name: _kafka(main) for name, main in KAFKA.items()},
-    **{name: _hdfs(main) for name, main in HDFS.items()},
+    **{name: _kafka_tool(main_class) for name, main_class in KAFKA_TOOLS.items()},
+    **{name: _hdfs_tool(main_class) for name, main_class in HDFS_TOOLS.items()},
 }

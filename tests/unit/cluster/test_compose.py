@@ -1,4 +1,4 @@
-"""What docker-compose.yaml promises of every service; tests/compose/run brings it up."""
+"""Static checks of docker-compose.yaml and the Dockerfile; `tests/compose/run` starts the stack."""
 
 import re
 from functools import cache
@@ -18,33 +18,39 @@ SMALL_MB = 8 * 1024
 
 
 @cache
-def stack() -> dict[str, Any]:
+def compose_file() -> dict[str, Any]:
     return yaml.safe_load((ROOT / "docker-compose.yaml").read_text())
 
 
 def services(profile: str) -> dict[str, Any]:
-    return {name: service for name, service in stack()["services"].items() if profile in service["profiles"]}
+    return {
+        name: service
+        for name, service in compose_file()["services"].items()
+        if profile in service["profiles"]
+    }
 
 
-OURS = [name for name, service in stack()["services"].items() if service["image"] == "shopnow:local"]
+OWN_SERVICES = [
+    name for name, service in compose_file()["services"].items() if service["image"] == "shopnow:local"
+]
 
 
-def count(profile: str, command: str) -> int:
+def count_services(profile: str, command: str) -> int:
     return sum(service["command"] == [command] for service in services(profile).values())
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_a_service_of_our_image_is_one_it_knows(name):
-    [command] = stack()["services"][name]["command"]
+@pytest.mark.parametrize("name", OWN_SERVICES)
+def test_every_service_command_is_implemented(name):
+    [command] = compose_file()["services"][name]["command"]
     assert command in SERVICES
     assert command in PROBES or command == "setup"
 
 
-@pytest.mark.parametrize("name", stack()["services"])
-def test_every_service_is_watched_limited_and_started_again(name):
-    service = stack()["services"][name]
+@pytest.mark.parametrize("name", compose_file()["services"])
+def test_every_service_has_a_health_check_limits_and_a_restart_policy(name):
+    service = compose_file()["services"][name]
     assert service["healthcheck"]["interval"]
-    assert name in OURS or service["healthcheck"]["test"]
+    assert name in OWN_SERVICES or service["healthcheck"]["test"]
     assert service["restart"] == ("on-failure" if name == "setup" else "unless-stopped")
     limits = service["deploy"]["resources"]["limits"]
     assert limits["memory"]
@@ -53,30 +59,31 @@ def test_every_service_is_watched_limited_and_started_again(name):
 
 
 def megabytes(limit: str) -> int:
-    """Of a memory limit, or of the default of the variable that holds it."""
+    """Convert a memory limit to MB; a variable stands for its default."""
     limit = re.sub(r"\$\{[^}]*:-([^}]*)\}", r"\1", limit)
     return int(limit[:-1]) * UNITS[limit[-1]]
 
 
-def test_the_small_one_fits_into_eight_gigabytes():
-    # What prepares has ended by the time the others start.
+def test_small_profile_fits_into_eight_gigabytes():
+    # The service setup has ended before the others start.
     running = [service for service in services("small").values() if service["command"] != ["setup"]]
     assert (
         sum(megabytes(service["deploy"]["resources"]["limits"]["memory"]) for service in running) <= SMALL_MB
     )
 
 
-def test_the_full_one_has_three_of_what_must_not_be_lost():
-    assert count("full", "kafka") == count("full", "datanode") == 3
-    assert count("full", "airflow-scheduler") == 2
-    assert {each["command"][0] for each in services("small").values()} <= {
-        each["command"][0] for each in services("full").values()
-    }
+def test_full_profile_has_three_brokers_and_datanodes():
+    assert count_services("full", "kafka") == count_services("full", "datanode") == 3
+    assert count_services("full", "airflow-scheduler") == 2
+    small, full = (
+        {service["command"][0] for service in services(profile).values()} for profile in ("small", "full")
+    )
+    assert small <= full
 
 
-def test_only_pages_for_people_are_published_and_only_to_this_machine():
+def test_only_user_interfaces_are_published_and_only_on_localhost():
     published = {
-        name: service["ports"] for name, service in stack()["services"].items() if "ports" in service
+        name: service["ports"] for name, service in compose_file()["services"].items() if "ports" in service
     }
     assert {
         name: [re.sub(r"\$\{[^}]*\}", "N", port) for port in ports] for name, ports in published.items()
@@ -86,13 +93,17 @@ def test_only_pages_for_people_are_published_and_only_to_this_machine():
     }
 
 
-def test_an_image_of_others_is_pinned_and_sees_only_prometheus():
-    others = {name: service for name, service in stack()["services"].items() if name not in OURS}
-    assert list(others) == ["grafana"]
-    grafana = others["grafana"]
+def test_third_party_image_is_pinned_and_reaches_only_prometheus():
+    third_party = {
+        name: service for name, service in compose_file()["services"].items() if name not in OWN_SERVICES
+    }
+    assert list(third_party) == ["grafana"]
+    grafana = third_party["grafana"]
     assert re.search(r":\d+\.\d+\.\d+$", grafana["image"])
     assert {
-        name for name, service in stack()["services"].items() if "monitoring" in service.get("networks", ())
+        name
+        for name, service in compose_file()["services"].items()
+        if "monitoring" in service.get("networks", ())
     } == {
         "grafana",
         "prometheus",
@@ -105,21 +116,23 @@ def test_an_image_of_others_is_pinned_and_sees_only_prometheus():
 
 def test_no_secret_has_a_default():
     assert {
-        name: given
-        for name, given in stack()["secrets"].items()
-        if given != {"environment": f"SHOPNOW_{name.upper()}"}
+        name: source
+        for name, source in compose_file()["secrets"].items()
+        if source != {"environment": f"SHOPNOW_{name.upper()}"}
     } == {}
     settings = re.findall(r"\$\{([A-Z_]+)[^}]*\}", (ROOT / "docker-compose.yaml").read_text())
     assert not [name for name in settings if re.search("PASSWORD|SECRET|KEY", name)]
-    made = make_secrets.made()
-    assert stack()["secrets"].keys() == made.keys()
-    assert len(set(made.values())) == len(made)
+    generated = make_secrets.generate_secrets()
+    assert compose_file()["secrets"].keys() == generated.keys()
+    assert len(set(generated.values())) == len(generated)
 
 
-@pytest.mark.parametrize("name", OURS)
-def test_a_service_is_given_only_the_secrets_it_needs(name):
-    service = stack()["services"][name]
-    given = {secret for secret in service.get("secrets", ()) if re.fullmatch("kafka_[a-z]+_password", secret)}
+@pytest.mark.parametrize("name", OWN_SERVICES)
+def test_service_has_only_the_kafka_password_it_needs(name):
+    service = compose_file()["services"][name]
+    mounted = {
+        secret for secret in service.get("secrets", ()) if re.fullmatch("kafka_[a-z]+_password", secret)
+    }
     users = {
         "kafka": "admin",
         "airflow-worker": "pipeline",
@@ -129,24 +142,24 @@ def test_a_service_is_given_only_the_secrets_it_needs(name):
     }
     command = service["command"][0]
     expected = kafka_users.USERS if command == "setup" else [users[command]] if command in users else []
-    assert given == {f"kafka_{user}_password" for user in expected}
+    assert mounted == {f"kafka_{user}_password" for user in expected}
 
 
-def test_data_is_in_volumes():
-    kept = {"kafka", "namenode", "datanode", "postgres", "redis", "prometheus"}
+def test_stateful_services_have_volumes():
+    stateful = {"kafka", "namenode", "datanode", "postgres", "redis", "prometheus"}
     assert all(
         service.get("volumes")
-        for name in OURS
-        if (service := stack()["services"][name])["command"][0] in kept
+        for name in OWN_SERVICES
+        if (service := compose_file()["services"][name])["command"][0] in stateful
     )
 
 
 @pytest.mark.parametrize("file", ["Dockerfile", "docker-compose.yaml"])
-def test_no_address_of_a_registry_is_written_down(file):
+def test_file_contains_no_registry_url(file):
     assert "://" not in (ROOT / file).read_text()
 
 
-def test_the_image_is_built_from_locks():
+def test_image_is_built_from_hashed_locks():
     dockerfile = (ROOT / "Dockerfile").read_text()
     assert "USER shopnow" in dockerfile
     assert "HEALTHCHECK" in dockerfile

@@ -1,73 +1,73 @@
-"""What Prometheus's rules and Grafana's dashboard ask for is what is measured; tests/compose/monitored.py asks the running ones."""
+"""Prometheus' rules and Grafana's dashboard use exactly the metrics that are exported.
+
+`tests/compose/monitoring_check.py` checks the same in the running stack.
+"""
 
 import json
 import re
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 import yaml
+from deltalake import write_deltalake
 
-from shopnow.cluster import metrics, prometheus
+from shopnow.cluster import metrics, services
+from shopnow.kpis import KPIS
+from shopnow.lake.ingest.lag import Position
 from shopnow.settings import ROOT, Settings
 
 MONITORING = ROOT / "monitoring"
 RULES = yaml.safe_load((MONITORING / "prometheus" / "rules.yml").read_text())["groups"][0]["rules"]
 PANELS = json.loads((MONITORING / "grafana" / "dashboards" / "pipeline.json").read_text())["panels"]
 TARGETS = [target for panel in PANELS for target in panel["targets"]]
-OWN = {"up": "instance", "ALERTS": "alertname"}
-"""What Prometheus measures itself, beside its label."""
-RECEIPTS = pa.schema(
-    [
-        ("topic", pa.string()),
-        ("rows", pa.int64()),
-        ("quarantined", pa.int64()),
-        ("committed_at", pa.timestamp("us", "UTC")),
-    ]
-)
+PROMETHEUS_METRICS = {"up": "instance", "ALERTS": "alertname"}
+"""Metrics of Prometheus itself, and their label."""
+RECEIPT = {"topic": "orders", "rows": 7, "quarantined": 1, "committed_at": datetime(2026, 11, 26, tzinfo=UTC)}
+RUN = {"state": "success", "duration": 3.0, "end_date": "2026-11-26T01:00:00Z"}
 
 
-def named(expression: str) -> set[str]:
+def metric_names(expression: str) -> set[str]:
     return set(re.findall(r"\b(?:shopnow_[a-z_]+|up|ALERTS)\b", expression))
 
 
 @pytest.fixture
 def labels(tmp_path):
-    """The label of each metric there is, by its name."""
-    found = [
-        *metrics.gather({}),
-        *metrics.of_topics([]),
-        *metrics.of_receipts(RECEIPTS.empty_table()),
-        *metrics.of_lake(str(tmp_path)),
-        *metrics.of_runs({}, []),
+    """The label of each exported metric, by the metric's name; empty for a metric without label."""
+    write_deltalake(str(tmp_path / KPIS[0].name), pa.table({"orders": [1]}))
+    families = [
+        *metrics.collect({"kafka": lambda: []}),
+        *metrics.topic_metrics([Position("orders", "id", 0, 0, 10, 4)]),
+        *metrics.receipt_metrics(pa.Table.from_pylist([RECEIPT])),
+        *metrics.lake_metrics(str(tmp_path)),
+        *metrics.dag_run_metrics({"land_events": RUN}, []),
     ]
-    return {metric.name: metric.label for metric in found}
+    return {sample.name: "".join(sample.labels) for family in families for sample in family.samples}
 
 
-def test_what_is_asked_for_is_what_is_measured(labels):
+def test_expressions_use_every_metric_and_no_other(labels):
     expressions = [target["expr"] for target in TARGETS] + [rule["expr"] for rule in RULES]
-    assert all(map(named, expressions))
-    assert set().union(*map(named, expressions)) == labels.keys() | OWN.keys()
+    assert all(map(metric_names, expressions))
+    assert set().union(*map(metric_names, expressions)) == labels.keys() | PROMETHEUS_METRICS.keys()
 
 
-def test_labels_are_those_of_the_metric(labels):
-    known = labels | OWN | {"up": "job"}
+def test_expressions_use_the_labels_of_their_metrics(labels):
+    known_labels = labels | PROMETHEUS_METRICS | {"up": "job"}
     for target in TARGETS:
-        [label] = {known[name] for name in named(target["expr"])}
+        [label] = {known_labels[name] for name in metric_names(target["expr"])}
         assert set(re.findall(r"\{\{(.*?)\}\}", target["legendFormat"])) <= {label}
-    known = labels | OWN
+    known_labels = labels | PROMETHEUS_METRICS
     for rule in RULES:
-        its = {known[name] for name in named(rule["expr"])}
-        assert (
-            set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
-            | set(re.findall(r"on \((\w+)\)", rule["expr"]))
-            <= its
-        )
+        rule_labels = {known_labels[name] for name in metric_names(rule["expr"])}
+        in_summary = set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"]))
+        in_joins = set(re.findall(r"on \((\w+)\)", rule["expr"]))
+        assert in_summary | in_joins <= rule_labels
 
 
-def test_a_panel_asks_the_prometheus_that_is_provisioned():
+def test_panels_use_the_provisioned_data_source():
     [source] = yaml.safe_load((MONITORING / "grafana" / "datasources" / "prometheus.yaml").read_text())[
         "datasources"
     ]
@@ -75,9 +75,10 @@ def test_a_panel_asks_the_prometheus_that_is_provisioned():
     assert len({panel["id"] for panel in PANELS}) == len(PANELS)
 
 
-def test_prometheus_is_given_files_there_are(tmp_path):
+def test_files_of_the_prometheus_configuration_exist(tmp_path):
     options = dict(
-        word.removeprefix("--").split("=", 1) for word in prometheus.command(Settings(data_dir=tmp_path))[1:]
+        word.removeprefix("--").split("=", 1)
+        for word in services.prometheus_command(Settings(data_dir=tmp_path))[1:]
     )
     configuration = Path(options["config.file"])
     assert all(
@@ -92,8 +93,8 @@ def test_prometheus_is_given_files_there_are(tmp_path):
     "words",
     [["check", "config", MONITORING / "prometheus" / "prometheus.yml"], ["test", "rules", "rules_test.yml"]],
 )
-def test_promtool_agrees(words):
-    done = subprocess.run(
+def test_promtool_accepts_configuration_and_rules(words):
+    result = subprocess.run(
         ["promtool", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert result.returncode == 0, result.stdout + result.stderr

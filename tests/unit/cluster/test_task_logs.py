@@ -1,4 +1,7 @@
-"""Task logs on HDFS, as Airflow takes it from the environment of the cluster; what is read there, from a WebHDFS of the test's own."""
+"""Airflow reads task logs from HDFS when configured by the environment of the cluster.
+
+A stub of WebHDFS holds the logs.
+"""
 
 import json
 import os
@@ -12,7 +15,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from shopnow.cluster import airflow, connections, make_secrets, settings
-from shopnow.cluster.settings import Cluster
+from shopnow.cluster.settings import ClusterSettings
 from shopnow.settings import Settings
 
 FOLDER = "/airflow-logs/dag_id=d/run_id=manual__2026-11-26T17_00_00+00_00/task_id=t"
@@ -30,14 +33,16 @@ from airflow.logging_config import get_remote_task_log
 from airflow.sdk.log import load_remote_log_handler
 from airflow.utils.helpers import log_filename_template_renderer
 
-ti = SimpleNamespace(dag_id="d", run_id="manual__2026-11-26T17:00:00+00:00", task_id="t", map_index=-1, try_number=1)
+run_id = "manual__2026-11-26T17:00:00+00:00"
+ti = SimpleNamespace(dag_id="d", run_id=run_id, task_id="t", map_index=-1, try_number=1)
 name = log_filename_template_renderer()(ti=ti)
-print(json.dumps([handler.read(name, None) for handler in (get_remote_task_log(), load_remote_log_handler())]))
+handlers = (get_remote_task_log(), load_remote_log_handler())
+print(json.dumps([handler.read(name, None) for handler in handlers]))
 """
 
 
 class WebHdfs(BaseHTTPRequestHandler):
-    """The answers of a NameNode that holds one folder."""
+    """A stub of a NameNode that holds one directory."""
 
     def do_GET(self) -> None:
         path = urlsplit(self.path)
@@ -66,35 +71,37 @@ class WebHdfs(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def environment(tmp_path, monkeypatch):
-    """That of the cluster's Airflow, but for its database."""
-    for name, value in make_secrets.made().items():
+    """The environment of the cluster's Airflow, with a SQLite database."""
+    for name, value in make_secrets.generate_secrets().items():
         (tmp_path / name).write_text(value)
-    monkeypatch.setattr(settings, "SECRETS", tmp_path)
-    monkeypatch.setattr(connections, "SECRETS", tmp_path)
+    monkeypatch.setattr(settings, "SECRETS_DIR", tmp_path)
+    monkeypatch.setattr(connections, "SECRETS_DIR", tmp_path)
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}/airflow.db")
-    return airflow.environment(Cluster(), Settings(data_dir=tmp_path), Path("/usr/lib/jvm/some"), None)
+    return airflow.environment(
+        ClusterSettings(), Settings(data_dir=tmp_path), Path("/usr/lib/jvm/some"), None
+    )
 
 
 def read(environment: dict[str, str], port: int):
-    """What the API server's handler and a task's give of the log, each with where it was."""
-    given = json.loads(environment["AIRFLOW_CONN_WEBHDFS_DEFAULT"]) | {"host": "127.0.0.1", "port": port}
-    environment = {**os.environ, **environment, "AIRFLOW_CONN_WEBHDFS_DEFAULT": json.dumps(given)}
-    done = subprocess.run(
+    """Read the log with the API server's handler and with a task's; return the sources and texts of each."""
+    connection = json.loads(environment["AIRFLOW_CONN_WEBHDFS_DEFAULT"]) | {"host": "127.0.0.1", "port": port}
+    environment = {**os.environ, **environment, "AIRFLOW_CONN_WEBHDFS_DEFAULT": json.dumps(connection)}
+    result = subprocess.run(
         [sys.executable, "-c", READ], env=environment, capture_output=True, text=True, check=False, timeout=90
     )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
 
 
-def test_a_log_is_read_from_hdfs_with_what_its_trigger_said(environment):
+def test_log_is_read_from_hdfs_with_its_trigger_log(environment):
     with ThreadingHTTPServer(("127.0.0.1", 0), WebHdfs) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        found = [f"{FOLDER}/attempt=1.log", f"{FOLDER}/attempt=1.log.trigger.7.log"]
-        assert read(environment, server.server_port) == [[found, ["the task", "its trigger"]]] * 2
+        files = [f"{FOLDER}/attempt=1.log", f"{FOLDER}/attempt=1.log.trigger.7.log"]
+        assert read(environment, server.server_port) == [[files, ["the task", "its trigger"]]] * 2
         server.shutdown()
 
 
-def test_without_hdfs_the_reader_is_told_so(environment):
+def test_unreachable_hdfs_is_reported_as_the_source(environment):
     for sources, logs in read(environment, 1):
-        assert sources == ["HDFS does not give the log: Failed to locate the valid server."]
+        assert sources == ["HDFS does not return the log: Failed to locate the valid server."]
         assert logs == []
