@@ -32,7 +32,7 @@ def run(title: str, **names: object) -> dict[str, object]:
 
 
 def test_there_is_a_snippet_for_each_tool():
-    assert list(SNIPPETS)[1:] == ["DuckDB", "Polars", "pandas", "Spark SQL", "As it was"]
+    assert list(SNIPPETS)[1:] == ["DuckDB", "Polars", "pandas", "Spark SQL", "Time travel"]
     assert len(SNIPPETS) == DOCUMENT.count("```python")
 
 
@@ -61,4 +61,4 @@ def test_spark_sql(filled, spark, capsys):
 
 
 def test_as_it_was(filled):
-    assert run("As it was", lake=filled)["before"].num_rows == 0
+    assert run("Time travel", lake=filled)["before"].num_rows == 0
