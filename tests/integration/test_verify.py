@@ -21,7 +21,7 @@ from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import erasure
 from shopnow.lake.ingest import data_loss, landing
 from shopnow.lake.ingest.data_loss import Acknowledgement, UnacknowledgedLoss
-from shopnow.local_stack import java, spark
+from shopnow.local_stack import jvm, spark
 from shopnow.settings import Settings
 from shopnow.traffic import ledger, run_totals
 from shopnow.traffic.faults import MALFORMED
@@ -56,8 +56,8 @@ def pipeline(storage: Settings) -> tuple[dict, str]:
 
 
 def compute(settings: Settings, lake: str) -> None:
-    home = java.java_home(settings.data_dir)
-    command = spark.submit("compute_kpis.py", "--lake", lake)
+    home = jvm.java_home(settings.data_dir)
+    command = spark.submit_command("compute_kpis.py", "--lake", lake)
     done = subprocess.run(
         command,
         env={**os.environ, **spark.environment(settings, home)},
@@ -126,7 +126,7 @@ def test_a_malformed_record_that_became_an_event_is_named_unless_it_was_correcte
     row = tables.read(table).slice(0, 1)
     for name, value in (
         ("event_id", spoilt["event_id"]),
-        *((f"source_{name}", spoilt[name]) for name in records.PLACE),
+        *((f"source_{name}", spoilt[name]) for name in records.RECORD_ID),
     ):
         row = row.set_column(
             row.schema.get_field_index(name), name, pa.array([value], row.schema.field(name).type)
@@ -143,7 +143,7 @@ def test_holds_after_a_customer_was_forgotten(pipeline):
     customer = next(
         row["customer_id"] for row in orders if row["order_id"] == delivered and row["customer_id"]
     )
-    erased = {each.table for each in erasure.forget(lake, customer, why="asked", by="me")}
+    erased = {each.table for each in erasure.erase_customer(lake, customer, why="asked", by="me")}
     assert {"raw/orders", "raw/deliveries", "raw/views"} <= erased
     assert broken(pipeline) == {}
     assert (
@@ -173,7 +173,7 @@ def test_a_lost_raw_row_is_named(pipeline, touched):
     table.delete(f'partition = {row["partition"]} AND "offset" = {row["offset"]}')
     found = broken(pipeline)
     assert (
-        f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, not so in raw"
+        f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, but missing or different in raw"
         in found["topics = raw"]
     )
     assert f"orders partition {row['partition']}" in found["raw = receipts"]
@@ -185,7 +185,7 @@ def test_a_lost_raw_row_is_named_though_personal_data_was_erased_from_it(pipelin
     row = next(row for row in rows if b'"address":"erased"' in row["value"])
     table.delete(f'partition = {row["partition"]} AND "offset" = {row["offset"]}')
     assert (
-        f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, not so in raw"
+        f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, but missing or different in raw"
         in broken(pipeline)["topics = raw"]
     )
 

@@ -7,7 +7,7 @@ import msgspec
 import pyarrow as pa
 
 from shopnow import schemas
-from shopnow.audit.kpi_diff import Differences, differences
+from shopnow.audit.kpi_diff import KpiDiff, diff
 from shopnow.audit.kpi_oracle import KpiSettings, oracle
 from shopnow.events import TOPIC_OF, TOPICS, Event
 from shopnow.kpis import KPIS
@@ -16,7 +16,7 @@ from shopnow.lake.delta.tables import Table
 from shopnow.settings import Settings
 
 
-def assumed() -> KpiSettings:
+def kpi_settings() -> KpiSettings:
     """What the Spark jobs assume by default."""
     level, days = (Settings.model_fields[name].default for name in ("service_level", "lead_time_days"))
     return KpiSettings(level, days)
@@ -33,20 +33,20 @@ def as_tables(happened: Iterable[Event], offsets: Mapping[str, int] | None = Non
     return {topic: pa.Table.from_pylist(rows[topic], schemas.events(TOPICS[topic])) for topic in TOPICS}
 
 
-def compare(lake: str, happened: Iterable[Event]) -> dict[str, Differences]:
+def compare(lake: str, happened: Iterable[Event]) -> dict[str, KpiDiff]:
     """Each KPI table of the lake beside what these events make of it: all that happened, each once."""
     stock = tables.read(Table(lake, "events/stock").open(), ["event_id", "source_offset"])
     offsets = dict(zip(stock["event_id"].to_pylist(), stock["source_offset"].to_pylist(), strict=True))
     found = {}
-    with oracle(assumed()) as here:
+    with oracle(kpi_settings()) as database:
         for topic, rows in as_tables(happened, offsets).items():
-            here.put(f"events/{topic}", rows)
+            database.load(f"events/{topic}", rows)
         for kpi in KPIS:
             columns, name = [*kpi.content, "computed_at"], f"{kpi.name} in the lake"
-            here.store(name, tables.reader(Table(lake, kpi.name).open(), columns), columns)
-            worked_out = here.work_out(kpi, here.as_computed(kpi, name))
-            found[kpi.name] = differences(here, kpi, worked_out, name)
-            here.put(kpi.name, here.rows(kpi, worked_out))
+            database.store(name, tables.reader(Table(lake, kpi.name).open(), columns), columns)
+            worked_out = database.compute(kpi, database.load_computed_times(kpi, name))
+            found[kpi.name] = diff(database, kpi, worked_out, name)
+            database.load(kpi.name, database.rows(kpi, worked_out))
     return found
 
 

@@ -1,4 +1,4 @@
-"""Records of the ledger that are acknowledged as lost: no check misses those."""
+"""Records of the ledger that an acknowledged data loss covers; no check reports them as missing."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -9,12 +9,14 @@ from shopnow.lake.ingest import offsets
 from shopnow.lake.ingest.data_loss import EXPIRED, Loss
 
 
-def lost(rows: pa.Table, losses: Sequence[Loss]) -> pa.Array:
-    """For each of these ledger rows of one topic, whether it may be lost by what was acknowledged."""
-    places = zip(
+def may_be_lost(rows: pa.Table, losses: Sequence[Loss]) -> pa.Array:
+    """Tell for each of these ledger rows of one topic whether an acknowledged loss may cover it."""
+    record_ids = zip(
         *(rows[name].to_pylist() for name in ("topic_id", "partition", "offset", "event_time")), strict=True
     )
-    return pa.array([any(_covers(loss, *place) for loss in losses) for place in places], pa.bool_())
+    return pa.array(
+        [any(_covers(loss, *record_id) for loss in losses) for record_id in record_ids], pa.bool_()
+    )
 
 
 def _covers(loss: Loss, topic_id: str, partition: int, offset: int, event_time: datetime) -> bool:
@@ -25,5 +27,5 @@ def _covers(loss: Loss, topic_id: str, partition: int, offset: int, event_time: 
         return False
     if loss.kind == EXPIRED:
         return loss.end_offset is not None and offset < loss.end_offset
-    # How far it went nobody knows; but what happened later was not lost by it.
+    # The end of the lost range is unknown, but events after its time span are not part of it.
     return loss.to_time is None or event_time <= loss.to_time

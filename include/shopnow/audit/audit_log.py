@@ -1,11 +1,10 @@
-"""The table `audits`: what every audit of the lake found."""
+"""The table `audits`: the result of every audit of the lake."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import pyarrow as pa
-from deltalake import write_deltalake
 
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
@@ -14,20 +13,20 @@ from shopnow.schemas import TIMESTAMP
 TABLE = "audits"
 SCHEMA = pa.schema(
     [
-        pa.field("audited_at", TIMESTAMP, nullable=False, metadata={"comment": "when the audit was done"}),
-        pa.field("audited_by", pa.string(), metadata={"comment": "the run that did it"}),
+        pa.field("audited_at", TIMESTAMP, nullable=False, metadata={"comment": "when the audit ran"}),
+        pa.field("audited_by", pa.string(), metadata={"comment": "id of the DAG run"}),
         pa.field("check", pa.string(), nullable=False),
         pa.field("ok", pa.bool_(), nullable=False),
         pa.field("detail", pa.string(), metadata={"comment": "what was compared, or the first difference"}),
     ]
 )
-"""One row for each check of each audit."""
+"""One row per check and audit."""
 
 HOLDS = "holds"
 
 
 class Check(NamedTuple):
-    """A check, whether it holds, and what was compared, or the first difference."""
+    """Result of a check; `detail` is what was compared, or the first difference."""
 
     check: str
     ok: bool
@@ -35,7 +34,7 @@ class Check(NamedTuple):
 
 
 class Audit(NamedTuple):
-    """An audit's outcome."""
+    """Result of an audit."""
 
     at: datetime
     checks: list[Check]
@@ -46,23 +45,24 @@ class Audit(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """`HOLDS`, or what does not."""
+        """`HOLDS`, or the names of the broken checks."""
         return ", ".join(check.check for check in self.broken) or HOLDS
 
 
 def record(lake: str, checks: Iterable[Check], by: str) -> Audit:
-    """Put on record what an audit has found just now."""
+    """Append the results of an audit that just ran to the table."""
     audit = Audit(datetime.now(UTC), list(checks))
     rows = [{"audited_at": audit.at, "audited_by": by, **check._asdict()} for check in audit.checks]
-    write_deltalake(Table(lake, TABLE).ensure(SCHEMA), pa.Table.from_pylist(rows, SCHEMA), mode="append")
+    tables.write(Table(lake, TABLE).ensure(SCHEMA), pa.Table.from_pylist(rows, SCHEMA))
     return audit
 
 
 def latest(lake: str) -> Audit | None:
-    """The newest audit on record; None before the first."""
-    if not Table(lake, TABLE).exists():
+    """Return the newest audit; None before the first."""
+    snapshot = Table(lake, TABLE).open_if_exists()
+    if snapshot is None:
         return None
-    rows = tables.read(Table(lake, TABLE).open()).to_pylist()
+    rows = tables.read(snapshot).to_pylist()
     at = max((row["audited_at"] for row in rows), default=None)
     if at is None:
         return None

@@ -1,4 +1,4 @@
-"""What the checks compare, and how they say that two sides differ."""
+"""The evidence that all checks compare, and the error that names a difference."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -25,18 +25,18 @@ Report = Callable[[str, str], None]
 
 
 class Difference(Exception):
-    """Two sides of a check that should be equal are not; its text names the first difference."""
+    """The two sides of a check differ; the message names the first difference."""
 
 
 LEDGER = [
     *("topic", "topic_id", "partition", "offset", "key", "payload_hash"),
     *("event_id", "event_type", "event_time", "product_id", "quantity", "amount_cents", "fault"),
 ]
-"""The columns of the ledger that the checks look at."""
+"""Columns of the ledger that the checks read."""
 
 
 class Evidence(NamedTuple):
-    """Everything that is compared, at a cut that all sides have reached; a table that does not exist yet is left out."""
+    """Snapshots of everything compared, at a consistent cut; a table that does not exist yet is left out."""
 
     conf: Conf
     lake: str
@@ -44,62 +44,69 @@ class Evidence(NamedTuple):
     events: dict[str, DeltaTable]
     raw: dict[str, DeltaTable]
     losses: list[Loss]
-    """What was acknowledged as lost."""
+    """Acknowledged data losses."""
     ledger: pa.Table
-    """`LEDGER` of every row."""
+    """All rows, with the columns `LEDGER`."""
     topics: dict[str, TopicState]
-    assumed: KpiSettings
+    kpi_settings: KpiSettings
     report: Report
-    """Told how far it is, as (subject, what)."""
+    """Called with the progress, as (subject, status)."""
 
 
 def gather(conf: Conf, lake: str, report: Report) -> Evidence:
-    """Pins the tables from the last to the first, then the ledger, then Kafka, so that each holds all the ones before stand for.
+    """Pin the tables from the last to the first, then the ledger, then Kafka: each covers those before it.
 
     Raises:
-        UserError: Kafka or the lake does not answer, or a setting is not of its kind.
+        UserError: Kafka or the lake does not answer, or a setting is invalid.
     """
     settings = Settings.load()
 
-    def present(names: list[str]) -> dict[str, DeltaTable]:
-        return {name: Table(lake, name).open() for name in names if Table(lake, name).exists()}
+    def open_existing(names: list[str]) -> dict[str, DeltaTable]:
+        snapshots = {name: Table(lake, name).open_if_exists() for name in names}
+        return {name: snapshot for name, snapshot in snapshots.items() if snapshot is not None}
 
-    kpis = present([kpi.name for kpi in KPIS])
-    events = present([f"events/{name}" for name in TOPICS])
-    raw = present([f"raw/{name}" for name in TOPICS])
-    acknowledged = data_loss.read(lake)
-    truth = ledger.read(conf, columns=LEDGER)
-    assumed = KpiSettings(settings.service_level, settings.lead_time_days)
+    # The order of the arguments is the order of pinning.
     return Evidence(
-        conf, lake, kpis, events, raw, acknowledged, truth, topics.describe(conf, TOPICS), assumed, report
+        conf,
+        lake,
+        kpis=open_existing([kpi.name for kpi in KPIS]),
+        events=open_existing([f"events/{name}" for name in TOPICS]),
+        raw=open_existing([f"raw/{name}" for name in TOPICS]),
+        losses=data_loss.read(lake),
+        ledger=ledger.read(conf, columns=LEDGER),
+        topics=topics.describe(conf, TOPICS),
+        kpi_settings=KpiSettings(settings.service_level, settings.lead_time_days),
+        report=report,
     )
 
 
-def at_latest_equivalent_version(table: Table, version: int) -> DeltaTable:
-    """The table with the rows of that version, in files that VACUUM has not taken."""
+def open_latest_equivalent(table: Table, version: int) -> DeltaTable:
+    """Open the newest version with the same rows; VACUUM may have removed the files of `version` itself."""
     return table.open(lineage.latest_equivalent_version(table, version, table.version()))
 
 
-def raw_behind(lake: str, events: DeltaTable, name: str) -> DeltaTable | None:
-    """The raw table at the version this events table was made from; None if it has none yet."""
+def open_raw_source(lake: str, events: DeltaTable, name: str) -> DeltaTable | None:
+    """Open the raw table at the version that the events table was derived from; None if it is still empty."""
     source = name.replace("events/", "raw/")
     version = lineage.sources(Table(lake, name), events.version()).get(source)
-    return None if version is None else at_latest_equivalent_version(Table(lake, source), version)
+    return None if version is None else open_latest_equivalent(Table(lake, source), version)
 
 
-def first_place(rows: pa.Table) -> str:
-    """The first of these records by place, in words."""
-    first = rows.sort_by([(column, "ascending") for column in records.PLACE]).slice(0, 1).to_pylist()[0]
+def describe_first_record(rows: pa.Table) -> str:
+    """Describe the first of these records by partition and offset."""
+    first = rows.sort_by([(column, "ascending") for column in records.RECORD_ID]).slice(0, 1).to_pylist()[0]
     return f"partition {first['partition']} offset {first['offset']}"
 
 
-def same_records(left: pa.Table, right: pa.Table, left_name: str, right_name: str, topic: str) -> None:
-    """Raises Difference if the two sets of records are not equal."""
-    if found := records.difference(left, right, left_name, right_name):
-        raise Difference(f"{topic}: {found}")
+def require_same_records(
+    left: pa.Table, right: pa.Table, left_name: str, right_name: str, topic: str
+) -> None:
+    """Raise Difference if the two sets of records are not equal."""
+    if difference := records.first_difference(left, right, left_name, right_name):
+        raise Difference(f"{topic}: {difference}")
 
 
-def same_figures(left: pd.DataFrame, right: pd.DataFrame, left_name: str, right_name: str) -> None:
-    """Raises Difference if the two do not say the same."""
-    if found := totals.difference(left, right, left_name, right_name):
-        raise Difference(found)
+def require_same_totals(left: pd.DataFrame, right: pd.DataFrame, left_name: str, right_name: str) -> None:
+    """Raise Difference if the two tables of totals are not equal."""
+    if difference := totals.first_difference(left, right, left_name, right_name):
+        raise Difference(difference)

@@ -1,4 +1,4 @@
-"""The same offsets in Kafka and in raw, as digests that are equal exactly if the records are."""
+"""Digests of the same offsets in Kafka and in raw, which are equal exactly if the records are."""
 
 from collections.abc import Iterator
 
@@ -9,30 +9,30 @@ from shopnow.broker import reader
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Ranges
 from shopnow.lake.delta import tables
-from shopnow.lake.delta.checksum import NOTHING, Digest, digest
+from shopnow.lake.delta.checksum import EMPTY, Digest, digest
 
 Digests = dict[int, Digest]
-"""A digest by partition."""
+"""Digest by partition."""
 
 
 def kafka_digests(conf: Conf, kafka_topic: str, ranges: Ranges) -> Digests:
-    """The digests of what is committed to a topic in the ranges. Memory is bounded, whatever their length.
+    """Digest the committed records of a topic in the ranges, in bounded memory.
 
     Raises:
-        MissingOffsets: Kafka no longer has all of it.
-        UserError: no such topic, or Kafka does not answer.
+        MissingOffsets: Kafka no longer has all of the range.
+        UserError: the topic does not exist, or Kafka does not answer.
     """
-    digests = dict.fromkeys(ranges, NOTHING)
+    digests = dict.fromkeys(ranges, EMPTY)
     for chunk in reader.read(conf, kafka_topic, ranges):
         digests[chunk.partition] += digest(chunk.partition, chunk.offsets, chunk.keys, chunk.values)
     return digests
 
 
 def raw_digests(table: DeltaTable, topic_id: str, ranges: Ranges | None = None) -> Digests:
-    """The digests of the rows of a raw table that are from one topic id, in the ranges if given. Memory is bounded, whatever its size."""
-    digests = dict.fromkeys(ranges or (), NOTHING)
+    """Digest the rows of one topic id in a raw table, within the ranges if given, in bounded memory."""
+    digests = dict.fromkeys(ranges or (), EMPTY)
     for partition, offsets, keys, values in _rows(table, topic_id, ranges):
-        digests[partition] = digests.get(partition, NOTHING) + digest(partition, offsets, keys, values)
+        digests[partition] = digests.get(partition, EMPTY) + digest(partition, offsets, keys, values)
     return digests
 
 

@@ -1,4 +1,4 @@
-"""Where a KPI table says otherwise than the oracle."""
+"""Compare a KPI table with the oracle."""
 
 from typing import NamedTuple
 
@@ -8,47 +8,49 @@ from shopnow.audit.kpi_oracle import Oracle
 from shopnow.kpis import Kpi
 
 TOLERANCE = 1e-9
-"""Doubles may differ by so much of the greater of the two: in what order they are added up no definition says."""
+"""Relative tolerance of doubles, as no definition fixes the order of their summation."""
 
 
-class Differences(NamedTuple):
-    """How many rows there are on either side, how many of them are not the same on both, and what the first of these is."""
+class KpiDiff(NamedTuple):
+    """Number of rows on either side, number of different rows, and a description of the first of them."""
 
     rows: int
     different: int
     first: str | None
 
 
-def differences(oracle: Oracle, kpi: Kpi, by_events: str, found: str) -> Differences:
-    """Compares two tables of the oracle that have the content of a KPI: what it worked out, and what was found in the lake.
+def diff(oracle: Oracle, kpi: Kpi, expected: str, actual: str) -> KpiDiff:
+    """Compare two tables of the oracle's database: the KPI it computed and the KPI read from the lake.
 
-    The first difference is that of the least key, in words: table, key, column and both values.
+    The first difference is the one with the lowest key; it names table, key, column and both values.
     """
     rest = [column for column in kpi.content if column not in kpi.key]
     same = {column: _same(kpi, column) for column in rest}
     same_key = " AND ".join(f'one."{column}" IS NOT DISTINCT FROM other."{column}"' for column in kpi.key)
     pairs = f"""
-        FROM ({_numbered(kpi, rest, by_events)}) AS one
-        FULL JOIN ({_numbered(kpi, rest, found)}) AS other ON {same_key} AND one.nth = other.nth
+        FROM ({_numbered(kpi, rest, expected)}) AS one
+        FULL JOIN ({_numbered(kpi, rest, actual)}) AS other ON {same_key} AND one.nth = other.nth
     """
     differs = f"(one.nth IS NULL OR other.nth IS NULL OR NOT ({' AND '.join(same.values()) or 'TRUE'}))"
     ((rows, different),) = oracle.execute(f"SELECT count(*), count(*) FILTER ({differs}) {pairs}").fetchall()
     if not different:
-        return Differences(rows, 0, None)
-    shown = [f'coalesce(one."{column}", other."{column}") AS "key {column}"' for column in kpi.key]
-    shown += [
-        f'one."{each}" AS "one {each}", other."{each}" AS "other {each}", {same[each]} AS "same {each}"'
-        for each in rest
+        return KpiDiff(rows, 0, None)
+    selected = [f'coalesce(one."{column}", other."{column}") AS "key {column}"' for column in kpi.key]
+    selected += [
+        f'one."{column}" AS "one {column}", other."{column}" AS "other {column}", '
+        f'{same[column]} AS "same {column}"'
+        for column in rest
     ]
     order = ", ".join(f'"key {column}"' for column in kpi.key)
     first = oracle.connection.sql(
-        f"SELECT {', '.join(shown)}, one.nth AS one, other.nth AS other {pairs} WHERE {differs} ORDER BY {order} LIMIT 1"
+        f"SELECT {', '.join(selected)}, one.nth AS one, other.nth AS other {pairs} "
+        f"WHERE {differs} ORDER BY {order} LIMIT 1"
     )
-    return Differences(rows, different, _in_words(kpi, rest, first.to_arrow_table().to_pylist()[0]))
+    return KpiDiff(rows, different, _describe(kpi, rest, first.to_arrow_table().to_pylist()[0]))
 
 
 def _numbered(kpi: Kpi, rest: list[str], name: str) -> str:
-    """Rows of the same key are told apart by what else they say: as a rule there is one."""
+    """Number the rows of each key by their other columns; as a rule a key has one row."""
     key, others = (", ".join(f'"{column}"' for column in columns) for columns in (kpi.key, rest))
     return f'SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {others}) AS nth FROM "{name}"'  # noqa: S608
 
@@ -61,14 +63,15 @@ def _same(kpi: Kpi, column: str) -> str:
     return f"({one} IS NOT DISTINCT FROM {other} OR coalesce({near}, FALSE))"
 
 
-def _in_words(kpi: Kpi, rest: list[str], row: dict) -> str:
+def _describe(kpi: Kpi, rest: list[str], row: dict) -> str:
     where = f"{kpi.name} {' '.join(str(row[f'key {column}']) for column in kpi.key)}"
     if row["one"] is None:
         return f"{where}: no row by the events, one in the table"
     if row["other"] is None:
         return f"{where}: a row by the events, none in the table"
-    column = next(each for each in rest if not row[f"same {each}"])
-    return f"{where} {column}: {_text(row[f'one {column}'])} by the events, {_text(row[f'other {column}'])} in the table"
+    column = next(column for column in rest if not row[f"same {column}"])
+    expected, actual = _text(row[f"one {column}"]), _text(row[f"other {column}"])
+    return f"{where} {column}: {expected} by the events, {actual} in the table"
 
 
 def _text(value: object) -> str:

@@ -1,7 +1,8 @@
-"""Every KPI worked out from the events alone, in SQL: from the words of `shopnow.kpis`, sharing no code with the Spark jobs.
+"""An oracle that computes every KPI in SQL from its definition, sharing no code with the Spark jobs.
 
-A query in `kpi_sql/` gives the columns of a KPI, whole history at once. It reads its sources as `events.orders`, `kpi.stock_daily`, …
-What is bound to the time a row was computed reads the variable `now` or, by date, the table `computed`.
+A query in `kpi_sql/` returns the columns of a KPI for the whole history. It reads its sources as
+`events.orders`, `kpi.stock_daily`, … Columns that depend on the time of computation read the variable `now`
+or, by date, the table `computed`.
 """
 
 import tempfile
@@ -21,7 +22,7 @@ from shopnow.kpis import KPIS, Kpi
 
 QUERIES = Path(__file__).parent / "kpi_sql"
 MEMORY = "1GB"
-"""Beyond this DuckDB goes on on disk."""
+"""Memory limit of DuckDB; it spills to disk beyond."""
 
 _ID = ("event_id", "event_type", "event_time")
 COLUMNS: Mapping[str, list[str]] = {
@@ -49,76 +50,76 @@ COLUMNS: Mapping[str, list[str]] = {
     ],
     **{kpi.name: kpi.content for kpi in KPIS},
 }
-"""What the queries read of each source."""
+"""Columns that the queries read, by source."""
 
 
 class KpiSettings(NamedTuple):
-    """What KPIs depend on besides events: the settings SHOPNOW_SERVICE_LEVEL and SHOPNOW_LEAD_TIME_DAYS."""
+    """Settings that KPIs depend on: SHOPNOW_SERVICE_LEVEL and SHOPNOW_LEAD_TIME_DAYS."""
 
     service_level: float
     lead_time_days: float
 
 
 class Oracle:
-    """A database of sources, each as it stood at one or several versions, in which KPIs are worked out."""
+    """A database that holds sources at one or several versions, and computes KPIs from them."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, assumed: KpiSettings) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, settings: KpiSettings) -> None:
         self.connection = connection
         self.execute("SET TimeZone = 'UTC'; CREATE SCHEMA events; CREATE SCHEMA kpi")
-        self._set("lead_time_days", float(assumed.lead_time_days))
-        self._set("z", NormalDist().inv_cdf(assumed.service_level))
+        self._set("lead_time_days", float(settings.lead_time_days))
+        self._set("z", NormalDist().inv_cdf(settings.service_level))
         self.execute("CREATE TABLE computed (date DATE, computed_at TIMESTAMP)")
         for source in COLUMNS:
-            self.put(source, _schema(source).empty_table())
+            self.load(source, _schema(source).empty_table())
         self.execute((QUERIES / "basics.sql").read_text())
 
-    def put(self, source: str, rows: pa.Table | pa.RecordBatchReader, version: int | None = None) -> None:
-        """Takes in the rows of a source, with at least its `COLUMNS`; the queries read them until others are taken in or put to use."""
+    def load(self, source: str, rows: pa.Table | pa.RecordBatchReader, version: int | None = None) -> None:
+        """Load rows of a source, with at least its `COLUMNS`, and make queries read them."""
         self.store(_stored(source, version), rows, COLUMNS[source])
-        self.use(source, version)
+        self.select_version(source, version)
 
     def has(self, source: str, version: int) -> bool:
         return bool(
             self.execute("FROM duckdb_tables() WHERE table_name = ?", [_stored(source, version)]).fetchall()
         )
 
-    def use(self, source: str, version: int | None = None) -> None:
-        """The queries read that version from now on; without one what was put without one, which at first is nothing."""
+    def select_version(self, source: str, version: int | None = None) -> None:
+        """Make queries read this version of a source; None is the one loaded without a version."""
         self.execute(
             f'CREATE OR REPLACE VIEW {source.replace("/", ".")} AS FROM "{_stored(source, version)}"'
         )
 
     def store(self, name: str, rows: pa.Table | pa.RecordBatchReader, columns: Iterable[str]) -> None:
-        """Keeps these columns as a table; times are in UTC, without saying so."""
-        kinds = {
+        """Store these columns as a table; timestamps become UTC without a time zone."""
+        casts = {
             field.name: "::TIMESTAMP" if pa.types.is_timestamp(field.type) else "" for field in rows.schema
         }
-        chosen = ", ".join(f'"{column}"{kinds[column]} AS "{column}"' for column in columns)
+        selected = ", ".join(f'"{column}"{casts[column]} AS "{column}"' for column in columns)
         self.connection.register("arriving", rows)
-        self.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT {chosen} FROM arriving')  # noqa: S608
+        self.execute(f'CREATE OR REPLACE TABLE "{name}" AS SELECT {selected} FROM arriving')  # noqa: S608
         self.connection.unregister("arriving")
 
-    def as_computed(self, kpi: Kpi, found: str) -> datetime:
-        """Takes over from a table with `computed_at` when the rows of each date were computed; gives when the latest were."""
+    def load_computed_times(self, kpi: Kpi, table: str) -> datetime:
+        """Load `computed_at` of each date from a table; return the latest."""
         self.execute("DELETE FROM computed")
         if kpi.partition_by:
-            self.execute(f'INSERT INTO computed SELECT date, max(computed_at) FROM "{found}" GROUP BY date')  # noqa: S608
-        ((latest,),) = self.execute(f'SELECT max(computed_at) FROM "{found}"').fetchall()  # noqa: S608
+            self.execute(f'INSERT INTO computed SELECT date, max(computed_at) FROM "{table}" GROUP BY date')  # noqa: S608
+        ((latest,),) = self.execute(f'SELECT max(computed_at) FROM "{table}"').fetchall()  # noqa: S608
         return latest.replace(tzinfo=UTC) if latest else datetime.now(UTC)
 
-    def work_out(self, kpi: Kpi, now: datetime) -> str:
-        """Works out a KPI from the sources in use, as if computed `now`; gives the name of the table with its content columns."""
+    def compute(self, kpi: Kpi, now: datetime) -> str:
+        """Compute a KPI from the selected sources as of `now`; return the name of the table that holds it."""
         self._set("now", now)
         name = f"{kpi.name} by the events"
         self.store(name, _schema(kpi.name).empty_table(), kpi.content)
         columns = ", ".join(f'"{column}"' for column in kpi.content)
-        # Into columns of the kinds they are defined with: what does not fit is an error.
+        # The table has the types of the definition, so a value that does not fit is an error.
         query = (QUERIES / f"{kpi.name[4:]}.sql").read_text()
         self.execute(f'INSERT INTO "{name}" BY NAME SELECT {columns} FROM ({query})')  # noqa: S608
         return name
 
     def rows(self, kpi: Kpi, name: str) -> pa.Table:
-        """A table of the KPI's content in here, in Arrow."""
+        """Return a stored table with the KPI's content columns, in Arrow."""
         return (
             self.connection.sql(f'FROM "{name}"').to_arrow_table().select(kpi.content).cast(_schema(kpi.name))
         )
@@ -132,30 +133,30 @@ class Oracle:
 
 
 @contextmanager
-def oracle(assumed: KpiSettings) -> Iterator[Oracle]:
-    """An oracle without any events yet."""
+def oracle(settings: KpiSettings) -> Iterator[Oracle]:
+    """Create an oracle without events; its files are removed on exit."""
     with (
         tempfile.TemporaryDirectory(prefix="shopnow-oracle-") as folder,
         duckdb.connect(config={"memory_limit": MEMORY, "temp_directory": folder}) as connection,
     ):
-        yield Oracle(connection, assumed)
+        yield Oracle(connection, settings)
 
 
-def work_out(
+def compute_kpis(
     events: Mapping[str, pa.Table | pa.RecordBatchReader],
     now: datetime,
-    assumed: KpiSettings,
+    settings: KpiSettings,
     kpis: Iterable[Kpi] = KPIS,
 ) -> dict[str, pa.Table]:
-    """The content of KPI tables, by name, as events by topic make it if it is computed `now`; each after those it is made from."""
-    found = {}
-    with oracle(assumed) as here:
+    """Compute KPIs from events by topic as of `now`; return their content by table name."""
+    contents = {}
+    with oracle(settings) as database:
         for topic, rows in events.items():
-            here.put(f"events/{topic}", rows)
+            database.load(f"events/{topic}", rows)
         for kpi in kpis:
-            found[kpi.name] = here.rows(kpi, here.work_out(kpi, now))
-            here.put(kpi.name, found[kpi.name])
-    return found
+            contents[kpi.name] = database.rows(kpi, database.compute(kpi, now))
+            database.load(kpi.name, contents[kpi.name])
+    return contents
 
 
 def _stored(source: str, version: int | None) -> str:

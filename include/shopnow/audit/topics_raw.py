@@ -1,64 +1,70 @@
-"""What Kafka holds of the landed ranges is in raw, byte for byte, and nothing else is."""
+"""Check that raw holds exactly what Kafka still has of the landed ranges, byte for byte."""
 
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
 from shopnow.audit import digests, records
-from shopnow.audit.context import Difference, Evidence, same_records
+from shopnow.audit.context import Difference, Evidence, require_same_records
 from shopnow.broker.reader import Ranges
 from shopnow.broker.topics import TopicState
 from shopnow.lake.delta import commit_metadata
-from shopnow.lake.delta.checksum import NOTHING, Digest
+from shopnow.lake.delta.checksum import EMPTY, Digest
 from shopnow.lake.delta.tables import Table
-from shopnow.lake.governance.amendments import AMENDMENTS, Erased, RecordId
+from shopnow.lake.governance.amendments import AMENDMENTS, ErasedRecord, RecordId
 from shopnow.lake.ingest import offsets, receipts
 from shopnow.lake.maintenance import retention
 
-Stretch = tuple[str, int, int, int]
-"""Offsets of a partition that are in raw under a topic id: topic id, partition, first offset, the one after the last."""
+OffsetSpan = tuple[str, int, int, int]
+"""Offsets `[start, end)` of a partition in raw under one topic id: topic id, partition, start, end."""
 
 
 def check(evidence: Evidence) -> str:
-    compared = personal = 0
+    compared = redacted = 0
     for name, state in evidence.topics.items():
         if f"raw/{name}" not in evidence.raw:
             continue
         evidence.report("verify", f"topics = raw: {name}")
         raw = evidence.raw[f"raw/{name}"]
-        ranges = _landed(evidence.lake, name, raw, state)
-        stretches = _stretches(evidence.lake, name, raw, state, ranges)
+        ranges = _landed_ranges(evidence.lake, name, raw, state)
+        spans = _spans(evidence.lake, name, raw, state, ranges)
         in_kafka = digests.kafka_digests(evidence.conf, name, ranges)
-        in_raw = dict.fromkeys(ranges, NOTHING)
-        for topic_id in {stretch[0] for stretch in stretches}:
-            mine = {partition: (start, end) for id_, partition, start, end in stretches if id_ == topic_id}
-            for partition, digest in digests.raw_digests(raw, topic_id, mine).items():
+        in_raw = dict.fromkeys(ranges, EMPTY)
+        for topic_id in {span[0] for span in spans}:
+            of_topic_id = {partition: (start, end) for id_, partition, start, end in spans if id_ == topic_id}
+            for partition, digest in digests.raw_digests(raw, topic_id, of_topic_id).items():
                 in_raw[partition] += digest
-        erased = _erased(evidence.lake, f"raw/{name}", raw, stretches)
-        for each in erased:
-            in_raw[each.place.partition] += each.removed - each.added
+        erased = _erased(evidence.lake, f"raw/{name}", raw, spans)
+        for record in erased:
+            in_raw[record.place.partition] += record.removed - record.added
         for partition, (start, end) in ranges.items():
             if in_kafka[partition] != in_raw[partition]:
-                kafka, _ = records.of_kafka(evidence.conf, name, state.topic_id, {partition: (start, end)})
-                rows = [records.of_raw(raw, *stretch) for stretch in stretches if stretch[1] == partition]
-                gone = [each.place.offset for each in erased if each.place.partition == partition]
-                same_records(
-                    _blanked(kafka, gone), _blanked(_under(state.topic_id, rows), gone), "Kafka", "raw", name
+                kafka, _ = records.read_kafka(evidence.conf, name, state.topic_id, {partition: (start, end)})
+                rows = [records.read_raw(raw, *span) for span in spans if span[1] == partition]
+                erased_offsets = [
+                    record.place.offset for record in erased if record.place.partition == partition
+                ]
+                require_same_records(
+                    _mask_content(kafka, erased_offsets),
+                    _mask_content(_with_topic_id(state.topic_id, rows), erased_offsets),
+                    "Kafka",
+                    "raw",
+                    name,
                 )
                 raise Difference(
-                    f"{name}: partition {partition}: a record is not what an erasure of personal data left of it"
+                    f"{name}: partition {partition}: a record differs from what the erasure wrote"
                 )
             compared += in_raw[partition].rows
-            personal += len({each.place for each in erased if each.place.partition == partition})
+            redacted += len({record.place for record in erased if record.place.partition == partition})
     return f"{compared:,} records are the same" + (
-        f", but for personal data erased from {personal:,} of them" if personal else ""
+        f", except for personal data erased from {redacted:,} of them" if redacted else ""
     )
 
 
-def _landed(lake: str, name: str, raw: DeltaTable, state: TopicState) -> Ranges:
-    """What Kafka still has of what was landed, but for what retention removed from raw."""
+def _landed_ranges(lake: str, name: str, raw: DeltaTable, state: TopicState) -> Ranges:
+    """Return the landed offsets that Kafka still has, without those that retention removed from raw."""
     topic_id = offsets.current_id(raw, state.topic_id)
-    expired = retention.expired(Table(lake, f"raw/{name}"), raw.version())
+    expired = retention.expired_offsets(Table(lake, f"raw/{name}"), raw.version())
     ranges = {}
     for partition, (earliest, _) in state.partitions.items():
         end = offsets.position(raw, topic_id, partition)
@@ -67,49 +73,45 @@ def _landed(lake: str, name: str, raw: DeltaTable, state: TopicState) -> Ranges:
     return ranges
 
 
-def _stretches(lake: str, name: str, raw: DeltaTable, state: TopicState, landed: Ranges) -> list[Stretch]:
-    """Where raw has that: under more than one id only for a topic whose end was cut off."""
+def _spans(lake: str, name: str, raw: DeltaTable, state: TopicState, landed: Ranges) -> list[OffsetSpan]:
+    """Locate the ranges in raw: under several topic ids only if the end of the topic was truncated."""
     ids = offsets.ids(raw, state.topic_id)
     if len(ids) == 1:
         return [(ids[0], partition, *range_) for partition, range_ in landed.items()]
     starts: dict[tuple[str, int], int] = {}
-    for receipt in receipts.receipts(lake, name, raw.version()).to_pylist():
+    for receipt in receipts.read(lake, name, raw.version()).to_pylist():
         starts.setdefault((receipt["topic_id"], receipt["partition"]), receipt["start_offset"])
-    found: list[Stretch] = []
+    spans: list[OffsetSpan] = []
     for partition, (start, end) in landed.items():
-        for topic_id in ids:  # the latest first: it has the last word on the offsets it has
+        # The newest id comes first: where ids overlap, its records are the current ones.
+        for topic_id in ids:
             since = min(max(starts.get((topic_id, partition), end), start), end)
-            found.append((topic_id, partition, since, end))
+            spans.append((topic_id, partition, since, end))
             end = since
-    return found
+    return spans
 
 
-def _erased(lake: str, name: str, raw: DeltaTable, stretches: list[Stretch]) -> list[Erased]:
-    """What was erased of these records since they landed: Kafka still has it."""
-    found = []
-    for row in commit_metadata.read(lake, AMENDMENTS, name, raw.version()).to_pylist():
-        for each in row["erased"] or ():
-            place = RecordId(row["topic_id"], row["partition"], each["offset"])
-            if any(
-                place[:2] == stretch[:2] and stretch[2] <= place.offset < stretch[3] for stretch in stretches
-            ):
-                found.append(
-                    Erased(
-                        place, Digest.parse(1, each["digest_removed"]), Digest.parse(1, each["digest_added"])
-                    )
-                )
-    return found
+def _erased(lake: str, name: str, raw: DeltaTable, spans: list[OffsetSpan]) -> list[ErasedRecord]:
+    """Return the records of these spans from which personal data was erased; Kafka still has the original."""
+    erased = []
+    for row in commit_metadata.read(Table(lake, name), AMENDMENTS, raw.version()).to_pylist():
+        for entry in row["erased"] or ():
+            record_id = RecordId(row["topic_id"], row["partition"], entry["offset"])
+            if any(record_id[:2] == span[:2] and span[2] <= record_id.offset < span[3] for span in spans):
+                removed, added = (Digest.parse(1, entry[name]) for name in ("digest_removed", "digest_added"))
+                erased.append(ErasedRecord(record_id, removed, added))
+    return erased
 
 
-def _blanked(rows: pa.Table, offsets: list[int]) -> pa.Table:
-    """The rows with nothing but the place of those at these offsets."""
-    at_them = pc.is_in(rows["offset"], pa.array(offsets, pa.int64()))
+def _mask_content(rows: pa.Table, offsets: list[int]) -> pa.Table:
+    """Return the rows with empty key and payload at these offsets."""
+    is_masked = pc.is_in(rows["offset"], pa.array(offsets, pa.int64()))
     for name in ("key", "payload"):
-        rows = rows.set_column(rows.schema.get_field_index(name), name, pc.if_else(at_them, "", rows[name]))
+        rows = rows.set_column(rows.schema.get_field_index(name), name, pc.if_else(is_masked, "", rows[name]))
     return rows
 
 
-def _under(topic_id: str, rows: list[pa.Table]) -> pa.Table:
-    """The rows as if they were all of one topic id."""
+def _with_topic_id(topic_id: str, rows: list[pa.Table]) -> pa.Table:
+    """Return the rows with their topic id replaced."""
     table = pa.concat_tables([records.SCHEMA.empty_table(), *rows])
     return table.set_column(0, "topic_id", pa.repeat(pa.scalar(topic_id), table.num_rows))

@@ -1,4 +1,4 @@
-"""Sales and stock figures in one form, worked out apart from the Spark job: from the ledger and from events."""
+"""Totals of sales and stock, computed independently of the Spark job from the ledger and from events."""
 
 import pandas as pd
 import pyarrow as pa
@@ -9,8 +9,8 @@ from shopnow.traffic.ledger_totals import LedgerTotals
 SALES = ["orders", "units", "gmv_cents", "paid_cents", "refunds_cents", "net_revenue_cents"]
 
 
-def sales_of_ledger(totals: LedgerTotals) -> pd.DataFrame:
-    """`SALES` by date, as the generator knows them."""
+def sales_from_ledger(totals: LedgerTotals) -> pd.DataFrame:
+    """Return `SALES` by date from the ledger's totals."""
     rows = [
         (
             date,
@@ -26,8 +26,8 @@ def sales_of_ledger(totals: LedgerTotals) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["date", *SALES]).set_index("date")
 
 
-def sales_of_events(orders: pa.Table, payments: pa.Table) -> pd.DataFrame:
-    """`SALES` by date, from rows of the two events tables."""
+def sales_from_events(orders: pa.Table, payments: pa.Table) -> pd.DataFrame:
+    """Return `SALES` by date from the rows of the two events tables."""
     placed = orders.filter(pc.equal(orders["event_type"], "order_placed"))
     lines = placed["items"].combine_chunks()
     quantity, price = (
@@ -64,16 +64,20 @@ def sales_of_events(orders: pa.Table, payments: pa.Table) -> pd.DataFrame:
 
 
 def stock(quantities: dict[str, int]) -> pd.DataFrame:
-    """`quantity` by product, of a mapping."""
+    """Return a frame of `quantity` by product from a mapping."""
     return pd.DataFrame({"quantity": pd.Series(quantities, dtype="int64")}).rename_axis("product_id")
 
 
-def difference(left: pd.DataFrame, right: pd.DataFrame, left_name: str, right_name: str) -> str | None:
-    """The first figure that is not the same in both; None if all that both have as columns are. A row that one lacks is zeros."""
+def first_difference(left: pd.DataFrame, right: pd.DataFrame, left_name: str, right_name: str) -> str | None:
+    """Describe the first value that differs in the common columns; None if all are equal.
+
+    A row that one side lacks counts as zeros.
+    """
     columns = [name for name in left.columns if name in right.columns]
-    one, other = left[columns].align(right[columns], join="outer", axis=0, fill_value=0)
-    for row in sorted(one.index, key=str):
+    left, right = left[columns].align(right[columns], join="outer", axis=0, fill_value=0)
+    for row in sorted(left.index, key=str):
         for column in columns:
-            if one.at[row, column] != other.at[row, column]:
-                return f"{row} {column}: {one.at[row, column]:,} in {left_name}, {other.at[row, column]:,} in {right_name}"
+            expected, actual = left.at[row, column], right.at[row, column]
+            if expected != actual:
+                return f"{row} {column}: {expected:,} in {left_name}, {actual:,} in {right_name}"
     return None

@@ -1,7 +1,7 @@
-"""Proves that ledger = topics = raw = events = KPIs, or names the first difference.
+"""Prove that ledger = topics = raw = events = KPIs, or name the first difference.
 
-Each pair is compared at a cut that both sides have reached (ledger offsets, table versions), so the proof holds while
-traffic flows: tables are pinned from the last to the first, and Kafka is read only up to what they stand for.
+Each pair is compared at a consistent cut (ledger offsets, table versions), so the proof holds while traffic
+flows: tables are pinned from the last to the first, and Kafka is read only up to the offsets that they cover.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,7 @@ CHECKS: dict[str, Callable[[Evidence], str]] = {
 
 
 def verify(conf: Conf, lake: str, report: Report = lambda subject, what: None) -> list[Check]:
-    """All checks, each with what it compared or the first difference.
+    """Run all checks; each result tells what was compared, or the first difference.
 
     Raises:
         UserError: Kafka or the lake does not answer.

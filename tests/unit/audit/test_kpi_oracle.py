@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 
 from factories.oracle_events import added, at, item, order, paid, parcel, payment, rows, some, stock, viewed
-from shopnow.audit.kpi_oracle import KpiSettings, work_out
+from shopnow.audit.kpi_oracle import KpiSettings, compute_kpis
 from shopnow.events import (
     DeliveryCreated,
     DeliveryDelivered,
@@ -328,11 +328,13 @@ def test_survives_whatever_is_a_valid_event():
             stock(StockAdjusted, time, -(10**9), 10**9),
             stock(StockSold, time, -1, 0),
         ]
-    found = work_out(as_tables(happened), datetime(2026, 1, 1, tzinfo=UTC), KpiSettings(0.95, 2.0))
+    found = compute_kpis(as_tables(happened), datetime(2026, 1, 1, tzinfo=UTC), KpiSettings(0.95, 2.0))
     assert all(table.num_rows for name, table in found.items() if name not in {"kpi/anomalies"})
     assert found["kpi/sales_daily"]["gmv_cents"].to_pylist() == [MOST, MOST]
     assert found["kpi/customer_orders"]["last_order_at"].cast("int64").to_pylist() == [
         (last - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     ]
     assert found["kpi/sales_hourly"].schema.field("hour").type == TIMESTAMP
-    assert not any(table.num_rows for table in work_out(as_tables([]), last, KpiSettings(0.95, 2.0)).values())
+    assert not any(
+        table.num_rows for table in compute_kpis(as_tables([]), last, KpiSettings(0.95, 2.0)).values()
+    )

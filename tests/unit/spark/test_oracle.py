@@ -7,12 +7,12 @@ import pyarrow as pa
 import pytest
 
 from factories import random_events
-from shopnow.audit.kpi_diff import differences
+from shopnow.audit.kpi_diff import diff
 from shopnow.audit.kpi_oracle import oracle
 from shopnow.kpis import KPIS, STOCK_OUTS
 from shopnow_spark.kpis.stock_outs import stock_outs
 from shopnow_spark.registry import BY_DATE, FULL_REFRESH, INCREMENTAL, KpiContext
-from support.lake_oracle import as_tables, assumed
+from support.lake_oracle import as_tables, kpi_settings
 
 
 @pytest.mark.parametrize(
@@ -25,9 +25,9 @@ def test_spark_and_the_oracle_agree_on_made_up_events(spark, seed, now):
     }
     frames = {name: spark.createDataFrame(_dated(table)) for name, table in sources.items()}
     found = []
-    with oracle(assumed()) as here:
+    with oracle(kpi_settings()) as database:
         for name, table in sources.items():
-            here.put(name, table)
+            database.load(name, table)
         for kpi in KPIS:
             inputs = [frames[source.table] for source in kpi.sources]
             if kpi is STOCK_OUTS:
@@ -36,13 +36,13 @@ def test_spark_and_the_oracle_agree_on_made_up_events(spark, seed, now):
                 frame = INCREMENTAL[kpi.name](None, *inputs)
             else:
                 frame = (BY_DATE.get(kpi.name) or FULL_REFRESH[kpi.name])(
-                    KpiContext(now, *assumed()), *inputs
+                    KpiContext(now, *kpi_settings()), *inputs
                 )
             rows = frame.select(kpi.content).toArrow()
-            here.store("spark", rows, kpi.content)
-            worked_out = here.work_out(kpi, now)
-            found.append(differences(here, kpi, worked_out, "spark"))
-            here.put(kpi.name, rows)
+            database.store("spark", rows, kpi.content)
+            worked_out = database.compute(kpi, now)
+            found.append(diff(database, kpi, worked_out, "spark"))
+            database.load(kpi.name, rows)
             frames[kpi.name] = spark.createDataFrame(rows)
     assert [each.first for each in found if each.first] == []
     assert all(each.rows for each in found)

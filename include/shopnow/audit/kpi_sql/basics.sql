@@ -1,12 +1,12 @@
--- Arithmetic as the definitions have it, and what several of the queries begin with. Days and hours are UTC.
+-- Arithmetic of the definitions, and common table expressions of several queries. Days and hours are UTC.
 
--- A sum as it stands in a table: 64 bits at most.
+-- A sum as stored in a table: saturated to 64 bits.
 CREATE MACRO clamped(total) AS
     (CASE WHEN total > 9223372036854775807 THEN 9223372036854775807
           WHEN total < -9223372036854775808 THEN -9223372036854775808
           ELSE total END)::BIGINT;
 
--- The same of a number with a fraction of nothing.
+-- The same for a number whose fraction is zero.
 CREATE MACRO clamped_double(number) AS
     (CASE WHEN number >= 9223372036854775807::DOUBLE THEN 9223372036854775807
           WHEN number <= -9223372036854775808::DOUBLE THEN -9223372036854775808
@@ -14,23 +14,23 @@ CREATE MACRO clamped_double(number) AS
 
 CREATE MACRO floor_div(dividend, divisor) AS (dividend - ((dividend % divisor) + divisor) % divisor) // divisor;
 
--- A quotient of integers, halves rounded up; null if there is nothing to divide by.
+-- A quotient of integers, halves rounded up; null if the divisor is zero or null.
 CREATE MACRO half_up(dividend, divisor) AS
     clamped(floor_div(2 * dividend::HUGEINT + divisor, 2 * nullif(divisor, 0)::HUGEINT));
 
--- The part of an amount that goes to what weighs so much, after others that weigh `before`, of `whole`.
+-- The share of an amount for an item of this weight, after items of weight `before`, of the total `whole`.
 CREATE MACRO part(amount, before, weight, whole) AS
     amount::HUGEINT * (before + weight) // whole - amount::HUGEINT * before // whole;
 
 CREATE MACRO seconds_between(earlier, later) AS date_diff('microsecond', earlier, later) // 1000000;
 
--- The standard deviation of a population, of n numbers by their sum and the sum of their squares.
+-- Population standard deviation of n numbers, from their sum and their sum of squares.
 CREATE MACRO deviation_of(n, total, squares) AS sqrt(greatest(n * squares - total * total, 0)) / nullif(n, 0);
 
 CREATE VIEW placed AS
 SELECT *, event_time::DATE AS date FROM events.orders WHERE event_type = 'order_placed';
 
--- Orders placed by category, and where in the order each category's part begins: by value, or by pieces if nothing has any.
+-- Orders placed by category, and where each category's share begins: by value, or by units if no item has a value.
 CREATE VIEW order_categories AS
 WITH lines AS (
     SELECT event_id, unnest(items) AS item FROM placed
@@ -53,7 +53,7 @@ SELECT
     sum(weight) OVER (PARTITION BY event_id) AS whole
 FROM weighed;
 
--- Payments, each with the first order placed with its id, from 14 days before to the day after.
+-- Payments with the first order placed under their order id, from 14 days before to the day after.
 CREATE VIEW payments_of_orders AS
 WITH paid AS (
     SELECT *, event_time::DATE AS date FROM events.payments
@@ -72,7 +72,7 @@ FROM paid
 LEFT JOIN first_of_day ON first_of_day.order_id = paid.order_id AND first_of_day.date BETWEEN paid.date - 14 AND paid.date + 1
 QUALIFY row_number() OVER (PARTITION BY paid.event_id ORDER BY first_of_day.event_time, first_of_day.event_id) = 1;
 
--- What sales are the sums of, in three groupings: `part_of` tells which a row is of.
+-- Addends of sales in three groupings; `part_of` names the grouping of a row.
 CREATE VIEW sales AS
 WITH happened AS (
     SELECT
@@ -116,7 +116,7 @@ sums AS (
 )
 SELECT *, half_up(gmv_cents::HUGEINT - discount_cents, orders) AS average_order_cents FROM sums;
 
--- Days with sales and up to when they are looked at.
+-- Days with sales, and the time up to which they count.
 CREATE VIEW sales_days AS
 WITH days AS (
     SELECT date, max(hour) FILTER (hour + INTERVAL 1 HOUR <= coalesce(computed_at, getvariable('now'))) + INTERVAL 1 HOUR AS last_over

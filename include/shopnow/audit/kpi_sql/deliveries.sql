@@ -1,4 +1,4 @@
--- Of each day: the deliveries of that day and the 14 before, by the first event of each kind in those days.
+-- Per day: the deliveries of that day and the 14 before, by the first event of each kind in those days.
 WITH dated AS (
     SELECT *, event_time::DATE AS date FROM events.deliveries
 ),

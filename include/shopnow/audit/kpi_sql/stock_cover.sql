@@ -7,7 +7,7 @@ observed AS (
     WHERE date BETWEEN as_of - 27 AND as_of
     GROUP BY date
 ),
--- The products on each of those days, each as in its latest row by then.
+-- The products on each of those days, from their latest row up to then.
 product_days AS (
     SELECT
         stock_position.product_id,

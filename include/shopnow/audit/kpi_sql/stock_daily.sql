@@ -5,7 +5,7 @@ WITH changes AS (
         CASE WHEN event_type = 'stock_sold' THEN -quantity_change ELSE 0 END AS sold
     FROM events.stock
 ),
--- What the shop sold on the day up to and with each moment at which something changed.
+-- Units sold on the day, up to and including each change.
 timed AS (
     SELECT
         *,
@@ -14,7 +14,7 @@ timed AS (
         sum(sold) OVER (PARTITION BY date) AS shop_sold_in_all
     FROM changes
 ),
--- Each change begins a time; the first also ends one, from midnight on.
+-- Each change starts an interval; the first also ends the one that starts at midnight.
 spans AS (
     SELECT
         *,

@@ -7,7 +7,7 @@ WITH states AS (
         CASE WHEN event_type = 'stock_sold' THEN -quantity_change ELSE 0 END AS sold
     FROM events.stock
 ),
--- What the shop ever sold, up to and with that moment, and that day.
+-- Units sold in all and on that day, up to and including that moment.
 busy AS (
     SELECT
         *,
@@ -40,7 +40,7 @@ timed AS (
     FROM outs
     WHERE ended_at IS NULL OR ended_at > event_time
 ),
--- Demand and price are those of the 28 days before, and so the same for all that began on a day.
+-- Demand and price are those of the 28 days before, so they are the same for all stock-outs that began on one day.
 beginnings AS (
     SELECT DISTINCT product_id, date FROM timed
 ),

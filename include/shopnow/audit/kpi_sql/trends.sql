@@ -16,7 +16,7 @@ sums AS (
         AND hour >= as_of - INTERVAL 336 HOUR AND hour < as_of
     GROUP BY ALL
 ),
--- Whether the shop was there to sell anything when the week before began.
+-- True if the shop already had sales when the previous week began.
 complete AS (
     SELECT date, EXISTS (
         FROM kpi.sales_hourly WHERE hour >= as_of - INTERVAL 360 HOUR AND hour < as_of - INTERVAL 312 HOUR
