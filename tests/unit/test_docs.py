@@ -46,3 +46,11 @@ def anchors(document) -> set[str]:
 def test_every_setting_is_documented_once():
     names = re.findall(r"^\| `(SHOPNOW_\w+)`", (ROOT / "docs" / "settings.md").read_text(), re.MULTILINE)
     assert len(names) == len(set(names))
+
+
+def test_glossary_names_existing_modules():
+    paths = re.findall(r"`([\w/.]+(?:\.py|\.toml|/))`", (ROOT / "docs" / "glossary.md").read_text())
+    outside = {folder.name for folder in ROOT.iterdir() if folder.is_dir()}
+    library = ROOT / "include" / "shopnow"
+    files = [(ROOT if path.partition("/")[0] in outside else library) / path for path in paths]
+    assert [str(file) for file in files if not file.exists()] == []
