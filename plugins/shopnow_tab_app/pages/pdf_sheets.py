@@ -1,12 +1,10 @@
-"""A page as a sheet for paper: the figures, charts and tables it shows, in words of the language it is read in."""
+"""PDF sheets of the pages: their figures, charts and tables as text in the reader's language."""
 
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from shopnow_tab_app.i18n import Translator
 from shopnow_tab_app.pages.charts import Chart
 from shopnow_tab_app.pages.dashboard import Dashboard
 from shopnow_tab_app.pages.deliveries import Deliveries
@@ -16,28 +14,21 @@ from shopnow_tab_app.pages.pipeline import Pipeline
 from shopnow_tab_app.pages.stock import Stock
 
 Sheet = dict[str, Any]
-"""`title`, `subtitle`, `cards` (pairs of texts), `charts` ({"title", "kind", "labels", "series": {name: values}}) and `tables`
-({"title", "columns", "rows"} of texts)."""
+"""`title`, `subtitle`, `cards` (pairs of texts), `charts` ({"title", "kind", "labels", "series": {name:
+values}}) and `tables` ({"title", "columns", "rows"} of texts)."""
 
-Words = Callable[[str], str]
-
-
-@cache
-def _words(language: str) -> dict[str, str]:
-    return json.loads(
-        (Path(__file__).parent / "ui" / "src" / "words" / f"{language}.json").read_text(encoding="utf-8")
-    )
+NO_VALUE = "–"
 
 
-def words(language: str) -> Words:
-    """What gives a word in French, or else in English."""
-    known = _words("fr" if language.startswith("fr") else "en")
-    return lambda word: known.get(word, word.replace("_", " "))
+def sheet(page: str, data: Any, t: Translator) -> Sheet:
+    """The sheet of a page.
 
-
-def sheet(page: str, answer: Any, t: Words) -> Sheet:
-    """The sheet of a page from what its route answers."""
-    made: dict[str, Callable[[Any, Words], Sheet]] = {
+    Args:
+        page: name of the page.
+        data: response of the page's API route.
+        t: translator of the reader's language.
+    """
+    builders: dict[str, Callable[[Any, Translator], Sheet]] = {
         "dashboard": _dashboard,
         "orders": _orders,
         "payments": _payments,
@@ -45,59 +36,71 @@ def sheet(page: str, answer: Any, t: Words) -> Sheet:
         "stock": _stock,
         "pipeline": _pipeline,
     }
-    blank: Sheet = {
+    defaults: Sheet = {
         "title": f"ShopNow+ · {t(f'page_{page}')}",
-        "subtitle": f"{_text(answer.as_of)} UTC",
+        "subtitle": f"{_text(data.as_of)} UTC",
         "cards": [],
         "charts": [],
         "tables": [],
     }
-    return {**blank, **made[page](answer, t)}
+    return {**defaults, **builders[page](data, t)}
 
 
-def _dashboard(page: Dashboard, t: Words) -> Sheet:
-    computed = f" · {_text(page.freshness.computed_at)} UTC" if page.freshness.computed_at else ""
+def _dashboard(page: Dashboard, t: Translator) -> Sheet:
+    computed_at = page.freshness.computed_at
+    subtitle = [
+        f"{page.period[0]} – {page.period[1]}",
+        *([f"{_text(computed_at)} UTC"] if computed_at else []),
+        t("complete") if page.completeness.complete else t("incomplete"),
+    ]
     return {
-        "subtitle": f"{page.period[0]} – {page.period[1]}{computed} · {t('complete') if page.completeness.complete else t('incomplete')}",
+        "subtitle": " · ".join(subtitle),
         "cards": [
             (
-                t(f"card_{card.name}"),
+                t.term("card", card.name),
                 _money(card.value, page.currency) if card.unit == "cents" else _text(card.value),
             )
             for card in page.cards
         ],
         "charts": [
-            _chart(t("orders"), "line", page.charts["orders"], t, ["orders"]),
-            _chart(t("payments_chart"), "bars", page.charts["payments"], t),
-            _chart(t("funnel"), "bars", page.charts["funnel"], t),
+            _chart(t, "page_orders", "line", page.charts["orders"], ["orders"]),
+            _chart(t, "payments_per_day", "bars", page.charts["payments"]),
+            _chart(t, "conversion_funnel", "bars", page.charts["funnel"]),
         ],
         "tables": [
-            _table(t, "top_products", ("product_name", "category", "units"), page.top_products),
-            _table(t, "at_risk", ("product_name", "quantity", "days_of_cover"), page.at_risk),
+            _table(
+                t,
+                "top_products",
+                ("product_name", "category", "units"),
+                page.top_products,
+                {"category": "category"},
+            ),
+            _table(t, "stock_at_risk", ("product_name", "quantity", "days_of_cover"), page.at_risk),
         ],
     }
 
 
-def _orders(page: Orders, t: Words) -> Sheet:
+def _orders(page: Orders, t: Translator) -> Sheet:
     return {
-        "cards": [(t(status), _text(count)) for status, count in page.statuses.items()],
+        "cards": [(t.term("order_status", status), _text(count)) for status, count in page.statuses.items()],
         "tables": [
             _table(
                 t,
                 "page_orders",
                 ("order_id", "customer_name", "product", "amount", "date", "status"),
                 page.rows,
+                {"status": "order_status"},
                 amount="total_cents",
             )
         ],
     }
 
 
-def _payments(page: Payments, t: Words) -> Sheet:
+def _payments(page: Payments, t: Translator) -> Sheet:
     return {
         "charts": [
-            _chart(t("outcome"), "bars", page.charts["outcome"], t),
-            _chart(t("methods"), "bars", page.charts["methods"], t),
+            _chart(t, "payment_outcomes", "bars", page.charts["outcome"]),
+            _chart(t, "payments_by_method", "bars", page.charts["methods"]),
         ],
         "tables": [
             _table(
@@ -105,35 +108,43 @@ def _payments(page: Payments, t: Words) -> Sheet:
                 "page_payments",
                 ("payment_id", "order_id", "method", "amount", "date", "status"),
                 page.rows,
+                {"method": "payment_method", "status": "payment_status"},
                 amount="amount_cents",
             )
         ],
     }
 
 
-def _deliveries(page: Deliveries, t: Words) -> Sheet:
+def _deliveries(page: Deliveries, t: Translator) -> Sheet:
     return {
         "cards": [
-            *((t(stage), _text(count)) for stage, count in page.stages.items()),
+            *((t.term("delivery_stage", stage), _text(count)) for stage, count in page.stages.items()),
             (t("overdue"), _text(page.overdue)),
         ],
-        "charts": [_chart(t("timeline"), "bars", page.charts["timeline"], t)],
+        "charts": [_chart(t, "deliveries_per_day", "bars", page.charts["timeline"])],
         "tables": [
             _table(
                 t,
                 "page_deliveries",
                 ("delivery_id", "address", "stage", "promised_at", "progress"),
                 page.rows,
+                {"stage": "delivery_stage"},
             )
         ],
     }
 
 
-def _stock(page: Stock, t: Words) -> Sheet:
+def _stock(page: Stock, t: Translator) -> Sheet:
     return {
         "cards": [(t("alerts"), _text(len(page.alerts)))],
         "tables": [
-            _table(t, "alerts", ("severity", "title", "subject_name", "facts", "state"), page.alerts),
+            _table(
+                t,
+                "alerts",
+                ("severity", "title", "subject_name", "facts", "state"),
+                page.alerts,
+                {"severity": "severity", "state": "alert_state"},
+            ),
             _table(t, "silences", ("target", "until", "by", "reason"), page.silences),
             _table(
                 t,
@@ -145,55 +156,88 @@ def _stock(page: Stock, t: Words) -> Sheet:
     }
 
 
-def _pipeline(page: Pipeline, t: Words) -> Sheet:
+def _pipeline(page: Pipeline, t: Translator) -> Sheet:
     return {
         "tables": [
-            _table(t, "topics", ("topic", "records", "lag", "raw", "quarantined", "events"), page.topics),
-            _table(t, "batches", ("committed_at", "topic", "version", "rows", "quarantined"), page.batches),
+            _table(
+                t, "topics_and_lag", ("topic", "records", "lag", "raw", "quarantined", "events"), page.topics
+            ),
+            _table(
+                t,
+                "batches_and_receipts",
+                ("committed_at", "topic", "version", "rows", "quarantined"),
+                page.batches,
+            ),
             _table(t, "quarantine", ("reason", "topic", "records"), page.quarantine),
-            _table(t, "losses", ("topic", "partition", "missing_rows", "reason"), page.losses),
+            _table(t, "data_loss", ("topic", "partition", "missing_rows", "reason"), page.losses),
             _table(t, "dags", ("dag_id", "description"), page.dags),
         ]
     }
 
 
-def _chart(title: str, kind: str, chart: Chart, t: Words, only: Sequence[str] = ()) -> dict[str, Any]:
-    shown = [each for each in chart.series if not only or each.name in only]
+def _chart(t: Translator, title: str, kind: str, chart: Chart, only: Sequence[str] = ()) -> dict[str, Any]:
     return {
-        "title": title,
+        "title": t(title),
         "kind": kind,
         "labels": [
-            t(label) if label.isidentifier() else label.replace("T", " ").removesuffix("+00:00")
+            t.term("chart", label) if label.isidentifier() else label.replace("T", " ").removesuffix("+00:00")
             for label in chart.labels
         ],
-        "series": {t(each.name): each.values for each in shown},
+        "series": {
+            t.term("chart", series.name): series.values
+            for series in chart.series
+            if not only or series.name in only
+        },
     }
 
 
+_NO_SCOPES: Mapping[str, str] = {}
+
+
 def _table(
-    t: Words, title: str, columns: Sequence[str], rows: Sequence[Any], amount: str = ""
+    t: Translator,
+    title: str,
+    columns: Sequence[str],
+    rows: Sequence[Any],
+    scopes: Mapping[str, str] = _NO_SCOPES,
+    amount: str = "",
 ) -> dict[str, Any]:
+    """A table of texts.
+
+    Args:
+        t: translator of the reader's language.
+        title: key of the title.
+        columns: fields of the rows; `amount` and `date` stand for the amount and the event time.
+        rows: rows of the API.
+        scopes: translation scope by column that holds codes.
+        amount: field of the amount, in cents.
+    """
+
     def cell(row: Any, column: str) -> str:
         if column == "amount":
             return _money(getattr(row, amount), row.currency)
         value = getattr(row, "event_time" if column == "date" else column)
-        return t(value) if column in {"status", "stage", "state", "severity", "method"} else _text(value)
+        if value is None:
+            return NO_VALUE
+        if column == "title":
+            return t.translated("alert_title", value)
+        return t.term(scopes[column], value) if column in scopes else _text(value)
 
     return {
         "title": t(title),
-        "columns": [t(column) for column in columns],
+        "columns": [t(f"field_{column}") for column in columns],
         "rows": [[cell(row, column) for column in columns] for row in rows],
     }
 
 
 def _money(cents: int | None, currency: str | None) -> str:
-    return "–" if cents is None else f"{cents / 100:,.2f} {currency or ''}".strip()
+    return NO_VALUE if cents is None else f"{cents / 100:,.2f} {currency or ''}".strip()
 
 
 def _text(value: Any) -> str:
     match value:
         case None:
-            return "–"
+            return NO_VALUE
         case datetime():
             return value.strftime("%Y-%m-%d %H:%M")
         case float():

@@ -123,7 +123,7 @@ class Lake:
     def _start(self, address: str) -> _Running:
         folder = tempfile.TemporaryDirectory(prefix="shopnow-tab-")
         task = Task(folder.name, secrets.token_bytes(), address, self._wanted, self._derived)
-        modules = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        modules = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         process = subprocess.Popen(
             [sys.executable, "-m", "shopnow_tab_app.replica.server"],
             stdin=subprocess.PIPE,

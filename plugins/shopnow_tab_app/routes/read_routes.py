@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
 from shopnow.errors import UserError
-from shopnow_tab_app import runs
+from shopnow_tab_app import i18n, runs
 from shopnow_tab_app.pages import (
     csv_export,
     dashboard,
@@ -161,7 +161,7 @@ def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) ->
             "pipeline": (pipeline.TABLES, lambda state: pipeline.pipeline(lake, where(), runs.dags(), state)),
         }
         tables, make = work[shown]
-        made = pdf.render(pdf_sheets.sheet(shown, make(lake.state(tables)), pdf_sheets.words(language)))
+        made = pdf.render(pdf_sheets.sheet(shown, make(lake.state(tables)), i18n.translator(language)))
         headers = {"Content-Disposition": f'attachment; filename="shopnow-{shown}.pdf"'}
         return Response(made, media_type="application/pdf", headers=headers)
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from factories.sample_lake import NOW
-from shopnow_tab_app import runs
+from shopnow_tab_app import i18n, runs
 from shopnow_tab_app.pages import (
     csv_export,
     dashboard,
@@ -142,7 +142,7 @@ def test_page_of_an_empty_lake_says_what_is_not_there(empty: Lake, name: str) ->
 @pytest.mark.parametrize("name", PAGES)
 def test_page_can_be_drawn_as_pdf(lake: Lake, name: str, language: str) -> None:
     pytest.importorskip("matplotlib")
-    assert pdf.render(pdf_sheets.sheet(name, page(lake, name), pdf_sheets.words(language))).startswith(
+    assert pdf.render(pdf_sheets.sheet(name, page(lake, name), i18n.translator(language))).startswith(
         b"%PDF-"
     )
 

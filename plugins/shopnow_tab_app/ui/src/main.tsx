@@ -1,58 +1,69 @@
+/** Entry point: the navigation and the page of the current route. */
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { get } from "./api";
-import { ApiPage } from "./pages/api";
-import { DashboardPage } from "./pages/dashboard";
-import { DeliveriesPage } from "./pages/deliveries";
-import { OrdersPage } from "./pages/orders";
-import { PaymentsPage } from "./pages/payments";
-import { PipelinePage } from "./pages/pipeline";
-import { StockPage } from "./pages/stock";
-import { t, useSettings } from "./settings";
+import { get } from "./api-client";
+import type { CurrentUser } from "./api-types";
+import { t } from "./i18n";
+import { PAGES, pageAt, routeOf } from "./page-registry";
+import type { Permissions } from "./permissions";
+import { usePreferences } from "./preferences";
 
-export interface Shown { maySend: boolean; mayAct: boolean }
+function usePage() {
+  const [page, setPage] = useState(() => pageAt(location.hash));
+  useEffect(() => {
+    const onHashChange = () => setPage(pageAt(location.hash));
+    addEventListener("hashchange", onHashChange);
+    return () => removeEventListener("hashchange", onHashChange);
+  }, []);
+  return page;
+}
 
-const PAGES = {
-  dashboard: DashboardPage,
-  orders: OrdersPage,
-  payments: PaymentsPage,
-  deliveries: DeliveriesPage,
-  stock: StockPage,
-  pipeline: PipelinePage,
-  api: ApiPage,
-};
-type Name = keyof typeof PAGES;
-
-const chosen = (): Name => {
-  const name = location.hash.replace(/^#\/?/, "");
-  return name in PAGES ? (name as Name) : "dashboard";
-};
+/** The user's permissions; none until the API has answered. */
+function usePermissions(): Permissions {
+  const [permissions, setPermissions] = useState({ canSend: false, canManageAlerts: false });
+  useEffect(() => {
+    get<CurrentUser>("me").then(
+      (user) => setPermissions({ canSend: user.may_send, canManageAlerts: user.may_act }),
+      () => {},
+    );
+  }, []);
+  return permissions;
+}
 
 function App() {
-  const settings = useSettings();
-  const [name, setName] = useState(chosen);
-  const [may, setMay] = useState<Shown>({ maySend: false, mayAct: false });
-  useEffect(() => {
-    const follow = () => setName(chosen());
-    addEventListener("hashchange", follow);
-    get<{ may_send: boolean; may_act: boolean }>("me").then((me) => setMay({ maySend: me.may_send, mayAct: me.may_act }), () => {});
-    return () => removeEventListener("hashchange", follow);
-  }, []);
-  useEffect(() => document.querySelector(".top [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" }), [name]);
-  const Page = PAGES[name];
+  const preferences = usePreferences();
+  const page = usePage();
+  const permissions = usePermissions();
+  useEffect(
+    () =>
+      document
+        .querySelector(".navigation [aria-current]")
+        ?.scrollIntoView({ block: "nearest", inline: "center" }),
+    [page],
+  );
+  // The hash holds the route, so the skip link moves the focus itself.
+  const skipToContent = (event: Event) => {
+    event.preventDefault();
+    document.getElementById("main")?.focus();
+  };
+  const Page = page.component;
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), document.getElementById("main")?.focus())}>{t("skip")}</a>
-      <header class="top">
-        <nav aria-label={t("pages")}>
-          {(Object.keys(PAGES) as Name[]).map((each) => (
-            <a key={each} href={`#/${each}`} aria-current={each === name ? "page" : undefined}>{t(`page_${each}`)}</a>
+      <a class="skip-link" href="#main" onClick={skipToContent}>
+        {t("skip_to_content")}
+      </a>
+      <header class="navigation">
+        <nav aria-label={t("navigation")}>
+          {PAGES.map((entry) => (
+            <a key={entry.name} href={routeOf(entry)} aria-current={entry === page ? "page" : undefined}>
+              {t(entry.titleKey)}
+            </a>
           ))}
         </nav>
       </header>
-      <main id="main" tabIndex={-1} key={`${name} ${settings}`}>
-        <h1 class="hidden">{t(`page_${name}`)}</h1>
-        <Page {...may} />
+      <main id="main" tabIndex={-1} key={`${page.name} ${preferences}`}>
+        <h1 class="visually-hidden">{t(page.titleKey)}</h1>
+        <Page {...permissions} />
       </main>
     </>
   );

@@ -1,126 +1,284 @@
+/** Sales at a glance: KPI cards, charts, top products, stock at risk and the latest activity. */
 import { useState } from "preact/hooks";
-import { type Activity, type AtRisk, type Card, type Dashboard, type Event, type Product, usePoll } from "../api";
-import { ChartPanel, Spark } from "../chart";
-import { AirflowLink, Badge, Bar, Choice, Csv, Notices, Panel, Pdf, Table, Tabs } from "../parts";
-import { amount, money, number, share, t, time, when } from "../settings";
+import { type Query, usePoll } from "../api-client";
+import type { Card, Dashboard, ProductAtRisk, TopProduct } from "../api-types";
+import { ChartPanel, Sparkline } from "../chart-panel";
+import {
+  AirflowLink,
+  Badge,
+  ButtonGroup,
+  CsvDownload,
+  Notices,
+  type Option,
+  Panel,
+  PdfDownload,
+  ProgressBar,
+  runPath,
+  Select,
+  StatusBadge,
+  Table,
+} from "../components";
+import { amount, dateTime, money, number, percentChange } from "../format";
+import { t, term } from "../i18n";
+import { LatestActivity } from "../latest-activity";
+
+const CUSTOM = "custom";
+/** Value of `audit` when the latest audit found no difference. */
+const AUDIT_PASSED = "holds";
 
 export function DashboardPage() {
   const [days, setDays] = useState("7");
   const [from, setFrom] = useState("");
   const [to, setTo] = useState("");
-  const [only, setOnly] = useState("");
+  const [filter, setFilter] = useState("");
   const [currency, setCurrency] = useState("");
-  const [kind, value] = only.split("=");
-  const query = { ...(days === "own" ? { from, to } : { days }), currency, ...(kind ? { [kind]: value } : {}) };
+  const [column, value] = filter.split("=");
+  const query: Query = {
+    ...(days === CUSTOM ? { from, to } : { days }),
+    currency,
+    ...(column ? { [column]: value } : {}),
+  };
   const { data, error } = usePoll<Dashboard>("dashboard", query);
-  const options = data?.options;
+  const { categories = [], countries = [], currencies = [] } = data?.options ?? {};
   return (
     <>
-      <div class="filters">
-        <Tabs label={t("period")} value={days} set={setDays} options={[["1", t("one_day")], ["7", t("days_7")], ["30", t("days_30")], ["own", t("own")]]} />
-        {days === "own" ? (
+      <div class="toolbar">
+        <ButtonGroup
+          label={t("period")}
+          value={days}
+          onChange={setDays}
+          options={[
+            ["1", t("period_1_day")],
+            ["7", t("period_7_days")],
+            ["30", t("period_30_days")],
+            [CUSTOM, t("period_custom")],
+          ]}
+        />
+        {days === CUSTOM ? (
           <>
-            <label class="choice"><span>{t("from")}</span><input type="date" value={from} max={to || undefined} onChange={(event) => setFrom(event.currentTarget.value)} /></label>
-            <label class="choice"><span>{t("to")}</span><input type="date" value={to} min={from || undefined} onChange={(event) => setTo(event.currentTarget.value)} /></label>
+            <DateInput label={t("date_from")} value={from} max={to} onChange={setFrom} />
+            <DateInput label={t("date_to")} value={to} min={from} onChange={setTo} />
           </>
         ) : null}
-        <Choice label={t("of")} value={only} set={setOnly} options={[
-          ["", t("everything")],
-          ...(options?.categories ?? []).map((each): [string, string] => [`category=${each}`, `${t("category")}: ${each}`]),
-          ...(options?.countries ?? []).map((each): [string, string] => [`country=${each}`, `${t("country")}: ${each}`]),
-        ]} />
-        {(options?.currencies.length ?? 0) > 1 ? (
-          <Choice label={t("currency")} value={currency || data?.currency || ""} set={setCurrency} options={options!.currencies.map((each) => [each, each])} />
+        <Select
+          label={t("filter")}
+          value={filter}
+          onChange={setFilter}
+          options={[
+            ["", t("filter_all")],
+            ...categories.map((category): Option => [
+              `category=${category}`,
+              t("filter_category", { name: term("category", category) }),
+            ]),
+            ...countries.map((country): Option => [
+              `country=${country}`,
+              t("filter_country", { name: country }),
+            ]),
+          ]}
+        />
+        {currencies.length > 1 ? (
+          <Select
+            label={t("currency")}
+            value={currency || data?.currency || ""}
+            onChange={setCurrency}
+            options={currencies.map((code) => [code, code])}
+          />
         ) : null}
-        <span class="push" />
-        <Pdf page="dashboard" query={query} />
+        <span class="spacer" />
+        <PdfDownload page="dashboard" query={query} />
       </div>
-      <Notices answer={data} error={error} />
-      {data ? <Figures data={data} query={query} /> : error ? null : <p class="empty">{t("reading")}</p>}
+      <Notices data={data} error={error} />
+      {data ? (
+        <DashboardContent data={data} query={query} isFiltered={filter !== ""} />
+      ) : error ? null : (
+        <p class="empty">{t("loading")}</p>
+      )}
     </>
   );
 }
 
-function Figures({ data, query }: { data: Dashboard; query: Record<string, string | undefined> }) {
-  const most = Math.max(...data.top_products.map((each) => each.gmv_cents), 1);
+interface DateInputProps {
+  label: string;
+  value: string;
+  min?: string;
+  max?: string;
+  onChange: (value: string) => void;
+}
+
+const DateInput = ({ label, value, min, max, onChange }: DateInputProps) => (
+  <label class="labelled-control">
+    <span>{label}</span>
+    <input
+      type="date"
+      value={value}
+      min={min || undefined}
+      max={max || undefined}
+      onChange={(event) => onChange(event.currentTarget.value)}
+    />
+  </label>
+);
+
+function DashboardContent({
+  data,
+  query,
+  isFiltered,
+}: {
+  data: Dashboard;
+  query: Query;
+  isFiltered: boolean;
+}) {
+  const isHourly = data.charts.orders.labels[0]?.includes("T");
   return (
     <>
-      <div class="cards">{data.cards.map((card) => <Figure key={card.name} card={card} currency={data.currency} complete={data.completeness.complete} kept={!("category" in query || "country" in query)} />)}</div>
-      <Fresh data={data} />
+      <div class="cards">
+        {data.cards.map((card) => (
+          <KpiCard
+            key={card.name}
+            card={card}
+            currency={data.currency}
+            isComplete={data.completeness.complete}
+            isFiltered={isFiltered}
+          />
+        ))}
+      </div>
+      <Freshness data={data} />
       <div class="grid">
-        <ChartPanel page="dashboard" size="wide" title={data.charts.orders.labels[0]?.includes("T") ? t("orders_per_hour") : t("orders_per_day")} kind="line" data={data.charts.orders} only={["orders"]} query={query} />
-        <Latest />
-        <ChartPanel page="dashboard" title={t("payments_chart")} kind="stacked" data={data.charts.payments} query={query} />
-        <ChartPanel page="dashboard" title={t("funnel")} kind="steps" data={data.charts.funnel} query={query} />
-        <Panel title={t("at_risk")} tools={<Csv table="stock" />}>
-          <Table caption={t("at_risk")} rows={data.at_risk} id={(row: AtRisk) => row.product_id} empty={t("no_risk")} columns={[
-            { name: "product_name", cell: (row) => row.product_name },
-            { name: "quantity", right: true, cell: (row) => (row.quantity ? number(row.quantity) : <Badge of="out" />) },
-            { name: "days_of_cover", right: true, cell: (row) => number(row.days_of_cover, 1) },
-          ]} />
-        </Panel>
-        <Panel title={t("top_products")} size="full" tools={<Csv table="top_products" />}>
-          <Table caption={t("top_products")} rows={data.top_products} id={(row: Product) => row.product_id} columns={[
-            { name: "product_name", cell: (row) => row.product_name },
-            { name: "category", cell: (row) => <span class="quiet-text">{row.category}</span> },
-            { name: "units", right: true, cell: (row) => number(row.units) },
-            { name: "gmv", right: true, cell: (row) => money(row.gmv_cents, data.currency) },
-            { name: "part", title: "", cell: (row) => <Bar part={row.gmv_cents / most} /> },
-          ]} />
-        </Panel>
+        <ChartPanel
+          page="dashboard"
+          size="wide"
+          title={isHourly ? t("orders_per_hour") : t("orders_per_day")}
+          kind="line"
+          data={data.charts.orders}
+          only={["orders"]}
+          query={query}
+        />
+        <LatestActivity />
+        <ChartPanel
+          page="dashboard"
+          title={t("payments_per_day")}
+          kind="stacked-bars"
+          data={data.charts.payments}
+          query={query}
+        />
+        <ChartPanel
+          page="dashboard"
+          title={t("conversion_funnel")}
+          kind="horizontal-bars"
+          data={data.charts.funnel}
+          query={query}
+        />
+        <StockAtRisk products={data.at_risk} />
+        <TopProducts products={data.top_products} currency={data.currency} />
       </div>
     </>
   );
 }
 
-function Figure({ card, currency, complete, kept }: { card: Card; currency: string | null; complete: boolean; kept: boolean }) {
-  const trend = card.value !== null && card.before ? (card.value - card.before) / card.before : null;
-  return (
-    <section class="card" title={card.definition}>
-      <h2>{t(`card_${card.name}`)}</h2>
-      <p class="value">{amount(card.value, card.unit, currency, true)}</p>
-      <p class={`trend ${trend === null ? "" : trend < 0 ? "down" : "up"}`}>
-        {trend === null ? card.value !== null ? t("no_before") : kept ? "" : t("not_kept") : `${trend < 0 ? "▼" : "▲"} ${share(trend)} ${t("beside_before")}`}
-      </p>
-      {card.spark.length > 1 ? <Spark values={card.spark} /> : null}
-      {complete ? null : <Badge of="warning" text={t("incomplete")} />}
-    </section>
-  );
-}
+const StockAtRisk = ({ products }: { products: ProductAtRisk[] }) => (
+  <Panel title={t("stock_at_risk")} tools={<CsvDownload table="stock" />}>
+    <Table
+      caption={t("stock_at_risk")}
+      rows={products}
+      rowKey={(row) => row.product_id}
+      emptyText={t("no_stock_at_risk")}
+      columns={[
+        { name: "product_name", cell: (row) => row.product_name },
+        {
+          name: "quantity",
+          alignRight: true,
+          cell: (row) =>
+            row.quantity ? number(row.quantity) : <StatusBadge scope="stock_level" code="out" />,
+        },
+        { name: "days_of_cover", alignRight: true, cell: (row) => number(row.days_of_cover, 1) },
+      ]}
+    />
+  </Panel>
+);
 
-function Fresh({ data: { freshness, completeness } }: { data: Dashboard }) {
-  const run = freshness.run;
-  const audit = completeness.audit;
+function TopProducts({ products, currency }: { products: TopProduct[]; currency: string | null }) {
+  const maximum = Math.max(...products.map((product) => product.gmv_cents), 1);
   return (
-    <p class="fresh">
-      <span>{freshness.computed_at ? t("computed", { time: when(freshness.computed_at, { dateStyle: "medium", timeStyle: "medium" }) }) : t("not_computed")}</span>
-      {run ? <span>{t("by_run")} <AirflowLink to={`/dags/${run.dag_id}/runs/${encodeURIComponent(run.run_id)}`}>{run.dag_id}</AirflowLink></span> : null}
-      {freshness.computed_at ? (completeness.complete ? <Badge of="ok" text={t("complete")} /> : (
-        <Badge of="warning" text={completeness.missing_rows === null ? t("missing_unknown") : t("missing_rows", { rows: number(completeness.missing_rows) })} />
-      )) : null}
-      {audit ? <Badge of={audit === "holds" ? "ok" : "critical"} text={audit === "holds" ? t("audit_holds") : t("audit_broken", { audit })} /> : null}
-    </p>
-  );
-}
-
-export function Latest() {
-  const { data, error } = usePoll<Activity>("activity", { limit: 14 }, 2_000);
-  return (
-    <Panel title={t("latest")}>
-      <Notices answer={data} error={error} />
-      <ol class="latest">{data?.events.map((event) => <Happened key={`${event.topic} ${event.partition} ${event.offset}`} event={event} />)}</ol>
-      {data && !data.events.length && !data.missing.length ? <p class="empty">{t("no_activity")}</p> : null}
+    <Panel title={t("top_products")} size="full" tools={<CsvDownload table="top_products" />}>
+      <Table
+        caption={t("top_products")}
+        rows={products}
+        rowKey={(row) => row.product_id}
+        columns={[
+          { name: "product_name", cell: (row) => row.product_name },
+          {
+            name: "category",
+            cell: (row) => <span class="secondary-text">{term("category", row.category)}</span>,
+          },
+          { name: "units", alignRight: true, cell: (row) => number(row.units) },
+          { name: "gmv", alignRight: true, cell: (row) => money(row.gmv_cents, currency) },
+          { name: "share", title: "", cell: (row) => <ProgressBar fraction={row.gmv_cents / maximum} /> },
+        ]}
+      />
     </Panel>
   );
 }
 
-function Happened({ event }: { event: Event }) {
+interface KpiCardProps {
+  card: Card;
+  currency: string | null;
+  isComplete: boolean;
+  isFiltered: boolean;
+}
+
+function KpiCard({ card, currency, isComplete, isFiltered }: KpiCardProps) {
   return (
-    <li title={`${event.topic} ${event.partition}/${event.offset}`}>
-      <time dateTime={event.time}>{time(event.time)}</time>
-      <span class={`dot ${event.topic}`} aria-hidden="true" />
-      <span class="what">{event.event_type ? t(event.event_type) : t("no_event")} <span class="quiet-text">{event.who ? t(event.who) : event.subject ?? ""}</span></span>
-      <span class="much">{event.cents !== null ? money(event.cents, event.currency) : event.pieces !== null ? number(event.pieces) : ""}</span>
-    </li>
+    <section class="card" title={card.definition}>
+      <h2>{term("card", card.name)}</h2>
+      <p class="value">{amount(card.value, card.unit, currency, true)}</p>
+      <Trend card={card} isFiltered={isFiltered} />
+      {card.spark.length > 1 ? <Sparkline values={card.spark} /> : null}
+      {isComplete ? null : <Badge tone="warn">{t("incomplete")}</Badge>}
+    </section>
   );
+}
+
+function Trend({ card: { value, before }, isFiltered }: { card: Card; isFiltered: boolean }) {
+  if (value === null) return <p class="trend">{isFiltered ? t("not_available_for_filter") : ""}</p>;
+  if (!before) return <p class="trend">{t("no_previous_data")}</p>;
+  const change = (value - before) / before;
+  return (
+    <p class={`trend ${change < 0 ? "down" : "up"}`}>
+      {`${change < 0 ? "▼" : "▲"} ${percentChange(change)} ${t("vs_previous_period")}`}
+    </p>
+  );
+}
+
+function Freshness({ data: { freshness, completeness } }: { data: Dashboard }) {
+  const { computed_at: computedAt, run } = freshness;
+  if (!computedAt) return <p class="freshness">{t("not_computed")}</p>;
+  return (
+    <p class="freshness">
+      <span>
+        {t("updated", { time: dateTime(computedAt, { dateStyle: "medium", timeStyle: "medium" }) })}
+      </span>
+      {run ? (
+        <span>
+          {t("updated_by")} <AirflowLink to={runPath(run)}>{run.dag_id}</AirflowLink>
+        </span>
+      ) : null}
+      <CompletenessBadge completeness={completeness} />
+      <AuditBadge audit={completeness.audit} />
+    </p>
+  );
+}
+
+function CompletenessBadge({ completeness }: { completeness: Dashboard["completeness"] }) {
+  if (completeness.complete) return <Badge tone="good">{t("complete")}</Badge>;
+  const missing = completeness.missing_rows;
+  return (
+    <Badge tone="warn">
+      {missing === null ? t("missing_records_unknown") : t("missing_records", { count: number(missing) })}
+    </Badge>
+  );
+}
+
+function AuditBadge({ audit }: { audit: string | null }) {
+  if (audit === null) return null;
+  if (audit === AUDIT_PASSED) return <Badge tone="good">{t("audit_passed")}</Badge>;
+  return <Badge tone="bad">{t("audit_failed", { detail: audit })}</Badge>;
 }

@@ -1,49 +1,140 @@
+/** All deliveries with their progress, and the number per stage and day. */
 import { useState } from "preact/hooks";
-import { type Deliveries, type Delivery, usePoll } from "../api";
-import { ChartPanel } from "../chart";
-import { AsOf, Badge, Bar, Csv, Notices, PAGE_ROWS, Pager, Panel, Pdf, Search, type Sort, Table, Tabs } from "../parts";
-import { number, t, when } from "../settings";
+import { usePoll } from "../api-client";
+import type { Deliveries, Delivery } from "../api-types";
+import { ChartPanel } from "../chart-panel";
+import {
+  Badge,
+  ButtonGroup,
+  CsvDownload,
+  DataAsOf,
+  Notices,
+  type Option,
+  Pager,
+  Panel,
+  PdfDownload,
+  ProgressBar,
+  Search,
+  StatusBadge,
+  Table,
+  type Tone,
+} from "../components";
+import { dateTime, number } from "../format";
+import { labelled, t, term } from "../i18n";
+import { useTableState } from "../table-state";
 
 const STAGES = ["pending", "in_transit", "delivered"];
-const TONES: Record<string, string> = { pending: "warn", in_transit: "info", delivered: "good" };
+const TONES: Record<string, Tone> = { pending: "warn", in_transit: "info", delivered: "good" };
+/** Keeps the bar of a delivery without progress visible. */
+const MIN_FRACTION = 0.04;
 
 export function DeliveriesPage() {
-  const [search, setSearch] = useState("");
   const [stage, setStage] = useState("");
-  const [page, setPage] = useState(0);
   const [days, setDays] = useState("30");
-  const [sort, setSort] = useState<Sort>({ by: "event_time", descending: true });
-  const found = { search, stage };
-  const { data, error } = usePoll<Deliveries>("deliveries", { ...found, days, page, size: PAGE_ROWS, sort: sort.by, descending: sort.descending });
-  const anew = <Value,>(set: (value: Value) => void) => (value: Value) => (set(value), setPage(0));
-  const all = Object.values(data?.stages ?? {}).reduce((sum, each) => sum + each, 0);
+  const table = useTableState();
+  const filter = { search: table.search, stage };
+  const { data, error } = usePoll<Deliveries>("deliveries", {
+    ...table.query,
+    ...filter,
+    days,
+  });
+  const total = Object.values(data?.stages ?? {}).reduce((sum, count) => sum + count, 0);
+  const tools = (
+    <>
+      <DataAsOf data={data} />
+      <CsvDownload table="deliveries" query={filter} />
+      <PdfDownload page="deliveries" query={filter} />
+    </>
+  );
   return (
     <>
-      <div class="filters">
-        <Tabs label={t("stage")} value={stage} set={anew(setStage)} options={[["", `${t("all")} ${number(all)}`], ...STAGES.map((each): [string, string] => [each, `${t(each)} ${number(data?.stages[each] ?? 0)}`])]} />
-        {data?.overdue ? <Badge of="overdue" text={t("overdue_count", { count: number(data.overdue) })} /> : null}
-        <span class="push" />
-        <Tabs label={t("period")} value={days} set={setDays} options={[["7", t("days_7")], ["30", t("days_30")]]} />
+      <div class="toolbar">
+        <ButtonGroup
+          label={t("field_stage")}
+          value={stage}
+          onChange={table.resetsPage(setStage)}
+          options={[
+            ["", `${t("all_deliveries")} ${number(total)}`],
+            ...STAGES.map((code): Option => [
+              code,
+              `${term("delivery_stage", code)} ${number(data?.stages[code] ?? 0)}`,
+            ]),
+          ]}
+        />
+        {data?.overdue ? (
+          <Badge tone="bad">{t("overdue_count", { count: number(data.overdue) })}</Badge>
+        ) : null}
+        <span class="spacer" />
+        <ButtonGroup
+          label={t("period")}
+          value={days}
+          onChange={setDays}
+          options={[
+            ["7", t("period_7_days")],
+            ["30", t("period_30_days")],
+          ]}
+        />
       </div>
       <div class="grid">
-        <ChartPanel page="deliveries" size="full" title={t("timeline")} kind="stacked" data={data?.charts.timeline} query={{ days }} />
-        <Panel title={t("page_deliveries")} size="full" tools={<><AsOf answer={data} /><Csv table="deliveries" query={found} /><Pdf page="deliveries" query={found} /></>}>
-          <Notices answer={data} error={error} />
-          <div class="filters"><Search value={search} set={anew(setSearch)} /></div>
-          <Table caption={t("page_deliveries")} rows={data?.rows ?? []} id={(row: Delivery) => row.delivery_id} sort={sort} onSort={anew(setSort)} columns={[
-            { name: "delivery_id", cell: (row) => <code>{row.delivery_id}</code> },
-            { name: "address", cell: (row) => row.address },
-            { name: "stage", cell: (row) => <><Badge of={row.stage} /> {row.overdue ? <Badge of="overdue" /> : null}</> },
-            { name: "promised_at", title: t("expected"), cell: (row) => when(row.promised_at) },
-            { name: "progress", cell: (row) => <span title={steps(row)}><Bar part={Math.max(row.progress, 0.04)} tone={TONES[row.stage]} /><span class="hidden">{`${Math.round(row.progress * 100)} %`}</span></span> },
-            { name: "event_time", title: t("since"), cell: (row) => when(row.event_time) },
-          ]} />
-          <Pager page={page} total={data?.total ?? 0} go={setPage} />
+        <ChartPanel
+          page="deliveries"
+          size="full"
+          title={t("deliveries_per_day")}
+          kind="stacked-bars"
+          data={data?.charts.timeline}
+          query={{ days }}
+        />
+        <Panel title={t("page_deliveries")} size="full" tools={tools}>
+          <Notices data={data} error={error} />
+          <div class="toolbar">
+            <Search value={table.search} onChange={table.setSearch} />
+          </div>
+          <Table
+            caption={t("page_deliveries")}
+            rows={data?.rows ?? []}
+            rowKey={(row: Delivery) => row.delivery_id}
+            sort={table.sort}
+            onSort={table.setSort}
+            columns={[
+              { name: "delivery_id", cell: (row) => <code>{row.delivery_id}</code> },
+              { name: "address", cell: (row) => row.address },
+              {
+                name: "stage",
+                cell: (row) => (
+                  <>
+                    <StatusBadge scope="delivery_stage" code={row.stage} />{" "}
+                    {row.overdue ? <Badge tone="bad">{t("overdue")}</Badge> : null}
+                  </>
+                ),
+              },
+              { name: "promised_at", cell: (row) => dateTime(row.promised_at) },
+              { name: "progress", cell: (row) => <Progress delivery={row} /> },
+              { name: "event_time", title: t("field_since"), cell: (row) => dateTime(row.event_time) },
+            ]}
+          />
+          <Pager page={table.page} total={data?.total ?? 0} onChange={table.setPage} />
         </Panel>
       </div>
     </>
   );
 }
 
-const steps = (row: Delivery): string =>
-  [["pending", row.created_at], ["in_transit", row.shipped_at], ["delivered", row.delivered_at]].filter(([, at]) => at).map(([name, at]) => `${t(name!)}: ${when(at)}`).join("\n");
+const Progress = ({ delivery }: { delivery: Delivery }) => (
+  <span title={stageHistory(delivery)}>
+    <ProgressBar fraction={Math.max(delivery.progress, MIN_FRACTION)} tone={TONES[delivery.stage]} />
+    <span class="visually-hidden">{`${Math.round(delivery.progress * 100)} %`}</span>
+  </span>
+);
+
+/** One line per stage reached, with its time. */
+function stageHistory(delivery: Delivery): string {
+  const times: [string, string | null][] = [
+    ["pending", delivery.created_at],
+    ["in_transit", delivery.shipped_at],
+    ["delivered", delivery.delivered_at],
+  ];
+  return times
+    .filter(([, time]) => time)
+    .map(([stage, time]) => labelled(term("delivery_stage", stage), dateTime(time)))
+    .join("\n");
+}

@@ -1,115 +1,213 @@
+/** All orders of the lake, and a form that creates orders. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Order, type Orders, type Receipt, type Sold, get, send, usePoll } from "../api";
-import type { Shown } from "../main";
-import { AsOf, Badge, Choice, Csv, Notices, PAGE_ROWS, Pager, Panel, Pdf, Search, type Sort, Table } from "../parts";
-import { money, number, t, when } from "../settings";
-import { Latest } from "./dashboard";
+import { get, post, usePoll } from "../api-client";
+import type { CatalogueProduct, Order, Orders, SendReceipt } from "../api-types";
+import {
+  CsvDownload,
+  DataAsOf,
+  Notices,
+  type Option,
+  Pager,
+  Panel,
+  PdfDownload,
+  Search,
+  Select,
+  StatusBadge,
+  Table,
+} from "../components";
+import { dateTime, money, number } from "../format";
+import { t, term } from "../i18n";
+import { LatestActivity } from "../latest-activity";
+import type { Permissions } from "../permissions";
+import { SendResult } from "../send-result";
+import { useTableState } from "../table-state";
 
-const AUTO_MS = 2_000;
+const AUTO_GENERATE_MS = 2_000;
+const CATALOGUE_CURRENCY = "EUR";
 const STATUSES = ["placed", "failed", "paid", "in_transit", "delivered", "refunded", "cancelled"];
+const OPTIONAL_FIELDS = ["customer_name", "country", "address"];
 
-export function OrdersPage({ maySend }: Pick<Shown, "maySend">) {
-  const [search, setSearch] = useState("");
-  const [status, setStatus] = useState("");
-  const [page, setPage] = useState(0);
-  const [sort, setSort] = useState<Sort>({ by: "event_time", descending: true });
-  const found = { search, status };
-  const { data, error } = usePoll<Orders>("orders", { ...found, page, size: PAGE_ROWS, sort: sort.by, descending: sort.descending });
-  const anew = <Value,>(set: (value: Value) => void) => (value: Value) => (set(value), setPage(0));
+export function OrdersPage({ canSend }: Permissions) {
   return (
     <div class="grid">
-      <Create maySend={maySend} />
-      <Latest />
-      <Panel title={t("page_orders")} size="full" tools={<><AsOf answer={data} /><Csv table="orders" query={found} /><Pdf page="orders" query={found} /></>}>
-        <Notices answer={data} error={error} />
-        <div class="filters">
-          <Search value={search} set={anew(setSearch)} />
-          <Choice label={t("status")} value={status} set={anew(setStatus)} options={[["", t("all")], ...STATUSES.map((each): [string, string] => [each, `${t(each)} (${number(data?.statuses[each] ?? 0)})`])]} />
-        </div>
-        <Table caption={t("page_orders")} rows={data?.rows ?? []} id={(row: Order) => row.order_id} sort={sort} onSort={anew(setSort)} columns={[
-          { name: "order_id", cell: (row) => <code>{row.order_id}</code> },
-          { name: "customer_name", cell: (row) => row.customer_name },
-          { name: "country", cell: (row) => row.country },
-          { name: "product", cell: (row) => row.products > 1 ? `${row.product} +${row.products - 1}` : row.product },
-          { name: "total_cents", title: t("amount"), right: true, cell: (row) => money(row.total_cents, row.currency) },
-          { name: "event_time", title: t("date"), cell: (row) => when(row.event_time) },
-          { name: "status", cell: (row) => <Badge of={row.status} /> },
-        ]} />
-        <Pager page={page} total={data?.total ?? 0} go={setPage} />
-      </Panel>
+      <CreateOrder canSend={canSend} />
+      <LatestActivity />
+      <OrderTable />
     </div>
   );
 }
 
-function Create({ maySend }: Pick<Shown, "maySend">) {
-  const [sold, setSold] = useState<Sold[]>([]);
-  const [made, setMade] = useState<Receipt | null>(null);
-  const [trouble, setTrouble] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [auto, setAuto] = useState(false);
-  const [count, setCount] = useState(0);
-  const form = useRef<HTMLFormElement>(null);
-  useEffect(() => void get<Sold[]>("products").then(setSold, () => {}), []);
-  const place = async (order: object) => {
-    try {
-      setMade(await send<Receipt>("orders", order));
-      setTrouble(null);
-      setCount((before) => before + 1);
-      return true;
-    } catch (error) {
-      setTrouble((error as Error).message);
-      return false;
-    }
-  };
-  useEffect(() => {
-    if (!auto) return;
-    let over = false;
-    let timer = 0;
-    const next = async () => {
-      const started = Date.now();
-      const placed = await place({});
-      if (over) return;
-      if (placed) timer = window.setTimeout(next, Math.max(AUTO_MS - (Date.now() - started), 0));
-      else setAuto(false);
-    };
-    next();
-    return () => ((over = true), clearTimeout(timer));
-  }, [auto]);
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault();
-    const given = new FormData(form.current!);
-    const words = Object.fromEntries(["customer_name", "country", "address"].map((name) => [name, String(given.get(name) ?? "").trim()]).filter(([, value]) => value));
-    setBusy(true);
-    await place({ ...words, items: [{ product_id: given.get("product_id"), quantity: Number(given.get("quantity")) }] });
-    setBusy(false);
-  };
+function OrderTable() {
+  const [status, setStatus] = useState("");
+  const table = useTableState();
+  const filter = { search: table.search, status };
+  const { data, error } = usePoll<Orders>("orders", {
+    ...table.query,
+    ...filter,
+  });
+  const tools = (
+    <>
+      <DataAsOf data={data} />
+      <CsvDownload table="orders" query={filter} />
+      <PdfDownload page="orders" query={filter} />
+    </>
+  );
   return (
-    <Panel title={t("create_order")} size="wide">
-      {maySend ? null : <p class="empty">{t("may_not_send")}</p>}
-      <form ref={form} onSubmit={submit}>
-        <fieldset disabled={!maySend || busy}>
-          <label>{t("product")}<select name="product_id" required>{sold.map((each) => <option key={each.product_id} value={each.product_id}>{`${each.name} · ${money(each.price_cents, "EUR")}`}</option>)}</select></label>
-          <label class="narrow">{t("quantity")}<input name="quantity" type="number" min="1" max="1000" value="1" required /></label>
-          <label>{t("customer_name")}<input name="customer_name" maxLength={200} placeholder={t("made_up")} autoComplete="off" /></label>
-          <label class="narrow">{t("country")}<input name="country" maxLength={2} pattern="[A-Z]{2}" placeholder="FR" autoComplete="off" /></label>
-          <label>{t("address")}<input name="address" maxLength={200} placeholder={t("made_up")} autoComplete="off" /></label>
-          <button class="primary" type="submit">{t("create_order")}</button>
-        </fieldset>
-      </form>
-      <div class="filters">
-        <button disabled={!maySend} aria-pressed={auto} class={auto ? "primary" : ""} onClick={() => setAuto(!auto)}>{auto ? t("auto_stop") : t("auto_start")}</button>
-        {count ? <span class="quiet-text">{t("created_here", { count: number(count) })}</span> : null}
+    <Panel title={t("page_orders")} size="full" tools={tools}>
+      <Notices data={data} error={error} />
+      <div class="toolbar">
+        <Search value={table.search} onChange={table.setSearch} />
+        <Select
+          label={t("field_status")}
+          value={status}
+          onChange={table.resetsPage(setStatus)}
+          options={[
+            ["", t("all_statuses")],
+            ...STATUSES.map((code): Option => [
+              code,
+              `${term("order_status", code)} (${number(data?.statuses[code] ?? 0)})`,
+            ]),
+          ]}
+        />
       </div>
-      <Sent receipt={made} trouble={trouble} />
+      <Table
+        caption={t("page_orders")}
+        rows={data?.rows ?? []}
+        rowKey={(row: Order) => row.order_id}
+        sort={table.sort}
+        onSort={table.setSort}
+        columns={[
+          { name: "order_id", cell: (row) => <code>{row.order_id}</code> },
+          { name: "customer_name", cell: (row) => row.customer_name },
+          { name: "country", cell: (row) => row.country },
+          {
+            name: "product",
+            cell: (row) => (row.products > 1 ? `${row.product} +${row.products - 1}` : row.product),
+          },
+          {
+            name: "total_cents",
+            title: t("field_amount"),
+            alignRight: true,
+            cell: (row) => money(row.total_cents, row.currency),
+          },
+          { name: "event_time", title: t("field_date"), cell: (row) => dateTime(row.event_time) },
+          { name: "status", cell: (row) => <StatusBadge scope="order_status" code={row.status} /> },
+        ]}
+      />
+      <Pager page={table.page} total={data?.total ?? 0} onChange={table.setPage} />
     </Panel>
   );
 }
 
-/** Where an event went, or why it did not. */
-export const Sent = ({ receipt, trouble }: { receipt: Receipt | null; trouble: string | null }) => (
-  <div role="status" class="sent">
-    {trouble ? <p class="bad-text">{t("not_sent", { why: trouble })}</p> : receipt ? (
-      <p>{t("sent_to", { service: receipt.service })} <strong>{receipt.subject}</strong> · {money(receipt.cents, receipt.currency)} · {t("place", { topic: receipt.topic, partition: receipt.partition, offset: receipt.offset })}</p>
-    ) : null}
-  </div>
-);
+function CreateOrder({ canSend }: Pick<Permissions, "canSend">) {
+  const [products, setProducts] = useState<CatalogueProduct[]>([]);
+  const [receipt, setReceipt] = useState<SendReceipt | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  const [isSending, setIsSending] = useState(false);
+  const [created, setCreated] = useState(0);
+  const form = useRef<HTMLFormElement>(null);
+  useEffect(() => void get<CatalogueProduct[]>("products").then(setProducts, () => {}), []);
+  /** Sends an order. Returns whether it was received. */
+  const send = async (order: object): Promise<boolean> => {
+    try {
+      setReceipt(await post<SendReceipt>("orders", order));
+      setError(null);
+      setCreated((count) => count + 1);
+      return true;
+    } catch (failure) {
+      setError((failure as Error).message);
+      return false;
+    }
+  };
+  const [isGenerating, setIsGenerating] = useAutoGenerate(() => send({}));
+  const submit = async (event: SubmitEvent) => {
+    event.preventDefault();
+    const values = new FormData(form.current!);
+    const optional = OPTIONAL_FIELDS.map((name) => [name, String(values.get(name) ?? "").trim()]);
+    const item = { product_id: values.get("product_id"), quantity: Number(values.get("quantity")) };
+    setIsSending(true);
+    await send({ ...Object.fromEntries(optional.filter(([, value]) => value)), items: [item] });
+    setIsSending(false);
+  };
+  return (
+    <Panel title={t("create_order")} size="wide">
+      {canSend ? null : <p class="empty">{t("view_only_send")}</p>}
+      <form ref={form} onSubmit={submit}>
+        <fieldset disabled={!canSend || isSending}>
+          <label>
+            {t("field_product")}
+            <select name="product_id" required>
+              {products.map((product) => (
+                <option key={product.product_id} value={product.product_id}>
+                  {`${product.name} · ${money(product.price_cents, CATALOGUE_CURRENCY)}`}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label class="narrow">
+            {t("field_quantity")}
+            <input name="quantity" type="number" min="1" max="1000" value="1" required />
+          </label>
+          <label>
+            {t("field_customer_name")}
+            <input
+              name="customer_name"
+              maxLength={200}
+              placeholder={t("random_if_empty")}
+              autoComplete="off"
+            />
+          </label>
+          <label class="narrow">
+            {t("field_country")}
+            <input name="country" maxLength={2} pattern="[A-Z]{2}" placeholder="FR" autoComplete="off" />
+          </label>
+          <label>
+            {t("field_address")}
+            <input name="address" maxLength={200} placeholder={t("random_if_empty")} autoComplete="off" />
+          </label>
+          <button class="primary" type="submit">
+            {t("create_order")}
+          </button>
+        </fieldset>
+      </form>
+      <div class="toolbar">
+        <button
+          disabled={!canSend}
+          aria-pressed={isGenerating}
+          class={isGenerating ? "primary" : ""}
+          onClick={() => setIsGenerating(!isGenerating)}
+        >
+          {isGenerating ? t("auto_generate_stop") : t("auto_generate_start")}
+        </button>
+        {created ? (
+          <span class="secondary-text">{t("orders_created", { count: number(created) })}</span>
+        ) : null}
+      </div>
+      <SendResult receipt={receipt} error={error} />
+    </Panel>
+  );
+}
+
+/** Calls `send` every two seconds while switched on; switches itself off once a call fails. */
+function useAutoGenerate(send: () => Promise<boolean>): [boolean, (isOn: boolean) => void] {
+  const [isOn, setIsOn] = useState(false);
+  useEffect(() => {
+    if (!isOn) return;
+    let stopped = false;
+    let timer = 0;
+    const generate = async () => {
+      const started = Date.now();
+      const received = await send();
+      if (stopped) return;
+      if (received) {
+        timer = window.setTimeout(generate, Math.max(AUTO_GENERATE_MS - (Date.now() - started), 0));
+      } else setIsOn(false);
+    };
+    generate();
+    return () => {
+      stopped = true;
+      clearTimeout(timer);
+    };
+  }, [isOn]);
+  return [isOn, setIsOn];
+}

@@ -1,112 +1,216 @@
+/** Payment outcomes, all payment attempts, and a form that pays an order. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { type Activity, type Payment, type Payments, type Receipt, send, usePoll } from "../api";
-import { ChartPanel } from "../chart";
-import type { Shown } from "../main";
-import { AsOf, Badge, Choice, Csv, Notices, PAGE_ROWS, Pager, Panel, Pdf, Search, type Sort, Table } from "../parts";
-import { money, t, when } from "../settings";
-import { Sent } from "./orders";
+import { post, usePoll } from "../api-client";
+import type { Activity, Payment, Payments, SendReceipt } from "../api-types";
+import { ChartPanel } from "../chart-panel";
+import {
+  CsvDownload,
+  DataAsOf,
+  Notices,
+  type Option,
+  Pager,
+  Panel,
+  PdfDownload,
+  Search,
+  Select,
+  StatusBadge,
+  Table,
+} from "../components";
+import { dateTime, money } from "../format";
+import { t, term } from "../i18n";
+import { ACTIVITY_POLL_MS } from "../latest-activity";
+import type { Permissions } from "../permissions";
+import { SendResult } from "../send-result";
+import { useTableState } from "../table-state";
 
 const METHODS = ["card", "debit", "paypal", "transfer"];
+const STATUSES = ["succeeded", "failed", "refunded"];
+const ACTIVITY_EVENTS = 40;
+const SUCCESS_HZ = 880;
+const FAILURE_HZ = 330;
+const SOUND_SECONDS = 0.35;
 
-export function PaymentsPage({ maySend }: Pick<Shown, "maySend">) {
-  const [search, setSearch] = useState("");
+const methodOptions = (): Option[] => METHODS.map((code) => [code, term("payment_method", code)]);
+const statusOptions = (): Option[] => STATUSES.map((code) => [code, term("payment_status", code)]);
+
+export function PaymentsPage({ canSend }: Permissions) {
   const [status, setStatus] = useState("");
   const [method, setMethod] = useState("");
-  const [page, setPage] = useState(0);
-  const [sort, setSort] = useState<Sort>({ by: "event_time", descending: true });
-  const found = { search, status };
-  const { data, error } = usePoll<Payments>("payments", { ...found, method, page, size: PAGE_ROWS, sort: sort.by, descending: sort.descending });
-  const anew = <Value,>(set: (value: Value) => void) => (value: Value) => (set(value), setPage(0));
+  const table = useTableState();
+  const filter = { search: table.search, status };
+  const { data, error } = usePoll<Payments>("payments", {
+    ...table.query,
+    ...filter,
+    method,
+  });
+  const tools = (
+    <>
+      <PaymentSound />
+      <DataAsOf data={data} />
+      <CsvDownload table="payments" query={filter} />
+      <PdfDownload page="payments" query={filter} />
+    </>
+  );
   return (
     <div class="grid">
-      <Pay maySend={maySend} />
-      <ChartPanel page="payments" title={t("outcome")} kind="ring" data={data?.charts.outcome} />
-      <ChartPanel page="payments" title={t("methods")} kind="stacked" data={data?.charts.methods} />
-      <Panel title={t("page_payments")} size="full" tools={<><Sound /><AsOf answer={data} /><Csv table="payments" query={found} /><Pdf page="payments" query={found} /></>}>
-        <Notices answer={data} error={error} />
-        <div class="filters">
-          <Search value={search} set={anew(setSearch)} />
-          <Choice label={t("status")} value={status} set={anew(setStatus)} options={[["", t("all")], ...["succeeded", "failed", "refunded"].map((each): [string, string] => [each, t(each)])]} />
-          <Choice label={t("method")} value={method} set={anew(setMethod)} options={[["", t("all")], ...METHODS.map((each): [string, string] => [each, t(each)])]} />
+      <PayOrder canSend={canSend} />
+      <ChartPanel page="payments" title={t("payment_outcomes")} kind="doughnut" data={data?.charts.outcome} />
+      <ChartPanel
+        page="payments"
+        title={t("payments_by_method")}
+        kind="stacked-bars"
+        data={data?.charts.methods}
+      />
+      <Panel title={t("page_payments")} size="full" tools={tools}>
+        <Notices data={data} error={error} />
+        <div class="toolbar">
+          <Search value={table.search} onChange={table.setSearch} />
+          <Select
+            label={t("field_status")}
+            value={status}
+            onChange={table.resetsPage(setStatus)}
+            options={[["", t("all_statuses")], ...statusOptions()]}
+          />
+          <Select
+            label={t("field_method")}
+            value={method}
+            onChange={table.resetsPage(setMethod)}
+            options={[["", t("all_methods")], ...methodOptions()]}
+          />
         </div>
-        <Table caption={t("page_payments")} rows={data?.rows ?? []} id={(row: Payment) => row.payment_id + row.status + row.event_time} sort={sort} onSort={anew(setSort)} columns={[
-          { name: "payment_id", cell: (row) => <code>{row.payment_id}</code> },
-          { name: "order_id", cell: (row) => <code>{row.order_id}</code> },
-          { name: "method", cell: (row) => t(row.method) },
-          { name: "amount_cents", title: t("amount"), right: true, cell: (row) => money(row.amount_cents, row.currency) },
-          { name: "attempt", right: true, cell: (row) => row.attempt },
-          { name: "event_time", title: t("date"), cell: (row) => when(row.event_time) },
-          { name: "status", cell: (row) => <span title={row.reason ?? undefined}><Badge of={row.status} /></span> },
-        ]} />
-        <Pager page={page} total={data?.total ?? 0} go={setPage} />
+        <Table
+          caption={t("page_payments")}
+          rows={data?.rows ?? []}
+          rowKey={(row: Payment) => row.payment_id + row.status + row.event_time}
+          sort={table.sort}
+          onSort={table.setSort}
+          columns={[
+            { name: "payment_id", cell: (row) => <code>{row.payment_id}</code> },
+            { name: "order_id", cell: (row) => <code>{row.order_id}</code> },
+            { name: "method", cell: (row) => term("payment_method", row.method) },
+            {
+              name: "amount_cents",
+              title: t("field_amount"),
+              alignRight: true,
+              cell: (row) => money(row.amount_cents, row.currency),
+            },
+            { name: "attempt", alignRight: true, cell: (row) => row.attempt },
+            { name: "event_time", title: t("field_date"), cell: (row) => dateTime(row.event_time) },
+            {
+              name: "status",
+              cell: (row) => (
+                <span title={row.reason ?? undefined}>
+                  <StatusBadge scope="payment_status" code={row.status} />
+                </span>
+              ),
+            },
+          ]}
+        />
+        <Pager page={table.page} total={data?.total ?? 0} onChange={table.setPage} />
       </Panel>
     </div>
   );
 }
 
-function Pay({ maySend }: Pick<Shown, "maySend">) {
-  const [made, setMade] = useState<Receipt | null>(null);
-  const [trouble, setTrouble] = useState<string | null>(null);
-  const [busy, setBusy] = useState(false);
+function PayOrder({ canSend }: Pick<Permissions, "canSend">) {
+  const [receipt, setReceipt] = useState<SendReceipt | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  const [isSending, setIsSending] = useState(false);
   const form = useRef<HTMLFormElement>(null);
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
-    const given = Object.fromEntries(new FormData(form.current!)) as Record<string, string>;
-    setBusy(true);
+    const values = Object.fromEntries(new FormData(form.current!)) as Record<string, string>;
+    const payment = {
+      order_id: values.order_id,
+      method: values.method,
+      outcome: values.outcome,
+      amount_cents: Math.round(Number(values.amount) * 100),
+    };
+    setIsSending(true);
     try {
-      const body = { order_id: given.order_id, method: given.method, outcome: given.outcome, amount_cents: Math.round(Number(given.amount) * 100) };
-      setMade(await send<Receipt>("payments", body));
-      setTrouble(null);
-    } catch (error) {
-      setTrouble((error as Error).message);
+      setReceipt(await post<SendReceipt>("payments", payment));
+      setError(null);
+    } catch (failure) {
+      setError((failure as Error).message);
     }
-    setBusy(false);
+    setIsSending(false);
   };
   return (
     <Panel title={t("pay_order")}>
-      {maySend ? null : <p class="empty">{t("may_not_send")}</p>}
+      {canSend ? null : <p class="empty">{t("view_only_send")}</p>}
       <form ref={form} onSubmit={submit}>
-        <fieldset disabled={!maySend || busy}>
-          <label>{t("order_id")}<input name="order_id" required maxLength={64} placeholder="o-…" autoComplete="off" /></label>
-          <label class="narrow">{t("method")}<select name="method">{METHODS.map((each) => <option key={each} value={each}>{t(each)}</option>)}</select></label>
-          <label class="narrow">{t("amount")} (€)<input name="amount" type="number" min="0.01" step="0.01" required /></label>
-          <label class="narrow">{t("outcome_of")}<select name="outcome"><option value="succeeded">{t("succeeded")}</option><option value="failed">{t("failed")}</option></select></label>
-          <button class="primary" type="submit">{t("pay")}</button>
+        <fieldset disabled={!canSend || isSending}>
+          <label>
+            {t("field_order_id")}
+            <input name="order_id" required maxLength={64} placeholder="o-…" autoComplete="off" />
+          </label>
+          <label class="narrow">
+            {t("field_method")}
+            <select name="method">
+              {methodOptions().map(([code, text]) => (
+                <option key={code} value={code}>
+                  {text}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label class="narrow">
+            {t("field_amount")} (€)
+            <input name="amount" type="number" min="0.01" step="0.01" required />
+          </label>
+          <label class="narrow">
+            {t("field_outcome")}
+            <select name="outcome">
+              <option value="succeeded">{t("payment_status_succeeded")}</option>
+              <option value="failed">{t("payment_status_failed")}</option>
+            </select>
+          </label>
+          <button class="primary" type="submit">
+            {t("pay")}
+          </button>
         </fieldset>
       </form>
-      <Sent receipt={made} trouble={trouble} />
+      <SendResult receipt={receipt} error={error} />
     </Panel>
   );
 }
 
-/** A short sound for each new payment; off until somebody turns it on, as browsers want it. */
-function Sound() {
-  const [on, setOn] = useState(false);
-  const sound = useRef<AudioContext | null>(null);
-  // The newest payment seen; null if there was none, undefined as long as nobody looked: what is found then is not new.
-  const heard = useRef<string | null | undefined>(undefined);
-  const { data } = usePoll<Activity>("activity", { limit: 40 }, 2_000);
+/** A switch for a short sound per new payment; off at first, as browsers forbid sound before a click. */
+function PaymentSound() {
+  const [isOn, setIsOn] = useState(false);
+  const audio = useRef<AudioContext | null>(null);
+  // Position of the newest payment so far: undefined before the first response, null if it had no payment.
+  const lastPosition = useRef<string | null | undefined>(undefined);
+  const { data } = usePoll<Activity>("activity", { limit: ACTIVITY_EVENTS }, ACTIVITY_POLL_MS);
   const newest = data?.events.find((event) => event.topic === "payments");
-  const place = newest ? `${newest.partition}/${newest.offset}` : null;
+  const position = newest ? `${newest.partition}/${newest.offset}` : null;
   useEffect(() => {
-    if (on && heard.current !== undefined && place && place !== heard.current) play(sound.current!, newest!.event_type === "payment_succeeded" ? 880 : 330);
-    if (data) heard.current = place ?? heard.current ?? null;
-  }, [place, !data]);
+    const isNew = lastPosition.current !== undefined && position !== lastPosition.current;
+    if (isOn && newest && isNew) {
+      playTone(audio.current!, newest.event_type === "payment_succeeded" ? SUCCESS_HZ : FAILURE_HZ);
+    }
+    if (data) lastPosition.current = position ?? lastPosition.current ?? null;
+  }, [position, !data]);
   const toggle = () => {
-    sound.current ??= new AudioContext();
-    if (!on) play(sound.current, 880);
-    setOn(!on);
+    audio.current ??= new AudioContext();
+    if (!isOn) playTone(audio.current, SUCCESS_HZ);
+    setIsOn(!isOn);
   };
-  return <button class="quiet" aria-pressed={on} onClick={toggle}>{on ? t("sound_on") : t("sound_off")}</button>;
+  return (
+    <button class="small" aria-pressed={isOn} onClick={toggle}>
+      {isOn ? t("sound_on") : t("sound_off")}
+    </button>
+  );
 }
 
-function play(sound: AudioContext, pitch: number): void {
-  const tone = sound.createOscillator();
-  const volume = sound.createGain();
-  tone.frequency.value = pitch;
-  volume.gain.setValueAtTime(0.12, sound.currentTime);
-  volume.gain.exponentialRampToValueAtTime(0.001, sound.currentTime + 0.35);
-  tone.connect(volume).connect(sound.destination);
-  tone.start();
-  tone.stop(sound.currentTime + 0.35);
+function playTone(audio: AudioContext, frequencyHz: number): void {
+  const oscillator = audio.createOscillator();
+  const gain = audio.createGain();
+  const end = audio.currentTime + SOUND_SECONDS;
+  oscillator.frequency.value = frequencyHz;
+  gain.gain.setValueAtTime(0.12, audio.currentTime);
+  gain.gain.exponentialRampToValueAtTime(0.001, end);
+  oscillator.connect(gain).connect(audio.destination);
+  oscillator.start();
+  oscillator.stop(end);
 }

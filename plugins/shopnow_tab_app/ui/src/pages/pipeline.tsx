@@ -1,121 +1,282 @@
+/** The data flow from Kafka to the KPIs: volume, lag, batches, quarantine, data loss, KPI tables, DAGs. */
 import { useState } from "preact/hooks";
-import { type Batch, type Dag, type Loss, type Pipeline, type Reason, type Topic, usePoll } from "../api";
-import { AirflowLink, AsOf, Badge, Csv, Notices, Panel, Pdf, Table } from "../parts";
-import { number, t, time, when } from "../settings";
+import { usePoll } from "../api-client";
+import type { Batch, Dag, DataLoss, KpiTable, Pipeline, QuarantineReason, Topic } from "../api-types";
+import {
+  AirflowLink,
+  Badge,
+  CsvDownload,
+  DataAsOf,
+  Notices,
+  Panel,
+  PdfDownload,
+  runPath,
+  StatusBadge,
+  Table,
+} from "../components";
+import { dateTime, number, timeOfDay } from "../format";
+import { t, translated } from "../i18n";
 
 export function PipelinePage() {
   const { data, error } = usePoll<Pipeline>("pipeline");
   return (
     <>
-      <div class="filters"><Notices answer={data} error={error} /><span class="push" /><AsOf answer={data} /><Pdf page="pipeline" /></div>
+      <div class="toolbar">
+        <Notices data={data} error={error} />
+        <span class="spacer" />
+        <DataAsOf data={data} />
+        <PdfDownload page="pipeline" />
+      </div>
       {data ? (
         <>
-          <Flow data={data} />
+          <DataFlow data={data} />
           <div class="grid">
-            <Panel title={t("topics")} size="wide">
-              <Table caption={t("topics")} rows={data.topics} id={(row: Topic) => row.topic} columns={[
-                { name: "topic", cell: (row) => row.topic },
-                { name: "kafka_records", right: true, cell: (row) => number(row.records) },
-                { name: "raw_rows", right: true, cell: (row) => number(row.raw) },
-                { name: "lag", right: true, cell: (row) => row.lag ? <Badge of="pending" text={number(row.lag)} /> : number(row.lag) },
-                { name: "lag_partitions", cell: (row) => <span class="partitions">{row.partitions.map((each) => <span key={each.partition} class={each.lag ? "behind" : ""} title={`${each.landed ?? "–"} / ${each.stable}`}>{each.partition}: {number(each.lag)}</span>)}</span> },
-                { name: "quarantined", right: true, cell: (row) => number(row.quarantined) },
-                { name: "event_rows", right: true, cell: (row) => number(row.events) },
-              ]} />
-            </Panel>
-            <Dags dags={data.dags} />
-            <Panel title={t("batches")} size="wide" tools={<Csv table="receipts" />}>
-              <Table low caption={t("batches")} rows={data.batches} id={(row: Batch) => `${row.topic} ${row.version}`} empty={t("no_batches")} columns={[
-                { name: "committed_at", cell: (row) => when(row.committed_at, { dateStyle: "short", timeStyle: "medium" }) },
-                { name: "topic", cell: (row) => row.topic },
-                { name: "version", right: true, cell: (row) => row.version },
-                { name: "rows", right: true, cell: (row) => number(row.rows) },
-                { name: "quarantined", right: true, cell: (row) => number(row.quarantined) },
-                { name: "ranges", cell: (row) => <code class="wrap">{row.ranges.join("  ")}</code> },
-              ]} />
-            </Panel>
-            <Panel title={t("losses")} tools={<Csv table="losses" />}>
-              <Table caption={t("losses")} rows={data.losses} id={(row: Loss) => `${row.topic}/${row.partition}/${row.start_offset}`} empty={t("no_losses")} columns={[
-                { name: "topic", cell: (row) => `${row.topic} ${row.partition}` },
-                { name: "missing", right: true, cell: (row) => number(row.missing_rows) },
-                { name: "reason", cell: (row) => <span title={`${row.kind} · ${row.acknowledged_by}`}>{row.reason}</span> },
-              ]} />
-            </Panel>
-            <Quarantine reasons={data.quarantine} />
-            <Panel title={t("kpis")}>
-              <Table low caption={t("kpis")} rows={data.kpis} id={(row) => row.table} columns={[
-                { name: "table", cell: (row) => <span title={row.table}>{row.title}</span> },
-                { name: "rows", right: true, cell: (row) => row.version === null ? <span class="quiet-text">{t("not_there")}</span> : number(row.rows) },
-                { name: "computed_at", cell: (row) => when(row.computed_at) },
-              ]} />
-            </Panel>
+            <TopicPanel topics={data.topics} />
+            <DagPanel dags={data.dags} />
+            <BatchPanel batches={data.batches} />
+            <DataLossPanel losses={data.losses} />
+            <QuarantinePanel reasons={data.quarantine} />
+            <KpiPanel kpis={data.kpis} />
           </div>
         </>
-      ) : error ? null : <p class="empty">{t("reading")}</p>}
+      ) : error ? null : (
+        <p class="empty">{t("loading")}</p>
+      )}
     </>
   );
 }
 
-const sum = (topics: Topic[], of: (topic: Topic) => number | null): number | null =>
-  topics.some((each) => of(each) !== null) ? topics.reduce((total, each) => total + (of(each) ?? 0), 0) : null;
+interface FlowStep {
+  name: string;
+  /** Count at this step; an arrow if the step has none. */
+  value: string;
+  unit: string;
+  detail?: string;
+  /** DAG that reads from this step. */
+  dag: string;
+}
 
-function Flow({ data }: { data: Pipeline }) {
-  const lag = sum(data.topics, (each) => each.lag);
-  const made = data.kpis.filter((each) => each.version !== null).length;
-  const steps: [string, string, string, string, string][] = [
-    ["generate_traffic", t("step_sources"), "", t("step_sources_what"), ""],
-    ["land_events", "Kafka", number(sum(data.topics, (each) => each.records)), t("records"), lag ? t("waiting", { count: number(lag) }) : lag === 0 ? t("all_landed") : ""],
-    ["compute_kpis", "raw", number(sum(data.topics, (each) => each.raw)), t("rows_kept"), t("in_quarantine", { count: number(sum(data.topics, (each) => each.quarantined)) })],
-    ["compute_kpis", "events", number(sum(data.topics, (each) => each.events)), t("rows_kept"), ""],
-    ["watch_stock", "KPI", number(made), t("tables_made"), time(data.kpis.map((each) => each.computed_at ?? "").sort().at(-1) || null)],
-    ["watch_stock", t("alerts"), number(data.alerts), t("firing"), ""],
+/** The sum over all topics; null if it is unknown for every topic. */
+const sum = (topics: Topic[], count: (topic: Topic) => number | null): number | null => {
+  const counts = topics.map(count).filter((value) => value !== null);
+  return counts.length ? counts.reduce((total, value) => total + value, 0) : null;
+};
+
+function flowSteps({ topics, kpis, alerts }: Pipeline): FlowStep[] {
+  const lag = sum(topics, (topic) => topic.lag);
+  const quarantined = sum(topics, (topic) => topic.quarantined);
+  const lastComputed =
+    kpis
+      .map((kpi) => kpi.computed_at ?? "")
+      .sort()
+      .at(-1) || null;
+  return [
+    { name: t("step_shop"), value: "⇢", unit: t("step_shop_producers"), dag: "generate_traffic" },
+    {
+      name: "Kafka",
+      value: number(sum(topics, (topic) => topic.records)),
+      unit: t("step_records"),
+      detail: lag === null ? "" : lag ? t("step_lag", { count: number(lag) }) : t("step_no_lag"),
+      dag: "land_events",
+    },
+    {
+      name: "raw",
+      value: number(sum(topics, (topic) => topic.raw)),
+      unit: t("step_rows"),
+      detail: t("step_quarantined", { count: number(quarantined) }),
+      dag: "compute_kpis",
+    },
+    {
+      name: "events",
+      value: number(sum(topics, (topic) => topic.events)),
+      unit: t("step_rows"),
+      dag: "compute_kpis",
+    },
+    {
+      name: "KPI",
+      value: number(kpis.filter((kpi) => kpi.version !== null).length),
+      unit: t("step_tables"),
+      detail: timeOfDay(lastComputed),
+      dag: "watch_stock",
+    },
+    { name: t("alerts"), value: number(alerts), unit: t("step_alerts_firing"), dag: "watch_stock" },
   ];
-  return (
-    <ol class="flow" aria-label={t("flow")}>
-      {steps.map(([dag, name, value, what, more]) => (
-        <li key={name}>
-          <strong>{name}</strong>
-          <span class="value">{value || "⇢"}</span>
-          <span class="quiet-text">{what}</span>
-          <span class="quiet-text">{more}</span>
-          <AirflowLink to={`/dags/${dag}`}>{dag}</AirflowLink>
-        </li>
-      ))}
-    </ol>
-  );
 }
 
-function Dags({ dags }: { dags: Dag[] }) {
-  return (
-    <Panel title={t("dags")}>
-      <Table low caption={t("dags")} rows={dags} id={(row) => row.dag_id} empty={t("no_dags")} columns={[
-        { name: "dag", cell: (row) => <span title={row.description ?? ""}>{row.dag_id}</span> },
-        { name: "run", cell: (row) => row.run ? <AirflowLink to={`/dags/${row.dag_id}/runs/${encodeURIComponent(row.run.run_id)}`}><Badge of={row.run.state} /> {when(row.run.started, { timeStyle: "short" })}</AirflowLink> : "–" },
-        { name: "open", title: "", right: true, cell: (row) => <AirflowLink button to={`/dags/${row.dag_id}`}><span aria-label={`${t("run_dag")} ${row.dag_id}`}>▶ {t("run_dag")}</span></AirflowLink> },
-      ]} />
-    </Panel>
-  );
-}
+const DataFlow = ({ data }: { data: Pipeline }) => (
+  <ol class="flow" aria-label={t("data_flow")}>
+    {flowSteps(data).map((step) => (
+      <li key={step.name}>
+        <strong>{step.name}</strong>
+        <span class="value">{step.value}</span>
+        <span class="secondary-text">{step.unit}</span>
+        <span class="secondary-text">{step.detail}</span>
+        <AirflowLink to={`/dags/${step.dag}`}>{step.dag}</AirflowLink>
+      </li>
+    ))}
+  </ol>
+);
 
-function Quarantine({ reasons }: { reasons: Reason[] }) {
-  const [shown, setShown] = useState<string | null>(null);
+const TopicPanel = ({ topics }: { topics: Topic[] }) => (
+  <Panel title={t("topics_and_lag")} size="wide">
+    <Table
+      caption={t("topics_and_lag")}
+      rows={topics}
+      rowKey={(row) => row.topic}
+      columns={[
+        { name: "topic", cell: (row) => row.topic },
+        { name: "records", alignRight: true, cell: (row) => number(row.records) },
+        { name: "raw", alignRight: true, cell: (row) => number(row.raw) },
+        {
+          name: "lag",
+          alignRight: true,
+          cell: (row) => (row.lag ? <Badge tone="warn">{number(row.lag)}</Badge> : number(row.lag)),
+        },
+        { name: "partition_lag", cell: (row) => <PartitionLag topic={row} /> },
+        { name: "quarantined", alignRight: true, cell: (row) => number(row.quarantined) },
+        { name: "events", alignRight: true, cell: (row) => number(row.events) },
+      ]}
+    />
+  </Panel>
+);
+
+/** The lag of each partition; its tooltip shows the landed and the last stable offset. */
+const PartitionLag = ({ topic }: { topic: Topic }) => (
+  <span class="partitions">
+    {topic.partitions.map(({ partition, lag, landed, stable }) => (
+      <span key={partition} class={lag ? "lagging" : ""} title={`${landed ?? "–"} / ${stable}`}>
+        {partition}: {number(lag)}
+      </span>
+    ))}
+  </span>
+);
+
+const DagPanel = ({ dags }: { dags: Dag[] }) => (
+  <Panel title={t("dags")}>
+    <Table
+      scrollRows
+      caption={t("dags")}
+      rows={dags}
+      rowKey={(row) => row.dag_id}
+      emptyText={t("no_dags")}
+      columns={[
+        { name: "dag_id", cell: (row) => <span title={row.description ?? ""}>{row.dag_id}</span> },
+        {
+          name: "run",
+          cell: ({ run }) =>
+            run ? (
+              <AirflowLink to={runPath(run)}>
+                <StatusBadge scope="run_state" code={run.state} />{" "}
+                {dateTime(run.started, { timeStyle: "short" })}
+              </AirflowLink>
+            ) : (
+              "–"
+            ),
+        },
+        {
+          name: "trigger",
+          title: "",
+          alignRight: true,
+          cell: (row) => (
+            <AirflowLink asButton to={`/dags/${row.dag_id}`}>
+              <span aria-label={`${t("run_dag")} ${row.dag_id}`}>▶ {t("run_dag")}</span>
+            </AirflowLink>
+          ),
+        },
+      ]}
+    />
+  </Panel>
+);
+
+const BatchPanel = ({ batches }: { batches: Batch[] }) => (
+  <Panel title={t("batches_and_receipts")} size="wide" tools={<CsvDownload table="receipts" />}>
+    <Table
+      scrollRows
+      caption={t("batches_and_receipts")}
+      rows={batches}
+      rowKey={(row) => `${row.topic} ${row.version}`}
+      emptyText={t("no_batches")}
+      columns={[
+        {
+          name: "committed_at",
+          cell: (row) => dateTime(row.committed_at, { dateStyle: "short", timeStyle: "medium" }),
+        },
+        { name: "topic", cell: (row) => row.topic },
+        { name: "version", alignRight: true, cell: (row) => row.version },
+        { name: "rows", alignRight: true, cell: (row) => number(row.rows) },
+        { name: "quarantined", alignRight: true, cell: (row) => number(row.quarantined) },
+        { name: "ranges", cell: (row) => <code class="wrap">{row.ranges.join("  ")}</code> },
+      ]}
+    />
+  </Panel>
+);
+
+const DataLossPanel = ({ losses }: { losses: DataLoss[] }) => (
+  <Panel title={t("data_loss")} tools={<CsvDownload table="losses" />}>
+    <Table
+      caption={t("data_loss")}
+      rows={losses}
+      rowKey={(row) => `${row.topic}/${row.partition}/${row.start_offset}`}
+      emptyText={t("no_data_loss")}
+      columns={[
+        { name: "topic", cell: (row) => `${row.topic} ${row.partition}` },
+        { name: "missing_rows", alignRight: true, cell: (row) => number(row.missing_rows) },
+        {
+          name: "reason",
+          cell: (row) => <span title={`${row.kind} · ${row.acknowledged_by}`}>{row.reason}</span>,
+        },
+      ]}
+    />
+  </Panel>
+);
+
+const KpiPanel = ({ kpis }: { kpis: KpiTable[] }) => (
+  <Panel title={t("kpi_tables")}>
+    <Table
+      scrollRows
+      caption={t("kpi_tables")}
+      rows={kpis}
+      rowKey={(row) => row.table}
+      columns={[
+        { name: "table", cell: (row) => <span title={row.table}>{translated("kpi", row.title)}</span> },
+        {
+          name: "rows",
+          alignRight: true,
+          cell: (row) =>
+            row.version === null ? <span class="secondary-text">{t("table_absent")}</span> : number(row.rows),
+        },
+        { name: "computed_at", cell: (row) => dateTime(row.computed_at) },
+      ]}
+    />
+  </Panel>
+);
+
+function QuarantinePanel({ reasons }: { reasons: QuarantineReason[] }) {
+  const [expanded, setExpanded] = useState<string | null>(null);
+  const replay = (
+    <AirflowLink asButton to="/dags/replay_quarantine">
+      {t("replay")}
+    </AirflowLink>
+  );
   return (
-    <Panel title={t("quarantine")} size="wide" tools={<AirflowLink button to="/dags/replay_quarantine">{t("replay")}</AirflowLink>}>
+    <Panel title={t("quarantine")} size="wide" tools={replay}>
       {reasons.length ? null : <p class="empty">{t("no_quarantine")}</p>}
       <ul class="reasons">
-        {reasons.map((each) => {
-          const key = `${each.topic} ${each.reason}`;
+        {reasons.map((reason) => {
+          const key = `${reason.topic} ${reason.reason}`;
+          const isExpanded = expanded === key;
           return (
             <li key={key}>
-              <button class="reason" aria-expanded={shown === key} onClick={() => setShown(shown === key ? null : key)}>
-                <span>{each.reason}</span><span class="quiet-text">{each.topic}</span><strong>{number(each.records)}</strong>
+              <button
+                class="reason"
+                aria-expanded={isExpanded}
+                onClick={() => setExpanded(isExpanded ? null : key)}
+              >
+                <span>{reason.reason}</span>
+                <span class="secondary-text">{reason.topic}</span>
+                <strong>{number(reason.records)}</strong>
               </button>
-              {shown === key ? each.examples.map((record) => (
-                <figure key={`${record.partition}/${record.offset}`}>
-                  <figcaption>{each.topic} {record.partition}/{record.offset} · {when(record.timestamp)} · {record.problem}</figcaption>
-                  <pre tabIndex={0}>{record.value || "–"}</pre>
-                </figure>
-              )) : null}
+              {isExpanded ? <QuarantineExamples reason={reason} /> : null}
             </li>
           );
         })}
@@ -123,3 +284,16 @@ function Quarantine({ reasons }: { reasons: Reason[] }) {
     </Panel>
   );
 }
+
+const QuarantineExamples = ({ reason: { topic, examples } }: { reason: QuarantineReason }) => (
+  <>
+    {examples.map(({ partition, offset, timestamp, problem, value }) => (
+      <figure key={`${partition}/${offset}`}>
+        <figcaption>
+          {topic} {partition}/{offset} · {dateTime(timestamp)} · {problem}
+        </figcaption>
+        <pre tabIndex={0}>{value || "–"}</pre>
+      </figure>
+    ))}
+  </>
+);

@@ -1,101 +1,283 @@
+/** Stock levels, active alerts with their actions, silences, and the messages sent about alerts. */
 import { useEffect, useState } from "preact/hooks";
-import { type Act, type Alert, type Message, type Shelf, type Silence, type Stock, usePoll } from "../api";
-import type { Shown } from "../main";
-import { AirflowLink, AsOf, Badge, Bar, Csv, Notices, Panel, Pdf, Table, Tabs } from "../parts";
-import { money, number, t, when } from "../settings";
-import { ActDialog, Acts, type Action, called, pending, type Wanted } from "./acting";
+import { usePoll } from "../api-client";
+import type { Alert, AlertAction, Message, Silence, Stock, StockItem } from "../api-types";
+import {
+  AirflowLink,
+  Badge,
+  ButtonGroup,
+  CsvDownload,
+  DataAsOf,
+  Notices,
+  Panel,
+  PdfDownload,
+  ProgressBar,
+  StatusBadge,
+  Table,
+} from "../components";
+import { dateTime, money, number } from "../format";
+import { labelled, t, translated } from "../i18n";
+import type { Permissions } from "../permissions";
+import {
+  ActionButtons,
+  ActionDialog,
+  ActionList,
+  type ActionRequest,
+  ActionStateBadge,
+  alertTitle,
+  isPending,
+} from "./alert-actions";
 
-export function StockPage({ mayAct }: Shown) {
-  const [only, setOnly] = useState("all");
-  const [wanted, setWanted] = useState<Wanted | null>(null);
-  const [taken, setTaken] = useState<Act[]>([]);
-  const { data, error } = usePoll<Stock>("stock", {}, taken.some(pending) ? 1_000 : 5_000);
-  // What was asked for here is shown at once, and as the answer has it as soon as it does.
-  useEffect(() => setTaken((before) => before.map((act) => data?.acts.find((each) => each.run.run_id === act.run.run_id) ?? act)), [data]);
-  const acts = [...taken.filter((act) => !data?.acts.some((each) => each.run.run_id === act.run.run_id)), ...(data?.acts ?? [])];
-  const beingDone = (alert: Alert) => acts.some((act) => pending(act) && [alert.fingerprint, alert.rule].includes(act.alert));
-  const silence = (alert: Alert) => data?.silences.filter((each) => [alert.fingerprint, alert.rule].includes(each.target)).at(-1);
-  const low = (row: Shelf) => row.quantity === 0 || !!row.below_reorder_point;
-  const shelves = (data?.shelves ?? []).filter((row) => only === "all" || (only === "out" ? row.quantity === 0 : low(row)));
-  const lost = Object.entries(data?.lost_cents ?? {});
+const POLL_MS = 5_000;
+const POLL_WHILE_PENDING_MS = 1_000;
+const SHOWN_MESSAGES = 12;
+const SHOWN_ALERTS_PER_MESSAGE = 4;
+/** Days of cover that fill the bar. */
+const FULL_COVER_DAYS = 30;
+
+export function StockPage({ canManageAlerts }: Permissions) {
+  const [request, setRequest] = useState<ActionRequest | null>(null);
+  const [started, setStarted] = useState<AlertAction[]>([]);
+  const pollMs = started.some(isPending) ? POLL_WHILE_PENDING_MS : POLL_MS;
+  const { data, error } = usePoll<Stock>("stock", {}, pollMs);
+  // An action started here is shown at once; the API's version of it replaces it when it arrives.
+  useEffect(() => {
+    const updated = (action: AlertAction) => data?.acts.find((other) => isSameRun(other, action)) ?? action;
+    setStarted((actions) => actions.map(updated));
+  }, [data]);
+  const reported = data?.acts ?? [];
+  const unreported = started.filter((action) => !reported.some((other) => isSameRun(other, action)));
+  const actions = [...unreported, ...reported];
   return (
     <>
-      <Notices answer={data} error={error} />
+      <Notices data={data} error={error} />
       <div class="grid">
-        <Panel title={`${t("alerts")} (${number(data?.alerts.length ?? 0)})`} size="wide" tools={<><AirflowLink to="/required_actions" button>{t("approvals")}</AirflowLink><Csv table="alerts" /></>}>
-          <Table caption={t("alerts")} rows={data?.alerts ?? []} id={(row: Alert) => row.fingerprint} empty={t("no_alerts")} columns={[
-            { name: "severity", cell: (row) => <Badge of={row.severity} /> },
-            { name: "title", title: t("alert"), text: true, cell: (row) => (
-              <>
-                <span title={row.rule}>{called(row)}</span>
-                <div class="quiet-text">{[row.facts, row.todo].filter(Boolean).join(" · ")}</div>
-                <Buttons alert={row} disabled={!mayAct || beingDone(row)} want={setWanted} />
-              </>
-            ) },
-            { name: "state", cell: (row) => <State alert={row} silence={silence(row)} beingDone={beingDone(row)} /> },
-            { name: "since", cell: (row) => when(row.since) },
-          ]} />
-          <Acts acts={acts} />
-          {data?.silences.length ? (
-            <Table caption={t("silences")} rows={data.silences} id={(row: Silence) => row.target} columns={[
-              { name: "target", cell: (row) => <code>{row.target}</code> },
-              { name: "until", cell: (row) => when(row.until) },
-              { name: "by", cell: (row) => <span title={row.by ?? undefined}>{who(row.by)}</span> },
-              { name: "reason", text: true, cell: (row) => row.reason ?? "" },
-            ]} />
-          ) : null}
-          <p class="quiet-text">{t("resolved_count", { count: number(data?.resolved ?? 0) })} {mayAct ? "" : t("may_not_act")}</p>
-        </Panel>
-        <Panel title={t("messages")}>
-          <ul class="messages">
-            {data?.messages.slice(0, 12).map((row: Message) => (
-              <li key={row.dedup_key + row.channel}>
-                <Badge of={row.state} /> <span class="quiet-text">{when(row.at)} · {row.channel}</span>
-                <div>{row.about.slice(0, 4).join(", ")}{row.about.length > 4 ? ` +${row.about.length - 4}` : ""}</div>
-              </li>
-            ))}
-          </ul>
-          {data && !data.messages.length ? <p class="empty">{t("no_messages")}</p> : null}
-        </Panel>
-        <Panel title={t("stock")} size="full" tools={<><AsOf answer={data} /><Csv table="stock_cover" /><Pdf page="stock" /></>}>
-          <div class="filters">
-            <Tabs label={t("stock")} value={only} set={setOnly} options={[["all", t("all")], ["low", t("low")], ["out", t("out")]]} />
-            {lost.map(([currency, cents]) => <span key={currency} class="quiet-text">{t("lost_sales", { amount: money(cents, currency) })}</span>)}
-          </div>
-          <Table caption={t("stock")} rows={shelves} id={(row) => row.product_id} columns={[
-            { name: "product_name", cell: (row) => row.product_name },
-            { name: "quantity", right: true, cell: (row) => number(row.quantity) },
-            { name: "days_of_cover", right: true, cell: (row) => number(row.days_of_cover, 1) },
-            { name: "cover", title: "", cell: (row) => row.days_of_cover === null ? null : <Bar part={row.days_of_cover / 30} tone={low(row) ? "bad" : "good"} /> },
-            { name: "reorder_point", right: true, cell: (row) => number(row.reorder_point) },
-            { name: "demand_per_day", right: true, cell: (row) => number(row.demand_per_day, 1) },
-            { name: "status", cell: (row) => row.quantity === 0 ? <Badge of="out" /> : low(row) ? <Badge of="low" /> : <Badge of="ok" text={t("enough")} /> },
-          ]} />
-        </Panel>
+        <AlertPanel data={data} actions={actions} canManageAlerts={canManageAlerts} onRequest={setRequest} />
+        <MessagePanel messages={data?.messages ?? null} />
+        <StockPanel data={data} />
       </div>
-      {wanted ? <ActDialog key={`${wanted.action} ${wanted.alert.fingerprint}`} wanted={wanted} taken={(act) => setTaken((before) => [act, ...before])} close={() => setWanted(null)} /> : null}
+      {request ? (
+        <ActionDialog
+          key={`${request.action} ${request.alert.fingerprint}`}
+          request={request}
+          onStarted={(action) => setStarted((previous) => [action, ...previous])}
+          onClose={() => setRequest(null)}
+        />
+      ) : null}
     </>
   );
 }
 
-/** The person, without the run that did it for them. */
-const who = (by: string | null): string => by?.split(", ")[0] ?? "–";
+const isSameRun = (a: AlertAction, b: AlertAction): boolean => a.run.run_id === b.run.run_id;
 
-function State({ alert, silence, beingDone }: { alert: Alert; silence: Silence | undefined; beingDone: boolean }) {
-  return (
+/** Whether an action or silence targets the alert itself or its rule. */
+const concerns = (target: string, alert: Alert): boolean => [alert.fingerprint, alert.rule].includes(target);
+
+interface AlertPanelProps {
+  data: Stock | null;
+  actions: AlertAction[];
+  canManageAlerts: boolean;
+  onRequest: (request: ActionRequest) => void;
+}
+
+function AlertPanel({ data, actions, canManageAlerts, onRequest }: AlertPanelProps) {
+  const alerts = data?.alerts ?? [];
+  const silences = data?.silences ?? [];
+  const hasPendingAction = (alert: Alert) =>
+    actions.some((action) => isPending(action) && concerns(action.alert, alert));
+  const tools = (
     <>
-      <span title={alert.by ? `${alert.by}: ${alert.reason ?? ""}` : undefined}><Badge of={alert.state} /></span>
-      {silence ? <> <span title={`${silence.by ?? ""}: ${silence.reason ?? ""}`}><Badge of="info" text={t("silent_until", { time: when(silence.until) })} /></span></> : null}
-      {beingDone ? <> <Badge of="running" text={t("act_running")} /></> : null}
+      <AirflowLink to="/required_actions" asButton>
+        {t("restock_approvals")}
+      </AirflowLink>
+      <CsvDownload table="alerts" />
     </>
+  );
+  return (
+    <Panel title={`${t("alerts")} (${number(alerts.length)})`} size="wide" tools={tools}>
+      <Table
+        caption={t("alerts")}
+        rows={alerts}
+        rowKey={(row) => row.fingerprint}
+        emptyText={t("no_alerts")}
+        columns={[
+          { name: "severity", cell: (row) => <StatusBadge scope="severity" code={row.severity} /> },
+          {
+            name: "alert",
+            wrap: true,
+            cell: (row) => (
+              <>
+                <span title={row.rule}>{alertTitle(row)}</span>
+                <div class="secondary-text">
+                  {[row.facts, row.todo && translated("alert_todo", row.todo)].filter(Boolean).join(" · ")}
+                </div>
+                <ActionButtons
+                  alert={row}
+                  disabled={!canManageAlerts || hasPendingAction(row)}
+                  onRequest={onRequest}
+                />
+              </>
+            ),
+          },
+          {
+            name: "state",
+            cell: (row) => (
+              <AlertState
+                alert={row}
+                silence={silences.filter((silence) => concerns(silence.target, row)).at(-1)}
+                hasPendingAction={hasPendingAction(row)}
+              />
+            ),
+          },
+          { name: "since", cell: (row) => dateTime(row.since) },
+        ]}
+      />
+      <ActionList actions={actions} />
+      {silences.length ? <SilenceTable silences={silences} /> : null}
+      <p class="secondary-text">
+        {t("resolved_count", { count: number(data?.resolved ?? 0) })}{" "}
+        {canManageAlerts ? "" : t("view_only_alerts")}
+      </p>
+    </Panel>
   );
 }
 
-function Buttons({ alert, disabled, want }: { alert: Alert; disabled: boolean; want: (wanted: Wanted) => void }) {
-  const actions: Action[] = alert.state === "firing" ? ["acknowledge", "silence"] : ["silence"];
-  return (
-    <span class="tools">
-      {actions.map((action) => <button key={action} disabled={disabled} aria-label={`${t(action)}: ${alert.fingerprint}`} onClick={() => want({ action, alert })}>{t(action)}</button>)}
+interface AlertStateProps {
+  alert: Alert;
+  silence: Silence | undefined;
+  hasPendingAction: boolean;
+}
+
+const AlertState = ({ alert, silence, hasPendingAction }: AlertStateProps) => (
+  <>
+    <span title={attribution(alert)}>
+      <StatusBadge scope="alert_state" code={alert.state} />
     </span>
+    {silence ? (
+      <>
+        {" "}
+        <span title={attribution(silence)}>
+          <Badge tone="info">{t("silenced_until", { time: dateTime(silence.until) })}</Badge>
+        </span>
+      </>
+    ) : null}
+    {hasPendingAction ? (
+      <>
+        {" "}
+        <ActionStateBadge state="running" />
+      </>
+    ) : null}
+  </>
+);
+
+/** Who acknowledged or silenced, and why. */
+const attribution = ({ by, reason }: { by: string | null; reason: string | null }): string | undefined =>
+  by ? labelled(by, reason ?? "") : undefined;
+
+/** The user's name; `by` is the name followed by the DAG run. */
+const userName = (by: string | null): string => by?.split(", ")[0] ?? "–";
+
+const SilenceTable = ({ silences }: { silences: Silence[] }) => (
+  <Table
+    caption={t("silences")}
+    rows={silences}
+    rowKey={(row) => row.target}
+    columns={[
+      { name: "target", cell: (row) => <code>{row.target}</code> },
+      { name: "until", cell: (row) => dateTime(row.until) },
+      { name: "by", cell: (row) => <span title={row.by ?? undefined}>{userName(row.by)}</span> },
+      { name: "reason", wrap: true, cell: (row) => row.reason ?? "" },
+    ]}
+  />
+);
+
+/** Translates `title: subject` of an alert. */
+function translatedAlert(text: string): string {
+  const [title, ...subject] = text.split(": ");
+  const translatedTitle = translated("alert_title", title);
+  return subject.length ? labelled(translatedTitle, subject.join(": ")) : translatedTitle;
+}
+
+const MessagePanel = ({ messages }: { messages: Message[] | null }) => (
+  <Panel title={t("messages_sent")}>
+    <ul class="messages">
+      {messages?.slice(0, SHOWN_MESSAGES).map((message) => (
+        <li key={message.dedup_key + message.channel}>
+          <StatusBadge scope="message_state" code={message.state} />{" "}
+          <span class="secondary-text">
+            {dateTime(message.at)} · {message.channel}
+          </span>
+          <div>
+            {message.about.slice(0, SHOWN_ALERTS_PER_MESSAGE).map(translatedAlert).join(", ")}
+            {message.about.length > SHOWN_ALERTS_PER_MESSAGE
+              ? ` +${message.about.length - SHOWN_ALERTS_PER_MESSAGE}`
+              : ""}
+          </div>
+        </li>
+      ))}
+    </ul>
+    {messages && !messages.length ? <p class="empty">{t("no_messages")}</p> : null}
+  </Panel>
+);
+
+type StockLevel = "ok" | "low" | "out";
+
+const stockLevel = (item: StockItem): StockLevel =>
+  item.quantity === 0 ? "out" : item.below_reorder_point ? "low" : "ok";
+
+function StockPanel({ data }: { data: Stock | null }) {
+  const [filter, setFilter] = useState("all");
+  /** "low" includes products that are out of stock. */
+  const isShown = (item: StockItem) =>
+    filter === "all" || stockLevel(item) === filter || (filter === "low" && stockLevel(item) === "out");
+  const tools = (
+    <>
+      <DataAsOf data={data} />
+      <CsvDownload table="stock_cover" />
+      <PdfDownload page="stock" />
+    </>
+  );
+  return (
+    <Panel title={t("stock")} size="full" tools={tools}>
+      <div class="toolbar">
+        <ButtonGroup
+          label={t("stock")}
+          value={filter}
+          onChange={setFilter}
+          options={[
+            ["all", t("all_products")],
+            ["low", t("stock_level_low")],
+            ["out", t("stock_level_out")],
+          ]}
+        />
+        {Object.entries(data?.lost_cents ?? {}).map(([currency, cents]) => (
+          <span key={currency} class="secondary-text">
+            {t("lost_sales", { amount: money(cents, currency) })}
+          </span>
+        ))}
+      </div>
+      <Table
+        caption={t("stock")}
+        rows={(data?.shelves ?? []).filter(isShown)}
+        rowKey={(row) => row.product_id}
+        columns={[
+          { name: "product_name", cell: (row) => row.product_name },
+          { name: "quantity", alignRight: true, cell: (row) => number(row.quantity) },
+          { name: "days_of_cover", alignRight: true, cell: (row) => number(row.days_of_cover, 1) },
+          { name: "cover", title: "", cell: (row) => <CoverBar item={row} /> },
+          { name: "reorder_point", alignRight: true, cell: (row) => number(row.reorder_point) },
+          { name: "demand_per_day", alignRight: true, cell: (row) => number(row.demand_per_day, 1) },
+          { name: "status", cell: (row) => <StatusBadge scope="stock_level" code={stockLevel(row)} /> },
+        ]}
+      />
+    </Panel>
   );
 }
+
+const CoverBar = ({ item }: { item: StockItem }) =>
+  item.days_of_cover === null ? null : (
+    <ProgressBar
+      fraction={item.days_of_cover / FULL_COVER_DAYS}
+      tone={stockLevel(item) === "ok" ? "good" : "bad"}
+    />
+  );

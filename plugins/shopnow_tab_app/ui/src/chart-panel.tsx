@@ -1,0 +1,282 @@
+/** Charts of the API, each also available as a table and as JSON. */
+import {
+  ArcElement,
+  BarController,
+  BarElement,
+  CategoryScale,
+  Chart,
+  type ChartDataset,
+  type ChartOptions,
+  type ChartType,
+  DoughnutController,
+  Filler,
+  Legend,
+  LinearScale,
+  LineController,
+  LineElement,
+  PointElement,
+  Tooltip,
+} from "chart.js";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { Query } from "./api-client";
+import type { ChartData, Series } from "./api-types";
+import { Download, Panel, Table } from "./components";
+import { amount, dateTime } from "./format";
+import { labelled, t, term } from "./i18n";
+
+Chart.register(
+  ArcElement,
+  BarController,
+  BarElement,
+  CategoryScale,
+  DoughnutController,
+  Filler,
+  Legend,
+  LinearScale,
+  LineController,
+  LineElement,
+  PointElement,
+  Tooltip,
+);
+Chart.defaults.animation = false;
+Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
+Chart.defaults.maintainAspectRatio = false;
+
+type Kind = "line" | "stacked-bars" | "doughnut" | "horizontal-bars";
+
+const CHART_TYPES: Record<Kind, ChartType> = {
+  line: "line",
+  "stacked-bars": "bar",
+  doughnut: "doughnut",
+  "horizontal-bars": "bar",
+};
+const PALETTE = ["--brand", "--good", "--warn", "--info", "--bad"];
+/** CSS colors of series and labels with a fixed meaning. */
+const COLORS: Record<string, string> = {
+  payments_failed: "--bad",
+  failed: "--bad",
+  payments_succeeded: "--good",
+  succeeded: "--good",
+  delivered: "--good",
+  in_transit: "--info",
+  pending: "--warn",
+  refunded: "--info",
+};
+/** Above this number of labels a line has no points. */
+const MAX_POINTS = 40;
+/** Values read out to screen readers, per series. */
+const SPOKEN_VALUES = 12;
+
+const cssColor = (name: string): string =>
+  getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const colorOf = (code: string, index: number): string =>
+  cssColor(COLORS[code] ?? PALETTE[index % PALETTE.length]);
+
+/** The text of a label: a day, an hour or a code. */
+const labelText = (label: string): string => {
+  if (/^\d{4}-\d\d-\d\d$/.test(label)) return dateTime(label, { day: "numeric", month: "short" });
+  if (/^\d{4}-\d\d-\d\dT/.test(label)) {
+    return dateTime(label, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+  }
+  return term("chart", label);
+};
+
+interface ChartPanelProps {
+  page: string;
+  title: string;
+  kind: Kind;
+  data: ChartData | undefined;
+  currency?: string | null;
+  query?: Query;
+  /** Names of the series shown; all by default. */
+  only?: string[];
+  size?: "wide" | "full";
+}
+
+export function ChartPanel({ page, title, kind, data, currency = null, query, only, size }: ChartPanelProps) {
+  const [isTable, setIsTable] = useState(false);
+  const labels = data?.labels ?? [];
+  const series = (data?.series ?? []).filter(({ name }) => !only || only.includes(name));
+  const isEmpty = series.every(({ values }) => values.every((value) => value === null));
+  const tools = (
+    <>
+      <button class="small" aria-pressed={isTable} onClick={() => setIsTable(!isTable)}>
+        {t("show_table")}
+      </button>
+      <Download
+        path={`charts/${page}/${data?.name ?? ""}`}
+        query={query}
+        fileName={`${page}-${data?.name}.json`}
+        label="JSON"
+      />
+    </>
+  );
+  const props = { title, labels, series, currency };
+  return (
+    <Panel title={title} size={size} tools={tools}>
+      {isEmpty ? (
+        <p class="empty">{t("no_data")}</p>
+      ) : isTable ? (
+        <ChartTable {...props} />
+      ) : (
+        <ChartCanvas kind={kind} {...props} />
+      )}
+    </Panel>
+  );
+}
+
+interface ChartProps {
+  title: string;
+  labels: string[];
+  series: Series[];
+  currency: string | null;
+}
+
+const ChartTable = ({ title, labels, series, currency }: ChartProps) => (
+  <Table
+    caption={title}
+    rows={labels.map((label, index) => ({ label, index }))}
+    rowKey={(row) => row.label}
+    columns={[
+      { name: "label", title: "", cell: (row) => labelText(row.label) },
+      ...series.map(({ name, unit, values }) => ({
+        name,
+        title: term("chart", name),
+        alignRight: true,
+        cell: (row: { index: number }) => amount(values[row.index], unit, currency),
+      })),
+    ]}
+  />
+);
+
+function ChartCanvas({ title, kind, labels, series, currency }: ChartProps & { kind: Kind }) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const chart = useRef<Chart | null>(null);
+  const type = CHART_TYPES[kind];
+  useEffect(() => {
+    Chart.defaults.color = cssColor("--secondary-text");
+    chart.current = new Chart(canvas.current!, {
+      type,
+      data: { labels: [], datasets: [] },
+      options: optionsOf(kind, series, currency),
+    });
+    return () => chart.current?.destroy();
+  }, [type]);
+  useEffect(() => {
+    const { data } = chart.current!;
+    data.labels = labels.map(labelText);
+    data.datasets = series.map((item, index) => datasetOf(kind, labels, item, index));
+    chart.current!.update("none");
+  });
+  const description = series.map(({ name, unit, values }) => {
+    const points = labels.map(
+      (label, index) => `${labelText(label)} ${amount(values[index], unit, currency)}`,
+    );
+    return labelled(term("chart", name), points.slice(-SPOKEN_VALUES).join(", "));
+  });
+  return (
+    <div class="canvas">
+      <canvas ref={canvas} role="img" aria-label={`${title}. ${description.join("; ")}`} />
+    </div>
+  );
+}
+
+function optionsOf(kind: Kind, series: Series[], currency: string | null): ChartOptions {
+  const isDoughnut = kind === "doughnut";
+  const isHorizontal = kind === "horizontal-bars";
+  const isStacked = kind === "stacked-bars";
+  const unit = series[0]?.unit ?? "";
+  const lineColor = cssColor("--line");
+  const valueTicks = { callback: (value: number | string) => amount(Number(value), unit, currency, true) };
+  const valueAxis = isHorizontal ? "x" : "y";
+  return {
+    indexAxis: isHorizontal ? "y" : "x",
+    interaction: {
+      mode: isDoughnut ? "nearest" : "index",
+      intersect: isDoughnut,
+      axis: isHorizontal ? "y" : "x",
+    },
+    plugins: {
+      legend: {
+        display: isDoughnut || series.length > 1,
+        position: "bottom",
+        labels: { boxWidth: 10, boxHeight: 10 },
+      },
+      tooltip: {
+        callbacks: {
+          label: (item) => {
+            const name = (isDoughnut ? item.label : item.dataset.label) ?? "";
+            return ` ${labelled(name, amount(item.raw as number | null, unit, currency))}`;
+          },
+        },
+      },
+    },
+    scales: isDoughnut
+      ? {}
+      : {
+          x: {
+            stacked: isStacked,
+            grid: { display: valueAxis === "x", color: lineColor },
+            border: { color: lineColor },
+            ticks: { maxRotation: 0, autoSkipPadding: 12, ...(valueAxis === "x" ? valueTicks : {}) },
+          },
+          y: {
+            stacked: isStacked,
+            beginAtZero: true,
+            grid: { display: valueAxis === "y", color: lineColor },
+            border: { display: false },
+            ticks: valueAxis === "y" ? { maxTicksLimit: 6, ...valueTicks } : {},
+          },
+        },
+    ...(isDoughnut ? { cutout: "68%" } : {}),
+  };
+}
+
+function datasetOf(kind: Kind, labels: string[], { name, values }: Series, index: number): ChartDataset {
+  const color = colorOf(name, index);
+  const base = { label: term("chart", name), data: values as number[] };
+  if (kind === "doughnut") {
+    return {
+      ...base,
+      backgroundColor: labels.map(colorOf),
+      borderColor: cssColor("--panel"),
+      borderWidth: 2,
+    };
+  }
+  if (kind === "line") {
+    return {
+      ...base,
+      backgroundColor: `color-mix(in srgb, ${color} 14%, transparent)`,
+      borderColor: color,
+      borderWidth: 2,
+      fill: true,
+      tension: 0.25,
+      pointRadius: labels.length > MAX_POINTS ? 0 : 2,
+      pointHitRadius: 12,
+    };
+  }
+  return { ...base, backgroundColor: color, borderRadius: 3, maxBarThickness: 34 };
+}
+
+const SPARKLINE_WIDTH = 100;
+const SPARKLINE_HEIGHT = 28;
+
+export const Sparkline = ({ values }: { values: (number | null)[] }) => {
+  const heights = values.map((value) => value ?? 0);
+  const maximum = Math.max(...heights, 1);
+  const step = SPARKLINE_WIDTH / Math.max(heights.length - 1, 1);
+  const points = heights.map((height, index) => {
+    const y = SPARKLINE_HEIGHT - 1 - (height / maximum) * (SPARKLINE_HEIGHT - 4);
+    return `${(index * step).toFixed(1)},${y.toFixed(1)}`;
+  });
+  return (
+    <svg
+      class="sparkline"
+      viewBox={`0 0 ${SPARKLINE_WIDTH} ${SPARKLINE_HEIGHT}`}
+      preserveAspectRatio="none"
+      aria-hidden="true"
+    >
+      <polyline points={points.join(" ")} />
+    </svg>
+  );
+};

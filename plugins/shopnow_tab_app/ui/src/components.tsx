@@ -1,0 +1,341 @@
+/** Components shared by the pages. */
+import type { ComponentChildren } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { ApiError, apiUrl, type Query } from "./api-client";
+import type { MissingSource, PageData } from "./api-types";
+import { dateTime, number, timeAgo, timeOfDay } from "./format";
+import { type Scope, t, term } from "./i18n";
+
+export function Panel(props: {
+  title: string;
+  size?: "wide" | "full";
+  tools?: ComponentChildren;
+  children: ComponentChildren;
+}) {
+  return (
+    <section class={`panel ${props.size ?? ""}`}>
+      <div class="panel-head">
+        <h2>{props.title}</h2>
+        <div class="tools">{props.tools}</div>
+      </div>
+      {props.children}
+    </section>
+  );
+}
+
+export type Tone = "good" | "bad" | "warn" | "info" | "plain";
+
+/** Colors of status codes. */
+const TONES: Record<string, Tone> = {
+  succeeded: "good",
+  delivered: "good",
+  paid: "good",
+  success: "good",
+  sent: "good",
+  ok: "good",
+  failed: "bad",
+  critical: "bad",
+  firing: "bad",
+  out: "bad",
+  dead: "bad",
+  pending: "warn",
+  placed: "warn",
+  warning: "warn",
+  queued: "warn",
+  low: "warn",
+  up_for_retry: "warn",
+  claimed: "warn",
+  unconfirmed: "warn",
+  in_transit: "info",
+  running: "info",
+  refunded: "info",
+  info: "info",
+  acknowledged: "info",
+};
+
+export const Badge = ({ tone, children }: { tone: Tone; children: ComponentChildren }) => (
+  <span class={`badge ${tone}`}>{children}</span>
+);
+
+/** A code of the API as a badge, in the color of that code. */
+export const StatusBadge = ({ scope, code }: { scope: Scope; code: string }) => (
+  <Badge tone={TONES[code] ?? "plain"}>{term(scope, code)}</Badge>
+);
+
+/** Names the sources that a response does without, and the age of the data shown instead. */
+export function Notices({ data, error }: { data: Pick<PageData, "missing"> | null; error: Error | null }) {
+  const missing = data?.missing ?? [];
+  const absent = missing.filter((source) => source.why === "absent").map((source) => source.what);
+  const unavailable = missing.filter((source) => !["absent", "unread"].includes(source.why));
+  const notices = [
+    ...(error ? [errorText(error)] : []),
+    ...unavailable.map(unavailableText),
+    ...(missing.some((source) => source.why === "unread") ? [t("loading")] : []),
+    ...(absent.length ? [t("tables_absent", { tables: absent.join(", ") })] : []),
+  ];
+  return (
+    <div role="status" class="notices">
+      {notices.map((text) => (
+        <p key={text}>{text}</p>
+      ))}
+    </div>
+  );
+}
+
+/** The reason alone for an invalid request; any other error also tells that the page retries. */
+export const errorText = (error: Error): string =>
+  error instanceof ApiError && error.isClientError
+    ? error.message
+    : t("request_failed", { error: error.message });
+
+function unavailableText(source: MissingSource): string {
+  const reason = t("source_unavailable", { source: term("source", source.what), error: source.why });
+  const shown = source.as_of
+    ? t("showing_stale", { time: timeOfDay(source.as_of), ago: timeAgo(source.as_of) })
+    : t("showing_nothing");
+  return `${reason} ${shown}`;
+}
+
+export interface Column<Row> {
+  /** Column in the API, or any unique name. */
+  name: string;
+  /** Header; by default the translation of `field_{name}`. */
+  title?: string;
+  cell: (row: Row) => ComponentChildren;
+  alignRight?: boolean;
+  /** True if the cells hold sentences, which may wrap. */
+  wrap?: boolean;
+}
+
+export interface Sort {
+  by: string;
+  descending: boolean;
+}
+
+export interface TableProps<Row> {
+  caption: string;
+  columns: Column<Row>[];
+  rows: Row[];
+  rowKey: (row: Row) => string;
+  sort?: Sort;
+  onSort?: (sort: Sort) => void;
+  emptyText?: string;
+  /** True to limit the height and scroll the rows. */
+  scrollRows?: boolean;
+}
+
+export function Table<Row>({
+  caption,
+  columns,
+  rows,
+  rowKey,
+  sort,
+  onSort,
+  emptyText,
+  scrollRows,
+}: TableProps<Row>) {
+  return (
+    <div class={`scroll${scrollRows ? " scroll-rows" : ""}`} tabIndex={0} role="region" aria-label={caption}>
+      <table>
+        <caption class="visually-hidden">{caption}</caption>
+        <thead>
+          <tr>
+            {columns.map((column) => (
+              <ColumnHeader key={column.name} column={column} sort={sort} onSort={onSort} />
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.map((row) => (
+            <tr key={rowKey(row)}>
+              {columns.map((column) => (
+                <td key={column.name} class={column.alignRight ? "right" : column.wrap ? "wrap" : ""}>
+                  {column.cell(row)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {rows.length ? null : <p class="empty">{emptyText ?? t("no_data")}</p>}
+    </div>
+  );
+}
+
+function ColumnHeader<Row>(props: { column: Column<Row>; sort?: Sort; onSort?: (sort: Sort) => void }) {
+  const { column, sort, onSort } = props;
+  const title = column.title ?? term("field", column.name);
+  const isSorted = sort?.by === column.name;
+  const direction = isSorted ? (sort.descending ? "descending" : "ascending") : undefined;
+  return (
+    <th scope="col" class={column.alignRight ? "right" : ""} aria-sort={direction}>
+      {onSort ? (
+        <button
+          class="sort"
+          onClick={() => onSort({ by: column.name, descending: isSorted ? !sort.descending : true })}
+        >
+          {title}
+          <span aria-hidden="true">{direction ? (direction === "descending" ? " ↓" : " ↑") : ""}</span>
+        </button>
+      ) : (
+        title
+      )}
+    </th>
+  );
+}
+
+export const PAGE_ROWS = 25;
+
+export function Pager({
+  page,
+  total,
+  onChange,
+}: {
+  page: number;
+  total: number;
+  onChange: (page: number) => void;
+}) {
+  const lastPage = Math.max(Math.ceil(total / PAGE_ROWS) - 1, 0);
+  const from = total ? page * PAGE_ROWS + 1 : 0;
+  const to = Math.min((page + 1) * PAGE_ROWS, total);
+  return (
+    <div class="pager">
+      <span>{t("page_range", { from: number(from), to: number(to), total: number(total) })}</span>
+      <button disabled={page <= 0} onClick={() => onChange(page - 1)} aria-label={t("previous_page")}>
+        ‹
+      </button>
+      <button disabled={page >= lastPage} onClick={() => onChange(page + 1)} aria-label={t("next_page")}>
+        ›
+      </button>
+    </div>
+  );
+}
+
+const SEARCH_DELAY_MS = 300;
+
+/** A search field; reports its value once typing pauses. */
+export function Search({ value, onChange }: { value: string; onChange: (value: string) => void }) {
+  const [text, setText] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => text !== value && onChange(text), SEARCH_DELAY_MS);
+    return () => clearTimeout(timer);
+  }, [text]);
+  return (
+    <input
+      type="search"
+      class="search"
+      placeholder={t("search")}
+      aria-label={t("search")}
+      value={text}
+      onInput={(event) => setText(event.currentTarget.value)}
+    />
+  );
+}
+
+/** A value with its label. */
+export type Option = [value: string, label: string];
+
+interface ChoiceProps {
+  label: string;
+  value: string;
+  options: Option[];
+  onChange: (value: string) => void;
+}
+
+export const Select = ({ label, value, options, onChange }: ChoiceProps) => (
+  <label class="labelled-control">
+    <span>{label}</span>
+    <select value={value} onChange={(event) => onChange(event.currentTarget.value)}>
+      {options.map(([option, text]) => (
+        <option key={option} value={option}>
+          {text}
+        </option>
+      ))}
+    </select>
+  </label>
+);
+
+/** A group of buttons with exactly one pressed. */
+export const ButtonGroup = ({ label, value, options, onChange }: ChoiceProps) => (
+  <div class="button-group" role="group" aria-label={label}>
+    {options.map(([option, text]) => (
+      <button key={option} aria-pressed={option === value} onClick={() => onChange(option)}>
+        {text}
+      </button>
+    ))}
+  </div>
+);
+
+interface DownloadProps {
+  path: string;
+  query?: Query;
+  fileName: string;
+  label: string;
+}
+
+export const Download = ({ path, query, fileName, label }: DownloadProps) => (
+  <a class="button small" href={apiUrl(path, query)} download={fileName}>
+    {label}
+  </a>
+);
+
+export const CsvDownload = ({ table, query }: { table: string; query?: Query }) => (
+  <Download path={`tables/${table}.csv`} query={query} fileName={`${table}.csv`} label="CSV" />
+);
+
+export const PdfDownload = ({ page, query }: { page: string; query?: Query }) => (
+  <Download
+    path={`pages/${page}.pdf`}
+    query={{ ...query, language: document.documentElement.lang }}
+    fileName={`shopnow-${page}.pdf`}
+    label="PDF"
+  />
+);
+
+/** Navigates Airflow's own router: the sandboxed frame may not load another page of Airflow itself. */
+function navigateAirflow(path: string): void {
+  const airflow = window.parent;
+  if (airflow === window) location.assign(path);
+  else {
+    airflow.history.pushState(null, "", path);
+    airflow.dispatchEvent(new PopStateEvent("popstate", { state: null }));
+  }
+}
+
+interface AirflowLinkProps {
+  to: string;
+  children: ComponentChildren;
+  asButton?: boolean;
+}
+
+export const AirflowLink = ({ to, children, asButton }: AirflowLinkProps) => (
+  <a
+    class={asButton ? "button" : ""}
+    href={to}
+    onClick={(event) => {
+      event.preventDefault();
+      navigateAirflow(to);
+    }}
+  >
+    {children}
+  </a>
+);
+
+export const runPath = (run: { dag_id: string; run_id: string }): string =>
+  `/dags/${run.dag_id}/runs/${encodeURIComponent(run.run_id)}`;
+
+export const DataAsOf = ({ data }: { data: PageData | null }) => (
+  <span class="secondary-text">
+    {data?.as_of ? t("data_as_of", { time: dateTime(data.as_of, { timeStyle: "medium" }) }) : ""}
+  </span>
+);
+
+/** A bar filled to `fraction`, from 0 to 1. */
+export const ProgressBar = ({ fraction, tone }: { fraction: number; tone?: Tone }) => {
+  const percent = Math.round(Math.min(Math.max(fraction, 0), 1) * 100);
+  return (
+    <span class="bar" aria-hidden="true">
+      <span class={tone ?? ""} style={{ width: `${percent}%` }} />
+    </span>
+  );
+};

@@ -1,0 +1,35 @@
+/** The pages of the tab in navigation order. The route of a page is `#/name`. */
+import type { ComponentType } from "preact";
+import type { TextKey } from "./i18n";
+import { ApiReferencePage } from "./pages/api-reference";
+import { DashboardPage } from "./pages/dashboard";
+import { DeliveriesPage } from "./pages/deliveries";
+import { OrdersPage } from "./pages/orders";
+import { PaymentsPage } from "./pages/payments";
+import { PipelinePage } from "./pages/pipeline";
+import { StockPage } from "./pages/stock";
+import type { Permissions } from "./permissions";
+
+export interface PageEntry {
+  name: string;
+  titleKey: TextKey;
+  component: ComponentType<Permissions>;
+}
+
+export const PAGES: PageEntry[] = [
+  { name: "dashboard", titleKey: "page_dashboard", component: DashboardPage },
+  { name: "orders", titleKey: "page_orders", component: OrdersPage },
+  { name: "payments", titleKey: "page_payments", component: PaymentsPage },
+  { name: "deliveries", titleKey: "page_deliveries", component: DeliveriesPage },
+  { name: "stock", titleKey: "page_stock", component: StockPage },
+  { name: "pipeline", titleKey: "page_pipeline", component: PipelinePage },
+  { name: "api", titleKey: "page_api", component: ApiReferencePage },
+];
+
+export const routeOf = (page: PageEntry): string => `#/${page.name}`;
+
+/** The page of a location hash; the first page if the hash names none. */
+export const pageAt = (hash: string): PageEntry => {
+  const name = hash.replace(/^#\/?/, "");
+  return PAGES.find((page) => page.name === name) ?? PAGES[0];
+};
