@@ -1,6 +1,6 @@
-"""What is known against packages, out of the answers of those who were asked; what was not asked is never taken for clean.
+"""Parse the results of vulnerability scanners; packages that a scanner did not check never count as clean.
 
-Functions of data only; `scan`, beside this, asks.
+Pure functions; the script `scan` runs the scanners.
 """
 
 import json
@@ -8,77 +8,75 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-NOBODY_TO_ASK = (
-    ("jars", "maven", "Maven Central keeps no advisories"),
+UNCHECKED_ECOSYSTEMS = (
+    ("jars", "maven", "Maven Central publishes no advisories"),
     ("jars without coordinates", "jar", "known by hash only"),
-    ("npm packages", "npm", "run npm audit in plugins/shopnow_tab_app/ui where its registry answers that"),
+    ("npm packages", "npm", "run npm audit in plugins/shopnow_tab_app/ui where the registry supports it"),
 )
-"""Packages, the type of their purl, and why."""
+"""Kinds of packages without a scanner: name, purl type, reason."""
 
 
-class Answer(NamedTuple):
-    what: str
+class ScanResult(NamedTuple):
+    ecosystem: str
     packages: int
-    known: list[str]
-    """What is known against them, a line each."""
-    not_asked: int
-    """Of how many packages nothing was learnt."""
-    why: str = ""
-    """Nothing was learnt."""
+    findings: list[str]
+    """One line per advisory or update."""
+    unchecked: int
+    """Number of packages that were not checked."""
+    reason: str = ""
+    """Why packages were not checked."""
 
 
-def not_asked(what: str, packages: int, why: str) -> Answer:
-    return Answer(what, packages, [], packages, why)
+def unchecked(ecosystem: str, packages: int, reason: str) -> ScanResult:
+    return ScanResult(ecosystem, packages, [], packages, reason)
 
 
-def of_apt(packages: int, simulated: str) -> Answer:
-    """What `apt-get --simulate upgrade` would install over what is there: `Inst NAME [OLD] (NEW ORIGIN [ARCH])`.
+def parse_apt_upgrade(packages: int, output: str) -> ScanResult:
+    """Parse `apt-get --simulate upgrade`: `Inst NAME [OLD] (NEW ORIGIN [ARCH])`.
 
-    An advisory that has no update yet is not to be learnt this way.
+    It lists available updates, so an advisory without an update is not found.
     """
     update = re.compile(r"^Inst (\S+) \[([^\]]+)\] \((\S+) ([^\[)]*)", re.MULTILINE)
-    known = [
-        f"{name} {old}: {new} is out{', a security update' if 'security' in origin.lower() else ''}"
-        for name, old, new, origin in update.findall(simulated)
+    findings = [
+        f"{name} {old}: {new} is available{', a security update' if 'security' in origin.lower() else ''}"
+        for name, old, new, origin in update.findall(output)
     ]
-    return Answer("Debian", packages, known, 0)
+    return ScanResult("Debian", packages, findings, 0)
 
 
-def of_pip_audit(packages: int, answer: str, complaints: str) -> Answer:
-    """What `pip-audit --format json` prints. It says *no known vulnerabilities* of packages the index had no answer about, too."""
-    if not answer.strip():
-        return not_asked(
-            "Python", packages, (complaints.strip().splitlines() or ["pip-audit says nothing"])[-1]
-        )
-    found = json.loads(answer)["dependencies"]
-    known = [
-        f"{each['name']} {each['version']}: {flaw['id']}, fixed in {', '.join(flaw['fix_versions']) or 'no version'}"
-        for each in found
-        for flaw in each.get("vulns", ())
+def parse_pip_audit(packages: int, output: str, errors: str) -> ScanResult:
+    """Parse `pip-audit --format json`.
+
+    pip-audit reports "no known vulnerabilities" also for packages that the index did not answer for; those
+    count as unchecked.
+    """
+    if not output.strip():
+        reason = (errors.strip().splitlines() or ["pip-audit printed nothing"])[-1]
+        return unchecked("Python", packages, reason)
+    dependencies = json.loads(output)["dependencies"]
+    findings = [
+        f"{package['name']} {package['version']}: {advisory['id']}, "
+        f"fixed in {', '.join(advisory['fix_versions']) or 'no version'}"
+        for package in dependencies
+        for advisory in package.get("vulns", ())
     ]
-    answered = sum("skip_reason" not in each for each in found)
-    return Answer(
-        "Python",
-        packages,
-        known,
-        packages - answered,
-        "" if answered == packages else "the index has no answer to pip-audit",
-    )
+    skipped = packages - sum("skip_reason" not in package for package in dependencies)
+    reason = "the index does not answer pip-audit" if skipped else ""
+    return ScanResult("Python", packages, findings, skipped, reason)
 
 
-def lines(answer: Answer) -> Iterator[str]:
-    """What there is to say, to a person."""
-    asked = answer.packages - answer.not_asked
-    if asked:
-        yield f"{answer.what}: {len(answer.known)} known against {asked} packages"
-        yield from (f"  {each}" for each in answer.known)
-    if answer.not_asked:
-        yield f"{answer.what}: NOT ASKED about {answer.not_asked} packages: {answer.why}"
+def format_lines(result: ScanResult) -> Iterator[str]:
+    """Yield the lines of the report."""
+    if checked := result.packages - result.unchecked:
+        yield f"{result.ecosystem}: {len(result.findings)} findings in {checked} packages"
+        yield from (f"  {finding}" for finding in result.findings)
+    if result.unchecked:
+        yield f"{result.ecosystem}: NOT CHECKED: {result.unchecked} packages: {result.reason}"
 
 
-def status(answers: Iterable[Answer]) -> int:
-    """The exit status: 1 if anything is known, 2 if something was not asked, 0 if all was and nothing is."""
-    answers = list(answers)
-    if any(answer.known for answer in answers):
+def exit_status(results: Iterable[ScanResult]) -> int:
+    """Return 1 if there is any finding, else 2 if a package was not checked, else 0."""
+    results = list(results)
+    if any(result.findings for result in results):
         return 1
-    return 2 if any(answer.not_asked for answer in answers) else 0
+    return 2 if any(result.unchecked for result in results) else 0

@@ -1,7 +1,7 @@
-"""A CycloneDX bill of materials of the image, from what `contents.py` found in it and what the locks say of it.
+"""Build a CycloneDX bill of materials of the image from its inventory and the lock files.
 
-Functions of data only; `sbom`, beside this, asks the image and prints it. https://cyclonedx.org/docs/1.6/json/ and, for the
-purls, https://github.com/package-url/purl-spec.
+Pure functions; the script `sbom` reads the inventory and prints the result. Formats:
+https://cyclonedx.org/docs/1.6/json/ and, for package URLs (purl), https://github.com/package-url/purl-spec.
 """
 
 import base64
@@ -14,76 +14,86 @@ from urllib.parse import quote
 Component = dict[str, Any]
 
 BUILD_TOOLS = ("esbuild", "typescript")
-"""Of the tab's pages: they make `app.js`, and are not in it."""
+"""npm packages that build the tab's `app.js` but are not bundled into it."""
 
 
-def bom(image: str, created: str, components: Iterable[Component]) -> dict[str, Any]:
-    """The whole of it, each component once; `image` is the image's name, `created` when it was made, in RFC 3339."""
-    once = {json.dumps(each, sort_keys=True): each for each in components}
+def build_bom(image: str, created: str, components: Iterable[Component]) -> dict[str, Any]:
+    """Build the bill of materials, with duplicate components removed.
+
+    Args:
+        image: name of the image.
+        created: time of creation in RFC 3339.
+    """
+    unique = {json.dumps(component, sort_keys=True): component for component in components}
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
         "metadata": {"timestamp": created, "component": {"type": "container", "name": image}},
         "components": sorted(
-            once.values(), key=lambda each: (each.get("purl", ""), each["name"], each["version"])
+            unique.values(),
+            key=lambda component: (component.get("purl", ""), component["name"], component["version"]),
         ),
     }
 
 
-def debian(packages: Iterable[Mapping[str, str]]) -> list[Component]:
-    """Debian's packages, with the source package each was built from, by which Debian's advisories go."""
-    return [
-        _component(
-            each["name"],
-            each["version"],
-            f"pkg:deb/debian/{_quoted(each['name'])}@{_quoted(each['version'])}?arch={each['architecture']}&distro=bookworm",
-            properties=[{"name": "debian:source", "value": f"{each['source']} {each['source_version']}"}],
-        )
-        for each in packages
-    ]
-
-
-def python(
-    packages: Iterable[Mapping[str, str]], locked: Mapping[tuple[str, str], list[str]]
-) -> list[Component]:
-    """Python packages; the hashes are those of the files of which one was installed."""
+def debian_components(packages: Iterable[Mapping[str, str]]) -> list[Component]:
+    """Build components of Debian packages, with their source packages, to which Debian's advisories refer."""
     components = []
-    for each in packages:
-        name = normalized(each["name"])
-        component = _component(name, each["version"], f"pkg:pypi/{_quoted(name)}@{_quoted(each['version'])}")
-        if hashes := locked.get((name, each["version"])):
+    for package in packages:
+        name, version = package["name"], package["version"]
+        qualifiers = f"arch={package['architecture']}&distro=bookworm"
+        purl = f"pkg:deb/debian/{_quoted(name)}@{_quoted(version)}?{qualifiers}"
+        source = {"name": "debian:source", "value": f"{package['source']} {package['source_version']}"}
+        components.append(_component(name, version, purl, properties=[source]))
+    return components
+
+
+def python_components(
+    packages: Iterable[Mapping[str, str]], locked_hashes: Mapping[tuple[str, str], list[str]]
+) -> list[Component]:
+    """Build components of Python packages.
+
+    Args:
+        locked_hashes: SHA-256 of each release's files, by name and version; one of those files was installed.
+    """
+    components = []
+    for package in packages:
+        name, version = normalize_name(package["name"]), package["version"]
+        component = _component(name, version, f"pkg:pypi/{_quoted(name)}@{_quoted(version)}")
+        if hashes := locked_hashes.get((name, version)):
             component["externalReferences"] = [
                 {
                     "type": "distribution",
                     "url": component["purl"],
                     "comment": "one of the files with these hashes was installed",
-                    "hashes": [_hash("SHA-256", value) for value in hashes],
+                    "hashes": [_hash("SHA-256", digest) for digest in hashes],
                 }
             ]
         components.append(component)
     return components
 
 
-def jars(found: Iterable[Mapping[str, Any]], locked: Mapping[str, tuple[str, str, str]]) -> list[Component]:
-    """Jars; within each, those that are packed into it.
+def jar_components(
+    jars: Iterable[Mapping[str, Any]], locked_coordinates: Mapping[str, tuple[str, str, str]]
+) -> list[Component]:
+    """Build components of jars, with the libraries shaded into a jar as its subcomponents.
 
     Args:
-        locked: Maven coordinates by SHA-256. A jar that is not there goes by what it says itself, and without purl if it says
-            nothing, by its hash.
+        locked_coordinates: Maven coordinates by SHA-256. A jar that is not locked is identified by its own
+            Maven properties or, if it has none, by its hash without a purl.
     """
-    return [_jar(each, locked.get(each["sha256"])) for each in found]
+    return [_jar_component(jar, locked_coordinates.get(jar["sha256"])) for jar in jars]
 
 
-def npm(lock: Mapping[str, Any]) -> list[Component]:
-    """What is bundled into the tab's pages, from its `package-lock.json`."""
+def npm_components(package_lock: Mapping[str, Any]) -> list[Component]:
+    """Build components of the npm packages that are bundled into the tab's pages."""
     components = []
-    for path, package in lock["packages"].items():
+    for path, package in package_lock["packages"].items():
         name = path.removeprefix("node_modules/")
         if name and not package.get("optional") and name not in BUILD_TOOLS:
             algorithm, _, digest = package["integrity"].partition("-")
-            component = _component(
-                name, package["version"], f"pkg:npm/{quote(name, safe='/')}@{_quoted(package['version'])}"
-            )
+            purl = f"pkg:npm/{quote(name, safe='/')}@{_quoted(package['version'])}"
+            component = _component(name, package["version"], purl)
             component["hashes"] = [
                 _hash(algorithm.upper().replace("SHA", "SHA-"), base64.b64decode(digest).hex())
             ]
@@ -91,76 +101,80 @@ def npm(lock: Mapping[str, Any]) -> list[Component]:
     return components
 
 
-def python_lock(text: str) -> dict[tuple[str, str], list[str]]:
-    """SHA-256 of a release's files, by name and version, from a `requirements.txt` with hashes."""
+def parse_python_lock(text: str) -> dict[tuple[str, str], list[str]]:
+    """Parse a `requirements.txt` with hashes into the SHA-256 of a release's files, by name and version."""
     hashes: dict[tuple[str, str], list[str]] = {}
     for line in text.splitlines():
         if release := re.match(r"([A-Za-z0-9._-]+)==([^\s;\\]+)", line):
-            files = hashes.setdefault((normalized(release[1]), release[2]), [])
+            files = hashes.setdefault((normalize_name(release[1]), release[2]), [])
         elif digest := re.search(r"--hash=sha256:([0-9a-f]{64})", line):
             files.append(digest[1])
     return hashes
 
 
-def jar_lock(text: str) -> dict[str, tuple[str, str, str]]:
-    """Group, artifact and version by SHA-256, from `locks/jars.lock`."""
+def parse_jar_lock(text: str) -> dict[str, tuple[str, str, str]]:
+    """Parse `locks/jars.lock` into group, artifact and version by SHA-256."""
     rows = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
     return {sha256: tuple(coordinates.split(":")) for _, sha256, _, coordinates in rows}
 
 
-def normalized(name: str) -> str:
-    """A Python package's name as indexes have it."""
+def normalize_name(name: str) -> str:
+    """Normalize a Python package's name as package indexes do."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def read(text: str) -> dict[str, dict[str, str]]:
-    """Versions by name, by the type of their purl: `deb`, `pypi`, `maven`, `npm`; `jar` are those without purl."""
-    by_type: dict[str, dict[str, str]] = {"deb": {}, "pypi": {}, "maven": {}, "npm": {}, "jar": {}}
+def read_versions(text: str) -> dict[str, dict[str, str]]:
+    """Read a bill of materials into versions by name, by purl type: `deb`, `pypi`, `maven`, `npm`.
+
+    Components without purl are of type `jar`.
+    """
+    versions: dict[str, dict[str, str]] = {"deb": {}, "pypi": {}, "maven": {}, "npm": {}, "jar": {}}
 
     def add(components: Iterable[Component]) -> None:
-        for each in components:
-            type_ = each["purl"].partition(":")[2].partition("/")[0] if "purl" in each else "jar"
-            name = f"{each['group']}:{each['name']}" if "group" in each else each["name"]
-            by_type[type_][name] = each["version"]
-            add(each.get("components", ()))
+        for component in components:
+            purl_type = (
+                component["purl"].partition(":")[2].partition("/")[0] if "purl" in component else "jar"
+            )
+            name = f"{component['group']}:{component['name']}" if "group" in component else component["name"]
+            versions[purl_type][name] = component["version"]
+            add(component.get("components", ()))
 
     add(json.loads(text)["components"])
-    return by_type
+    return versions
 
 
-def _jar(found: Mapping[str, Any], coordinates: tuple[str, str, str] | None) -> Component:
-    stem = found["file"].removesuffix(".jar")
-    holds = [
-        (each["groupId"], each["artifactId"], each["version"])
-        for each in found["holds"]
-        if {"groupId", "artifactId", "version"} <= set(each)
+def _jar_component(jar: Mapping[str, Any], locked: tuple[str, str, str] | None) -> Component:
+    stem = jar["file"].removesuffix(".jar")
+    libraries = [
+        (properties["groupId"], properties["artifactId"], properties["version"])
+        for properties in jar["holds"]
+        if {"groupId", "artifactId", "version"} <= set(properties)
     ]
-    own = coordinates or next((each for each in holds if stem == f"{each[1]}-{each[2]}"), None)
+    own = locked or next((library for library in libraries if stem == f"{library[1]}-{library[2]}"), None)
     if own:
-        component = _maven(*own)
+        component = _maven_component(*own)
     else:
         name, _, version = (
             re.split(r"(-)(?=\d)", stem, maxsplit=1) if re.search(r"-\d", stem) else (stem, "", "")
         )
         component = _component(name, version)
-    component["hashes"] = [_hash("SHA-256", found["sha256"])]
-    if packed := sorted({each for each in holds if each != own}):
-        component["components"] = [_maven(*each) for each in packed]
+    component["hashes"] = [_hash("SHA-256", jar["sha256"])]
+    if shaded := sorted({library for library in libraries if library != own}):
+        component["components"] = [_maven_component(*library) for library in shaded]
     return component
 
 
-def _maven(group: str, artifact: str, version: str) -> Component:
-    return _component(
-        artifact, version, f"pkg:maven/{_quoted(group)}/{_quoted(artifact)}@{_quoted(version)}", group=group
-    )
+def _maven_component(group: str, artifact: str, version: str) -> Component:
+    purl = f"pkg:maven/{_quoted(group)}/{_quoted(artifact)}@{_quoted(version)}"
+    return _component(artifact, version, purl, group=group)
 
 
-def _component(name: str, version: str, purl: str | None = None, **more: Any) -> Component:
-    return {"type": "library", "name": name, "version": version, **({"purl": purl} if purl else {}), **more}
+def _component(name: str, version: str, purl: str | None = None, **fields: Any) -> Component:
+    return {"type": "library", "name": name, "version": version, **({"purl": purl} if purl else {}), **fields}
 
 
-def _hash(algorithm: str, hexadecimal: str) -> dict[str, str]:
-    return {"alg": algorithm, "content": hexadecimal}
+def _hash(algorithm: str, digest: str) -> dict[str, str]:
+    return {"alg": algorithm, "content": digest}
 
 
 def _quoted(text: str) -> str:

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Looks for secrets where none belongs: the image's layers, history and settings, and the containers' settings and logs.
+"""Search for leaked secrets: in the image's layers, history and settings, in containers' settings and logs.
 
     tests/compose/leaks.py --project shopnow --secrets .env
 
-It needs Docker and Python, nothing else. Prints where it looked and what it found, by the secrets' names, never a secret; exits 1 if it
-found one. A layer's files are looked through as they are, so not what is compressed within one.
+Requires Docker and Python, nothing else. Prints each place that was searched and the names of the secrets
+found there, never a secret's value; exits 1 if any was found. Files of a layer are searched as they are, so
+not within compressed files.
 """
 
 import argparse
@@ -20,113 +21,115 @@ from typing import IO
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "shopnow:local"
-PIECE = 64 << 20
-SHORT = 16
-"""So many characters of a key may be anywhere by chance."""
+CHUNK_BYTES = 64 << 20
+MIN_KEY_LINE = 16
+"""Lines of a private key up to this many characters may match by chance, so they are not searched for."""
 
 Needles = Mapping[str, Iterable[bytes]]
-"""By a secret's name, what betrays it."""
+"""Byte strings that reveal a secret, by the secret's name."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--project", default="shopnow", help="of Docker Compose")
-    parser.add_argument("--secrets", type=Path, default=Path(".env"), help="the file they are in")
+    parser.add_argument("--project", default="shopnow", help="name of the Compose project")
+    parser.add_argument("--secrets", type=Path, default=Path(".env"), help="file that holds the secrets")
     parser.add_argument("--image", default=IMAGE)
-    given = parser.parse_args()
-    found = leaks(given.project, needles(given.secrets.read_text()), given.image)
-    for place, names in found.items():
+    arguments = parser.parse_args()
+    leaks = find_leaks(arguments.project, needles(arguments.secrets.read_text()), arguments.image)
+    for place, names in leaks.items():
         print(f"{'LEAKED ' + ', '.join(names) if names else 'none'}  {place}")
-    return 1 if any(found.values()) else 0
+    return 1 if any(leaks.values()) else 0
 
 
-def leaks(project: str, secrets: Needles, image: str = IMAGE) -> dict[str, list[str]]:
-    """By place, the names of the secrets found there.
+def find_leaks(project: str, secrets: Needles, image: str = IMAGE) -> dict[str, list[str]]:
+    """Search the image and the project's containers; return the names of the secrets found, by place.
 
     Raises:
-        RuntimeError: there are no containers of that project.
-        subprocess.CalledProcessError: Docker refuses.
+        RuntimeError: the project has no containers.
+        subprocess.CalledProcessError: a Docker command failed.
     """
-    containers = _asked(
-        "ps", "--all", "--format", "{{.Names}}", "--filter", f"label=com.docker.compose.project={project}"
-    ).split()
+    project_filter = f"label=com.docker.compose.project={project}"
+    containers = _docker("ps", "--all", "--format", "{{.Names}}", "--filter", project_filter).split()
     if not containers:
-        raise RuntimeError(f"there are no containers of {project} to look at")
-    found = {
-        f"history of {image}": held([_asked("history", "--no-trunc", image).encode()], secrets),
-        f"settings of {image}": held([_asked("image", "inspect", image).encode()], secrets),
+        raise RuntimeError(f"project {project} has no containers to search: start it, or pass --project")
+    leaks = {
+        f"history of {image}": search([_docker("history", "--no-trunc", image).encode()], secrets),
+        f"settings of {image}": search([_docker("image", "inspect", image).encode()], secrets),
     }
-    with _said("save", image) as layers:
-        found[f"layers of {image}"] = in_layers(layers, secrets)
+    with _docker_stream("save", image) as archive:
+        leaks[f"layers of {image}"] = search_image(archive, secrets)
     for name in sorted(containers):
-        found[f"settings of {name}"] = held([_asked("inspect", name).encode()], secrets)
-        with _said("logs", name) as logs:
-            found[f"logs of {name}"] = held(_pieces(logs), secrets)
-    return found
+        leaks[f"settings of {name}"] = search([_docker("inspect", name).encode()], secrets)
+        with _docker_stream("logs", name) as logs:
+            leaks[f"logs of {name}"] = search(_chunks(logs), secrets)
+    return leaks
 
 
-def needles(text: str) -> dict[str, list[bytes]]:
-    """What betrays each secret that docker-compose.yaml names, from a `.env`: its value; of a certificate, each line of its key.
+def needles(env_text: str) -> dict[str, list[bytes]]:
+    """Return the byte strings that reveal each secret of docker-compose.yaml, given the text of its `.env`.
+
+    These are the secret's value; of a certificate, the lines of its private key.
 
     Raises:
-        RuntimeError: it is not there, or has no value.
+        RuntimeError: a secret is missing or empty.
     """
     compose = (ROOT / "docker-compose.yaml").read_text()
-    found = {}
+    by_name = {}
     for name, variable in re.findall(r"^  (\w+): \{environment: (\w+)\}$", compose, re.MULTILINE):
-        value = re.search(rf'^{variable}=(?:"([^"]+)"|([^"\n]+))$', text, re.MULTILINE)
-        if not value:
-            raise RuntimeError(f"there is no {variable} among the secrets")
-        if (plain := value[1] or value[2]) and "-----BEGIN" not in plain:
-            found[name] = [plain.encode()]
-        elif key := re.search(
-            r"PRIVATE KEY-----(.*?)-----END", plain, re.DOTALL
-        ):  # which the authority's certificate has not
-            found[name] = [line.encode() for line in key[1].split() if len(line) > SHORT]
-    return found
+        match = re.search(rf'^{variable}=(?:"([^"]+)"|([^"\n]+))$', env_text, re.MULTILINE)
+        if not match:
+            raise RuntimeError(f"{variable} is missing among the secrets")
+        value = match[1] or match[2]
+        if "-----BEGIN" not in value:
+            by_name[name] = [value.encode()]
+        # The authority's certificate is public and has no key.
+        elif key := re.search(r"PRIVATE KEY-----(.*?)-----END", value, re.DOTALL):
+            by_name[name] = [line.encode() for line in key[1].split() if len(line) > MIN_KEY_LINE]
+    return by_name
 
 
-def held(pieces: Iterable[bytes], secrets: Needles) -> list[str]:
-    """The names of the secrets in a text that comes in pieces, also of those that two pieces share."""
-    found: set[str] = set()
-    overlap = max((len(needle) for each in secrets.values() for needle in each), default=1) - 1
-    rest = b""
-    for piece in pieces:
-        text = rest + piece
-        found |= {
+def search(chunks: Iterable[bytes], secrets: Needles) -> list[str]:
+    """Return the names of the secrets in a text, including those that span two chunks."""
+    names: set[str] = set()
+    overlap = max((len(needle) for group in secrets.values() for needle in group), default=1) - 1
+    tail = b""
+    for chunk in chunks:
+        text = tail + chunk
+        names |= {
             name
-            for name, each in secrets.items()
-            if name not in found and any(needle in text for needle in each)
+            for name, group in secrets.items()
+            if name not in names and any(needle in text for needle in group)
         }
-        rest = text[-overlap:] if overlap else b""
-    return sorted(found)
+        tail = text[-overlap:] if overlap else b""
+    return sorted(names)
 
 
-def in_layers(saved: IO[bytes], secrets: Needles) -> list[str]:
-    """The names of the secrets in any of the files that `docker save` writes: every layer, and the image's own settings."""
-    found: set[str] = set()
-    with tarfile.open(fileobj=saved, mode="r|") as files:
+def search_image(archive: IO[bytes], secrets: Needles) -> list[str]:
+    """Return the names of the secrets in any file of a `docker save` archive: layers and image settings."""
+    names: set[str] = set()
+    with tarfile.open(fileobj=archive, mode="r|") as files:
         for file in files:
             if content := files.extractfile(file):
-                found |= set(held(_pieces(content), secrets))
-    # To its end, or Docker could not write it.
-    while saved.read(PIECE):
+                names |= set(search(_chunks(content), secrets))
+    # Docker blocks until its whole output is read.
+    while archive.read(CHUNK_BYTES):
         pass
-    return sorted(found)
+    return sorted(names)
 
 
-def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
-    """What a stream holds, unpacked if it is a gzip's, as layers can be."""
-    first = stream.read(2)
-    source = gzip.GzipFile(fileobj=_Again(first, stream)) if first == b"\x1f\x8b" else _Again(first, stream)
-    while piece := source.read(PIECE):
-        yield piece
+def _chunks(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield the content of a stream, decompressed if it is gzip, as layers can be."""
+    magic = stream.read(2)
+    rewound = _Rewound(magic, stream)
+    source = gzip.GzipFile(fileobj=rewound) if magic == b"\x1f\x8b" else rewound
+    while chunk := source.read(CHUNK_BYTES):
+        yield chunk
 
 
-class _Again:
-    """A stream of which the beginning was read already."""
+class _Rewound:
+    """A stream whose first bytes, already read, are returned again."""
 
     def __init__(self, beginning: bytes, stream: IO[bytes]) -> None:
         self._beginning, self._stream = beginning, stream
@@ -137,21 +140,20 @@ class _Again:
 
 
 @contextmanager
-def _said(*words: str) -> Iterator[IO[bytes]]:
-    """All that Docker says to a command, as it comes.
+def _docker_stream(*words: str) -> Iterator[IO[bytes]]:
+    """Stream the output of a Docker command; of `docker logs` also its standard error.
 
     Raises:
-        subprocess.CalledProcessError: it failed.
+        subprocess.CalledProcessError: the command failed.
     """
-    with subprocess.Popen(
-        ["docker", *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT if words[0] == "logs" else None
-    ) as said:
-        yield said.stdout
-    if said.returncode:
-        raise subprocess.CalledProcessError(said.returncode, said.args)
+    stderr = subprocess.STDOUT if words[0] == "logs" else None
+    with subprocess.Popen(["docker", *words], stdout=subprocess.PIPE, stderr=stderr) as process:
+        yield process.stdout
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
 
 
-def _asked(*words: str) -> str:
+def _docker(*words: str) -> str:
     return subprocess.run(["docker", *words], check=True, text=True, stdout=subprocess.PIPE).stdout
 
 

@@ -1,6 +1,6 @@
 """Prometheus' rules and Grafana's dashboard use exactly the metrics that are exported.
 
-`tests/compose/monitoring_check.py` checks the same in the running stack.
+`check_monitoring` in tests/compose/checks.py checks the same in the running stack.
 """
 
 import json
