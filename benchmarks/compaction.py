@@ -1,126 +1,115 @@
-"""What compaction makes of a day of small landings: files, and the time of a full scan, before and after.
+"""Measure what compaction makes of a day of small landings: number of files, and time of a full scan.
 
     python benchmarks/compaction.py --events 100000 --bootstrap-servers 127.0.0.1:9092 --lake hdfs://127.0.0.1:9820/benchmark
 
-Lands so many payments in batches of 200, one by one, makes events of them now and then, scans both tables over all columns,
-compacts them, and scans again; each scan opens the table in a process of its own. Exits 1 if a date has more than two files
-afterwards, a scan of raw is not three times as fast, or a row is missing. Everything is removed in the end.
+Lands payments in batches of 200, one after the other, refreshes the events table now and then, scans both
+tables over all columns, compacts them, and scans again; each scan opens the table in a new process. Exits 1
+if a date has more than two files afterwards, if a scan of raw is not at least three times as fast, or if a
+row is missing. Removes everything it created.
 """
 
-import os
-import sys
 import tempfile
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from statistics import median
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "include"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "spark_apps"))
+from typing import NamedTuple
 
 import workbench
-from confluent_kafka import KafkaException, Producer
-from pyspark.sql import SparkSession
+from confluent_kafka import Producer
 from rich.console import Console
 from rich.table import Table
 
 from shopnow import events
-from shopnow.errors import UserError
 from shopnow.lake.delta import file_swap, tables
 from shopnow.lake.delta.tables import Table as LakeTable
 from shopnow.lake.ingest.landing import land
-from shopnow.local_stack import java
-from shopnow.local_stack import spark as local
-from shopnow.settings import Settings
 from shopnow_spark import compaction
 from shopnow_spark.refresh_events import refresh_events
 
 BATCH_EVENTS = 200
-BATCHES_TO_EVENTS = 50
-NAMES = [f"raw/{workbench.TOPIC.name}", f"events/{workbench.TOPIC.name}"]
-MOST_FILES = 2
-LEAST_GAIN = 3.0
+BATCHES_PER_REFRESH = 50
+RAW, EVENTS = f"raw/{workbench.TOPIC.name}", f"events/{workbench.TOPIC.name}"
+MAX_FILES = 2
+MIN_SPEEDUP = 3.0
 SCANS = 3
 
 
+class TableState(NamedTuple):
+    """A table's rows, the files of its date with the most files, and the median seconds of a full scan."""
+
+    rows: int
+    files: int
+    scan_seconds: float
+
+
 def main() -> int:
-    parser = workbench.arguments(__doc__, events=500 * BATCH_EVENTS)
-    options = parser.parse_args()
+    options = workbench.storage_parser(__doc__, events=500 * BATCH_EVENTS).parse_args()
     conf = {"bootstrap.servers": options.bootstrap_servers}
     console = Console(stderr=True)
-    tomorrow = datetime.now(UTC).date() + timedelta(days=1)  # so that today is a closed date
-    try:
-        with (
-            tempfile.TemporaryDirectory() as scratch,
-            workbench.bench(conf, options.lake, options.partitions) as (name, lake),
-        ):
-            spark = spark_in(scratch)
-            payments = workbench.payments(options.events)
-            with console.status("landing batches") as status:
-                for number in range(1, options.events // BATCH_EVENTS + 1):
-                    land_batch(conf, lake, name, list(islice(payments, BATCH_EVENTS)))
-                    status.update(f"landing batches: {number}")
-                    if number % BATCHES_TO_EVENTS == 0:
-                        refresh_events(lake, workbench.TOPIC, lambda: spark)
-            before = {table: measure(lake, table) for table in NAMES}
-            with console.status("compacting"):
-                seconds = workbench.measured(compaction.compact, lake, tomorrow, lambda: spark).seconds
-            after = {table: measure(lake, table) for table in NAMES}
-    except (UserError, KafkaException) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)  # so that today counts as a closed date
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        workbench.topic_and_lake(conf, options.lake, options.partitions) as (topic, lake),
+    ):
+        spark = workbench.spark_session("compaction", Path(scratch))
+        payments = workbench.payments(options.events)
+        with console.status("landing batches") as status:
+            for number in range(1, options.events // BATCH_EVENTS + 1):
+                land_batch(conf, lake, topic, list(islice(payments, BATCH_EVENTS)))
+                status.update(f"landing batches: {number}")
+                if number % BATCHES_PER_REFRESH == 0:
+                    refresh_events(lake, workbench.TOPIC, lambda: spark)
+        before = {name: measure_table(lake, name) for name in (RAW, EVENTS)}
+        with console.status("compacting"):
+            seconds = workbench.measure(compaction.compact, lake, tomorrow, lambda: spark).seconds
+        after = {name: measure_table(lake, name) for name in (RAW, EVENTS)}
 
     table = Table("table", "rows", "files", "after", "scan (s)", "after", "gain")
-    for each in NAMES:
-        (rows, files, scan), (_, files_after, scan_after) = before[each], after[each]
+    for name, state in before.items():
         table.add_row(
-            each,
-            f"{rows:,}",
-            f"{files:,}",
-            f"{files_after:,}",
-            f"{scan:.2f}",
-            f"{scan_after:.2f}",
-            f"{scan / scan_after:.1f}",
+            name,
+            f"{state.rows:,}",
+            f"{state.files:,}",
+            f"{after[name].files:,}",
+            f"{state.scan_seconds:.2f}",
+            f"{after[name].scan_seconds:.2f}",
+            f"{state.scan_seconds / after[name].scan_seconds:.1f}",
         )
     Console().print(table)
-    gain = before[NAMES[0]][2] / after[NAMES[0]][2]
-    most = max(files for _, files, _ in after.values())
+    speedup = before[RAW].scan_seconds / after[RAW].scan_seconds
+    files = max(state.files for state in after.values())
     print(
-        f"compacted in {seconds:.1f} s, Spark's start left out; at most {most} files a date, {MOST_FILES} are asked"
+        f"compacted in {seconds:.1f} s without the start of Spark; at most {files} files per date, "
+        f"at most {MAX_FILES} required"
     )
-    print(f"a scan of raw is {gain:.1f} times as fast, {LEAST_GAIN:.0f} is asked")
-    whole = all(rows == options.events for rows, _, _ in (*before.values(), *after.values()))
-    return 0 if whole and most <= MOST_FILES and gain >= LEAST_GAIN else 1
+    print(f"a scan of raw is {speedup:.1f} times as fast; at least {MIN_SPEEDUP:.0f} times is required")
+    is_complete = all(state.rows == options.events for state in (*before.values(), *after.values()))
+    return 0 if is_complete and files <= MAX_FILES and speedup >= MIN_SPEEDUP else 1
 
 
-def land_batch(conf: dict[str, str], lake: str, name: str, batch: list[events.PaymentSucceeded]) -> None:
+def land_batch(conf: dict[str, str], lake: str, topic: str, batch: list[events.PaymentSucceeded]) -> None:
+    """Produce the events and land them in one run."""
     producer = Producer({**conf, "enable.idempotence": True})
     for event in batch:
-        producer.produce(name, events.encode(event), events.key(event))
+        producer.produce(topic, events.encode(event), events.key(event))
     producer.flush()
-    land(conf, lake, workbench.TOPIC, kafka_topic=name)
+    land(conf, lake, workbench.TOPIC, kafka_topic=topic)
 
 
-def measure(lake: str, name: str) -> tuple[int, int, float]:
-    """Rows, the most files of a date, and the seconds of a scan, the median of some."""
+def measure_table(lake: str, name: str) -> TableState:
     files = Counter(
         tuple(file.partition.items()) for file in file_swap.data_files(LakeTable(lake, name).open())
     )
     scans = [workbench.in_process(scan, lake, name) for _ in range(SCANS)]
-    return scans[0].result, max(files.values()), median(each.seconds for each in scans)
+    return TableState(scans[0].result, max(files.values()), median(scan.seconds for scan in scans))
 
 
 def scan(lake: str, name: str) -> int:
+    """Read all columns of a table; returns its number of rows."""
     return sum(batch.num_rows for batch in tables.batches(LakeTable(lake, name).open()))
 
 
-def spark_in(folder: str) -> SparkSession:
-    """Starts Spark as the stack does, with its scratch in that folder."""
-    settings = Settings(data_dir=Path(folder))
-    os.environ.update(local.environment(settings, java.java_home(settings.data_dir)))
-    return SparkSession.builder.master(local.MASTER).getOrCreate()
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    workbench.run(main)

@@ -1,35 +1,29 @@
-"""Stock-outs and lost sales as `compute_kpis` estimates them from events, beside what the simulated shop knows.
+"""Measure how well `compute_kpis` estimates stock-outs and lost sales, against what the simulated shop knows.
 
     python benchmarks/stock_outs.py
     python benchmarks/stock_outs.py --scenario supplier_delay --seeds 1 2 3 4 --days 56
 
-Simulates weeks of the shop for each seed, without Kafka, makes events and KPI tables of what it sends in a local Spark, and prints how
-many stock-outs there were, were missed, and never were, by how much the start and end of those found are off at most, and the units lost:
-in all, and the median of the products' errors, with and without their signs. Exits 1 if a stock-out was missed or never was.
+For each seed, simulates weeks of the shop without Kafka and computes events and KPI tables from its records
+in a local Spark. Prints how many stock-outs there were, how many were missed and how many were invented, the
+largest error of the start and end of those found, and the lost units: in total, and the median of the errors
+per product, signed and absolute. Exits 1 if a stock-out was missed or invented.
 """
 
 import argparse
-import os
-import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "include"))
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "spark_apps"))
-
 import pyarrow as pa
+import workbench
 from pyspark.sql import DataFrame, SparkSession
 from rich.console import Console
 from rich.table import Table
 
 from shopnow.events import TOPICS
-from shopnow.local_stack import java
-from shopnow.local_stack import spark as platform_spark
-from shopnow.settings import Settings
 from shopnow.traffic.arrivals import DAY
 from shopnow.traffic.run_config import RunConfig
 from shopnow.traffic.simulation import simulate
@@ -45,7 +39,7 @@ START = 1_767_225_600_000
 
 
 class Estimate(NamedTuple):
-    """A stock-out as found in events; times in ms."""
+    """A stock-out estimated from events; times in ms."""
 
     product_id: str
     start: int
@@ -53,14 +47,14 @@ class Estimate(NamedTuple):
     lost: float
 
 
-class Compared(NamedTuple):
-    """What was found of the stock-outs there were: seconds off of those found, and lost units by product: estimated, true."""
+class Comparison(NamedTuple):
+    """Estimated against true stock-outs; errors in seconds, lost units by product as (estimated, true)."""
 
-    there: int
+    actual: int
     missed: int
     extra: int
-    start_off: float
-    end_off: float
+    max_start_error: float
+    max_end_error: float
     lost: dict[str, tuple[float, int]]
 
 
@@ -78,28 +72,27 @@ def main() -> int:
         "median",
         "± median",
     )
-    results = []
+    comparisons = []
     with tempfile.TemporaryDirectory() as folder, Console(stderr=True).status("simulating"):
-        spark = session(Settings(data_dir=Path(folder)))
+        spark = workbench.spark_session("stock_outs", Path(folder))
+        compile_if_worth(spark, WORTH_COMPILING)
         for seed in options.seeds:
             sessions = options.sessions_per_day * options.days
-            asked = RunConfig(scenario=options.scenario, sessions=sessions, seed=seed)
-            run = Run(f"seed {seed}", asked, sessions, START, START + options.days * DAY)
-            stock, orders = (events(spark, topic, values) for topic, values in sent(run).items())
-            results.append(compared(run, estimates(stock, orders)))
-            table.add_row(str(seed), *in_words(results[-1]))
+            config = RunConfig(scenario=options.scenario, sessions=sessions, seed=seed)
+            run = Run(f"seed {seed}", config, sessions, START, START + options.days * DAY)
+            stock, orders = (typed_events(spark, topic, values) for topic, values in records(run).items())
+            comparisons.append(compare(run, estimate(stock, orders)))
+            table.add_row(str(seed), *cells(comparisons[-1]))
         spark.stop()
-    if len(results) > 1:
-        table.add_row("all", *in_words(together(results)))
+    if len(comparisons) > 1:
+        table.add_row("all", *cells(combine(comparisons)))
     Console().print(table)
     print(f"{options.scenario}, {options.days} days of {options.sessions_per_day:,} sessions")
-    return 0 if all(not (each.missed or each.extra) for each in results) else 1
+    return 1 if any(comparison.missed or comparison.extra for comparison in comparisons) else 0
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = workbench.parser(__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--scenario", default="normal_day")
     parser.add_argument("--days", type=int, default=28)
@@ -107,16 +100,8 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def session(settings: Settings) -> SparkSession:
-    os.environ |= platform_spark.environment(settings, java.java_home(settings.data_dir))
-    builder = SparkSession.builder.master(platform_spark.MASTER).appName("stock_outs")
-    spark = builder.config(map=platform_spark.conf(settings)).getOrCreate()
-    compile_if_worth(spark, WORTH_COMPILING)
-    return spark
-
-
-def sent(run: Run) -> dict[str, list[bytes]]:
-    """What the shop sends about stock and orders while the run is simulated."""
+def records(run: Run) -> dict[str, list[bytes]]:
+    """Simulate the run; returns the values it sends to the topics `stock` and `orders`."""
     values: dict[str, list[bytes]] = {"stock": [], "orders": []}
     for chunk in simulate(State(), run, 20_000):
         for topic, value in zip(chunk.batch.topics, chunk.batch.values, strict=True):
@@ -125,80 +110,97 @@ def sent(run: Run) -> dict[str, list[bytes]]:
     return values
 
 
-def events(spark: SparkSession, topic: str, values: list[bytes]) -> DataFrame:
-    """Rows of `events/{topic}` of these records."""
-    nothing = pa.nulls(len(values))
+def typed_events(spark: SparkSession, topic: str, values: list[bytes]) -> DataFrame:
+    """The rows of `events/{topic}` for these record values."""
+    count = len(values)
     columns = {
-        **{
-            "topic_id": pa.repeat(pa.scalar(topic), len(values)),
-            "partition": pa.repeat(pa.scalar(0, pa.int32()), len(values)),
-        },
-        **{"offset": pa.array(range(len(values)), pa.int64()), "value": pa.array(values, pa.binary())},
-        **{"problem": nothing.cast(pa.string()), "correction": nothing.cast(pa.binary())},
+        "topic_id": pa.repeat(pa.scalar(topic), count),
+        "partition": pa.repeat(pa.scalar(0, pa.int32()), count),
+        "offset": pa.array(range(count), pa.int64()),
+        "value": pa.array(values, pa.binary()),
+        "problem": pa.nulls(count, pa.string()),
+        "correction": pa.nulls(count, pa.binary()),
     }
     return typed(spark.createDataFrame(pa.table(columns)), TOPICS[topic])
 
 
-def estimates(stock: DataFrame, orders: DataFrame) -> list[Estimate]:
+def estimate(stock: DataFrame, orders: DataFrame) -> list[Estimate]:
     rows = stock_outs(None, None, stock, stock_daily(stock), top_products(orders)).toArrow().to_pylist()
     return [
         Estimate(
             row["product_id"],
-            ms(row["started_at"]),
-            row["ended_at"] and ms(row["ended_at"]),
+            milliseconds(row["started_at"]),
+            row["ended_at"] and milliseconds(row["ended_at"]),
             row["lost_units"] or 0.0,
         )
         for row in rows
     ]
 
 
-def ms(time: datetime) -> int:
+def milliseconds(time: datetime) -> int:
     return round(time.timestamp() * 1000)
 
 
-def compared(run: Run, found: Iterable[Estimate]) -> Compared:
-    """The estimates beside what the run knows; a stock-out is found if something of the same product overlaps with it."""
-    left = sorted(found)
+def compare(run: Run, estimates: Iterable[Estimate]) -> Comparison:
+    """Match the run's stock-outs with estimates for the same product that overlap them in time."""
+    unmatched = sorted(estimates)
     lost = {product_id: (0.0, demand.lost) for product_id, demand in run.totals.demand.items()}
-    for each in left:
-        lost[each.product_id] = lost[each.product_id][0] + each.lost, lost[each.product_id][1]
-    missed, starts, ends = 0, [0], [0]
-    for out in run.stock_outs:
-        match = next((each for each in left if overlap(each, out, run.end)), None)
+    for estimate in unmatched:
+        estimated, actual = lost[estimate.product_id]
+        lost[estimate.product_id] = estimated + estimate.lost, actual
+    missed, start_errors, end_errors = 0, [0], [0]
+    for stock_out in run.stock_outs:
+        match = next((estimate for estimate in unmatched if overlap(estimate, stock_out, run.end)), None)
         if match is None:
             missed += 1
             continue
-        left.remove(match)
-        starts.append(abs(match.start - out.start))
-        ends.append(abs((match.end or run.end) - (out.end or run.end)))
-    return Compared(len(run.stock_outs), missed, len(left), max(starts) / 1000, max(ends) / 1000, lost)
-
-
-def overlap(one: Estimate, other: StockOut, end: int) -> bool:
-    return one.product_id == other.product_id and max(one.start, other.start) < min(
-        one.end or end, other.end or end
+        unmatched.remove(match)
+        start_errors.append(abs(match.start - stock_out.start))
+        end_errors.append(abs((match.end or run.end) - (stock_out.end or run.end)))
+    return Comparison(
+        len(run.stock_outs),
+        missed,
+        len(unmatched),
+        max(start_errors) / 1000,
+        max(end_errors) / 1000,
+        lost,
     )
 
 
-def together(results: Iterable[Compared]) -> Compared:
-    """Stock-outs added up; each seed's products are products of their own."""
-    all_ = list(results)
-    lost = {f"{nth} {name}": pieces for nth, each in enumerate(all_) for name, pieces in each.lost.items()}
-    there, missed, extra = (sum(values) for values in zip(*(each[:3] for each in all_), strict=True))
-    return Compared(
-        there, missed, extra, max(each.start_off for each in all_), max(each.end_off for each in all_), lost
+def overlap(estimate: Estimate, stock_out: StockOut, end: int) -> bool:
+    """True if both are about one product and share some time; `end` replaces an open end."""
+    return estimate.product_id == stock_out.product_id and max(estimate.start, stock_out.start) < min(
+        estimate.end or end, stock_out.end or end
     )
 
 
-def in_words(result: Compared) -> Iterator[str]:
-    estimated, true = (sum(pieces) for pieces in zip(*result.lost.values(), strict=True))
-    errors = [one / other - 1 for one, other in result.lost.values() if other]
-    yield from (f"{number:,}" for number in (result.there, result.missed, result.extra))
-    yield f"{result.start_off:g}, {result.end_off:g}"
-    yield from (f"{pieces:,.0f}" for pieces in (true, estimated))
-    yield from (f"{share:+.1%}" for share in (estimated / true - 1, median(errors)))
+def combine(comparisons: Sequence[Comparison]) -> Comparison:
+    """The comparisons of all seeds as one; the same product of two seeds counts as two products."""
+    lost = {
+        f"{number} {product_id}": units
+        for number, comparison in enumerate(comparisons)
+        for product_id, units in comparison.lost.items()
+    }
+    return Comparison(
+        sum(comparison.actual for comparison in comparisons),
+        sum(comparison.missed for comparison in comparisons),
+        sum(comparison.extra for comparison in comparisons),
+        max(comparison.max_start_error for comparison in comparisons),
+        max(comparison.max_end_error for comparison in comparisons),
+        lost,
+    )
+
+
+def cells(comparison: Comparison) -> Iterator[str]:
+    """The cells of a row of the table, without the seed."""
+    estimated, actual = (sum(units) for units in zip(*comparison.lost.values(), strict=True))
+    errors = [guess / truth - 1 for guess, truth in comparison.lost.values() if truth]
+    yield from (f"{count:,}" for count in (comparison.actual, comparison.missed, comparison.extra))
+    yield f"{comparison.max_start_error:g}, {comparison.max_end_error:g}"
+    yield from (f"{units:,.0f}" for units in (actual, estimated))
+    yield from (f"{error:+.1%}" for error in (estimated / actual - 1, median(errors)))
     yield f"{median(map(abs, errors)):.1%}"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    workbench.run(main)

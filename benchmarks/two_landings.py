@@ -1,23 +1,16 @@
-"""Two landings at once over the same backlog, beside one alone: each event once, and how much longer the pair takes.
+"""Measure two concurrent landings of the same backlog against one alone: correctness, and the extra time.
 
     python benchmarks/two_landings.py --events 1000000 --bootstrap-servers 127.0.0.1:9092 --lake hdfs://127.0.0.1:9820/benchmark
 
-Lands the same topic into lakes of their own, by one process and by two that start together, in turns, and compares the
-medians of the time until the last is done. Exits 1 if a pair takes more than 1.3 × the time of one alone, or if any event
-is not in the lake exactly once.
+Lands the same topic several times, each time into a new lake, alternately by one process and by two that
+start together, and compares the medians of the time until the last one ends. Exits 1 if a pair takes more
+than 1.3 × the time of one alone, or if an event is not in the lake exactly once.
 """
 
 import statistics
-import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "include"))
 
 import workbench
-from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.table import Table
 
@@ -27,74 +20,70 @@ from shopnow.errors import UserError
 from shopnow.lake.delta.tables import Table as LakeTable
 from shopnow.lake.ingest.landing import land
 
-MOST = 1.3
+MAX_RATIO = 1.3
 
 
 def main() -> int:
-    parser = workbench.arguments(__doc__, events=1_000_000)
+    parser = workbench.storage_parser(__doc__, events=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     conf = {"bootstrap.servers": options.bootstrap_servers}
     console = Console(stderr=True)
     seconds: dict[int, list[float]] = {1: [], 2: []}
-    shares: list[str] = []
-    try:
-        with workbench.bench(conf, options.lake, options.partitions) as (name, lake):
-            with console.status(f"producing {options.events:,} events"):
-                workbench.in_process(workbench.produce, conf, name, options.events)
-            for number in range(options.rounds):
-                for runs in (1, 2) if number % 2 else (2, 1):
-                    with console.status(f"round {number + 1} of {options.rounds}: {runs} at once"):
-                        rows, taken = land_at_once(runs, conf, name, f"{lake}/{runs}-{number}")
-                    if problem := found_wrong(conf, name, f"{lake}/{runs}-{number}", options.events):
-                        print(f"error: {problem}", file=sys.stderr)
-                        return 1
-                    seconds[runs].append(taken)
-                    if runs == 2:
-                        shares.append("/".join(f"{each:,}" for each in rows))
-    except (UserError, KafkaException) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+    splits: list[str] = []
+    with workbench.topic_of_payments(options, conf, console) as (topic, root, _):
+        for number in range(options.rounds):
+            for runs in (1, 2) if number % 2 else (2, 1):
+                lake = f"{root}/{runs}-{number}"
+                with console.status(f"round {number + 1} of {options.rounds}: {runs} at once"):
+                    rows, duration = land_concurrently(runs, conf, topic, lake)
+                check_exactly_once(conf, topic, lake, options.events)
+                seconds[runs].append(duration)
+                if runs == 2:
+                    splits.append("/".join(f"{count:,}" for count in rows))
 
     table = Table("landings", "seconds, median", "fastest", "slowest")
     for runs, times in seconds.items():
-        table.add_row(
-            str(runs), *(f"{each:.1f}" for each in (statistics.median(times), min(times), max(times)))
-        )
+        summary = (statistics.median(times), min(times), max(times))
+        table.add_row(str(runs), *(f"{duration:.1f}" for duration in summary))
     Console().print(table)
     ratio = statistics.median(seconds[2]) / statistics.median(seconds[1])
-    print(f"rows landed by the two of a pair: {', '.join(shares)}; every event once, each time")
-    print(f"two at once take {ratio:.2f} × the time of one, at most {MOST} is asked")
-    return 0 if ratio <= MOST else 1
+    print(f"rows landed by the two of a pair: {', '.join(splits)}; each event exactly once in every round")
+    print(f"two at once take {ratio:.2f} × the time of one; at most {MAX_RATIO} is required")
+    return 0 if ratio <= MAX_RATIO else 1
 
 
-def land_at_once(runs: int, conf: dict[str, str], name: str, lake: str) -> tuple[list[int], float]:
-    """The rows that each landed, and the seconds until the last was done; starting Python is not counted."""
-    with ProcessPoolExecutor(runs, mp_context=get_context("spawn")) as pool:
-        context = [pool.submit(time.sleep, 1) for _ in range(runs)]
-        for each in context:
-            each.result()
+def land_concurrently(runs: int, conf: dict[str, str], topic: str, lake: str) -> tuple[list[int], float]:
+    """Land the topic in several processes at once.
+
+    Returns:
+        The rows that each process landed, and the seconds until the last one ended.
+    """
+    with workbench.warm_pool(runs) as pool:
         start = time.perf_counter()
-        landings = [pool.submit(land_all, conf, name, lake) for _ in range(runs)]
-        return [each.result() for each in landings], time.perf_counter() - start
+        landings = [pool.submit(land_payments, conf, topic, lake) for _ in range(runs)]
+        return [landing.result() for landing in landings], time.perf_counter() - start
 
 
-def land_all(conf: dict[str, str], name: str, lake: str) -> int:
-    return land(conf, lake, workbench.TOPIC, kafka_topic=name).rows
+def land_payments(conf: dict[str, str], topic: str, lake: str) -> int:
+    """Land the topic; returns the number of rows."""
+    return land(conf, lake, workbench.TOPIC, kafka_topic=topic).rows
 
 
-def found_wrong(conf: dict[str, str], name: str, lake: str, events: int) -> str | None:
-    """What is not in the lake exactly as it is in Kafka, in words."""
-    state = topics.describe(conf, [name])[name]
+def check_exactly_once(conf: dict[str, str], topic: str, lake: str, events: int) -> None:
+    """Compare the raw table with the topic.
+
+    Raises:
+        UserError: a record is missing, repeated or different.
+    """
+    state = topics.describe(conf, [topic])[topic]
     table = LakeTable(lake, f"raw/{workbench.TOPIC.name}").open()
     if table.count() != events:
-        return f"{table.count():,} rows of {events:,} events"
-    if digests.raw_digests(table, state.topic_id, state.partitions) != digests.kafka_digests(
-        conf, name, state.partitions
-    ):
-        return "the rows are not the events"
-    return None
+        raise UserError(f"{table.count():,} rows in the lake of {events:,} events")
+    landed = digests.raw_digests(table, state.topic_id, state.partitions)
+    if landed != digests.kafka_digests(conf, topic, state.partitions):
+        raise UserError("the digest of the rows in the lake is not that of the records in Kafka")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    workbench.run(main)

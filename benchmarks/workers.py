@@ -1,27 +1,21 @@
-"""Landing one topic with 1, 2 and 4 worker processes, each its share of 12 partitions: events/s, CPU, and what there was no more of.
+"""Measure landing one topic with 1, 2 and 4 worker processes, each with its shard of 12 partitions.
 
     python benchmarks/workers.py
     python benchmarks/workers.py --events 500000 --rounds 1     # a short one
 
-Starts a Kafka and an HDFS of its own on free ports, fills a topic with payments, and lands it into lakes of their own, by so many
-workers at once, in turns; starting Python is not counted. Prints medians. Exits 1 if an event is not in the lake.
+Starts its own Kafka and HDFS on free ports, fills a topic with payments, and lands it several times, each
+time into a new lake, with alternating numbers of concurrent workers; starting Python is not measured. Prints
+median rates, CPU seconds and what limited each number of workers. Exits 1 if an event is not in the lake.
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Mapping
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
-from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "include"))
-
 import psutil
 import workbench
-from confluent_kafka import KafkaException
 from rich.console import Console
 from rich.table import Table
 
@@ -35,12 +29,12 @@ from shopnow.settings import Settings
 
 SERVICES = {"broker": ("kafka",), "NameNode": ("namenode",), "DataNodes": ("datanode", "datanode-2")}
 WORKERS = (1, 2, 4)
-FULL = 0.9
-"""Of what a thing has, that much in use is all of it."""
+SATURATED = 0.9
+"""The share of a resource in use from which it counts as the limit."""
 
 
-class Ran(NamedTuple):
-    """A landing by several workers: its seconds, and the CPU seconds of those who took part and of the whole machine, by name."""
+class LandingRun(NamedTuple):
+    """A landing by several workers: wall-clock seconds, and CPU seconds by participant and of the machine."""
 
     workers: int
     rows: int
@@ -53,38 +47,43 @@ class Ran(NamedTuple):
 def main() -> int:
     options = arguments()
     console = Console(stderr=True)
-    runs: list[Ran] = []
-    try:
-        with (
-            console.status("starting Kafka and HDFS") as status,
-            workbench.services([each for names in SERVICES.values() for each in names]) as settings,
-        ):
-            here = connections.local_defaults(settings)
-            conf, lakes = connections.kafka_conf(here), connections.lake_uri(here)
-            with workbench.bench(conf, lakes, options.partitions) as (name, lake):
-                status.update(f"producing {options.events:,} events")
-                workbench.in_process(workbench.produce, conf, name, options.events)
-                for number in range(options.rounds):
-                    for workers in WORKERS if number % 2 else reversed(WORKERS):
-                        status.update(f"round {number + 1} of {options.rounds}: {workers} at once")
-                        ran = land_at_once(settings, workers, conf, name, f"{lake}/{workers}-{number}")
-                        there = (
-                            LakeTable(f"{lake}/{workers}-{number}", f"raw/{workbench.TOPIC.name}")
-                            .open()
-                            .count()
+    runs: list[LandingRun] = []
+    with (
+        console.status("starting Kafka and HDFS") as status,
+        workbench.services([name for names in SERVICES.values() for name in names]) as settings,
+    ):
+        defaults = connections.local_defaults(settings)
+        conf, lake = connections.kafka_conf(defaults), connections.lake_uri(defaults)
+        with workbench.topic_and_lake(conf, lake, options.partitions) as (topic, root):
+            status.update(f"producing {options.events:,} events")
+            workbench.in_process(workbench.produce_payments, conf, topic, options.events)
+            for number in range(options.rounds):
+                for workers in WORKERS if number % 2 else reversed(WORKERS):
+                    status.update(f"round {number + 1} of {options.rounds}: {workers} at once")
+                    lake = f"{root}/{workers}-{number}"
+                    run = land_concurrently(settings, workers, conf, topic, lake)
+                    rows = LakeTable(lake, f"raw/{workbench.TOPIC.name}").open().count()
+                    if not options.events == run.rows == rows:
+                        raise UserError(
+                            f"{run.rows:,} landed, {rows:,} in the lake, of {options.events:,} events"
                         )
-                        if not options.events == ran.rows == there:
-                            print(
-                                f"error: {ran.rows:,} landed, {there:,} in the lake, of {options.events:,}",
-                                file=sys.stderr,
-                            )
-                            return 1
-                        runs.append(ran)
-    except (UserError, KafkaException) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
+                    runs.append(run)
+    report(options, runs)
+    return 0
 
+
+def arguments() -> argparse.Namespace:
+    parser = workbench.parser(__doc__)
+    parser.add_argument("--events", type=int, default=2_000_000)
+    parser.add_argument("--partitions", type=int, default=12)
+    parser.add_argument("--rounds", type=int, default=3)
+    return parser.parse_args()
+
+
+def report(options: argparse.Namespace, runs: list[LandingRun]) -> None:
+    """Print the table of medians and the limit of each number of workers."""
     cores = psutil.cpu_count() or 1
+    participants = ("workers", *SERVICES)
     table = Table(
         "workers",
         "events/s",
@@ -92,98 +91,91 @@ def main() -> int:
         "slowest",
         "fastest",
         "commits",
-        *(f"CPU s/M, {each}" for each in ("workers", *SERVICES)),
+        *(f"CPU s/M, {name}" for name in participants),
     )
     limits = []
-    alone = median(rate(each) for each in runs if each.workers == 1)
+    single_rate = median(rate(run) for run in runs if run.workers == 1)
     for workers in WORKERS:
-        these = [each for each in runs if each.workers == workers]
-        rates = [rate(each) for each in these]
+        group = sorted((run for run in runs if run.workers == workers), key=rate)
+        rates = [rate(run) for run in group]
+        counts = (min(rates), max(rates), median(run.commits for run in group))
         table.add_row(
             str(workers),
             f"{median(rates):,.0f}",
-            f"{median(rates) / alone:.2f}",
-            *(f"{each:,.0f}" for each in (min(rates), max(rates), median(each.commits for each in these))),
+            f"{median(rates) / single_rate:.2f}",
+            *(f"{count:,.0f}" for count in counts),
             *(
-                f"{median(each.cpu_seconds[who] / each.rows * 1e6 for each in these):.1f}"
-                for who in ("workers", *SERVICES)
+                f"{median(run.cpu_seconds[name] / run.rows * 1e6 for run in group):.1f}"
+                for name in participants
             ),
         )
-        limits.append(f"{workers} limited by {limit(sorted(these, key=rate)[len(these) // 2], cores)}")
+        limits.append(f"{workers} limited by {limit(group[len(group) // 2], cores)}")
     Console().print(table)
     print(*limits, sep="\n")
     print(
-        f"{options.events:,} events, {options.partitions} partitions, medians of {options.rounds}; {cores} cores; every event landed"
+        f"{options.events:,} events, {options.partitions} partitions, medians of {options.rounds} rounds; "
+        f"{cores} cores; every event landed"
     )
-    return 0
 
 
-def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--events", type=int, default=2_000_000)
-    parser.add_argument("--partitions", type=int, default=12)
-    parser.add_argument("--rounds", type=int, default=3)
-    return parser.parse_args()
-
-
-def land_at_once(settings: Settings, workers: int, conf: dict[str, str], name: str, lake: str) -> Ran:
-    """Lands the topic, each worker its share, until the last is done."""
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        for each in [pool.submit(time.sleep, 1) for _ in range(workers)]:
-            each.result()
-        before, machine, start = cpu(settings), machine_cpu(), time.perf_counter()
+def land_concurrently(
+    settings: Settings, workers: int, conf: dict[str, str], topic: str, lake: str
+) -> LandingRun:
+    """Land the topic with one shard per worker and wait for the last worker."""
+    with workbench.warm_pool(workers) as pool:
+        before, machine, start = service_cpu(settings), machine_cpu(), time.perf_counter()
         landings = [
-            pool.submit(workbench.measured, land_share, conf, name, lake, PartitionShard(each, workers))
-            for each in range(workers)
+            pool.submit(workbench.measure, land_shard, conf, topic, lake, PartitionShard(number, workers))
+            for number in range(workers)
         ]
-        done = [each.result() for each in landings]
-        seconds, after, machine = time.perf_counter() - start, cpu(settings), machine_cpu() - machine
-    used = {who: after[who] - before[who] for who in SERVICES} | {
-        "workers": sum(each.cpu_seconds for each in done)
-    }
-    rows, commits = (sum(each.result[field] for each in done) for field in (0, 1))
-    return Ran(workers, rows, commits, seconds, used, machine)
+        results = [landing.result() for landing in landings]
+        seconds, after, machine = (
+            time.perf_counter() - start,
+            service_cpu(settings),
+            machine_cpu() - machine,
+        )
+    cpu_seconds = {name: after[name] - before[name] for name in SERVICES}
+    cpu_seconds["workers"] = sum(result.cpu_seconds for result in results)
+    rows, commits = (sum(result.result[field] for result in results) for field in (0, 1))
+    return LandingRun(workers, rows, commits, seconds, cpu_seconds, machine)
 
 
-def land_share(conf: dict[str, str], name: str, lake: str, share: PartitionShard) -> tuple[int, int]:
-    """The rows and commits of a share."""
-    landed = land(conf, lake, workbench.TOPIC, kafka_topic=name, share=share)
+def land_shard(conf: dict[str, str], topic: str, lake: str, shard: PartitionShard) -> tuple[int, int]:
+    """Land one shard of the topic; returns the numbers of rows and commits."""
+    landed = land(conf, lake, workbench.TOPIC, kafka_topic=topic, shard=shard)
     return landed.rows, landed.commits
 
 
-def cpu(settings: Settings) -> dict[str, float]:
-    """The CPU seconds of the services so far."""
-    pids = {each.name: each.pid for each in supervision.processes(settings)}
+def service_cpu(settings: Settings) -> dict[str, float]:
+    """CPU seconds of the services since they started."""
+    pids = {process.name: process.pid for process in supervision.list_processes(settings)}
     return {
-        who: sum(sum(psutil.Process(pids[name]).cpu_times()[:2]) for name in names)
-        for who, names in SERVICES.items()
+        service: sum(sum(psutil.Process(pids[name]).cpu_times()[:2]) for name in names)
+        for service, names in SERVICES.items()
     }
 
 
 def machine_cpu() -> float:
-    """The seconds that the machine's cores were at work so far, for whomever."""
+    """CPU seconds that all cores were busy since the machine started, with any process."""
     times = psutil.cpu_times()
     return times.user + times.nice + times.system + times.irq + times.softirq + times.steal
 
 
-def rate(ran: Ran) -> float:
-    return ran.rows / ran.seconds
+def rate(run: LandingRun) -> float:
+    """Rows landed per second."""
+    return run.rows / run.seconds
 
 
-def limit(ran: Ran, cores: int) -> str:
-    """What there was no more of while it ran: the machine's cores, or one for the Python of each worker, or neither."""
-    shares = ", ".join(
-        f"{who} {seconds / ran.seconds:.1f}"
-        for who, seconds in sorted(ran.cpu_seconds.items(), key=lambda each: -each[1])
-    )
-    if ran.machine_seconds >= FULL * cores * ran.seconds:
-        return f"the machine's cores: {shares}"
-    if ran.cpu_seconds["workers"] >= FULL * ran.workers * ran.seconds:
-        return f"a core for each worker: {shares}"
-    return f"waiting: {shares} of {cores} cores"
+def limit(run: LandingRun, cores: int) -> str:
+    """The resource that was exhausted: the machine's cores, one core per worker's Python, or neither."""
+    by_usage = sorted(run.cpu_seconds.items(), key=lambda usage: -usage[1])
+    usage = ", ".join(f"{name} {seconds / run.seconds:.1f}" for name, seconds in by_usage)
+    if run.machine_seconds >= SATURATED * cores * run.seconds:
+        return f"the machine's cores: {usage}"
+    if run.cpu_seconds["workers"] >= SATURATED * run.workers * run.seconds:
+        return f"a core for each worker: {usage}"
+    return f"waiting: {usage} of {cores} cores"
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    workbench.run(main)

@@ -1,6 +1,6 @@
-"""The fault suite: real services of its own that are killed while the pipeline works, a seed, and a scoreboard.
+"""The fault suite: kills its services while the pipeline works; has a seed and a scoreboard.
 
-`--chaos=short`, the default, takes minutes; `--chaos=full` is what `./shopnow chaos` runs. All that is left to chance
+`--chaos=short`, the default, takes minutes; `--chaos=full` is what `./shopnow chaos` runs. Every random choice
 follows from `--chaos-seed`, which is printed with the scoreboard.
 """
 
@@ -16,9 +16,9 @@ import pytest
 from faults.scoreboard import Scoreboard
 from faults.services import Services
 from faults.source import Source
-from shopnow.settings import Settings
 from shopnow.traffic.generate import generate
 from support import kafka_topics
+from support.free_ports import settings_on_free_ports
 
 SESSIONS = 400
 SCOREBOARD = pytest.StashKey[Scoreboard]()
@@ -27,14 +27,14 @@ SCOREBOARD = pytest.StashKey[Scoreboard]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("chaos")
     group.addoption(
-        "--chaos", choices=["short", "full"], default="short", help="how often each fault is tried"
+        "--chaos", choices=["short", "full"], default="short", help="how often each fault is injected"
     )
     group.addoption("--chaos-seed", type=int, help="replay the run with this seed")
     group.addoption("--chaos-report", type=Path, help="write the scoreboard to this file, as JSON")
 
 
 def _option(config: pytest.Config, name: str, default: object = None) -> object:
-    # Where other tests are run too, pytest reads this file too late to know its options.
+    # If other tests run too, pytest loads this file too late to register its options.
     return config.getoption(name, default)
 
 
@@ -42,12 +42,12 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     seed = int(str(_option(session.config, "chaos_seed") or os.environ["SHOPNOW_CHAOS_SEED"]))
     capture = session.config.pluginmanager.getplugin("capturemanager")
 
-    def tell(line: str) -> None:
+    def print_progress(line: str) -> None:
         with capture.global_and_fixture_disabled():
             print(f"  {line}", file=sys.stderr, flush=True)
 
-    quiet = _option(session.config, "chaos_report") is None
-    board = Scoreboard(seed, (lambda line: None) if quiet else tell)
+    is_quiet = _option(session.config, "chaos_report") is None
+    board = Scoreboard(seed, (lambda line: None) if is_quiet else print_progress)
     session.config.stash[SCOREBOARD] = board
 
 
@@ -60,7 +60,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Says at once what went wrong: the whole of it comes only at the end, which may be an hour away."""
+    """Print a failure at once, as pytest's own report may come an hour later."""
     if report.failed:
         print(f"\n{report.longreprtext}", file=sys.stderr, flush=True)
 
@@ -78,24 +78,20 @@ def scoreboard(request: pytest.FixtureRequest) -> Scoreboard:
 
 @pytest.fixture(scope="session")
 def often(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
-    """Of two counts the one for the short or for the full suite."""
-    full = _option(request.config, "chaos") == "full"
-    return lambda short, long: long if full else short
+    """Choose between the count for the short and the count for the full suite."""
+    is_full = _option(request.config, "chaos") == "full"
+    return lambda short, full: full if is_full else short
 
 
 @pytest.fixture
 def chance(request: pytest.FixtureRequest, scoreboard: Scoreboard) -> Random:
-    """The test's source of choices: the same for the same seed, whatever other tests run."""
+    """The test's random generator, which depends on the seed and not on which other tests run."""
     return Random(f"{scoreboard.seed} {request.path.name} {request.node.name}")
 
 
 @pytest.fixture(scope="session")
-def services(
-    tmp_path_factory: pytest.TempPathFactory,
-    settings_on_free_ports: Callable[[Path], Settings],
-    scoreboard: Scoreboard,
-) -> Iterator[Services]:
-    """Running services, with the traffic of a day on the topics."""
+def services(tmp_path_factory: pytest.TempPathFactory, scoreboard: Scoreboard) -> Iterator[Services]:
+    """Running services with one day of traffic in the topics."""
     services = Services(settings_on_free_ports(tmp_path_factory.mktemp("faults")))
     try:
         services.up()
@@ -107,11 +103,15 @@ def services(
 
 @pytest.fixture(scope="session")
 def battered(services: Services) -> str:
-    """A lake that is there for all tests: each leaves it whole, and in the end its KPIs have to be those of a lake that met no fault."""
+    """A lake shared by all tests, which must leave it intact.
+
+    In the end its KPIs must equal those of a lake that met no fault.
+    """
     return services.new_lake()
 
 
 @pytest.fixture
 def source(services: Services) -> Iterator[Source]:
+    """A new topic and an empty lake for the test."""
     with kafka_topics.topic(services.conf) as name:
         yield Source(services, name)

@@ -143,14 +143,14 @@ def small_batches_deferred() -> None:
     from shopnow.lake.ingest import landing
     from shopnow.lake.ingest.plan import Plan
 
-    make_plan = landing.make_plan
+    plan_landing = landing.plan_landing
 
     def skip_small_plans(*args: Any) -> Plan:
-        plan = make_plan(*args)
+        plan = plan_landing(*args)
         is_small = sum(end - start for start, end in plan.ranges.values()) < 10
         return replace(plan, ranges={}) if is_small else plan
 
-    landing.make_plan = skip_small_plans
+    landing.plan_landing = skip_small_plans
 
 
 @mutation
@@ -167,7 +167,7 @@ def incompatible_records_accepted() -> None:
 
 def _ignore_problems(is_ignored: Callable[[str], bool]) -> None:
     from shopnow import validation
-    from shopnow.lake.delta import raw_encoding
+    from shopnow.lake.ingest import raw_encoding
 
     check_records = validation.check_records
 
@@ -210,7 +210,7 @@ def raw_hdfs_errors() -> None:
     def unchanged(*_: Any) -> Iterator[None]:
         yield
 
-    hdfs._refusals = errors.as_user_errors = unchanged
+    hdfs._rpc_errors = errors.as_user_errors = unchanged
 
 
 @mutation
@@ -299,7 +299,7 @@ def messages_marked_sent_too_early() -> None:
         messages = claim(table, owner, *rest, **options)
         sent = [message.row("sent", datetime.now(UTC)) for message in messages if message.held_by == owner]
         if sent:
-            alert_log.decide(table, sent)
+            alert_log.commit_decision(table, sent)
         return messages
 
     outbox.claim = mark

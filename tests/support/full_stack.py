@@ -1,11 +1,10 @@
-"""One checkout as a user has it, brought up once for all tests of it."""
+"""Fixtures of a full local stack, brought up by `./shopnow` once for all tests that use it."""
 
 import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,6 +14,7 @@ from shopnow.kpis import KPIS
 from shopnow.lake.delta.tables import Table
 from shopnow.local_stack import airflow_api, supervision
 from shopnow.settings import ROOT, Settings
+from support.free_ports import settings_on_free_ports
 
 MINUTE = 60
 TABLES = [f"{layer}/{topic}" for layer in ("raw", "events") for topic in TOPICS] + [kpi.name for kpi in KPIS]
@@ -23,9 +23,8 @@ Shopnow = Callable[..., subprocess.CompletedProcess]
 
 
 @pytest.fixture(scope="session")
-def settings(
-    tmp_path_factory: pytest.TempPathFactory, settings_on_free_ports: Callable[[Path], Settings]
-) -> Settings:
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """The settings of the stack under test, which generates no traffic by itself."""
     return settings_on_free_ports(tmp_path_factory.mktemp("checkout") / "data").model_copy(
         update={"traffic": "off"}
     )
@@ -33,20 +32,20 @@ def settings(
 
 @pytest.fixture(scope="session")
 def shopnow(settings: Settings) -> Iterator[Shopnow]:
-    """Runs `./shopnow` with some words."""
+    """Run `./shopnow` with these arguments; stops the stack in the end."""
     environment = {
         f"SHOPNOW_{name.upper()}": str(value)
         for name, value in settings.model_dump(exclude_none=True).items()
     }
 
-    def run(*words: str, check: bool = True) -> subprocess.CompletedProcess:
-        command = [ROOT / "shopnow", *words]
-        done = subprocess.run(
+    def run(*arguments: str, check: bool = True) -> subprocess.CompletedProcess:
+        command = [ROOT / "shopnow", *arguments]
+        process = subprocess.run(
             command, env={**os.environ, **environment}, capture_output=True, text=True, check=False
         )
-        assert not check or done.returncode == 0, f"{words}: {done.stdout}\n{done.stderr}"
-        assert "Traceback" not in done.stderr
-        return done
+        assert not check or process.returncode == 0, f"{arguments}: {process.stdout}\n{process.stderr}"
+        assert "Traceback" not in process.stderr
+        return process
 
     yield run
     run("down")
@@ -54,14 +53,14 @@ def shopnow(settings: Settings) -> Iterator[Shopnow]:
 
 @pytest.fixture(scope="session")
 def demo(shopnow: Shopnow) -> str:
-    """What the demo printed."""
+    """The standard output of `./shopnow demo`."""
     return shopnow("demo", "--sessions", "300", "--seed", "1").stdout
 
 
 @pytest.fixture(scope="session")
 def as_json(shopnow: Shopnow) -> Callable[..., dict]:
-    """What `./shopnow … --json` prints."""
-    return lambda *words: json.loads(shopnow(*words, "--json").stdout)
+    """Run `./shopnow … --json` and parse its output."""
+    return lambda *arguments: json.loads(shopnow(*arguments, "--json").stdout)
 
 
 @pytest.fixture
@@ -72,7 +71,7 @@ def api(demo: str, settings: Settings) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def ends(api: httpx.Client) -> Callable[[str, str], str]:
-    """Waits for a DAG run's end and gives its state."""
+    """Wait for a DAG run to end; returns its final state."""
 
     def ends(dag_id: str, run_id: str) -> str:
         def state() -> str:
@@ -86,29 +85,31 @@ def ends(api: httpx.Client) -> Callable[[str, str], str]:
 
 @pytest.fixture
 def versions(settings: Settings) -> Callable[[], dict[str, int]]:
-    """The version of every table, now."""
+    """Return the current version of every table."""
     return lambda: {name: Table(settings.lake_uri, name).version() for name in TABLES}
 
 
 @pytest.fixture
 def settled(api: httpx.Client, versions: Callable[[], dict[str, int]]) -> Callable[[], dict[str, int]]:
-    """Waits until what earlier tests set going is through, and gives the version of every table then."""
+    """Wait until the runs that earlier tests triggered have ended; returns every table's version then."""
     since = datetime.now(UTC) - timedelta(days=1)
-    seen: list[dict[str, int]] = []
+    samples: list[dict[str, int]] = []
 
-    def through() -> bool:
+    def is_idle() -> bool:
         runs = [
-            run for dag_id in ("land_events", "compute_kpis") for run in airflow_api.runs(api, dag_id, since)
+            run
+            for dag_id in ("land_events", "compute_kpis")
+            for run in airflow_api.list_runs(api, dag_id, since)
         ]
         if any(run["state"] in {"queued", "running"} for run in runs):
-            seen.clear()
+            samples.clear()
             return False
-        seen.append(versions())
-        # An asset that has changed wakes the next DAG a moment later.
-        return len(seen) > 3 and seen[-3] == seen[-1]
+        samples.append(versions())
+        # A changed asset triggers the next DAG with a delay, so the versions must hold for some samples.
+        return len(samples) > 3 and samples[-3] == samples[-1]
 
     def settled() -> dict[str, int]:
-        assert supervision.wait_until(through, 5 * MINUTE, interval=2)
-        return seen[-1]
+        assert supervision.wait_until(is_idle, 5 * MINUTE, interval=2)
+        return samples[-1]
 
     return settled

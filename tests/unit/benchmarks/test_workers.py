@@ -1,4 +1,4 @@
-"""What limited a landing by several workers."""
+"""The report of benchmarks/workers.py: what limited a landing by several workers."""
 
 import importlib.util
 import sys
@@ -18,26 +18,26 @@ def workers():
     return module
 
 
-def ran(workers, machine: float, cpu: float):
-    return workers.Ran(
+def landing_run(workers, machine: float, cpu: float):
+    return workers.LandingRun(
         2, 1_000_000, 8, 10.0, {"workers": cpu, "broker": 3.0, "NameNode": 0.2, "DataNodes": 2.0}, machine
     )
 
 
 @pytest.mark.parametrize(
-    ("machine", "cpu", "cores", "said"),
+    ("machine", "cpu", "cores", "limit"),
     [
         (38, 20, 4, "the machine's cores: workers 2.0, broker 0.3, DataNodes 0.2, NameNode 0.0"),
         (26, 19, 4, "a core for each worker: workers 1.9, broker 0.3, DataNodes 0.2, NameNode 0.0"),
         (20, 12, 4, "waiting: workers 1.2, broker 0.3, DataNodes 0.2, NameNode 0.0 of 4 cores"),
     ],
 )
-def test_the_limit(workers, machine, cpu, cores, said):
-    assert workers.limit(ran(workers, machine, cpu), cores) == said
+def test_the_limit(workers, machine, cpu, cores, limit):
+    assert workers.limit(landing_run(workers, machine, cpu), cores) == limit
 
 
 def test_the_rate(workers):
-    assert workers.rate(ran(workers, 0, 0)) == 100_000
+    assert workers.rate(landing_run(workers, 0, 0)) == 100_000
 
 
 def test_the_machines_cpu_time_does_not_go_back(workers):
