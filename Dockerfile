@@ -1,11 +1,12 @@
-# One image for every service of docker-compose.yaml: `docker run shopnow:local SERVICE`, see include/shopnow/cluster/.
-# What is installed is locked: Python packages by requirements.txt and locks/*.txt, jars by locks/jars.lock, each by hash; the rest are Debian's.
-# Behind mirrors: --build-arg PIP_INDEX_URL=…, UV_DEFAULT_INDEX=…, SHOPNOW_MAVEN_MIRROR=…, and a base image of that name
-# that knows its own (--build-context or docker tag).
+# The image of every service of docker-compose.yaml: `docker run shopnow:local SERVICE`, see include/shopnow/cluster/.
+# Python packages are locked by requirements.txt and locks/*.txt, jars by locks/jars.lock, all by hash; the rest are
+# Debian packages.
+# Behind mirrors: --build-arg PIP_INDEX_URL=…, UV_DEFAULT_INDEX=…, SHOPNOW_MAVEN_MIRROR=…, and a base image of the same
+# name with the APT mirror configured (--build-context or docker tag).
 
 FROM debian:bookworm-slim AS base
 ENV DEBIAN_FRONTEND=noninteractive LANG=C.UTF-8 JAVA_HOME=/usr/lib/jvm/java-17-openjdk-amd64
-# openjdk's post-installation wants the folder that the slim image leaves out.
+# The post-installation script of openjdk requires this folder, which the slim image lacks.
 RUN mkdir -p /usr/share/man/man1 \
  && apt-get update \
  && apt-get install -y --no-install-recommends python3 openjdk-17-jre-headless \
@@ -38,8 +39,8 @@ RUN XDG_CACHE_HOME=/var/cache PYTHONPATH=include .venv/bin/python -c \
 
 
 FROM base
-# Without the compiler of queries, a hundred megabytes that the metadata of a scheduler has no use for, and without Prometheus's pages and
-# tool, three hundred that nobody opens here.
+# Leaves out PostgreSQL's JIT compiler (100 MB), which a metadata database does not need, and Prometheus' web UI and
+# promtool (300 MB), which are not used here.
 RUN apt-get update \
  && apt-get install -y --no-install-recommends -o DPkg::Options::=--path-exclude=/usr/lib/*/libLLVM* \
       -o DPkg::Options::=--path-exclude=/usr/lib/postgresql/*/lib/bitcode/* -o DPkg::Options::=--path-exclude=/usr/lib/postgresql/*/lib/llvmjit* \

@@ -1,6 +1,10 @@
 """Static checks of docker-compose.yaml and the Dockerfile; `tests/compose/run` starts the stack."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -167,3 +171,31 @@ def test_image_is_built_from_hashed_locks():
         assert "--require-hashes" in command
     for lock in re.findall(r"-r (\S+)", dockerfile):
         assert "--hash=sha256:" in Path(ROOT / lock).read_text()
+
+
+def copied_files(dockerfile: str) -> list[str]:
+    """Return the sources of the COPY instructions that copy from the build context."""
+    lines = dockerfile.replace("\\\n", " ").splitlines()
+    words = [line.split()[1:-1] for line in lines if line.startswith("COPY ")]
+    return [source for sources in words if not sources[0].startswith("--from=") for source in sources]
+
+
+def test_every_copied_file_exists_and_is_in_the_build_context():
+    context = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line[0] == "!"]
+    for source in copied_files((ROOT / "Dockerfile").read_text()):
+        assert (ROOT / source).exists()
+        assert any(source == path or source.startswith(f"{path}/") for path in context), source
+
+
+def test_modules_of_the_jars_stage_can_be_imported(tmp_path):
+    stage = re.split(r"^FROM ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)[3]
+    assert stage.startswith("packages AS jars")
+    for source in copied_files(stage):
+        (tmp_path / source).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / source, tmp_path / source)
+    script = "from shopnow.local_stack import jars, openlineage; jars.install, openlineage.install"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path / "include")}
+    result = subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
