@@ -81,7 +81,7 @@ def _follow(
             if time.monotonic() > deadline:
                 raise UserError(f"the pipeline is not done after {TIMEOUT_SECONDS} s: see {dags_url}")
             for dag_id in CHAIN:
-                runs = airflow_api.runs(api, dag_id, since)
+                runs = airflow_api.list_runs(api, dag_id, since)
                 for run in runs:
                     if run["state"] == "failed":
                         raise UserError(f"{dag_id} failed: see {dags_url}/{dag_id}/runs/{run['dag_run_id']}")

@@ -40,7 +40,7 @@ def status(as_json: Json = False) -> None:
     """Show the state of every service, and the incidents that the watchdog has open."""
     settings = Settings.load()
     known, _ = incidents.load(settings)
-    open_incidents = [incident for incident in known.values() if not incident.over]
+    open_incidents = [incident for incident in known.values() if not incident.resolved_at]
     rows = [(process, _state(process, settings)) for process in supervision.list_processes(settings)]
     if as_json:
         active = connections.load(settings)
@@ -56,7 +56,7 @@ def status(as_json: Json = False) -> None:
                 },
                 "services": services,
                 "incidents": [
-                    {"what": incident.what, "since": incident.since, "told": incident.told}
+                    {"what": incident.description, "since": incident.since, "told": incident.notified}
                     for incident in open_incidents
                 ],
             }
@@ -71,7 +71,10 @@ def status(as_json: Json = False) -> None:
         print_table(
             "Incidents",
             ("problem", "since", "notified"),
-            [(incident.what, incident.since[:19], ", ".join(incident.told)) for incident in open_incidents],
+            [
+                (incident.description, incident.since[:19], ", ".join(incident.notified))
+                for incident in open_incidents
+            ],
         )
     dead = [process.name for process, state in rows if state == "dead"]
     if dead:

@@ -49,14 +49,17 @@ def _kafka_broker(container: Container) -> kafka.Broker:
         read_secret(f"kafka_{kafka.SUPERUSER}_password"),
     )
     return kafka.local_broker(container.settings)._replace(
-        hosts=brokers, id=brokers.index(hostname()) + 1, bind=ANY_ADDRESS, security=security
+        hosts=brokers, id=brokers.index(hostname()) + 1, bind_host=ANY_ADDRESS, security=security
     )
 
 
 def hdfs_node(container: Container) -> hdfs.Node:
     """Build the HDFS configuration of a NameNode or DataNode in this container."""
     return hdfs.local_node(container.settings)._replace(
-        namenode=NAMENODE, host=hostname(), bind=ANY_ADDRESS, replicas=container.cluster.hdfs_replicas
+        namenode_host=NAMENODE,
+        host=hostname(),
+        bind_host=ANY_ADDRESS,
+        replication=container.cluster.hdfs_replicas,
     )
 
 

@@ -1,4 +1,4 @@
-"""Airflow on this machine: its configuration, database and secrets."""
+"""Airflow on this machine: configuration, metadata database, users and secrets."""
 
 import json
 import os
@@ -19,7 +19,7 @@ from shopnow.settings import ROOT, Settings
 
 ADMIN_USER = "admin"
 VIEWER_USER = "viewer"
-"""May look at everything, and run nothing."""
+"""A user with read access only."""
 
 
 def home_dir(settings: Settings) -> Path:
@@ -31,7 +31,7 @@ def url(settings: Settings) -> str:
 
 
 def password_file(settings: Settings) -> Path:
-    """A JSON object of user names to passwords."""
+    """Return the file of the users' passwords: a JSON object, by user name."""
     return home_dir(settings) / "passwords.json"
 
 
@@ -39,12 +39,12 @@ def password(settings: Settings, username: str = ADMIN_USER) -> str:
     return json.loads(password_file(settings).read_text())[username]
 
 
-def command(*words: str) -> list[str]:
-    return [sys.executable, "-m", "airflow", *words]
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "airflow", *arguments]
 
 
 def common_options(settings: Settings) -> dict[str, Any]:
-    """Airflow's configuration wherever it runs, by section and option."""
+    """Return the options that the local stack and the cluster share, keyed SECTION__OPTION."""
     return {
         "CORE__DAGS_FOLDER": ROOT / "dags",
         "CORE__PLUGINS_FOLDER": ROOT / "plugins",
@@ -61,9 +61,9 @@ def common_options(settings: Settings) -> dict[str, Any]:
         "SHOPNOW__RAW_RETENTION_DAYS": settings.raw_retention_days or "",
         "SHOPNOW__VACUUM_HOURS": settings.vacuum_hours,
         "SHOPNOW__QUARANTINE_LIMIT": settings.quarantine_limit,
-        # A chain of short DAGs: look often, so that a finished step wakes the next within a second or two.
+        # The pipeline is a chain of short DAGs: this way the next one starts within a second or two.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.5,
-        # Tasks that were killed with a scheduler are started again within a minute of the next one's start, not after five.
+        # Restart the tasks of a killed scheduler within a minute of the next start; the default takes five.
         "SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": 30,
         "DAG_PROCESSOR__PARSING_PROCESSES": 1,
         "DAG_PROCESSOR__REFRESH_INTERVAL": 30,
@@ -73,8 +73,8 @@ def common_options(settings: Settings) -> dict[str, Any]:
 
 
 def environment(settings: Settings, java: Path) -> dict[str, str]:
-    """The environment every Airflow process on this machine gets: its whole configuration and the connections."""
-    keys, in_force = _load_or_create_secrets(settings), connections.load(settings)
+    """Return the environment of every Airflow process on this machine: all options and connections."""
+    keys, active_connections = _load_or_create_secrets(settings), connections.load(settings)
     configuration = {
         **common_options(settings),
         "CORE__EXECUTOR": "LocalExecutor",
@@ -85,7 +85,7 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         "API__HOST": "127.0.0.1",
         "API__SECRET_KEY": keys["secret_key"],
         "API_AUTH__JWT_SECRET": keys["jwt_secret"],
-        # On a busy machine another process may hold the database for longer than the five seconds that are waited for by default.
+        # On a busy machine another process may hold SQLite's lock for longer than the default five seconds.
         "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(settings)}?timeout=15",
         "SHOPNOW__HDFS_URL": f"http://127.0.0.1:{settings.ports['namenode_http']}/explorer.html",
         "SHOPNOW__SLACK_URL": f"http://127.0.0.1:{settings.ports['slack']}/messages",
@@ -95,14 +95,14 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         **connections.environment(settings),
         **otel_variables(settings),
         "AIRFLOW_HOME": str(home_dir(settings)),
-        # Airflow gives its processes titles, which are written over their environment, and with it over what they are found by.
+        # Process titles would overwrite the environment, with the variable that marks our processes.
         "SPT_NOENV": "1",
-        # Where matplotlib keeps its list of fonts, which takes seconds to make.
+        # Keep matplotlib's font cache, which takes seconds to build.
         "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
-        # A cluster has settings of its own.
+        # The tuning is for a local master: a Spark cluster keeps its own settings.
         **(
             spark.environment(settings, java)
-            if connections.spark_is_local(in_force)
+            if connections.spark_is_local(active_connections)
             else spark.driver_environment(settings, java)
         ),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -110,57 +110,64 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
 
 
 def option_variables(configuration: Mapping[str, Any]) -> dict[str, str]:
-    """A configuration as the environment variables Airflow reads it from."""
-    return {f"AIRFLOW__{name}": str(value) for name, value in configuration.items()}
+    """Return the environment variables that set these options."""
+    return {f"AIRFLOW__{option}": str(value) for option, value in configuration.items()}
 
 
 def otel_options(settings: Settings) -> dict[str, bool]:
-    """The switches, by section and option of Airflow's configuration."""
-    on = settings.otel_endpoint is not None
-    return {"METRICS__OTEL_ON": on, "TRACES__OTEL_ON": on}
+    """Return the options that send Airflow's metrics and traces over OTLP, keyed SECTION__OPTION."""
+    is_enabled = settings.otel_endpoint is not None
+    return {"METRICS__OTEL_ON": is_enabled, "TRACES__OTEL_ON": is_enabled}
 
 
 def otel_variables(settings: Settings) -> dict[str, str]:
-    """The SDK's environment variables; none when it is off."""
+    """Return the OpenTelemetry SDK's environment variables, which name the receiver; empty when it is off."""
     if settings.otel_endpoint is None:
         return {}
     return {
         "OTEL_SERVICE_NAME": "shopnow",
         "OTEL_EXPORTER_OTLP_ENDPOINT": settings.otel_endpoint,
         "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-        # Airflow takes the exporter of traces by this name, and would take the one for gRPC.
+        # Airflow chooses the trace exporter by this name; its default is the one for gRPC.
         "OTEL_TRACES_EXPORTER": "otlp_proto_http",
     }
 
 
 def prepare(settings: Settings, java: Path) -> None:
-    """Makes the metadata database and the users' passwords, or brings the database up to the installed version.
+    """Create the users' passwords and the metadata database, or migrate it to the installed version.
 
     Raises:
-        UserError: the database could not be migrated.
+        UserError: the migration failed.
     """
     home_dir(settings).mkdir(parents=True, exist_ok=True)
     if not password_file(settings).exists():
         _write_secret(
             password_file(settings), {name: secrets.token_urlsafe(12) for name in (ADMIN_USER, VIEWER_USER)}
         )
-    stamp = home_dir(settings) / "migrated"
-    if stamp.exists() and stamp.read_text() == version("apache-airflow") and _database(settings).exists():
+    migrated_version = home_dir(settings) / "migrated"
+    if (
+        migrated_version.exists()
+        and migrated_version.read_text() == version("apache-airflow")
+        and _database(settings).exists()
+    ):
         return
-    run = subprocess.run(
+    migration = subprocess.run(
         command("db", "migrate"),
         env={**os.environ, **environment(settings, java)},
         capture_output=True,
         text=True,
         check=False,
     )
-    if run.returncode:
-        reason = run.stderr.strip().splitlines() or ["no output"]
-        raise UserError(f"Airflow's database {_database(settings)} could not be migrated: {reason[-1]}")
+    if migration.returncode:
+        error_lines = migration.stderr.strip().splitlines() or ["no output"]
+        raise UserError(
+            f"migrating Airflow's database {_database(settings)} failed: {error_lines[-1]}; "
+            "fix that, or move the file away to start with an empty one"
+        )
     with sqlite3.connect(_database(settings)) as database:
-        # Readers and the one writer stop blocking each other; the mode stays with the file.
+        # In WAL mode readers and the writer do not block each other; the mode is stored in the file.
         database.execute("PRAGMA journal_mode=WAL")
-    stamp.write_text(version("apache-airflow"))
+    migrated_version.write_text(version("apache-airflow"))
 
 
 def _database(settings: Settings) -> Path:
@@ -168,7 +175,7 @@ def _database(settings: Settings) -> Path:
 
 
 def _load_or_create_secrets(settings: Settings) -> dict[str, str]:
-    """Keys of this installation, made once."""
+    """Return the keys of this installation; created at the first call."""
     file = home_dir(settings) / "secrets.json"
     if not file.exists():
         home_dir(settings).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Airflow's REST API, as far as the command line and the metrics need it."""
+"""A client of Airflow's REST API, with the calls that the command line, the monitor and the exporter need."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,11 +12,13 @@ from shopnow.local_stack import airflow
 from shopnow.settings import ROOT, Settings
 
 MAX_ATTEMPTS = 5
+MAX_PAGE_SIZE = 100
+"""The most rows that Airflow returns for one request."""
 
 
 @contextmanager
 def connect(settings: Settings) -> Iterator[httpx.Client]:
-    """A client of this machine's Airflow, logged in as the admin.
+    """Yield a client of this machine's Airflow, logged in as the admin.
 
     Raises:
         UserError: Airflow does not answer, or answers with an error.
@@ -27,63 +29,61 @@ def connect(settings: Settings) -> Iterator[httpx.Client]:
             yield api
     except httpx.HTTPStatusError as error:
         raise UserError(
-            f"Airflow at {address} refused {error.request.url.path}: {error.response.text[:300]}"
+            f"Airflow at {address} answered {error.response.status_code} to {error.request.url.path}: "
+            f"{error.response.text[:300]}"
         ) from None
     except (httpx.TransportError, FileNotFoundError):
         raise UserError(f"Airflow at {address} does not answer: run ./shopnow up") from None
 
 
 @contextmanager
-def log_in(
-    address: str, username: str, password: str, patience_seconds: float = 60
-) -> Iterator[httpx.Client]:
-    """A client of the Airflow at an address, logged in as a user; waits so long for each answer.
+def log_in(address: str, username: str, password: str, timeout_seconds: float = 60) -> Iterator[httpx.Client]:
+    """Yield a client of the Airflow at an address, logged in as a user; the timeout is per request.
 
     Raises:
         httpx.HTTPError: Airflow does not answer, or answers with an error.
     """
-    headers = {"Authorization": f"Bearer {fetch_token(address, username, password, patience_seconds)}"}
-    with httpx.Client(base_url=f"{address}/api/v2", headers=headers, timeout=patience_seconds) as client:
+    headers = {"Authorization": f"Bearer {fetch_token(address, username, password, timeout_seconds)}"}
+    with httpx.Client(base_url=f"{address}/api/v2", headers=headers, timeout=timeout_seconds) as client:
         yield client
 
 
-def fetch_token(address: str, username: str, password: str, patience_seconds: float = 60) -> str:
-    """What a user is known by to the Airflow at an address.
+def fetch_token(address: str, username: str, password: str, timeout_seconds: float = 60) -> str:
+    """Log in and return the user's access token.
 
     Raises:
-        httpx.HTTPError: Airflow does not answer, or refuses.
+        httpx.HTTPError: Airflow does not answer, or rejects the login.
     """
-    login = {"username": username, "password": password}
+    credentials = {"username": username, "password": password}
     return (
-        httpx.post(f"{address}/auth/token", json=login, timeout=patience_seconds)
+        httpx.post(f"{address}/auth/token", json=credentials, timeout=timeout_seconds)
         .raise_for_status()
         .json()["access_token"]
     )
 
 
 def are_dags_parsed(api: httpx.Client) -> bool:
-    """Whether Airflow knows every DAG file, or says why it cannot load one.
+    """Return whether Airflow has parsed every file in `dags/`.
 
     Raises:
-        UserError: a DAG file does not load.
+        UserError: a file has an import error.
     """
     errors = api.get("/importErrors").raise_for_status().json()["import_errors"]
     if errors:
-        raise UserError(
-            f"{errors[0]['filename']} does not load: {errors[0]['stack_trace'].strip().splitlines()[-1]}"
-        )
+        last_line = errors[0]["stack_trace"].strip().splitlines()[-1]
+        raise UserError(f"Airflow cannot import {errors[0]['filename']}: {last_line}")
     return {file.stem for file in (ROOT / "dags").glob("*.py")} <= {dag["dag_id"] for dag in list_dags(api)}
 
 
 def list_dags(api: httpx.Client) -> list[dict[str, Any]]:
-    return api.get("/dags", params={"limit": 100}).raise_for_status().json()["dags"]
+    return api.get("/dags", params={"limit": MAX_PAGE_SIZE}).raise_for_status().json()["dags"]
 
 
 def unpause_dags(api: httpx.Client) -> None:
-    """Lets every DAG run.
+    """Unpause every DAG, if any is paused.
 
     Raises:
-        httpx.HTTPStatusError: Airflow refuses, or fails time and again.
+        httpx.HTTPStatusError: Airflow refuses, or fails at every attempt.
     """
     if any(dag["is_paused"] for dag in list_dags(api)):
         _retry_server_errors(
@@ -92,48 +92,58 @@ def unpause_dags(api: httpx.Client) -> None:
 
 
 def trigger(api: httpx.Client, dag_id: str, conf: dict[str, Any]) -> str:
-    """Starts a DAG run, once; returns its run id.
+    """Trigger one DAG run; returns its run id.
 
     Raises:
-        httpx.HTTPStatusError: Airflow refuses, or fails time and again.
+        httpx.HTTPStatusError: Airflow refuses, or fails at every attempt.
     """
     run_id = f"manual__{datetime.now(UTC).isoformat()}"
-    order = {"logical_date": None, "conf": conf, "dag_run_id": run_id}
-    answer = _retry_server_errors(lambda: api.post(f"/dags/{dag_id}/dagRuns", json=order))
-    # One that failed may have been done all the same: that is a conflict then, as the id is ours.
-    if answer.status_code != httpx.codes.CONFLICT:
-        answer.raise_for_status()
+    request = {"logical_date": None, "conf": conf, "dag_run_id": run_id}
+    response = _retry_server_errors(lambda: api.post(f"/dags/{dag_id}/dagRuns", json=request))
+    # A conflict means that a failed attempt took effect after all: nobody else uses this run id.
+    if response.status_code != httpx.codes.CONFLICT:
+        response.raise_for_status()
     return run_id
 
 
-def _retry_server_errors(ask: Callable[[], httpx.Response]) -> httpx.Response:
-    """The answer to what may be asked repeatedly, the first that is no failure of Airflow's own, or else the last.
+def _retry_server_errors(send: Callable[[], httpx.Response]) -> httpx.Response:
+    """Send an idempotent request until Airflow answers without a server error; returns the last response.
 
-    With SQLite a request fails now and then: Airflow writes to its log of actions in the loop that another request, which holds the
-    database, needs to end (api_fastapi/logging/decorators.py, 3.3), and neither goes on until the database gives up waiting.
+    With SQLite a request fails now and then. Airflow writes its audit log in the event loop that another
+    request, which holds the database, needs to finish (api_fastapi/logging/decorators.py, 3.3): both wait
+    until SQLite's lock timeout.
     """
     for _ in range(MAX_ATTEMPTS):
-        answer = ask()
-        if answer.status_code < 500:
+        response = send()
+        if response.status_code < 500:
             break
-    return answer
+    return response
 
 
 def list_runs(api: httpx.Client, dag_id: str, since: datetime) -> list[dict[str, Any]]:
-    """The runs of a DAG that were queued since then, oldest first."""
-    params: dict[str, str | int] = {"run_after_gte": since.isoformat(), "order_by": "run_after", "limit": 100}
+    """Return the runs of a DAG that were due since a time, oldest first; the first hundred."""
+    params: dict[str, str | int] = {
+        "run_after_gte": since.isoformat(),
+        "order_by": "run_after",
+        "limit": MAX_PAGE_SIZE,
+    }
     return api.get(f"/dags/{dag_id}/dagRuns", params=params).raise_for_status().json()["dag_runs"]
 
 
+def list_latest_runs(api: httpx.Client) -> list[dict[str, Any]]:
+    """Return the latest hundred runs of all DAGs, newest first."""
+    params: dict[str, str | int] = {"order_by": "-run_after", "limit": MAX_PAGE_SIZE}
+    return api.get("/dags/~/dagRuns", params=params).raise_for_status().json()["dag_runs"]
+
+
 def last_finished_run(api: httpx.Client, dag_id: str) -> dict[str, Any] | None:
-    """The run of a DAG that ended last, if one has."""
+    """Return the run of a DAG that finished last; None if no run has finished."""
     params: dict[str, Any] = {"state": ["success", "failed"], "order_by": "-end_date", "limit": 1}
-    return next(
-        iter(api.get(f"/dags/{dag_id}/dagRuns", params=params).raise_for_status().json()["dag_runs"]), None
-    )
+    runs = api.get(f"/dags/{dag_id}/dagRuns", params=params).raise_for_status().json()["dag_runs"]
+    return runs[0] if runs else None
 
 
 def list_active_runs(api: httpx.Client) -> list[dict[str, Any]]:
-    """The runs of all DAGs that are queued or running, a hundred at most."""
-    params: dict[str, Any] = {"state": ["queued", "running"], "limit": 100}
+    """Return the queued and running runs of all DAGs, a hundred at most."""
+    params: dict[str, Any] = {"state": ["queued", "running"], "limit": MAX_PAGE_SIZE}
     return api.get("/dags/~/dagRuns", params=params).raise_for_status().json()["dag_runs"]

@@ -1,4 +1,4 @@
-"""Mail and Slack without Airflow: by the same connections, with the standard library, for when Airflow itself is down."""
+"""Mail and Slack by the pipeline's connections but without Airflow's hooks, for when Airflow is down."""
 
 import smtplib
 import urllib.request
@@ -15,21 +15,20 @@ _TIMEOUT_SECONDS = 10
 
 
 def send_email(connection: Connection, subject: str, body: str) -> None:
-    """Send a mail to the connection's `to_email`.
+    """Send a mail to the `to_email` of the connection's extra.
 
     Raises:
-        OSError: the server cannot be reached, or refuses.
+        OSError: the server cannot be reached or rejects the mail.
     """
     extra: Mapping[str, Any] = connection["extra"]
     mail = EmailMessage()
     mail["Subject"], mail["From"], mail["To"] = subject, extra["from_email"], extra["to_email"]
     mail.set_content(body)
-    plain = extra.get("disable_ssl", False)
-    connect = smtplib.SMTP if plain else smtplib.SMTP_SSL
-    with connect(
-        connection["host"], connection.get("port") or (25 if plain else 465), timeout=_TIMEOUT_SECONDS
-    ) as client:
-        if plain and not extra.get("disable_tls", False):
+    without_ssl = extra.get("disable_ssl", False)
+    smtp_class = smtplib.SMTP if without_ssl else smtplib.SMTP_SSL
+    port = connection.get("port") or (25 if without_ssl else 465)
+    with smtp_class(connection["host"], port, timeout=_TIMEOUT_SECONDS) as client:
+        if without_ssl and not extra.get("disable_tls", False):
             client.starttls()
         if connection.get("login"):
             client.login(connection["login"], connection.get("password") or "")
@@ -40,7 +39,7 @@ def send_slack(connection: Connection, subject: str, body: str) -> None:
     """Post to the connection's incoming webhook.
 
     Raises:
-        OSError: Slack cannot be reached, or refuses.
+        OSError: Slack cannot be reached or rejects the message.
     """
     text = escape(f"{subject}\n{body}")
     address = f"{connection['host'].rstrip('/')}/{connection['password']}"
@@ -51,4 +50,4 @@ def send_slack(connection: Connection, subject: str, body: str) -> None:
 
 
 CHANNELS = {"email": ("smtp_default", send_email), "slack": ("slack_default", send_slack)}
-"""By name the connection of each, and how to send by it."""
+"""Connection id and send function, by channel."""

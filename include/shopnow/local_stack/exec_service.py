@@ -1,6 +1,9 @@
-"""Becomes the service whose command and environment a file holds: `python -m shopnow.local_stack.exec_service FILE`.
+"""Replace this process by a service, whose command and environment are in a JSON file.
 
-The file, readable by its owner only, keeps secrets out of the process manager's configuration and off command lines.
+    python -m shopnow.local_stack.exec_service FILE
+
+The file is readable by its owner only: secrets stay out of supervisord's configuration and off command lines.
+A module of its own, on the standard library alone, because every service starts through it.
 """
 
 import json

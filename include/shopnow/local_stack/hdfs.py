@@ -1,4 +1,4 @@
-"""An HDFS NameNode and its DataNodes, with WebHDFS."""
+"""Configuration and command lines of an HDFS NameNode and its DataNodes, with WebHDFS."""
 
 import subprocess
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from shopnow.settings import Settings
 
 _NAMENODE_CLASS = "org.apache.hadoop.hdfs.server.namenode.NameNode"
 _DATANODE_CLASS = "org.apache.hadoop.hdfs.server.datanode.DataNode"
-# The minicluster jar holds the daemons; what they run on is in the pyspark package already.
+# The minicluster jar has the daemons; the pyspark package already has the libraries that they need.
 _PYSPARK_JARS = (
     *("hadoop-client-api", "hadoop-client-runtime", "slf4j-api", "jcl-over-slf4j"),
     *("log4j-api", "log4j-core", "log4j-slf4j2-impl", "log4j-1.2-api"),
@@ -25,101 +25,100 @@ class Node(NamedTuple):
     home: Path
     heap_mb: int
     ports: Mapping[str, int]
-    """By their names in `Settings.ports`."""
-    namenode: str = "127.0.0.1"
-    """Where the NameNode is."""
+    """Port by its name in `Settings.ports`."""
+    namenode_host: str = "127.0.0.1"
     host: str = "127.0.0.1"
-    """Where others reach this node."""
-    bind: str = "127.0.0.1"
-    """The address it listens on."""
-    replicas: int = 2
+    """Host name by which clients reach this node."""
+    bind_host: str = "127.0.0.1"
+    """Address that the node listens on."""
+    replication: int = 2
 
 
 def local_node(settings: Settings) -> Node:
-    """The NameNode and the first DataNode of this machine, which share a configuration."""
+    """Return this machine's NameNode and first DataNode, which share a configuration."""
     return Node(settings.data_dir / "hdfs", settings.hdfs_heap_mb, settings.ports)
 
 
 def second_local_node(settings: Settings) -> Node:
-    """The second DataNode of this machine.
+    """Return this machine's second DataNode.
 
-    With one alone, each file takes half a second to close: the client asks before the DataNode's report is in, is told to
-    wait, and does so for that long (docs/decisions/0016-two-datanodes.md).
+    With a single DataNode each file takes half a second to close: the client asks before the DataNode has
+    reported the last block, and waits that long before it retries (docs/decisions/0016-two-datanodes.md).
     """
-    own = {
+    ports = {
         name: settings.ports[name.replace("datanode", "datanode_2")]
         for name in ("datanode", "datanode_http", "datanode_ipc")
     }
-    return local_node(settings)._replace(home=settings.data_dir / "hdfs-2", ports={**settings.ports, **own})
+    return local_node(settings)._replace(home=settings.data_dir / "hdfs-2", ports={**settings.ports, **ports})
 
 
 def namenode_command(node: Node, java: Path) -> list[str]:
-    """The NameNode's command line."""
+    """Return the command line of the NameNode."""
     return [*client_command(node, java), _NAMENODE_CLASS]
 
 
 def datanode_command(node: Node, java: Path) -> list[str]:
-    """The DataNode's command line."""
+    """Return the command line of the DataNode."""
     return [*client_command(node, java), _DATANODE_CLASS]
 
 
 def configure(node: Node) -> None:
-    """Writes the node's configuration."""
-    conf = node.home / "conf"
-    conf.mkdir(parents=True, exist_ok=True)
-    (conf / "log4j2.properties").write_text(jvm.LOG4J_PROPERTIES)
-    _write_site(conf / "core-site.xml", _core_site(node))
-    _write_site(conf / "hdfs-site.xml", _hdfs_site(node))
+    """Write the node's configuration."""
+    conf_dir = node.home / "conf"
+    conf_dir.mkdir(parents=True, exist_ok=True)
+    (conf_dir / "log4j2.properties").write_text(jvm.LOG4J_PROPERTIES)
+    _write_site(conf_dir / "core-site.xml", _core_site(node))
+    _write_site(conf_dir / "hdfs-site.xml", _hdfs_site(node))
 
 
 def format_namenode(node: Node, java: Path) -> None:
-    """Formats a NameNode's storage, the first time.
+    """Format the NameNode's storage, unless it is formatted.
 
     Raises:
-        UserError: it could not be formatted.
+        UserError: formatting failed.
     """
     if (node.home / "name" / "current" / "VERSION").exists():
         return
-    format_ = [*client_command(node, java), _NAMENODE_CLASS, "-format", "-force", "-nonInteractive"]
-    run = subprocess.run(format_, capture_output=True, text=True, check=False)
-    if run.returncode:
-        reason = (run.stderr or run.stdout).strip().splitlines() or ["no output"]
-        raise UserError(f"HDFS's storage in {node.home} could not be formatted: {reason[-1]}")
+    format_command = [*namenode_command(node, java), "-format", "-force", "-nonInteractive"]
+    result = subprocess.run(format_command, capture_output=True, text=True, check=False)
+    if result.returncode:
+        output_lines = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
+        raise UserError(f"formatting HDFS's storage in {node.home} failed: {output_lines[-1]}")
 
 
 def client_command(node: Node, java: Path) -> list[str]:
-    """The beginning of the command line of anything of HDFS's, with the node's configuration; the main class follows."""
+    """Return the start of any HDFS command line, with the node's configuration; append the main class."""
     classpath = [node.home / "conf", *jars.classpath("hdfs"), *map(jars.pyspark_jar, _PYSPARK_JARS)]
     return jvm.java_command(java, node.heap_mb, classpath)
 
 
 def _core_site(node: Node) -> dict[str, str | Path]:
     return {
-        "fs.defaultFS": f"hdfs://{node.namenode}:{node.ports['namenode']}",
+        "fs.defaultFS": f"hdfs://{node.namenode_host}:{node.ports['namenode']}",
         "hadoop.tmp.dir": node.home / "tmp",
-        # Who comes by WebHDFS as `shopnow` may do what the owner of the processes may.
+        # The WebHDFS user `shopnow` is in the superuser group `shopnow`; anonymous users are in no group.
         "hadoop.user.group.static.mapping.overrides": "shopnow=shopnow;dr.who=;",
     }
 
 
 def _hdfs_site(node: Node) -> dict[str, str | int | Path]:
-    home, ports, bind = node.home, node.ports, node.bind
+    home, ports, bind_host = node.home, node.ports, node.bind_host
     return {
         "dfs.namenode.name.dir": home / "name",
         "dfs.datanode.data.dir": home / "blocks",
-        "dfs.namenode.http-address": f"{node.namenode}:{ports['namenode_http']}",
-        "dfs.namenode.http-bind-host": bind,
-        "dfs.namenode.rpc-bind-host": bind,
-        "dfs.datanode.address": f"{bind}:{ports['datanode']}",
-        "dfs.datanode.http.address": f"{bind}:{ports['datanode_http']}",
-        "dfs.datanode.ipc.address": f"{bind}:{ports['datanode_ipc']}",
+        "dfs.namenode.http-address": f"{node.namenode_host}:{ports['namenode_http']}",
+        "dfs.namenode.http-bind-host": bind_host,
+        "dfs.namenode.rpc-bind-host": bind_host,
+        "dfs.datanode.address": f"{bind_host}:{ports['datanode']}",
+        "dfs.datanode.http.address": f"{bind_host}:{ports['datanode_http']}",
+        "dfs.datanode.ipc.address": f"{bind_host}:{ports['datanode_ipc']}",
         "dfs.datanode.hostname": node.host,
         "dfs.namenode.datanode.registration.ip-hostname-check": "false",
         "dfs.webhdfs.enabled": "true",
-        "dfs.replication": node.replicas,
+        "dfs.replication": node.replication,
         "dfs.permissions.superusergroup": "shopnow",
-        # Leave safe mode at once; give up a DataNode after 14 s without a heartbeat, since until then it is still offered to
-        # clients, and hdfs-native then fails.
+        # Leave safe mode at once. Declare a DataNode dead after 14 s without a heartbeat: until then clients
+        # are sent to it, and hdfs-native fails on that.
         "dfs.namenode.safemode.extension": 0,
         "dfs.namenode.safemode.min.datanodes": 1,
         "dfs.heartbeat.interval": 1,
@@ -131,8 +130,8 @@ def _hdfs_site(node: Node) -> dict[str, str | int | Path]:
 
 
 def _write_site(path: Path, properties: dict) -> None:
-    rows = "".join(
+    elements = "".join(
         f"<property><name>{name}</name><value>{escape(str(value))}</value></property>\n"
         for name, value in properties.items()
     )
-    path.write_text(f'<?xml version="1.0"?>\n<configuration>\n{rows}</configuration>\n')
+    path.write_text(f'<?xml version="1.0"?>\n<configuration>\n{elements}</configuration>\n')

@@ -1,132 +1,160 @@
-"""What is wrong with the stack now, as the watchdog knows it: kept in a file, told once, and once more when it is over."""
+"""The stack's open incidents, kept in a file: each channel is notified when one starts and when it ends."""
 
-import json
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from shopnow.settings import Settings
 
 NOTIFY_AFTER = timedelta(seconds=4)
-"""A problem that a second look does not find any more is told to nobody."""
+"""A problem that is gone at the next check is never notified."""
 
 
 class Problem(NamedTuple):
-    """Something wrong, by a key that stays the same as long as it is."""
+    """Something that a check found wrong."""
 
     key: str
-    what: str
+    """Identity of the problem, the same in every check that finds it."""
+    description: str
 
 
-@dataclass(frozen=True)
-class Incident:
-    """A problem since it was first seen; `told` are the channels that heard of it, `over` since when it is seen no more."""
+class Incident(
+    msgspec.Struct, frozen=True, rename={"description": "what", "notified": "told", "resolved_at": "over"}
+):
+    """A problem over time."""
 
-    what: str
+    description: str
     since: str
-    told: list[str] = field(default_factory=list)
-    over: str | None = None
+    """Time of the first check that found it, ISO 8601."""
+    notified: list[str] = []
+    """Channels that were notified of its start, and not yet of its end."""
+    resolved_at: str | None = None
+    """Time of the first check that no longer found it, ISO 8601."""
 
 
 Incidents = Mapping[str, Incident]
-"""By the problem's key."""
+"""Incident by the key of its problem."""
 
 
 class PendingNotification(NamedTuple):
-    """What a channel has to hear of now."""
+    """The incidents that a channel has yet to be notified of."""
 
-    began: dict[str, Incident]
-    over: dict[str, Incident]
+    started: dict[str, Incident]
+    resolved: dict[str, Incident]
+
+    def __bool__(self) -> bool:
+        return bool(self.started or self.resolved)
+
+
+class _File(msgspec.Struct):
+    checked_at: str = msgspec.field(name="looked_at")
+    incidents: dict[str, Incident]
 
 
 def update(
-    known: Incidents, problems: Iterable[Problem], unknown: Collection[str], now: datetime
+    incidents: Incidents, problems: Iterable[Problem], unknown: Collection[str], now: datetime
 ) -> dict[str, Incident]:
-    """The incidents after a look.
+    """Return the incidents after a check.
 
     Args:
-        problems: what it found.
-        unknown: beginnings of keys it could not look at; what was known of these stays.
+        incidents: those before.
+        problems: what the check found.
+        unknown: prefixes of keys that could not be checked; their incidents stay as they are.
     """
-    at = now.isoformat()
-    found = {problem.key: problem for problem in problems}
-    after = {
-        key: replace(known.get(key, Incident(each.what, at)), what=each.what, over=None)
-        for key, each in found.items()
+    time = now.isoformat()
+    problems_by_key = {problem.key: problem for problem in problems}
+    updated = {
+        key: msgspec.structs.replace(
+            incidents.get(key, Incident(problem.description, time)),
+            description=problem.description,
+            resolved_at=None,
+        )
+        for key, problem in problems_by_key.items()
     }
-    for key, incident in known.items():
-        if key not in found:
-            blind = any(key.startswith(each) for each in unknown)
-            if blind or incident.told:
-                after[key] = incident if blind or incident.over else replace(incident, over=at)
-    return after
+    for key, incident in incidents.items():
+        if key in problems_by_key:
+            continue
+        if any(key.startswith(prefix) for prefix in unknown):
+            updated[key] = incident
+        elif incident.notified:
+            updated[key] = msgspec.structs.replace(incident, resolved_at=incident.resolved_at or time)
+    return updated
 
 
 def pending_notification(incidents: Incidents, channel: str, now: datetime) -> PendingNotification:
-    """What the channel was not told yet, if it is not only just seen, and what of that it was told is over."""
-    old = [
-        (key, each)
-        for key, each in incidents.items()
-        if now - datetime.fromisoformat(each.since) >= NOTIFY_AFTER
-    ]
+    """Return what to notify the channel of: incidents older than `NOTIFY_AFTER`, and resolved ones."""
     return PendingNotification(
-        {key: each for key, each in old if channel not in each.told and not each.over},
-        {key: each for key, each in incidents.items() if channel in each.told and each.over},
+        {
+            key: incident
+            for key, incident in incidents.items()
+            if channel not in incident.notified
+            and not incident.resolved_at
+            and now - datetime.fromisoformat(incident.since) >= NOTIFY_AFTER
+        },
+        {
+            key: incident
+            for key, incident in incidents.items()
+            if channel in incident.notified and incident.resolved_at
+        },
     )
 
 
-def mark_notified(incidents: Incidents, channel: str, heard: PendingNotification) -> dict[str, Incident]:
-    """The incidents after the channel has heard the news; one whose end all have heard that knew of it is gone."""
-    after = {}
+def mark_notified(
+    incidents: Incidents, channel: str, notification: PendingNotification
+) -> dict[str, Incident]:
+    """Return the incidents after a channel was notified, without those whose end all channels know."""
+    updated = {}
     for key, incident in incidents.items():
-        if key in heard.began:
-            incident = replace(incident, told=[*incident.told, channel])
-        if key in heard.over:
-            incident = replace(incident, told=[each for each in incident.told if each != channel])
-            if not incident.told:
+        if key in notification.started:
+            incident = msgspec.structs.replace(incident, notified=[*incident.notified, channel])
+        if key in notification.resolved:
+            remaining = [name for name in incident.notified if name != channel]
+            if not remaining:
                 continue
-        after[key] = incident
-    return after
+            incident = msgspec.structs.replace(incident, notified=remaining)
+        updated[key] = incident
+    return updated
 
 
-def render(heard: PendingNotification) -> tuple[str, str]:
-    """The news as a subject and what follows it."""
-    lines = [f"Wrong: {each.what} (since {each.since[:19]} UTC)" for each in heard.began.values()]
+def render(notification: PendingNotification) -> tuple[str, str]:
+    """Return the notification's subject, one line, and its text."""
+    lines = [
+        f"Problem: {incident.description} (since {incident.since[:19]} UTC)"
+        for incident in notification.started.values()
+    ]
     lines += [
-        f"Over: {each.what} (since {each.since[:19]}, until {(each.over or '')[:19]} UTC)"
-        for each in heard.over.values()
+        f"Resolved: {incident.description} "
+        f"(since {incident.since[:19]}, until {(incident.resolved_at or '')[:19]} UTC)"
+        for incident in notification.resolved.values()
     ]
     subject = (
         f"[ShopNow+] {lines[0]}"
         if len(lines) == 1
-        else f"[ShopNow+] {len(heard.began)} problems, {len(heard.over)} over"
+        else f"[ShopNow+] {len(notification.started)} problems, {len(notification.resolved)} resolved"
     )
     return " ".join(subject.split())[:150], "\n".join(lines)
 
 
 def load(settings: Settings) -> tuple[dict[str, Incident], datetime | None]:
-    """The incidents as the watchdog last wrote them, and when it did; None if it never has."""
+    """Return the stored incidents and the time of the last check; that is None without a readable file."""
     try:
-        kept = json.loads(_file(settings).read_text())
+        content = msgspec.json.decode(_file(settings).read_bytes(), type=_File)
     except (FileNotFoundError, ValueError):
         return {}, None
-    return {key: Incident(**each) for key, each in kept["incidents"].items()}, datetime.fromisoformat(
-        kept["looked_at"]
-    )
+    return content.incidents, datetime.fromisoformat(content.checked_at)
 
 
 def save(settings: Settings, incidents: Incidents) -> None:
+    """Replace the stored incidents, atomically, as of a check that ended now."""
     file = _file(settings)
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_suffix(".tmp")
-    kept = {
-        "looked_at": datetime.now(UTC).isoformat(),
-        "incidents": {key: asdict(each) for key, each in incidents.items()},
-    }
-    unfinished.write_text(json.dumps(kept, indent=2))
-    unfinished.rename(file)
+    content = _File(checked_at=datetime.now(UTC).isoformat(), incidents=dict(incidents))
+    temporary = file.with_suffix(".tmp")
+    temporary.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2))
+    temporary.rename(file)
 
 
 def _file(settings: Settings) -> Path:

@@ -1,6 +1,6 @@
-"""The jars the services need beside those of the pyspark package, fetched by their lock and checked.
+"""Downloads the jars that the services need beyond the pyspark package's, pinned and verified by a lock file.
 
-They are kept in the user's cache, where every checkout finds them again.
+They are stored in the user's cache directory, which all checkouts share.
 """
 
 import hashlib
@@ -21,10 +21,12 @@ from shopnow.settings import ROOT
 LOCK = ROOT / "locks/jars.lock"
 
 Progress = Callable[[str, int, int], None]
-"""Told what is done (found, fetched) with how many jars of how many."""
+"""Called with a step ("found" or "fetched"), the number of jars that completed it, and the total."""
 
 
 class Jar(NamedTuple):
+    """A line of the lock file."""
+
     service: str
     sha256: str
     size: int
@@ -36,7 +38,7 @@ class Jar(NamedTuple):
     def path(self) -> Path:
         return cache_dir() / f"{self.artifact}-{self.version}.jar"
 
-    def intact(self) -> bool:
+    def is_cached(self) -> bool:
         return self.path.is_file() and self.path.stat().st_size == self.size
 
 
@@ -45,7 +47,7 @@ def cache_dir() -> Path:
 
 
 def locked_jars(*services: str) -> list[Jar]:
-    """The jars of the lock, of all services or of those named."""
+    """Return the jars of the given services, or of all, as the lock file has them."""
     rows = [line.split() for line in LOCK.read_text().splitlines() if line and not line.startswith("#")]
     jars = [
         Jar(service, sha256, int(size), *coordinates.split(":"))
@@ -68,7 +70,7 @@ def pyspark_home() -> Path:
 
 
 def pyspark_jar(artifact: str) -> Path:
-    """A jar of the pyspark package, by its name without the version."""
+    """Return a jar of the pyspark package by its artifact name, without the version."""
     [path] = (pyspark_home() / "jars").glob(f"{artifact}-[0-9]*.jar")
     return path
 
@@ -76,17 +78,21 @@ def pyspark_jar(artifact: str) -> Path:
 def install(
     java: Path,
     mirror: str | None = None,
-    progress: Progress = lambda what, done, total: None,
+    progress: Progress = lambda step, done, total: None,
     services: Collection[str] = (),
 ) -> None:
-    """Fetches what is missing of all services, or of those named, from `mirror` or else by Ivy from Maven Central.
+    """Download the jars of the given services, or of all, that are not cached.
 
-    A jar is kept only if its hash is the lock's.
+    Args:
+        java: a Java home, which runs Ivy.
+        mirror: address of a Maven repository; Maven Central by Ivy if None.
+        progress: called after each jar.
+        services: services of the lock file; all if empty.
 
     Raises:
-        UserError: the repository was not reached, or a jar is not the locked one.
+        UserError: the repository is unreachable, or a downloaded jar has another hash than the lock file.
     """
-    missing = [jar for jar in locked_jars(*services) if not jar.intact()]
+    missing = [jar for jar in locked_jars(*services) if not jar.is_cached()]
     if not missing:
         return
     cache_dir().mkdir(parents=True, exist_ok=True)
@@ -101,15 +107,18 @@ def install(
 
 
 def _store_verified(jar: Jar, file: Path) -> None:
+    """Move a downloaded jar to the cache, if its hash is the locked one."""
     name = f"{jar.group}:{jar.artifact}:{jar.version}"
     if not file.is_file():
         raise UserError(
-            f"could not fetch {name}: check the network, or set SHOPNOW_MAVEN_MIRROR to a Maven repository within reach"
+            f"downloading {name} failed: check the network, or set SHOPNOW_MAVEN_MIRROR to a Maven "
+            "repository that this machine reaches"
         )
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     if digest != jar.sha256:
         raise UserError(
-            f"{name} is not the locked jar (sha256 {digest}, expected {jar.sha256}): the repository serves another file"
+            f"{name} is not the locked jar: its sha256 is {digest}, expected {jar.sha256}; "
+            "check the repository that serves it"
         )
     file.replace(jar.path)
 
@@ -117,25 +126,25 @@ def _store_verified(jar: Jar, file: Path) -> None:
 def _download_from_mirror(jars: Iterable[Jar], mirror: str, target: Path, progress: Progress) -> None:
     jars = list(jars)
     if not mirror.startswith(("https://", "http://", "file://")):
-        raise UserError(f"setting SHOPNOW_MAVEN_MIRROR={mirror!r}: must be an http(s) address")
+        raise UserError(f"SHOPNOW_MAVEN_MIRROR is {mirror!r}: expected an http(s) or file address")
 
-    def fetch(jar: Jar) -> None:
-        address = (
+    def download(jar: Jar) -> None:
+        url = (
             f"{mirror.rstrip('/')}/{jar.group.replace('.', '/')}/{jar.artifact}/{jar.version}/{jar.path.name}"
         )
         try:
-            with urllib.request.urlopen(address, timeout=60) as response:  # noqa: S310  (scheme checked above)
+            with urllib.request.urlopen(url, timeout=60) as response:  # noqa: S310  (scheme checked above)
                 (target / jar.path.name).write_bytes(response.read())
         except OSError as error:
-            raise UserError(f"could not fetch {jar.path.name} from SHOPNOW_MAVEN_MIRROR: {error}") from None
+            raise UserError(f"downloading {url} (SHOPNOW_MAVEN_MIRROR) failed: {error}") from None
 
     with ThreadPoolExecutor(8) as pool:
-        for done, _ in enumerate(pool.map(fetch, jars), 1):
+        for done, _ in enumerate(pool.map(download, jars), 1):
             progress("fetched", done, len(jars))
 
 
 def _download_by_ivy(jars: list[Jar], java: Path, target: Path, progress: Progress) -> None:
-    """By the Ivy that ships with pyspark: it needs no settings and knows Maven Central."""
+    """Download by the Ivy that ships with pyspark, which knows Maven Central and needs no settings."""
     dependencies = "".join(
         f"<dependency org={quoteattr(jar.group)} name={quoteattr(jar.artifact)} rev={quoteattr(jar.version)} "
         f'transitive="false" conf="default->master"/>'
@@ -143,7 +152,8 @@ def _download_by_ivy(jars: list[Jar], java: Path, target: Path, progress: Progre
     )
     module = target / "ivy.xml"
     module.write_text(
-        '<ivy-module version="2.0"><info organisation="shopnow" module="jars"/><configurations><conf name="default"/></configurations>'
+        '<ivy-module version="2.0"><info organisation="shopnow" module="jars"/>'
+        '<configurations><conf name="default"/></configurations>'
         f"<dependencies>{dependencies}</dependencies></ivy-module>"
     )
     pattern = f"{target}/[artifact]-[revision].[ext]"
@@ -164,13 +174,11 @@ def _download_by_ivy(jars: list[Jar], java: Path, target: Path, progress: Progre
     ) as ivy:
         counts = {"found": 0, "fetched": 0}
         for line in ivy.stdout or ():
-            what = (
-                "fetched"
-                if "[SUCCESSFUL ]" in line
-                else "found"
-                if line.strip().startswith("found ")
-                else None
-            )
-            if what:
-                counts[what] += 1
-                progress(what, counts[what], len(jars))
+            if "[SUCCESSFUL ]" in line:
+                step = "fetched"
+            elif line.strip().startswith("found "):
+                step = "found"
+            else:
+                continue
+            counts[step] += 1
+            progress(step, counts[step], len(jars))

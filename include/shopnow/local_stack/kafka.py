@@ -1,4 +1,4 @@
-"""A Kafka broker, which may be a controller in the same process (KRaft)."""
+"""Configuration and command line of a Kafka broker in KRaft mode, which may be a controller as well."""
 
 import subprocess
 from base64 import urlsafe_b64encode
@@ -21,24 +21,23 @@ logger.server.level = info
 
 
 class Security(NamedTuple):
-    """How brokers know who is at the door: each other by certificate, everyone else by a password, over TLS."""
+    """Authentication over TLS: between brokers by certificate, of clients by SCRAM user and password."""
 
     certificate: Path
-    """PEM: the brokers' key and certificate, whose common name is `kafka`."""
-    authority: Path
-    """PEM: the certificate of who signed it."""
-    password: str
-    """Of the superuser, set when the storage is formatted."""
-    port: int = 9094
-    """Of the brokers among each other."""
+    """PEM file of the brokers' key and certificate, whose common name is `kafka`."""
+    ca_certificate: Path
+    """PEM file of the certificate authority."""
+    superuser_password: str
+    """Password of `SUPERUSER`, set when the storage is formatted."""
+    inter_broker_port: int = 9094
 
 
 SUPERUSER = "admin"
-"""Makes the topics, and says who may do what; everyone else may only what they were allowed."""
+"""Creates topics and ACLs; all other users are limited by their ACLs."""
 
 
 class Broker(NamedTuple):
-    """A broker and the cluster it belongs to, whose first three are its controllers as well."""
+    """A broker and its cluster, whose first three brokers are also the controllers."""
 
     home: Path
     heap_mb: int
@@ -46,20 +45,20 @@ class Broker(NamedTuple):
     port: int
     controller_port: int
     hosts: Sequence[str] = ("127.0.0.1",)
-    """Where the brokers of the cluster are, by their ids from 1 on; every one says the same."""
+    """Hosts of all brokers, in the order of their ids from 1; the same on every broker."""
     id: int = 1
-    bind: str = "127.0.0.1"
-    """The address it listens on."""
+    bind_host: str = "127.0.0.1"
+    """Address that the broker listens on."""
     security: Security | None = None
-    """None: whoever reaches it may do everything."""
+    """None: plaintext, without authentication."""
 
     @property
-    def replicas(self) -> int:
+    def replication_factor(self) -> int:
         return min(3, len(self.hosts))
 
     @property
     def controllers(self) -> Sequence[str]:
-        """Three bear the loss of one, and four would bear no more; so a cluster that grows stays the one it was."""
+        """Hosts of the controllers: three survive the loss of one, and a growing cluster keeps its quorum."""
         return self.hosts[:3]
 
     @property
@@ -68,7 +67,7 @@ class Broker(NamedTuple):
 
 
 def local_broker(settings: Settings) -> Broker:
-    """The one broker of this machine."""
+    """Return this machine's single broker."""
     ports = settings.ports
     return Broker(
         settings.data_dir / "kafka",
@@ -80,7 +79,7 @@ def local_broker(settings: Settings) -> Broker:
 
 
 def broker_command(broker: Broker, java: Path) -> list[str]:
-    """The broker's command line."""
+    """Return the broker's command line."""
     return [
         *_java_command(broker, java),
         f"-Xms{min(128, broker.heap_mb)}m",
@@ -90,10 +89,10 @@ def broker_command(broker: Broker, java: Path) -> list[str]:
 
 
 def prepare(broker: Broker, java: Path) -> None:
-    """Writes the broker's configuration and, the first time, formats its storage.
+    """Write the broker's configuration and format its storage, unless it is formatted.
 
     Raises:
-        UserError: the storage could not be formatted.
+        UserError: formatting failed.
     """
     home = broker.home
     home.mkdir(parents=True, exist_ok=True)
@@ -102,26 +101,29 @@ def prepare(broker: Broker, java: Path) -> None:
     properties.write_text("".join(f"{name}={value}\n" for name, value in _properties(broker).items()))
     if (home / "data" / "meta.properties").exists():
         return
-    # Joined to its option: an id may begin with a dash.
-    format_ = ["format", f"--cluster-id={cluster_id(broker)}", "-c", str(properties)]
+    # "=" joins the id to its option, as an id may begin with a dash.
+    arguments = ["format", f"--cluster-id={cluster_id(broker)}", "-c", str(properties)]
     if broker.is_controller:
-        format_ += ["--initial-controllers", _controller_voters(broker)]
+        arguments += ["--initial-controllers", _controller_voters(broker)]
         if broker.security:
-            format_ += ["--add-scram", f"{SCRAM_MECHANISM}=[name={SUPERUSER},password={broker.security.password}]"]
+            arguments += [
+                "--add-scram",
+                f"{SCRAM_MECHANISM}=[name={SUPERUSER},password={broker.security.superuser_password}]",
+            ]
     try:
         subprocess.run(
-            [*_java_command(broker, java), "kafka.tools.StorageTool", *format_],
+            [*_java_command(broker, java), "kafka.tools.StorageTool", *arguments],
             capture_output=True,
             text=True,
             check=True,
         )
     except subprocess.CalledProcessError as error:
-        reason = (error.stderr or error.stdout).strip().splitlines() or ["no output"]
-        raise UserError(f"Kafka's storage in {home} could not be formatted: {reason[-1]}") from None
+        output_lines = (error.stderr or error.stdout).strip().splitlines() or ["no output"]
+        raise UserError(f"formatting Kafka's storage in {home} failed: {output_lines[-1]}") from None
 
 
 def cluster_id(broker: Broker) -> str:
-    """Of the controllers' addresses, so that each names the cluster and its voters as the others do, without asking them."""
+    """Derive the cluster id from the controllers' addresses, so that all brokers agree on it."""
     return _name_uuid(_controller_voters(broker))
 
 
@@ -133,7 +135,7 @@ def _controller_voters(broker: Broker) -> str:
 
 
 def _name_uuid(name: str) -> str:
-    """An id as Kafka writes it: 22 characters of URL-safe base64, always the same for a name."""
+    """Derive an id from a name, in Kafka's format: 22 characters of URL-safe base64."""
     return urlsafe_b64encode(uuid5(NAMESPACE_DNS, name).bytes).decode().rstrip("=")
 
 
@@ -143,26 +145,26 @@ def _java_command(broker: Broker, java: Path) -> list[str]:
 
 
 def _properties(broker: Broker) -> dict[str, str | int | Path]:
-    controller_port, in_sync = broker.controller_port, max(1, broker.replicas - 1)
+    controller_port, in_sync = broker.controller_port, max(1, broker.replication_factor - 1)
     return {
         "process.roles": "broker,controller" if broker.is_controller else "broker",
         "node.id": broker.id,
         "controller.listener.names": "CONTROLLER",
         "controller.quorum.bootstrap.servers": ",".join(
-            f"{each}:{controller_port}" for each in broker.controllers
+            f"{host}:{controller_port}" for host in broker.controllers
         ),
         **(_tls_properties(broker, broker.security) if broker.security else _plaintext_properties(broker)),
         "log.dirs": broker.home / "data",
         "auto.create.topics.enable": "false",
         "num.partitions": broker.partitions,
-        "default.replication.factor": broker.replicas,
+        "default.replication.factor": broker.replication_factor,
         "min.insync.replicas": in_sync,
-        "offsets.topic.replication.factor": broker.replicas,
+        "offsets.topic.replication.factor": broker.replication_factor,
         "offsets.topic.num.partitions": 4,
-        "transaction.state.log.replication.factor": broker.replicas,
+        "transaction.state.log.replication.factor": broker.replication_factor,
         "transaction.state.log.min.isr": in_sync,
         "transaction.state.log.num.partitions": 4,
-        "share.coordinator.state.topic.replication.factor": broker.replicas,
+        "share.coordinator.state.topic.replication.factor": broker.replication_factor,
         "share.coordinator.state.topic.min.isr": in_sync,
         "share.coordinator.state.topic.num.partitions": 1,
         "group.initial.rebalance.delay.ms": 0,
@@ -180,17 +182,24 @@ def _plaintext_properties(broker: Broker) -> dict[str, str]:
 def _tls_properties(broker: Broker, security: Security) -> dict[str, str]:
     return {
         **_listeners(
-            broker, {"CLIENT": broker.port, "BROKER": security.port, "CONTROLLER": broker.controller_port}
+            broker,
+            {
+                "CLIENT": broker.port,
+                "BROKER": security.inter_broker_port,
+                "CONTROLLER": broker.controller_port,
+            },
         ),
         "listener.security.protocol.map": "CLIENT:SASL_SSL,BROKER:SSL,CONTROLLER:SSL",
         "inter.broker.listener.name": "BROKER",
         "sasl.enabled.mechanisms": SCRAM_MECHANISM,
-        f"listener.name.client.{SCRAM_MECHANISM.lower()}.sasl.jaas.config": "org.apache.kafka.common.security.scram.ScramLoginModule required;",
+        f"listener.name.client.{SCRAM_MECHANISM.lower()}.sasl.jaas.config": (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        ),
         **{f"listener.name.{name}.ssl.client.auth": "required" for name in ("broker", "controller")},
         "ssl.keystore.type": "PEM",
         "ssl.keystore.location": str(security.certificate),
         "ssl.truststore.type": "PEM",
-        "ssl.truststore.location": str(security.authority),
+        "ssl.truststore.location": str(security.ca_certificate),
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "super.users": f"User:CN=kafka;User:{SUPERUSER}",
     }
@@ -199,7 +208,7 @@ def _tls_properties(broker: Broker, security: Security) -> dict[str, str]:
 def _listeners(broker: Broker, ports: Mapping[str, int]) -> dict[str, str]:
     ports = {name: port for name, port in ports.items() if broker.is_controller or name != "CONTROLLER"}
     return {
-        "listeners": ",".join(f"{name}://{broker.bind}:{port}" for name, port in ports.items()),
+        "listeners": ",".join(f"{name}://{broker.bind_host}:{port}" for name, port in ports.items()),
         "advertised.listeners": ",".join(
             f"{name}://{broker.hosts[broker.id - 1]}:{port}" for name, port in ports.items()
         ),

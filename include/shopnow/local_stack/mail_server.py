@@ -1,9 +1,9 @@
-"""The local mail server: takes every mail and keeps each as one `.eml` file, oldest first by name.
+"""A mail server for tests and local use: accepts every mail and stores it as an `.eml` file.
 
     python -m shopnow.local_stack.mail_server --port 1025 --directory .shopnow/smtp
 
-A mail is on disk before the sender hears "250", so a mail that was accepted survives a crash. Any mail program opens
-the files; nothing is ever passed on to another server.
+A mail is on disk before the server answers "250", so an accepted mail survives a crash. File names sort by
+time of arrival, and any mail program opens the files. Mails are never relayed to another server.
 """
 
 import argparse
@@ -20,7 +20,7 @@ from shopnow.local_stack.test_server_cli import announce, run
 
 
 class _Mailbox:
-    """aiosmtpd's handler: one file a mail."""
+    """Handler for aiosmtpd that stores each mail in a file."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -29,31 +29,31 @@ class _Mailbox:
         try:
             await asyncio.to_thread(store_mail, self.directory, envelope)
         except OSError as error:
-            return f"452 4.3.1 Cannot keep the mail: {error.strerror}"
+            return f"452 4.3.1 Cannot store the mail: {error.strerror}"
         return "250 OK"
 
 
 def store_mail(directory: Path, envelope: Envelope) -> Path:
-    """Write the mail, durably and whole or not at all, under a name that sorts by the time it came."""
+    """Write a mail durably and atomically to a file whose name sorts by time of arrival."""
     now = datetime.now(UTC)
     path = directory / f"{now:%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:8]}.eml"
-    unfinished = path.with_suffix(".tmp")
+    temporary = path.with_suffix(".tmp")
     headers = f"X-Received-At: {now.isoformat()}\r\nX-RcptTo: {', '.join(envelope.rcpt_tos)}\r\n"
     content = envelope.content if isinstance(envelope.content, bytes) else (envelope.content or "").encode()
     try:
-        with unfinished.open("wb") as file:
+        with temporary.open("wb") as file:
             file.write(headers.encode() + content)
             file.flush()
             os.fsync(file.fileno())
-        unfinished.rename(path)
+        temporary.rename(path)
     except OSError:
-        unfinished.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(directory, os.O_RDONLY)
+    directory_fd = os.open(directory, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(directory_fd)
     finally:
-        os.close(folder)
+        os.close(directory_fd)
     return path
 
 
@@ -61,7 +61,7 @@ async def serve(host: str, port: int, directory: Path) -> None:
     """Serve until cancelled.
 
     Raises:
-        UserError: the port is taken.
+        UserError: the port is in use.
     """
     mailbox = _Mailbox(directory)
     loop = asyncio.get_running_loop()
@@ -71,7 +71,8 @@ async def serve(host: str, port: int, directory: Path) -> None:
         )
     except OSError as error:
         raise UserError(
-            f"mail server: cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); choose another port"
+            f"mail server: cannot listen on {host}:{port} ({os.strerror(error.errno or 0)}); "
+            "choose another port"
         ) from None
     announce(host, server.sockets[0].getsockname()[1])
     await server.serve_forever()
@@ -79,6 +80,7 @@ async def serve(host: str, port: int, directory: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
-        prog="python -m shopnow.local_stack.mail_server", description="Keep every mail as a file."
+        prog="python -m shopnow.local_stack.mail_server",
+        description="Accept every mail and store it as a file.",
     )
     run(parser, lambda host, port, directory: asyncio.run(serve(host, port, directory)))

@@ -1,7 +1,8 @@
-"""Lineage by OpenLineage, of DAGs, tasks and Spark jobs, to a file or an API. Off unless one is given.
+"""OpenLineage events of DAGs, tasks and Spark jobs, sent to a file or an API; off unless one is configured.
 
-Airflow's provider and Spark's listener are fetched when they are first wanted, and are on their paths only while they are: the
-provider, merely installed and switched off, would add 0.8 s and 20 MB to every process that submits a Spark job.
+Airflow's provider and Spark's listener are downloaded at their first use, and are on the import path and the
+classpath only while lineage is on: the provider, installed but switched off, would add 0.8 s and 20 MB to
+every process that submits a Spark job.
 """
 
 import hashlib
@@ -20,50 +21,53 @@ LOCK = ROOT / "locks/openlineage.txt"
 
 
 def airflow_options(settings: Settings) -> dict[str, Any]:
-    """The provider's, by section and option of Airflow's configuration."""
-    if settings.openlineage is None:
+    """Return the provider's options, keyed SECTION__OPTION."""
+    target = settings.openlineage
+    if target is None:
         return {"OPENLINEAGE__DISABLED": True}
-    to = settings.openlineage
     transport = (
-        {"type": "http", "url": to} if _is_api(to) else {"type": "file", "log_file_path": to, "append": True}
+        {"type": "http", "url": target}
+        if _is_api(target)
+        else {"type": "file", "log_file_path": target, "append": True}
     )
     return {
         "OPENLINEAGE__DISABLED": False,
         "OPENLINEAGE__NAMESPACE": NAMESPACE,
         "OPENLINEAGE__TRANSPORT": json.dumps(transport),
-        # A Spark job says which task it belongs to.
+        # The events of a Spark job name the task that submitted it.
         "OPENLINEAGE__SPARK_INJECT_PARENT_JOB_INFO": True,
     }
 
 
 def spark_conf(settings: Settings) -> dict[str, str]:
-    """Spark's settings, by name; none when it is off."""
-    if settings.openlineage is None:
+    """Return the properties of Spark's listener; empty when lineage is off."""
+    target = settings.openlineage
+    if target is None:
         return {}
-    to = "url" if _is_api(settings.openlineage) else "location"
+    target_property = "url" if _is_api(target) else "location"
     return {
         "spark.extraListeners": "io.openlineage.spark.agent.OpenLineageSparkListener",
         "spark.openlineage.namespace": NAMESPACE,
-        "spark.openlineage.transport.type": "http" if _is_api(settings.openlineage) else "file",
-        f"spark.openlineage.transport.{to}": settings.openlineage,
+        "spark.openlineage.transport.type": "http" if _is_api(target) else "file",
+        f"spark.openlineage.transport.{target_property}": target,
     }
 
 
-def _is_api(address: str) -> bool:
-    return address.startswith("http")
+def _is_api(target: str) -> bool:
+    return target.startswith("http")
 
 
 def packages_dir() -> Path:
-    """The folder of the provider and what it needs beyond our locked packages; not there before `install`."""
+    """Return the folder of the provider and its dependencies beyond our locked packages; see `install`."""
     key = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:12]
     return jars.cache_dir().parent / f"openlineage-{key}-{sys.implementation.cache_tag}"
 
 
 def install() -> None:
-    """Installs the provider by its lock, if it is not there.
+    """Install the provider by its lock file, unless it is installed.
 
     Raises:
-        UserError: the package index was not reached.
+        UserError: the package index is unreachable.
     """
     if packages_dir().exists():
         return
@@ -72,7 +76,8 @@ def install() -> None:
         target = Path(folder) / "packages"
         if not optional_packages.install(LOCK, "--target", target, "--compile-bytecode"):
             raise UserError(
-                "could not install the OpenLineage provider from PyPI (see above): check the network, or unset SHOPNOW_OPENLINEAGE"
+                "installing the OpenLineage provider from PyPI failed (see above): check the network, "
+                "or unset SHOPNOW_OPENLINEAGE"
             )
         if not packages_dir().exists():
             target.rename(packages_dir())

@@ -1,4 +1,4 @@
-"""Python packages that are installed when they are first wanted, by a lock of their own."""
+"""Installs Python packages that only some setups need, at their first use and by lock files of their own."""
 
 import os
 import subprocess
@@ -7,7 +7,15 @@ from pathlib import Path
 
 
 def install(lock: Path, *options: str | Path) -> bool:
-    """Installs what the lock names, for this Python; whether it could. What went wrong is on standard error."""
+    """Install the packages of a lock file for this Python.
+
+    Args:
+        lock: a requirements file with hashes.
+        options: more options of `uv pip install`.
+
+    Returns:
+        Whether it succeeded; errors go to standard error.
+    """
     command = [
         sys.executable,
         "-m",
@@ -20,10 +28,7 @@ def install(lock: Path, *options: str | Path) -> bool:
         "--python",
         sys.executable,
     ]
-    # As ./shopnow installs the others: not by a configuration of the user's own.
-    return (
-        subprocess.run(
-            [*command, "-r", lock, *options], env={**os.environ, "UV_NO_CONFIG": "1"}, check=False
-        ).returncode
-        == 0
-    )
+    # The user's own uv configuration is ignored, as ./shopnow does for the other packages.
+    environment = {**os.environ, "UV_NO_CONFIG": "1"}
+    result = subprocess.run([*command, "-r", lock, *options], env=environment, check=False)
+    return result.returncode == 0

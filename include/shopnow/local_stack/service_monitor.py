@@ -1,9 +1,10 @@
-"""The watchdog: looks from outside at the services and at Airflow's runs, and tells by mail and Slack what is wrong.
+"""The watchdog service: checks services and DAG runs from outside, and notifies by mail and Slack.
 
     python -m shopnow.local_stack.service_monitor
 
-Callbacks do not fire when what would call them is dead; so this is a service of its own that needs neither Airflow nor Kafka
-nor HDFS. Each problem is told once, and once when it is over; what it knows is in a file, which `./shopnow status` shows.
+Airflow's own callbacks do not run when the process that would call them is dead. So this is a separate
+service, which depends on neither Airflow nor Kafka nor HDFS. It notifies once when a problem starts and once
+when it is resolved; the incidents are stored in a file, which `./shopnow status` shows.
 """
 
 import time
@@ -22,124 +23,120 @@ from shopnow.settings import Settings
 
 CHECK_INTERVAL_SECONDS = 5.0
 UNRESPONSIVE_SECONDS = 60.0
-"""A service that runs, but has not answered for so long, is in trouble; starting may take `START_SECONDS`."""
+"""How long a running service may fail its readiness check before that is a problem."""
 START_SECONDS = 240.0
+"""How long a service may take to start."""
 MAX_START_DELAY = timedelta(minutes=15)
-"""How much later than due a run may begin, and how long one may be queued."""
+"""How late a run may start, and how long one may be queued."""
 MAX_RUN_DURATION = timedelta(hours=3)
-"""No run takes longer that does not wait for something from outside."""
 UNBOUNDED_DAGS = {"approve_restock", "receive_restock"}
-"""DAGs whose runs wait for a person, or a file."""
+"""DAGs whose runs wait for a person or a file, so that no duration of theirs is a problem."""
 
 
 def main() -> None:
     settings = Settings.load()
-    known, _ = incidents.load(settings)
+    open_incidents, _ = incidents.load(settings)
     services = ServiceChecker(settings)
     while True:
-        problems, unknown = list(services.look()), []
+        problems, unknown = list(services.check()), []
         try:
             with airflow_api.connect(settings) as api:
                 problems += dag_problems(api, datetime.now(UTC))
         except (UserError, httpx.HTTPError):
-            unknown = ["dag/"]  # what is wrong with Airflow is seen at its services
-        known = notify(settings, incidents.update(known, problems, unknown, datetime.now(UTC)))
-        incidents.save(settings, known)
+            unknown = ["dag/"]  # the checks of Airflow's services report what is wrong
+        open_incidents = notify(
+            settings, incidents.update(open_incidents, problems, unknown, datetime.now(UTC))
+        )
+        incidents.save(settings, open_incidents)
         time.sleep(CHECK_INTERVAL_SECONDS)
 
 
 class ServiceChecker:
-    """Looks at the services, and remembers since when one does not answer."""
+    """Checks the services, and remembers since when each is unresponsive."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._silent_since: dict[str, float] = {}
+        self._unresponsive_since: dict[str, float] = {}
 
-    def look(self) -> Iterator[Problem]:
+    def check(self) -> Iterator[Problem]:
+        """Yield the services that are dead or unresponsive."""
         for process in supervision.list_processes(self._settings):
             name = process.name
             if process.died:
                 detail = process.detail or "it ended"
                 yield Problem(f"service/{name}", f"{name} is dead: {detail}; ./shopnow up starts it again")
             if not process.running or name == "watchdog" or is_ready(SERVICES[name], self._settings):
-                self._silent_since.pop(name, None)
+                self._unresponsive_since.pop(name, None)
                 continue
-            silent = time.time() - self._silent_since.setdefault(name, time.time())
-            starting = time.time() - process.since < START_SECONDS
-            if silent > UNRESPONSIVE_SECONDS and not starting:
+            unresponsive = time.time() - self._unresponsive_since.setdefault(name, time.time())
+            is_starting = time.time() - process.since < START_SECONDS
+            if unresponsive > UNRESPONSIVE_SECONDS and not is_starting:
                 log = supervision.log_dir(self._settings) / f"{name}.log"
                 yield Problem(f"service/{name}", f"{name} runs, but does not answer; see {log}")
 
 
 def dag_problems(api: httpx.Client, now: datetime) -> Iterator[Problem]:
-    """DAGs whose last run failed, whose next is overdue, or of which one hangs.
+    """Yield the DAGs whose latest run failed, whose next run is overdue, or that have a stuck run.
 
-    A run that a person started, by hand or as a backfill, is no incident when it fails: they are looking at it, and may have
-    tried something out. Of runs that other runs or events started nobody else would hear.
+    A failed run that a person triggered, by hand or as a backfill, is no problem: that person sees it, and
+    may have been trying something out.
     """
     for dag in airflow_api.list_dags(api):
-        name = dag["dag_id"]
+        dag_id = dag["dag_id"]
         due = dag["next_dagrun_run_after"]
         if not dag["is_paused"] and due and now - datetime.fromisoformat(due) > MAX_START_DELAY:
-            yield Problem(f"dag/{name}/late", f"{name}: a run was due at {due[:16]} UTC and has not begun")
-    runs = (
-        api.get("/dags/~/dagRuns", params={"order_by": "-run_after", "limit": 100})
-        .raise_for_status()
-        .json()["dag_runs"]
-    )
-    newest_end: dict[str, dict[str, Any]] = {}
-    for run in runs:
-        name, run_id = run["dag_id"], run["dag_run_id"]
+            yield Problem(
+                f"dag/{dag_id}/late", f"{dag_id}: a run was due at {due[:16]} UTC and has not started"
+            )
+    latest_finished: dict[str, dict[str, Any]] = {}
+    for run in airflow_api.list_latest_runs(api):
+        dag_id, run_id = run["dag_id"], run["dag_run_id"]
         if run["state"] in {"success", "failed"} and not run["triggering_user_name"]:
-            newest_end.setdefault(name, run)
-        elif (
-            run["state"] == "queued"
-            and name not in UNBOUNDED_DAGS
-            and now - datetime.fromisoformat(run["queued_at"]) > MAX_START_DELAY
-        ):
+            latest_finished.setdefault(dag_id, run)
+        elif dag_id in UNBOUNDED_DAGS:
+            continue
+        elif run["state"] == "queued" and now - datetime.fromisoformat(run["queued_at"]) > MAX_START_DELAY:
             yield Problem(
-                f"dag/{name}/queued",
-                f"{name}: run {run_id} has been queued since {run['queued_at'][:16]} UTC",
+                f"dag/{dag_id}/queued",
+                f"{dag_id}: run {run_id} has been queued since {run['queued_at'][:16]} UTC",
             )
-        elif (
-            run["state"] == "running"
-            and name not in UNBOUNDED_DAGS
-            and now - datetime.fromisoformat(run["start_date"]) > MAX_RUN_DURATION
-        ):
+        elif run["state"] == "running" and now - datetime.fromisoformat(run["start_date"]) > MAX_RUN_DURATION:
             yield Problem(
-                f"dag/{name}/long",
-                f"{name}: run {run_id} has been at work since {run['start_date'][:16]} UTC",
+                f"dag/{dag_id}/long",
+                f"{dag_id}: run {run_id} has been running since {run['start_date'][:16]} UTC",
             )
-    for name, run in newest_end.items():
+    for dag_id, run in latest_finished.items():
         if run["state"] == "failed":
             yield Problem(
-                f"dag/{name}/failed",
-                f"{name}: run {run['dag_run_id']} failed; its log is at {run_url(api, run)}",
+                f"dag/{dag_id}/failed",
+                f"{dag_id}: run {run['dag_run_id']} failed; its log is at {run_url(api, run)}",
             )
 
 
 def run_url(api: httpx.Client, run: dict[str, Any]) -> str:
-    """Where the UI shows a run."""
-    return f"{str(api.base_url).removesuffix('/').removesuffix('/api/v2')}/dags/{run['dag_id']}/runs/{run['dag_run_id']}"
+    """Return the address of a run in Airflow's UI."""
+    ui = str(api.base_url).removesuffix("/").removesuffix("/api/v2")
+    return f"{ui}/dags/{run['dag_id']}/runs/{run['dag_run_id']}"
 
 
-def notify(settings: Settings, known: Incidents) -> dict[str, incidents.Incident]:
-    """Tell each channel what it does not know yet; what it does not take now, it is told at the next look."""
-    in_force = connections.load(settings)
-    after = dict(known)
-    for channel, (connection, send) in direct_notify.CHANNELS.items():
-        heard = incidents.pending_notification(after, channel, datetime.now(UTC))
-        if heard.began or heard.over:
-            try:
-                send(in_force[connection], *incidents.render(heard))
-            except (OSError, KeyError, TypeError) as error:
-                print(
-                    f"{channel}: not told ({type(error).__name__}); trying again", flush=True
-                )  # its text may hold a secret
-                continue
-            print(f"{channel}: {incidents.render(heard)[1]}", flush=True)
-            after = incidents.mark_notified(after, channel, heard)
-    return after
+def notify(settings: Settings, open_incidents: Incidents) -> dict[str, incidents.Incident]:
+    """Send each channel its pending notification; a channel that fails is retried at the next check."""
+    active_connections = connections.load(settings)
+    updated = dict(open_incidents)
+    for channel, (conn_id, send) in direct_notify.CHANNELS.items():
+        notification = incidents.pending_notification(updated, channel, datetime.now(UTC))
+        if not notification:
+            continue
+        subject, text = incidents.render(notification)
+        try:
+            send(active_connections[conn_id], subject, text)
+        except (OSError, KeyError, TypeError) as error:
+            # Only its type: the text may contain a secret.
+            print(f"{channel}: sending failed ({type(error).__name__}); trying again", flush=True)
+            continue
+        print(f"{channel}: {text}", flush=True)
+        updated = incidents.mark_notified(updated, channel, notification)
+    return updated
 
 
 if __name__ == "__main__":

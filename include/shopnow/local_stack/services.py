@@ -1,4 +1,4 @@
-"""The services of this machine: how each is started, and how to tell that it is well."""
+"""The services of this machine: how each is started, and its readiness check."""
 
 import json
 import smtplib
@@ -20,13 +20,15 @@ Probe = Callable[[Settings], bool]
 
 
 class Service(NamedTuple):
+    """A process of the local stack."""
+
     name: str
     ports: tuple[str, ...]
     """Names of the ports it listens on, as in `Settings.ports`."""
     command: Callable[[Settings, Path], list[str]]
-    """Its command line, from the settings and the Java home."""
-    ready: Probe
-    """Whether it answers; may raise what a refused connection raises."""
+    """Builds its command line from the settings and the Java home."""
+    probe: Probe
+    """Returns whether it answers; may raise the errors of a refused connection."""
     environment: Callable[[Settings, Path], dict[str, str]] = lambda settings, java: {
         "PYTHONPATH": str(ROOT / "include")
     }
@@ -40,10 +42,14 @@ def _kafka_ready(settings: Settings) -> bool:
 
 
 def _namenode_info(settings: Settings) -> dict:
+    """Return the NameNode's JMX bean NameNodeInfo.
+
+    By plain HTTP: neither WebHDFS nor the RPC client tells safe mode and the DataNodes' heartbeats.
+    """
     port = settings.ports["namenode_http"]
-    return json.loads(_http_get(f"http://127.0.0.1:{port}/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo"))[
-        "beans"
-    ][0]
+    return json.loads(
+        _http_get(f"http://127.0.0.1:{port}/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo")
+    )["beans"][0]
 
 
 def _namenode_ready(settings: Settings) -> bool:
@@ -51,26 +57,26 @@ def _namenode_ready(settings: Settings) -> bool:
 
 
 def _datanode_ready(port_name: str) -> Probe:
-    def ready(settings: Settings) -> bool:
+    def probe(settings: Settings) -> bool:
         info, port = _namenode_info(settings), settings.ports[port_name]
-        alive = {
+        live_nodes = {
             node["infoAddr"] for node in json.loads(info["LiveNodes"]).values() if node["lastContact"] < 10
         }
         return (
             not info["Safemode"]
-            and f"127.0.0.1:{port}" in alive
+            and f"127.0.0.1:{port}" in live_nodes
             and bool(_http_get(f"http://127.0.0.1:{port}/jmx?qry=none"))
         )
 
-    return ready
+    return probe
 
 
 def _airflow_ready(component: str) -> Probe:
-    def ready(settings: Settings) -> bool:
+    def probe(settings: Settings) -> bool:
         health = json.loads(_http_get(f"{airflow.url(settings)}/api/v2/monitor/health"))
         return health[component]["status"] == "healthy"
 
-    return ready
+    return probe
 
 
 def _smtp_ready(settings: Settings) -> bool:
@@ -83,30 +89,30 @@ def _slack_ready(settings: Settings) -> bool:
 
 
 def _watchdog_ready(settings: Settings) -> bool:
-    _, looked_at = incidents.load(settings)
-    return looked_at is not None and datetime.now(UTC) - looked_at < timedelta(minutes=1)
+    _, checked_at = incidents.load(settings)
+    return checked_at is not None and datetime.now(UTC) - checked_at < timedelta(minutes=1)
 
 
 def _watchdog_environment(settings: Settings, java: Path) -> dict[str, str]:
-    """The very settings and connections of the stack, not those of whoever started the process manager."""
-    # Only those that were set: a port that is set is not moved by the offset.
-    given = settings.model_dump(exclude_unset=True, exclude_none=True)
-    own = {f"SHOPNOW_{name.upper()}": str(value) for name, value in given.items()}
-    return {"PYTHONPATH": str(ROOT / "include"), **own, **connections.environment(settings)}
+    """Return this stack's settings and connections; supervisord's own may be those of an earlier `up`."""
+    # Only explicit settings: the port offset does not apply to a port that is set.
+    explicit = settings.model_dump(exclude_unset=True, exclude_none=True)
+    variables = {f"SHOPNOW_{name.upper()}": str(value) for name, value in explicit.items()}
+    return {"PYTHONPATH": str(ROOT / "include"), **variables, **connections.environment(settings)}
 
 
-def _http_get(address: str) -> str:
-    with urllib.request.urlopen(address, timeout=3) as response:  # noqa: S310  (always http to this machine)
+def _http_get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=3) as response:  # noqa: S310  (always http to this machine)
         return response.read().decode()
 
 
-def _airflow_command(*words: str) -> Callable[[Settings, Path], list[str]]:
-    return lambda settings, java: airflow.command(*words)
+def _airflow_command(*arguments: str) -> Callable[[Settings, Path], list[str]]:
+    return lambda settings, java: airflow.command(*arguments)
 
 
 def _test_server_command(module: str, port: str) -> Callable[[Settings, Path], list[str]]:
     def command(settings: Settings, java: Path) -> list[str]:
-        folder = settings.data_dir / port
+        directory = settings.data_dir / port
         return [
             sys.executable,
             "-m",
@@ -114,7 +120,7 @@ def _test_server_command(module: str, port: str) -> Callable[[Settings, Path], l
             "--port",
             str(settings.ports[port]),
             "--directory",
-            str(folder),
+            str(directory),
         ]
 
     return command
@@ -189,13 +195,14 @@ SERVICES: dict[str, Service] = {
 
 
 HDFS_SERVICES = ("namenode", "datanode", "datanode-2")
-"""Its services, in the order they start in."""
+"""The services of HDFS, in the order in which they start."""
 STORAGE_SERVICES = ("kafka", *HDFS_SERVICES)
+"""The services that hold data."""
 
 
 def is_ready(service: Service, settings: Settings) -> bool:
-    """Whether the service answers as it should, right now."""
+    """Return whether the service passes its readiness check now."""
     try:
-        return service.ready(settings)
+        return service.probe(settings)
     except (OSError, KafkaException, KeyError, ValueError, IndexError):
         return False

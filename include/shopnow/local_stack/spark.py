@@ -1,8 +1,9 @@
-"""Spark on this machine: its settings, and the environment `spark-submit` runs in.
+"""Spark's configuration on this machine, and the environment of `spark-submit`; a cluster keeps its own.
 
-A cluster has its own of both. These are for jobs of seconds on two cores, where starting, planning and compiling cost
-far more than the rows do: together they make such a job two to three times faster. All of them are in the environment,
-and none in a file: a folder with a file in it, on the classpath, is one that the JVM loads no archived classes beside.
+The configuration is tuned for jobs of seconds on two cores, where startup, planning and code generation cost
+far more than the rows: together it makes such a job two to three times faster. It is passed by environment
+variables, not by a file: the JVM uses no class archive when the classpath has a non-empty folder, such as one
+with a configuration file.
 """
 
 import shlex
@@ -16,18 +17,18 @@ MASTER = "local[2]"
 
 _JAVA_OPTIONS = (
     "-XX:+UseSerialGC",
-    # Only the quick compiler: such a job ends before the thorough one would pay.
+    # Only the C1 compiler: these jobs end before C2 would pay off.
     "-XX:TieredStopAtLevel=1",
-    # Room for Spark's classes from the start; otherwise each step of its growth is a full collection.
+    # Metaspace for all of Spark's classes: otherwise each step of its growth is a full garbage collection.
     "-XX:MetaspaceSize=256m",
-    # The quick compiler alone is given a cache that a long run fills, and from then on nothing is compiled.
+    # The default code cache without C2 is so small that a long run fills it, and compilation stops.
     "-XX:ReservedCodeCacheSize=240m",
     "-Duser.timezone=UTC",
 )
 
 
 def common_conf(settings: Settings) -> dict[str, str]:
-    """Spark's settings whatever the master, by name: what the tables and the KPIs need."""
+    """Return the properties that the tables and the KPIs need, on any master."""
     return {
         "spark.log.level": "ERROR",
         "spark.ui.enabled": "false",
@@ -35,15 +36,16 @@ def common_conf(settings: Settings) -> dict[str, str]:
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
-        # Where in the program a column was made, for error messages, takes calls of the JVM for each of thousands.
+        # Recording the call site of each of thousands of columns, for error messages, costs calls to the JVM.
         "spark.python.sql.dataFrameDebugging.enabled": "false",
-        # Interpret expressions: a run has some 300 of them, and to compile each takes a third of its time; for many rows the
-        # jobs themselves have them compiled.
+        # Interpret expressions: compiling the about 300 of a run takes a third of its time. Jobs with many
+        # rows turn code generation on themselves.
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        # How soon a writer asks again whether HDFS has all of its file; 400 ms by default, for each file.
+        # Delay before a writer asks again whether HDFS has the file's last block; the default is 400 ms per
+        # file.
         "spark.hadoop.dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "20",
-        # What the KPIs are to reckon with.
+        # Parameters of the KPIs.
         "spark.shopnow.serviceLevel": str(settings.service_level),
         "spark.shopnow.leadTimeDays": str(settings.lead_time_days),
         **openlineage.spark_conf(settings),
@@ -51,7 +53,7 @@ def common_conf(settings: Settings) -> dict[str, str]:
 
 
 def local_conf(settings: Settings) -> dict[str, str]:
-    """Spark's settings for a local master, by name."""
+    """Return the properties for a local master."""
     return {
         **common_conf(settings),
         "spark.driver.host": "127.0.0.1",
@@ -60,21 +62,21 @@ def local_conf(settings: Settings) -> dict[str, str]:
         "spark.sql.warehouse.dir": str(home_dir(settings) / "warehouse"),
         "spark.sql.shuffle.partitions": "4",
         "spark.databricks.delta.snapshotPartitions": "2",
-        # No replanning while a job runs, which makes a job of each of its stages.
+        # Adaptive execution would run each stage as a job of its own.
         "spark.sql.adaptive.enabled": "false",
     }
 
 
 def environment(settings: Settings, java: Path) -> dict[str, str]:
-    """The variables `spark-submit` needs for a local master; `java` is a Java home."""
+    """Return the environment of `spark-submit` with a local master; `java` is a Java home."""
     options = [*_JAVA_OPTIONS, *spark_cds_archive.jvm_options(cds_archive(java))]
     options += [f"-D{name}={value}" for name, value in local_conf(settings).items()]
     return {
         **driver_environment(settings, java),
-        # That folder is always on the classpath; this one is never made.
+        # Spark puts this folder on the classpath; it must not exist, for the class archive.
         "SPARK_CONF_DIR": str(home_dir(settings) / "no-conf"),
         "SPARK_LOCAL_IP": "127.0.0.1",
-        # Spark takes none of these from `conf` once the JVM runs.
+        # Once the JVM runs it is too late for Spark to apply these as properties.
         "SPARK_DRIVER_MEMORY": f"{settings.spark_driver_memory_mb}m",
         "SPARK_DIST_CLASSPATH": ":".join(map(str, extra_classpath(settings))),
         "SPARK_SUBMIT_OPTS": shlex.join(options),
@@ -82,7 +84,7 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
 
 
 def driver_environment(settings: Settings, java: Path) -> dict[str, str]:
-    """The variables of a driver whatever the master, and of Airflow, which starts it; a cluster's settings are left as they are."""
+    """Return the environment of a driver with any master, and of Airflow, which starts it."""
     modules = [
         ROOT / "include",
         ROOT / "spark_apps",
@@ -92,7 +94,7 @@ def driver_environment(settings: Settings, java: Path) -> dict[str, str]:
         "JAVA_HOME": str(java),
         "SPARK_HOME": str(jars.pyspark_home()),
         "PYSPARK_PYTHON": sys.executable,
-        # Each of many threads would keep memory of its own that it has no use for.
+        # glibc would give each of many threads a memory arena of its own.
         "MALLOC_ARENA_MAX": "2",
         "PYTHONPATH": ":".join(map(str, modules)),
     }
@@ -103,41 +105,41 @@ def home_dir(settings: Settings) -> Path:
 
 
 def jar_groups(settings: Settings) -> list[str]:
-    """The groups of `locks/jars.lock` that Spark is to have."""
+    """Return the services of `locks/jars.lock` whose jars Spark needs."""
     return ["spark", *(["spark-openlineage"] if settings.openlineage else [])]
 
 
 def extra_classpath(settings: Settings) -> list[Path]:
-    """What is after Spark's own jars: first what the archive of classes is made with, then what comes by choice."""
+    """Return the jars after Spark's own: first those in the class archive, then the optional ones."""
     return jars.classpath(*jar_groups(settings))
 
 
 def cds_archive(java: Path) -> Path:
-    """The archive of the classes that Spark loads here; not there before `prepare` was through.
+    """Return the file of the class archive (see `spark_cds_archive`), which `start_cds_archive` creates.
 
-    It is kept with the packages it is made from, for every stack that runs from them.
+    It is stored with the Python packages that have the jars, for all stacks that run from them.
     """
     classpath = [*sorted((jars.pyspark_home() / "jars").iterdir()), *jars.classpath("spark")]
-    return (
-        Path(sys.prefix)
-        / "share"
-        / "shopnow"
-        / f"classes-{spark_cds_archive.cache_key(java, classpath, _JAVA_OPTIONS)}.jsa"
-    )
+    key = spark_cds_archive.cache_key(java, classpath, _JAVA_OPTIONS)
+    return Path(sys.prefix) / "share" / "shopnow" / f"classes-{key}.jsa"
 
 
 def start_cds_archive(settings: Settings, java: Path, marks: dict[str, str]) -> None:
-    """Has the archive made, if it is not there, by a process that yields to every other; does not wait for it.
+    """Start to create the class archive in the background, at the lowest priority, unless it exists.
 
-    `marks` are variables to know that process by.
+    Args:
+        java: a Java home.
+        marks: environment variables that identify the process.
     """
     if not (file := cds_archive(java)).exists():
-        without_choices = environment(settings.model_copy(update={"openlineage": None}), java)
-        spark_cds_archive.create_in_background(file, without_choices | marks, submit_command("warm_class_list.py"))
+        without_optional_jars = environment(settings.model_copy(update={"openlineage": None}), java)
+        spark_cds_archive.create_in_background(
+            file, without_optional_jars | marks, submit_command("warm_class_list.py")
+        )
 
 
 def submit_command(application: str, *arguments: str) -> list[str]:
-    """The command line that runs an application of `spark_apps/` here; it wants `environment`."""
+    """Return the command line of an application of `spark_apps/`; to be run with `environment`."""
     return [
         str(jars.pyspark_home() / "bin" / "spark-submit"),
         "--master",

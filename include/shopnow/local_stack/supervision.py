@@ -1,4 +1,4 @@
-"""Runs the services under supervisord: one daemon a data directory, spoken to over a socket only its owner can open."""
+"""Runs the services under supervisord: one daemon per data directory, behind a socket for its owner only."""
 
 import json
 import os
@@ -20,18 +20,20 @@ from shopnow.errors import UserError
 from shopnow.local_stack.services import SERVICES, Service
 from shopnow.settings import Settings
 
-# Every process of the stack, and all it starts, carries this variable: so none can hide from `stop`, whoever its parent is.
 STACK_VARIABLE = "SHOPNOW_STACK"
+"""Environment variable of the stack's processes and their children, by which `stop_daemon` finds them."""
 
 
 class Process(NamedTuple):
+    """The state of a service's process."""
+
     name: str
     running: bool
     died: bool
-    """It ended without being asked to."""
+    """Whether it ended without being stopped."""
     pid: int | None
     since: int
-    """When it started or ended, Unix seconds; 0 if it never ran."""
+    """When it started or ended, in Unix seconds; 0 if it never ran."""
     detail: str
 
 
@@ -40,18 +42,18 @@ def log_dir(settings: Settings) -> Path:
 
 
 def start_daemon(settings: Settings) -> None:
-    """Starts supervisord, with no service yet; does nothing if it runs.
+    """Start supervisord without any service; does nothing if it is running.
 
     Raises:
-        UserError: it does not come up.
+        UserError: it does not start.
     """
     if _is_daemon_running(settings):
         return
     end_leftover_processes(settings)
-    run = _run_dir(settings)
-    run.mkdir(parents=True, exist_ok=True)
+    run_dir = _run_dir(settings)
+    run_dir.mkdir(parents=True, exist_ok=True)
     log_dir(settings).mkdir(parents=True, exist_ok=True)
-    configuration = run / "supervisord.conf"
+    configuration = run_dir / "supervisord.conf"
     configuration.write_text(_configuration(settings))
     log = log_dir(settings) / "supervisord.out"
     with log.open("w") as output:
@@ -63,20 +65,21 @@ def start_daemon(settings: Settings) -> None:
             stderr=output,
             start_new_session=True,
         )
-    if (
-        not wait_until(lambda: _is_daemon_running(settings) or daemon.poll() is not None, seconds=30)
-        or daemon.poll() is not None
-    ):
-        raise UserError(f"the process manager did not start: see {log}")
+
+    def has_started_or_ended() -> bool:
+        return _is_daemon_running(settings) or daemon.poll() is not None
+
+    if not wait_until(has_started_or_ended, seconds=30) or daemon.poll() is not None:
+        raise UserError(f"supervisord did not start: see {log}")
 
 
 def start(settings: Settings, service: Service, java: Path) -> bool:
-    """Starts one service; False if it runs already."""
-    specification = _command_file(settings, service.name)
+    """Start one service; returns False if it is running."""
+    command_file = _command_file(settings, service.name)
     content = json.dumps(
         {"command": service.command(settings, java), "environment": service.environment(settings, java)}
     )
-    with os.fdopen(os.open(specification, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+    with os.fdopen(os.open(command_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
         stream.write(content)
     try:
         return _rpc(settings).startProcess(service.name, False)
@@ -84,12 +87,12 @@ def start(settings: Settings, service: Service, java: Path) -> bool:
         if fault.faultCode == Faults.ALREADY_STARTED:
             return False
         raise UserError(
-            f"{service.name} could not be started: {fault.faultString}; see {log_dir(settings) / service.name}.log"
+            f"starting {service.name} failed: {fault.faultString}; see {log_dir(settings) / service.name}.log"
         ) from None
 
 
 def stop(settings: Settings, names: Iterable[str]) -> None:
-    """Stops services, all at once, and waits for their end; those that do not run are left as they are."""
+    """Stop services, all at once, and wait until they have ended; ignores those that are not running."""
     names = set(names) if _is_daemon_running(settings) else set()
     for name in names:
         try:
@@ -104,7 +107,7 @@ def stop(settings: Settings, names: Iterable[str]) -> None:
 
 
 def stop_daemon(settings: Settings) -> None:
-    """Stops everything: the services, supervisord itself and whatever else carries the marker."""
+    """Stop the services, supervisord itself and every other process of the stack."""
     if _is_daemon_running(settings):
         daemon = psutil.Process(_rpc(settings).getPID())
         _rpc(settings).shutdown()
@@ -113,39 +116,39 @@ def stop_daemon(settings: Settings) -> None:
 
 
 def end_leftover_processes(settings: Settings) -> None:
-    """Ends what is left of this stack: tasks outlive the scheduler that started them, and a killed supervisord its children."""
-    left = list_stack_processes(settings)
-    for process in left:
+    """End the remaining processes: tasks outlive their scheduler, and services a killed supervisord."""
+    remaining = list_stack_processes(settings)
+    for process in remaining:
         _signal(process.terminate)
-    _, stubborn = psutil.wait_procs(left, timeout=10)
-    for process in stubborn:
+    _, still_running = psutil.wait_procs(remaining, timeout=10)
+    for process in still_running:
         _signal(process.kill)
-    psutil.wait_procs(stubborn, timeout=10)
+    psutil.wait_procs(still_running, timeout=10)
     socket_path(settings).unlink(missing_ok=True)
 
 
 def list_stack_processes(settings: Settings) -> list[psutil.Process]:
-    """Every process of this stack."""
-    found = []
+    """Return every process that carries this stack's `STACK_VARIABLE`."""
+    stack_processes = []
     for process in psutil.process_iter():
         try:
             if process.environ().get(STACK_VARIABLE) == settings.key and process.pid != os.getpid():
-                found.append(process)
+                stack_processes.append(process)
         except (psutil.Error, OSError):
             continue
-    return found
+    return stack_processes
 
 
 def list_processes(settings: Settings) -> list[Process]:
-    """The state of every service as the process manager knows it."""
+    """Return the state of every service as supervisord has it."""
     if not _is_daemon_running(settings):
         return [Process(name, False, False, None, 0, "") for name in SERVICES]
-    known = {info["name"]: info for info in _rpc(settings).getAllProcessInfo()}
-    return [_process(known[name]) for name in SERVICES]
+    info_by_name = {info["name"]: info for info in _rpc(settings).getAllProcessInfo()}
+    return [_process(info_by_name[name]) for name in SERVICES]
 
 
 def wait_until(condition: Callable[[], bool], seconds: float, interval: float = 0.2) -> bool:
-    """Whether the condition came true in time."""
+    """Poll a condition until it is true; returns False on timeout."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -155,16 +158,14 @@ def wait_until(condition: Callable[[], bool], seconds: float, interval: float = 
 
 
 def socket_path(settings: Settings) -> Path:
-    """Not in the data directory, whose path may be too long for a socket."""
+    """Return supervisord's socket; not in the data directory, whose path may be too long for a socket."""
     return Path(tempfile.gettempdir()) / f"shopnow-{os.getuid()}-{settings.key}.sock"
 
 
 def _process(info: dict) -> Process:
     running = info["state"] in {ProcessStates.STARTING, ProcessStates.RUNNING, ProcessStates.STOPPING}
     died = info["state"] in {ProcessStates.EXITED, ProcessStates.FATAL, ProcessStates.BACKOFF}
-    detail = (
-        "" if running or not info["stop"] else f"ended with {_exit_reason(info['exitstatus'])}" if died else ""
-    )
+    detail = f"ended with {_exit_reason(info['exitstatus'])}" if died and info["stop"] else ""
     return Process(
         info["name"], running, died, info["pid"] or None, info["start"] if running else info["stop"], detail
     )
@@ -175,23 +176,25 @@ def _exit_reason(status: int) -> str:
 
 
 def _configuration(settings: Settings) -> str:
-    run = _escape(str(_run_dir(settings)))
+    python, run_dir = _escape(sys.executable), _escape(str(_run_dir(settings)))
+    logs = _escape(str(log_dir(settings)))
     programs = "".join(
         f"[program:{name}]\n"
-        f'command="{_escape(sys.executable)}" -m shopnow.local_stack.exec_service "{_escape(str(_command_file(settings, name)))}"\n'
+        f'command="{python}" -m shopnow.local_stack.exec_service '
+        f'"{_escape(str(_command_file(settings, name)))}"\n'
         "autostart=false\n"
-        # A service that died stays down until `up`, so that its death is seen and not papered over.
+        # A dead service stays down until `up`, so that crashes are noticed instead of hidden by restarts.
         "autorestart=false\n"
         "startsecs=0\nstopasgroup=true\nkillasgroup=true\nstopwaitsecs=20\nredirect_stderr=true\n"
-        f"stdout_logfile={_escape(str(log_dir(settings)))}/{name}.log\nstdout_logfile_maxbytes=20MB\nstdout_logfile_backups=1\n\n"
+        f"stdout_logfile={logs}/{name}.log\nstdout_logfile_maxbytes=20MB\nstdout_logfile_backups=1\n\n"
         for name in SERVICES
     )
     return (
-        f"[supervisord]\nidentifier=shopnow\nnodaemon=true\nsilent=true\nlogfile={_escape(str(log_dir(settings)))}/supervisord.log\n"
-        f"pidfile={run}/supervisord.pid\nchildlogdir={run}\n\n"
+        "[supervisord]\nidentifier=shopnow\nnodaemon=true\nsilent=true\n"
+        f"logfile={logs}/supervisord.log\npidfile={run_dir}/supervisord.pid\nchildlogdir={run_dir}\n\n"
         f"[unix_http_server]\nfile={_escape(str(socket_path(settings)))}\nchmod=0700\n\n"
-        "[rpcinterface:supervisor]\nsupervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\n"
-        + programs
+        "[rpcinterface:supervisor]\n"
+        "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\n" + programs
     )
 
 

@@ -1,4 +1,4 @@
-"""What the local mail server and the local webhook receiver have in common: their command line."""
+"""The command line that the mail server and the webhook server share."""
 
 import argparse
 import contextlib
@@ -10,26 +10,28 @@ from shopnow.errors import UserError
 
 
 def run(parser: argparse.ArgumentParser, serve: Callable[[str, int, Path], None]) -> None:
-    """Parse `--host`, `--port` and `--directory`, make the directory and serve until told to stop."""
+    """Parse `--host`, `--port` and `--directory`, create the directory and serve until interrupted."""
     parser.add_argument(
-        "--host", default="127.0.0.1", help="the address to listen on; only this machine's own by default"
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on; reachable from this machine only by default",
     )
-    parser.add_argument("--port", type=int, required=True, help="the port; 0 takes a free one")
+    parser.add_argument("--port", type=int, required=True, help="port to listen on; 0 for a free one")
     parser.add_argument(
-        "--directory", type=Path, required=True, help="where to keep what arrives; made if it is not there"
+        "--directory", type=Path, required=True, help="where to store what arrives; created if missing"
     )
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     try:
-        given.directory.mkdir(parents=True, exist_ok=True)
+        arguments.directory.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        sys.exit(f"cannot make the directory {given.directory}: {error.strerror}")
+        sys.exit(f"cannot create the directory {arguments.directory}: {error.strerror}")
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            serve(given.host, given.port, given.directory)
+            serve(arguments.host, arguments.port, arguments.directory)
     except UserError as error:
         sys.exit(str(error))
 
 
 def announce(host: str, port: int) -> None:
-    """Say on standard output that the server takes connections, and where."""
+    """Print the address once the server accepts connections."""
     print(f"ready on {host}:{port}", flush=True)

@@ -1,10 +1,11 @@
-"""The local stand-in for Slack: answers incoming webhooks and bots as Slack does and keeps every message as a line of JSON.
+"""A Slack server for tests and local use: accepts webhooks and bots, and stores messages as lines of JSON.
 
     python -m shopnow.local_stack.webhook_server --port 1080 --directory .shopnow/slack
 
-`POST /services/…` takes a message; it is on disk (`messages.jsonl`) before the sender hears "ok". `POST /api/chat.postMessage`
-and `/api/chat.update` are those of Slack's Web API, for any token. `GET /messages` shows the newest ones, each as it was last
-updated, as a page, or as JSON to whoever accepts that.
+`POST /services/…` accepts a message, which is on disk (`messages.jsonl`) before the server answers "ok".
+`POST /api/chat.postMessage` and `/api/chat.update` are those of Slack's Web API, for any token. `GET
+/messages` returns the newest messages in their latest version, as a page or, with `Accept: application/json`,
+as JSON.
 """
 
 import argparse
@@ -26,49 +27,46 @@ from shopnow.errors import UserError
 from shopnow.local_stack.test_server_cli import announce, run
 
 MAX_BODY_BYTES = 1 << 20
-"""Bytes in the largest message taken."""
 MAX_MESSAGES_SHOWN = 100
-"""How many of the newest messages `GET /messages` shows."""
+"""Number of the newest messages that `GET /messages` returns."""
 
 
 class MessageStore:
-    """The messages that came, one JSON object a line: {"received_at", "message"}, and of a bot's "channel" and "ts".
+    """The received messages, one JSON object per line: "received_at", "message".
 
-    A later line of the same channel and ts is an update.
+    A bot's also have "channel" and "ts"; a later line with the same two is an update.
     """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "messages.jsonl"
         self._lock = threading.Lock()
 
-    def keep(self, message: dict[str, Any], **place: str) -> None:
-        """Append the message, durably; a bot's with its `channel` and `ts`."""
-        line = (
-            json.dumps({"received_at": datetime.now(UTC).isoformat(), "message": message, **place}).encode()
-            + b"\n"
-        )
+    def append(self, message: dict[str, Any], **identity: str) -> None:
+        """Append a message durably; a bot's with its `channel` and `ts`."""
+        row = {"received_at": datetime.now(UTC).isoformat(), "message": message, **identity}
+        line = json.dumps(row).encode() + b"\n"
         with self._lock, self.path.open("ab+") as file:
-            if file.tell() and self._torn(file):
+            if file.tell() and self._ends_torn(file):
                 line = b"\n" + line
             file.write(line)
             file.flush()
             os.fsync(file.fileno())
 
     def messages(self) -> list[dict[str, Any]]:
-        """Every message kept, oldest first, as it was last updated, if it was at `updated_at`."""
-        found: dict[Any, dict[str, Any]] = {}
-        for number, line in enumerate(self._lines()):
-            place = (line["channel"], line["ts"]) if "ts" in line else number
-            first = found.setdefault(place, line)
-            if first is not line:
-                first |= {"message": line["message"], "updated_at": line["received_at"]}
-        return list(found.values())
+        """Return all messages in their latest version, oldest first; an updated one has `updated_at`."""
+        messages: dict[Any, dict[str, Any]] = {}
+        for number, row in enumerate(self._rows()):
+            identity = (row["channel"], row["ts"]) if "ts" in row else number
+            message = messages.setdefault(identity, row)
+            if message is not row:
+                message |= {"message": row["message"], "updated_at": row["received_at"]}
+        return list(messages.values())
 
-    def holds(self, channel: str, ts: str) -> bool:
-        return any((line.get("channel"), line.get("ts")) == (channel, ts) for line in self._lines())
+    def contains(self, channel: str, ts: str) -> bool:
+        return any((row.get("channel"), row.get("ts")) == (channel, ts) for row in self._rows())
 
-    def _lines(self) -> Iterator[dict[str, Any]]:
-        """A line torn by a crash was never acknowledged and is skipped."""
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        """Yield the stored rows; skips a line torn by a crash, which was never acknowledged."""
         if not self.path.exists():
             return
         with self.path.open(encoding="utf-8") as file:
@@ -79,13 +77,13 @@ class MessageStore:
                     continue
 
     @staticmethod
-    def _torn(file: Any) -> bool:
+    def _ends_torn(file: Any) -> bool:
         file.seek(-1, os.SEEK_END)
         return file.read(1) != b"\n"
 
 
 def parse_message(body: bytes, content_type: str) -> str | dict[str, Any]:
-    """The message in the request's body, or Slack's word for what is wrong with it."""
+    """Return the message of a request body, or Slack's error code for what is wrong with it."""
     try:
         text = body.decode()
         if content_type.startswith("application/x-www-form-urlencoded"):
@@ -112,16 +110,16 @@ def parse_message(body: bytes, content_type: str) -> str | dict[str, Any]:
 
 
 def channel_id(name: str) -> str:
-    """The id that Slack gives a channel; a bot may post by name, but updates by id."""
-    return (
-        name if re.fullmatch(r"C[0-9A-F]{8}", name) else f"C{zlib.crc32(name.removeprefix('#').encode()):08X}"
-    )
+    """Return the id of a channel: a bot posts by name or id, but updates by id."""
+    if re.fullmatch(r"C[0-9A-F]{8}", name):
+        return name
+    return f"C{zlib.crc32(name.removeprefix('#').encode()):08X}"
 
 
 def answer_web_api(
     store: MessageStore, method: str, body: bytes, content_type: str, authorization: str
 ) -> dict[str, Any]:
-    """What Slack's Web API answers to a bot."""
+    """Return the response of Slack's Web API to a bot's request."""
     if not authorization.startswith("Bearer "):
         return {"ok": False, "error": "not_authed"}
     if method == "auth.test":
@@ -136,9 +134,9 @@ def answer_web_api(
         return {"ok": False, "error": "channel_not_found"}
     if method == "chat.postMessage":
         channel, ts = channel_id(channel), f"{time.time_ns() // 1000 / 1e6:.6f}"
-    elif not store.holds(channel, ts):
+    elif not store.contains(channel, ts):
         return {"ok": False, "error": "message_not_found"}
-    store.keep(message, channel=channel, ts=ts)
+    store.append(message, channel=channel, ts=ts)
     return {"ok": True, "channel": channel, "ts": ts}
 
 
@@ -159,25 +157,25 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             if path.startswith("/api/"):
                 method = path.removeprefix("/api/")
-                answer = answer_web_api(
+                response = answer_web_api(
                     self.store, method, body, content_type, self.headers.get("Authorization", "")
                 )
-                return self._answer(200, json.dumps(answer), "application/json")
+                return self._answer(200, json.dumps(response), "application/json")
             message = parse_message(body, content_type)
             if isinstance(message, str):
                 return self._answer(400, message)
-            self.store.keep(message)
+            self.store.append(message)
         except OSError as error:
-            return self._answer(500, f"cannot keep the message: {error.strerror}")
+            return self._answer(500, f"cannot store the message: {error.strerror}")
         return self._answer(200, "ok")
 
     def do_GET(self) -> None:
         if urlsplit(self.path).path not in {"/", "/messages"}:
             return self._answer(404, "not found; see /messages")
-        kept = self.store.messages()[-MAX_MESSAGES_SHOWN:]
+        messages = self.store.messages()[-MAX_MESSAGES_SHOWN:]
         if "application/json" in self.headers.get("Accept", ""):
-            return self._answer(200, json.dumps({"messages": kept}), "application/json")
-        return self._answer(200, render_page(kept), "text/html; charset=utf-8")
+            return self._answer(200, json.dumps({"messages": messages}), "application/json")
+        return self._answer(200, render_page(messages), "text/html; charset=utf-8")
 
     def _answer(self, status: int, body: str, content_type: str = "text/plain; charset=utf-8") -> None:
         content = body.encode()
@@ -189,68 +187,70 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        # Never the path: in a webhook's address the path is the secret.
+        # Without the path, which is the secret of a webhook.
         self.log_message("%s %s", self.command, code)
 
 
-def render_page(kept: list[dict[str, Any]]) -> str:
-    """The messages as HTML, newest first, every text escaped."""
+def render_page(messages: list[dict[str, Any]]) -> str:
+    """Render the messages as HTML, newest first, with all texts escaped."""
     articles = "".join(
-        f"<article><time>{escape(_timestamps(item))}</time><pre>{escape(plain_text(item['message']))}</pre></article>"
-        for item in reversed(kept)
+        f"<article><time>{escape(_timestamps(row))}</time>"
+        f"<pre>{escape(plain_text(row['message']))}</pre></article>"
+        for row in reversed(messages)
     )
-    style = "body{font:16px system-ui;max-width:50em;margin:2em auto}pre{white-space:pre-wrap;font:inherit}article{border-top:1px solid #ccc}"
+    style = (
+        "body{font:16px system-ui;max-width:50em;margin:2em auto}pre{white-space:pre-wrap;font:inherit}"
+        "article{border-top:1px solid #ccc}"
+    )
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Slack messages</title><style>{style}</style>'
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Slack messages</title>'
+        f"<style>{style}</style>"
         f"<h1>Slack messages</h1>{articles or '<p>None yet.</p>'}</html>"
     )
 
 
-def _timestamps(item: dict[str, Any]) -> str:
-    return (
-        f"{item['received_at']}, updated {item['updated_at']}"
-        if "updated_at" in item
-        else item["received_at"]
-    )
+def _timestamps(row: dict[str, Any]) -> str:
+    received_at = row["received_at"]
+    return f"{received_at}, updated {row['updated_at']}" if "updated_at" in row else received_at
 
 
 def plain_text(message: dict[str, Any]) -> str:
-    """The message's texts as Slack would show them, but for markup."""
+    """Return the message's texts without Slack's markup."""
     texts: list[str] = []
     for block in message.get("blocks", []):
         for part in [block.get("text"), *(block.get("elements") or [])]:
             if isinstance(part, dict) and isinstance(part.get("text"), str):
                 texts.append(part["text"])
-    shown = "\n".join(texts) or str(message.get("text", ""))
-    shown = re.sub(r"<([^|>]+)\|([^>]+)>", r"\2 (\1)", shown)
-    return shown.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
+    text = "\n".join(texts) or str(message.get("text", ""))
+    text = re.sub(r"<([^|>]+)\|([^>]+)>", r"\2 (\1)", text)
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def create_server(host: str, port: int, directory: Path) -> ThreadingHTTPServer:
-    """A server that listens, and keeps in the directory what comes once it is told to serve."""
+    """Return a listening server that stores messages in the directory; call its `serve_forever`."""
     return ThreadingHTTPServer((host, port), type("Handler", (_Handler,), {"store": MessageStore(directory)}))
 
 
 def serve(host: str, port: int, directory: Path) -> None:
-    """Serve until told to stop.
+    """Serve until interrupted.
 
     Raises:
-        UserError: the port is taken.
+        UserError: the port is in use.
     """
     try:
-        listening = create_server(host, port, directory)
+        webhook_server = create_server(host, port, directory)
     except OSError as error:
         raise UserError(
             f"webhook server: cannot listen on {host}:{port} ({error.strerror}); choose another port"
         ) from None
-    with listening:
-        announce(host, listening.server_port)
-        listening.serve_forever()
+    with webhook_server:
+        announce(host, webhook_server.server_port)
+        webhook_server.serve_forever()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(
         prog="python -m shopnow.local_stack.webhook_server",
-        description="Keep every Slack message as a line of JSON.",
+        description="Accept every Slack message and store it as a line of JSON.",
     )
     run(parser, serve)

@@ -40,7 +40,7 @@ def test_the_newest_comes_first_and_each_says_which_alert_it_is_of(data):
         "type": "context",
         "elements": [{"type": "mrkdwn", "text": "<http://a.example|Open> · ShopNow+ alert key-9"}],
     }
-    MessageStore(data / "slack").keep({"text": "A &lt;b&gt;", "blocks": [context]}, channel="C1", ts="1.0")
+    MessageStore(data / "slack").append({"text": "A &lt;b&gt;", "blocks": [context]}, channel="C1", ts="1.0")
     found = messages(data / "smtp", data / "slack", 10)
     assert [(each["channel"], each["subject"], each["dedup_key"]) for each in found] == [
         ("slack", "A <b>", "key-9"),

@@ -1,4 +1,4 @@
-"""Airflow, set up as the stacks set it up, sends its metrics and traces to a receiver, and nothing when there is none."""
+"""Airflow sends its metrics and traces to the configured OpenTelemetry receiver, and nothing without one."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ from shopnow.local_stack import airflow
 from shopnow.settings import Settings
 from support.otlp_receiver import Receiver
 
-TELL = """
+EMIT = """
 import airflow.settings
 from airflow._shared.observability.metrics import stats
 from airflow.observability.metrics import stats_utils
@@ -35,33 +35,33 @@ def receiver():
         server.shutdown()
 
 
-def tell(settings: Settings) -> None:
+def emit(settings: Settings) -> None:
     environment = {**os.environ, **airflow.environment(settings, Path("/usr/lib/jvm/some"))}
-    done = subprocess.run(
-        [sys.executable, "-c", TELL],
+    result = subprocess.run(
+        [sys.executable, "-c", EMIT],
         env=environment,
         capture_output=True,
         text=True,
         check=False,
         timeout=120,
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
 
 
 def test_metrics_and_traces_arrive(tmp_path, receiver):
-    tell(Settings(data_dir=tmp_path, otel_endpoint=receiver.address))
+    emit(Settings(data_dir=tmp_path, otel_endpoint=receiver.address))
     assert "airflow.scheduler_heartbeat" in receiver.metrics
     assert "a span" in receiver.spans
     assert receiver.services == {"shopnow"}
 
 
-def test_nothing_is_sent_unless_asked_for(tmp_path):
+def test_nothing_is_sent_without_a_receiver(tmp_path):
     environment = airflow.environment(Settings(data_dir=tmp_path), Path("/usr/lib/jvm/some"))
     assert not [name for name in environment if name.startswith("OTEL_")]
     assert environment["AIRFLOW__METRICS__OTEL_ON"] == environment["AIRFLOW__TRACES__OTEL_ON"] == "False"
 
 
-def test_an_endpoint_is_an_address(monkeypatch):
+def test_endpoint_must_be_an_http_address(monkeypatch):
     monkeypatch.setenv("SHOPNOW_OTEL_ENDPOINT", "collector:4318")
     with pytest.raises(UserError, match="SHOPNOW_OTEL_ENDPOINT"):
         Settings.load()

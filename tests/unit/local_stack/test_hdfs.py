@@ -1,11 +1,12 @@
-"""HDFS's configuration: what no one may turn on again without thought."""
+"""HDFS's configuration: settings that protect data must stay as they are."""
 
 from shopnow.local_stack import hdfs
 from shopnow.settings import Settings
 
 
-def test_a_file_is_not_closed_before_its_last_block_is_reported(tmp_path):
-    # Of 1,000 files that were closed sooner and read at once, 2 were read as empty, without an error: a commit that is not seen.
+def test_file_is_not_closed_before_its_last_block_is_reported(tmp_path):
+    # With an earlier close, 2 of 1,000 files that were read at once were empty, without an error: a lost
+    # commit.
     node = hdfs.local_node(Settings(data_dir=tmp_path))
     hdfs.configure(node)
     site = (node.home / "conf" / "hdfs-site.xml").read_text()
@@ -13,8 +14,11 @@ def test_a_file_is_not_closed_before_its_last_block_is_reported(tmp_path):
     assert "num-committed-allowed" not in site
 
 
-def test_the_second_datanode_is_another(tmp_path):
-    first, second = hdfs.local_node(Settings(data_dir=tmp_path)), hdfs.second_local_node(Settings(data_dir=tmp_path))
+def test_second_datanode_has_its_own_home_and_ports(tmp_path):
+    first, second = (
+        hdfs.local_node(Settings(data_dir=tmp_path)),
+        hdfs.second_local_node(Settings(data_dir=tmp_path)),
+    )
     assert first.home != second.home
     ports = {"datanode", "datanode_http", "datanode_ipc"}
     assert not {first.ports[name] for name in ports} & {second.ports[name] for name in ports}

@@ -1,9 +1,10 @@
-"""What the watchdog tells: each problem once on each channel, and once when it is over."""
+"""Each channel is notified once when a problem starts, and once when it is resolved."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 from shopnow.local_stack import incidents
-from shopnow.local_stack.incidents import Incident, Problem
+from shopnow.local_stack.incidents import Incident, PendingNotification, Problem
 from shopnow.settings import Settings
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -11,83 +12,97 @@ DEAD = Problem("service/kafka", "kafka is dead")
 FAILED = Problem("dag/land_events/failed", "land_events: run 1 failed")
 
 
-class Reader:
-    """Somebody who reads one channel."""
+class Channel:
+    """A channel, and the lines that were sent to it."""
 
-    def __init__(self, channel: str) -> None:
-        self.channel = channel
-        self.heard: list[str] = []
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.lines: list[str] = []
 
-    def hear(self, known: dict[str, Incident], now: datetime) -> dict[str, Incident]:
-        heard = incidents.pending_notification(known, self.channel, now)
-        if heard.began or heard.over:
-            self.heard += incidents.render(heard)[1].splitlines()
-        return incidents.mark_notified(known, self.channel, heard)
+    def notify(self, open_incidents: dict[str, Incident], now: datetime) -> dict[str, Incident]:
+        notification = incidents.pending_notification(open_incidents, self.name, now)
+        if notification:
+            self.lines += incidents.render(notification)[1].splitlines()
+        return incidents.mark_notified(open_incidents, self.name, notification)
 
 
-def looks(
-    *found: list[Problem], readers: tuple[Reader, ...], unknown: tuple[str, ...] = ()
-) -> dict[str, Incident]:
-    """Looks every five seconds, after each of which all readers are told."""
-    known: dict[str, Incident] = {}
-    for number, problems in enumerate(found):
+def run_checks(*results: list[Problem], channels: tuple[Channel, ...]) -> dict[str, Incident]:
+    """Check every five seconds with these results, and notify all channels after each check."""
+    open_incidents: dict[str, Incident] = {}
+    for number, problems in enumerate(results):
         now = NOON + timedelta(seconds=5 * number)
-        known = incidents.update(known, problems, unknown, now)
-        for reader in readers:
-            known = reader.hear(known, now)
-    return known
+        open_incidents = incidents.update(open_incidents, problems, (), now)
+        for channel in channels:
+            open_incidents = channel.notify(open_incidents, now)
+    return open_incidents
 
 
-def test_a_problem_is_told_once_and_once_when_it_is_over():
-    mail, slack = Reader("email"), Reader("slack")
-    assert looks([DEAD], [DEAD], [DEAD, FAILED], [FAILED], [FAILED], [], [], readers=(mail, slack)) == {}
-    assert mail.heard == slack.heard
-    assert [line.split(" (")[0] for line in mail.heard] == [
-        "Wrong: kafka is dead",
-        "Wrong: land_events: run 1 failed",
-        "Over: kafka is dead",
-        "Over: land_events: run 1 failed",
+def test_problem_is_notified_once_and_once_when_resolved():
+    mail, slack = Channel("email"), Channel("slack")
+    results = [DEAD], [DEAD], [DEAD, FAILED], [FAILED], [FAILED], [], []
+    assert run_checks(*results, channels=(mail, slack)) == {}
+    assert mail.lines == slack.lines
+    assert [line.split(" (")[0] for line in mail.lines] == [
+        "Problem: kafka is dead",
+        "Problem: land_events: run 1 failed",
+        "Resolved: kafka is dead",
+        "Resolved: land_events: run 1 failed",
     ]
 
 
-def test_what_is_gone_at_the_next_look_is_not_told():
-    mail = Reader("email")
-    assert looks([DEAD], [], [DEAD], [], readers=(mail,)) == {}
-    assert mail.heard == []
+def test_problem_of_a_single_check_is_not_notified():
+    mail = Channel("email")
+    assert run_checks([DEAD], [], [DEAD], [], channels=(mail,)) == {}
+    assert mail.lines == []
 
 
-def test_a_problem_that_comes_back_is_told_again():
-    mail = Reader("email")
-    looks([DEAD], [DEAD], [], [DEAD], [DEAD], readers=(mail,))
-    assert [line[:5] for line in mail.heard] == ["Wrong", "Over:", "Wrong"]
+def test_returning_problem_is_notified_again():
+    mail = Channel("email")
+    run_checks([DEAD], [DEAD], [], [DEAD], [DEAD], channels=(mail,))
+    assert [line.split(":")[0] for line in mail.lines] == ["Problem", "Resolved", "Problem"]
 
 
-def test_what_cannot_be_looked_at_is_neither_over_nor_told_again():
-    known = incidents.update({}, [FAILED], [], NOON)
-    mail = Reader("email")
-    known = mail.hear(known, NOON + timedelta(seconds=5))
-    after = incidents.update(known, [DEAD], ["dag/"], NOON + timedelta(seconds=10))
-    assert after[FAILED.key] == known[FAILED.key]
-    mail.hear(after, NOON + timedelta(seconds=10))
-    assert len(mail.heard) == 1
+def test_incident_that_cannot_be_checked_stays_unchanged():
+    mail = Channel("email")
+    before = mail.notify(incidents.update({}, [FAILED], [], NOON), NOON + timedelta(seconds=5))
+    after = incidents.update(before, [DEAD], ["dag/"], NOON + timedelta(seconds=10))
+    assert after[FAILED.key] == before[FAILED.key]
+    mail.notify(after, NOON + timedelta(seconds=10))
+    assert len(mail.lines) == 1
 
 
-def test_a_channel_that_was_down_hears_only_of_what_is_still_wrong():
-    mail, slack = Reader("email"), Reader("slack")
-    known = looks([DEAD, FAILED], [DEAD, FAILED], [FAILED], readers=(mail,))
-    slack.hear(known, NOON + timedelta(minutes=1))
-    assert [line.split(" (")[0] for line in slack.heard] == ["Wrong: land_events: run 1 failed"]
+def test_channel_that_was_down_is_notified_of_open_incidents_only():
+    mail, slack = Channel("email"), Channel("slack")
+    open_incidents = run_checks([DEAD, FAILED], [DEAD, FAILED], [FAILED], channels=(mail,))
+    slack.notify(open_incidents, NOON + timedelta(minutes=1))
+    assert [line.split(" (")[0] for line in slack.lines] == ["Problem: land_events: run 1 failed"]
 
 
-def test_what_is_known_outlives_the_watchdog(tmp_path):
+def test_incidents_survive_a_restart(tmp_path):
     settings = Settings(data_dir=tmp_path)
     assert incidents.load(settings) == ({}, None)
-    known = looks([DEAD], [DEAD], readers=(Reader("email"),))
-    incidents.save(settings, known)
-    assert incidents.load(settings)[0] == known
+    open_incidents = run_checks([DEAD], [DEAD], channels=(Channel("email"),))
+    incidents.save(settings, open_incidents)
+    assert incidents.load(settings)[0] == open_incidents
 
 
-def test_the_subject_is_one_line():
-    subject, body = incidents.render(incidents.PendingNotification({"a": Incident("one\r\nBcc: all", NOON.isoformat())}, {}))
+def test_file_format_is_stable(tmp_path):
+    settings = Settings(data_dir=tmp_path)
+    incidents.save(settings, run_checks([DEAD], [DEAD], channels=(Channel("email"),)))
+    content = json.loads((tmp_path / "watchdog" / "incidents.json").read_text())
+    assert datetime.fromisoformat(content["looked_at"])
+    assert content["incidents"] == {
+        "service/kafka": {
+            "what": "kafka is dead",
+            "since": NOON.isoformat(),
+            "told": ["email"],
+            "over": None,
+        }
+    }
+
+
+def test_subject_is_one_line():
+    notification = PendingNotification({"a": Incident("one\r\nBcc: all", NOON.isoformat())}, {})
+    subject, body = incidents.render(notification)
     assert "\n" not in subject
     assert "Bcc" in body

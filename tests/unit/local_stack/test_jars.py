@@ -1,4 +1,4 @@
-"""Jars are taken by their lock only."""
+"""Only jars that match the lock file are stored."""
 
 import hashlib
 import http.server
@@ -12,7 +12,7 @@ from shopnow.local_stack import jars
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """A Maven repository on this machine that holds one jar, and a lock that names it; gives its address and the lock file."""
+    """A local Maven repository with one jar and a lock file with its hash; yields address and lock file."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = tmp_path / "repository" / "org" / "example" / "thing" / "1.0"
     folder.mkdir(parents=True)
@@ -34,16 +34,16 @@ def repository(tmp_path, monkeypatch):
         server.shutdown()
 
 
-def test_fetched_once_and_kept(repository, tmp_path):
+def test_jar_is_downloaded_once_and_cached(repository, tmp_path):
     address, _ = repository
-    told = []
-    jars.install(tmp_path, address, lambda what, done, total: told.append((what, done, total)))
+    progress = []
+    jars.install(tmp_path, address, lambda *step: progress.append(step))
     assert [path.read_bytes() for path in jars.classpath("kafka")] == [b"a jar"]
-    assert told == [("fetched", 1, 1)]
+    assert progress == [("fetched", 1, 1)]
     jars.install(tmp_path, "http://127.0.0.1:1")
 
 
-def test_another_file_than_the_locked_one_is_refused(repository, tmp_path):
+def test_jar_with_another_hash_is_rejected(repository, tmp_path):
     address, lock = repository
     lock.write_text(f"kafka {'0' * 64} 5 org.example:thing:1.0\n")
     with pytest.raises(UserError, match="not the locked jar"):
@@ -52,13 +52,13 @@ def test_another_file_than_the_locked_one_is_refused(repository, tmp_path):
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1", "ftp://127.0.0.1"])
-def test_an_unreachable_mirror_is_one_line(repository, tmp_path, address):
+def test_unreachable_mirror_gives_a_one_line_error(repository, tmp_path, address):
     with pytest.raises(UserError, match="SHOPNOW_MAVEN_MIRROR") as error:
         jars.install(tmp_path, address)
     assert "\n" not in str(error.value)
 
 
-def test_the_lock_names_every_jar_once():
+def test_lock_file_has_every_jar_once():
     names = [(jar.group, jar.artifact) for jar in jars.locked_jars()]
     assert len(names) == len(set(names)) > 40
     assert {jar.service for jar in jars.locked_jars()} == {"hdfs", "kafka", "spark", "spark-openlineage"}

@@ -1,4 +1,4 @@
-"""Lineage goes where the settings say, from Airflow's provider and Spark's listener; when it is off, neither is there."""
+"""OpenLineage events go to the configured target; without one, neither provider nor listener is loaded."""
 
 import json
 import os
@@ -26,18 +26,19 @@ from openlineage.client.event_v2 import Job, Run, RunEvent, RunState
 
 [listener] = OpenLineageProviderPlugin.listeners
 job = Job(namespace="shopnow", name="compute_kpis.compute")
-listener.adapter.emit(RunEvent(eventType=RunState.START, eventTime=datetime.now(UTC).isoformat(), run=Run(runId=str(uuid4())), job=job))
+run, now = Run(runId=str(uuid4())), datetime.now(UTC).isoformat()
+listener.adapter.emit(RunEvent(eventType=RunState.START, eventTime=now, run=run, job=job))
 """
 
 
 @pytest.fixture
 def api():
-    """An API that keeps what it is told, as (path, event)."""
-    told: list[tuple[str, dict]] = []
+    """An OpenLineage API; yields its address and the received (path, event) pairs."""
+    events: list[tuple[str, dict]] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            told.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+            events.append((self.path, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
             self.send_response(201)
             self.end_headers()
 
@@ -46,14 +47,14 @@ def api():
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", told
+        yield f"http://127.0.0.1:{server.server_port}", events
         server.shutdown()
 
 
 def emit(settings: Settings) -> None:
     openlineage.install()
     environment = {**os.environ, **airflow.environment(settings, JAVA)}
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", EMIT],
         env=environment,
         capture_output=True,
@@ -61,10 +62,10 @@ def emit(settings: Settings) -> None:
         check=False,
         timeout=300,
     )
-    assert done.returncode == 0, done.stderr
+    assert result.returncode == 0, result.stderr
 
 
-def test_the_provider_appends_to_the_file(tmp_path):
+def test_provider_appends_to_the_file(tmp_path):
     file = tmp_path / "lineage.jsonl"
     file.write_text('{"job": {"name": "earlier"}}\n')
     emit(Settings(data_dir=tmp_path, openlineage=str(file)))
@@ -72,14 +73,14 @@ def test_the_provider_appends_to_the_file(tmp_path):
     assert jobs == ["earlier", "compute_kpis.compute"]
 
 
-def test_the_provider_tells_the_api(tmp_path, api):
-    address, told = api
+def test_provider_sends_to_the_api(tmp_path, api):
+    address, events = api
     emit(Settings(data_dir=tmp_path, openlineage=address))
-    [(path, event)] = told
+    [(path, event)] = events
     assert (path, event["job"]["name"]) == ("/api/v1/lineage", "compute_kpis.compute")
 
 
-def test_when_it_is_off_nothing_of_it_is_there(tmp_path):
+def test_nothing_is_loaded_when_lineage_is_off(tmp_path):
     settings = Settings(data_dir=tmp_path)
     environment = airflow.environment(settings, JAVA)
     assert environment["AIRFLOW__OPENLINEAGE__DISABLED"] == "True"
@@ -89,14 +90,14 @@ def test_when_it_is_off_nothing_of_it_is_there(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("to", "transport"),
+    ("target", "transport"),
     [
         ("/var/lib/lineage.jsonl", {"type": "file", "location": "/var/lib/lineage.jsonl"}),
         (API, {"type": "http", "url": API}),
     ],
 )
-def test_spark_tells_the_same_place_and_its_task(tmp_path, to, transport):
-    settings = Settings(data_dir=tmp_path, openlineage=to)
+def test_spark_sends_to_the_same_target_and_names_its_task(tmp_path, target, transport):
+    settings = Settings(data_dir=tmp_path, openlineage=target)
     environment = airflow.environment(settings, JAVA)
     options = shlex.split(environment["SPARK_SUBMIT_OPTS"])
     expected = {f"-Dspark.openlineage.transport.{name}={value}" for name, value in transport.items()}
@@ -106,14 +107,18 @@ def test_spark_tells_the_same_place_and_its_task(tmp_path, to, transport):
     assert environment["AIRFLOW__OPENLINEAGE__SPARK_INJECT_PARENT_JOB_INFO"] == "True"
 
 
-def test_the_archive_of_classes_stays_the_same(tmp_path):
-    """The JVM takes it as long as what it was made with is the beginning of the classpath."""
-    without, with_it = Settings(data_dir=tmp_path), Settings(data_dir=tmp_path, openlineage=API)
-    assert spark.extra_classpath(without) == jars.classpath("spark") == spark.extra_classpath(with_it)[:-1]
+def test_class_archive_stays_valid(tmp_path):
+    """The JVM accepts it as long as the classpath begins with the one that it was created with."""
+    without_lineage, with_lineage = Settings(data_dir=tmp_path), Settings(data_dir=tmp_path, openlineage=API)
+    assert (
+        spark.extra_classpath(without_lineage)
+        == jars.classpath("spark")
+        == spark.extra_classpath(with_lineage)[:-1]
+    )
 
 
 @pytest.mark.parametrize("value", ["lineage.jsonl", "s3://bucket/lineage"])
-def test_a_target_is_an_absolute_path_or_an_address(monkeypatch, value):
+def test_target_must_be_an_absolute_path_or_an_http_address(monkeypatch, value):
     monkeypatch.setenv("SHOPNOW_OPENLINEAGE", value)
     with pytest.raises(UserError, match="SHOPNOW_OPENLINEAGE"):
         Settings.load()

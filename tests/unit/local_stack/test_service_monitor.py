@@ -1,4 +1,4 @@
-"""Which runs the watchdog takes for trouble."""
+"""Which DAG runs the service monitor reports as problems."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,20 +12,21 @@ NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 
 def run(state: str, hours: float = 0.1, dag_id: str = "land_events", by: str | None = None) -> dict[str, Any]:
-    at = (NOW - timedelta(hours=hours)).isoformat()
+    """A run that was queued and started some hours before `NOW`, in a user's name if `by` is given."""
+    time = (NOW - timedelta(hours=hours)).isoformat()
     run_id = f"run-{hours}"
     return {
         "dag_id": dag_id,
         "dag_run_id": run_id,
         "state": state,
-        "queued_at": at,
-        "start_date": at,
+        "queued_at": time,
+        "start_date": time,
         "triggering_user_name": by,
     }
 
 
 def problems(*runs: dict[str, Any], due: datetime | None = None, paused: bool = False) -> dict[str, str]:
-    """What is found, given the runs, the newest first."""
+    """Descriptions of the reported problems by key, given a DAG's runs, newest first."""
     dag = {"dag_id": "land_events", "is_paused": paused, "next_dagrun_run_after": due and due.isoformat()}
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -34,18 +35,19 @@ def problems(*runs: dict[str, Any], due: datetime | None = None, paused: bool = 
         )
 
     with httpx.Client(base_url="http://airflow/api/v2", transport=httpx.MockTransport(answer)) as api:
-        return {problem.key: problem.what for problem in service_monitor.dag_problems(api, NOW)}
+        return {problem.key: problem.description for problem in service_monitor.dag_problems(api, NOW)}
 
 
-def test_a_failed_run_is_trouble_until_a_later_one_succeeds():
-    found = problems(run("running", 0.1), run("failed", 0.2), run("success", 0.3))
-    assert found == {
-        "dag/land_events/failed": "land_events: run run-0.2 failed; its log is at http://airflow/dags/land_events/runs/run-0.2"
+def test_failed_run_is_a_problem_until_a_later_one_succeeds():
+    assert problems(run("running", 0.1), run("failed", 0.2), run("success", 0.3)) == {
+        "dag/land_events/failed": (
+            "land_events: run run-0.2 failed; its log is at http://airflow/dags/land_events/runs/run-0.2"
+        )
     }
     assert problems(run("success", 0.1), run("failed", 0.2)) == {}
 
 
-def test_a_run_that_a_person_started_is_theirs():
+def test_failed_run_that_a_person_triggered_is_no_problem():
     assert problems(run("failed", 0.1, by="admin"), run("success", 0.2)) == {}
     assert list(problems(run("success", 0.1, by="admin"), run("failed", 0.2))) == ["dag/land_events/failed"]
 
@@ -61,11 +63,11 @@ def test_a_run_that_a_person_started_is_theirs():
         ("running", 80, "receive_restock", None),
     ],
 )
-def test_a_run_that_hangs_is_trouble_unless_it_waits_for_something(state, hours, dag_id, key):
+def test_stuck_run_is_a_problem_unless_its_dag_waits_for_someone(state, hours, dag_id, key):
     assert list(problems(run(state, hours, dag_id))) == ([key] if key else [])
 
 
-def test_a_run_that_is_overdue_is_trouble():
-    late = NOW - timedelta(minutes=20)
-    assert list(problems(due=late)) == ["dag/land_events/late"]
-    assert problems(due=late, paused=True) == problems(due=NOW) == {}
+def test_overdue_run_is_a_problem():
+    overdue = NOW - timedelta(minutes=20)
+    assert list(problems(due=overdue)) == ["dag/land_events/late"]
+    assert problems(due=overdue, paused=True) == problems(due=NOW) == {}

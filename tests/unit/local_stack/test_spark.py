@@ -1,4 +1,4 @@
-"""Spark's settings for this machine, and that a cluster is left its own."""
+"""The tuning of Spark for this machine, which a cluster does not get."""
 
 import json
 import shlex
@@ -20,7 +20,7 @@ TUNED = {
 }
 
 
-def test_the_settings_are_in_the_environment(tmp_path):
+def test_properties_are_in_the_environment(tmp_path):
     settings = Settings(
         data_dir=tmp_path / "a folder", spark_driver_memory_mb=777, service_level=0.99, lead_time_days=3.5
     )
@@ -37,7 +37,7 @@ def test_the_settings_are_in_the_environment(tmp_path):
 
 
 @pytest.mark.parametrize("master", ["spark://master", "yarn", "k8s://https://cluster", "local.example"])
-def test_a_cluster_has_its_own(tmp_path, monkeypatch, master):
+def test_cluster_keeps_its_own_settings(tmp_path, monkeypatch, master):
     for name in TUNED:
         monkeypatch.delenv(name, raising=False)
     settings = Settings(data_dir=tmp_path)
@@ -48,11 +48,11 @@ def test_a_cluster_has_its_own(tmp_path, monkeypatch, master):
     assert environment.keys() >= {"JAVA_HOME", "SPARK_HOME", "PYTHONPATH"}
 
 
-def test_the_application_is_where_submit_looks():
+def test_submit_command_names_an_existing_application():
     assert Path(spark.submit_command("compute_kpis.py")[-1]).is_file()
 
 
-def test_java_says_nothing_of_an_archive_it_cannot_use(tmp_path, monkeypatch):
+def test_java_is_silent_about_an_unusable_archive(tmp_path, monkeypatch):
     home, archive = jvm.java_home(tmp_path), tmp_path / "classes.jsa"
     monkeypatch.setattr(spark, "cds_archive", lambda java: archive)
     environment = spark.environment(Settings(data_dir=tmp_path), home)
@@ -63,8 +63,8 @@ def test_java_says_nothing_of_an_archive_it_cannot_use(tmp_path, monkeypatch):
     for content in (None, b"", b"no archive" * 1000):
         if content is not None:
             archive.write_bytes(content)
-        done = subprocess.run(
+        result = subprocess.run(
             [home / "bin" / "java", *options, "-version"], capture_output=True, text=True, check=True
         )
-        assert done.stdout == ""
-        assert all("archive" not in line and "cds" not in line for line in done.stderr.splitlines())
+        assert result.stdout == ""
+        assert all("archive" not in line and "cds" not in line for line in result.stderr.splitlines())

@@ -1,4 +1,4 @@
-"""The archive of Spark's classes: whole or not there, made once, and another for other jars."""
+"""Spark's class archive is created atomically and once, with another one for other jars."""
 
 import fcntl
 import shlex
@@ -23,7 +23,7 @@ exit %d
 
 @pytest.fixture
 def submit(tmp_path: Path, monkeypatch) -> Path:
-    """Stands in for spark-submit, and with it a Java that archives."""
+    """A fake spark-submit, with a fake Java that creates archives."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("JAVA_HOME", str(tmp_path))
     monkeypatch.setenv("SPARK_SUBMIT_OPTS", "-Done=1")
@@ -37,7 +37,7 @@ def executable(file: Path, content: str) -> Path:
     return file
 
 
-def test_made_in_place_of_stale_ones(tmp_path, submit):
+def test_archive_replaces_stale_ones(tmp_path, submit):
     archive, stale = (tmp_path / "spark" / f"classes-{name}.jsa" for name in ("new", "old"))
     archive.parent.mkdir()
     stale.write_text("stale")
@@ -53,7 +53,7 @@ def test_made_in_place_of_stale_ones(tmp_path, submit):
     assert archive.read_text() == "kept"
 
 
-def test_not_there_when_it_could_not_be_made(tmp_path, submit):
+def test_failure_leaves_no_archive(tmp_path, submit):
     executable(tmp_path / "bin" / "java", JAVA % 1)
     archive = tmp_path / "spark" / "classes-new.jsa"
     archive.parent.mkdir()
@@ -62,14 +62,14 @@ def test_not_there_when_it_could_not_be_made(tmp_path, submit):
     assert [file.name for file in archive.parent.iterdir()] == ["classes.lock"]
 
 
-def test_left_to_the_process_that_is_at_it(tmp_path, submit):
+def test_archive_is_left_to_the_process_that_holds_the_lock(tmp_path, submit):
     with (tmp_path / "classes.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         spark_cds_archive.create(tmp_path / "classes-new.jsa", [str(submit)])
     assert not (tmp_path / "classes-new.jsa").exists()
 
 
-def test_another_for_other_jars_or_options(tmp_path):
+def test_key_depends_on_jars_and_options(tmp_path):
     jar = tmp_path / "a.jar"
     jar.write_text("one")
     keys = [spark_cds_archive.cache_key(tmp_path, [jar], options) for options in ([], ["-Xint"])]

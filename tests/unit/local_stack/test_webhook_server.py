@@ -1,4 +1,4 @@
-"""The local stand-in for Slack: what it takes, keeps and shows."""
+"""The local Slack server: which messages it accepts, stores and returns."""
 
 import json
 from pathlib import Path
@@ -6,10 +6,16 @@ from urllib.parse import urlencode
 
 import pytest
 
-from shopnow.local_stack.webhook_server import (MessageStore, answer_web_api, channel_id, parse_message, render_page)
+from shopnow.local_stack.webhook_server import (
+    MessageStore,
+    answer_web_api,
+    channel_id,
+    parse_message,
+    render_page,
+)
 
 
-def test_a_message_is_taken_as_json_or_as_a_form():
+def test_message_is_accepted_as_json_or_form():
     body = {"text": "hello"}
     assert parse_message(json.dumps(body).encode(), "application/json") == body
     form = urlencode({"payload": json.dumps(body)}).encode()
@@ -36,39 +42,39 @@ def test_a_message_is_taken_as_json_or_as_a_form():
         ),
     ],
 )
-def test_what_slack_would_refuse_is_refused_in_its_words(body: bytes, problem: str):
+def test_invalid_message_gets_slacks_error_code(body: bytes, problem: str):
     assert parse_message(body, "application/json") == problem
 
 
-def test_what_was_kept_is_there_again(tmp_path: Path):
-    MessageStore(tmp_path).keep({"text": "one"})
-    MessageStore(tmp_path).keep({"text": "two\nlines"})
-    assert [item["message"]["text"] for item in MessageStore(tmp_path).messages()] == ["one", "two\nlines"]
+def test_messages_survive_a_restart(tmp_path: Path):
+    MessageStore(tmp_path).append({"text": "one"})
+    MessageStore(tmp_path).append({"text": "two\nlines"})
+    assert [row["message"]["text"] for row in MessageStore(tmp_path).messages()] == ["one", "two\nlines"]
 
 
-def test_a_line_torn_by_a_crash_harms_neither_the_one_before_nor_the_one_after(tmp_path: Path):
+def test_torn_line_does_not_affect_its_neighbours(tmp_path: Path):
     store = MessageStore(tmp_path)
-    store.keep({"text": "one"})
+    store.append({"text": "one"})
     with store.path.open("a") as file:
         file.write('{"received_at": "2026-')
-    store.keep({"text": "two"})
-    assert [item["message"]["text"] for item in store.messages()] == ["one", "two"]
+    store.append({"text": "two"})
+    assert [row["message"]["text"] for row in store.messages()] == ["one", "two"]
 
 
-def test_the_page_shows_markup_as_text():
+def test_page_escapes_markup():
     message = {
         "text": "x",
         "blocks": [
             {"type": "section", "text": {"type": "mrkdwn", "text": "&lt;script&gt; <http://a.example|here>"}}
         ],
     }
-    shown = render_page([{"received_at": "<now>", "message": message}])
-    assert "&lt;script&gt; here (http://a.example)" in shown
-    assert "<script>" not in shown
-    assert "&lt;now&gt;" in shown
+    html = render_page([{"received_at": "<now>", "message": message}])
+    assert "&lt;script&gt; here (http://a.example)" in html
+    assert "<script>" not in html
+    assert "&lt;now&gt;" in html
 
 
-def test_the_page_says_so_when_nothing_came():
+def test_page_without_messages_says_so():
     assert "None yet" in render_page([])
 
 
@@ -76,17 +82,17 @@ def bot(store: MessageStore, method: str, body: dict, authorization: str = "Bear
     return answer_web_api(store, method, json.dumps(body).encode(), "application/json", authorization)
 
 
-def test_a_bot_posts_by_name_and_updates_by_id(tmp_path: Path):
+def test_bot_posts_by_name_and_updates_by_id(tmp_path: Path):
     store = MessageStore(tmp_path)
     posted = bot(store, "chat.postMessage", {"channel": "#shop", "text": "one"})
     assert posted == {"ok": True, "channel": channel_id("shop"), "ts": posted["ts"]}
     assert bot(store, "chat.update", {"channel": posted["channel"], "ts": posted["ts"], "text": "two"})["ok"]
-    [kept] = store.messages()
-    assert (kept["message"], kept["ts"]) == ({"text": "two"}, posted["ts"])
-    assert f"updated {kept['updated_at']}" in render_page([kept])
+    [message] = store.messages()
+    assert (message["message"], message["ts"]) == ({"text": "two"}, posted["ts"])
+    assert f"updated {message['updated_at']}" in render_page([message])
 
 
-def test_a_bot_is_refused_in_slacks_words(tmp_path: Path):
+def test_invalid_bot_request_gets_slacks_error_code(tmp_path: Path):
     store = MessageStore(tmp_path)
     assert bot(store, "chat.postMessage", {"channel": "#shop", "text": "one"}, "")["error"] == "not_authed"
     assert bot(store, "chat.postMessage", {"text": "one"})["error"] == "channel_not_found"
