@@ -10,9 +10,9 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from factories.stock_out import sell_out
+from shopnow.ids import uuid7
 from shopnow.local_stack import airflow
 from shopnow.settings import Settings
-from shopnow.traffic.event_buffer import uuid7
 
 Opened = Callable[..., Page]
 Hurdles = Callable[[Page], list]
@@ -47,7 +47,7 @@ def test_alert_is_acknowledged_on_the_page(opened: Opened, hurdles: Hurdles, ale
     expect(acts).to_contain_text("done")
     expect(button).to_have_count(0)
     who = row_of(page, alert).get_by_title("ordered <b>more</b>")
-    expect(who).to_have_attribute("title", re.compile(f"^{airflow.USERNAME}, shopnow_tab__"))
+    expect(who).to_have_attribute("title", re.compile(f"^{airflow.ADMIN_USER}, shopnow_tab__"))
 
 
 def test_alert_is_silenced_by_keyboard_and_in_french(opened: Opened, hurdles: Hurdles, alert: str) -> None:
@@ -85,12 +85,12 @@ def test_page_says_why_something_was_not_done(opened: Opened) -> None:
     assert taken.status == 202
     acts = page.locator(".acts li").filter(has_text="stock_out:nothing")
     expect(acts).to_contain_text(
-        "Not done: alert 'stock_out:nothing' is none that ever fired", timeout=MINUTE
+        "Not done: alert 'stock_out:nothing' has never fired", timeout=MINUTE
     )
 
 
 def test_viewer_sees_alerts_and_does_nothing_about_them(opened: Opened, alert: str) -> None:
-    page = opened("stock", user=airflow.VIEWER)
+    page = opened("stock", user=airflow.VIEWER_USER)
     expect(page.get_by_role("button", name=f"Silence: {alert}")).to_be_disabled(timeout=MINUTE)
     expect(page.get_by_text("that takes the right to trigger the DAG acknowledge_alert")).to_be_visible()
     for action in ("acknowledge", "silence"):

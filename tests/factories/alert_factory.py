@@ -1,13 +1,13 @@
-"""Alerts and rows of tables made for tests."""
+"""Alerts and table rows for tests."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from shopnow.alerts.engine import Alert, State
+from shopnow.alerts.model import Alert, State
 
 
-def alert(name: str = "Mug", facts: str = "0 left", state: State = State.FIRING, **given: Any) -> Alert:
-    usual = {
+def alert(name: str = "Mug", facts: str = "0 left", state: State = State.FIRING, **fields: Any) -> Alert:
+    defaults = {
         "rule": "stock_out",
         "severity": "critical",
         "owner": "purchasing",
@@ -19,12 +19,12 @@ def alert(name: str = "Mug", facts: str = "0 left", state: State = State.FIRING,
         "title": "Sold out",
         "todo": "Reorder it." if state == State.FIRING else "",
     }
-    return Alert(**{**usual, "subject_name": name, "facts": facts, "state": state, **given})
+    return Alert(**{**defaults, "subject_name": name, "facts": facts, "state": state, **fields})
 
 
-def cover(**given: Any) -> dict[str, Any]:
-    """A row of kpi/stock_cover."""
-    usual = {
+def cover(**fields: Any) -> dict[str, Any]:
+    """Return a row of kpi/stock_cover."""
+    defaults = {
         "product_id": "p-1",
         "product_name": "Mug",
         "quantity": 6,
@@ -32,9 +32,9 @@ def cover(**given: Any) -> dict[str, Any]:
         "reorder_point": 12,
     }
     return {
-        **usual,
+        **defaults,
         "days_of_cover": 2.0,
         "lead_time_days": 4.0,
         "computed_at": datetime(2026, 7, 2, 12, tzinfo=UTC),
-        **given,
+        **fields,
     }

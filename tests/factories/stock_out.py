@@ -9,7 +9,7 @@ from shopnow.events import SCHEMA_VERSION, StockSold, encode, key
 
 
 def sell_out(bootstrap_servers: str, product: str) -> None:
-    """Sends, and has acknowledged, that the last piece of the product is sold."""
+    """Send an event that sells the last unit of the product, and wait for its acknowledgement."""
     event = StockSold(
         event_id=str(uuid.uuid4()),
         event_time=datetime.now(UTC),

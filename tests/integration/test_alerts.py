@@ -1,4 +1,4 @@
-"""Stock alerts through real mail and webhook servers, the providers' hooks and a lake on HDFS, whatever goes wrong."""
+"""Stock alerts through real mail and webhook servers, Airflow's hooks and a lake on HDFS, with faults."""
 
 import http.client
 import json
@@ -21,16 +21,16 @@ from deltalake import write_deltalake
 from typer.testing import CliRunner
 
 from shopnow.alerts import alert_log, channels, outbox
-from shopnow.alerts.dispatcher import Undelivered, deliver, sent
+from shopnow.alerts.dispatcher import Undelivered, deliver, sent_totals
 from shopnow.alerts.evaluate import STOCK, evaluate
 from shopnow.cli.__main__ import app
 from shopnow.cli.inbox import messages
 from shopnow.lake.delta.tables import Table
-from shopnow.local_stack.webhook_server import Store
+from shopnow.local_stack.webhook_server import MessageStore
 from support.sinks import Inbox, sink
 
 URL = "http://airflow.example"
-NASTY = "Mug <b>& co</b>\r\nBcc: all@example.org"
+HOSTILE = "Mug <b>& co</b>\r\nBcc: all@example.org"
 LAST = {"last_event_time": datetime(2026, 7, 1, tzinfo=UTC), "last_offset": 0}
 
 
@@ -42,18 +42,19 @@ def stock(lake: str, quantities: dict[str, int]) -> None:
     write_deltalake(Table(lake, STOCK).uri, pa.Table.from_pylist(rows), mode="overwrite")
 
 
-def send(lake: str, owner: str = "run-1", patience: float = 30) -> list[str]:
-    """Deliver with the real channels; the channels that were sent something."""
+def send(lake: str, owner: str = "run-1", retry_seconds: float = 30) -> list[str]:
+    """Deliver with the real channels and return the channels that were sent a message."""
     return [
-        each["channel"] for each in deliver(lake, owner, channels.default(), URL, timedelta(seconds=patience))
+        delivery["channel"]
+        for delivery in deliver(lake, owner, channels.default(), URL, timedelta(seconds=retry_seconds))
     ]
 
 
-def test_one_mail_and_one_slack_message_about_everything_found(
+def test_one_mail_and_one_slack_message_include_all_alerts(
     lake: str, inbox: Inbox, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level("DEBUG")
-    stock(lake, {NASTY: 0, "Bowl": 3, "Plate": 50})
+    stock(lake, {HOSTILE: 0, "Bowl": 3, "Plate": 50})
     key = evaluate(lake, "run-1")["dedup_key"]
     assert sorted(send(lake)) == ["email", "slack"]
 
@@ -77,13 +78,13 @@ def test_one_mail_and_one_slack_message_about_everything_found(
 
     evaluate(lake, "run-2")
     assert send(lake, "run-2") == []
-    stock(lake, {NASTY: 50, "Bowl": 3, "Plate": 50})
+    stock(lake, {HOSTILE: 50, "Bowl": 3, "Plate": 50})
     evaluate(lake, "run-3")
     send(lake, "run-3")
-    over = inbox.mails()[1]
-    assert over["Subject"] == "[ShopNow+] Back in stock: Mug <b>& co</b> Bcc: all@example.org"
-    assert over["In-Reply-To"] == over["References"] == mail["Message-ID"] != over["Message-ID"]
-    assert sent(lake) == [
+    resolved = inbox.mails()[1]
+    assert resolved["Subject"] == "[ShopNow+] Back in stock: Mug <b>& co</b> Bcc: all@example.org"
+    assert resolved["In-Reply-To"] == resolved["References"] == mail["Message-ID"] != resolved["Message-ID"]
+    assert sent_totals(lake) == [
         {"channel": "email", "messages": 2, "alerts": 3},
         {"channel": "slack", "messages": 2, "alerts": 3},
     ]
@@ -91,7 +92,7 @@ def test_one_mail_and_one_slack_message_about_everything_found(
     assert "very-secret" not in logs
 
 
-def test_a_bot_keeps_the_first_message_up_to_date_and_its_token_to_itself(
+def test_a_bot_updates_the_first_message_and_does_not_leak_its_token(
     lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level("DEBUG")
@@ -105,29 +106,31 @@ def test_a_bot_keeps_the_first_message_up_to_date_and_its_token_to_itself(
     stock(lake, {"Mug": 50, "Bowl": 3})
     evaluate(lake, "run-2")
     assert sorted(send(lake, "run-2")) == ["email", "slack"]
-    [kept] = Store(inbox.slack_directory).messages()
+    [stored] = MessageStore(inbox.slack_directory).messages()
     texts = [
         block["text"]["text"].splitlines()[0]
-        for block in kept["message"]["blocks"]
+        for block in stored["message"]["blocks"]
         if block["type"] == "section"
     ]
     assert texts == ["🟠 *Low stock: Bowl (P1)*", "🟢 *Back in stock: Mug (P0)*"]
-    rows = alert_log.rows(alert_log.open_journal(lake), "alert", "message")
-    assert f"{kept['channel']}/{kept['ts']}" in {row["reference"] for row in rows}
-    arrived = messages(inbox.mail_directory, inbox.slack_directory, limit=10)
-    assert [each["channel"] for each in arrived].count("email") == 2
-    assert [each["updated_at"] for each in arrived if each["channel"] == "slack"] == [kept["updated_at"]]
+    rows = alert_log.read_rows(alert_log.open_table(lake), "alert", "message")
+    assert f"{stored['channel']}/{stored['ts']}" in {row["reference"] for row in rows}
+    received = messages(inbox.mail_directory, inbox.slack_directory, limit=10)
+    assert [message["channel"] for message in received].count("email") == 2
+    assert [message["updated_at"] for message in received if message["channel"] == "slack"] == [
+        stored["updated_at"]
+    ]
     logs = "".join(path.read_text() for path in inbox.mail_directory.parent.glob("*.log"))
-    assert "very-secret" not in f"{rows}{arrived}{caplog.text}{logs}"
+    assert "very-secret" not in f"{rows}{received}{caplog.text}{logs}"
 
 
-def test_what_cannot_be_sent_is_dead_and_shown_by_the_command_line(
+def test_an_undeliverable_message_is_dead_and_shown_by_the_command_line(
     lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(outbox, "MOST_FAILURES", 2)
+    monkeypatch.setattr(outbox, "MAX_FAILED_RUNS", 2)
     stock(lake, {"Mug": 0})
     key = evaluate(lake, "run-1")["dedup_key"]
-    with troubled_slack(*[Answer(403)] * 2) as (port, taken):
+    with failing_slack(*[Answer(403)] * 2) as (port, accepted):
         monkeypatch.setenv(
             "AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"]
         )
@@ -135,7 +138,7 @@ def test_what_cannot_be_sent_is_dead_and_shown_by_the_command_line(
             with pytest.raises(Undelivered, match=r"slack: .*Slack answers 403"):
                 send(lake)
         assert send(lake) == []
-    assert taken == []
+    assert accepted == []
     [message] = shopnow(lake, "alerts")["messages"]
     assert (message["channel"], message["state"], message["dedup_key"], message["attempts"]) == (
         "slack",
@@ -146,16 +149,16 @@ def test_what_cannot_be_sent_is_dead_and_shown_by_the_command_line(
 
 
 def shopnow(lake: str, *words: str) -> dict:
-    """What the command says about this lake, as JSON."""
+    """Run the command on this lake and return its JSON output."""
     extra = {"lake": lake}
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv(
             "AIRFLOW_CONN_WEBHDFS_DEFAULT",
             json.dumps({"conn_type": "webhdfs", "host": "127.0.0.1", "extra": extra}),
         )
-        ended = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
-    assert ended.exit_code == 0, ended.output
-    return json.loads(ended.stdout)
+        result = CliRunner().invoke(app, [*words, "--json"], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)
 
 
 def test_acknowledged_and_silenced_from_the_command_line(lake: str, inbox: Inbox):
@@ -169,15 +172,17 @@ def test_acknowledged_and_silenced_from_the_command_line(lake: str, inbox: Inbox
     assert send(lake, "run-2") == []
     shown = shopnow(lake, "alerts", "--all")
     assert {
-        each["fingerprint"]: (each["state"], each["reason"], bool(each["silenced_until"]))
-        for each in shown["alerts"]
+        alert["fingerprint"]: (alert["state"], alert["reason"], bool(alert["silenced_until"]))
+        for alert in shown["alerts"]
     } == {
         "stock_out:P0": ("acknowledged", "ordered <b>", False),
         "low_stock:P1": ("firing", None, True),
         "low_stock:P2": ("firing", None, True),
     }
-    assert [(each["target"], each["why"]) for each in shown["silences"]] == [("low_stock", "stocktaking")]
-    assert [each["state"] for each in shown["history"]].count("acknowledged") == 1
+    assert [(silence["target"], silence["why"]) for silence in shown["silences"]] == [
+        ("low_stock", "stocktaking")
+    ]
+    assert [change["state"] for change in shown["history"]].count("acknowledged") == 1
     evaluate(lake, "run-3", datetime.now(UTC) + timedelta(days=2))
     send(lake, "run-3")
     assert inbox.mails()[-1]["Subject"] == "[ShopNow+] Low stock: Cup"
@@ -186,22 +191,21 @@ def test_acknowledged_and_silenced_from_the_command_line(lake: str, inbox: Inbox
 RUN = """
 import sys
 from datetime import timedelta
-from shopnow.alerts import channels, delivery, watch
+from shopnow.alerts import channels, dispatcher
+from shopnow.alerts.evaluate import evaluate
 lake, owner = sys.argv[1:]
-watch.evaluate(lake, owner)
-delivery.deliver(lake, owner, channels.default(), "http://airflow.example", timedelta(seconds=30))
+evaluate(lake, owner)
+dispatcher.deliver(lake, owner, channels.default(), "http://airflow.example", timedelta(seconds=30))
 """
 
 
 def run(lake: str, owner: str, **env: str) -> subprocess.Popen[bytes]:
-    """A run of watch_stock in a process of its own."""
+    """Start a run of watch_stock in its own process."""
     return subprocess.Popen([sys.executable, "-c", RUN, lake, owner], env={**os.environ, **env})
 
 
 @pytest.mark.parametrize("point", ["alerts:queued", "alerts:sending", "alerts:sent", "alerts:marked"])
-def test_a_run_killed_anywhere_and_tried_again_sends_everything_and_repeats_at_most_once(
-    lake: str, inbox: Inbox, point: str
-):
+def test_a_killed_run_sends_everything_on_retry_and_repeats_at_most_once(lake: str, inbox: Inbox, point: str):
     stock(lake, {"Mug": 0, "Bowl": 3})
     assert run(lake, "run-1", SHOPNOW_KILL_AT=point).wait() == -signal.SIGKILL
     evaluate(lake, "run-1")
@@ -209,17 +213,17 @@ def test_a_run_killed_anywhere_and_tried_again_sends_everything_and_repeats_at_m
     for counts in inbox.keys().values():
         assert len(counts) == 1
         assert set(counts.values()) <= {1, 2}
-    assert [each["messages"] for each in sent(lake)] == [1, 1]
+    assert [totals["messages"] for totals in sent_totals(lake)] == [1, 1]
 
 
-def test_two_runs_at_once_send_one_message(lake: str, inbox: Inbox):
+def test_concurrent_runs_send_one_message(lake: str, inbox: Inbox):
     stock(lake, {"Mug": 0, "Bowl": 3})
     runs = [run(lake, f"run-{number}") for number in (1, 2)]
-    assert [each.wait() for each in runs] == [0, 0]
+    assert [process.wait() for process in runs] == [0, 0]
     assert [sorted(counts.values()) for counts in inbox.keys().values()] == [[1], [1]]
 
 
-def test_mail_that_is_down_loses_nothing_and_holds_back_no_slack(
+def test_an_unreachable_mail_server_loses_nothing_and_does_not_delay_slack(
     lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     inbox = Inbox(tmp_path)
@@ -234,14 +238,14 @@ def test_mail_that_is_down_loses_nothing_and_holds_back_no_slack(
         mail.kill()
         mail.wait()
         with pytest.raises(Undelivered, match="email: cannot reach the mail server"):
-            send(lake, patience=1)
+            send(lake, retry_seconds=1)
         assert [len(counts) for counts in inbox.keys().values()] == [0, 1]
         with sink("mail_server", inbox.mail_directory, mail_port):
             assert send(lake) == ["email"]
     assert [list(counts.values()) for counts in inbox.keys().values()] == [[1], [1]]
 
 
-def test_a_slack_that_hangs_gets_the_message_at_most_twice(
+def test_a_hanging_slack_gets_the_message_at_most_twice(
     lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     inbox = Inbox(tmp_path)
@@ -255,7 +259,7 @@ def test_a_slack_that_hangs_gets_the_message_at_most_twice(
             monkeypatch.setenv(name, value)
         slack.send_signal(signal.SIGSTOP)
         with pytest.raises(Undelivered, match="slack: no answer from Slack"):
-            send(lake, patience=6)
+            send(lake, retry_seconds=6)
         slack.send_signal(signal.SIGCONT)
         send(lake)
     [(_, count)] = inbox.keys()["slack"].items()
@@ -263,25 +267,25 @@ def test_a_slack_that_hangs_gets_the_message_at_most_twice(
 
 
 class Answer(NamedTuple):
-    """What the double of Slack does with a message; `status` None closes the connection without a word."""
+    """Answer of the fake Slack to a message; with `status` None it closes the connection instead."""
 
     status: int | None
-    takes_it: bool = False
+    accepts: bool = False
     retry_after: str | None = None
 
 
 @contextmanager
-def troubled_slack(*answers: Answer) -> Iterator[tuple[int, list[str]]]:
-    """A double of Slack that gives these answers, then takes messages as it should: its port, and what people would see."""
-    left, taken = list(answers), []
+def failing_slack(*answers: Answer) -> Iterator[tuple[int, list[str]]]:
+    """Run a fake Slack that gives these answers, then accepts messages; yields port and accepted texts."""
+    remaining, accepted = list(answers), []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             empty = Answer(400)
-            answer = empty if not body else left.pop(0) if left else Answer(200, takes_it=True)
-            if answer.takes_it:
-                taken.append(body["text"])
+            answer = empty if not body else remaining.pop(0) if remaining else Answer(200, accepts=True)
+            if answer.accepts:
+                accepted.append(body["text"])
             if answer.status is None:
                 self.close_connection = True
                 return
@@ -298,13 +302,13 @@ def troubled_slack(*answers: Answer) -> Iterator[tuple[int, list[str]]]:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            yield server.server_port, taken
+            yield server.server_port, accepted
         finally:
             server.shutdown()
             thread.join()
 
 
-CLOSED_AFTER_ACCEPT = Answer(None, takes_it=True)
+CLOSED_AFTER_ACCEPT = Answer(None, accepts=True)
 OUTAGE = [Answer(500), Answer(429, retry_after="1"), Answer(503)]
 
 
@@ -316,27 +320,27 @@ OUTAGE = [Answer(500), Answer(429, retry_after="1"), Answer(503)]
         ([CLOSED_AFTER_ACCEPT] * 5, 2),
     ],
 )
-def test_a_troubled_slack_gets_every_message_and_at_most_one_repeat(
+def test_a_failing_slack_gets_every_message_and_at_most_one_repeat(
     lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, answers: list[Answer], arrivals: int
 ):
     stock(lake, {"Mug": 0})
     evaluate(lake, "run-1")
-    with troubled_slack(*answers) as (port, taken):
+    with failing_slack(*answers) as (port, accepted):
         monkeypatch.setenv(
             "AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"]
         )
         send(lake)
         send(lake, "run-2")
-    assert taken == ["[ShopNow+] Sold out: Mug"] * arrivals
+    assert accepted == ["[ShopNow+] Sold out: Mug"] * arrivals
     assert list(inbox.keys()["email"].values()) == [1]
 
 
-def test_a_slack_that_refuses_the_token_is_told_with_its_answer_and_without_the_token(
+def test_a_rejected_token_is_reported_with_slacks_answer_and_without_the_token(
     lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ):
     stock(lake, {"Mug": 0})
     evaluate(lake, "run-1")
-    with troubled_slack(Answer(403)) as (port, _):
+    with failing_slack(Answer(403)) as (port, _):
         monkeypatch.setenv(
             "AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"]
         )
@@ -345,9 +349,7 @@ def test_a_slack_that_refuses_the_token_is_told_with_its_answer_and_without_the_
     assert "very-secret" not in str(caught.value)
 
 
-def test_a_proxy_in_the_environment_is_not_asked_for_what_is_excepted(
-    lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
-):
+def test_no_proxy_is_respected(lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
     stock(lake, {"Mug": 0})
     evaluate(lake, "run-1")
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
@@ -356,7 +358,7 @@ def test_a_proxy_in_the_environment_is_not_asked_for_what_is_excepted(
     assert sorted(send(lake)) == ["email", "slack"]
 
 
-def test_a_connection_that_is_missing_is_named(lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
+def test_a_missing_connection_is_named(lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
     stock(lake, {"Mug": 0})
     evaluate(lake, "run-1")
     monkeypatch.delenv("AIRFLOW_CONN_SLACK_DEFAULT")
@@ -365,7 +367,7 @@ def test_a_connection_that_is_missing_is_named(lake: str, inbox: Inbox, monkeypa
 
 
 @pytest.mark.parametrize("module", ["mail_server", "webhook_server"])
-def test_a_server_whose_port_is_taken_says_so_in_one_line(tmp_path: Path, module: str):
+def test_a_server_reports_a_used_port_in_one_line(tmp_path: Path, module: str):
     with sink(module, tmp_path / "one") as (port, _):
         command = [
             sys.executable,
@@ -382,7 +384,7 @@ def test_a_server_whose_port_is_taken_says_so_in_one_line(tmp_path: Path, module
     assert second.stderr.count("\n") == 1
 
 
-def test_the_webhook_server_answers_as_slack_does(tmp_path: Path):
+def test_the_webhook_server_answers_like_slack(tmp_path: Path):
     with sink("webhook_server", tmp_path / "slack") as (port, _):
 
         def post(path: str, body: bytes) -> tuple[int, str]:
@@ -397,6 +399,6 @@ def test_the_webhook_server_answers_as_slack_does(tmp_path: Path):
         assert post("/elsewhere", b"{}") == (404, "no_service")
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
         connection.request("GET", "/messages", headers={"Accept": "application/json"})
-        kept = json.loads(connection.getresponse().read())["messages"]
-    assert [item["message"] for item in kept] == [{"text": "hi"}]
+        stored = json.loads(connection.getresponse().read())["messages"]
+    assert [item["message"] for item in stored] == [{"text": "hi"}]
     assert "secret" not in (tmp_path / "webhook_server.log").read_text()

@@ -20,9 +20,9 @@ from shopnow.lake.ingest import landing
 from shopnow.lake.lineage import restatements
 from shopnow.lake.lineage.freshness import lagging_topics
 from shopnow.lake.lineage.restatements import RESTATEMENTS, Restatement
-from shopnow.notifications.mail import Email
+from shopnow.notifications.mail import Mailer
 from shopnow.reports import numbers
-from shopnow.reports.build import make
+from shopnow.reports.build import build_mail
 from shopnow.submission.service import submit
 from shopnow_spark.refresh_events import refresh_events
 from support.sinks import Inbox
@@ -53,7 +53,7 @@ def test_the_whole_report_arrives(conf, lake, inbox: Inbox):
             "late events: 3 in payments",
         ),
     )
-    Email().post(make(conf, lake, DAY, LINK, "report-1"), "report-1", "board@example.org, ceo@example.org")
+    Mailer().post(build_mail(conf, lake, DAY, LINK, "report-1"), "report-1", recipients="board@example.org, ceo@example.org")
 
     [mail] = inbox.mails()
     assert (mail["From"], mail["To"]) == ("shopnow@localhost", "board@example.org, ceo@example.org")
@@ -92,7 +92,7 @@ def test_only_the_day_asked_for_is_reported_whatever_else_is_there(lake):
 
 
 def test_an_empty_lake_is_reported_as_such(conf, lake, inbox: Inbox):
-    Email().post(make(conf, lake, DAY, LINK, "report-2"), "report-2")
+    Mailer().post(build_mail(conf, lake, DAY, LINK, "report-2"), "report-2")
     [mail] = inbox.mails()
     assert mail["To"] == "operations@localhost"
     assert "no figures" in mail["Subject"]
@@ -101,7 +101,7 @@ def test_an_empty_lake_is_reported_as_such(conf, lake, inbox: Inbox):
 
 def test_kafka_away_is_said_and_holds_no_report_back(lake):
     kpi_sample.write(lake, kpi_sample.sample())
-    mail = make({"bootstrap.servers": "127.0.0.1:9"}, lake, DAY, LINK, "report-4")
+    mail = build_mail({"bootstrap.servers": "127.0.0.1:9"}, lake, DAY, LINK, "report-4")
     assert "Kafka did not answer" in mail.get_body(("plain",)).get_content()
 
 

@@ -1,4 +1,7 @@
-"""A dry run: what rules would have told of, had somebody looked at the lake every hour in the past. Nothing is sent or written."""
+"""Backtest alert rules: replay the lake's history hour by hour and report what would have been notified.
+
+Nothing is sent or written.
+"""
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping
@@ -6,8 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from shopnow.alerts import alert_log, collect
-from shopnow.alerts.engine import AlertStatus, Change, Observation, changes
-from shopnow.alerts.metrics import FIGURES, Figure, Row
+from shopnow.alerts.engine import compute_changes
+from shopnow.alerts.metrics import METRICS, Metric, Row
+from shopnow.alerts.model import AlertStatus, Change, Observation
 from shopnow.alerts.rules import Rule
 from shopnow.errors import UserError
 from shopnow.kpis import STOCK_POSITION
@@ -18,112 +22,136 @@ HOUR = timedelta(hours=1)
 STOCK_EVENTS = "events/stock"
 
 
-class Told(NamedTuple):
-    """A change that a look would have told of."""
+class Notification(NamedTuple):
+    """A change that an evaluation would have notified."""
 
     at: datetime
     change: Change
 
 
-class Replay(NamedTuple):
-    """What was looked at, from when to when, and what would have been told."""
+class Backtest(NamedTuple):
+    """Result of a backtest."""
 
     since: datetime
     until: datetime
-    looks: int
-    told: list[Told]
-    not_replayed: list[str]
-    """Rules whose tables tell only of now."""
+    evaluations: int
+    """Number of hourly evaluations from `since` to `until`."""
+    notifications: list[Notification]
+    skipped_rules: list[str]
+    """Rules whose metrics have no history in the lake."""
 
 
-def run(
-    rules: Mapping[str, Rule], looks: Iterable[tuple[datetime, list[Observation]]]
+def simulate(
+    rules: Mapping[str, Rule], evaluations: Iterable[tuple[datetime, list[Observation]]]
 ) -> Iterator[tuple[datetime, list[Change]]]:
-    """What each look changes, beginning with no alert at all."""
-    standings: dict[str, AlertStatus] = {}
-    for number, (at, observations) in enumerate(looks):
-        found = changes(rules, standings, observations, at)
-        for change in found:
-            alert = change.alert._replace(
-                thread=change.alert.thread or (str(number) if change.announced else None)
+    """Yield the changes of each evaluation, starting without any alert.
+
+    Args:
+        evaluations: time and observations of each evaluation, in order.
+    """
+    statuses: dict[str, AlertStatus] = {}
+    for number, (at, observations) in enumerate(evaluations):
+        changes = compute_changes(rules, statuses, observations, at)
+        for change in changes:
+            thread = change.alert.thread or (str(number) if change.announced else None)
+            alert_log.update_status(
+                statuses, change.alert._replace(thread=thread), at if change.announced else None
             )
-            alert_log.follow(standings, alert, at if change.announced else None)
-        yield at, found
+        yield at, changes
 
 
-def over(lake: str, rules: Mapping[str, Rule], since: datetime | None = None) -> Replay:
-    """The dry run over what the lake holds, hour by hour, since then or since its beginning.
+def run(lake: str, rules: Mapping[str, Rule], since: datetime | None = None) -> Backtest:
+    """Backtest the rules over the lake's history, hour by hour.
+
+    Args:
+        lake: the lake's address.
+        since: start of the period; the beginning of the history by default.
 
     Raises:
-        UserError: it holds nothing that these rules look at.
+        UserError: the lake has no history of these rules' metrics.
     """
-    past = {
-        name: _past(lake, FIGURES[name]) for name in dict.fromkeys(rule.looks_at for rule in rules.values())
+    history_of = {
+        name: _history(lake, METRICS[name]) for name in dict.fromkeys(rule.metric for rule in rules.values())
     }
-    kept = {name: each for name, each in past.items() if each}
-    if not kept:
-        raise UserError("the lake holds nothing of the past that these rules look at; see ./shopnow demo")
-    first, last = min(each.times[0] for each in kept.values()), max(each.times[-1] for each in kept.values())
+    histories = {name: history for name, history in history_of.items() if history}
+    if not histories:
+        raise UserError(
+            "the lake has no history of the metrics in these rules; run ./shopnow demo first to create one"
+        )
+    first = min(history.times[0] for history in histories.values())
+    last = max(history.times[-1] for history in histories.values())
     begin = max(since or first, first).replace(minute=0, second=0, microsecond=0) + HOUR
     hours = [begin + number * HOUR for number in range(int((last - begin) / HOUR) + 2)]
-    looks = (
-        (at, [seen for name, each in kept.items() for seen in FIGURES[name].observe(name, each.at(at), at)])
+    evaluations = (
+        (
+            at,
+            [
+                observation
+                for name, history in histories.items()
+                for observation in METRICS[name].observe(name, history.rows_at(at), at)
+            ],
+        )
         for at in hours
     )
-    told = [Told(at, change) for at, found in run(rules, looks) for change in found if change.announced]
-    not_replayed = [name for name, rule in rules.items() if FIGURES[rule.looks_at].time is None]
-    return Replay(begin, hours[-1] if hours else begin, len(hours), told, not_replayed)
+    notifications = [
+        Notification(at, change)
+        for at, changes in simulate(rules, evaluations)
+        for change in changes
+        if change.announced
+    ]
+    skipped_rules = [name for name, rule in rules.items() if METRICS[rule.metric].time is None]
+    return Backtest(begin, hours[-1] if hours else begin, len(hours), notifications, skipped_rules)
 
 
-class _Rows:
-    """A table's rows in the order of time."""
+class _TableHistory:
+    """A table's rows ordered by time."""
 
     def __init__(self, rows: list[Row], time: str, days: int | None) -> None:
-        self.rows = sorted(rows, key=lambda row: _moment(row[time]))
-        self.times = [_moment(row[time]) for row in self.rows]
+        self.rows = sorted(rows, key=lambda row: _visible_from(row[time]))
+        self.times = [_visible_from(row[time]) for row in self.rows]
         self.days = days
 
-    def at(self, now: datetime) -> list[Row]:
-        """Those there were by then: hours and days that were over, but for those too old to be looked at."""
+    def rows_at(self, now: datetime) -> list[Row]:
+        """Return the rows that were visible at `now`, at most `days` old."""
         first = bisect_left(self.times, now - timedelta(days=self.days)) if self.days else 0
         return self.rows[first : bisect_left(self.times, now)]
 
 
-class _Shelves:
-    """The stock after each event, in the order of event time and offset."""
+class _StockHistory:
+    """Stock levels over time, from stock events ordered by event time and offset."""
 
     def __init__(self, lake: str) -> None:
         columns = ["event_time", "source_offset", "product_id", "product_name", "quantity_after"]
         events = tables.read(Table(lake, STOCK_EVENTS).open(), columns)
         self.events = events.sort_by([("event_time", "ascending"), ("source_offset", "ascending")])
         self.times = self.events["event_time"].to_pylist()
-        self.done = 0
-        self.shelves: dict[str, Row] = {}
+        self._applied = 0
+        self._levels: dict[str, Row] = {}
 
-    def at(self, now: datetime) -> list[Row]:
-        """Every product's newest row by then; times only ever go on."""
-        upto = bisect_left(self.times, now, self.done)
-        for row in self.events.slice(self.done, upto - self.done).to_pylist():
-            self.shelves[row["product_id"]] = {
+    def rows_at(self, now: datetime) -> list[Row]:
+        """Return every product's newest row before `now`, which must not decrease between calls."""
+        end = bisect_left(self.times, now, self._applied)
+        for row in self.events.slice(self._applied, end - self._applied).to_pylist():
+            self._levels[row["product_id"]] = {
                 **row,
                 "quantity": row["quantity_after"],
                 "last_event_time": row["event_time"],
             }
-        self.done = upto
-        return list(self.shelves.values())
+        self._applied = end
+        return list(self._levels.values())
 
 
-def _past(lake: str, figure: Figure) -> "_Rows | _Shelves | None":
-    """What the lake holds of a figure's past; None if nothing."""
-    if figure.source == STOCK_POSITION.name:
-        found = _Shelves(lake) if Table(lake, STOCK_EVENTS).exists() else None
-        return found if found and found.times else None
-    rows = collect.rows(lake, figure._replace(newest_days=None)) if figure.time else []
-    return _Rows(rows, str(figure.time), figure.newest_days) if rows else None
+def _history(lake: str, metric: Metric) -> _TableHistory | _StockHistory | None:
+    """Return a metric's history; None if the lake has none."""
+    if metric.source == STOCK_POSITION.name:
+        stock = _StockHistory(lake) if Table(lake, STOCK_EVENTS).exists() else None
+        return stock if stock and stock.times else None
+    rows = collect.read_rows(lake, metric._replace(newest_days=None)) if metric.time else []
+    return _TableHistory(rows, str(metric.time), metric.newest_days) if rows else None
 
 
-def _moment(value: datetime | date) -> datetime:
-    """When a row was there to be seen: a day when it was over, an hour, which is named by its start, from then on."""
+def _visible_from(value: datetime | date) -> datetime:
+    """Return when a row became visible: an hour's row from its start, a day's row from the end of the day."""
     return (
         value
         if isinstance(value, datetime)

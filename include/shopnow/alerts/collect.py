@@ -1,4 +1,4 @@
-"""Looking at the lake: the rows that the rules' figures are made of, and what they show."""
+"""Collect observations: read the rows of the rules' metrics from the lake and compute the metrics."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from deltalake import DeltaTable
 
 from shopnow.alerts import live_stock
-from shopnow.alerts.engine import Observation
-from shopnow.alerts.live_stock import Shelf
-from shopnow.alerts.metrics import FIGURES, WAITING, Figure, Row
+from shopnow.alerts.live_stock import StockLevel
+from shopnow.alerts.metrics import METRICS, UNPROCESSED, Metric, Row
+from shopnow.alerts.model import Observation
 from shopnow.alerts.rules import Rule
 from shopnow.broker.client import Conf
 from shopnow.events import TOPICS
@@ -21,89 +21,94 @@ from shopnow.lake.lineage import lineage
 _log = logging.getLogger(__name__)
 
 
-def look(lake: str, rules: Mapping[str, Rule], now: datetime, conf: Conf | None = None) -> list[Observation]:
-    """Everything the rules look at, as the lake shows it; of a table that is not there, nothing.
+def observe(
+    lake: str, rules: Mapping[str, Rule], now: datetime, conf: Conf | None = None
+) -> list[Observation]:
+    """Return the observations of all metrics of the rules; a missing table gives none.
 
     Args:
-        conf: with it, the stock is brought up to date with what the topic has beyond the lake.
+        conf: with it, stock levels include the records in the topic that the lake does not have yet.
     """
-    looked_at = {rule.looks_at: FIGURES[rule.looks_at] for rule in rules.values()}
-    on_hand = (
-        live_stock.current(conf, lake)
-        if any(figure.about == "product" for figure in looked_at.values())
-        else []
-    )
+    metrics = {rule.metric: METRICS[rule.metric] for rule in rules.values()}
+    needs_stock = any(metric.about == "product" for metric in metrics.values())
+    levels = live_stock.current_levels(conf, lake) if needs_stock else []
     return [
-        seen
-        for name, figure in looked_at.items()
-        for seen in figure.observe(name, rows(lake, figure, on_hand), now)
+        observation
+        for name, metric in metrics.items()
+        for observation in metric.observe(name, read_rows(lake, metric, levels), now)
     ]
 
 
-def rows(lake: str, figure: Figure, on_hand: Sequence[Shelf] = ()) -> list[Row]:
-    """The rows a figure is made of, those about products as of what is on hand."""
-    if figure.source == STOCK_POSITION.name:
-        return [{**shelf._asdict(), "last_event_time": shelf.at} for shelf in on_hand]
-    if figure.source == STOCK_COVER.name:
-        return _as_of(_rows(lake, figure), on_hand)
-    return _rows(lake, figure)
+def read_rows(lake: str, metric: Metric, levels: Sequence[StockLevel] = ()) -> list[Row]:
+    """Return the rows of a metric; rows about products have the quantities of `levels`."""
+    if metric.source == STOCK_POSITION.name:
+        return [{**level._asdict(), "last_event_time": level.at} for level in levels]
+    if metric.source == STOCK_COVER.name:
+        return _with_levels(_read(lake, metric), levels)
+    return _read(lake, metric)
 
 
-def _as_of(cover: list[Row], on_hand: Sequence[Shelf]) -> list[Row]:
-    """The rows of cover, whose reorder points change slowly, with the quantities that are on hand, which change fast."""
-    now = {shelf.product_id: shelf for shelf in on_hand}
-    found = []
+def _with_levels(cover: list[Row], levels: Sequence[StockLevel]) -> list[Row]:
+    """Combine the rows of stock cover, whose reorder points change slowly, with the current quantities."""
+    level_of = {level.product_id: level for level in levels}
+    rows = []
     for row in cover:
-        if shelf := now.get(row["product_id"]):
-            days = shelf.quantity / row["demand_per_day"] if row["demand_per_day"] else None
-            row = {**row, "quantity": shelf.quantity, "days_of_cover": days, "computed_at": shelf.at}
-        found.append(row)
-    return found
+        if level := level_of.get(row["product_id"]):
+            days = level.quantity / row["demand_per_day"] if row["demand_per_day"] else None
+            row = {**row, "quantity": level.quantity, "days_of_cover": days, "computed_at": level.at}
+        rows.append(row)
+    return rows
 
 
-def _rows(lake: str, figure: Figure) -> list[Row]:
-    if figure.source == WAITING:
-        return _waiting(lake)
-    if not Table(lake, figure.source).exists():
+def _read(lake: str, metric: Metric) -> list[Row]:
+    if metric.source == UNPROCESSED:
+        return _unprocessed(lake)
+    table = Table(lake, metric.source).open_if_exists()
+    if table is None:
         return []
-    table = Table(lake, figure.source).open()
-    if missing := set(figure.columns) - {field.name for field in table.schema().fields}:
-        _log.warning("%s has no %s: nothing is looked at there", figure.source, ", ".join(sorted(missing)))
+    if missing := set(metric.columns) - {field.name for field in table.schema().fields}:
+        _log.warning(
+            "table %s lacks columns %s: its metrics are skipped until compute_kpis adds them",
+            metric.source,
+            ", ".join(sorted(missing)),
+        )
         return []
     predicate = None
-    if figure.newest_days and "date" in table.metadata().partition_columns:
-        days = sorted({each["date"] for each in table.partitions()})[-figure.newest_days :]
+    if metric.newest_days and "date" in table.metadata().partition_columns:
+        days = sorted({partition["date"] for partition in table.partitions()})[-metric.newest_days :]
         predicate = f"date >= '{days[0]}'" if days else None
-    return tables.read(table, list(figure.columns), predicate).to_pylist()
+    return tables.read(table, list(metric.columns), predicate).to_pylist()
 
 
-def _waiting(lake: str) -> list[Row]:
-    """Since when each topic's raw table holds records that no event was made from; None if it holds none."""
-    found = []
+def _unprocessed(lake: str) -> list[Row]:
+    """Return each topic's commit time of its oldest records without events; None if all have events."""
+    rows = []
     for topic in TOPICS:
-        if Table(lake, f"raw/{topic}").exists():
-            raw = Table(lake, f"raw/{topic}").open()
+        if (raw := Table(lake, f"raw/{topic}").open_if_exists()) is not None:
             events = Table(lake, f"events/{topic}").open_if_exists()
-            # Reading lineage takes many times as long. Compaction of the events may hide what waits, until the next landing.
-            behind = events is None or _committed(events) < _committed(raw)
-            found.append(
-                {"topic": topic, "since": _oldest_unused(lake, topic, raw, events) if behind else None}
-            )
-    return found
+            # Comparing commit times first avoids reading lineage, which takes many times as long. A
+            # compaction of the events may hide unprocessed records until the next landing.
+            may_lag = events is None or _committed_at(events) < _committed_at(raw)
+            since = _oldest_unprocessed(lake, topic, raw, events) if may_lag else None
+            rows.append({"topic": topic, "since": since})
+    return rows
 
 
-def _committed(table: DeltaTable) -> datetime:
-    """When the table's newest commit was made."""
+def _committed_at(table: DeltaTable) -> datetime:
+    """Return the time of the table's newest commit."""
     return datetime.fromtimestamp(table.history(1)[0]["timestamp"] / 1000, UTC)
 
 
-def _oldest_unused(lake: str, topic: str, raw: DeltaTable, events: DeltaTable | None) -> datetime | None:
-    """When the first commit was made that brought records of which there are no events; None if there is none."""
-    name, newest = f"raw/{topic}", raw.version()
-    made = lineage.sources(Table(lake, f"events/{topic}"), events.version()).get(name, 0) if events else 0
-    used = lineage.latest_equivalent_version(Table(lake, name), made, newest)
-    # Of commits that bring no record, such as those of retention, nothing is to be made.
-    if used == newest or lineage.new_offsets(Table(lake, name), used, newest) == []:
+def _oldest_unprocessed(lake: str, topic: str, raw: DeltaTable, events: DeltaTable | None) -> datetime | None:
+    """Return the time of the first raw commit whose records are not in the events; None if there is none."""
+    raw_table, newest = Table(lake, f"raw/{topic}"), raw.version()
+    source_version = 0
+    if events is not None:
+        sources = lineage.sources(Table(lake, f"events/{topic}"), events.version())
+        source_version = sources.get(raw_table.name, 0)
+    processed = lineage.latest_equivalent_version(raw_table, source_version, newest)
+    # Commits without records, such as those of retention, need no processing.
+    if processed == newest or lineage.new_offsets(raw_table, processed, newest) == []:
         return None
-    first = next((actions for _, actions in Table(lake, name).commits(used + 1, used + 1)), [])
+    first = next((actions for _, actions in raw_table.commits(processed + 1, processed + 1)), [])
     return datetime.fromtimestamp(log.info(first)["timestamp"] / 1000, UTC) if first else None

@@ -1,4 +1,4 @@
-"""What people do about alerts: acknowledge one, or silence one or a rule for a while. Each is a row of the `alerts` table."""
+"""Commands to acknowledge and silence alerts; each is a row of the `alerts` table."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,91 +7,96 @@ from typing import NamedTuple, TypeVar
 from deltalake import DeltaTable
 
 from shopnow.alerts import alert_log, rules
-from shopnow.alerts.engine import Alert, Silence, State
+from shopnow.alerts.model import Alert, Silence, State
 from shopnow.errors import UserError
+from shopnow.lake.delta.conflicts import retry_on_conflict
 from shopnow.lake.delta.tables import Table
 
-LONGEST_WHY = 300
+MAX_REASON_LENGTH = 300
 
-Made = TypeVar("Made")
+Result = TypeVar("Result")
 
 
 class Attribution(NamedTuple):
-    """Who says it and why; both are kept for ever."""
+    """Who gives a command and why; both are kept in the `alerts` table."""
 
     by: str
-    why: str
+    reason: str
 
 
-def acknowledge(lake: str, fingerprint: str, word: Attribution) -> Alert:
-    """Take care of an alert that fires: it is not told again, until it is over.
-
-    Raises:
-        UserError: no such alert fires, or nobody says why.
-    """
-
-    def decision(table: DeltaTable, now: datetime) -> tuple[Alert, alert_log.Row]:
-        standings = alert_log.standings(alert_log.rows(table, "alert"))
-        standing = standings.get(fingerprint)
-        if standing is None or standing.alert.state not in {State.FIRING, State.ACKNOWLEDGED}:
-            firing = [name for name, each in standings.items() if each.alert.state == State.FIRING]
-            state = f"is {standing.alert.state}" if standing else "is none that ever fired"
-            raise UserError(f"alert {fingerprint!r} {state}; {_those(firing)}")
-        alert = standing.alert._replace(state=State.ACKNOWLEDGED, since=now)
-        return alert, alert_log.row_of(alert)
-
-    return _decide(lake, word, decision)
-
-
-def silence(lake: str, target: str, until: datetime, word: Attribution) -> Silence:
-    """Tell nothing of an alert, or of all of a rule's, until then; a later silence of the same takes its place.
+def acknowledge(lake: str, fingerprint: str, attribution: Attribution) -> Alert:
+    """Acknowledge a firing alert: no reminders are sent until it is resolved.
 
     Raises:
-        UserError: there is no such rule or alert, the time is over, or nobody says why.
+        UserError: no such alert fires, or the reason is missing or too long.
     """
 
-    def decision(table: DeltaTable, now: datetime) -> tuple[Silence, alert_log.Row]:
+    def decide(table: DeltaTable, now: datetime) -> tuple[Alert, alert_log.Row]:
+        statuses = alert_log.latest_statuses(alert_log.read_rows(table, "alert"))
+        status = statuses.get(fingerprint)
+        if status is None or status.alert.state not in {State.FIRING, State.ACKNOWLEDGED}:
+            firing = [name for name, other in statuses.items() if other.alert.state == State.FIRING]
+            problem = f"is {status.alert.state}, not firing" if status else "has never fired"
+            raise UserError(f"alert {fingerprint!r} {problem}; firing alerts: {_listed(firing)}")
+        alert = status.alert._replace(state=State.ACKNOWLEDGED, since=now)
+        return alert, alert_log.alert_columns(alert)
+
+    return _commit(lake, attribution, decide)
+
+
+def silence(lake: str, target: str, until: datetime, attribution: Attribution) -> Silence:
+    """Suppress the notifications of an alert, or of all alerts of a rule, until a time.
+
+    A later silence of the same target replaces it.
+
+    Raises:
+        UserError: the rule or alert does not exist, the time has passed, or the reason is missing or too
+            long.
+    """
+
+    def decide(table: DeltaTable, now: datetime) -> tuple[Silence, alert_log.Row]:
         if until <= now:
-            raise UserError(f"{until:%Y-%m-%d %H:%M} UTC is over; give a time to come")
-        known, standings = rules.load(), alert_log.standings(alert_log.rows(table, "alert"))
-        if target not in known and target not in standings:
-            active = [name for name, each in standings.items() if each.alert.active]
+            raise UserError(f"{until:%Y-%m-%d %H:%M} UTC has passed; give a time in the future")
+        rule_set = rules.load()
+        statuses = alert_log.latest_statuses(alert_log.read_rows(table, "alert"))
+        if target not in rule_set and target not in statuses:
+            active = [name for name, status in statuses.items() if status.alert.is_active]
             raise UserError(
-                f"{target!r} is neither a rule ({', '.join(known)}) nor an alert; {_those(active)}"
+                f"{target!r} is neither a rule ({', '.join(rule_set)}) nor an alert; "
+                f"active alerts: {_listed(active)}"
             )
-        made = Silence(target, until, word.why, word.by)
-        return made, {"kind": "silence", "state": "silenced", "target": target, "until": until}
+        result = Silence(target, until, attribution.reason, attribution.by)
+        return result, {"kind": "silence", "state": "silenced", "target": target, "until": until}
 
-    return _decide(lake, word, decision)
+    return _commit(lake, attribution, decide)
 
 
-def _decide(
-    lake: str, word: Attribution, decision: Callable[[DeltaTable, datetime], tuple[Made, alert_log.Row]]
-) -> Made:
-    if not word.why.strip() or len(word.why) > LONGEST_WHY:
-        raise UserError(f"say why, in at most {LONGEST_WHY} characters; it is kept with the alert")
+def _commit(
+    lake: str,
+    attribution: Attribution,
+    decide: Callable[[DeltaTable, datetime], tuple[Result, alert_log.Row]],
+) -> Result:
+    """Commit a decision, deciding again on the new snapshot whenever another one was committed first."""
+    reason = attribution.reason
+    if not reason.strip() or len(reason) > MAX_REASON_LENGTH:
+        raise UserError(f"give a reason of at most {MAX_REASON_LENGTH} characters; it is kept with the alert")
     if not Table(lake, alert_log.TABLE).exists():
-        raise UserError("there are no alerts yet; they come with the first run of watch_stock")
-    while True:
-        table, now = alert_log.open_journal(lake), datetime.now(UTC)
-        made, row = decision(table, now)
-        try:
-            alert_log.decide(
-                table,
-                [
-                    {
-                        **row,
-                        "sequence": alert_log.next_sequence(table),
-                        "at": now,
-                        "by": word.by,
-                        "reason": word.why,
-                    }
-                ],
-            )
-        except alert_log.ConcurrentWrite:
-            continue
-        return made
+        raise UserError("there are no alerts yet; the first run of watch_stock creates them")
+
+    def attempt() -> Result:
+        table, now = alert_log.open_table(lake), datetime.now(UTC)
+        result, row = decide(table, now)
+        context = {
+            "sequence": alert_log.next_sequence(table),
+            "at": now,
+            "by": attribution.by,
+            "reason": reason,
+        }
+        alert_log.commit_decision(table, [{**row, **context}])
+        return result
+
+    return retry_on_conflict(attempt)
 
 
-def _those(names: list[str]) -> str:
-    return f"those are {', '.join(sorted(names))}" if names else "none is there now"
+def _listed(names: list[str]) -> str:
+    return ", ".join(sorted(names)) or "none"

@@ -1,9 +1,10 @@
-"""Delivering the outbox: every message once to its channel, trying again while that may help.
+"""Deliver the outbox: every message once on its channel, with retries while they can help.
 
-A message is sent, then marked as sent; a crash in between repeats it once, with the same dedup key, and never loses it.
-An answer that does not come leaves open whether the message was taken: it is repeated once, as soon as the channel is
-seen to answer again, and if that brings no answer either, it stays `unconfirmed`. What a channel does not take for long is
-`dead`. Both are shown by `./shopnow alerts`, and the alerts in it, if they still fire, are told again in their time.
+A message is sent, then marked as sent: at-least-once delivery, where a crash in between repeats it with the
+same dedup key. If no answer comes, the message may have been accepted: it is sent once more as soon as the
+channel answers again, and if that brings no answer either, it stays `unconfirmed`. A message that its channel
+refuses for long is `dead`. Both are shown by `./shopnow alerts`, and reminders are sent for their alerts
+while those still fire.
 """
 
 import logging
@@ -16,23 +17,27 @@ from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
 from typing import TypedDict
 
+from deltalake import DeltaTable
+
 from shopnow.alerts import alert_log, outbox
 from shopnow.alerts.alert_log import Row
-from shopnow.alerts.channels import Channel, Refused, Unavailable, Unconfirmed
-from shopnow.alerts.engine import Alert
+from shopnow.alerts.channels import Channel
 from shopnow.alerts.message import Message, ThreadRoot, compose
-from shopnow.alerts.outbox import HAND_OVERS, Pending
+from shopnow.alerts.model import Alert
+from shopnow.alerts.outbox import MAX_UNCONFIRMED, Pending
 from shopnow.audit import audit_log
 from shopnow.failpoints import failpoint
+from shopnow.lake.delta.conflicts import retry_on_conflict
 from shopnow.lake.delta.tables import Table
+from shopnow.notifications.delivery_errors import Refused, Unavailable, Unconfirmed
 
-PATIENCE = timedelta(seconds=60)
-"""How long one delivery tries again; well under the outbox's lease."""
+RETRY_TIMEOUT = timedelta(seconds=60)
+"""Time for which one delivery retries; well below the outbox's lease."""
 
-Contents = Mapping[tuple[str, str], Message]
-"""What is said, by dedup key and channel."""
+MessageContents = Mapping[tuple[str, str], Message]
+"""Messages by dedup key and channel."""
 
-_POLL = 1.0
+_POLL_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -45,7 +50,7 @@ class Delivery(TypedDict):
 
 
 class Sent(TypedDict):
-    """What a channel has been sent so far."""
+    """Totals of the messages sent on a channel."""
 
     channel: str
     messages: int
@@ -53,128 +58,137 @@ class Sent(TypedDict):
 
 
 class Undelivered(Exception):
-    """Messages are still in the outbox; run the delivery again."""
+    """Messages are still in the outbox; deliver again."""
 
 
 def deliver(
-    lake: str, owner: str, channels: Mapping[str, Channel], airflow_url: str, patience: timedelta = PATIENCE
+    lake: str,
+    owner: str,
+    channels: Mapping[str, Channel],
+    airflow_url: str,
+    retry_timeout: timedelta = RETRY_TIMEOUT,
 ) -> list[Delivery]:
     """Send every queued message, oldest first, each channel at its own pace.
 
-    Messages another run is sending are waited for, so that when this returns, they are out too.
+    Waits for messages that another run is sending, so that they are sent too when this returns.
 
     Args:
         lake: the lake's address.
-        owner: who sends, as given to `evaluate`.
-        channels: the channels by name.
-        airflow_url: base address of the Airflow UI; the message links to the DAG there.
-        patience: how long to go on trying a channel that does not take messages.
+        owner: the sender, as given to `evaluate`.
+        channels: channels by name.
+        airflow_url: base address of the Airflow UI; messages link to the DAG there.
+        retry_timeout: time for which a channel that does not accept messages is retried.
 
     Raises:
-        Undelivered: a channel did not take a message; it stays in the outbox for the next try.
+        Undelivered: a channel did not accept a message; it stays in the outbox for the next try.
     """
     deliveries: list[Delivery] = []
+
+    def claim() -> tuple[DeltaTable, list[Pending]]:
+        table = alert_log.open_table(lake)
+        return table, outbox.claim(table, owner, datetime.now(UTC), at_least=retry_timeout * 1.5)
+
     while True:
-        now = datetime.now(UTC)
-        table = alert_log.open_journal(lake)
-        try:
-            messages = outbox.claim(table, owner, now, at_least=patience * 1.5)
-        except alert_log.ConcurrentWrite:
-            continue
-        mine = [message for message in messages if message.held_by == owner]
-        theirs = [message for message in messages if message.held_by not in {owner, None}]
-        if mine:
+        table, messages = retry_on_conflict(claim)
+        own = [message for message in messages if message.held_by == owner]
+        others = [message for message in messages if message.held_by not in {owner, None}]
+        if own:
             link = f"{airflow_url.rstrip('/')}/dags/watch_stock"
-            contents = _contents(alert_log.rows(table, "alert", "message"), mine, link, _doubt(lake))
-            deliveries += _deliver(lake, mine, contents, channels, patience)
-        elif theirs:
-            _log.info("waiting for %d messages that %s is sending", len(theirs), theirs[0].held_by)
-            time.sleep(_POLL)
+            rows = alert_log.read_rows(table, "alert", "message")
+            contents = _compose_all(rows, own, link, _audit_warning(lake))
+            deliveries += _deliver(lake, own, contents, channels, retry_timeout)
+        elif others:
+            _log.info("waiting for %d messages that %s is sending", len(others), others[0].held_by)
+            time.sleep(_POLL_SECONDS)
         else:
             return deliveries
 
 
-def sent(lake: str) -> list[Sent]:
-    """How many messages, and alerts in them, each channel has been sent."""
+def sent_totals(lake: str) -> list[Sent]:
+    """Return how many messages, and alerts in them, were sent on each channel."""
     if not Table(lake, alert_log.TABLE).exists():
         return []
-    rows = alert_log.rows(alert_log.open_journal(lake), "alert", "message")
-    told = alert_log.announced(rows)
-    keys = {
+    rows = alert_log.read_rows(alert_log.open_table(lake), "alert", "message")
+    alerts = alert_log.announced_alerts(rows)
+    sent = {
         (row["channel"], row["dedup_key"])
         for row in rows
         if row["kind"] == "message" and row["state"] == "sent"
     }
-    counts = Counter(channel for channel, _ in keys)
+    counts = Counter(channel for channel, _ in sent)
     return [
         Sent(
-            channel=channel,
+            channel=name,
             messages=count,
-            alerts=sum(len(_on(channel, told[key])) for of, key in keys if of == channel),
+            alerts=sum(len(_for_channel(name, alerts[key])) for channel, key in sent if channel == name),
         )
-        for channel, count in sorted(counts.items())
+        for name, count in sorted(counts.items())
     ]
 
 
-def _contents(rows: list[Row], mine: Iterable[Pending], link: str, doubt: str) -> Contents:
-    """What each message says on its channel, and of which earlier ones it changes what they say."""
-    told, standings = alert_log.announced(rows), alert_log.standings(rows)
+def _compose_all(rows: list[Row], messages: Iterable[Pending], link: str, warning: str) -> MessageContents:
+    """Compose each message for its channel, with the earlier messages of its threads as they read now."""
+    announced, statuses = alert_log.announced_alerts(rows), alert_log.latest_statuses(rows)
     references = {
         (row["dedup_key"], row["channel"]): row["reference"]
         for row in rows
         if row["kind"] == "message" and row["reference"]
     }
-    decided = {
+    sequences = {
         row["dedup_key"]: row["sequence"] for row in rows if row["kind"] == "alert" and row["dedup_key"]
     }
 
-    def now(alert: Alert) -> Alert:
-        standing = standings[alert.fingerprint].alert
-        return standing if standing.firing == alert.firing else alert
+    def latest(alert: Alert) -> Alert:
+        current = statuses[alert.fingerprint].alert
+        return current if current.firing == alert.firing else alert
 
-    def firsts(key: str, channel: str) -> Iterator[ThreadRoot]:
-        changed = {
-            row["thread"] for row in rows if row["kind"] == "alert" and row["sequence"] == decided[key]
+    def thread_roots(key: str, channel: str) -> Iterator[ThreadRoot]:
+        threads = {
+            row["thread"] for row in rows if row["kind"] == "alert" and row["sequence"] == sequences[key]
         }
-        for thread in sorted(changed - {None, key}):
+        for thread in sorted(threads - {None, key}):
             if reference := references.get((thread, channel)):
-                yield ThreadRoot(
-                    compose(thread, map(now, _on(channel, told[thread])), link, doubt), reference
-                )
+                alerts = map(latest, _for_channel(channel, announced[thread]))
+                yield ThreadRoot(compose(thread, alerts, link, warning), reference)
 
     return {
-        (each.dedup_key, each.channel): compose(
-            each.dedup_key,
-            _on(each.channel, told[each.dedup_key]),
+        (message.dedup_key, message.channel): compose(
+            message.dedup_key,
+            _for_channel(message.channel, announced[message.dedup_key]),
             link,
-            doubt,
-            firsts(each.dedup_key, each.channel),
+            warning,
+            thread_roots(message.dedup_key, message.channel),
         )
-        for each in mine
+        for message in messages
     }
 
 
-def _on(channel: str, alerts: Iterable[Alert]) -> list[Alert]:
-    """Those that are told on the channel."""
+def _for_channel(channel: str, alerts: Iterable[Alert]) -> list[Alert]:
+    """Return the alerts that are notified on the channel."""
     return [alert for alert in alerts if channel in alert.channels]
 
 
-def _doubt(lake: str) -> str:
-    """What the last audit of the lake has found wrong with what the alerts rest on."""
+def _audit_warning(lake: str) -> str:
+    """Return the first failed check of the latest audit, in words; empty if none failed."""
     audit = audit_log.latest(lake)
     if audit is None or not audit.broken:
         return ""
-    return f"the audit of {audit.at:%Y-%m-%d %H:%M} UTC found that this does not hold: {audit.verdict}: {audit.broken[0].detail}"
+    check = f"{audit.verdict}: {audit.broken[0].detail}"
+    return f"a check failed in the audit of {audit.at:%Y-%m-%d %H:%M} UTC: {check}"
 
 
 def _deliver(
-    lake: str, mine: list[Pending], contents: Contents, channels: Mapping[str, Channel], patience: timedelta
+    lake: str,
+    messages: list[Pending],
+    contents: MessageContents,
+    channels: Mapping[str, Channel],
+    retry_timeout: timedelta,
 ) -> list[Delivery]:
-    """Send the messages and write down what became of each. Raises `Undelivered` if a channel did not take one."""
+    """Send the messages and record each outcome. Raises `Undelivered` if a channel did not accept one."""
     deliveries: list[Delivery] = []
     failures: list[str] = []
-    for row in _send_all(mine, contents, channels, patience):
-        alert_log.note(lake, [row])
+    for row in _send_all(messages, contents, channels, retry_timeout):
+        alert_log.append(lake, [row])
         channel, key = row["channel"], row["dedup_key"]
         if row["state"] == "sent":
             failpoint("alerts:marked")
@@ -187,44 +201,48 @@ def _deliver(
             if row["state"] in {"failed", "dead"}:
                 failures.append(f"{channel}: {row['reason']}")
     if failures:
-        raise Undelivered(f"messages are not out, see ./shopnow alerts: {'; '.join(dict.fromkeys(failures))}")
+        reasons = "; ".join(dict.fromkeys(failures))
+        raise Undelivered(f"messages are not delivered, see ./shopnow alerts: {reasons}")
     return deliveries
 
 
 def _send_all(
-    mine: list[Pending], contents: Contents, channels: Mapping[str, Channel], patience: timedelta
+    messages: list[Pending],
+    contents: MessageContents,
+    channels: Mapping[str, Channel],
+    retry_timeout: timedelta,
 ) -> Iterator[Row]:
-    """Send the messages, every channel in a thread of its own, so that one that hangs holds back no other.
+    """Send the messages with one thread per channel, so that a channel that hangs delays no other.
 
     Yields:
-        Rows for the journal, as things happen; the threads leave the lake alone, whose client can hang when two use it.
+        Rows for the alert log as outcomes are known. The threads do not touch the lake, whose client can hang
+        when two threads use it.
     """
     queues: dict[str, list[Pending]] = {}
-    for message in mine:
+    for message in messages:
         queues.setdefault(message.channel, []).append(message)
     rows: SimpleQueue[Row | None] = SimpleQueue()
 
     def run(channel: str) -> None:
+        deadline = time.monotonic() + retry_timeout.total_seconds()
         try:
-            for row in _drain(
-                channels, queues[channel], contents, time.monotonic() + patience.total_seconds()
-            ):
+            for row in _drain(channels, queues[channel], contents, deadline):
                 rows.put(row)
         finally:
             rows.put(None)
 
     with ThreadPoolExecutor(len(queues), thread_name_prefix="deliver") as threads:
-        runs = [threads.submit(run, channel) for channel in queues]
+        futures = [threads.submit(run, channel) for channel in queues]
         for _ in queues:
             yield from iter(rows.get, None)
-        for each in runs:
-            each.result()
+        for future in futures:
+            future.result()
 
 
 def _drain(
-    channels: Mapping[str, Channel], queue: list[Pending], contents: Contents, deadline: float
+    channels: Mapping[str, Channel], queue: list[Pending], contents: MessageContents, deadline: float
 ) -> Iterator[Row]:
-    """Send one channel's messages in order; what there is no time for is left to be claimed anew."""
+    """Send one channel's messages in order until the deadline; the rest stays queued for a later claim."""
     tries = 0
     while queue and time.monotonic() < deadline:
         message = queue[0] = queue[0]._replace(attempts=queue[0].attempts + 1)
@@ -232,9 +250,9 @@ def _drain(
             tries += 1
             reference = _send(channels, message, contents[message.dedup_key, message.channel])
         except Unavailable as error:
-            wait = backoff(tries, error.retry_after)
+            wait = backoff_seconds(tries, error.retry_after)
             if time.monotonic() + wait >= deadline:
-                yield from (each.failed(str(error)) for each in queue)
+                yield from (queued.failed(str(error)) for queued in queue)
                 return
             _log.info("%s: %s; trying again in %.0f s", message.channel, error, wait)
             time.sleep(wait)
@@ -242,7 +260,7 @@ def _drain(
         except Unconfirmed as error:
             message = message._replace(unconfirmed=message.unconfirmed + 1)
             yield message.row("unconfirmed", datetime.now(UTC), str(error))
-            if message.unconfirmed < HAND_OVERS:
+            if message.unconfirmed < MAX_UNCONFIRMED:
                 queue = [message, *queue[1:]]
                 continue
         except Refused as error:
@@ -265,15 +283,15 @@ def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -
         failpoint("alerts:sent")
     except (Unavailable, Refused, Unconfirmed):
         raise
-    except (
-        Exception
-    ) as error:  # a fault in one channel must not hold back the others; its text could hold a secret
+    except Exception as error:
+        # A bug in one channel must not block the others. The error's text may contain a secret, so it is not
+        # shown.
         frames = "".join(traceback.format_tb(error.__traceback__))
         _log.error("%s: %s at\n%s", pending.channel, type(error).__name__, frames)
         raise Refused(f"unexpected {type(error).__name__}; its traceback is in the log") from None
     return reference
 
 
-def backoff(attempt: int, retry_after: float = 0) -> float:
-    """Seconds to wait after the n-th failed attempt in a row: 1, 2, 4, … up to 15, but no less than was asked for."""
+def backoff_seconds(attempt: int, retry_after: float = 0) -> float:
+    """Return the seconds to wait after a failure: 1, 2, 4, … up to 15, but at least `retry_after`."""
     return max(min(2.0 ** (attempt - 1), 15.0), retry_after)

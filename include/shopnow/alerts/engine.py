@@ -1,266 +1,185 @@
-"""The alert engine: a pure function from rules, the alerts as they stand, what is seen and the time to the alerts that change."""
+"""The alert engine: a pure function of rules, current alert statuses, observations and the time."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from datetime import datetime
-from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
 
-if TYPE_CHECKING:
-    from shopnow.alerts.rules import Rule
+from shopnow.alerts.model import Alert, AlertStatus, Change, Observation, Silence, State, fingerprint
+from shopnow.alerts.rules import Rule
 
 
-class State(StrEnum):
-    """Where an alert stands. An alert that never fired has no state."""
-
-    FIRING = "firing"
-    ACKNOWLEDGED = "acknowledged"
-    """Still true, and somebody takes care of it: it is not repeated."""
-    INHIBITED = "inhibited"
-    """Still true, but another alert says more, or that the figures are not to be trusted."""
-    RESOLVED = "resolved"
-
-
-class Observation(NamedTuple):
-    """A figure of one thing as the data shows it; `at` is the time of the last event it rests on."""
-
-    figure: str
-    subject: str
-    name: str
-    """What people call the subject."""
-    value: float
-    at: datetime
-    facts: str
-    """The value in words."""
-    of: int | None = None
-    """Of how many the value is a share; None if it is none."""
-
-
-class Alert(NamedTuple):
-    """One rule's alert about one thing, in the state it has had since `since` (event time)."""
-
-    rule: str
-    severity: str
-    owner: str
-    channels: tuple[str, ...]
-    about: str
-    subject: str
-    subject_name: str
-    value: float
-    facts: str
-    state: State
-    since: datetime
-    title: str
-    todo: str
-    firing: int = 1
-    """The how-manieth time it fires."""
-    thread: str | None = None
-    """Dedup key of the first message about this firing; None while nobody was told."""
-
-    @property
-    def fingerprint(self) -> str:
-        """What makes it the same alert the next time."""
-        return fingerprint(self.rule, self.subject)
-
-    @property
-    def active(self) -> bool:
-        return self.state != State.RESOLVED
-
-
-class AlertStatus(NamedTuple):
-    """An alert as it stands, and when people last heard of this firing of it."""
-
-    alert: Alert
-    told_at: datetime | None = None
-
-
-class Silence(NamedTuple):
-    """Nothing is told of an alert, or of all of a rule, until then."""
-
-    target: str
-    """A fingerprint or a rule."""
-    until: datetime
-    why: str
-    by: str
-
-    def covers(self, alert: Alert, now: datetime) -> bool:
-        return now < self.until and self.target in {alert.rule, alert.fingerprint}
-
-
-class Change(NamedTuple):
-    """An alert in its new state, or, `repeated`, in the same; `announced` if it is to be told."""
-
-    alert: Alert
-    announced: bool
-    repeated: bool = False
-
-
-def fingerprint(rule: str, subject: str) -> str:
-    return f"{rule}:{subject}"
-
-
-def changes(
-    rules: "Mapping[str, Rule]",
-    standings: Mapping[str, AlertStatus],
+def compute_changes(
+    rules: Mapping[str, Rule],
+    statuses: Mapping[str, AlertStatus],
     observations: Iterable[Observation],
     now: datetime,
     silences: Collection[Silence] = (),
 ) -> list[Change]:
-    """The alerts that change or are to be told again, given how they stand by fingerprint.
+    """Compute the alerts that change state or are due for notification.
 
-    What is not observed stays as it is. Of one product at most one alert of rules that inhibit each other fires. Somebody who
-    reads only the announced changes, and silences nothing, hears of each breach once, again after its rule's `repeat_after`
-    if nobody acknowledges it (after half of that with a reminder of another), and of its end once.
+    Subjects that are not observed keep their state. Of rules that inhibit each other, at most one alert fires
+    per product. A reader of only the announced changes, with nothing silenced, is notified of each breach
+    once, again after its rule's `repeat_after` while nobody acknowledges it (after half of that if another
+    reminder is due), and of its end once.
+
+    Args:
+        statuses: current statuses by fingerprint.
     """
-    silenced = {each.target for each in silences if now < each.until}
-    look = Evaluation(rules, standings, list(observations), silenced)
-    found = []
-    for change in (*look.changes(now), *_of_rules_that_are_gone(rules, standings)):
-        silent = look.silent(change.alert.rule, change.alert.subject)
-        if not (silent and change.repeated):
-            found.append(change._replace(announced=change.announced and not silent))
-    return found
+    silenced = {silence.target for silence in silences if now < silence.until}
+    evaluation = Evaluation(rules, statuses, list(observations), silenced)
+    changes = []
+    for change in (*evaluation.changes(now), *_resolve_removed_rules(rules, statuses)):
+        is_silenced = evaluation.is_silenced(change.alert.rule, change.alert.subject)
+        if not (is_silenced and change.repeated):
+            changes.append(change._replace(announced=change.announced and not is_silenced))
+    return changes
 
 
 class Evaluation:
-    """What one look sees, and which rules it finds broken by what."""
+    """One evaluation of all rules: the observations of each rule, and which of them breach it."""
 
     def __init__(
         self,
-        rules: "Mapping[str, Rule]",
-        standings: Mapping[str, AlertStatus],
+        rules: Mapping[str, Rule],
+        statuses: Mapping[str, AlertStatus],
         observations: list[Observation],
         silenced: set[str],
     ) -> None:
-        self.rules, self.standings, self.silenced = rules, standings, silenced
-        by_figure: dict[str, list[Observation]] = {}
-        for seen in observations:
-            by_figure.setdefault(seen.figure, []).append(seen)
-        self.seen = {
-            (name, seen.subject): seen
+        self.rules, self.statuses, self.silenced = rules, statuses, silenced
+        by_metric: dict[str, list[Observation]] = {}
+        for observation in observations:
+            by_metric.setdefault(observation.metric, []).append(observation)
+        # Keys are (rule, subject).
+        self.observed = {
+            (name, observation.subject): observation
             for name, rule in rules.items()
-            for seen in by_figure.get(rule.looks_at, ())
-            if seen.of is None or seen.of >= rule.of_at_least
+            for observation in by_metric.get(rule.metric, ())
+            if observation.sample_size is None or observation.sample_size >= rule.min_sample_size
         }
-        self.broken = {
-            place
-            for place, seen in self.seen.items()
-            if rules[place[0]].broken(seen.value, self._active(*place))
+        self.breached = {
+            key
+            for key, observation in self.observed.items()
+            if rules[key[0]].is_breached(observation.value, self._is_active(*key))
         }
-        unseen = {
-            (each.alert.rule, each.alert.subject) for each in standings.values() if each.alert.active
-        } - self.seen.keys()
-        self.broken |= {place for place in unseen if place[0] in rules}
-        self.broken_rules = {rule for rule, _ in self.broken}
-        self.after = {place: self._after(*place) for place in self.seen}
+        unobserved = {
+            (status.alert.rule, status.alert.subject)
+            for status in statuses.values()
+            if status.alert.is_active
+        } - self.observed.keys()
+        self.breached |= {key for key in unobserved if key[0] in rules}
+        self.breached_rules = {rule for rule, _ in self.breached}
+        self.new_states = {key: self._new_state(*key) for key in self.observed}
 
-    def _active(self, rule: str, subject: str) -> bool:
-        return self.before(rule, subject) != State.RESOLVED
+    def _is_active(self, rule: str, subject: str) -> bool:
+        return self.old_state(rule, subject) != State.RESOLVED
 
-    def before(self, rule: str, subject: str) -> State:
-        standing = self.standings.get(fingerprint(rule, subject))
-        return standing.alert.state if standing else State.RESOLVED
+    def old_state(self, rule: str, subject: str) -> State:
+        status = self.statuses.get(fingerprint(rule, subject))
+        return status.alert.state if status else State.RESOLVED
 
-    def silent(self, rule: str, subject: str) -> bool:
+    def is_silenced(self, rule: str, subject: str) -> bool:
         return not self.silenced.isdisjoint({rule, fingerprint(rule, subject)})
 
-    def _after(self, name: str, subject: str) -> State:
-        before = self.before(name, subject)
-        if (name, subject) not in self.broken:
+    def _new_state(self, name: str, subject: str) -> State:
+        old = self.old_state(name, subject)
+        if (name, subject) not in self.breached:
             return State.RESOLVED
-        if self._held_back(name, subject):  # An alert that has not fired yet has nothing to give way with.
-            return State.RESOLVED if before == State.RESOLVED else State.INHIBITED
-        return State.ACKNOWLEDGED if before == State.ACKNOWLEDGED else State.FIRING
+        if self._is_inhibited(name, subject):  # An alert that has not fired yet is not recorded as inhibited.
+            return State.RESOLVED if old == State.RESOLVED else State.INHIBITED
+        return State.ACKNOWLEDGED if old == State.ACKNOWLEDGED else State.FIRING
 
-    def _held_back(self, name: str, subject: str) -> bool:
-        """Whether a rule that inhibits this one is broken, by the same thing if both are about such things."""
-        for other in self.rules[name].inhibited_by:
-            if other in self.rules:
-                alike = self.rules[other].about == self.rules[name].about
-                if (other, subject) in self.broken if alike else other in self.broken_rules:
+    def _is_inhibited(self, name: str, subject: str) -> bool:
+        """Return whether an inhibiting rule is breached: by this subject if both rules are about its kind."""
+        for inhibitor in self.rules[name].inhibited_by:
+            if inhibitor in self.rules:
+                same_kind = self.rules[inhibitor].about == self.rules[name].about
+                if (inhibitor, subject) in self.breached if same_kind else inhibitor in self.breached_rules:
                     return True
         return False
 
     def changes(self, now: datetime) -> Iterator[Change]:
-        # One reminder of all that is not new any more, rather than one for each.
-        due = (
-            0.5
-            if any(
-                self._waited(*place, now) >= 1 for place, state in self.after.items() if state == State.FIRING
-            )
-            else 1
+        # One reminder for all that are at least half due, rather than one for each.
+        is_reminder_due = any(
+            self._repeat_progress(*key, now) >= 1
+            for key, state in self.new_states.items()
+            if state == State.FIRING
         )
-        # By subject, so that what is said of a thing stays together.
-        for (name, subject), seen in sorted(self.seen.items(), key=lambda item: item[0][1]):
-            before, after = self.before(name, subject), self.after[name, subject]
-            standing = self.standings.get(fingerprint(name, subject))
-            alert = self._alert(name, seen, after, standing)
-            if after != before:
+        due = 0.5 if is_reminder_due else 1
+        # By subject, so that the changes of one subject stay together.
+        for (name, subject), observation in sorted(self.observed.items(), key=lambda item: item[0][1]):
+            old, new = self.old_state(name, subject), self.new_states[name, subject]
+            status = self.statuses.get(fingerprint(name, subject))
+            alert = self._alert(name, observation, new, status)
+            if new != old:
                 yield Change(
-                    alert, after == State.FIRING or (after == State.RESOLVED and self._is_news(name, subject))
+                    alert,
+                    new == State.FIRING or (new == State.RESOLVED and self._announces_end(name, subject)),
                 )
-            elif after == State.FIRING and standing:
-                if standing.told_at is None:
+            elif new == State.FIRING and status:
+                if status.notified_at is None:
                     yield Change(alert, announced=True, repeated=True)
-                elif self._waited(name, subject, now) >= due:
+                elif self._repeat_progress(name, subject, now) >= due:
                     yield Change(
                         alert._replace(title=f"Reminder: {alert.title}"), announced=True, repeated=True
                     )
 
-    def _waited(self, name: str, subject: str, now: datetime) -> float:
-        """The share of `repeat_after` that has passed since people heard of an alert that goes on firing."""
-        standing = self.standings.get(fingerprint(name, subject))
-        if standing is None or standing.told_at is None or standing.alert.state != State.FIRING:
+    def _repeat_progress(self, name: str, subject: str, now: datetime) -> float:
+        """Return the fraction of `repeat_after` elapsed since the last notification of a firing alert."""
+        status = self.statuses.get(fingerprint(name, subject))
+        if status is None or status.notified_at is None or status.alert.state != State.FIRING:
             return 0
-        return (now - standing.told_at) / self.rules[name].repeats
+        return (now - status.notified_at) / self.rules[name].repeat_interval
 
-    def _is_news(self, name: str, subject: str) -> bool:
-        """Whether it has to be told that an alert is over.
+    def _announces_end(self, name: str, subject: str) -> bool:
+        """Return whether the end of an alert is notified.
 
-        Not if nobody heard of it, nor if an alert says better how the thing stands: one that had made it give way, or that
-        takes over from it now ("back in stock" is not said of a product that is still low, unless nothing is said of that).
+        It is not if its firing was never notified, nor if another alert describes the subject better: one
+            that inhibited it, or one that takes over now ("back in stock" is not sent for a product that is
+            still low, unless that is silenced).
         """
-        if self.standings[fingerprint(name, subject)].told_at is None:
+        if self.statuses[fingerprint(name, subject)].notified_at is None:
             return False
-        rule, before = self.rules[name], self.before(name, subject)
-        if before == State.INHIBITED and any(self._active(other, subject) for other in rule.inhibited_by):
+        rule, old = self.rules[name], self.old_state(name, subject)
+        if old == State.INHIBITED and any(
+            self._is_active(inhibitor, subject) for inhibitor in rule.inhibited_by
+        ):
             return False
         return not any(
-            name in other.inhibited_by
-            and self.after.get((key, subject)) == State.FIRING != self.before(key, subject)
-            for key, other in self.rules.items()
-            if other.about == rule.about and not self.silent(key, subject)
+            name in successor.inhibited_by
+            and self.new_states.get((key, subject)) == State.FIRING != self.old_state(key, subject)
+            for key, successor in self.rules.items()
+            if successor.about == rule.about and not self.is_silenced(key, subject)
         )
 
-    def _alert(self, name: str, seen: Observation, state: State, standing: AlertStatus | None) -> Alert:
-        rule, over = self.rules[name], state == State.RESOLVED
-        known = standing.alert if standing else None
-        begins = known is None or not known.active
+    def _alert(self, name: str, observation: Observation, state: State, status: AlertStatus | None) -> Alert:
+        rule, is_resolved = self.rules[name], state == State.RESOLVED
+        previous = status.alert if status else None
+        is_new_firing = previous is None or not previous.is_active
         return Alert(
             rule=name,
             severity=rule.severity,
             owner=rule.owner,
             channels=rule.channels,
             about=rule.about,
-            subject=seen.subject,
-            subject_name=seen.name,
-            value=seen.value,
-            facts=seen.facts,
+            subject=observation.subject,
+            subject_name=observation.subject_name,
+            value=observation.value,
+            facts=observation.facts,
             state=state,
-            since=known.since if known and known.state == state else seen.at,
-            title=rule.resolved_title if over else rule.title,
-            todo="" if over else rule.todo,
-            firing=(known.firing if known else 0) + begins,
-            thread=None if known is None or begins else known.thread,
+            since=previous.since if previous and previous.state == state else observation.at,
+            title=rule.resolved_title if is_resolved else rule.title,
+            todo="" if is_resolved else rule.todo,
+            firing=(previous.firing if previous else 0) + is_new_firing,
+            thread=None if previous is None or is_new_firing else previous.thread,
         )
 
 
-def _of_rules_that_are_gone(
-    rules: "Mapping[str, Rule]", standings: Mapping[str, AlertStatus]
+def _resolve_removed_rules(
+    rules: Mapping[str, Rule], statuses: Mapping[str, AlertStatus]
 ) -> Iterator[Change]:
-    """A rule that was taken out of the file ends its alerts, without a word."""
-    for standing in standings.values():
-        if standing.alert.rule not in rules and standing.alert.active:
+    """Resolve the alerts of rules that were removed from the file, without a notification."""
+    for status in statuses.values():
+        if status.alert.rule not in rules and status.alert.is_active:
             yield Change(
-                standing.alert._replace(state=State.RESOLVED, facts="its rule is gone", todo=""),
+                status.alert._replace(state=State.RESOLVED, facts="its rule was removed", todo=""),
                 announced=False,
             )

@@ -1,4 +1,4 @@
-"""Looking at everything rules speak of: from the data to alerts and the messages that tell of them, in one commit."""
+"""Evaluate all rules: from the data to alerts and the messages about them, in one commit."""
 
 import logging
 import uuid
@@ -10,11 +10,13 @@ from typing import Any, TypedDict
 from deltalake import DeltaTable
 
 from shopnow.alerts import alert_log, collect, metrics, rules
-from shopnow.alerts.engine import Change, Observation, State, changes
+from shopnow.alerts.engine import compute_changes
+from shopnow.alerts.model import Change, Observation, State
 from shopnow.alerts.outbox import LEASE
 from shopnow.broker.client import Conf
 from shopnow.failpoints import failpoint
 from shopnow.kpis import STOCK_POSITION
+from shopnow.lake.delta.conflicts import CommitConflict, retry_on_conflict
 from shopnow.lake.delta.tables import Table
 
 STOCK = STOCK_POSITION.name
@@ -23,21 +25,21 @@ _log = logging.getLogger(__name__)
 
 
 class Evaluation(TypedDict):
-    """What a look found."""
+    """Result of an evaluation."""
 
     products: int
-    """Whose stock was looked at."""
+    """Products whose stock was evaluated."""
     firing: int
-    """Alerts that are told to fire: those that began, or came back, with this look, or had been silenced until then."""
+    """Alerts notified as firing: new firings, and those whose silence has ended."""
     resolved: int
-    """Alerts that are told to be over."""
+    """Alerts notified as resolved."""
     repeated: int
-    """Alerts told again as nobody has acknowledged them."""
+    """Alerts notified again because nobody has acknowledged them."""
     dedup_key: str | None
-    """The message queued on the channels; none when there is nothing new to say."""
+    """The message queued on the channels; None if there is nothing to notify."""
     proposed: list[dict[str, Any]]
-    """What to restock: of each stock alert this owner is the first to tell of, product_id, product_name, quantity on hand, rule,
-    fingerprint and dedup_key. The same when the owner is tried again."""
+    """Restock proposals: for each stock alert that this owner is the first to notify, product_id,
+    product_name, quantity on hand, rule, fingerprint and dedup_key. The same on every retry of the owner."""
 
 
 def evaluate(
@@ -47,86 +49,96 @@ def evaluate(
     rule_set: Mapping[str, rules.Rule] | None = None,
     conf: Conf | None = None,
 ) -> Evaluation:
-    """Look at the data and commit what changed, alerts and the messages about them together.
+    """Evaluate the rules and commit the changed alerts together with the messages about them.
 
-    Looking again at the same data changes nothing, until an alert is to be repeated; of two looks at once, one commits and
-    the other finds nothing new.
+    Idempotent: evaluating the same data again changes nothing until a reminder is due. Of two concurrent
+    evaluations one commits, and the other retries and finds nothing new.
 
     Args:
         lake: the lake's address.
-        owner: who is to send the messages, such as a run id; the same when the run is tried again.
-        now: the time written into the rows; defaults to the clock's.
-        rule_set: the rules; defaults to those of `rules.toml`.
-        conf: how to reach Kafka; with it, the stock is that of the topic's end, not only that of the lake.
+        owner: sender of the messages, such as a run id; the same on every retry of the run.
+        now: time written into the rows; the current time by default.
+        rule_set: the rules; those of `rules.toml` by default.
+        conf: confluent_kafka configuration; with it, stock levels include the topic's records that the lake
+            lacks.
 
     Raises:
-        UserError: the rules are wrong.
+        UserError: the rules are invalid.
     """
     rule_set = rules.load() if rule_set is None else rule_set
-    while True:
-        try:
-            return _evaluate(lake, owner, now or datetime.now(UTC), rule_set, conf)
-        except alert_log.ConcurrentWrite:
-            _log.info("another run looked at the same time and was faster; looking again")
+    return retry_on_conflict(
+        lambda: _evaluate(lake, owner, now or datetime.now(UTC), rule_set, conf),
+        before_retry=lambda: _log.info(
+            "another run committed alerts first; evaluating again on its snapshot"
+        ),
+    )
 
 
 def _evaluate(
     lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules.Rule], conf: Conf | None
 ) -> Evaluation:
-    # The journal first: whoever commits what is newer than we see after this line makes our commit fail.
-    table = alert_log.open_journal(lake) if Table(lake, alert_log.TABLE).exists() else None
-    observations = collect.look(lake, rule_set, now, conf)
+    # Open the alert log before reading data, so that a decision based on newer data makes this commit fail.
+    table = alert_log.open_table(lake) if Table(lake, alert_log.TABLE).exists() else None
+    observations = collect.observe(lake, rule_set, now, conf)
     if table is None:
         if not observations:
-            _log.info("there is nothing to watch yet: it comes with the first run of compute_kpis")
-            return _evaluation([], [], None, [])
-        table = alert_log.open_journal(lake)
+            _log.info("no data to evaluate yet; the first run of compute_kpis creates it")
+            return _result([], [], None, [])
+        table = alert_log.open_table(lake)
         if table.version():
-            raise alert_log.ConcurrentWrite  # somebody made it, and may have decided, since we looked
-    known = alert_log.rows(table, "alert", "silence", "message")
-    found = changes(rule_set, alert_log.standings(known), observations, now, alert_log.silences(known))
-    news = [change for change in found if change.announced]
-    key = _dedup_key(table) if news else None
-    if found:
+            raise CommitConflict  # another run created it since, and may have committed a decision
+    rows = alert_log.read_rows(table, "alert", "silence", "message")
+    statuses, silences = alert_log.latest_statuses(rows), alert_log.silences(rows)
+    changes = compute_changes(rule_set, statuses, observations, now, silences)
+    announced = [change for change in changes if change.announced]
+    key = _dedup_key(table) if announced else None
+    if changes:
         sequence = alert_log.next_sequence(table)
-        alerts = [alert_log.alert_row(change, sequence, now, key) for change in found]
-        queued = {"kind": "message", "state": "queued", "sequence": sequence, "at": now, "dedup_key": key}
-        queued |= {"held_by": owner, "held_until": now + LEASE}
-        to = dict.fromkeys(channel for change in news for channel in change.alert.channels)
-        decided = alerts + [{**queued, "channel": channel} for channel in to]
-        alert_log.decide(table, decided)
-        known += decided
+        alert_rows = [alert_log.row_of_change(change, sequence, now, key) for change in changes]
+        message = {"kind": "message", "state": "queued", "sequence": sequence, "at": now, "dedup_key": key}
+        message |= {"held_by": owner, "held_until": now + LEASE}
+        channels = dict.fromkeys(channel for change in announced for channel in change.alert.channels)
+        decision = alert_rows + [{**message, "channel": channel} for channel in channels]
+        alert_log.commit_decision(table, decision)
+        rows += decision
         failpoint("alerts:queued")
-    evaluation = _evaluation(observations, news, key, _proposed(known, owner, observations))
+    evaluation = _result(observations, announced, key, _proposals(rows, owner, observations))
     _log.info(
-        "%(products)d products: %(firing)d alerts firing, %(resolved)d resolved since the last look, %(repeated)d told again",
+        "evaluated %(products)d products: %(firing)d firing, %(resolved)d resolved, %(repeated)d repeated",
         evaluation,
     )
     return evaluation
 
 
-def _evaluation(
-    observations: list[Observation], news: list[Change], key: str | None, proposed: list[dict[str, Any]]
+def _result(
+    observations: list[Observation],
+    announced: list[Change],
+    key: str | None,
+    proposed: list[dict[str, Any]],
 ) -> Evaluation:
-    reminded = [change for change in news if change.repeated and change.alert.thread]
+    reminders = [change for change in announced if change.repeated and change.alert.thread]
+    products = {
+        observation.subject
+        for observation in observations
+        if metrics.METRICS[observation.metric].about == "product"
+    }
     return Evaluation(
-        products=len(
-            {seen.subject for seen in observations if metrics.FIGURES[seen.figure].about == "product"}
-        ),
-        firing=sum(change.alert.state == State.FIRING for change in news) - len(reminded),
-        resolved=sum(change.alert.state == State.RESOLVED for change in news),
-        repeated=len(reminded),
+        products=len(products),
+        firing=sum(change.alert.state == State.FIRING for change in announced) - len(reminders),
+        resolved=sum(change.alert.state == State.RESOLVED for change in announced),
+        repeated=len(reminders),
         dedup_key=key,
         proposed=proposed,
     )
 
 
-def _proposed(
+def _proposals(
     rows: Iterable[alert_log.Row], owner: str, observations: list[Observation]
 ) -> list[dict[str, Any]]:
-    """The stock alerts first told of by what this owner has queued, now or before it was tried again.
+    """Return the stock alerts first notified by messages that this owner queued, now or in an earlier try.
 
-    Of a product that goes from low to sold out only the first: whoever is asked about it decides on the whole.
+    A product that goes from low to sold out gives only one proposal, because its answer covers the whole
+    restock.
     """
     rows = list(rows)
     keys = {
@@ -134,13 +146,18 @@ def _proposed(
         for row in rows
         if row["kind"] == "message" and row["state"] == "queued" and row["held_by"] == owner
     }
-    quantities = {seen.subject: int(seen.value) for seen in observations if seen.figure == "stock_quantity"}
-    standing: dict[str, set[str]] = {}
-    found = []
-    of_products = (row for row in rows if row["kind"] == "alert" and row["about"] == "product")
-    for _, decided in groupby(of_products, key=lambda row: row["sequence"]):
-        alerts = list(decided)
-        found += [
+    quantities = {
+        observation.subject: int(observation.value)
+        for observation in observations
+        if observation.metric == "stock_quantity"
+    }
+    active: dict[str, set[str]] = {}
+    """Fingerprints of the active alerts by product id, before each decision."""
+    proposals = []
+    product_rows = (row for row in rows if row["kind"] == "alert" and row["about"] == "product")
+    for _, decision in groupby(product_rows, key=lambda row: row["sequence"]):
+        alerts = list(decision)
+        proposals += [
             {
                 "product_id": row["subject"],
                 "product_name": row["subject_name"],
@@ -152,14 +169,17 @@ def _proposed(
             for row in alerts
             if row["dedup_key"] in keys
             and row["thread"] == row["dedup_key"]
-            and not standing.get(row["subject"])
+            and not active.get(row["subject"])
         ]
         for row in alerts:
-            of_product = standing.setdefault(row["subject"], set())
-            (of_product.discard if row["state"] == State.RESOLVED else of_product.add)(row["fingerprint"])
-    return found
+            fingerprints = active.setdefault(row["subject"], set())
+            if row["state"] == State.RESOLVED:
+                fingerprints.discard(row["fingerprint"])
+            else:
+                fingerprints.add(row["fingerprint"])
+    return proposals
 
 
 def _dedup_key(table: DeltaTable) -> str:
-    """One key for the decision: unique over lakes, and the same for whoever works it out."""
+    """Return the key of the decision's message: unique over all lakes and the same on every computation."""
     return str(uuid.uuid5(uuid.UUID(table.metadata().id), str(alert_log.next_sequence(table))))

@@ -1,8 +1,10 @@
-"""What is on the shelves now: the stock position as the lake has it, and what the `stock` topic has beyond.
+"""Current stock levels: the lake's stock position, updated with the records of the `stock` topic that the
+lake lacks.
 
-The table `kpi/stock_position` says which version of `raw/stock` it was made from, and that version which offsets it holds. What
-Kafka has behind them is read, checked as landing does, and put on top by event time, then offset, as the KPI does. So the
-answer is that of the next KPI run, without waiting for it; nothing is written, and no record is read that the table rests on.
+The table `kpi/stock_position` names the version of `raw/stock` it was made from, and that version the offsets
+it holds. Kafka's records after those offsets are read, validated as landing does, and applied by event time,
+then offset, as the KPI does. The result equals that of the next KPI run, without waiting for it; nothing is
+written, and no record that the table covers is read.
 """
 
 from collections.abc import Iterator
@@ -24,11 +26,11 @@ from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import offsets
 from shopnow.lake.lineage import lineage
 
-QUEUE_BYTES = 16 << 20
-"""How much is fetched ahead: as a rule there is little to read."""
+PREFETCH_BYTES = 16 << 20
+"""Bytes prefetched from Kafka; there is usually little to read."""
 
 
-class Shelf(NamedTuple):
+class StockLevel(NamedTuple):
     """A product's stock; `at` is the time of the last event it rests on, UTC."""
 
     product_id: str
@@ -37,84 +39,89 @@ class Shelf(NamedTuple):
     at: datetime
 
 
-class Known(NamedTuple):
-    """A shelf, the offset of its last event, and the ids of those read that happened at the same time."""
+class TrackedLevel(NamedTuple):
+    """A stock level with the offset of its last event and the ids of events read that have the same time."""
 
-    shelf: Shelf
+    level: StockLevel
     offset: int
     event_ids: set[str]
 
 
-def current(conf: Conf | None, lake: str, kafka_topic: str = "stock") -> list[Shelf]:
-    """The stock of every product, by product id. In memory are a row a product and some records.
+def current_levels(conf: Conf | None, lake: str, kafka_topic: str = "stock") -> list[StockLevel]:
+    """Return the stock level of every product, ordered by product id.
+
+    Memory use is a row per product and some records.
 
     Args:
-        conf: confluent_kafka configuration; without one only the table is looked at.
+        conf: confluent_kafka configuration; with None only the table is read.
         lake: the lake's address.
         kafka_topic: the topic's name in Kafka.
 
     Raises:
-        UserError: no such topic, or Kafka does not answer.
+        UserError: the topic does not exist, or Kafka does not answer.
     """
     table = Table(lake, STOCK_POSITION.name).open_if_exists()
-    known = {} if table is None else _position(table)
+    levels = {} if table is None else _read_position(table)
     if conf is not None:
         state = topics.describe(conf, [kafka_topic])[kafka_topic]
-        ranges = beyond(state, None if table is None else _raw(lake, table))
-        for chunk in reader.read(conf, kafka_topic, ranges, queue_bytes=QUEUE_BYTES):
-            for event, offset in _valid(chunk):
-                put(known, event, offset)
-    return sorted(each.shelf for each in known.values())
+        ranges = unread_ranges(state, None if table is None else _source_snapshot(lake, table))
+        for chunk in reader.read(conf, kafka_topic, ranges, queue_bytes=PREFETCH_BYTES):
+            for event, offset in _valid_events(chunk):
+                apply_event(levels, event, offset)
+    return sorted(tracked.level for tracked in levels.values())
 
 
-def beyond(state: TopicState, raw: DeltaTable | None) -> Ranges:
-    """The offsets of the topic that are not in a version of `raw/stock`; all there are of one that was made anew, or cut off.
+def unread_ranges(state: TopicState, raw: DeltaTable | None) -> Ranges:
+    """Return the offset ranges of the topic that a version of `raw/stock` lacks; all of a recreated or
+    truncated topic.
 
-    Those lost before anyone read them are left out: landing says so.
+    Records that retention removed before they were read are left out; landing reports them.
     """
     topic_id = None if raw is None else offsets.current_id(raw, state.topic_id)
     ranges = {}
     for partition, (earliest, stable) in state.partitions.items():
-        read = None if topic_id is None else offsets.position(raw, topic_id, partition)
+        read = None if raw is None or topic_id is None else offsets.position(raw, topic_id, partition)
         ranges[partition] = (earliest if read is None or read > stable else max(read, earliest), stable)
     return ranges
 
 
-def put(known: dict[str, Known], event: Stock, offset: int) -> None:
-    """Take an event in, if it is the newest of its product and not repeated; `known` is by product id."""
-    shelf = Shelf(
+def apply_event(levels: dict[str, TrackedLevel], event: Stock, offset: int) -> None:
+    """Update `levels`, by product id, with an event; older events and duplicates change nothing."""
+    level = StockLevel(
         event.product_id, event.product_name, event.quantity_after, event.event_time.astimezone(UTC)
     )
-    before = known.get(shelf.product_id)
-    if before is None or shelf.at > before.shelf.at:
-        known[shelf.product_id] = Known(shelf, offset, {event.event_id})
-    elif shelf.at == before.shelf.at and event.event_id not in before.event_ids:
-        before.event_ids.add(event.event_id)
-        if offset > before.offset:
-            known[shelf.product_id] = before._replace(shelf=shelf, offset=offset)
+    current = levels.get(level.product_id)
+    if current is None or level.at > current.level.at:
+        levels[level.product_id] = TrackedLevel(level, offset, {event.event_id})
+    elif level.at == current.level.at and event.event_id not in current.event_ids:
+        current.event_ids.add(event.event_id)
+        if offset > current.offset:
+            levels[level.product_id] = current._replace(level=level, offset=offset)
 
 
-def _position(table: DeltaTable) -> dict[str, Known]:
+def _read_position(table: DeltaTable) -> dict[str, TrackedLevel]:
     columns = ["product_id", "product_name", "quantity", "last_event_time", "last_offset"]
     rows = tables.read(table, columns).to_pylist()
     return {
-        row["product_id"]: Known(Shelf(*(row[name] for name in columns[:4])), row["last_offset"], set())
+        row["product_id"]: TrackedLevel(
+            StockLevel(*(row[name] for name in columns[:4])), row["last_offset"], set()
+        )
         for row in rows
     }
 
 
-def _raw(lake: str, table: DeltaTable) -> DeltaTable | None:
-    """The version of `raw/stock` that the position was made from."""
+def _source_snapshot(lake: str, table: DeltaTable) -> DeltaTable | None:
+    """Return the snapshot of `raw/stock` that the position was made from."""
     version = lineage.sources(Table(lake, STOCK_POSITION.name), table.version()).get("raw/stock")
     return None if version is None else Table(lake, "raw/stock").open(version)
 
 
-def _valid(chunk: Chunk) -> Iterator[tuple[Stock, int]]:
-    """The events of a chunk, each with its offset; what landing would put into quarantine is left out."""
+def _valid_events(chunk: Chunk) -> Iterator[tuple[Stock, int]]:
+    """Yield the valid events of a chunk with their offsets; skips what landing would quarantine."""
     decode = TOPICS["stock"].decoder().decode
-    found = validation.check_records(decode, chunk.values, pa.array(chunk.values, pa.binary())).problems
+    problems = validation.check_records(decode, chunk.values, pa.array(chunk.values, pa.binary())).problems
     for value, offset, problem in zip(
-        chunk.values, chunk.offsets, found or [None] * len(chunk.values), strict=True
+        chunk.values, chunk.offsets, problems or [None] * len(chunk.values), strict=True
     ):
         if problem is None and value is not None:
             yield decode(value), offset

@@ -1,80 +1,86 @@
-"""A message about alerts, and how it reads: as a mail (text and HTML) and as Slack blocks.
+"""Messages about alerts, rendered as a mail (text and HTML) and as Slack blocks.
 
-Names come from events, so from anyone: they are put on one line and escaped for wherever they are shown.
+Names come from events, so from untrusted producers: they are put on one line and escaped for each format.
 """
 
 from collections.abc import Iterable
 from html import escape
 from typing import Any, NamedTuple
 
-from shopnow.alerts.engine import Alert, State
+from shopnow.alerts.model import Alert, State
+from shopnow.notifications.slack import escape as slack_escape
 from shopnow.text_format import one_line
 
-_COLOURS = {
+_COLORS = {
     "critical": "#b3261e",
     "warning": "#8a5a00",
     "info": "#1a5fb4",
     "acknowledged": "#5f6368",
     "resolved": "#1e7a34",
 }
-_LIGHTS = {"critical": "🔴", "warning": "🟠", "info": "🔵", "acknowledged": "⚪", "resolved": "🟢"}
+_EMOJI = {"critical": "🔴", "warning": "🟠", "info": "🔵", "acknowledged": "⚪", "resolved": "🟢"}
 
-SLACK_ALERTS = 40
-"""Alerts shown one by one in Slack, which refuses a message of more than 50 blocks, and a block of more than 3,000 characters:
-what comes from events is cut so that even when every character of it has to be escaped, a block has fewer."""
+MAX_SLACK_ALERTS = 40
+"""Alerts shown one by one in Slack, which refuses messages of more than 50 blocks and blocks of more than
+3,000 characters. Text from events is cut so that a block stays below that even if every character of it has
+to be escaped."""
 
 
 class Message(NamedTuple):
-    """What one look found, as one message on a channel. `dedup_key` stays the same however often it is sent."""
+    """One evaluation's alerts as a message on a channel; `dedup_key` is the same on every attempt."""
 
     dedup_key: str
     alerts: tuple[Alert, ...]
     link: str
-    """Where to look further: an address of the Airflow UI."""
-    doubt: str = ""
-    """Why the figures it rests on may be wrong; empty if nothing speaks against them."""
-    firsts: tuple["ThreadRoot", ...] = ()
-    """The first messages about alerts that changed with it."""
+    """Address in the Airflow UI for more information."""
+    warning: str = ""
+    """Why the data that the alerts rest on may be wrong; empty if there is no known reason."""
+    thread_roots: tuple["ThreadRoot", ...] = ()
+    """First messages about alerts that changed with this message."""
 
     @property
     def replies_to(self) -> list[str]:
-        """Dedup keys of the first messages about its alerts, but for those it is the first about."""
+        """Dedup keys of the earlier first messages about its alerts."""
         return sorted({alert.thread for alert in self.alerts if alert.thread} - {self.dedup_key})
 
 
 class ThreadRoot(NamedTuple):
-    """A message sent before, with its alerts as they stand now, and what its channel calls it."""
+    """A message sent before, rendered with the latest state of its alerts, and the channel's id of it."""
 
     message: Message
     reference: str
 
 
 def compose(
-    dedup_key: str, alerts: Iterable[Alert], link: str, doubt: str = "", firsts: Iterable[ThreadRoot] = ()
+    dedup_key: str,
+    alerts: Iterable[Alert],
+    link: str,
+    warning: str = "",
+    thread_roots: Iterable[ThreadRoot] = (),
 ) -> Message:
-    """The message about the alerts: the worst first, what is over last."""
-    kinds = list(_COLOURS)
-    worst_first = sorted(alerts, key=lambda alert: (kinds.index(_kind(alert)), alert.subject_name))
-    return Message(dedup_key, tuple(worst_first), link, one_line(doubt, longest=400), tuple(firsts))
+    """Compose the message about the alerts: the most severe first, resolved ones last."""
+    kinds = list(_COLORS)
+    ordered = sorted(alerts, key=lambda alert: (kinds.index(_kind(alert)), alert.subject_name))
+    return Message(dedup_key, tuple(ordered), link, one_line(warning, max_length=400), tuple(thread_roots))
 
 
 def subject(message: Message) -> str:
-    """One line: the only alert, or how many there are of each kind."""
+    """One line: the only alert, or the number of alerts of each kind."""
     if len(message.alerts) == 1:
         alert = message.alerts[0]
         return one_line(f"[ShopNow+] {alert.title}: {alert.subject_name}")
-    alike: dict[tuple[str, str], list[Alert]] = {}
+    groups: dict[tuple[str, str], list[Alert]] = {}
     for alert in message.alerts:
-        alike.setdefault((alert.title, alert.about), []).append(alert)
+        groups.setdefault((alert.title, alert.about), []).append(alert)
     parts = []
-    for (title, about), alerts in alike.items():
+    for (title, about), alerts in groups.items():
         if about == "product":
             parts.append(f"{title}: {len(alerts)} product{'s' * (len(alerts) > 1)}")
         else:
             parts.append(
                 f"{title}: {alerts[0].subject_name}" if len(alerts) == 1 else f"{title}: {len(alerts)}"
             )
-    return one_line(f"[ShopNow+] {', '.join(parts)}", longest=200)
+    return one_line(f"[ShopNow+] {', '.join(parts)}", max_length=200)
 
 
 def text(message: Message) -> str:
@@ -83,28 +89,33 @@ def text(message: Message) -> str:
         "\n  ".join(
             filter(
                 None,
-                [_headline(alert), _facts(alert), alert.todo and f"To do: {alert.todo}", _for_whom(alert)],
+                [
+                    _headline(alert),
+                    _facts(alert),
+                    alert.todo and f"To do: {alert.todo}",
+                    _owner_and_id(alert),
+                ],
             )
         )
         for alert in message.alerts
     )
-    doubt = f"\n\nIn doubt: {message.doubt}" if message.doubt else ""
-    return f"{alerts}{doubt}\n\nMore: {message.link}\n\n-- \nShopNow+ alert {message.dedup_key}\n"
+    warning = f"\n\nIn doubt: {message.warning}" if message.warning else ""
+    return f"{alerts}{warning}\n\nMore: {message.link}\n\n-- \nShopNow+ alert {message.dedup_key}\n"
 
 
 def html(message: Message) -> str:
     """The message as an HTML document."""
     rows = "".join(
-        f'<tr><td style="padding:8px 12px;border-left:4px solid {_COLOURS[_kind(alert)]}">'
+        f'<tr><td style="padding:8px 12px;border-left:4px solid {_COLORS[_kind(alert)]}">'
         f"<strong>{escape(_headline(alert))}</strong><br>{escape(_facts(alert))}"
         f"{f'<br>To do: {escape(alert.todo)}' if alert.todo else ''}"
-        f'<br><span style="color:#666;font-size:12px">{escape(_for_whom(alert))}</span></td></tr>'
+        f'<br><span style="color:#666;font-size:12px">{escape(_owner_and_id(alert))}</span></td></tr>'
         for alert in message.alerts
     )
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(subject(message))}</title>'
         f'<body style="font:16px system-ui,sans-serif"><table style="border-spacing:0 8px">{rows}</table>'
-        f"{f'<p><strong>In doubt:</strong> {escape(message.doubt)}</p>' if message.doubt else ''}"
+        f"{f'<p><strong>In doubt:</strong> {escape(message.warning)}</p>' if message.warning else ''}"
         f'<p><a href="{escape(message.link)}">Open it in Airflow</a></p>'
         f'<p style="color:#666;font-size:12px">ShopNow+ alert {escape(message.dedup_key)}</p></body></html>'
     )
@@ -112,12 +123,15 @@ def html(message: Message) -> str:
 
 def slack(message: Message) -> dict[str, Any]:
     """The message as the body of a Slack incoming webhook."""
-    blocks: list[dict[str, Any]] = [_section(_slack_alert(alert)) for alert in message.alerts[:SLACK_ALERTS]]
-    if (more := len(message.alerts) - SLACK_ALERTS) > 0:
+    blocks: list[dict[str, Any]] = [
+        _section(_slack_alert(alert)) for alert in message.alerts[:MAX_SLACK_ALERTS]
+    ]
+    if (more := len(message.alerts) - MAX_SLACK_ALERTS) > 0:
         blocks.append(_section(f"… and {more} more"))
-    if message.doubt:
-        blocks.append(_section(f"⚠️ *In doubt:* {slack_escape(message.doubt)}"))
-    context = f"<{slack_escape(message.link)}|Open it in Airflow> · ShopNow+ alert {slack_escape(message.dedup_key)}"
+    if message.warning:
+        blocks.append(_section(f"⚠️ *In doubt:* {slack_escape(message.warning)}"))
+    link = f"<{slack_escape(message.link)}|Open it in Airflow>"
+    context = f"{link} · ShopNow+ alert {slack_escape(message.dedup_key)}"
     blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": context}]})
     return {"text": slack_escape(subject(message)), "blocks": blocks}
 
@@ -127,30 +141,26 @@ def _kind(alert: Alert) -> str:
 
 
 def _headline(alert: Alert) -> str:
-    id_ = f" ({one_line(alert.subject, longest=60)})" if alert.about == "product" else ""
+    id_ = f" ({one_line(alert.subject, max_length=60)})" if alert.about == "product" else ""
     return f"{alert.title}: {one_line(alert.subject_name)}{id_}"
 
 
 def _facts(alert: Alert) -> str:
-    return f"{one_line(alert.facts, longest=200)}, {'' if alert.active else 'resolved '}since {alert.since:%Y-%m-%d %H:%M:%S} UTC"
+    since = f"{'' if alert.is_active else 'resolved '}since {alert.since:%Y-%m-%d %H:%M:%S} UTC"
+    return f"{one_line(alert.facts, max_length=200)}, {since}"
 
 
-def _for_whom(alert: Alert) -> str:
-    """Who takes care of it, and what to call it when acknowledging it."""
-    return f"For {alert.owner}; alert {one_line(alert.fingerprint, longest=80)}"
+def _owner_and_id(alert: Alert) -> str:
+    """The owner, and the id by which the alert is acknowledged."""
+    return f"For {alert.owner}; alert {one_line(alert.fingerprint, max_length=80)}"
 
 
 def _slack_alert(alert: Alert) -> str:
     todo = f"\nTo do: {slack_escape(alert.todo)}" if alert.todo else ""
-    facts = f"{slack_escape(_facts(alert))}{todo}\n{slack_escape(_for_whom(alert))}"
-    return f"{_LIGHTS[_kind(alert)]} *{slack_escape(_headline(alert))}*\n{facts}"
+    facts = f"{slack_escape(_facts(alert))}{todo}\n{slack_escape(_owner_and_id(alert))}"
+    return f"{_EMOJI[_kind(alert)]} *{slack_escape(_headline(alert))}*\n{facts}"
 
 
 def _section(markdown: str) -> dict[str, Any]:
-    # verbatim: Slack makes no link, mention or channel out of what a product happens to be called.
+    # verbatim: Slack must not turn a product's name into a link, a mention or a channel.
     return {"type": "section", "text": {"type": "mrkdwn", "text": markdown, "verbatim": True}}
-
-
-def slack_escape(text: str) -> str:
-    """The text as it is, in Slack's markup."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,48 +1,49 @@
-"""The figures that rules look at: each a small pure function from rows of a table to observations, and where its rows come from.
+"""Metrics that rules watch: each is a pure function from rows of a table to observations, and the source of
+its rows.
 
-A new figure is one function and one entry of `FIGURES`. Rows are dicts; a table that is not there has none.
+A new metric is one function and one entry of `METRICS`. Rows are dicts; a missing table has none.
 """
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
-from shopnow.alerts.engine import Observation
+from shopnow.alerts.model import Observation
 from shopnow.audit import audit_log
 from shopnow.kpis import ANOMALIES, DELIVERIES, PAYMENTS, SALES_HOURLY, STOCK_COVER, STOCK_POSITION
 
 Row = dict[str, Any]
 
-WAITING = "waiting"
-"""No table: what has landed and is in no event yet, as `observing` works it out."""
+UNPROCESSED = "unprocessed"
+"""Not a table: records that have landed but are in no event table yet, as computed by `collect`."""
 
-HOURS = 2
-"""Of payments: so many hours, the running one among them, tell more than one and forget soon enough."""
-WATCHED = ("orders", "net_revenue_cents")
-"""The figures of `kpi/anomalies` of which too little is a drop in sales."""
+PAYMENT_WINDOW_HOURS = 2
+"""Hours of payments evaluated, the current one included: enough data, without keeping old failures long."""
+SALES_DROP_FIGURES = ("orders", "net_revenue_cents")
+"""The figures of `kpi/anomalies` whose low values are a drop in sales."""
 
 
-class Figure(NamedTuple):
-    """What a rule can look at."""
+class Metric(NamedTuple):
+    """A value that a rule can watch."""
 
     definition: str
     about: str
-    """The kind of thing it is a figure of."""
+    """The kind of its subjects."""
     source: str
     columns: Sequence[str]
-    """Those that are read; none of the stock, which `shelves` knows."""
+    """Columns that are read; none for the stock, which `live_stock` supplies."""
     time: str | None
-    """The column that says which rows there were at some time in the past; None if the table tells only of now."""
+    """The column by which past rows are selected; None if the table has only the present."""
     observe: Callable[[str, Sequence[Row], datetime], list[Observation]]
-    """From the figure's name, the rows and the time."""
+    """Function of the metric's name, the rows and the time."""
     newest_days: int | None = None
-    """So many of the newest dates are read; all if None."""
+    """Number of newest dates that are read; all if None."""
 
 
-def stock_quantity(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
+def stock_quantity(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
     return [
         Observation(
-            figure,
+            metric,
             row["product_id"],
             row["product_name"],
             row["quantity"],
@@ -53,10 +54,10 @@ def stock_quantity(figure: str, rows: Sequence[Row], now: datetime) -> list[Obse
     ]
 
 
-def share_of_reorder_point(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
+def share_of_reorder_point(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
     return [
-        _of_product(
-            figure,
+        _product_observation(
+            metric,
             row,
             row["quantity"] / row["reorder_point"],
             now,
@@ -67,10 +68,10 @@ def share_of_reorder_point(figure: str, rows: Sequence[Row], now: datetime) -> l
     ]
 
 
-def share_of_lead_time(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
+def share_of_lead_time(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
     return [
-        _of_product(
-            figure,
+        _product_observation(
+            metric,
             row,
             row["days_of_cover"] / row["lead_time_days"],
             now,
@@ -81,9 +82,9 @@ def share_of_lead_time(figure: str, rows: Sequence[Row], now: datetime) -> list[
     ]
 
 
-def _of_product(figure: str, row: Row, value: float, now: datetime, facts: str) -> Observation:
+def _product_observation(metric: str, row: Row, value: float, now: datetime, facts: str) -> Observation:
     return Observation(
-        figure,
+        metric,
         row["product_id"],
         row["product_name"],
         value,
@@ -92,18 +93,19 @@ def _of_product(figure: str, row: Row, value: float, now: datetime, facts: str) 
     )
 
 
-def share_of_expected(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
-    found = []
+def share_of_expected(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
+    observations = []
     for row in _newest(rows, "hour", ("currency", "figure")):
-        if row["figure"] in WATCHED and row["expected"] and row["value"] is not None:
-            # What differs no more than chance would is as expected, however few there are.
+        if row["figure"] in SALES_DROP_FIGURES and row["expected"] and row["value"] is not None:
+            # A difference within chance counts as expected, however low the numbers are.
             share = row["value"] / row["expected"] if row["anomaly"] else 1.0
             name = f"{row['figure'].removesuffix('_cents').replace('_', ' ')}, {row['currency']}"
             unit = 100 if row["figure"].endswith("_cents") else 1
-            facts = f"{row['value'] / unit:,.0f} in the hour from {row['hour']:%H:%M} UTC, {row['expected'] / unit:,.0f} expected"
-            found.append(
+            value, expected = row["value"] / unit, row["expected"] / unit
+            facts = f"{value:,.0f} in the hour from {row['hour']:%H:%M} UTC, {expected:,.0f} expected"
+            observations.append(
                 Observation(
-                    figure,
+                    metric,
                     f"{row['figure']}/{row['currency']}",
                     name,
                     share,
@@ -111,94 +113,103 @@ def share_of_expected(figure: str, rows: Sequence[Row], now: datetime) -> list[O
                     facts,
                 )
             )
-    return found
+    return observations
 
 
-def share_of_payments_failed(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
-    found = []
-    for currency, of_currency in _grouped(rows, "currency").items():
-        newest = max(row["hour"] for row in of_currency)
-        last = [row for row in of_currency if row["hour"] > newest - timedelta(hours=HOURS)]
+def share_of_payments_failed(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
+    observations = []
+    for currency, currency_rows in _group(rows, "currency").items():
+        newest = max(row["hour"] for row in currency_rows)
+        last = [row for row in currency_rows if row["hour"] > newest - timedelta(hours=PAYMENT_WINDOW_HOURS)]
         failed = sum(row["payments_failed"] for row in last)
         attempts = failed + sum(row["payments_succeeded"] for row in last)
-        facts = f"{failed:,} of {attempts:,} failed in {HOURS} hours"
-        found += _share(figure, str(currency), f"all methods, {currency}", failed, attempts, newest, facts)
-    return found
+        facts = f"{failed:,} of {attempts:,} failed in {PAYMENT_WINDOW_HOURS} hours"
+        observations += _ratio(
+            metric, str(currency), f"all methods, {currency}", failed, attempts, newest, facts
+        )
+    return observations
 
 
-def share_of_method_failed(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
-    found = []
+def share_of_method_failed(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
+    observations = []
     for row in _newest(rows, "date", ("currency", "method")):
         facts = f"{row['failed']:,} of {row['attempts']:,} failed on {row['date']}"
         subject, name = f"{row['method']}/{row['currency']}", f"{row['method']}, {row['currency']}"
-        found += _share(figure, subject, name, row["failed"], row["attempts"], _start(row["date"]), facts)
-    return found
+        observations += _ratio(
+            metric, subject, name, row["failed"], row["attempts"], _start_of_day(row["date"]), facts
+        )
+    return observations
 
 
-def share_of_deliveries_overdue(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
+def share_of_deliveries_overdue(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
     if not rows:
         return []
-    row = max(rows, key=lambda row: row["date"])  # each date's are all that were open then
-    under_way = row["pending"] + row["in_transit"]
-    facts = f"{row['overdue']:,} of {under_way:,} open deliveries are overdue"
-    return _share(figure, "all", "all carriers", row["overdue"], under_way, row["as_of"], facts)
+    # The row of a date counts all deliveries that were open then.
+    row = max(rows, key=lambda row: row["date"])
+    open_deliveries = row["pending"] + row["in_transit"]
+    facts = f"{row['overdue']:,} of {open_deliveries:,} open deliveries are overdue"
+    return _ratio(metric, "all", "all carriers", row["overdue"], open_deliveries, row["as_of"], facts)
 
 
-def minutes_landed_unused(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
-    found = []
+def minutes_landed_unused(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
+    observations = []
     for row in rows:
         minutes = (now - row["since"]).total_seconds() / 60 if row["since"] else 0.0
-        facts = f"records wait since {row['since']:%H:%M} UTC" if row["since"] else "nothing waits"
-        found.append(
-            Observation(figure, row["topic"], f"topic {row['topic']}", minutes, row["since"] or now, facts)
+        facts = (
+            f"records are waiting since {row['since']:%H:%M} UTC"
+            if row["since"]
+            else "no records are waiting"
         )
-    return found
+        observations.append(
+            Observation(metric, row["topic"], f"topic {row['topic']}", minutes, row["since"] or now, facts)
+        )
+    return observations
 
 
-def missing_rows(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
+def missing_rows(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
     if not rows:
         return []
     day = max(row["date"] for row in rows)
     missing = [row["missing_rows"] for row in rows if row["date"] == day]
-    known = max((each for each in missing if each is not None), default=0)
+    known = max((count for count in missing if count is not None), default=0)
     facts = (
-        f"nobody knows how many records of {day} are missing"
+        f"an unknown number of records of {day} is missing"
         if None in missing
-        else f"at most {known:,} records of {day} are missing"
+        else f"up to {known:,} records of {day} are missing"
     )
-    # Not known is not none.
+    # An unknown number must fire, so it counts as at least one.
     return [
         Observation(
-            figure,
+            metric,
             SALES_HOURLY.name,
             SALES_HOURLY.name,
             max(known, 1) if None in missing else known,
-            _start(day),
+            _start_of_day(day),
             facts,
         )
     ]
 
 
-def broken_checks(figure: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
+def broken_checks(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
     if not rows:
         return []
     at = max(row["audited_at"] for row in rows)
     broken = [row for row in rows if row["audited_at"] == at and not row["ok"]]
-    facts = "; ".join(f"{row['check']}: {row['detail']}" for row in broken) or "every check holds"
-    return [Observation(figure, "lake", "the lake", len(broken), at, facts[:400])]
+    facts = "; ".join(f"{row['check']}: {row['detail']}" for row in broken) or "every check passes"
+    return [Observation(metric, "lake", "the lake", len(broken), at, facts[:400])]
 
 
-def _share(
-    figure: str, subject: str, name: str, part: int, whole: int, at: datetime, facts: str
+def _ratio(
+    metric: str, subject: str, name: str, part: int, whole: int, at: datetime, facts: str
 ) -> list[Observation]:
     return (
-        [Observation(figure, subject, name, part / whole, at, f"{part / whole:.0%}: {facts}", whole)]
+        [Observation(metric, subject, name, part / whole, at, f"{part / whole:.0%}: {facts}", whole)]
         if whole
         else []
     )
 
 
-def _grouped(rows: Iterable[Row], *by: str) -> dict[Any, list[Row]]:
+def _group(rows: Iterable[Row], *by: str) -> dict[Any, list[Row]]:
     groups: dict[Any, list[Row]] = {}
     for row in rows:
         key = tuple(row[name] for name in by)
@@ -207,11 +218,11 @@ def _grouped(rows: Iterable[Row], *by: str) -> dict[Any, list[Row]]:
 
 
 def _newest(rows: Iterable[Row], time: str, by: tuple[str, ...]) -> list[Row]:
-    """The newest row of each group."""
-    return [max(group, key=lambda row: row[time]) for group in _grouped(rows, *by).values()]
+    """Return the newest row of each group."""
+    return [max(group, key=lambda row: row[time]) for group in _group(rows, *by).values()]
 
 
-def _start(day: date) -> datetime:
+def _start_of_day(day: date) -> datetime:
     return datetime.combine(day, time(), UTC)
 
 
@@ -226,28 +237,28 @@ _COVER = (
     "computed_at",
 )
 
-FIGURES: dict[str, Figure] = {
-    "stock_quantity": Figure(
-        "pieces of a product on hand",
+METRICS: dict[str, Metric] = {
+    "stock_quantity": Metric(
+        "units of a product on hand",
         "product",
         STOCK_POSITION.name,
         (),
         "last_event_time",
         stock_quantity,
     ),
-    "share_of_reorder_point": Figure(
-        "pieces on hand ÷ reorder point", "product", STOCK_COVER.name, _COVER, None, share_of_reorder_point
+    "share_of_reorder_point": Metric(
+        "units on hand ÷ reorder point", "product", STOCK_COVER.name, _COVER, None, share_of_reorder_point
     ),
-    "share_of_lead_time": Figure(
-        "days that the pieces on hand last ÷ days a delivery takes",
+    "share_of_lead_time": Metric(
+        "days of cover ÷ lead time in days",
         "product",
         STOCK_COVER.name,
         _COVER,
         None,
         share_of_lead_time,
     ),
-    "share_of_expected": Figure(
-        "orders, or net revenue, of the newest hour ÷ what is expected of it; 1 while the difference is within chance",
+    "share_of_expected": Metric(
+        "orders or net revenue of the newest hour ÷ expected value; 1 if the difference is within chance",
         "sales figure",
         ANOMALIES.name,
         ("hour", "currency", "figure", "value", "expected", "anomaly"),
@@ -255,8 +266,8 @@ FIGURES: dict[str, Figure] = {
         share_of_expected,
         newest_days=2,
     ),
-    "share_of_payments_failed": Figure(
-        f"payments failed ÷ payments tried, in the newest {HOURS} hours, the running one among them",
+    "share_of_payments_failed": Metric(
+        f"payments failed ÷ attempts in the newest {PAYMENT_WINDOW_HOURS} hours, the current one included",
         "currency",
         SALES_HOURLY.name,
         ("hour", "currency", "payments_failed", "payments_succeeded"),
@@ -264,8 +275,8 @@ FIGURES: dict[str, Figure] = {
         share_of_payments_failed,
         newest_days=2,
     ),
-    "share_of_method_failed": Figure(
-        "payments failed ÷ payments tried by one method, on the newest day",
+    "share_of_method_failed": Metric(
+        "payments failed ÷ payment attempts by one method, on the newest day",
         "payment method",
         PAYMENTS.name,
         ("date", "currency", "method", "attempts", "failed"),
@@ -273,7 +284,7 @@ FIGURES: dict[str, Figure] = {
         share_of_method_failed,
         newest_days=7,
     ),
-    "share_of_deliveries_overdue": Figure(
+    "share_of_deliveries_overdue": Metric(
         "deliveries overdue ÷ deliveries pending or in transit, as of the newest delivery event",
         "shop",
         DELIVERIES.name,
@@ -282,16 +293,16 @@ FIGURES: dict[str, Figure] = {
         share_of_deliveries_overdue,
         newest_days=1,
     ),
-    "minutes_landed_unused": Figure(
-        "minutes since the oldest landing of a topic whose records are in no event table yet",
+    "minutes_landed_unused": Metric(
+        "minutes since the oldest landing of a topic whose records are not in the event table yet",
         "topic",
-        WAITING,
+        UNPROCESSED,
         ("topic", "since"),
         None,
         minutes_landed_unused,
     ),
-    "missing_rows": Figure(
-        "records, at most, that were lost before the sales of the newest day were made of them; at least 1 if nobody knows",
+    "missing_rows": Metric(
+        "upper bound on lost records of the newest day's sales; at least 1 if the number is unknown",
         "table",
         SALES_HOURLY.name,
         ("date", "missing_rows"),
@@ -299,8 +310,8 @@ FIGURES: dict[str, Figure] = {
         missing_rows,
         newest_days=1,
     ),
-    "broken_checks": Figure(
-        "checks of the newest audit that do not hold",
+    "broken_checks": Metric(
+        "failed checks of the newest audit",
         "lake",
         audit_log.TABLE,
         ("audited_at", "ok", "check", "detail"),

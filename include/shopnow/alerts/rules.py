@@ -1,4 +1,4 @@
-"""The alert rules: what is wrong, how bad it is, whom to tell and what to do about it; read from `rules.toml` beside this file."""
+"""Alert rules from `rules.toml` in this folder: limit, severity, recipients and remedy of each alert."""
 
 import re
 import tomllib
@@ -10,74 +10,91 @@ import msgspec
 from msgspec import Meta
 
 from shopnow.alerts import channels, time_parsing
-from shopnow.alerts.metrics import FIGURES
+from shopnow.alerts.metrics import METRICS
 from shopnow.errors import UserError
 
 FILE = Path(__file__).with_name("rules.toml")
 
-Words = Annotated[str, Meta(min_length=1, max_length=60)]
+Text = Annotated[str, Meta(min_length=1, max_length=60)]
 
 
-class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A limit on a figure."""
+class Rule(
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    rename={"metric": "looks_at", "min_sample_size": "of_at_least"},
+):
+    """A limit on a metric. Keys in `rules.toml` are the field names, except `looks_at` and `of_at_least`."""
 
-    looks_at: Annotated[str, Meta(description="the figure, one of `figures.py`")]
+    metric: Annotated[str, Meta(description="the metric, one of those below")]
     fires: Annotated[
-        Literal["at_most", "at_least"], Meta(description="on which side of the threshold it is broken")
+        Literal["at_most", "at_least"], Meta(description="on which side of the threshold it is breached")
     ]
-    threshold: Annotated[float, Meta(description="fires when the figure is at most, or at least, this")]
+    threshold: Annotated[float, Meta(description="fires when the metric is at most, or at least, this value")]
     hysteresis: Annotated[
-        float, Meta(ge=0, description="over once the figure is back from the threshold by more than this")
+        float,
+        Meta(
+            ge=0,
+            description="resolved once the metric is back from the threshold by more than this",
+        ),
     ] = 0
-    of_at_least: Annotated[
-        int, Meta(ge=0, description="a share is looked at only if it is of at least so many")
+    min_sample_size: Annotated[
+        int, Meta(ge=0, description="minimum sample size for a ratio to be evaluated")
     ] = 0
-    severity: Annotated[Literal["critical", "warning", "info"], Meta(description="how bad it is")]
+    severity: Annotated[Literal["critical", "warning", "info"], Meta(description="severity of the alert")]
     owner: Annotated[
         str,
         Meta(
-            pattern="^[a-z][a-z0-9_-]{0,39}$", description="who takes care of it; mail goes to their address"
+            pattern="^[a-z][a-z0-9_-]{0,39}$",
+            description="the team responsible; mail goes to its address",
         ),
     ]
-    channels: Annotated[tuple[str, ...], Meta(min_length=1, description="where it is told")]
+    channels: Annotated[tuple[str, ...], Meta(min_length=1, description="channels that notify of it")]
     repeat_after: Annotated[
         str,
         Meta(
-            pattern=time_parsing.PATTERN, description="told again while it fires and nobody acknowledged it"
+            pattern=time_parsing.DURATION_PATTERN,
+            description="a reminder is sent after this time while it fires and nobody acknowledges it",
         ),
     ]
     inhibited_by: Annotated[
-        tuple[str, ...], Meta(description="rules that, while they are broken, make this one keep still")
+        tuple[str, ...], Meta(description="rules that suppress this one while they are breached")
     ] = ()
-    title: Annotated[Words, Meta(description="what is wrong")]
+    title: Annotated[Text, Meta(description="what is wrong")]
     todo: Annotated[str, Meta(min_length=1, max_length=300, description="what to do about it")]
-    resolved_title: Annotated[Words, Meta(description="what is said when it is over")]
+    resolved_title: Annotated[Text, Meta(description="the title once it is resolved")]
 
     @property
     def about(self) -> str:
-        """The kind of thing its alerts are about, such as product."""
-        return FIGURES[self.looks_at].about
+        """The kind of subject of its alerts, such as product."""
+        return METRICS[self.metric].about
 
     @property
-    def repeats(self) -> timedelta:
-        return time_parsing.parse(self.repeat_after)
+    def repeat_interval(self) -> timedelta:
+        return time_parsing.parse_duration(self.repeat_after)
 
     @property
-    def over_beyond(self) -> float:
-        """An alert is over once the figure is back beyond this."""
+    def resolve_threshold(self) -> float:
+        """An alert is resolved once the metric is beyond this value."""
         return self.threshold + (self.hysteresis if self.fires == "at_most" else -self.hysteresis)
 
-    def broken(self, value: float, active: bool) -> bool:
-        """Whether a figure of this value breaks the rule, whose alert about it is `active` by now or not."""
-        limit = self.over_beyond if active else self.threshold
+    def is_breached(self, value: float, is_active: bool) -> bool:
+        """Return whether a metric of this value breaches the rule.
+
+        Args:
+            is_active: whether the rule's alert about the subject is active now, so that the hysteresis
+                applies.
+        """
+        limit = self.resolve_threshold if is_active else self.threshold
         return value <= limit if self.fires == "at_most" else value >= limit
 
 
 def load(path: Path = FILE) -> dict[str, Rule]:
-    """The rules by name, in the order of the file.
+    """Load the rules by name, in the order of the file.
 
     Raises:
-        UserError: the file is not there, is not TOML or holds a wrong rule; names the rule and the field.
+        UserError: the file is missing, is not TOML or holds an invalid rule; names the rule and the TOML key.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -86,29 +103,28 @@ def load(path: Path = FILE) -> dict[str, Rule]:
     except ValueError as error:
         raise UserError(f"alert rules {path.name}: not TOML: {error}") from None
     if not tables:
-        raise UserError(
-            f"alert rules {path.name}: there is no rule in it; a rule is a table such as [low_stock]"
-        )
-    rules = {name: _rule(path.name, name, table) for name, table in tables.items()}
+        raise UserError(f"alert rules {path.name}: no rule in it; a rule is a table such as [low_stock]")
+    rules = {name: _parse_rule(path.name, name, table) for name, table in tables.items()}
     for name, rule in rules.items():
-        for field, given, known in (
-            ("looks_at", (rule.looks_at,), FIGURES),
+        for key, references, valid in (
+            ("looks_at", (rule.metric,), METRICS),
             ("channels", rule.channels, channels.default()),
             ("inhibited_by", rule.inhibited_by, [other for other in rules if other != name]),
         ):
-            for each in given:
-                if each not in known:
+            for reference in references:
+                if reference not in valid:
                     raise UserError(
-                        f"alert rules {path.name}: {name}: {field} has {each!r}, which is none of {', '.join(known) or 'none'}"
+                        f"alert rules {path.name}: {name}: {key} has {reference!r}; "
+                        f"expected one of: {', '.join(valid) or 'none'}"
                     )
-        _check_ends(path.name, name, rules)
+        _check_acyclic(path.name, name, rules)
     return rules
 
 
-def _rule(file: str, name: str, table: object) -> Rule:
+def _parse_rule(file: str, name: str, table: object) -> Rule:
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UserError(
-            f"alert rules {file}: {name!r} is no name for a rule; use small letters, digits and _"
+            f"alert rules {file}: {name!r} is not a valid rule name; use lowercase letters, digits and _"
         )
     try:
         return msgspec.convert(table, Rule)
@@ -116,15 +132,16 @@ def _rule(file: str, name: str, table: object) -> Rule:
         raise UserError(f"alert rules {file}: {name}: {str(error).replace('`$.', '`')}") from None
 
 
-def _check_ends(file: str, name: str, rules: dict[str, Rule]) -> None:
-    """Rules that inhibit each other in a circle would all keep still."""
-    above, reached = list(rules[name].inhibited_by), set()
-    while above:
-        other = above.pop()
-        if other == name:
+def _check_acyclic(file: str, name: str, rules: dict[str, Rule]) -> None:
+    """Raise if a rule inhibits itself through others: rules in a cycle would all suppress one another."""
+    pending, visited = list(rules[name].inhibited_by), set()
+    while pending:
+        inhibitor = pending.pop()
+        if inhibitor == name:
             raise UserError(
-                f"alert rules {file}: {name}: inhibited_by leads back to {name}; rules must not inhibit each other in a circle"
+                f"alert rules {file}: {name}: inhibited_by leads back to {name}; "
+                "remove the cycle of inhibiting rules"
             )
-        if other not in reached and other in rules:
-            reached.add(other)
-            above += rules[other].inhibited_by
+        if inhibitor not in visited and inhibitor in rules:
+            visited.add(inhibitor)
+            pending += rules[inhibitor].inhibited_by

@@ -1,4 +1,4 @@
-"""How alerts, silences and messages stand, from the `alerts` table, for people to see."""
+"""Overview of alerts, silences and messages from the `alerts` table, for the CLI and metrics."""
 
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from shopnow.alerts import alert_log, outbox
 from shopnow.lake.delta.tables import Table
 
-SHOWN = (
+ALERT_COLUMNS = (
     "fingerprint",
     "rule",
     "severity",
@@ -23,53 +23,58 @@ SHOWN = (
 
 
 class Overview(NamedTuple):
-    """Each a list of dicts, as JSON has them."""
+    """Lists of dicts whose keys are those of the JSON output."""
 
     alerts: list[dict[str, Any]]
-    """Those that fire or are acknowledged or inhibited, the newest first, with `told_at`, `by`, `reason` and `silenced_until`."""
+    """Active alerts, newest first, with `told_at`, `by`, `reason` and `silenced_until`."""
     silences: list[dict[str, Any]]
-    """Those in force."""
+    """Silences in force."""
     messages: list[dict[str, Any]]
-    """Those not known to be out, dead ones among them, the newest first."""
+    """Messages not known to be sent, dead ones included, newest first."""
     history: list[dict[str, Any]]
-    """Every change of every alert, the newest first; `dedup_key` is the message that told it, if one did."""
+    """Every change of every alert, newest first; `dedup_key` is the message that notified it, if any."""
 
 
 def overview(lake: str, now: datetime) -> Overview:
-    """How it all stands; empty before the first look."""
+    """Return the overview at `now`; empty before the first evaluation."""
     if not Table(lake, alert_log.TABLE).exists():
         return Overview([], [], [], [])
-    rows = alert_log.rows(alert_log.open_journal(lake), "alert", "silence", "message")
-    silences = [each for each in alert_log.silences(rows) if now < each.until]
+    rows = alert_log.read_rows(alert_log.open_table(lake), "alert", "silence", "message")
+    silences = [silence for silence in alert_log.silences(rows) if now < silence.until]
     newest = {row["fingerprint"]: row for row in rows if row["kind"] == "alert"}
     alerts = []
-    for fingerprint, standing in alert_log.standings(rows).items():
-        if standing.alert.active:
+    for fingerprint, status in alert_log.latest_statuses(rows).items():
+        if status.alert.is_active:
             row = newest[fingerprint]
-            until = max((each.until for each in silences if each.covers(standing.alert, now)), default=None)
-            told = {
-                "told_at": standing.told_at,
+            ends = [silence.until for silence in silences if silence.covers(status.alert, now)]
+            notification = {
+                "told_at": status.notified_at,
                 "by": row["by"],
                 "reason": row["reason"],
-                "silenced_until": until,
+                "silenced_until": max(ends, default=None),
             }
-            alerts.append({**{name: row[name] for name in SHOWN}, **told})
-    changes = ("at", *SHOWN, "dedup_key", "by", "reason")
+            alerts.append({**{name: row[name] for name in ALERT_COLUMNS}, **notification})
+    histories = reversed(outbox.message_histories(rows))
+    change_columns = ("at", *ALERT_COLUMNS, "dedup_key", "by", "reason")
     return Overview(
         alerts=sorted(alerts, key=lambda alert: alert["since"], reverse=True),
-        silences=[each._asdict() for each in silences],
-        messages=[_message(each) for each in reversed(outbox.messages(rows)) if each[-1]["state"] != "sent"],
-        history=[{name: row[name] for name in changes} for row in reversed(rows) if row["kind"] == "alert"],
+        silences=[
+            {"target": silence.target, "until": silence.until, "why": silence.reason, "by": silence.by}
+            for silence in silences
+        ],
+        messages=[_message(history) for history in histories if history[-1]["state"] != "sent"],
+        history=[
+            {name: row[name] for name in change_columns} for row in reversed(rows) if row["kind"] == "alert"
+        ],
     )
 
 
-def _message(rows: list[alert_log.Row]) -> dict[str, Any]:
-    newest = rows[-1]
-    named = {name: newest[name] for name in ("channel", "dedup_key", "state", "reason")}
+def _message(history: list[alert_log.Row]) -> dict[str, Any]:
+    newest = history[-1]
     return {
-        **named,
+        **{name: newest[name] for name in ("channel", "dedup_key", "state", "reason")},
         "attempts": newest["attempts"] or 0,
-        "queued_at": rows[0]["at"],
+        "queued_at": history[0]["at"],
         "at": newest["at"],
-        "over": outbox.is_over(rows),
+        "over": outbox.is_finished(history),
     }

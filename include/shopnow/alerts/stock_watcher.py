@@ -1,7 +1,8 @@
-"""Which records of the `stock` topic are worth waking `watch_stock` for, and waiting for the next of them.
+"""Watch the `stock` topic for records that should wake `watch_stock`.
 
-A wake-up is only a hint: what is true is read from the data. So it needs no consumer group and no offset of its own: who waits
-begins at the end of the topic and looks once for whatever came before, and so misses nothing, wherever it was killed.
+A wake-up is only a hint: the DAG evaluates the data itself. So the watcher needs no consumer group and no
+committed offset: it starts at the end of the topic, and because the DAG runs once at its start, nothing is
+missed wherever it was killed.
 """
 
 import threading
@@ -9,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import msgspec
-from confluent_kafka import Message, TopicPartition
+from confluent_kafka import Message
 
 from shopnow.alerts import rules
 from shopnow.alerts.metrics import Row
@@ -20,96 +21,104 @@ from shopnow.kpis import STOCK_COVER
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
 
-_PIECES: dict[str, Callable[[Row], float | None]] = {
+_UNITS_AT_ONE: dict[str, Callable[[Row], float | None]] = {
     "share_of_reorder_point": lambda row: row["reorder_point"],
     "share_of_lead_time": lambda row: (
         row["lead_time_days"] * row["demand_per_day"] if row["demand_per_day"] else None
     ),
 }
-"""Of shares that rules look at: how many pieces on hand make a share of one."""
+"""For metrics that are ratios: the number of units on hand at which the ratio is one."""
 
-_MOST = 10_000
-"""Records taken at once: more than a busy topic has between two looks."""
+_MAX_RECORDS = 10_000
+"""Records consumed at once: more than a busy topic has between two polls."""
 
 _decode = TOPICS["stock"].decoder().decode
 
 
-class Limits(NamedTuple):
-    """The quantities at which an alert begins or ends: of every product, and its own by product id."""
+class Thresholds(NamedTuple):
+    """Quantities at which an alert fires or resolves: those of every product, and those by product id."""
 
     common: frozenset[int]
-    own: Mapping[str, frozenset[int]]
+    by_product: Mapping[str, frozenset[int]]
 
 
-def limits(lake: str) -> Limits:
-    """The limits of the rules about the stock, in pieces, by the reorder points and lead times the lake knows now.
+def load_thresholds(lake: str) -> Thresholds:
+    """Return the thresholds of the stock rules in units, by the reorder points and lead times now in the
+    lake.
 
     Raises:
-        UserError: the rules are wrong.
+        UserError: the rules are invalid.
     """
-    ends: dict[str, set[float]] = {}
+    limits: dict[str, set[float]] = {}
+    """Threshold and resolve threshold of each metric's rules."""
     for rule in rules.load().values():
-        ends.setdefault(rule.looks_at, set()).update((rule.threshold, rule.over_beyond))
-    own: dict[str, frozenset[int]] = {}
-    if Table(lake, STOCK_COVER.name).exists():
+        limits.setdefault(rule.metric, set()).update((rule.threshold, rule.resolve_threshold))
+    by_product: dict[str, frozenset[int]] = {}
+    cover = Table(lake, STOCK_COVER.name).open_if_exists()
+    if cover is not None:
         columns = ["product_id", "demand_per_day", "lead_time_days", "reorder_point"]
-        for row in tables.read(Table(lake, STOCK_COVER.name).open(), columns).to_pylist():
-            one = {figure: pieces(row) for figure, pieces in _PIECES.items()}
-            own[row["product_id"]] = frozenset(
-                int(end * each) for figure, each in one.items() if each for end in ends.get(figure, ())
+        for row in tables.read(cover, columns).to_pylist():
+            units_at_one = {metric: units(row) for metric, units in _UNITS_AT_ONE.items()}
+            by_product[row["product_id"]] = frozenset(
+                int(limit * units)
+                for metric, units in units_at_one.items()
+                if units
+                for limit in limits.get(metric, ())
             )
-    return Limits(frozenset(int(end) for end in ends.get("stock_quantity", ())), own)
+    return Thresholds(frozenset(int(limit) for limit in limits.get("stock_quantity", ())), by_product)
 
 
-def crosses(event: Stock, limits: Limits) -> bool:
-    """Whether the event takes its product's stock to or under a limit, or above it again."""
+def crosses_threshold(event: Stock, thresholds: Thresholds) -> bool:
+    """Return whether the event takes its product's stock to or below a threshold, or above it again."""
     after = event.quantity_after
     before = after - event.quantity_change
     return any(
-        (before <= limit) != (after <= limit)
-        for limit in limits.common | limits.own.get(event.product_id, frozenset())
+        (before <= threshold) != (after <= threshold)
+        for threshold in thresholds.common | thresholds.by_product.get(event.product_id, frozenset())
     )
 
 
 class StockTopic:
-    """Waits at the end of the topic, as it was when this was made, for records that cross a limit. May be closed from any thread.
+    """Consumer of records that cross a threshold, from the topic's end at its creation. Any thread may close
+    it.
 
     Raises:
-        UserError: no such topic, or Kafka does not answer.
+        UserError: the topic does not exist, or Kafka does not answer.
     """
 
-    def __init__(self, conf: Conf, limits: Limits, name: str = "stock") -> None:
-        self._conf, self._limits = conf, limits
+    def __init__(self, conf: Conf, thresholds: Thresholds, name: str = "stock") -> None:
+        self._conf, self._thresholds = conf, thresholds
         self._lock = threading.Lock()
-        partitions = topics.describe(conf, [name])[name].partitions
+        end_offsets = topics.describe(conf, [name])[name].end_offsets
         self._consumer = client.consumer(
             conf,
             {
                 "group.id": "shopnow-wakeup",  # never joined
                 "enable.auto.commit": False,
-                "auto.offset.reset": "earliest",  # rather a wake-up too many
+                "auto.offset.reset": "earliest",  # an unnecessary wake-up is harmless, a missed one is not
                 "isolation.level": "read_committed",
                 "fetch.wait.max.ms": 100,
                 "queued.max.messages.kbytes": 16 << 10,
             },
         )
-        self._consumer.assign(
-            [TopicPartition(name, partition, stable) for partition, (_, stable) in partitions.items()]
-        )
+        self._consumer.assign(client.topic_partitions(name, end_offsets))
 
     def wait(self, seconds: float) -> list[str]:
-        """The ids of products that crossed a limit in the next records to come; empty if none did, or none came in time.
+        """Wait for records and return the ids of products that crossed a threshold; empty if none did in
+        time.
 
         Raises:
-            UserError: the topic is gone, or Kafka does not answer.
+            UserError: the topic was deleted, or Kafka does not answer.
         """
         with self._lock:
             first = self._consumer.poll(seconds)
-            messages = [first, *self._consumer.consume(_MOST, 0)] if first is not None else []
+            messages = [first, *self._consumer.consume(_MAX_RECORDS, 0)] if first is not None else []
         for message in messages:
             if message.error() is not None:
                 raise client.to_user_error(self._conf, message.error())
-        return sorted({event.product_id for event in _events(messages) if crosses(event, self._limits)})
+        return sorted(
+            {event.product_id for event in _events(messages) if crosses_threshold(event, self._thresholds)}
+        )
 
     def close(self) -> None:
         with self._lock:
@@ -121,4 +130,4 @@ def _events(messages: Iterable[Message]) -> Iterable[Stock]:
         try:
             yield _decode(message.value() or b"")
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue  # landing says what is wrong with it
+            continue  # landing quarantines it with the reason

@@ -12,24 +12,24 @@ from airflow.triggers.base import BaseEventTrigger, TriggerEvent
 from shopnow.alerts import stock_watcher
 from shopnow.errors import UserError
 
-AFRESH_SECONDS = 600.0
-"""How long it goes on before it starts over: with the reorder points, and the partitions, that there are by then."""
+RESTART_SECONDS = 600.0
+"""Time after which it restarts, to read the current reorder points and partitions."""
 
 _POLL_SECONDS = 1.0
-_PACE_SECONDS = 0.2
-"""What comes in between is taken at once, so that a busy topic costs a few looks a second."""
-_PAUSE_SECONDS = 5.0
-_NAMED = 20
-"""So many products are named in a wake-up."""
+_BATCH_SECONDS = 0.2
+"""Pause between polls, so that a busy topic is read in batches, a few times a second."""
+_RETRY_SECONDS = 5.0
+_MAX_PRODUCTS = 20
+"""Maximum number of products named in an event."""
 
 _log = logging.getLogger(__name__)
 
 
 class StockTrigger(BaseEventTrigger):
-    """Fires whenever a product's stock crosses a limit of the alert rules, and whenever it starts.
+    """Fires whenever a product's stock crosses a threshold of the alert rules, and whenever it starts.
 
-    Unlike AwaitMessageTrigger and KafkaSharedStreamTrigger, which take one record at a time, it keeps up with any topic; and
-    where these commit an offset, too early or once the event is stored, it has none that could be ahead of what was stored:
+    Unlike AwaitMessageTrigger and KafkaSharedStreamTrigger, which read one record at a time, it keeps up with
+    any topic. They commit an offset, which can be ahead of the stored events; this trigger has no offset:
     killed anywhere, it fires when it starts again.
     """
 
@@ -56,17 +56,19 @@ class StockTrigger(BaseEventTrigger):
         while True:
             try:
                 topic = await asyncio.to_thread(
-                    lambda: stock_watcher.StockTopic(conf, stock_watcher.limits(lake), self.topic)
+                    lambda: stock_watcher.StockTopic(conf, stock_watcher.load_thresholds(lake), self.topic)
                 )
                 try:
                     yield TriggerEvent({"products": []})
-                    began = time.monotonic()
-                    while time.monotonic() - began < AFRESH_SECONDS:
+                    started = time.monotonic()
+                    while time.monotonic() - started < RESTART_SECONDS:
                         if products := await asyncio.to_thread(topic.wait, _POLL_SECONDS):
-                            yield TriggerEvent({"products": products[:_NAMED]})
-                        await asyncio.sleep(_PACE_SECONDS)
+                            yield TriggerEvent({"products": products[:_MAX_PRODUCTS]})
+                        await asyncio.sleep(_BATCH_SECONDS)
                 finally:
                     await asyncio.to_thread(topic.close)
             except (UserError, OSError) as error:
-                _log.warning("the stock topic cannot be watched: %s; trying again", error)
-                await asyncio.sleep(_PAUSE_SECONDS)
+                _log.warning(
+                    "cannot watch the stock topic: %s; trying again in %.0f s", error, _RETRY_SECONDS
+                )
+                await asyncio.sleep(_RETRY_SECONDS)

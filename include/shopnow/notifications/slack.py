@@ -1,4 +1,4 @@
-"""Slack, through the hooks and connections of Airflow's Slack provider: as a bot, or by an incoming webhook."""
+"""Slack through Airflow's Slack provider: as a bot, or by an incoming webhook."""
 
 import http.client
 import logging
@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.error import URLError
 
-from shopnow.alerts.channels import Refused, Unavailable, Unconfirmed, importing
-from shopnow.alerts.message import Message, slack
+from shopnow.notifications.airflow_imports import IMPORT_LOCK
+from shopnow.notifications.delivery_errors import Refused, Unavailable, Unconfirmed
 
 _silent = logging.getLogger(f"{__name__}.sdk")
 _silent.setLevel(logging.CRITICAL)
 
-# The SDK's own retries repeat without a question, and its log lines hold the webhook's address, which is a secret.
-_QUIETLY: Mapping[str, Any] = {"retry_handlers": [], "logger": _silent}
+# The SDK's own retries could deliver twice, and its log lines hold the webhook's address, which is a secret.
+_HOOK_OPTIONS: Mapping[str, Any] = {"retry_handlers": [], "logger": _silent}
 
-_BUSY = {
+_RETRYABLE_ERRORS = {
     "ratelimited",
     "rate_limited",
     "internal_error",
@@ -24,67 +24,52 @@ _BUSY = {
     "request_timeout",
     "team_added_to_org",
 }
-_IN_DOUBT = {"fatal_error"}
-_NOT_TO_BE_UPDATED = {"message_not_found", "cant_update_message", "edit_window_closed"}
-
-
-class Slack:
-    """As the bot of the connection `bot` if there is one, otherwise by the incoming webhook of the connection `webhook`."""
-
-    def __init__(self, webhook: str = "slack_default", bot: str = "slack_api_default") -> None:
-        self.webhook, self.bot = Webhook(webhook), Bot(bot)
-
-    def ready(self) -> None:
-        self._way().ready()
-
-    def send(self, message: Message) -> str | None:
-        return self._way().send(message)
-
-    def _way(self) -> "Webhook | Bot":
-        return self.bot if self.bot.is_there() else self.webhook
+_AMBIGUOUS_ERRORS = {"fatal_error"}
+_NOT_UPDATABLE_ERRORS = {"message_not_found", "cant_update_message", "edit_window_closed"}
 
 
 class Webhook:
-    """Every message is a new one."""
+    """An incoming webhook: posts messages, cannot update them."""
 
-    def __init__(self, conn_id: str) -> None:
+    def __init__(self, conn_id: str = "slack_default") -> None:
         self.conn_id = conn_id
 
     def ready(self) -> None:
-        # Slack answers "no_text" to an empty message and posts nothing; any answer will do.
-        with _unanswered_is_unavailable():
-            self._post({})
+        """Return if Slack answers; posts nothing. Raises `Unavailable`."""
+        # Slack answers "no_text" to an empty message and posts nothing; any answer shows that it is up.
+        with _any_answer_is_ready():
+            self.post({})
 
-    def send(self, message: Message) -> None:
-        self._post(slack(message))
-
-    def _post(self, body: dict[str, Any]) -> None:
-        with importing:
+    def post(self, body: dict[str, Any]) -> None:
+        """Post a message. Raises `Unavailable`, `Refused` or `Unconfirmed`."""
+        with IMPORT_LOCK:
             from airflow.exceptions import AirflowException
             from airflow.providers.slack.hooks.slack_webhook import SlackWebhookHook
 
-        hook = SlackWebhookHook(slack_webhook_conn_id=self.conn_id, **_QUIETLY)
-        with _failures(self.conn_id):
+        hook = SlackWebhookHook(slack_webhook_conn_id=self.conn_id, **_HOOK_OPTIONS)
+        with _delivery_errors(self.conn_id):
             try:
-                response = _minding_no_proxy(hook.client).send_dict(body)
+                response = _with_no_proxy(hook.client).send_dict(body)
             except AirflowException:
                 raise Refused(
                     f"connection {self.conn_id} is missing or has no webhook token as its password"
                 ) from None
-        _check(response.status_code, response.body, response.headers)
+        _check_status(response.status_code, response.body, response.headers)
 
 
 class Bot:
-    """The first message about an alert is updated as the alert changes; only what fires is posted anew.
+    """A bot, which can update the messages it posted.
 
-    Its connection's password is the bot's token, its extra holds `channel`, and `base_url` if Slack is not meant.
+    The connection's password is the bot's token; its extra holds `channel`, and `base_url` for a server other
+    than Slack's.
     """
 
-    def __init__(self, conn_id: str) -> None:
+    def __init__(self, conn_id: str = "slack_api_default") -> None:
         self.conn_id = conn_id
 
-    def is_there(self) -> bool:
-        with importing:
+    def is_configured(self) -> bool:
+        """Return whether the connection exists. Raises `Unavailable` if it cannot be looked up."""
+        with IMPORT_LOCK:
             from airflow.exceptions import AirflowException, AirflowNotFoundException
             from airflow.providers.slack.hooks.slack import SlackHook
         try:
@@ -96,43 +81,44 @@ class Bot:
         return True
 
     def ready(self) -> None:
-        with _unanswered_is_unavailable():
+        """Return if Slack answers; posts nothing. Raises `Unavailable`."""
+        with _any_answer_is_ready():
             self._call("auth.test", {})
 
-    def send(self, message: Message) -> str | None:
-        """Updates first, as these can be repeated; then at most one new message.
+    def post(self, body: dict[str, Any]) -> str:
+        """Post a message.
 
         Returns:
-            The channel and timestamp of the new message, as `chat.update` wants them; None if there is none.
+            Its channel and timestamp, as `update` takes them.
+
+        Raises:
+            Unavailable, Refused, Unconfirmed: see `delivery_errors`.
         """
-        updated = {
-            first.message.dedup_key
-            for first in message.firsts
-            if self._update(first.reference, first.message)
-        }
-        told = tuple(alert for alert in message.alerts if alert.active or alert.thread not in updated)
-        if not told:
-            return None
-        answer = self._call(
-            "chat.postMessage", {"channel": self._channel(), **slack(message._replace(alerts=told))}
-        )
+        answer = self._call("chat.postMessage", {"channel": self._channel(), **body})
         return f"{answer['channel']}/{answer['ts']}"
 
-    def _update(self, reference: str, message: Message) -> bool:
-        """Whether the message could be updated; it may have been deleted."""
+    def update(self, reference: str, body: dict[str, Any]) -> bool:
+        """Replace a message that was posted before; idempotent.
+
+        Returns:
+            False if it can no longer be updated, for example because it was deleted.
+
+        Raises:
+            Unavailable, Refused, Unconfirmed: see `delivery_errors`.
+        """
         channel, _, ts = reference.partition("/")
         try:
-            self._call("chat.update", {"channel": channel, "ts": ts, **slack(message)})
+            self._call("chat.update", {"channel": channel, "ts": ts, **body})
         except Refused as error:
-            if str(error).rpartition(" ")[2] in _NOT_TO_BE_UPDATED:
+            if str(error).rpartition(" ")[2] in _NOT_UPDATABLE_ERRORS:
                 return False
             raise
         return True
 
     def _hook(self) -> Any:
-        with importing:
+        with IMPORT_LOCK:
             from airflow.providers.slack.hooks.slack import SlackHook
-        return SlackHook(slack_conn_id=self.conn_id, **_QUIETLY)
+        return SlackHook(slack_conn_id=self.conn_id, **_HOOK_OPTIONS)
 
     def _channel(self) -> str:
         channel = self._hook().get_connection(self.conn_id).extra_dejson.get("channel")
@@ -142,40 +128,45 @@ class Bot:
 
     def _call(self, method: str, body: dict[str, Any]) -> Any:
         hook = self._hook()
-        with importing:
+        with IMPORT_LOCK:
             from airflow.exceptions import AirflowException
             from slack_sdk.errors import SlackApiError
 
-        with _failures(self.conn_id):
+        with _delivery_errors(self.conn_id):
             try:
-                return _minding_no_proxy(hook.client).api_call(method, json=body)
+                return _with_no_proxy(hook.client).api_call(method, json=body)
             except AirflowException:
                 raise Refused(f"connection {self.conn_id} has no bot token as its password") from None
             except SlackApiError as error:
-                response, word = error.response, str(error.response.get("error", ""))[:100]
+                response, code = error.response, str(error.response.get("error", ""))[:100]
                 if response.status_code != 200:
-                    _check(response.status_code, word, response.headers)
-                answer = f"Slack answers to {method}: {word}"
-                if word in _IN_DOUBT:
+                    _check_status(response.status_code, code, response.headers)
+                answer = f"Slack answers to {method}: {code}"
+                if code in _AMBIGUOUS_ERRORS:
                     raise Unconfirmed(answer) from None
-                raise (Unavailable(answer) if word in _BUSY else Refused(answer)) from None
+                raise (Unavailable(answer) if code in _RETRYABLE_ERRORS else Refused(answer)) from None
 
 
-def _minding_no_proxy(client: Any) -> Any:
+def escape(text: str) -> str:
+    """Escape text for Slack's markup."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _with_no_proxy(client: Any) -> Any:
+    """Have urllib choose the environment's proxy, because the SDK ignores NO_PROXY."""
     from slack_sdk.proxy_env_variable_loader import load_http_proxy_from_env
 
     if client.proxy == load_http_proxy_from_env(_silent):
-        client.proxy = (
-            None  # urllib finds the environment's proxy itself, and minds NO_PROXY, as the SDK does not
-        )
+        client.proxy = None
     return client
 
 
 @contextmanager
-def _failures(conn_id: str) -> Iterator[None]:
+def _delivery_errors(conn_id: str) -> Iterator[None]:
+    """Raise errors of the network as delivery errors."""
     try:
         yield
-    except URLError as error:  # raised before the request is out
+    except URLError as error:  # raised before the request is sent
         raise Unavailable(
             f"cannot reach Slack by connection {conn_id} ({type(error.reason).__name__})"
         ) from None
@@ -184,8 +175,8 @@ def _failures(conn_id: str) -> Iterator[None]:
 
 
 @contextmanager
-def _unanswered_is_unavailable() -> Iterator[None]:
-    """For a question that posts nothing: any answer will do."""
+def _any_answer_is_ready() -> Iterator[None]:
+    """For a request that posts nothing: any answer, also a refusal, shows that Slack is up."""
     try:
         yield
     except Refused:
@@ -194,11 +185,11 @@ def _unanswered_is_unavailable() -> Iterator[None]:
         raise Unavailable(str(error)) from None
 
 
-def _check(status: int, body: str, headers: Any) -> None:
+def _check_status(status: int, body: str, headers: Any) -> None:
     if status == 200:
         return
     answer = f"Slack answers {status}: {body[:100]!r}"
-    if status == 504:  # a gateway gave up waiting for Slack
+    if status == 504:  # a gateway timed out waiting for Slack, which may have accepted the message
         raise Unconfirmed(answer)
     if status == 429 or status >= 500:
         retry_after = next((value for name, value in headers.items() if name.lower() == "retry-after"), "0")

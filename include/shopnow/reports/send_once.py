@@ -5,8 +5,8 @@ from collections.abc import Callable
 from email.message import EmailMessage
 from typing import Any, Protocol
 
-from shopnow.alerts.channels import Refused, Unconfirmed
 from shopnow.errors import UserError
+from shopnow.notifications.delivery_errors import Refused, Unconfirmed
 
 _log = logging.getLogger(__name__)
 

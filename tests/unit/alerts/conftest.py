@@ -1,4 +1,4 @@
-"""A lake in a folder, and stock and other figures in it."""
+"""A lake in a folder, and tables in it."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ def lake(tmp_path: Path) -> str:
 
 @pytest.fixture
 def table(lake: str) -> Table:
-    """Writes a table anew with these rows."""
+    """Overwrites a table with these rows."""
 
     def write(name: str, rows: Sequence[Mapping[str, Any]]) -> None:
         partition_by = ["date"] if "date" in rows[0] else None

@@ -1,4 +1,4 @@
-"""Trying rules on the past."""
+"""Backtests of alert rules."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -7,7 +7,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from shopnow.alerts import backtest, rules
-from shopnow.cli.alerts_backtest import since_when
+from shopnow.cli.alerts_backtest import parse_since
 from shopnow.errors import UserError
 from shopnow.lake.delta.tables import Table
 
@@ -38,43 +38,46 @@ def sold(lake):
     return write
 
 
-def told(found: backtest.Replay) -> list[tuple[str, str, float]]:
+def notified(result: backtest.Backtest) -> list[tuple[str, str, float]]:
+    """Return fingerprint, state and hours since the start of each notification."""
     return [
-        (each.change.alert.fingerprint, each.change.alert.state, (each.at - START) / timedelta(hours=1))
-        for each in found.told
+        (item.change.alert.fingerprint, item.change.alert.state, (item.at - START) / timedelta(hours=1))
+        for item in result.notifications
     ]
 
 
-def test_the_stock_is_looked_at_hour_by_hour(lake, sold):
+def test_stock_is_evaluated_every_hour(lake, sold):
     sold(
         (10, "Mug", 40), (70, "Mug", 3), (80, "Mug", 2), (130, "Mug", 0), (250, "Mug", 50), (251, "Bowl", 60)
     )
-    found = backtest.over(lake, RULES)
-    assert told(found) == [
+    result = backtest.run(lake, RULES)
+    assert notified(result) == [
         ("low_stock:mug", "firing", 2),
         ("stock_out:mug", "firing", 3),
         ("stock_out:mug", "resolved", 5),
     ]
-    assert found.looks == 5
+    assert result.evaluations == 5
     assert not DeltaTable.is_deltatable(f"{lake}/alerts")
 
 
-def test_since_begins_with_what_was_there_then(lake, sold):
+def test_since_starts_with_the_state_at_that_time(lake, sold):
     sold((10, "Mug", 0), (60 * 50, "Mug", 50))
-    found = backtest.over(lake, RULES, START + timedelta(hours=47))
-    assert told(found) == [("stock_out:mug", "firing", 48), ("stock_out:mug", "resolved", 51)]
+    result = backtest.run(lake, RULES, START + timedelta(hours=47))
+    assert notified(result) == [("stock_out:mug", "firing", 48), ("stock_out:mug", "resolved", 51)]
 
 
-def test_a_long_stock_out_is_told_again(lake, sold):
+def test_a_long_stock_out_is_repeated(lake, sold):
     sold((10, "Mug", 0), (60 * 50, "Bowl", 50))
-    assert [(each.change.alert.title, each.change.repeated) for each in backtest.over(lake, RULES).told] == [
+    assert [
+        (item.change.alert.title, item.change.repeated) for item in backtest.run(lake, RULES).notifications
+    ] == [
         ("Sold out", False),
         ("Reminder: Sold out", True),
         ("Reminder: Sold out", True),
     ]
 
 
-def test_hours_and_days_are_seen_once_they_are_over(lake, table):
+def test_hours_and_days_are_visible_once_they_are_over(lake, table):
     failed = (2, 90, 90, 0, 0)
     at = [START + timedelta(hours=hour) for hour in range(len(failed))]
     row = {"date": START.date(), "currency": "EUR"}
@@ -96,14 +99,17 @@ def test_hours_and_days_are_seen_once_they_are_over(lake, table):
             for day, failed in ((1, 90), (2, 1))
         ],
     )
-    found = told(backtest.over(lake, RULES))
-    assert found[:2] == [("payment_failures:EUR", "firing", 2), ("payment_failures:EUR", "resolved", 5)]
-    assert ("method_failures:paypal/EUR", "firing", 17) in found
+    notifications = notified(backtest.run(lake, RULES))
+    assert notifications[:2] == [
+        ("payment_failures:EUR", "firing", 2),
+        ("payment_failures:EUR", "resolved", 5),
+    ]
+    assert ("method_failures:paypal/EUR", "firing", 17) in notifications
 
 
-def test_it_names_the_rules_it_cannot_try(lake, sold):
+def test_rules_without_history_are_listed(lake, sold):
     sold((10, "Mug", 0))
-    assert backtest.over(lake, RULES).not_replayed == [
+    assert backtest.run(lake, RULES).skipped_rules == [
         "short_cover",
         "under_reorder_point",
         "pipeline_late",
@@ -111,15 +117,15 @@ def test_it_names_the_rules_it_cannot_try(lake, sold):
     ]
 
 
-def test_an_empty_lake_has_no_past(lake):
-    with pytest.raises(UserError, match="nothing of the past"):
-        backtest.over(lake, RULES)
+def test_an_empty_lake_has_no_history(lake):
+    with pytest.raises(UserError, match="has no history"):
+        backtest.run(lake, RULES)
 
 
-def test_since_is_a_date_a_time_or_a_span():
+def test_since_is_a_date_a_time_or_a_duration():
     now = datetime(2026, 7, 9, tzinfo=UTC)
-    assert since_when("2026-07-01", now) == datetime(2026, 7, 1, tzinfo=UTC)
-    assert since_when("2026-07-01T10:00:00+02:00", now) == START
-    assert since_when("2d", now) == now - timedelta(days=2)
-    with pytest.raises(UserError, match="'yesterday' is neither"):
-        since_when("yesterday", now)
+    assert parse_since("2026-07-01", now) == datetime(2026, 7, 1, tzinfo=UTC)
+    assert parse_since("2026-07-01T10:00:00+02:00", now) == START
+    assert parse_since("2d", now) == now - timedelta(days=2)
+    with pytest.raises(UserError, match="'yesterday': expected a date or time"):
+        parse_since("yesterday", now)

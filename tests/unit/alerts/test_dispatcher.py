@@ -1,4 +1,4 @@
-"""Delivering the outbox: once, whatever a channel answers and whoever else delivers."""
+"""Delivering the outbox once, whatever a channel answers and with concurrent deliveries."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,33 +8,33 @@ import pytest
 from msgspec import structs
 
 from shopnow.alerts import alert_log, outbox, rules
-from shopnow.alerts.channels import Refused, Unavailable, Unconfirmed
-from shopnow.alerts.dispatcher import Undelivered, backoff, deliver, sent
+from shopnow.alerts.dispatcher import Undelivered, backoff_seconds, deliver, sent_totals
 from shopnow.alerts.evaluate import evaluate
 from shopnow.alerts.message import Message
 from shopnow.alerts.outbox import LEASE
 from shopnow.alerts.status import overview
+from shopnow.notifications.delivery_errors import Refused, Unavailable, Unconfirmed
 
-NO_PATIENCE = timedelta(seconds=0.5)
+NO_RETRIES = timedelta(seconds=0.5)
 
 
 class Recorder:
-    """A channel that answers as told and remembers what it was handed; `taken` are the messages people would see."""
+    """A channel with scripted answers; records what was sent, and in `accepted` what people would see."""
 
     def __init__(self, *answers: Exception | None) -> None:
         self.answers: Iterator[Exception | None] = iter(answers)
-        self.handed: list[str] = []
-        self.taken: list[str] = []
-        self.asked = 0
+        self.sent: list[str] = []
+        self.accepted: list[str] = []
+        self.ready_calls = 0
 
     def ready(self) -> None:
-        self.asked += 1
+        self.ready_calls += 1
 
     def send(self, message: Message) -> None:
-        self.handed.append(message.dedup_key)
+        self.sent.append(message.dedup_key)
         answer = next(self.answers, None)
         if answer is None or isinstance(answer, Unconfirmed):
-            self.taken.append(message.dedup_key)
+            self.accepted.append(message.dedup_key)
         if answer is not None:
             raise answer
 
@@ -51,113 +51,113 @@ def channels(email: Recorder | None = None, slack: Recorder | None = None) -> di
 
 
 def run(
-    lake: str, to: dict[str, Recorder], owner: str = "run-1", patience: timedelta = timedelta(seconds=10)
+    lake: str, to: dict[str, Recorder], owner: str = "run-1", retry_timeout: timedelta = timedelta(seconds=10)
 ):
-    return deliver(lake, owner, to, "http://airflow.example", patience)
+    return deliver(lake, owner, to, "http://airflow.example", retry_timeout)
 
 
 def states(lake: str, channel: str) -> list[str]:
     return [
         row["state"]
-        for row in alert_log.rows(alert_log.open_journal(lake), "message")
+        for row in alert_log.read_rows(alert_log.open_table(lake), "message")
         if row["channel"] == channel
     ]
 
 
 def test_an_empty_outbox_sends_nothing(lake):
     assert run(lake, channels()) == []
-    assert sent(lake) == []
+    assert sent_totals(lake) == []
 
 
 def test_a_message_is_sent_once_and_marked(lake, queued):
     to = channels()
-    assert sorted(run(lake, to), key=lambda each: each["channel"]) == [
+    assert sorted(run(lake, to), key=lambda delivery: delivery["channel"]) == [
         {"channel": "email", "dedup_key": queued, "alerts": 2},
         {"channel": "slack", "dedup_key": queued, "alerts": 2},
     ]
     assert run(lake, to) == []
-    assert to["email"].taken == to["slack"].taken == [queued]
-    assert sent(lake) == [
+    assert to["email"].accepted == to["slack"].accepted == [queued]
+    assert sent_totals(lake) == [
         {"channel": "email", "messages": 1, "alerts": 2},
         {"channel": "slack", "messages": 1, "alerts": 2},
     ]
 
 
-def test_a_channel_that_is_down_holds_back_no_other_and_loses_nothing(lake, queued):
+def test_a_channel_that_is_down_delays_no_other_and_loses_nothing(lake, queued):
     to = channels(slack=Recorder(*[Unavailable("down")] * 2))
     for _ in range(2):
         with pytest.raises(Undelivered, match="slack: down"):
-            run(lake, to, patience=NO_PATIENCE)
-        assert to["email"].taken == [queued]
-        assert to["slack"].taken == []
-    assert [each["channel"] for each in run(lake, to)] == ["slack"]
-    assert to["slack"].taken == [queued]
+            run(lake, to, retry_timeout=NO_RETRIES)
+        assert to["email"].accepted == [queued]
+        assert to["slack"].accepted == []
+    assert [delivery["channel"] for delivery in run(lake, to)] == ["slack"]
+    assert to["slack"].accepted == [queued]
     assert states(lake, "slack") == ["queued", "failed", "claimed", "failed", "claimed", "sent"]
 
 
-def test_it_tries_again_as_long_as_it_has_patience(lake, queued):
+def test_an_unavailable_channel_is_retried_until_the_timeout(lake, queued):
     to = channels(
         email=Recorder(Unavailable("busy")), slack=Recorder(Unavailable("slow down", retry_after=1.2))
     )
     assert len(run(lake, to)) == 2
-    assert len(to["email"].handed) == len(to["slack"].handed) == 2
+    assert len(to["email"].sent) == len(to["slack"].sent) == 2
 
 
-def test_a_long_pause_asked_for_is_left_to_the_next_run(lake, queued):
+def test_a_long_retry_after_is_left_to_the_next_run(lake, queued):
     with pytest.raises(Undelivered, match="slack: slow down"):
         run(lake, channels(slack=Recorder(Unavailable("slow down", retry_after=3600))))
     assert len(run(lake, channels(), owner="run-2")) == 1
 
 
-def test_a_refused_message_is_not_insisted_on_and_the_next_one_goes_out(lake, stock, queued):
+def test_a_refused_message_is_not_retried_and_the_next_one_is_sent(lake, stock, queued):
     stock({"Mug": 50, "Bowl": 50})
     later = evaluate(lake, "run-1")["dedup_key"]
     to = channels(slack=Recorder(Refused("invalid_blocks")))
     with pytest.raises(Undelivered, match="invalid_blocks"):
         run(lake, to)
-    assert to["slack"].handed == [queued, later]
-    assert to["slack"].taken == [later]
+    assert to["slack"].sent == [queued, later]
+    assert to["slack"].accepted == [later]
 
 
-def test_a_fault_in_a_channel_is_told_without_its_text(lake, queued, caplog):
+def test_a_bug_in_a_channel_is_reported_without_its_text(lake, queued, caplog):
     to = channels(slack=Recorder(ValueError("https://hooks.slack.example/services/secret")))
     with pytest.raises(Undelivered, match="slack: unexpected ValueError") as caught:
         run(lake, to)
     assert "secret" not in str(caught.value) + caplog.text + str(
-        alert_log.rows(alert_log.open_journal(lake), "message")
+        alert_log.read_rows(alert_log.open_table(lake), "message")
     )
-    assert to["email"].taken == [queued]
+    assert to["email"].accepted == [queued]
 
 
-def test_a_channel_that_is_gone_is_named(lake, queued):
+def test_an_unknown_channel_is_named(lake, queued):
     with pytest.raises(Undelivered, match="slack: there is no channel of that name; there are email"):
         run(lake, {"email": Recorder()})
 
 
-def test_no_answer_means_one_repeat_once_the_channel_answers(lake, queued):
+def test_no_answer_means_one_repeat_when_the_channel_answers_again(lake, queued):
     to = channels(slack=Recorder(Unconfirmed("no answer")))
     run(lake, to)
-    assert to["slack"].taken == [queued, queued]
-    assert to["slack"].asked == 1
+    assert to["slack"].accepted == [queued, queued]
+    assert to["slack"].ready_calls == 1
     assert states(lake, "slack") == ["queued", "unconfirmed", "sent"]
 
 
-def test_no_answer_twice_means_no_third_time_for_now(lake, queued):
+def test_no_answer_twice_means_no_third_attempt_in_later_runs(lake, queued):
     to = channels(slack=Recorder(*[Unconfirmed("no answer")] * 5))
     for _ in range(3):
         run(lake, to)
         run(lake, to, owner="run-2")
-    assert to["slack"].taken == [queued, queued]
+    assert to["slack"].accepted == [queued, queued]
     assert states(lake, "slack") == ["queued", "unconfirmed", "unconfirmed"]
 
 
-def test_no_answer_twice_is_never_a_third_time_and_is_shown(lake, stock):
+def test_no_answer_twice_is_final_and_shown(lake, stock):
     stock({"Mug": 0})
     evaluate(lake, "run-1", now=datetime.now(UTC) - timedelta(days=2))
     to = channels(slack=Recorder(*[Unconfirmed("no answer")] * 5))
     run(lake, to)
     later = datetime.now(UTC) + timedelta(days=2)
-    assert outbox.claim(alert_log.open_journal(lake), "run-9", later, timedelta(minutes=1)) == []
+    assert outbox.claim(alert_log.open_table(lake), "run-9", later, timedelta(minutes=1)) == []
     [message] = overview(lake, later).messages
     assert (message["channel"], message["state"], message["attempts"], message["over"]) == (
         "slack",
@@ -167,10 +167,10 @@ def test_no_answer_twice_is_never_a_third_time_and_is_shown(lake, stock):
     )
 
 
-def test_a_message_that_no_run_can_send_is_dead_and_shown_and_the_alert_is_told_again_in_its_time(
+def test_a_message_that_no_run_can_send_is_dead_and_its_alert_is_repeated_later(
     lake, stock, queued, monkeypatch
 ):
-    monkeypatch.setattr(outbox, "MOST_FAILURES", 3)
+    monkeypatch.setattr(outbox, "MAX_FAILED_RUNS", 3)
     to = channels(slack=Recorder(*[Refused("invalid_token")] * 3))
     for _ in range(3):
         with pytest.raises(Undelivered, match="invalid_token"):
@@ -182,48 +182,48 @@ def test_a_message_that_no_run_can_send_is_dead_and_shown_and_the_alert_is_told_
     assert "given up after 3 runs" in message["reason"]
     again = evaluate(lake, "run-9", now=datetime.now(UTC) + timedelta(days=1))["dedup_key"]
     run(lake, to, owner="run-9")
-    assert to["slack"].taken == [again]
+    assert to["slack"].accepted == [again]
 
 
 def test_a_message_that_is_too_old_is_dead(lake, stock):
     stock({"Mug": 0})
-    evaluate(lake, "run-1", now=datetime.now(UTC) - outbox.OLDEST)
+    evaluate(lake, "run-1", now=datetime.now(UTC) - outbox.MAX_AGE)
     with pytest.raises(Undelivered, match=r"email: given up after 1 runs since .*: down"):
-        run(lake, channels(email=Recorder(Unavailable("down"))), patience=NO_PATIENCE)
+        run(lake, channels(email=Recorder(Unavailable("down"))), retry_timeout=NO_RETRIES)
     assert states(lake, "email")[-1] == "dead"
     assert states(lake, "slack")[-1] == "sent"
 
 
-def test_a_channel_is_sent_only_the_alerts_that_are_told_there(lake, stock):
+def test_a_channel_gets_only_the_alerts_of_its_rules(lake, stock):
     stock({"Mug": 0, "Bowl": 3})
     rule_set = dict(rules.load())
     rule_set["low_stock"] = structs.replace(rule_set["low_stock"], channels=("slack",))
     evaluate(lake, "run-1", rule_set=rule_set)
-    assert {each["channel"]: each["alerts"] for each in run(lake, channels())} == {"email": 1, "slack": 2}
-    assert {each["channel"]: each["alerts"] for each in sent(lake)} == {"email": 1, "slack": 2}
+    assert {item["channel"]: item["alerts"] for item in run(lake, channels())} == {"email": 1, "slack": 2}
+    assert {item["channel"]: item["alerts"] for item in sent_totals(lake)} == {"email": 1, "slack": 2}
 
 
-def test_two_deliveries_at_once_send_one_message(lake, queued):
+def test_concurrent_deliveries_send_one_message(lake, queued):
     to = channels()
     with ThreadPoolExecutor(3) as threads:
-        found = list(threads.map(lambda number: run(lake, to, owner=f"run-{number}"), range(1, 4)))
-    assert to["email"].taken == to["slack"].taken == [queued]
-    assert len(found[0]) == 2
+        deliveries = list(threads.map(lambda number: run(lake, to, owner=f"run-{number}"), range(1, 4)))
+    assert to["email"].accepted == to["slack"].accepted == [queued]
+    assert len(deliveries[0]) == 2
 
 
-def test_the_messages_of_a_run_that_died_are_sent_by_another_when_its_lease_is_over(lake, stock):
+def test_the_messages_of_a_dead_run_are_sent_by_another_after_its_lease(lake, stock):
     stock({"Mug": 0})
     evaluate(lake, "run-1", now=datetime.now(UTC) - LEASE)
     to = channels()
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(lambda owner: run(lake, to, owner=owner), ["run-2", "run-3"]))
-    assert len(to["email"].taken) == len(to["slack"].taken) == 1
+    assert len(to["email"].accepted) == len(to["slack"].accepted) == 1
 
 
-def test_the_retry_of_a_run_that_died_need_not_wait(lake, queued):
+def test_the_retry_of_a_dead_run_does_not_wait(lake, queued):
     assert len(run(lake, channels(), owner="run-1")) == 2
 
 
-def test_the_wait_grows_up_to_a_limit_and_minds_what_was_asked_for():
-    assert [backoff(attempt) for attempt in range(1, 7)] == [1, 2, 4, 8, 15, 15]
-    assert backoff(1, retry_after=30) == 30
+def test_the_backoff_grows_to_a_limit_and_respects_retry_after():
+    assert [backoff_seconds(attempt) for attempt in range(1, 7)] == [1, 2, 4, 8, 15, 15]
+    assert backoff_seconds(1, retry_after=30) == 30

@@ -1,4 +1,4 @@
-"""The engine: which alerts change, and which changes are worth a word."""
+"""The alert engine: which alerts change, and which changes are announced."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,71 +7,78 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shopnow.alerts import alert_log, rules
-from shopnow.alerts.engine import Alert, AlertStatus, Change, Observation, Silence, State, changes
+from shopnow.alerts.engine import compute_changes
+from shopnow.alerts.model import Alert, AlertStatus, Change, Observation, Silence, State
 
 RULES = rules.load()
 START = datetime(2026, 7, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def pieces(quantity: float, at: datetime = START, product: str = "P1") -> Observation:
+def stock(quantity: float, at: datetime = START, product: str = "P1") -> Observation:
     return Observation(
         "stock_quantity", product, {"P1": "Mug"}.get(product, product), quantity, at, f"{quantity} left"
     )
 
 
-def seen(figure: str, value: float, subject: str = "x", of: int | None = None) -> Observation:
-    return Observation(figure, subject, subject, value, START, f"{value}", of)
+def observation(metric: str, value: float, subject: str = "x", sample_size: int | None = None) -> Observation:
+    return Observation(metric, subject, subject, value, START, f"{value}", sample_size)
 
 
-class Watch:
-    """Somebody who looks again and again, and remembers how alerts stand as the table does."""
+class Engine:
+    """Evaluates the rules repeatedly and keeps the alert statuses as the table does."""
 
     def __init__(self, rule_set: Mapping[str, rules.Rule] = RULES) -> None:
         self.rules = rule_set
-        self.standings: dict[str, AlertStatus] = {}
+        self.statuses: dict[str, AlertStatus] = {}
         self.silences: list[Silence] = []
-        self.looks = 0
+        self.evaluations = 0
 
-    def look(self, *observations: Observation, at: datetime | None = None) -> list[Change]:
-        self.looks += 1
-        now = at or START + self.looks * HOUR
-        found = changes(self.rules, self.standings, observations, now, self.silences)
-        for alert, announced, _ in found:
-            thread = alert.thread or (f"message {self.looks}" if announced else None)
-            alert_log.follow(self.standings, alert._replace(thread=thread), now if announced else None)
-        return found
+    def evaluate(self, *observations: Observation, at: datetime | None = None) -> list[Change]:
+        self.evaluations += 1
+        now = at or START + self.evaluations * HOUR
+        changes = compute_changes(self.rules, self.statuses, observations, now, self.silences)
+        for alert, announced, _ in changes:
+            thread = alert.thread or (f"message {self.evaluations}" if announced else None)
+            alert_log.update_status(self.statuses, alert._replace(thread=thread), now if announced else None)
+        return changes
 
     def acknowledge(self, fingerprint: str) -> None:
-        standing = self.standings[fingerprint]
-        alert_log.follow(self.standings, standing.alert._replace(state=State.ACKNOWLEDGED), None)
+        status = self.statuses[fingerprint]
+        alert_log.update_status(self.statuses, status.alert._replace(state=State.ACKNOWLEDGED), None)
 
 
 def history(*quantities: int) -> list[list[Change]]:
-    """What changes as one product's stock goes through the quantities, an hour apart."""
-    watch = Watch()
-    return [watch.look(pieces(quantity, START + hour * HOUR)) for hour, quantity in enumerate(quantities)]
+    """Return the changes of each step as one product's stock goes through the quantities, an hour apart."""
+    engine = Engine()
+    return [engine.evaluate(stock(quantity, START + hour * HOUR)) for hour, quantity in enumerate(quantities)]
 
 
-def told(step: Iterable[Change]) -> list[str]:
-    """The announced changes."""
+def announced(step: Iterable[Change]) -> list[str]:
+    """Return rule and state of the announced changes."""
     return [f"{change.alert.rule} {change.alert.state}" for change in step if change.announced]
 
 
-def words(steps: list[list[Change]]) -> list[list[str]]:
-    return list(map(told, steps))
+def announcements(steps: list[list[Change]]) -> list[list[str]]:
+    return list(map(announced, steps))
 
 
-def test_plenty_of_stock_is_no_news():
+def test_plenty_of_stock_changes_nothing():
     assert history(50, 8, 6) == [[], [], []]
 
 
 def test_low_stock_fires_once_and_is_resolved_once():
-    assert words(history(50, 5, 3, 40, 40)) == [[], ["low_stock firing"], [], ["low_stock resolved"], []]
+    assert announcements(history(50, 5, 3, 40, 40)) == [
+        [],
+        ["low_stock firing"],
+        [],
+        ["low_stock resolved"],
+        [],
+    ]
 
 
-def test_a_product_hovering_at_its_limit_gives_one_alert():
-    assert words(history(6, 5, 6, 5, 7, 4, 7, 8)) == [
+def test_stock_hovering_at_the_threshold_gives_one_alert():
+    assert announcements(history(6, 5, 6, 5, 7, 4, 7, 8)) == [
         [],
         ["low_stock firing"],
         [],
@@ -83,8 +90,8 @@ def test_a_product_hovering_at_its_limit_gives_one_alert():
     ]
 
 
-def test_a_product_that_sells_out_again_and_again_gives_one_alert():
-    assert words(history(1, 0, 1, 0, 2, 0, 1, 40)) == [
+def test_a_product_that_sells_out_repeatedly_gives_one_alert():
+    assert announcements(history(1, 0, 1, 0, 2, 0, 1, 40)) == [
         ["low_stock firing"],
         ["stock_out firing"],
         [],
@@ -96,22 +103,26 @@ def test_a_product_that_sells_out_again_and_again_gives_one_alert():
     ]
 
 
-def test_sold_out_at_once_does_not_say_low_as_well():
-    assert words(history(50, 0, 50)) == [[], ["stock_out firing"], ["stock_out resolved"]]
+def test_selling_out_at_once_does_not_announce_low_stock_too():
+    assert announcements(history(50, 0, 50)) == [[], ["stock_out firing"], ["stock_out resolved"]]
 
 
 def test_stock_out_takes_over_from_low_stock():
     steps = history(3, 0, 50)
-    assert words(steps) == [["low_stock firing"], ["stock_out firing"], ["stock_out resolved"]]
+    assert announcements(steps) == [["low_stock firing"], ["stock_out firing"], ["stock_out resolved"]]
     assert {(change.alert.rule, change.alert.state) for change in steps[1]} == {
         ("stock_out", State.FIRING),
         ("low_stock", State.INHIBITED),
     }
 
 
-def test_back_but_few_is_told_as_low_stock():
-    assert words(history(0, 3, 50)) == [["stock_out firing"], ["low_stock firing"], ["low_stock resolved"]]
-    assert words(history(3, 0, 3, 50)) == [
+def test_partial_restock_is_announced_as_low_stock():
+    assert announcements(history(0, 3, 50)) == [
+        ["stock_out firing"],
+        ["low_stock firing"],
+        ["low_stock resolved"],
+    ]
+    assert announcements(history(3, 0, 3, 50)) == [
         ["low_stock firing"],
         ["stock_out firing"],
         ["low_stock firing"],
@@ -119,7 +130,7 @@ def test_back_but_few_is_told_as_low_stock():
     ]
 
 
-def test_an_alert_says_what_since_when_whose_it_is_and_what_to_do():
+def test_an_alert_has_value_start_owner_and_todo():
     [[], [change]] = history(50, 4)
     alert = change.alert
     assert (alert.subject_name, alert.value, alert.facts, alert.since) == ("Mug", 4, "4 left", START + HOUR)
@@ -131,138 +142,151 @@ def test_an_alert_says_what_since_when_whose_it_is_and_what_to_do():
     )
 
 
-def test_products_do_not_touch_each_other():
-    found = Watch().look(pieces(0), pieces(5, product="P2"), pieces(9, product="P3"))
-    assert [(change.alert.subject, change.alert.rule) for change in found] == [
+def test_products_are_independent():
+    changes = Engine().evaluate(stock(0), stock(5, product="P2"), stock(9, product="P3"))
+    assert [(change.alert.subject, change.alert.rule) for change in changes] == [
         ("P1", "stock_out"),
         ("P2", "low_stock"),
     ]
 
 
-def test_an_alert_that_nobody_acknowledges_is_told_again_in_its_time():
-    watch = Watch()
-    watch.look(pieces(0), at=START)
-    assert watch.look(pieces(0), at=START + 23 * HOUR) == []
-    [change] = watch.look(pieces(0), at=START + 24 * HOUR)
+def test_an_unacknowledged_alert_is_repeated_after_its_interval():
+    engine = Engine()
+    engine.evaluate(stock(0), at=START)
+    assert engine.evaluate(stock(0), at=START + 23 * HOUR) == []
+    [change] = engine.evaluate(stock(0), at=START + 24 * HOUR)
     assert (change.announced, change.repeated, change.alert.title) == (True, True, "Reminder: Sold out")
     assert (change.alert.since, change.alert.thread) == (START, "message 1")
-    assert watch.look(pieces(0), at=START + 47 * HOUR) == []
-    assert told(watch.look(pieces(0), at=START + 48 * HOUR)) == ["stock_out firing"]
+    assert engine.evaluate(stock(0), at=START + 47 * HOUR) == []
+    assert announced(engine.evaluate(stock(0), at=START + 48 * HOUR)) == ["stock_out firing"]
 
 
-def test_one_reminder_tells_of_all_that_is_not_new_any_more():
-    watch = Watch()
-    watch.look(pieces(0), at=START)
-    watch.look(pieces(0), pieces(0, product="P2"), at=START + 10 * HOUR)
-    watch.look(pieces(0), pieces(0, product="P2"), pieces(0, product="P3"), at=START + 20 * HOUR)
-    all_three = [pieces(0), pieces(0, product="P2"), pieces(0, product="P3")]
-    assert [change.alert.subject for change in watch.look(*all_three, at=START + 24 * HOUR)] == ["P1", "P2"]
-    assert watch.look(*all_three, at=START + 43 * HOUR) == []
-    assert [change.alert.subject for change in watch.look(*all_three, at=START + 44 * HOUR)] == [
+def test_one_reminder_includes_all_alerts_at_least_half_due():
+    engine = Engine()
+    engine.evaluate(stock(0), at=START)
+    engine.evaluate(stock(0), stock(0, product="P2"), at=START + 10 * HOUR)
+    engine.evaluate(stock(0), stock(0, product="P2"), stock(0, product="P3"), at=START + 20 * HOUR)
+    all_three = [stock(0), stock(0, product="P2"), stock(0, product="P3")]
+    assert [change.alert.subject for change in engine.evaluate(*all_three, at=START + 24 * HOUR)] == [
+        "P1",
+        "P2",
+    ]
+    assert engine.evaluate(*all_three, at=START + 43 * HOUR) == []
+    assert [change.alert.subject for change in engine.evaluate(*all_three, at=START + 44 * HOUR)] == [
         "P1",
         "P2",
         "P3",
     ]
 
 
-def test_an_acknowledged_alert_is_not_told_again_but_its_end_is():
-    watch = Watch()
-    watch.look(pieces(0), at=START)
-    watch.acknowledge("stock_out:P1")
-    assert watch.look(pieces(0), at=START + timedelta(days=30)) == []
-    assert told(watch.look(pieces(50), at=START + timedelta(days=31))) == ["stock_out resolved"]
+def test_an_acknowledged_alert_is_not_repeated_but_its_end_is_announced():
+    engine = Engine()
+    engine.evaluate(stock(0), at=START)
+    engine.acknowledge("stock_out:P1")
+    assert engine.evaluate(stock(0), at=START + timedelta(days=30)) == []
+    assert announced(engine.evaluate(stock(50), at=START + timedelta(days=31))) == ["stock_out resolved"]
 
 
-def test_an_alert_that_fires_anew_is_another_firing_with_a_thread_of_its_own():
-    watch = Watch()
-    watch.look(pieces(0))
-    watch.look(pieces(50))
-    watch.look(pieces(0))
-    alert = watch.standings["stock_out:P1"].alert
+def test_an_alert_that_fires_again_starts_a_new_thread():
+    engine = Engine()
+    engine.evaluate(stock(0))
+    engine.evaluate(stock(50))
+    engine.evaluate(stock(0))
+    alert = engine.statuses["stock_out:P1"].alert
     assert (alert.firing, alert.thread) == (2, "message 3")
-    watch.look(pieces(50))
-    assert watch.standings["stock_out:P1"].alert.thread == "message 3"
+    engine.evaluate(stock(50))
+    assert engine.statuses["stock_out:P1"].alert.thread == "message 3"
 
 
-def test_nothing_is_told_of_what_is_silenced_and_what_still_fires_when_the_silence_is_over_is():
+def test_a_silenced_alert_is_announced_when_the_silence_ends_if_it_still_fires():
     for target in ("stock_out", "stock_out:P1"):
-        watch = Watch()
-        watch.silences = [Silence(target, START + 5 * HOUR, "stocktaking", "anna")]
-        assert told(watch.look(pieces(0), at=START)) == []
-        assert watch.standings["stock_out:P1"].alert.state == State.FIRING
-        assert watch.look(pieces(0), at=START + 4 * HOUR) == []
-        assert told(watch.look(pieces(0), at=START + 5 * HOUR)) == ["stock_out firing"]
-        assert watch.standings["stock_out:P1"].alert.firing == 1
+        engine = Engine()
+        engine.silences = [Silence(target, START + 5 * HOUR, "stocktaking", "anna")]
+        assert announced(engine.evaluate(stock(0), at=START)) == []
+        assert engine.statuses["stock_out:P1"].alert.state == State.FIRING
+        assert engine.evaluate(stock(0), at=START + 4 * HOUR) == []
+        assert announced(engine.evaluate(stock(0), at=START + 5 * HOUR)) == ["stock_out firing"]
+        assert engine.statuses["stock_out:P1"].alert.firing == 1
 
 
 def test_a_silence_covers_only_its_target():
-    watch = Watch()
-    watch.silences = [Silence("stock_out:P2", START + 5 * HOUR, "stocktaking", "anna")]
-    assert told(watch.look(pieces(0), pieces(0, product="P2"), at=START)) == ["stock_out firing"]
+    engine = Engine()
+    engine.silences = [Silence("stock_out:P2", START + 5 * HOUR, "stocktaking", "anna")]
+    assert announced(engine.evaluate(stock(0), stock(0, product="P2"), at=START)) == ["stock_out firing"]
 
 
-def test_the_end_of_what_nobody_heard_of_is_not_told():
-    watch = Watch()
-    watch.silences = [Silence("stock_out", START + 5 * HOUR, "stocktaking", "anna")]
-    watch.look(pieces(0), at=START)
-    assert told(watch.look(pieces(50), at=START + 6 * HOUR)) == []
+def test_the_end_of_an_alert_that_was_never_announced_is_not_announced():
+    engine = Engine()
+    engine.silences = [Silence("stock_out", START + 5 * HOUR, "stocktaking", "anna")]
+    engine.evaluate(stock(0), at=START)
+    assert announced(engine.evaluate(stock(50), at=START + 6 * HOUR)) == []
 
 
-def test_back_in_stock_is_said_of_a_product_that_is_still_low_if_nothing_is_said_of_that():
-    watch = Watch()
-    watch.look(pieces(0), at=START)
-    watch.silences = [Silence("low_stock", START + 5 * HOUR, "stocktaking", "anna")]
-    assert told(watch.look(pieces(3), at=START + HOUR)) == ["stock_out resolved"]
+def test_back_in_stock_is_announced_for_a_low_product_if_low_stock_is_silenced():
+    engine = Engine()
+    engine.evaluate(stock(0), at=START)
+    engine.silences = [Silence("low_stock", START + 5 * HOUR, "stocktaking", "anna")]
+    assert announced(engine.evaluate(stock(3), at=START + HOUR)) == ["stock_out resolved"]
 
 
-def test_what_is_not_seen_stays_as_it_is():
-    watch = Watch()
-    watch.look(pieces(0))
-    assert watch.look(at=START + timedelta(days=9)) == []
-    assert watch.standings["stock_out:P1"].alert.state == State.FIRING
+def test_alerts_without_observation_stay_unchanged():
+    engine = Engine()
+    engine.evaluate(stock(0))
+    assert engine.evaluate(at=START + timedelta(days=9)) == []
+    assert engine.statuses["stock_out:P1"].alert.state == State.FIRING
 
 
-def test_incomplete_data_holds_back_sales_alarms_and_they_come_if_still_true():
-    watch = Watch()
+def test_incomplete_data_inhibits_sales_alerts_until_it_is_complete():
+    engine = Engine()
     incomplete, low = (
-        seen("missing_rows", 3, "kpi/sales_hourly"),
-        seen("share_of_expected", 0.1, "orders/EUR"),
+        observation("missing_rows", 3, "kpi/sales_hourly"),
+        observation("share_of_expected", 0.1, "orders/EUR"),
     )
-    assert told(watch.look(incomplete, low)) == ["data_incomplete firing"]
-    assert told(watch.look(low)) == []  # the data is not seen to be complete yet
-    assert told(watch.look(seen("missing_rows", 0, "kpi/sales_hourly"), low)) == [
+    assert announced(engine.evaluate(incomplete, low)) == ["data_incomplete firing"]
+    assert announced(engine.evaluate(low)) == []  # completeness has not been observed yet
+    assert announced(engine.evaluate(observation("missing_rows", 0, "kpi/sales_hourly"), low)) == [
         "data_incomplete resolved",
         "sales_drop firing",
     ]
 
 
-def test_a_sales_alarm_that_gave_way_to_incomplete_data_is_told_to_be_over():
-    watch = Watch()
-    watch.look(seen("share_of_expected", 0.1, "orders/EUR"))
-    assert told(watch.look(seen("missing_rows", 3, "t"), seen("share_of_expected", 0.1, "orders/EUR"))) == [
-        "data_incomplete firing"
-    ]
-    assert watch.standings["sales_drop:orders/EUR"].alert.state == State.INHIBITED
-    assert told(watch.look(seen("share_of_expected", 1, "orders/EUR"))) == ["sales_drop resolved"]
-
-
-def test_of_one_product_the_most_urgent_rule_speaks():
-    cover = [seen("share_of_lead_time", 0.5, "P1"), seen("share_of_reorder_point", 0.6, "P1")]
-    assert told(Watch().look(pieces(4), *cover)) == ["short_cover firing"]
-    assert told(Watch().look(pieces(0), *cover)) == ["stock_out firing"]
-
-
-def test_a_share_of_few_is_no_alarm():
-    assert told(Watch().look(seen("share_of_deliveries_overdue", 0.5, "all", of=4))) == []
-    assert told(Watch().look(seen("share_of_deliveries_overdue", 0.5, "all", of=40))) == [
-        "deliveries_overdue firing"
+def test_the_end_of_an_inhibited_sales_alert_is_announced():
+    engine = Engine()
+    engine.evaluate(observation("share_of_expected", 0.1, "orders/EUR"))
+    assert announced(
+        engine.evaluate(
+            observation("missing_rows", 3, "t"), observation("share_of_expected", 0.1, "orders/EUR")
+        )
+    ) == ["data_incomplete firing"]
+    assert engine.statuses["sales_drop:orders/EUR"].alert.state == State.INHIBITED
+    assert announced(engine.evaluate(observation("share_of_expected", 1, "orders/EUR"))) == [
+        "sales_drop resolved"
     ]
 
 
-def test_at_least_has_its_hysteresis_below_the_threshold():
-    watch = Watch()
+def test_only_the_most_urgent_rule_fires_for_a_product():
+    cover = [observation("share_of_lead_time", 0.5, "P1"), observation("share_of_reorder_point", 0.6, "P1")]
+    assert announced(Engine().evaluate(stock(4), *cover)) == ["short_cover firing"]
+    assert announced(Engine().evaluate(stock(0), *cover)) == ["stock_out firing"]
+
+
+def test_a_ratio_of_a_small_sample_does_not_fire():
+    assert (
+        announced(Engine().evaluate(observation("share_of_deliveries_overdue", 0.5, "all", sample_size=4)))
+        == []
+    )
+    assert announced(
+        Engine().evaluate(observation("share_of_deliveries_overdue", 0.5, "all", sample_size=40))
+    ) == ["deliveries_overdue firing"]
+
+
+def test_hysteresis_of_at_least_is_below_the_threshold():
+    engine = Engine()
     shares = (0.24, 0.26, 0.2, 0.26, 0.14)
-    assert [told(watch.look(seen("share_of_payments_failed", share, "EUR", of=100))) for share in shares] == [
+    assert [
+        announced(engine.evaluate(observation("share_of_payments_failed", share, "EUR", sample_size=100)))
+        for share in shares
+    ] == [
         [],
         ["payment_failures firing"],
         [],
@@ -271,22 +295,22 @@ def test_at_least_has_its_hysteresis_below_the_threshold():
     ]
 
 
-def test_a_rule_that_is_taken_out_of_the_file_ends_its_alerts_without_a_word():
-    watch = Watch()
-    watch.look(pieces(0))
-    watch.rules = {name: rule for name, rule in RULES.items() if name != "stock_out"}
-    found = watch.look(pieces(0))
-    assert told(found) == ["low_stock firing"]
-    assert watch.standings["stock_out:P1"].alert.state == State.RESOLVED
+def test_removing_a_rule_resolves_its_alerts_without_announcement():
+    engine = Engine()
+    engine.evaluate(stock(0))
+    engine.rules = {name: rule for name, rule in RULES.items() if name != "stock_out"}
+    changes = engine.evaluate(stock(0))
+    assert announced(changes) == ["low_stock firing"]
+    assert engine.statuses["stock_out:P1"].alert.state == State.RESOLVED
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=30))
-def test_a_reader_of_the_announcements_always_knows_how_it_stands(quantities: list[int]):
-    firing: Alert | None = None  # what somebody who reads nothing else believes is firing
+def test_a_reader_of_the_announcements_always_knows_the_current_alert(quantities: list[int]):
+    firing: Alert | None = None  # the alert that a reader of the announcements believes is firing
     for quantity, step in zip(quantities, history(*quantities), strict=True):
-        announced = [change.alert for change in step if change.announced and not change.repeated]
-        assert len(announced) <= 1
-        for alert in announced:
+        alerts = [change.alert for change in step if change.announced and not change.repeated]
+        assert len(alerts) <= 1
+        for alert in alerts:
             assert firing is None or alert.rule != firing.rule or alert.state == State.RESOLVED
             firing = None if alert.state == State.RESOLVED else alert
         rule = firing and firing.rule
@@ -297,9 +321,9 @@ def test_a_reader_of_the_announcements_always_knows_how_it_stands(quantities: li
 
 
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=30))
-def test_looking_twice_changes_nothing(quantities: list[int]):
-    watch = Watch()
+def test_evaluating_twice_changes_nothing(quantities: list[int]):
+    engine = Engine()
     for hour, quantity in enumerate(quantities):
         at = START + hour * HOUR
-        watch.look(pieces(quantity), at=at)
-        assert watch.look(pieces(quantity), at=at) == []
+        engine.evaluate(stock(quantity), at=at)
+        assert engine.evaluate(stock(quantity), at=at) == []

@@ -1,4 +1,4 @@
-"""From the data to alerts and queued messages, in one commit."""
+"""Evaluation: from the data to alerts and queued messages, in one commit."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -9,13 +9,14 @@ from msgspec import structs
 
 from shopnow.alerts import alert_log, outbox, rules
 from shopnow.alerts.evaluate import evaluate
+from shopnow.lake.delta.conflicts import CommitConflict
 
 
 def messages(lake: str) -> list[outbox.Pending]:
-    return outbox.pending(alert_log.rows(alert_log.open_journal(lake), "message"))
+    return outbox.pending_messages(alert_log.read_rows(alert_log.open_table(lake), "message"))
 
 
-def test_without_stock_data_there_is_nothing_to_watch(lake):
+def test_an_empty_lake_is_not_evaluated(lake):
     assert evaluate(lake, "run-1") == {
         "products": 0,
         "firing": 0,
@@ -30,30 +31,30 @@ def test_without_stock_data_there_is_nothing_to_watch(lake):
 def test_alerts_and_their_messages_are_one_commit(lake, stock):
     stock({"Mug": 0, "Bowl": 3, "Plate": 50})
     now = datetime(2026, 7, 2, tzinfo=UTC)
-    found = evaluate(lake, "run-1", now)
-    assert (found["products"], found["firing"], found["resolved"]) == (3, 2, 0)
-    table = alert_log.open_journal(lake)
-    assert table.version() == 1  # 0 made the table
-    alerts = alert_log.rows(table, "alert")
+    evaluation = evaluate(lake, "run-1", now)
+    assert (evaluation["products"], evaluation["firing"], evaluation["resolved"]) == (3, 2, 0)
+    table = alert_log.open_table(lake)
+    assert table.version() == 1  # version 0 created the table
+    alerts = alert_log.read_rows(table, "alert")
     assert {(row["rule"], row["subject"], row["state"], row["at"]) for row in alerts} == {
         ("stock_out", "mug", "firing", now),
         ("low_stock", "bowl", "firing", now),
     }
-    assert {(each.channel, each.dedup_key, each.held_by) for each in messages(lake)} == {
-        ("email", found["dedup_key"], "run-1"),
-        ("slack", found["dedup_key"], "run-1"),
+    assert {(message.channel, message.dedup_key, message.held_by) for message in messages(lake)} == {
+        ("email", evaluation["dedup_key"], "run-1"),
+        ("slack", evaluation["dedup_key"], "run-1"),
     }
-    assert len(alert_log.announced(alerts)[str(found["dedup_key"])]) == 2
+    assert len(alert_log.announced_alerts(alerts)[str(evaluation["dedup_key"])]) == 2
 
 
-def test_the_same_stock_again_is_no_news_and_no_commit(lake, stock):
+def test_unchanged_stock_makes_no_commit(lake, stock):
     stock({"Mug": 0})
     evaluate(lake, "run-1")
     assert evaluate(lake, "run-2")["dedup_key"] is None
-    assert alert_log.open_journal(lake).version() == 1
+    assert alert_log.open_table(lake).version() == 1
 
 
-def test_the_end_of_an_alert_is_told(lake, stock):
+def test_the_end_of_an_alert_is_notified(lake, stock):
     stock({"Mug": 0})
     first = evaluate(lake, "run-1")
     stock({"Mug": 50})
@@ -62,20 +63,20 @@ def test_the_end_of_an_alert_is_told(lake, stock):
     assert second["dedup_key"] not in {None, first["dedup_key"]}
 
 
-def test_a_change_nobody_needs_to_hear_of_is_kept_but_not_told(lake, stock):
+def test_an_unannounced_change_is_recorded_but_not_notified(lake, stock):
     for quantity in (3, 0, 50):
         stock({"Mug": quantity})
         evaluate(lake, f"run-{quantity}")
-    rows = alert_log.rows(alert_log.open_journal(lake), "alert")
+    rows = alert_log.read_rows(alert_log.open_table(lake), "alert")
     assert [(row["rule"], row["state"]) for row in rows if row["dedup_key"] is None] == [
         ("low_stock", "inhibited"),
         ("low_stock", "resolved"),
     ]
 
 
-def test_the_slower_of_two_decisions_is_told_and_writes_nothing(lake, stock):
+def test_the_slower_of_two_decisions_fails_and_writes_nothing(lake, stock):
     stock({"Mug": 0})
-    slower = alert_log.open_journal(lake)
+    slower = alert_log.open_table(lake)
     evaluate(lake, "run-1")
     row = {
         "at": datetime.now(UTC),
@@ -83,22 +84,22 @@ def test_the_slower_of_two_decisions_is_told_and_writes_nothing(lake, stock):
         "kind": "message",
         "state": "claimed",
     }
-    with pytest.raises(alert_log.ConcurrentWrite):
-        alert_log.decide(slower, [row])
-    assert all(each["state"] == "queued" for each in alert_log.rows(alert_log.open_journal(lake), "message"))
+    with pytest.raises(CommitConflict):
+        alert_log.commit_decision(slower, [row])
+    assert all(row["state"] == "queued" for row in alert_log.read_rows(alert_log.open_table(lake), "message"))
 
 
 @pytest.mark.parametrize("attempt", range(3))
-def test_two_at_once_raise_each_alert_once(lake, stock, attempt):
+def test_concurrent_evaluations_raise_each_alert_once(lake, stock, attempt):
     stock({"Mug": 0, "Bowl": 3})
     with ThreadPoolExecutor(4) as threads:
-        found = list(threads.map(lambda number: evaluate(lake, f"run-{number}"), range(4)))
-    assert sum(each["dedup_key"] is not None for each in found) == 1
+        evaluations = list(threads.map(lambda number: evaluate(lake, f"run-{number}"), range(4)))
+    assert sum(evaluation["dedup_key"] is not None for evaluation in evaluations) == 1
     assert len(messages(lake)) == 2
-    assert len(alert_log.rows(alert_log.open_journal(lake), "alert")) == 2
+    assert len(alert_log.read_rows(alert_log.open_table(lake), "alert")) == 2
 
 
-def test_what_still_fires_is_told_again_in_its_time_and_what_is_silenced_is_not(lake, stock):
+def test_a_firing_alert_is_repeated_after_its_interval(lake, stock):
     stock({"Mug": 0})
     start = datetime(2026, 7, 2, tzinfo=UTC)
     first = evaluate(lake, "run-1", start)
@@ -106,21 +107,21 @@ def test_what_still_fires_is_told_again_in_its_time_and_what_is_silenced_is_not(
     again = evaluate(lake, "run-3", start + timedelta(hours=24))
     assert (again["firing"], again["repeated"], again["proposed"]) == (0, 1, [])
     assert again["dedup_key"] not in {None, first["dedup_key"]}
-    rows = alert_log.rows(alert_log.open_journal(lake), "alert")
+    rows = alert_log.read_rows(alert_log.open_table(lake), "alert")
     assert [(row["dedup_key"], row["thread"]) for row in rows] == [
         (first["dedup_key"], first["dedup_key"]),
         (again["dedup_key"], first["dedup_key"]),
     ]
 
 
-def test_a_message_is_queued_only_where_a_rule_tells(lake, stock):
+def test_a_message_is_queued_only_on_the_channels_of_its_rules(lake, stock):
     stock({"Mug": 0})
     by_mail = {name: structs.replace(rule, channels=("email",)) for name, rule in rules.load().items()}
     evaluate(lake, "run-1", rule_set=by_mail)
-    assert [each.channel for each in messages(lake)] == ["email"]
+    assert [message.channel for message in messages(lake)] == ["email"]
 
 
-def test_stock_alerts_that_begin_propose_an_order_once(lake, stock, table):
+def test_a_new_stock_alert_is_proposed_once(lake, stock, table):
     stock({"Mug": 2, "Bowl": 0})
     cover = {
         "product_name": "Mug",
@@ -132,26 +133,28 @@ def test_stock_alerts_that_begin_propose_an_order_once(lake, stock, table):
         "kpi/stock_cover",
         [{"product_id": "mug", "demand_per_day": 3.0, "lead_time_days": 4.5, "reorder_point": 18, **cover}],
     )
-    found = evaluate(lake, "run-1")
-    proposed = {each["product_id"]: each for each in found["proposed"]}
+    evaluation = evaluate(lake, "run-1")
+    proposed = {proposal["product_id"]: proposal for proposal in evaluation["proposed"]}
     assert proposed["mug"] == {
         "product_id": "mug",
         "product_name": "Mug",
         "quantity": 2,
         "rule": "short_cover",
         "fingerprint": "short_cover:mug",
-        "dedup_key": found["dedup_key"],
+        "dedup_key": evaluation["dedup_key"],
     }
     assert proposed["bowl"]["rule"] == "stock_out"
     assert evaluate(lake, "run-2")["proposed"] == []
-    assert (
-        evaluate(lake, "run-1")["proposed"] == found["proposed"]
-    )  # tried again: killed, it may not have got to asking
+    # A retry proposes again, because the killed try may not have started the approvals.
+    assert evaluate(lake, "run-1")["proposed"] == evaluation["proposed"]
 
 
-def test_a_product_that_goes_from_low_to_sold_out_is_proposed_once_until_it_is_well_again(lake, stock):
-    seen = []
+def test_a_product_is_proposed_once_until_all_its_alerts_are_resolved(lake, stock):
+    rules_proposed = []
     for quantity in (2, 0, 100, 0):
         stock({"Mug": quantity})
-        seen += [each["rule"] for each in evaluate(lake, f"run-{len(seen)}-{quantity}")["proposed"]]
-    assert seen == ["low_stock", "stock_out"]
+        rules_proposed += [
+            proposal["rule"]
+            for proposal in evaluate(lake, f"run-{len(rules_proposed)}-{quantity}")["proposed"]
+        ]
+    assert rules_proposed == ["low_stock", "stock_out"]

@@ -1,21 +1,23 @@
-"""How a message reads, and that what a product is called cannot harm it."""
+"""Rendering of messages, safe against hostile product names."""
 
 from html.parser import HTMLParser
 
+import msgspec
+
 from factories.alert_factory import alert
-from shopnow.alerts.engine import Alert, State
-from shopnow.alerts.message import SLACK_ALERTS, compose, html, slack, subject, text
-from shopnow.local_stack.webhook_server import message_or_problem
+from shopnow.alerts.message import MAX_SLACK_ALERTS, compose, html, slack, subject, text
+from shopnow.alerts.model import Alert, State
+from shopnow.local_stack.webhook_server import parse_message
 
 
 def message(*alerts: Alert):
     return compose("key-1", alerts or [alert()], "http://airflow.example/dags/watch_stock")
 
 
-NASTY = "Mug</td><script>alert(1)</script> & <!channel> <http://x.example|y>\r\nBcc: all@example.org\x1b[2J"
+HOSTILE = "Mug</td><script>alert(1)</script> & <!channel> <http://x.example|y>\r\nBcc: all@example.org\x1b[2J"
 
 
-def test_it_says_what_how_many_since_when_and_what_to_do():
+def test_every_format_has_facts_time_todo_owner_and_link():
     for body in (text(message()), html(message()), str(slack(message()))):
         for fact in (
             "Sold out",
@@ -30,12 +32,12 @@ def test_it_says_what_how_many_since_when_and_what_to_do():
             assert fact in body
 
 
-def test_it_says_when_the_figures_are_in_doubt():
-    doubtful = compose("key-1", [alert()], "http://airflow.example", doubt="raw <= receipts\nno")
-    assert "In doubt: raw <= receipts no" in text(doubtful)
-    assert "raw &lt;= receipts no" in html(doubtful)
-    assert "raw &lt;= receipts no" in str(slack(doubtful))
-    assert all("doubt" not in body for body in (text(message()), html(message()), str(slack(message()))))
+def test_a_warning_about_the_data_is_shown():
+    warned = compose("key-1", [alert()], "http://airflow.example", warning="raw <= receipts\nno")
+    assert "In doubt: raw <= receipts no" in text(warned)
+    assert "raw &lt;= receipts no" in html(warned)
+    assert "raw &lt;= receipts no" in str(slack(warned))
+    assert all("In doubt" not in body for body in (text(message()), html(message()), str(slack(message()))))
 
 
 def test_the_subject_names_the_only_product_or_counts_them():
@@ -45,29 +47,30 @@ def test_the_subject_names_the_only_product_or_counts_them():
     ) == ("[ShopNow+] Sold out: 2 products, Back in stock: 1 product")
 
 
-def test_the_worst_comes_first_and_what_is_over_last():
+def test_the_most_severe_come_first_and_resolved_last():
     mixed = message(alert("C", "9 left", State.RESOLVED), alert("B", severity="warning"), alert("A"))
-    assert [each.subject_name for each in mixed.alerts] == ["A", "B", "C"]
+    assert [item.subject_name for item in mixed.alerts] == ["A", "B", "C"]
 
 
-def test_the_subject_names_or_counts_what_is_no_product():
-    payments = {"about": "payments", "title": "Payments fail"}
+def test_the_subject_names_or_counts_other_subjects():
+    payments = {"about": "payments", "title": "Payments failing"}
     assert subject(message(alert("A"), alert("all methods, EUR", **payments))) == (
-        "[ShopNow+] Sold out: 1 product, Payments fail: all methods, EUR"
+        "[ShopNow+] Sold out: 1 product, Payments failing: all methods, EUR"
     )
     assert (
-        subject(message(alert("EUR", **payments), alert("USD", **payments))) == "[ShopNow+] Payments fail: 2"
+        subject(message(alert("EUR", **payments), alert("USD", **payments)))
+        == "[ShopNow+] Payments failing: 2"
     )
 
 
-def test_it_answers_the_first_messages_about_its_alerts():
+def test_it_replies_to_the_first_messages_about_its_alerts():
     assert message(alert(), alert(thread="key-1")).replies_to == []
     assert message(alert(thread="key-0"), alert(thread="key-1"), alert(thread="key-0")).replies_to == [
         "key-0"
     ]
 
 
-def test_html_shows_a_nasty_name_as_text():
+def test_html_shows_a_hostile_name_as_text():
     tags, shown = [], []
 
     class Reader(HTMLParser):
@@ -77,13 +80,13 @@ def test_html_shows_a_nasty_name_as_text():
         def handle_data(self, data):
             shown.append(data)
 
-    Reader().feed(html(message(alert(NASTY, facts=NASTY, subject=NASTY))))
+    Reader().feed(html(message(alert(HOSTILE, facts=HOSTILE, subject=HOSTILE))))
     assert "script" not in tags
     assert "<script>alert(1)</script> & <!channel>" in "".join(shown)
 
 
-def test_slack_shows_a_nasty_name_as_text():
-    body = slack(message(alert(NASTY, facts=NASTY, subject=NASTY)))
+def test_slack_shows_a_hostile_name_as_text():
+    body = slack(message(alert(HOSTILE, facts=HOSTILE, subject=HOSTILE)))
     section = body["blocks"][0]["text"]
     assert section["verbatim"] is True
     for shown in (section["text"], body["text"]):
@@ -91,18 +94,18 @@ def test_slack_shows_a_nasty_name_as_text():
         assert "<" not in shown
 
 
-def test_a_nasty_name_stays_on_one_line():
-    nasty = message(alert(NASTY, facts=NASTY, subject=NASTY))
-    assert not any(character in subject(nasty) for character in "\r\n\x1b")
-    assert "\nBcc:" not in text(nasty)
+def test_a_hostile_name_stays_on_one_line():
+    hostile = message(alert(HOSTILE, facts=HOSTILE, subject=HOSTILE))
+    assert not any(character in subject(hostile) for character in "\r\n\x1b")
+    assert "\nBcc:" not in text(hostile)
 
 
-def test_slack_takes_a_message_about_very_many_products():
+def test_slack_accepts_a_message_about_very_many_products():
     name = "&" * 500
     body = slack(
-        message(*[alert(f"{number} {name}", facts=name, subject=name) for number in range(SLACK_ALERTS + 7)])
+        message(
+            *[alert(f"{number} {name}", facts=name, subject=name) for number in range(MAX_SLACK_ALERTS + 7)]
+        )
     )
-    import json
-
-    assert message_or_problem(json.dumps(body).encode(), "application/json") == body
-    assert "and 7 more" in body["blocks"][SLACK_ALERTS]["text"]["text"]
+    assert parse_message(msgspec.json.encode(body), "application/json") == body
+    assert "and 7 more" in body["blocks"][MAX_SLACK_ALERTS]["text"]["text"]

@@ -69,12 +69,12 @@ def test_silence_ends_at_the_given_time(run):
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"alert": "stock_out:cup"}, "none that ever fired; those are stock_out:mug"),
-        ({"reason": ""}, "say why"),
+        ({"alert": "stock_out:cup"}, "has never fired; firing alerts: stock_out:mug"),
+        ({"reason": ""}, "give a reason"),
         ({"action": "silence"}, "a silence needs an end"),
         ({"action": "silence", "until": "tomorrow"}, "is not a date or time"),
-        ({"action": "silence", "until": "2026-01-01T00:00:00Z"}, "is over"),
-        ({"action": "silence", "until": "2026-01-01T00:00:00"}, "is over"),
+        ({"action": "silence", "until": "2026-01-01T00:00:00Z"}, "has passed"),
+        ({"action": "silence", "until": "2026-01-01T00:00:00"}, "has passed"),
     ],
 )
 def test_invalid_params_fail_without_retry_and_push_the_reason(run, params, message):

@@ -4,7 +4,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from shopnow.alerts.channels import Refused, Unavailable, Unconfirmed
+from shopnow.notifications.delivery_errors import Refused, Unavailable, Unconfirmed
 from shopnow.errors import UserError
 from shopnow.reports.send_once import send_once
 

@@ -1,4 +1,4 @@
-"""A mail: whom it goes to, and the thread it belongs to."""
+"""Alert mails: their recipients and the thread they belong to."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -6,22 +6,27 @@ from typing import Any
 import pytest
 
 from factories.alert_factory import alert
-from shopnow.alerts.channels import Refused
+from shopnow.alerts.channels import compose_mail
 from shopnow.alerts.message import compose
-from shopnow.notifications.mail import Email
+from shopnow.notifications.delivery_errors import Refused
+from shopnow.notifications.mail import Mailer
+from shopnow.notifications.smtp_session import SmtpSession
 
 LINK = "http://airflow.example"
 
 
 def mail(*alerts, key: str = "key-1", sender: str | None = "shop@example.com", **extra: Any):
+    """Return the alert mail with the addresses that a connection of this extra gives it."""
     extra = {"to_email": "ops@example.com", **extra}
-    return Email()._mail(
-        compose(key, alerts, LINK),
-        SimpleNamespace(conn=SimpleNamespace(extra_dejson=extra), from_email=sender),
-    )
+    hook = SimpleNamespace(conn=SimpleNamespace(extra_dejson=extra), from_email=sender)
+    message = compose(key, alerts, LINK)
+    result = compose_mail(message)
+    owners = [item.owner for item in message.alerts]
+    Mailer().address(result, key, SmtpSession(hook), owners=owners, replies_to=message.replies_to)
+    return result
 
 
-def test_the_first_mail_about_an_alert_begins_its_thread():
+def test_the_first_mail_about_an_alert_starts_its_thread():
     first = mail(alert(thread="key-1"))
     assert (first["Message-ID"], first["In-Reply-To"], first["References"]) == (
         "<key-1@example.com>",
@@ -30,7 +35,7 @@ def test_the_first_mail_about_an_alert_begins_its_thread():
     )
 
 
-def test_later_mails_about_it_answer_the_first():
+def test_later_mails_about_it_reply_to_the_first():
     later = mail(alert(thread="key-1"), key="key-2")
     assert (later["Message-ID"], later["In-Reply-To"], later["References"]) == (
         "<key-2@example.com>",
@@ -58,6 +63,6 @@ def test_a_connection_without_addresses_is_refused(sender, extra):
 
 
 def test_a_hostile_name_forges_no_header():
-    nasty = mail(alert("Mug\r\nBcc: all@example.org\r\n\r\n<script>"))
-    assert nasty["Bcc"] is None
-    assert nasty["Subject"] == "[ShopNow+] Sold out: Mug Bcc: all@example.org <script>"
+    hostile = mail(alert("Mug\r\nBcc: all@example.org\r\n\r\n<script>"))
+    assert hostile["Bcc"] is None
+    assert hostile["Subject"] == "[ShopNow+] Sold out: Mug Bcc: all@example.org <script>"
