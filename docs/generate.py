@@ -194,7 +194,7 @@ def alert_rules() -> str:
     """Return `alert-rules.md`: every alert rule, the fields of a rule, and the metrics rules can use."""
     import msgspec
 
-    from shopnow.alerts.metrics import FIGURES
+    from shopnow.alerts.metrics import METRICS
     from shopnow.alerts.rules import Rule, load
 
     rules = load()
@@ -206,16 +206,16 @@ def alert_rules() -> str:
     for name, rule in rules.items():
         comparison = "≤" if rule.fires == "at_most" else "≥"
         parts[-1] += (
-            f"| [`{name}`](#{name}) | {comparison} {rule.threshold:g}: {FIGURES[rule.looks_at].definition} "
+            f"| [`{name}`](#{name}) | {comparison} {rule.threshold:g}: {METRICS[rule.metric].definition} "
             f"| {rule.severity} | {rule.owner} |\n"
         )
     for name, rule in rules.items():
         inhibitors = ", ".join(f"`{inhibitor}`" for inhibitor in rule.inhibited_by) or "nothing"
         side = "above" if rule.fires == "at_most" else "below"
-        sample = f" Evaluated only from {rule.of_at_least} cases on." if rule.of_at_least else ""
+        sample = f" Evaluated only from {rule.min_sample_size} cases on." if rule.min_sample_size else ""
         parts.append(
             f"## {name}\n\n**{rule.title}**: one alert per {rule.about}. {rule.todo}\n\n"
-            f"Resolved once {side} {rule.over_beyond:g}, as “{rule.resolved_title}”. "
+            f"Resolved once {side} {rule.resolve_threshold:g}, as “{rule.resolved_title}”. "
             f"Reminder after {rule.repeat_after}. Channels: {' and '.join(rule.channels)}. "
             f"Inhibited by {inhibitors}.{sample}\n"
         )
@@ -229,7 +229,7 @@ def alert_rules() -> str:
     figures = "".join(
         f"| `{name}` | {figure.definition} | {figure.about} | `{figure.source}` "
         f"| {'yes' if figure.time else 'no'} |\n"
-        for name, figure in FIGURES.items()
+        for name, figure in METRICS.items()
     )
     columns = _table("metric", "definition", "one value per", "source", "can be backtested")
     parts.append(f"# Metrics\n\n{columns}{figures}")
