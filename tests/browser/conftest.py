@@ -1,4 +1,4 @@
-"""A real Chromium, and people logged in to the running stack with it."""
+"""A real Chromium with users logged in to the running stack."""
 
 import os
 import shutil
@@ -12,107 +12,109 @@ from shopnow.local_stack import airflow
 from shopnow.settings import Settings
 
 BROWSERS = ("chromium", "google-chrome", "chromium-browser")
-WIDE, PHONE = {"width": 1440, "height": 1000}, {"width": 390, "height": 844}
+DESKTOP = {"width": 1440, "height": 1000}
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
-"""axe-core 4.14.1 as its npm package has it, under the MPL 2.0."""
+"""axe-core 4.14.1 as published in its npm package, under the MPL 2.0."""
 
 
 @pytest.fixture(scope="session")
-def running(request: pytest.FixtureRequest) -> Settings:
-    """A stack that has run the demo; `SHOPNOW_TEST_STACK=1` uses the one of the environment's settings instead."""
+def stack_settings(request: pytest.FixtureRequest) -> Settings:
+    """Settings of a stack that has run the demo; SHOPNOW_TEST_STACK selects the running one instead."""
     if os.environ.get("SHOPNOW_TEST_STACK"):
         return Settings.load()
     request.getfixturevalue("demo")
     return request.getfixturevalue("settings")
 
 
-# As long as it is open, Playwright has an event loop running: it must not be open when tests of other folders start theirs.
+# Module scope, as Playwright runs an event loop while open and tests of other folders start their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium: this machine's, else Playwright's own."""
+    """The installed Chromium, or else the one of Playwright."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     with sync_playwright() as playwright:
         try:
-            found = playwright.chromium.launch(
+            chromium = playwright.chromium.launch(
                 executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
             )
         except Error as error:
             pytest.skip(f"no Chromium: {str(error).splitlines()[0]}")
-        yield found
-        found.close()
+        yield chromium
+        chromium.close()
 
 
 @pytest.fixture(scope="module")
-def logged_in(browser: Browser, running: Settings) -> Callable[..., BrowserContext]:
-    """Opens a browser as one of Airflow's users."""
+def logged_in(browser: Browser, stack_settings: Settings) -> Callable[..., BrowserContext]:
+    """Opens a browser context as one of the Airflow users."""
+    base_url = airflow.url(stack_settings)
     states: dict[str, dict] = {}
 
-    def logged_in(name: str, **settings: object) -> BrowserContext:
-        if name not in states:
-            context = browser.new_context(base_url=airflow.url(running))
+    def logged_in(user: str, **options: object) -> BrowserContext:
+        if user not in states:
+            context = browser.new_context(base_url=base_url)
             page = context.new_page()
             page.goto("/auth/login?next=/")
-            page.fill("[name=username]", name)
-            page.fill("[name=password]", airflow.password(running, name))
+            page.fill("[name=username]", user)
+            page.fill("[name=password]", airflow.password(stack_settings, user))
             page.keyboard.press("Enter")
             page.wait_for_url(lambda url: "/auth/" not in url)
-            states[name] = context.storage_state()
+            states[user] = context.storage_state()
             context.close()
         return browser.new_context(
-            base_url=airflow.url(running), storage_state=states[name], **{"viewport": WIDE, **settings}
+            base_url=base_url, storage_state=states[user], **{"viewport": DESKTOP, **options}
         )
 
     return logged_in
 
 
 @pytest.fixture
-def opened(logged_in: Callable[..., BrowserContext]) -> Iterator[Callable[..., Page]]:
-    """Opens a page of the tab; afterwards none may have said anything on its console."""
+def open_page(logged_in: Callable[..., BrowserContext]) -> Iterator[Callable[..., Page]]:
+    """Opens a page of the tab. Fails the test if a page logs an error or a warning on its console."""
     contexts: list[BrowserContext] = []
-    said: list[str] = []
+    console: list[str] = []
 
-    def opened(
+    def open_page(
         name: str,
-        user: str = airflow.USERNAME,
+        user: str = airflow.ADMIN_USER,
         language: str = "en",
         theme: str = "light",
-        init: str = "",
-        **settings: object,
+        init_script: str = "",
+        **options: object,
     ) -> Page:
-        context = logged_in(user, **settings)
+        context = logged_in(user, **options)
         contexts.append(context)
         context.add_init_script(
-            f"localStorage.setItem('i18nextLng', '{language}'); localStorage.setItem('theme', '{theme}'); {init}"
+            f"localStorage.setItem('i18nextLng', '{language}'); localStorage.setItem('theme', '{theme}');"
+            f"{init_script}"
         )
         page = context.new_page()
         page.on(
             "console",
-            lambda message: said.append(message.text) if message.type in {"error", "warning"} else None,
+            lambda message: console.append(message.text) if message.type in {"error", "warning"} else None,
         )
-        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on("pageerror", lambda error: console.append(str(error)))
         page.goto(f"/shopnow/#/{name}")
         page.locator("main .panel").first.wait_for()
         return page
 
-    yield opened
+    yield open_page
     for context in contexts:
         context.close()
-    assert not said
+    assert not console
 
 
 @pytest.fixture(scope="session")
-def hurdles() -> Callable[[Page], list[tuple[str, str]]]:
-    """What a page has that keeps people out, by axe-core: findings that are serious or critical."""
-    source = AXE.read_text(encoding="utf-8")
+def accessibility_violations() -> Callable[[Page], list[tuple[str, str]]]:
+    """Finds serious and critical accessibility violations of a page with axe-core: rule and first element."""
+    axe = AXE.read_text(encoding="utf-8")
 
-    def hurdles(page: Page) -> list[tuple[str, str]]:
-        page.evaluate(source)
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    def accessibility_violations(page: Page) -> list[tuple[str, str]]:
+        page.evaluate(axe)
+        violations = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
         return [
-            (each["id"], each["nodes"][0]["html"][:200])
-            for each in found
-            if each["impact"] in {"serious", "critical"}
+            (violation["id"], violation["nodes"][0]["html"][:200])
+            for violation in violations
+            if violation["impact"] in {"serious", "critical"}
         ]
 
-    return hurdles
+    return accessibility_violations

@@ -1,4 +1,4 @@
-"""Kafka and HDFS away: pages say so, go on showing what they know and of when it is, and recover by themselves."""
+"""Pages during an outage of Kafka and HDFS: they show the last data with its age, and recover."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,39 +9,40 @@ from shopnow.local_stack import stack, supervision
 from shopnow.settings import Settings
 
 PAGES = ("dashboard", "orders", "payments", "deliveries", "stock", "pipeline")
-OF_TOPICS = ("dashboard", "orders", "pipeline")
-AWAY = ("kafka", "namenode")
-KNOWN = "What you see is of"
+KAFKA_PAGES = ("dashboard", "orders", "pipeline")
+"""Pages that show data read from Kafka."""
+SERVICES = ("kafka", "namenode")
+STALE = "Showing data as of"
+OUTAGE_TIMEOUT = 30_000
+RECOVERY_TIMEOUT = 60_000
 
-Opened = Callable[..., Page]
+OpenPage = Callable[..., Page]
 
 
 @contextmanager
-def away(settings: Settings) -> Iterator[None]:
-    supervision.stop(settings, AWAY)
+def outage(settings: Settings) -> Iterator[None]:
+    supervision.stop(settings, SERVICES)
     try:
         yield
     finally:
-        stack.up(settings, lambda subject, what: None, AWAY)
+        stack.up(settings, lambda subject, what: None, SERVICES)
 
 
-def test_pages_go_on_with_what_they_know_while_kafka_and_hdfs_are_away_and_recover(
-    opened: Opened, running: Settings
+def test_pages_show_their_last_data_during_an_outage_and_recover(
+    open_page: OpenPage, stack_settings: Settings
 ) -> None:
-    pages = {name: opened(name) for name in PAGES}
+    pages = {name: open_page(name) for name in PAGES}
     for page in pages.values():
         expect(page.locator("main tbody tr").first).to_be_visible(timeout=60_000)
-        expect(page.get_by_text("cannot be read just now")).to_have_count(0)
-    with away(running):
+        expect(page.get_by_text("is unavailable")).to_have_count(0)
+    with outage(stack_settings):
         for name, page in pages.items():
-            expect(page.get_by_text("The lake cannot be read just now")).to_contain_text(
-                KNOWN, timeout=30_000
-            )
-            if name in OF_TOPICS:
-                expect(page.get_by_text("Kafka cannot be read just now")).to_contain_text(
-                    KNOWN, timeout=30_000
-                )
+            lake = page.get_by_text("Lake is unavailable")
+            expect(lake).to_contain_text(STALE, timeout=OUTAGE_TIMEOUT)
+            if name in KAFKA_PAGES:
+                kafka = page.get_by_text("Kafka is unavailable")
+                expect(kafka).to_contain_text(STALE, timeout=OUTAGE_TIMEOUT)
             expect(page.locator("main tbody tr").first).to_be_visible()
             expect(page.get_by_text("Traceback")).to_have_count(0)
     for page in pages.values():
-        expect(page.get_by_text("cannot be read just now")).to_have_count(0, timeout=60_000)
+        expect(page.get_by_text("is unavailable")).to_have_count(0, timeout=RECOVERY_TIMEOUT)

@@ -1,6 +1,7 @@
-"""Every page of the tab, in both languages and colours, wide and on a phone, with the keyboard and for those who do not see it."""
+"""Every page of the tab: languages and themes, accessibility, phone width, keyboard, charts and links."""
 
 import json
+import re
 from collections.abc import Callable
 
 import pytest
@@ -17,48 +18,54 @@ TITLES = {
     "pipeline": ("Pipeline", "Pipeline"),
     "api": ("API", "API"),
 }
-LOOKS = [("en", "light"), ("fr", "dark")]
+"""English and French title by page name."""
+LANGUAGES_AND_THEMES = [("en", "light"), ("fr", "dark")]
+LOADING = re.compile("^(Loading|Chargement|Premier chargement)")
+PHONE = {"width": 390, "height": 844}
 
-Opened = Callable[..., Page]
-
-
-def ready(page: Page) -> None:
-    """Waits until nothing is being read for the first time any more."""
-    expect(page.get_by_text("for the first time")).to_have_count(0, timeout=60_000)
-    expect(page.get_by_text("Première lecture")).to_have_count(0, timeout=60_000)
+OpenPage = Callable[..., Page]
 
 
-@pytest.mark.parametrize(("language", "theme"), LOOKS)
+def wait_until_loaded(page: Page) -> None:
+    """Wait until the page has loaded its data for the first time."""
+    expect(page.get_by_text(LOADING)).to_have_count(0, timeout=60_000)
+
+
+@pytest.mark.parametrize(("language", "theme"), LANGUAGES_AND_THEMES)
 @pytest.mark.parametrize("name", TITLES)
-def test_page_speaks_the_language_of_airflow_and_has_no_serious_accessibility_finding(
-    opened: Opened, hurdles: Callable[[Page], list], name: str, language: str, theme: str
+def test_page_uses_airflows_language_and_theme_and_is_accessible(
+    open_page: OpenPage,
+    accessibility_violations: Callable[[Page], list],
+    name: str,
+    language: str,
+    theme: str,
 ) -> None:
-    page = opened(name, language=language, theme=theme)
-    ready(page)
+    page = open_page(name, language=language, theme=theme)
+    wait_until_loaded(page)
     expect(page.locator("h1")).to_have_text(TITLES[name][language == "fr"])
     expect(page.locator("html")).to_have_attribute("lang", language)
     expect(page.locator("html")).to_have_attribute("data-theme", theme)
-    assert not hurdles(page)
+    assert not accessibility_violations(page)
 
 
 @pytest.mark.parametrize("name", TITLES)
-def test_page_fits_a_phone(opened: Opened, name: str) -> None:
-    page = opened(name, viewport={"width": 390, "height": 844})
-    ready(page)
-    assert page.evaluate("document.documentElement.scrollWidth") == 390
+def test_page_fits_a_phone(open_page: OpenPage, name: str) -> None:
+    page = open_page(name, viewport=PHONE)
+    wait_until_loaded(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
 
 
-def test_pages_follow_airflows_setting_while_they_are_open(opened: Opened) -> None:
-    page = opened("orders")
+def test_open_pages_follow_changes_of_airflows_settings(open_page: OpenPage) -> None:
+    page = open_page("orders")
     page.evaluate("localStorage.setItem('i18nextLng', 'fr'); localStorage.setItem('theme', 'dark')")
     expect(page.locator("h1")).to_have_text("Commandes")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-def test_keyboard_alone_leads_to_every_page(opened: Opened) -> None:
-    page = opened("dashboard")
+def test_pages_are_reachable_by_keyboard(open_page: OpenPage) -> None:
+    page = open_page("dashboard")
     page.keyboard.press("Tab")
-    expect(page.get_by_text("Skip to the page")).to_be_focused()
+    expect(page.get_by_text("Skip to content")).to_be_focused()
     for name in ("dashboard", "orders"):
         page.keyboard.press("Tab")
         expect(page.get_by_role("link", name=TITLES[name][0], exact=True)).to_be_focused()
@@ -66,10 +73,10 @@ def test_keyboard_alone_leads_to_every_page(opened: Opened) -> None:
     expect(page.locator("h1")).to_have_text("Orders")
 
 
-def test_tab_stands_in_airflows_navigation_and_leads_to_its_dags(
+def test_tab_is_in_airflows_navigation_and_links_to_dags(
     logged_in: Callable[..., BrowserContext],
 ) -> None:
-    page = logged_in(airflow.USERNAME).new_page()
+    page = logged_in(airflow.ADMIN_USER).new_page()
     page.goto("/")
     page.get_by_role("link", name="ShopNow+").click()
     frame = page.frame_locator("iframe")
@@ -81,9 +88,9 @@ def test_tab_stands_in_airflows_navigation_and_leads_to_its_dags(
     page.context.close()
 
 
-def test_chart_can_be_read_as_a_table_and_taken_as_json(opened: Opened) -> None:
-    page = opened("dashboard")
-    ready(page)
+def test_chart_is_available_as_table_and_json(open_page: OpenPage) -> None:
+    page = open_page("dashboard")
+    wait_until_loaded(page)
     panel = page.locator(".panel", has=page.get_by_role("heading", name="Orders per day"))
     with page.expect_download() as download:
         panel.get_by_role("link", name="JSON").click()

@@ -1,4 +1,4 @@
-// Builds the pages into ../static, or into the folder given. `npm ci && npm run build`
+// Builds the pages into ../static, or into the folder of the first argument: `npm ci && npm run build`.
 import { build } from "esbuild";
 import { cp, mkdir } from "node:fs/promises";
 

@@ -20,9 +20,10 @@ import {
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Query } from "./api-client";
 import type { ChartData, Series } from "./api-types";
-import { Download, Panel, Table } from "./components";
+import { Download, Panel } from "./components";
 import { amount, dateTime } from "./format";
 import { labelled, t, term } from "./i18n";
+import { Table } from "./table";
 
 Chart.register(
   ArcElement,

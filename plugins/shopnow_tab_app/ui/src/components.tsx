@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { ApiError, apiUrl, type Query } from "./api-client";
 import type { MissingSource, PageData } from "./api-types";
-import { dateTime, number, timeAgo, timeOfDay } from "./format";
+import { dateTime, timeAgo, timeOfDay } from "./format";
 import { type Scope, t, term } from "./i18n";
 
 export function Panel(props: {
@@ -94,121 +94,6 @@ function unavailableText(source: MissingSource): string {
     ? t("showing_stale", { time: timeOfDay(source.as_of), ago: timeAgo(source.as_of) })
     : t("showing_nothing");
   return `${reason} ${shown}`;
-}
-
-export interface Column<Row> {
-  /** Column in the API, or any unique name. */
-  name: string;
-  /** Header; by default the translation of `field_{name}`. */
-  title?: string;
-  cell: (row: Row) => ComponentChildren;
-  alignRight?: boolean;
-  /** True if the cells hold sentences, which may wrap. */
-  wrap?: boolean;
-}
-
-export interface Sort {
-  by: string;
-  descending: boolean;
-}
-
-export interface TableProps<Row> {
-  caption: string;
-  columns: Column<Row>[];
-  rows: Row[];
-  rowKey: (row: Row) => string;
-  sort?: Sort;
-  onSort?: (sort: Sort) => void;
-  emptyText?: string;
-  /** True to limit the height and scroll the rows. */
-  scrollRows?: boolean;
-}
-
-export function Table<Row>({
-  caption,
-  columns,
-  rows,
-  rowKey,
-  sort,
-  onSort,
-  emptyText,
-  scrollRows,
-}: TableProps<Row>) {
-  return (
-    <div class={`scroll${scrollRows ? " scroll-rows" : ""}`} tabIndex={0} role="region" aria-label={caption}>
-      <table>
-        <caption class="visually-hidden">{caption}</caption>
-        <thead>
-          <tr>
-            {columns.map((column) => (
-              <ColumnHeader key={column.name} column={column} sort={sort} onSort={onSort} />
-            ))}
-          </tr>
-        </thead>
-        <tbody>
-          {rows.map((row) => (
-            <tr key={rowKey(row)}>
-              {columns.map((column) => (
-                <td key={column.name} class={column.alignRight ? "right" : column.wrap ? "wrap" : ""}>
-                  {column.cell(row)}
-                </td>
-              ))}
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {rows.length ? null : <p class="empty">{emptyText ?? t("no_data")}</p>}
-    </div>
-  );
-}
-
-function ColumnHeader<Row>(props: { column: Column<Row>; sort?: Sort; onSort?: (sort: Sort) => void }) {
-  const { column, sort, onSort } = props;
-  const title = column.title ?? term("field", column.name);
-  const isSorted = sort?.by === column.name;
-  const direction = isSorted ? (sort.descending ? "descending" : "ascending") : undefined;
-  return (
-    <th scope="col" class={column.alignRight ? "right" : ""} aria-sort={direction}>
-      {onSort ? (
-        <button
-          class="sort"
-          onClick={() => onSort({ by: column.name, descending: isSorted ? !sort.descending : true })}
-        >
-          {title}
-          <span aria-hidden="true">{direction ? (direction === "descending" ? " ↓" : " ↑") : ""}</span>
-        </button>
-      ) : (
-        title
-      )}
-    </th>
-  );
-}
-
-export const PAGE_ROWS = 25;
-
-export function Pager({
-  page,
-  total,
-  onChange,
-}: {
-  page: number;
-  total: number;
-  onChange: (page: number) => void;
-}) {
-  const lastPage = Math.max(Math.ceil(total / PAGE_ROWS) - 1, 0);
-  const from = total ? page * PAGE_ROWS + 1 : 0;
-  const to = Math.min((page + 1) * PAGE_ROWS, total);
-  return (
-    <div class="pager">
-      <span>{t("page_range", { from: number(from), to: number(to), total: number(total) })}</span>
-      <button disabled={page <= 0} onClick={() => onChange(page - 1)} aria-label={t("previous_page")}>
-        ‹
-      </button>
-      <button disabled={page >= lastPage} onClick={() => onChange(page + 1)} aria-label={t("next_page")}>
-        ›
-      </button>
-    </div>
-  );
 }
 
 const SEARCH_DELAY_MS = 300;

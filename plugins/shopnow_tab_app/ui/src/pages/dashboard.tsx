@@ -16,11 +16,11 @@ import {
   runPath,
   Select,
   StatusBadge,
-  Table,
 } from "../components";
 import { amount, dateTime, money, number, percentChange } from "../format";
 import { t, term } from "../i18n";
 import { LatestActivity } from "../latest-activity";
+import { Table } from "../table";
 
 const CUSTOM = "custom";
 /** Value of `audit` when the latest audit found no difference. */

@@ -10,18 +10,16 @@ import {
   DataAsOf,
   Notices,
   type Option,
-  Pager,
   Panel,
   PdfDownload,
   ProgressBar,
   Search,
   StatusBadge,
-  Table,
   type Tone,
 } from "../components";
 import { dateTime, number } from "../format";
 import { labelled, t, term } from "../i18n";
-import { useTableState } from "../table-state";
+import { Pager, Table, useTableState } from "../table";
 
 const STAGES = ["pending", "in_transit", "delivered"];
 const TONES: Record<string, Tone> = { pending: "warn", in_transit: "info", delivered: "good" };

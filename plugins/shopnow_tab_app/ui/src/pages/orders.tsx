@@ -7,20 +7,18 @@ import {
   DataAsOf,
   Notices,
   type Option,
-  Pager,
   Panel,
   PdfDownload,
   Search,
   Select,
   StatusBadge,
-  Table,
 } from "../components";
 import { dateTime, money, number } from "../format";
 import { t, term } from "../i18n";
 import { LatestActivity } from "../latest-activity";
 import type { Permissions } from "../permissions";
 import { SendResult } from "../send-result";
-import { useTableState } from "../table-state";
+import { Pager, Table, useTableState } from "../table";
 
 const AUTO_GENERATE_MS = 2_000;
 const CATALOGUE_CURRENCY = "EUR";

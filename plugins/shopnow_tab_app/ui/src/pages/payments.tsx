@@ -8,20 +8,18 @@ import {
   DataAsOf,
   Notices,
   type Option,
-  Pager,
   Panel,
   PdfDownload,
   Search,
   Select,
   StatusBadge,
-  Table,
 } from "../components";
 import { dateTime, money } from "../format";
 import { t, term } from "../i18n";
 import { ACTIVITY_POLL_MS } from "../latest-activity";
 import type { Permissions } from "../permissions";
 import { SendResult } from "../send-result";
-import { useTableState } from "../table-state";
+import { Pager, Table, useTableState } from "../table";
 
 const METHODS = ["card", "debit", "paypal", "transfer"];
 const STATUSES = ["succeeded", "failed", "refunded"];

@@ -12,10 +12,10 @@ import {
   PdfDownload,
   runPath,
   StatusBadge,
-  Table,
 } from "../components";
 import { dateTime, number, timeOfDay } from "../format";
 import { t, translated } from "../i18n";
+import { Table } from "../table";
 
 export function PipelinePage() {
   const { data, error } = usePoll<Pipeline>("pipeline");

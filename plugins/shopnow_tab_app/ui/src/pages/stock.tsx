@@ -13,11 +13,11 @@ import {
   PdfDownload,
   ProgressBar,
   StatusBadge,
-  Table,
 } from "../components";
 import { dateTime, money, number } from "../format";
 import { labelled, t, translated } from "../i18n";
 import type { Permissions } from "../permissions";
+import { Table } from "../table";
 import {
   ActionButtons,
   ActionDialog,
