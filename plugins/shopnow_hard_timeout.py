@@ -1,4 +1,4 @@
-"""A listener that holds tasks to their `execution_timeout` even where Airflow's own alarm does not reach them."""
+"""A listener that enforces `execution_timeout` even while a task blocks inside a native library."""
 
 from datetime import timedelta
 from typing import Any
@@ -9,10 +9,10 @@ from airflow.plugins_manager import AirflowPlugin
 from shopnow import hard_timeout
 
 GRACE = timedelta(seconds=30)
-"""Airflow's own timeout, which lets a task clean up, comes first."""
+"""Head start of Airflow's own timeout, which lets a task clean up."""
 
 
-class Watchdog:
+class HardTimeout:
     @hookimpl
     def on_task_instance_running(self, previous_state: Any, task_instance: Any) -> None:
         if limit := getattr(task_instance.task, "execution_timeout", None):
@@ -20,13 +20,13 @@ class Watchdog:
 
     @hookimpl
     def on_task_instance_success(self, previous_state: Any, task_instance: Any) -> None:
-        hard_timeout.stop()
+        hard_timeout.cancel()
 
     @hookimpl
     def on_task_instance_failed(self, previous_state: Any, task_instance: Any, error: Any) -> None:
-        hard_timeout.stop()
+        hard_timeout.cancel()
 
 
-class ShopnowWatchdog(AirflowPlugin):
+class ShopNowHardTimeout(AirflowPlugin):
     name = "shopnow_hard_timeout"
-    listeners = [Watchdog()]  # noqa: RUF012  (as the base class has it)
+    listeners = [HardTimeout()]  # noqa: RUF012  (as the base class has it)

@@ -1,10 +1,10 @@
-"""Links from Airflow's navigation to what stands beside it on this machine: the files on HDFS and what Slack was sent."""
+"""Links in Airflow's navigation to the HDFS file browser and the local Slack messages."""
 
 from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
 LINKS = {"HDFS files": "hdfs_url", "Slack messages": "slack_url"}
-"""Names of the links to names of the settings, in section `shopnow`, that hold their addresses; `up` sets them."""
+"""By link name, the option in section `shopnow` that has its address; `./shopnow up` sets them."""
 
 
 class ShopNowLinks(AirflowPlugin):

@@ -1,7 +1,8 @@
-"""A listener that has Airflow's services import what tasks and DAG files need, before they fork.
+"""A listener that makes Airflow's services import the modules of tasks and DAG files before they fork.
 
-A task begins in a fork of the scheduler's, and a DAG file is parsed in one of the DAG processor's. What was imported before is
-there at once, and once in memory for all; otherwise each run of `watch_stock` would spend most of its time on imports.
+Tasks run in forks of the scheduler, and DAG files are parsed in forks of the DAG processor. Modules imported
+before the fork load once and share memory; otherwise a run of `watch_stock` would spend most of its time on
+imports.
 """
 
 from importlib import import_module
@@ -24,7 +25,7 @@ MODULES = (
     "airflow.providers.slack.hooks.slack",
     "airflow.providers.slack.hooks.slack_webhook",
 )
-"""None of them, when imported, connects anywhere or starts a thread that a fork would miss."""
+"""Importing them opens no connection and starts no thread, neither of which would survive the fork."""
 
 
 class Preload:

@@ -1,4 +1,4 @@
-"""The ShopNow+ tab in Airflow's navigation; what it shows is made in `shopnow_tab_app`."""
+"""The ShopNow+ tab in Airflow's navigation; the app is in `shopnow_tab_app`."""
 
 from typing import Any
 
@@ -7,8 +7,8 @@ from airflow.plugins_manager import AirflowPlugin
 PREFIX = "/shopnow"
 
 
-class Lazy:
-    """The tab's app, made at the first request: every Airflow process loads this file, only the API server serves."""
+class LazyApp:
+    """Creates the tab's app at the first request: all Airflow processes load plugins, but only one serves."""
 
     app: Any = None
 
@@ -22,7 +22,7 @@ class Lazy:
 
 class ShopNowTab(AirflowPlugin):
     name = "shopnow_tab"
-    fastapi_apps = [{"name": "ShopNow+", "app": Lazy(), "url_prefix": PREFIX}]  # noqa: RUF012  (as the base class has it)
+    fastapi_apps = [{"name": "ShopNow+", "app": LazyApp(), "url_prefix": PREFIX}]  # noqa: RUF012  (as the base class has it)
     external_views = [  # noqa: RUF012
         {
             "name": "ShopNow+",

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from shopnow.broker import topics
-from support.sinks import Inbox, sink
+from support.local_servers import Inbox, run_server
 
 
 @pytest.fixture(scope="session")
@@ -23,8 +23,8 @@ def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
     """Both servers running, and Airflow's connections pointing at them."""
     inbox = Inbox(tmp_path)
     with ExitStack() as running:
-        mail_port, _ = running.enter_context(sink("mail_server", inbox.mail_directory))
-        slack_port, _ = running.enter_context(sink("webhook_server", inbox.slack_directory))
+        mail_port, _ = running.enter_context(run_server("mail_server", inbox.mail_directory))
+        slack_port, _ = running.enter_context(run_server("webhook_server", inbox.slack_directory))
         for name, value in inbox.connections(mail_port, slack_port).items():
             monkeypatch.setenv(name, value)
         yield inbox

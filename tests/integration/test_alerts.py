@@ -27,7 +27,7 @@ from shopnow.cli.__main__ import app
 from shopnow.cli.inbox import messages
 from shopnow.lake.delta.tables import Table
 from shopnow.local_stack.webhook_server import MessageStore
-from support.sinks import Inbox, sink
+from support.local_servers import Inbox, run_server
 
 URL = "http://airflow.example"
 HOSTILE = "Mug <b>& co</b>\r\nBcc: all@example.org"
@@ -230,8 +230,8 @@ def test_an_unreachable_mail_server_loses_nothing_and_does_not_delay_slack(
     stock(lake, {"Mug": 0})
     evaluate(lake, "run-1")
     with (
-        sink("mail_server", inbox.mail_directory) as (mail_port, mail),
-        sink("webhook_server", inbox.slack_directory) as (slack_port, _),
+        run_server("mail_server", inbox.mail_directory) as (mail_port, mail),
+        run_server("webhook_server", inbox.slack_directory) as (slack_port, _),
     ):
         for name, value in inbox.connections(mail_port, slack_port).items():
             monkeypatch.setenv(name, value)
@@ -240,7 +240,7 @@ def test_an_unreachable_mail_server_loses_nothing_and_does_not_delay_slack(
         with pytest.raises(Undelivered, match="email: cannot reach the mail server"):
             send(lake, retry_seconds=1)
         assert [len(counts) for counts in inbox.keys().values()] == [0, 1]
-        with sink("mail_server", inbox.mail_directory, mail_port):
+        with run_server("mail_server", inbox.mail_directory, mail_port):
             assert send(lake) == ["email"]
     assert [list(counts.values()) for counts in inbox.keys().values()] == [[1], [1]]
 
@@ -252,8 +252,8 @@ def test_a_hanging_slack_gets_the_message_at_most_twice(
     stock(lake, {"Mug": 0})
     evaluate(lake, "run-1")
     with (
-        sink("mail_server", inbox.mail_directory) as (mail_port, _),
-        sink("webhook_server", inbox.slack_directory) as (slack_port, slack),
+        run_server("mail_server", inbox.mail_directory) as (mail_port, _),
+        run_server("webhook_server", inbox.slack_directory) as (slack_port, slack),
     ):
         for name, value in inbox.connections(mail_port, slack_port).items():
             monkeypatch.setenv(name, value)
@@ -368,7 +368,7 @@ def test_a_missing_connection_is_named(lake: str, inbox: Inbox, monkeypatch: pyt
 
 @pytest.mark.parametrize("module", ["mail_server", "webhook_server"])
 def test_a_server_reports_a_used_port_in_one_line(tmp_path: Path, module: str):
-    with sink(module, tmp_path / "one") as (port, _):
+    with run_server(module, tmp_path / "one") as (port, _):
         command = [
             sys.executable,
             "-m",
@@ -385,7 +385,7 @@ def test_a_server_reports_a_used_port_in_one_line(tmp_path: Path, module: str):
 
 
 def test_the_webhook_server_answers_like_slack(tmp_path: Path):
-    with sink("webhook_server", tmp_path / "slack") as (port, _):
+    with run_server("webhook_server", tmp_path / "slack") as (port, _):
 
         def post(path: str, body: bytes) -> tuple[int, str]:
             connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)

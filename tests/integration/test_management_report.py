@@ -25,7 +25,7 @@ from shopnow.reports import numbers
 from shopnow.reports.build import build_mail
 from shopnow.submission.service import submit
 from shopnow_spark.refresh_events import refresh_events
-from support.sinks import Inbox
+from support.local_servers import Inbox
 
 LINK = "http://airflow.example/dags/management_report"
 

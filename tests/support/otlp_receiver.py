@@ -1,8 +1,8 @@
-"""A receiver of OpenTelemetry's metrics and traces over OTLP/HTTP, which keeps their names.
+"""An OTLP/HTTP receiver that records the names of metrics and spans.
 
     python tests/support/otlp_receiver.py 4318
 
-prints each once, when it arrives first.
+prints each name when it arrives first.
 """
 
 import gzip
@@ -14,32 +14,37 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 
 class Receiver(ThreadingHTTPServer):
-    """Listens on that port, or on a free one."""
+    """Records what it receives; listens on a free port by default."""
 
     def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
         super().__init__((host, port), _Handler)
         self.metrics: set[str] = set()
         self.spans: set[str] = set()
         self.services: set[str] = set()
-        """What sent them calls itself."""
+        """`service.name` of the senders."""
 
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_port}"
 
-    def take(self, path: str, body: bytes) -> None:
+    def record(self, path: str, body: bytes) -> None:
         if path == "/v1/metrics":
             metrics = ExportMetricsServiceRequest.FromString(body).resource_metrics
             self.metrics |= {
-                metric.name for each in metrics for scope in each.scope_metrics for metric in scope.metrics
+                metric.name
+                for resource in metrics
+                for scope in resource.scope_metrics
+                for metric in scope.metrics
             }
-            self._know(each.resource for each in metrics)
+            self._record_services(entry.resource for entry in metrics)
         else:
             spans = ExportTraceServiceRequest.FromString(body).resource_spans
-            self.spans |= {span.name for each in spans for scope in each.scope_spans for span in scope.spans}
-            self._know(each.resource for each in spans)
+            self.spans |= {
+                span.name for resource in spans for scope in resource.scope_spans for span in scope.spans
+            }
+            self._record_services(entry.resource for entry in spans)
 
-    def _know(self, resources) -> None:
+    def _record_services(self, resources) -> None:
         attributes = (attribute for resource in resources for attribute in resource.attributes)
         self.services |= {
             attribute.value.string_value for attribute in attributes if attribute.key == "service.name"
@@ -53,7 +58,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
-        self.server.take(self.path, body)
+        self.server.record(self.path, body)
         self.send_response(200)
         self.end_headers()
 
@@ -62,12 +67,12 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 class _Printer(Receiver):
-    def take(self, path: str, body: bytes) -> None:
+    def record(self, path: str, body: bytes) -> None:
         before = self.metrics | self.spans
-        super().take(path, body)
+        super().record(path, body)
         for name in sorted((self.metrics | self.spans) - before):
             print(path.rpartition("/")[2], name, flush=True)
 
 
 if __name__ == "__main__":
-    _Printer("0.0.0.0", int(sys.argv[1])).serve_forever()  # noqa: S104  (a container's, for those beside it)
+    _Printer("0.0.0.0", int(sys.argv[1])).serve_forever()  # noqa: S104  (in a container, for the others of its network)

@@ -1,4 +1,4 @@
-"""`./shopnow` before there is a `.venv`: says what is missing and how to get it, in one line."""
+"""`./shopnow` without a `.venv`: reports in one line what is missing and how to get it."""
 
 import importlib.util
 import shutil
@@ -13,7 +13,7 @@ from shopnow.settings import ROOT
 
 @pytest.fixture
 def bootstrap(tmp_path, monkeypatch):
-    """The executable as a module, in a checkout of its own with nothing installed."""
+    """The executable as a module, in an empty checkout."""
     loader = SourceFileLoader("bootstrap", str(ROOT / "shopnow"))
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader("bootstrap", loader))
     loader.exec_module(module)
@@ -28,7 +28,7 @@ def bootstrap(tmp_path, monkeypatch):
     return module
 
 
-def complaint(capfd, call) -> str:
+def error_line(capfd, call) -> str:
     with pytest.raises(SystemExit) as exit_:
         call()
     assert exit_.value.code == 1
@@ -36,30 +36,32 @@ def complaint(capfd, call) -> str:
     return line
 
 
-def test_an_old_python(bootstrap, monkeypatch, capfd):
+def test_unsupported_python(bootstrap, monkeypatch, capfd):
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
     monkeypatch.setattr(shutil, "which", lambda name: None)
-    assert "needs Python 3.11 to 3.14, this is 3.9" in complaint(capfd, bootstrap.use_supported_python)
+    assert "this is Python 3.9, expected 3.11 to 3.14" in error_line(capfd, bootstrap.use_supported_python)
 
 
-def test_another_python_on_the_path_is_used(bootstrap, monkeypatch):
+def test_supported_python_on_the_path_is_used(bootstrap, monkeypatch):
     monkeypatch.setattr(sys, "version_info", (3, 9, 2))
     monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}" if name == "python3.12" else None)
-    ran = []
-    monkeypatch.setattr(bootstrap.os, "execv", lambda path, words: ran.append(path) or sys.exit(0))
+    executables = []
+    monkeypatch.setattr(
+        bootstrap.os, "execv", lambda path, arguments: executables.append(path) or sys.exit(0)
+    )
     with pytest.raises(SystemExit):
         bootstrap.use_supported_python()
-    assert ran == ["/usr/bin/python3.12"]
+    assert executables == ["/usr/bin/python3.12"]
 
 
-def test_no_venv(bootstrap, monkeypatch, capfd):
+def test_python_without_venv(bootstrap, monkeypatch, capfd):
     monkeypatch.setitem(sys.modules, "ensurepip", None)
-    assert "apt install python3-venv" in complaint(capfd, bootstrap.make_venv)
+    assert "apt install python3-venv" in error_line(capfd, bootstrap.create_venv)
 
 
-def test_a_full_disk(bootstrap, monkeypatch, capfd):
+def test_full_disk(bootstrap, monkeypatch, capfd):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**9))
-    assert "make room" in complaint(capfd, bootstrap.make_venv)
+    assert "free some space" in error_line(capfd, bootstrap.create_venv)
 
 
 def test_no_network(bootstrap, monkeypatch, capfd):
@@ -67,7 +69,7 @@ def test_no_network(bootstrap, monkeypatch, capfd):
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
-    assert "is there a network" in complaint(capfd, lambda: bootstrap.install(["requirements.txt"]))
+    assert "check the network" in error_line(capfd, lambda: bootstrap.install(["requirements.txt"]))
     assert not bootstrap.STAMP.exists()
 
 
@@ -78,7 +80,7 @@ def test_help_installs_nothing(bootstrap, monkeypatch, capsys):
     assert not bootstrap.VENV.exists()
 
 
-def test_an_installed_lock_is_not_installed_again(bootstrap):
+def test_installed_lock_file_is_not_installed_again(bootstrap):
     bootstrap.VENV.mkdir()
     digest = bootstrap.hashlib.sha256((bootstrap.ROOT / "requirements.txt").read_bytes()).hexdigest()
     bootstrap.STAMP.write_text(digest)

@@ -1,4 +1,4 @@
-"""What Airflow's services import before they fork works in the fork."""
+"""The modules that Airflow's services import before they fork work in the fork."""
 
 import subprocess
 import sys
@@ -19,7 +19,7 @@ sys.exit(os.waitstatus_to_exitcode(os.wait()[1]))
 """
 
 
-def test_a_fork_looks_at_a_lake(tmp_path):
-    words = [sys.executable, "-c", FORK, ROOT / "plugins" / "shopnow_preload.py", tmp_path.as_uri()]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
+def test_fork_evaluates_alerts(tmp_path):
+    command = [sys.executable, "-c", FORK, ROOT / "plugins" / "shopnow_preload.py", tmp_path.as_uri()]
+    result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    assert result.returncode == 0, result.stderr

@@ -1,4 +1,4 @@
-"""Settings: defaults that work, and one clear line when one does not."""
+"""Settings have working defaults, and an invalid one gives a one-line error."""
 
 import pytest
 
@@ -6,7 +6,7 @@ from shopnow.errors import UserError
 from shopnow.settings import Settings
 
 
-def test_offset_moves_the_ports_that_were_not_set(monkeypatch):
+def test_offset_applies_to_ports_without_a_setting(monkeypatch):
     monkeypatch.setenv("SHOPNOW_PORT_OFFSET", "100")
     monkeypatch.setenv("SHOPNOW_KAFKA_PORT", "19092")
     ports = Settings.load().ports
@@ -27,20 +27,20 @@ def test_offset_moves_the_ports_that_were_not_set(monkeypatch):
         ("SHOPNOW_LEAD_TIME_DAYS", "0"),
     ],
 )
-def test_a_wrong_value_is_named(monkeypatch, name, value):
+def test_invalid_value_is_named(monkeypatch, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(UserError, match=name) as error:
         Settings.load()
     assert "\n" not in str(error.value)
 
 
-def test_two_services_on_one_port_are_named(monkeypatch):
+def test_services_with_the_same_port_are_named(monkeypatch):
     monkeypatch.setenv("SHOPNOW_SMTP_PORT", "9092")
     with pytest.raises(UserError, match="kafka and smtp the same port 9092"):
         Settings.load()
 
 
-def test_an_offset_past_the_last_port(monkeypatch):
+def test_offset_beyond_the_last_port(monkeypatch):
     monkeypatch.setenv("SHOPNOW_PORT_OFFSET", "40000")
     monkeypatch.setenv("SHOPNOW_NAMENODE_PORT", "9820")
     assert max(Settings.load().ports.values()) <= 65535
@@ -49,7 +49,7 @@ def test_an_offset_past_the_last_port(monkeypatch):
         Settings.load()
 
 
-def test_two_checkouts_have_different_keys(monkeypatch, tmp_path):
+def test_data_directories_have_different_keys(monkeypatch, tmp_path):
     keys = set()
     for name in ("one", "two"):
         monkeypatch.setenv("SHOPNOW_DATA_DIR", str(tmp_path / name))

@@ -1,4 +1,4 @@
-"""The local mail and webhook servers as processes of a test's own, and what has arrived at them."""
+"""The local mail and webhook servers as processes of a test, and what they received."""
 
 import json
 import subprocess
@@ -14,8 +14,8 @@ TOKEN = "T0TEST/B0TEST/very-secret"  # noqa: S105
 
 
 @contextmanager
-def sink(module: str, directory: Path, port: int = 0) -> Iterator[tuple[int, subprocess.Popen[str]]]:
-    """One of the local servers as its own process: its port, and the process."""
+def run_server(module: str, directory: Path, port: int = 0) -> Iterator[tuple[int, subprocess.Popen[str]]]:
+    """Run one of the servers as a process; yields its port and the process."""
     command = [
         sys.executable,
         "-m",
@@ -35,7 +35,7 @@ def sink(module: str, directory: Path, port: int = 0) -> Iterator[tuple[int, sub
 
 
 class Inbox:
-    """What arrived at the two local servers, and the connections to them."""
+    """What the two servers received, and the Airflow connections to them."""
 
     def __init__(self, directory: Path) -> None:
         self.mail_directory, self.slack_directory = directory / "mail", directory / "slack"
@@ -70,7 +70,7 @@ class Inbox:
         )
 
     def keys(self) -> dict[str, Counter[str]]:
-        """How often each dedup key arrived, by channel."""
+        """Number of messages per dedup key, by channel."""
         return {
             "email": Counter(mail["X-ShopNow-Dedup-Key"] for mail in self.mails()),
             "slack": Counter(
