@@ -111,7 +111,7 @@ with DAG(
                 TOPICS[topic],
                 quarantine_limit=params["quarantine_limit"],
                 acknowledgement=acknowledgement if params["acknowledge_loss_of"] == topic else None,
-                share=PartitionShard(share, SHARES),
+                shard=PartitionShard(share, SHARES),
             )
         except (UnacknowledgedLoss, QuarantineLimitExceeded) as error:
             raise AirflowFailException(str(error)) from error  # a retry would fail the same way

@@ -19,7 +19,7 @@ def check(evidence: Evidence) -> str:
         topic = name.removeprefix("raw/")
         expected: dict[str, dict[int, Digest]] = {}
         ends: dict[tuple[str, int], int] = {}
-        for receipt in receipts.read(evidence.lake, topic, raw.version()).to_pylist():
+        for receipt in receipts.read(Table(evidence.lake, name), raw.version()).to_pylist():
             topic_id, partition, start = receipt["topic_id"], receipt["partition"], receipt["start_offset"]
             end = ends.setdefault((topic_id, partition), start)
             if end != start and (topic_id, partition, end, start) not in gaps:

@@ -36,13 +36,13 @@ def check(evidence: Evidence) -> str:
                 in_raw[partition] += digest
         erased = _erased(evidence.lake, f"raw/{name}", raw, spans)
         for record in erased:
-            in_raw[record.place.partition] += record.removed - record.added
+            in_raw[record.record_id.partition] += record.removed - record.added
         for partition, (start, end) in ranges.items():
             if in_kafka[partition] != in_raw[partition]:
                 kafka, _ = records.read_kafka(evidence.conf, name, state.topic_id, {partition: (start, end)})
                 rows = [records.read_raw(raw, *span) for span in spans if span[1] == partition]
                 erased_offsets = [
-                    record.place.offset for record in erased if record.place.partition == partition
+                    record.record_id.offset for record in erased if record.record_id.partition == partition
                 ]
                 require_same_records(
                     _mask_content(kafka, erased_offsets),
@@ -55,7 +55,7 @@ def check(evidence: Evidence) -> str:
                     f"{name}: partition {partition}: a record differs from what the erasure wrote"
                 )
             compared += in_raw[partition].rows
-            redacted += len({record.place for record in erased if record.place.partition == partition})
+            redacted += len({record.record_id for record in erased if record.record_id.partition == partition})
     return f"{compared:,} records are the same" + (
         f", except for personal data erased from {redacted:,} of them" if redacted else ""
     )
@@ -79,7 +79,7 @@ def _spans(lake: str, name: str, raw: DeltaTable, state: TopicState, landed: Ran
     if len(ids) == 1:
         return [(ids[0], partition, *range_) for partition, range_ in landed.items()]
     starts: dict[tuple[str, int], int] = {}
-    for receipt in receipts.read(lake, name, raw.version()).to_pylist():
+    for receipt in receipts.read(Table(lake, f"raw/{name}"), raw.version()).to_pylist():
         starts.setdefault((receipt["topic_id"], receipt["partition"]), receipt["start_offset"])
     spans: list[OffsetSpan] = []
     for partition, (start, end) in landed.items():

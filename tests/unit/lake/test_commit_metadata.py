@@ -16,11 +16,11 @@ WORDS = CommitTable(
     key="word",
     columns=pa.schema([pa.field("word", pa.string())]),
     sources=("one", "other"),
-    rows=lambda heard: [{"word": word} for word in heard],
+    rows=lambda metadata: [{"word": word} for word in metadata],
 )
 
 
-def say(lake: str, source: str, *words: str) -> None:
+def commit(lake: str, source: str, *words: str) -> None:
     metadata = {"word": json.dumps(words)} if words else {}
     write_deltalake(
         Table(lake, source).uri,
@@ -31,41 +31,41 @@ def say(lake: str, source: str, *words: str) -> None:
 
 
 def words(lake: str, source: str, upto: int | None = None) -> list[tuple[int, str]]:
-    found = read(lake, WORDS, source, upto)
-    assert found.schema == WORDS.schema
-    return [(row["version"], row["word"]) for row in found.to_pylist()]
+    rows = read(Table(lake, source), WORDS, upto)
+    assert rows.schema == WORDS.schema
+    return [(row["version"], row["word"]) for row in rows.to_pylist()]
 
 
-def test_what_was_said_is_told_from_the_log_and_from_the_table_alike(tmp_path: Path) -> None:
+def test_reads_metadata_from_the_log_and_from_the_table(tmp_path: Path) -> None:
     lake = str(tmp_path)
     assert words(lake, "one") == []
-    say(lake, "one", "a", "b")
-    say(lake, "one")
-    say(lake, "other", "x")
+    commit(lake, "one", "a", "b")
+    commit(lake, "one")
+    commit(lake, "other", "x")
     assert words(lake, "one") == [(0, "a"), (0, "b")]
     assert collect(lake, WORDS) == 3
-    say(lake, "one", "c")
+    commit(lake, "one", "c")
     assert words(lake, "one") == [(0, "a"), (0, "b"), (2, "c")]
     assert words(lake, "one", upto=1) == [(0, "a"), (0, "b")]
     assert words(lake, "other") == [(0, "x")]
 
 
-def test_is_collected_once(tmp_path: Path) -> None:
+def test_collects_each_commit_once(tmp_path: Path) -> None:
     lake = str(tmp_path)
-    say(lake, "one", "a")
+    commit(lake, "one", "a")
     assert [collect(lake, WORDS), collect(lake, WORDS)] == [1, 0]
-    say(lake, "one")
+    commit(lake, "one")
     assert collect(lake, WORDS) == 0
-    say(lake, "one", "b")
+    commit(lake, "one", "b")
     assert collect(lake, WORDS) == 1
     [row] = tables.read(Table(lake, "words").open(), predicate="word = 'b'").to_pylist()
     assert (row["source"], row["version"], row["date"]) == ("one", 2, row["committed_at"].date())
     assert isinstance(row["date"], date)
 
 
-def test_two_who_collect_at_once_collect_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_concurrent_collections_collect_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lake = str(tmp_path)
-    say(lake, "one", "a")
+    commit(lake, "one", "a")
 
     def overtake(point: str) -> None:
         monkeypatch.undo()
@@ -77,18 +77,18 @@ def test_two_who_collect_at_once_collect_once(tmp_path: Path, monkeypatch: pytes
     assert Table(lake, "words").open().count() == 1
 
 
-def test_what_was_collected_outlives_the_log_and_what_was_not_is_missed(tmp_path: Path) -> None:
+def test_collected_metadata_outlives_the_log_and_uncollected_metadata_is_reported(tmp_path: Path) -> None:
     lake = str(tmp_path)
-    say(lake, "one", "a")
+    commit(lake, "one", "a")
     collect(lake, WORDS)
-    say(lake, "one", "b")
+    commit(lake, "one", "b")
     DeltaTable(Table(lake, "one").uri).create_checkpoint()
     log = tmp_path / "one" / "_delta_log"
     (log / f"{0:020}.json").unlink()
     assert words(lake, "one") == [(0, "a"), (1, "b")]
-    say(lake, "one", "c")
+    commit(lake, "one", "c")
     (log / f"{1:020}.json").unlink()
     with pytest.raises(
         UserError, match="the log of one no longer has version 1, which was not yet collected into words"
     ):
-        read(lake, WORDS, "one")
+        read(Table(lake, "one"), WORDS)

@@ -31,13 +31,13 @@ def test_large_files_are_left_as_they_are():
 
 def test_more_than_the_target_becomes_several_which_are_then_left_alone():
     [group] = plan(files(35, 10 * MIB, event_date="2026-11-01"), TODAY, target_bytes=100 * MIB)
-    assert group.into == 4
+    assert group.target_files == 4
     assert plan(files(4, 88 * MIB, event_date="2026-11-01"), TODAY, target_bytes=100 * MIB) == []
 
 
 def test_a_table_without_dates_waits_for_more_files():
     assert plan(files(20), TODAY) == []
-    assert [group.into for group in plan(files(21), TODAY)] == [1]
+    assert [group.target_files for group in plan(files(21), TODAY)] == [1]
 
 
 def test_what_has_no_date_or_is_none_is_never_closed():

@@ -4,7 +4,7 @@ import pytest
 
 from shopnow.kpis import COHORTS, CUSTOMERS, FUNNEL, SALES_DAILY, TOP_PRODUCTS
 from shopnow.lake.ingest.data_loss import Loss
-from shopnow.lake.lineage.completeness import complete_but_for, of_row
+from shopnow.lake.lineage.completeness import for_row, summarize_losses
 
 
 def loss(start: int = 0, missing: int | None = 3, first: int | None = None, last: int | None = None) -> Loss:
@@ -13,12 +13,12 @@ def loss(start: int = 0, missing: int | None = 3, first: int | None = None, last
 
 
 def test_nothing_is_missing_without_a_loss():
-    assert complete_but_for([]) == (0, [])
+    assert summarize_losses([]) == (0, [])
 
 
 def test_losses_add_up_as_long_as_their_numbers_are_known():
-    assert complete_but_for([loss(10), loss(0, 0)]) == (3, ["orders/2/0-2", "orders/2/10-12"])
-    assert complete_but_for([loss(10), loss(0, None)]) == (None, ["orders/2/0-2", "orders/2/10-12"])
+    assert summarize_losses([loss(10), loss(0, 0)]) == (3, ["orders/2/0-2", "orders/2/10-12"])
+    assert summarize_losses([loss(10), loss(0, None)]) == (None, ["orders/2/0-2", "orders/2/10-12"])
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_loss_concerns_the_days_its_rows_may_be_of(first, last, days):
     concerned = [
         day
         for day in range(1, 5)
-        if of_row([loss(first=first, last=last)], SALES_DAILY, date(2026, 11, day)).losses
+        if for_row([loss(first=first, last=last)], SALES_DAILY, date(2026, 11, day)).losses
     ]
     assert concerned == days
 
@@ -45,14 +45,14 @@ def test_a_loss_concerns_the_days_its_rows_may_be_of(first, last, days):
 )
 def test_a_loss_concerns_every_day_that_is_made_from_its_rows(kpi, days):
     concerned = [
-        day for day in range(1, 31) if of_row([loss(first=20, last=20)], kpi, date(2026, 11, day)).losses
+        day for day in range(1, 31) if for_row([loss(first=20, last=20)], kpi, date(2026, 11, day)).losses
     ]
     assert concerned == days
 
 
 def test_the_ends_of_the_calendar_are_days_as_well():
     for kpi in (TOP_PRODUCTS, FUNNEL, CUSTOMERS, COHORTS):
-        assert of_row([loss(first=20, last=20)], kpi, date.min).losses == []
-        assert bool(of_row([loss(first=20, last=20)], kpi, date.max.replace(day=1)).losses) == (
+        assert for_row([loss(first=20, last=20)], kpi, date.min).losses == []
+        assert bool(for_row([loss(first=20, last=20)], kpi, date.max.replace(day=1)).losses) == (
             kpi in (CUSTOMERS, COHORTS)
         )

@@ -19,19 +19,19 @@ SCHEMA = pa.schema([("x", pa.int64())])
 
 @pytest.fixture
 def lake(tmp_path):
-    """Three landings of ten records a partition, of the days 1 to 1, 2 to 5 and 4 to 4 of November."""
+    """Three landings of ten records per partition, with events of November 1, 2 to 5, and 4."""
     lake = str(tmp_path)
     for number, span in enumerate([(1, 1), (2, 5), (4, 4)]):
         first, last = (datetime(2020, 11, day, 23, 59, tzinfo=UTC) for day in span)
         parts = {
-            p: receipts.Part(10 * number, 10 * number + 10, first_event=first, last_event=last)
+            p: receipts.PartitionReceipt(10 * number, 10 * number + 10, first_event=first, last_event=last)
             for p in (0, 1)
         }
-        say(lake, RECEIPTS.key, receipts.dumps("orders", "id", parts))
+        commit(lake, RECEIPTS.key, receipts.dumps("orders", "id", parts))
     return lake
 
 
-def say(lake: str, key: str, text: str) -> None:
+def commit(lake: str, key: str, text: str) -> None:
     assert json.loads(text)
     table = Table(lake, "raw/orders").ensure(SCHEMA)
     write_deltalake(
@@ -43,35 +43,40 @@ def say(lake: str, key: str, text: str) -> None:
 
 
 def amend(lake: str, amendment: Amendment) -> None:
-    say(lake, amendments.METADATA_KEY, amendments.dumps(amendment))
+    commit(lake, amendments.METADATA_KEY, amendments.dumps(amendment))
 
 
-def of(lake: str, day: int) -> list[tuple[int, int, int]]:
-    ranges = day_offsets.records(
+def offset_ranges(lake: str, day: int) -> list[tuple[int, int, int]]:
+    ranges = day_offsets.find_offsets(
         lake, "orders", Table(lake, "raw/orders").version(), date(2020, 11, day)
     ).ranges
-    return [(each.partition, each.start, each.end) for each in ranges]
+    return [(range_.partition, range_.start, range_.end) for range_ in ranges]
 
 
 @pytest.mark.parametrize(
     ("day", "range_"), [(1, (0, 10)), (2, (10, 20)), (3, (10, 20)), (4, (10, 30)), (5, (10, 20)), (6, None)]
 )
-def test_records_are_where_receipts_span_the_day(lake, day, range_):
-    assert of(lake, day) == ([(p, *range_) for p in (0, 1)] if range_ else [])
-    assert day_offsets.landed(lake, date(2020, 11, day)) == (["orders"] if range_ else [])
+def test_finds_the_receipts_whose_event_times_include_the_day(lake, day, range_):
+    assert offset_ranges(lake, day) == ([(p, *range_) for p in (0, 1)] if range_ else [])
+    assert day_offsets.topics_with_events(lake, date(2020, 11, day)) == (["orders"] if range_ else [])
 
 
-def test_replayed_records_may_be_of_any_day(lake):
-    amend(lake, Amendment(Kind.REPLAY, "", "test", [amendments.Part("id", 1)], [RecordId("id", 1, 3)]))
-    assert of(lake, 6) == [(1, 3, 4)]
-    assert of(lake, 2) == [(0, 10, 20), (1, 3, 20)]
+def test_replayed_records_may_belong_to_any_day(lake):
+    amend(
+        lake,
+        Amendment(Kind.REPLAY, "", "test", [amendments.PartitionChange("id", 1)], [RecordId("id", 1, 3)]),
+    )
+    assert offset_ranges(lake, 6) == [(1, 3, 4)]
+    assert offset_ranges(lake, 2) == [(0, 10, 20), (1, 3, 20)]
 
 
-def test_a_day_whose_records_expired_is_refused_and_others_are_not(lake):
-    amend(lake, Amendment(Kind.EXPIRY, "", "test", [amendments.Part("id", 0, expired_below=12)]))
-    assert day_offsets.records(lake, "orders", 3, date(2020, 11, 6)).expired == [OffsetRange("id", 0, 0, 12)]
+def test_rejects_only_days_whose_records_have_expired(lake):
+    amend(lake, Amendment(Kind.EXPIRY, "", "test", [amendments.PartitionChange("id", 0, expired_below=12)]))
+    assert day_offsets.find_offsets(lake, "orders", 3, date(2020, 11, 6)).expired == [
+        OffsetRange("id", 0, 0, 12)
+    ]
     for day in (1, 2, 4):
         with pytest.raises(
             UserError, match=f"retention has removed records of raw/orders that the events of 2020-11-0{day}"
         ):
-            of(lake, day)
+            offset_ranges(lake, day)

@@ -10,7 +10,7 @@ from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import Amendment, Kind, RecordId
 from shopnow.lake.ingest import receipts
-from shopnow.lake.ingest.receipts import RECEIPTS, Part
+from shopnow.lake.ingest.receipts import RECEIPTS, PartitionReceipt
 from shopnow.lake.lineage import lineage
 from shopnow.lake.lineage.lineage import OffsetRange
 
@@ -32,29 +32,32 @@ def write(to: DeltaTable, *dates: str, **metadata: str) -> None:
 
 
 def receipt(topic_id: str, **parts: tuple[int, int]) -> str:
-    ranges = {int(partition.removeprefix("p")): Part(start, end) for partition, (start, end) in parts.items()}
+    ranges = {
+        int(partition.removeprefix("p")): PartitionReceipt(start, end)
+        for partition, (start, end) in parts.items()
+    }
     content = json.loads(receipts.dumps("t", topic_id, ranges))
     for part in content["partitions"]:
         part["rows"] = part["end_offset"] - part["start_offset"]
     return json.dumps(content)
 
 
-def test_sources_are_those_of_the_newest_commit_that_tells(lake):
-    made = table(lake)
-    assert lineage.sources(Table(lake, "t"), made.version()) == {}
-    write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1, "raw/b": 2}))
-    write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 3, "raw/b": 2}))
-    made.optimize.compact()
-    assert lineage.sources(Table(lake, "t"), made.version()) == {"raw/a": 3, "raw/b": 2}
+def test_sources_are_those_of_the_newest_commit_with_lineage(lake):
+    derived = table(lake)
+    assert lineage.sources(Table(lake, "t"), derived.version()) == {}
+    write(derived, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1, "raw/b": 2}))
+    write(derived, "2026-11-01", userMetadata=lineage.describe({"raw/a": 3, "raw/b": 2}))
+    derived.optimize.compact()
+    assert lineage.sources(Table(lake, "t"), derived.version()) == {"raw/a": 3, "raw/b": 2}
     assert lineage.sources(Table(lake, "t"), 1) == {"raw/a": 1, "raw/b": 2}
 
 
-def test_sources_are_found_behind_much_maintenance(lake):
-    made = table(lake)
-    write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1}))
+def test_finds_sources_before_many_maintenance_commits(lake):
+    derived = table(lake)
+    write(derived, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1}))
     for metadata in ("not JSON", "[]", '{"sources": 1}', '{"other": {}}', *[""] * 12):
-        write(made, "2026-11-01", userMetadata=metadata)
-    assert lineage.sources(Table(lake, "t"), made.version()) == {"raw/a": 1}
+        write(derived, "2026-11-01", userMetadata=metadata)
+    assert lineage.sources(Table(lake, "t"), derived.version()) == {"raw/a": 1}
 
 
 def test_new_offsets_are_those_of_the_receipts_since(lake):
@@ -76,15 +79,15 @@ def test_new_offsets_are_those_of_the_receipts_since(lake):
     assert lineage.new_offsets(Table(lake, "t"), 4, 3) == []
 
 
-def test_compaction_makes_nothing_new(lake):
+def test_compaction_adds_no_offsets_and_changes_no_dates(lake):
     raw = table(lake, "ingest_date")
     for start in range(3):
         write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(start, start + 1))})
-    made = raw.version()
+    before = raw.version()
     raw.optimize.compact()
-    assert raw.version() == made + 1
-    assert lineage.new_offsets(Table(lake, "t"), made, raw.version()) == []
-    assert lineage.changed_dates(Table(lake, "t"), made, raw.version()) == {}
+    assert raw.version() == before + 1
+    assert lineage.new_offsets(Table(lake, "t"), before, raw.version()) == []
+    assert lineage.changed_dates(Table(lake, "t"), before, raw.version()) == {}
 
 
 def amended(kind: Kind, *offsets: int) -> dict[str, str]:
@@ -92,7 +95,7 @@ def amended(kind: Kind, *offsets: int) -> dict[str, str]:
     return {amendments.METADATA_KEY: amendments.dumps(Amendment(kind, "", "me", replayed=replayed))}
 
 
-def test_replayed_records_are_new_and_their_neighbours_are_not(lake):
+def test_replayed_records_are_new_and_adjacent_records_are_not(lake):
     raw = table(lake, "ingest_date")
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 10))})
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(10, 12))})
@@ -102,7 +105,7 @@ def test_replayed_records_are_new_and_their_neighbours_are_not(lake):
         OffsetRange("id", 0, 7, 8),
         OffsetRange("id", 0, 11, 12),
     ]
-    # Landed and replayed since: new once.
+    # A record that landed and was replayed since is new once.
     assert lineage.new_offsets(Table(lake, "t"), 1, 3) == [
         OffsetRange("id", 0, 2, 4),
         OffsetRange("id", 0, 7, 8),
@@ -110,7 +113,7 @@ def test_replayed_records_are_new_and_their_neighbours_are_not(lake):
     ]
 
 
-def test_everything_may_be_new_after_a_replay_of_very_many(lake):
+def test_everything_may_be_new_after_a_replay_with_too_many_ranges(lake):
     raw = table(lake, "ingest_date")
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 999))})
     write(raw, "2026-11-01", **amended(Kind.REPLAY, *range(0, 2 * lineage.MAX_RANGES + 1, 2)))
@@ -118,7 +121,7 @@ def test_everything_may_be_new_after_a_replay_of_very_many(lake):
 
 
 @pytest.mark.parametrize("kind", [Kind.ERASURE, Kind.EXPIRY])
-def test_erasure_and_expiry_make_nothing_new(lake, kind):
+def test_erasure_and_expiry_add_no_offsets(lake, kind):
     raw = table(lake, "ingest_date")
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 5))})
     write(raw, "2026-11-01", **amended(kind))
@@ -169,19 +172,21 @@ def test_changed_dates_are_those_of_rows_added_or_removed(lake):
     assert lineage.changed_dates(Table(lake, "t"), 4, events.version()) == {"2026-11-03": None}
 
 
-def test_when_it_was_made_is_when_rows_were_last_taken_in(lake):
-    made = table(lake)
-    assert lineage.last_materialization(Table(lake, "t"), made.version()) == lineage.Materialization({}, None)
+def test_last_materialization_has_the_time_of_the_last_commit_with_lineage(lake):
+    derived = table(lake)
+    assert lineage.last_materialization(Table(lake, "t"), derived.version()) == lineage.Materialization(
+        {}, None
+    )
     before = datetime.now(UTC)
-    write(made, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1}))
+    write(derived, "2026-11-01", userMetadata=lineage.describe({"raw/a": 1}))
     after = datetime.now(UTC)
-    made.optimize.compact()
-    sources, at = lineage.last_materialization(Table(lake, "t"), made.version())
+    derived.optimize.compact()
+    sources, at = lineage.last_materialization(Table(lake, "t"), derived.version())
     assert sources == {"raw/a": 1}
     assert before - timedelta(milliseconds=1) <= at <= after
 
 
-def test_settled_passes_over_what_changes_no_row_and_over_erasure(lake):
+def test_latest_equivalent_version_ignores_compaction_and_erasure(lake):
     raw = table(lake, "ingest_date")
     for start in range(3):
         write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(start, start + 1))})
@@ -201,7 +206,7 @@ def test_settled_passes_over_what_changes_no_row_and_over_erasure(lake):
     )
 
 
-def test_latest_equivalent_version_goes_no_further_than_the_log_is_whole(lake, tmp_path):
+def test_latest_equivalent_version_stops_at_a_gap_in_the_log(lake, tmp_path):
     raw = table(lake, "ingest_date")
     for _ in range(5):
         write(raw)
@@ -212,7 +217,7 @@ def test_latest_equivalent_version_goes_no_further_than_the_log_is_whole(lake, t
 
 
 @pytest.mark.parametrize("kind", [Kind.ERASURE, Kind.EXPIRY])
-def test_what_is_taken_away_makes_nothing_new(lake, kind):
+def test_deleted_rows_are_not_new(lake, kind):
     raw = table(lake, "ingest_date")
     write(raw, "2026-11-01", **{RECEIPTS.key: receipt("id", p0=(0, 1))})
     raw.delete(commit_properties=amendment(kind))

@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 
 from shopnow import events
 from shopnow.broker.reader import Chunk
-from shopnow.lake.delta import raw_encoding
+from shopnow.lake.delta import parquet
+from shopnow.lake.ingest import raw_encoding
 
 DECODE = events.TOPICS["orders"].decoder().decode
 CANCELLED = events.OrderCancelled(
@@ -27,8 +28,8 @@ CHUNK = Chunk(
 )
 
 
-def test_keeps_every_record_as_it_is_and_says_what_is_wrong() -> None:
-    batch, part = raw_encoding.rows("topic-id", CHUNK, DECODE)
+def test_encodes_every_record_unchanged_with_its_problem() -> None:
+    batch, receipt = raw_encoding.encode("topic-id", CHUNK, DECODE)
     assert batch.schema == raw_encoding.FILE_SCHEMA
     columns = batch.to_pydict()
     assert columns["topic_id"] == ["topic-id"] * 3
@@ -47,14 +48,20 @@ def test_keeps_every_record_as_it_is_and_says_what_is_wrong() -> None:
         [],
     ]
     assert columns["problem"] == [None, "no value", "invalid UTF-8 (byte 0)"]
-    assert (part.start, part.end, part.rows, part.quarantined, part.markers) == (7, 12, 3, 2, 2)
-    assert part.first_event == part.last_event == CANCELLED.event_time
+    assert (receipt.start, receipt.end, receipt.rows, receipt.quarantined, receipt.markers) == (
+        7,
+        12,
+        3,
+        2,
+        2,
+    )
+    assert receipt.first_event == receipt.last_event == CANCELLED.event_time
 
 
 def test_parquet_file_and_its_statistics() -> None:
-    table = pa.Table.from_batches([raw_encoding.rows("topic-id", CHUNK, DECODE)[0]] * 2)
-    assert pq.read_table(io.BytesIO(raw_encoding.parquet(table))).to_pydict() == table.to_pydict()
-    assert json.loads(raw_encoding.statistics(table)) == {
+    table = pa.Table.from_batches([raw_encoding.encode("topic-id", CHUNK, DECODE)[0]] * 2)
+    assert pq.read_table(io.BytesIO(parquet.encode(table))).to_pydict() == table.to_pydict()
+    assert json.loads(parquet.statistics(table)) == {
         "numRecords": 6,
         "minValues": {"partition": 3, "offset": 7, "timestamp": "2026-01-02T03:04:05.678Z"},
         "maxValues": {"partition": 3, "offset": 11, "timestamp": "2026-01-02T03:04:05.678Z"},

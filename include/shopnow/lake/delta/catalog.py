@@ -1,20 +1,18 @@
-"""Which tables the lake holds."""
+"""Names of the tables in the lake."""
 
 from shopnow.lake.delta.hdfs import Store
 
+_LOG = "_delta_log"
+
 
 def table_names(lake: str) -> list[str]:
-    """The names of all tables, in order: those at the lake's root and those one folder below it."""
+    """Return the sorted names of all tables at the lake's root and one folder below it."""
     store = Store(lake)
-    found = []
+    names = []
     for folder in store.folders(""):
-        below = store.folders(folder)
-        found += (
-            [folder]
-            if _LOG in below
-            else [f"{folder}/{name}" for name in below if _LOG in store.folders(f"{folder}/{name}")]
-        )
-    return sorted(found)
-
-
-_LOG = "_delta_log"
+        subfolders = store.folders(folder)
+        if _LOG in subfolders:
+            names.append(folder)
+        else:
+            names += [f"{folder}/{name}" for name in subfolders if _LOG in store.folders(f"{folder}/{name}")]
+    return sorted(names)

@@ -1,8 +1,8 @@
-"""A digest of Kafka records that does not depend on their order.
+"""Order-independent digest of a set of Kafka records.
 
-Each record's key and value are hashed and mixed with its partition and offset; the results are summed modulo 2^64 in two lanes.
-Equal digests mean equal sets of records: one lost, repeated, changed or moved to another offset changes the sum, and the
-digests of two disjoint sets add up to that of both.
+Key and value of each record are hashed and mixed with its partition and offset; the hashes are summed modulo
+2^64 in two lanes. Equal digests mean equal sets of records: a record that is lost, repeated, changed or moved
+to another offset changes the sum. The digests of two disjoint sets add up to the digest of their union.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ import xxhash
 
 _MASK = (1 << 64) - 1
 _GOLDEN = 0x9E3779B97F4A7C15
-# Stands for the hash of an absent key or value, which is not the same as an empty one.
+# Hash of an absent key or value, which differs from an empty one.
 _ABSENT = b"\xff" * 16
 
 Bytes = Sequence[bytes | None]
@@ -21,7 +21,7 @@ Bytes = Sequence[bytes | None]
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """The digest of a set of records; of none to begin with."""
+    """Digest of a set of records; by default, of the empty set."""
 
     rows: int = 0
     high: int = 0
@@ -38,23 +38,23 @@ class Digest:
 
     @classmethod
     def parse(cls, rows: int, text: str) -> "Digest":
-        """The digest that has this many rows and this text."""
+        """Return the digest of `rows` records from its text, the result of `str`."""
         return cls(rows, int(text[:16], 16), int(text[16:], 16))
 
 
-NOTHING = Digest()
+EMPTY = Digest()
 
 
 def digest(partition: int, offsets: Sequence[int] | np.ndarray, keys: Bytes, values: Bytes) -> Digest:
-    """The digest of records of one partition, given as columns of equal length."""
+    """Return the digest of records of one partition, given as columns of equal length."""
     value_hashes = _hashes(xxhash.xxh3_128_digest, 16, values)
     key_hashes = _hashes(xxhash.xxh3_64_digest, 8, keys)
-    place = np.asarray(offsets, dtype=np.int64).astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(
+    positions = np.asarray(offsets, dtype=np.int64).astype(np.uint64) * np.uint64(_GOLDEN) + np.uint64(
         _scramble(partition)
     )
-    place = _mix(_mix(place) ^ key_hashes[:, 0])
-    high = _mix(value_hashes[:, 0] ^ place)
-    low = _mix(value_hashes[:, 1] + place)
+    salts = _mix(_mix(positions) ^ key_hashes[:, 0])
+    high = _mix(value_hashes[:, 0] ^ salts)
+    low = _mix(value_hashes[:, 1] + salts)
     return Digest(len(value_hashes), int(high.sum(dtype=np.uint64)), int(low.sum(dtype=np.uint64)))
 
 
@@ -71,7 +71,7 @@ def _scramble(partition: int) -> int:
 
 
 def _mix(x: np.ndarray) -> np.ndarray:
-    """MurmurHash3's finalizer: makes the sums below sensitive to every bit."""
+    """Apply MurmurHash3's finalizer, so that every input bit affects the sums."""
     x = x ^ (x >> np.uint64(33))
     x = x * np.uint64(0xFF51AFD7ED558CCD)
     x = x ^ (x >> np.uint64(33))

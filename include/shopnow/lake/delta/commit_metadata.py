@@ -1,147 +1,155 @@
-"""Tables made of what commits say of themselves: receipts, losses and their like.
+"""Tables collected from the metadata of commits: receipts, losses, amendments and restatements.
 
-What must be true of rows is said in the metadata of the very commit that writes them, so the two can never disagree. But a
-log is cleaned up after a while. So what commits said is collected, exactly once, into a table that stays: its own commits
-carry, as application transactions, how far each source has been collected.
+Facts about rows are written into the metadata of the commit that writes the rows, so the two never disagree.
+But a table's log is cleaned up after some time. Therefore the metadata is collected, exactly once, into a
+table that is kept. Its commits carry one app transaction per source table: the last version that is
+collected.
 """
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 
 from shopnow.errors import UserError
 from shopnow.failpoints import failpoint
 from shopnow.lake.delta import log, tables
+from shopnow.lake.delta.conflicts import retry_on_conflict
 from shopnow.lake.delta.tables import Table
 from shopnow.schemas import TIMESTAMP
 
 ORIGIN = pa.schema(
     [
-        pa.field("source", pa.string(), metadata={"comment": "the table whose commit said so"}),
-        pa.field("version", pa.int64(), metadata={"comment": "that table's version by the commit"}),
+        pa.field("source", pa.string(), metadata={"comment": "the table of the commit"}),
+        pa.field("version", pa.int64(), metadata={"comment": "that table's version after the commit"}),
         pa.field("committed_at", TIMESTAMP),
         pa.field("date", pa.date32(), metadata={"comment": "of committed_at"}),
     ]
 )
-"""Columns every such table has beside its own; it is partitioned by `date`."""
+"""Columns of every collected table after its own; it is partitioned by `date`."""
 
-# Versions in which nothing was said are noted as read only now and then: a commit for each would be many.
-_NOTE_EVERY = 50
+# Versions without metadata are recorded as collected only after this many; a commit for each would be too
+# many.
+_RECORD_PROGRESS_EVERY = 50
 
 Row = Mapping[str, Any]
 
 
 class CommitTable(NamedTuple):
-    """What commits of some tables say under a key of their metadata, and the table it is collected in."""
+    """A table collected from the metadata that commits of other tables hold under one key."""
 
     table: str
     key: str
     columns: pa.Schema
     """The table's own columns, before `ORIGIN`."""
     sources: tuple[str, ...]
-    """Names of the tables whose commits say it."""
+    """Names of the tables whose commits hold the metadata."""
     rows: Callable[[Any], Iterable[Row]]
-    """From what was said, as JSON, to rows of `columns`."""
+    """Converts the decoded JSON of one commit to rows of `columns`."""
 
     @property
     def schema(self) -> pa.Schema:
         return pa.schema([*self.columns, *ORIGIN])
 
 
-def read(lake: str, statement: CommitTable, source: str, upto: int | None = None) -> pa.Table:
-    """All that commits of one table said, up to a version, the oldest first; columns as in the statement's `schema`.
+def read(source: Table, commit_table: CommitTable, upto: int | None = None) -> pa.Table:
+    """Read the metadata of a source table's commits, collected or not, oldest first.
+
+    Args:
+        upto: last version of the source to read; by default the latest.
+
+    Returns:
+        Rows of `commit_table.schema`.
 
     Raises:
-        UserError: some of it is lost: the log was cleaned up before it was collected.
+        UserError: the log was cleaned up before the metadata was collected.
     """
-    if not Table(lake, source).exists():
-        return statement.schema.empty_table()
-    last = Table(lake, source).version() if upto is None else upto
-    new = statement.schema.empty_table()
-    collected = _open(lake, statement)
-    position = -1 if collected is None else _position(collected, source)
-    if position < last:
-        new = _table(statement, _new_rows(lake, statement, source, position + 1, last))
+    if not source.exists():
+        return commit_table.schema.empty_table()
+    last = source.version() if upto is None else upto
+    collected = Table(source.lake, commit_table.table).open_if_exists()
+    position = -1 if collected is None else _position(collected, source.name)
+    new_rows = _new_rows(source, commit_table, position + 1, last) if position < last else []
+    new = pa.Table.from_pylist(new_rows, commit_table.schema)
     if collected is None:
         return new
-    old = tables.read(collected, statement.schema.names, f"source = '{source}' AND version <= {last}").cast(
-        statement.schema
-    )
+    old = tables.read(
+        collected, commit_table.schema.names, f"source = '{source.name}' AND version <= {last}"
+    ).cast(commit_table.schema)
     return pa.concat_tables([old.sort_by("version"), new])
 
 
-def collect(lake: str, statement: CommitTable) -> int:
-    """Add to the table what commits said since it was last done; safe to repeat, and for several to do at once.
+def collect(lake: str, commit_table: CommitTable) -> int:
+    """Append the metadata of commits since the last collection. Idempotent and safe to call concurrently.
 
     Returns:
-        How many rows were added.
+        The number of rows added.
 
     Raises:
-        UserError: as for `said`.
+        UserError: as for `read`.
     """
-    table = Table(lake, statement.table).ensure(statement.schema, ["date"])
-    while True:
-        rows: list[Row] = []
-        read: list[Transaction] = []
-        for source in statement.sources:
-            if not Table(lake, source).exists():
-                continue
-            position, last = _position(table, source), Table(lake, source).version()
-            if position >= last:
-                continue
-            new = _new_rows(lake, statement, source, position + 1, last)
-            if new or last - position >= _NOTE_EVERY:
-                rows += new
-                read.append(Transaction(source, last))
-        if not read:
-            return 0
-        failpoint(f"collect:{statement.table}")
-        try:
-            write_deltalake(
-                table,
-                _table(statement, rows),
-                mode="append",
-                commit_properties=CommitProperties(app_transactions=read, max_commit_retries=0),
-            )
-            return len(rows)
-        except CommitFailedError:
-            table.update_incremental()  # someone else collected meanwhile: see what is left
+    snapshot = Table(lake, commit_table.table).ensure(commit_table.schema, ["date"])
+    # After a conflict another run has collected some of the same commits: only the rest is left.
+    return retry_on_conflict(
+        partial(_collect, lake, commit_table, snapshot),
+        on=CommitFailedError,
+        before_retry=snapshot.update_incremental,
+    )
 
 
-def _new_rows(lake: str, statement: CommitTable, source: str, first: int, last: int) -> list[Row]:
+def _collect(lake: str, commit_table: CommitTable, snapshot: DeltaTable) -> int:
     rows: list[Row] = []
-    expected = first
-    for version, actions in Table(lake, source).commits(last, first):
-        if version != expected:
+    progress: list[Transaction] = []
+    for name in commit_table.sources:
+        source = Table(lake, name)
+        if not source.exists():
+            continue
+        position, last = _position(snapshot, name), source.version()
+        if position >= last:
+            continue
+        new_rows = _new_rows(source, commit_table, position + 1, last)
+        if new_rows or last - position >= _RECORD_PROGRESS_EVERY:
+            rows += new_rows
+            progress.append(Transaction(name, last))
+    if not progress:
+        return 0
+    failpoint(f"collect:{commit_table.table}")
+    tables.write(
+        snapshot,
+        pa.Table.from_pylist(rows, commit_table.schema),
+        commit_properties=CommitProperties(app_transactions=progress, max_commit_retries=0),
+    )
+    return len(rows)
+
+
+def _new_rows(source: Table, commit_table: CommitTable, first: int, last: int) -> list[Row]:
+    rows: list[Row] = []
+    next_version = first
+    for version, actions in source.commits(last, first):
+        if version != next_version:
             break
-        expected += 1
+        next_version += 1
         commit = log.info(actions)
-        if statement.key in commit:
+        if commit_table.key in commit:
             at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
-            origin = {"source": source, "version": version, "committed_at": at, "date": at.date()}
-            rows += [{**row, **origin} for row in statement.rows(json.loads(commit[statement.key]))]
-    if expected <= last:
+            origin = {"source": source.name, "version": version, "committed_at": at, "date": at.date()}
+            metadata = msgspec.json.decode(commit[commit_table.key])
+            rows += [{**row, **origin} for row in commit_table.rows(metadata)]
+    if next_version <= last:
         raise UserError(
-            f"the log of {source} no longer has version {expected}, which was not yet collected into {statement.table}: "
-            f"run land_events and audit_lake more often than the log is cleaned up (30 days)"
+            f"the log of {source.name} no longer has version {next_version}, which was not yet collected "
+            f"into {commit_table.table}: run land_events and audit_lake more often than the log is cleaned "
+            "up (30 days)"
         )
     return rows
 
 
-def _open(lake: str, statement: CommitTable) -> DeltaTable | None:
-    return Table(lake, statement.table).open_if_exists()
-
-
 def _position(collected: DeltaTable, source: str) -> int:
-    """The last version of the source that was collected; -1 for none."""
+    """Return the last version of the source that is collected; -1 for none."""
     version = collected.transaction_version(source)
     return -1 if version is None else version
-
-
-def _table(statement: CommitTable, rows: list[Row]) -> pa.Table:
-    return pa.Table.from_pylist(rows, statement.schema)

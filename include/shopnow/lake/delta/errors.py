@@ -1,4 +1,4 @@
-"""Failures of the lake, as one line a person can act on."""
+"""Storage failures of the lake as user errors of one line."""
 
 import re
 import socket
@@ -12,35 +12,36 @@ from shopnow.errors import UserError
 
 CONNECT_SECONDS = 5.0
 
-_TREE = re.compile(r"\x1b\[\d+m↳?")  # delta-rs draws its chain of causes, in colour
+_CAUSE_MARKUP = re.compile(r"\x1b\[\d+m↳?")  # delta-rs prints its chain of causes as a coloured tree
 
 
-def failure(lake: str, error: object) -> UserError:
-    """What to tell the user about an error of the storage."""
-    reason = " ".join(_TREE.sub("", str(error)).split())
+def storage_error(lake: str, error: object) -> UserError:
+    """Return a storage error as an error for the user, with what to check."""
+    reason = " ".join(_CAUSE_MARKUP.sub("", str(error)).split())
     return UserError(
-        f"the lake at {lake} failed: {reason[:300]}; check the address, that HDFS runs and that its disks have room"
+        f"the lake at {lake} failed: {reason[:300]}; check the address, that HDFS runs and that its disks "
+        "have room"
     )
 
 
 @contextmanager
 def as_user_errors(lake: str) -> Iterator[None]:
-    """Raises errors of the storage as `failure`."""
+    """Raise storage errors of the block as `storage_error`."""
     try:
         yield
     except (OSError, DeltaError) as error:
-        raise failure(lake, error) from error
+        raise storage_error(lake, error) from error
 
 
-def check_answers(lake: str) -> None:
-    """Returns if someone listens at the lake's address: the HDFS client itself would try for minutes.
+def check_reachable(lake: str) -> None:
+    """Check that a server listens at the lake's address; the HDFS client itself would retry for minutes.
 
     Raises:
-        UserError: no one does.
+        UserError: the connection is refused or times out.
     """
     address = urlsplit(lake)
     if address.scheme == "hdfs" and address.hostname:
         try:
             socket.create_connection((address.hostname, address.port or 8020), CONNECT_SECONDS).close()
         except OSError as error:
-            raise failure(lake, error) from None
+            raise storage_error(lake, error) from None

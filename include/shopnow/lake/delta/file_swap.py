@@ -1,4 +1,4 @@
-"""Replacing files of a table by others in one commit, exactly once, whatever is committed meanwhile."""
+"""Replace files of a table in one commit, exactly once, under concurrent commits."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,8 @@ from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction, RemoveAction
 
+from shopnow.lake.delta.conflicts import CommitConflict, retry_on_conflict
+
 COMMIT_ATTEMPTS = 20
 
 Partition = Mapping[str, str | None]
@@ -16,7 +18,7 @@ Partition = Mapping[str, str | None]
 
 
 class DataFile(NamedTuple):
-    """A file of a table: its path below the table's address, bytes, rows (0 if the log does not tell) and partition."""
+    """A data file: path relative to the table, size in bytes, rows (0 if not in the log) and partition."""
 
     path: str
     size: int
@@ -24,44 +26,40 @@ class DataFile(NamedTuple):
     partition: Partition
 
 
-class OvertakenError(Exception):
-    """Another commit replaced or removed one of the files."""
-
-
-def data_files(table: DeltaTable) -> list[DataFile]:
-    """The files of the table as it is open."""
-    columns = table.metadata().partition_columns
+def data_files(snapshot: DeltaTable) -> list[DataFile]:
+    """Return the data files of the snapshot."""
+    columns = snapshot.metadata().partition_columns
     return [
         DataFile(
-            each["path"],
-            each["size_bytes"],
-            each.get("num_records") or 0,
+            action["path"],
+            action["size_bytes"],
+            action.get("num_records") or 0,
             {
-                name: None if each[f"partition.{name}"] is None else str(each[f"partition.{name}"])
+                name: None if action[f"partition.{name}"] is None else str(action[f"partition.{name}"])
                 for name in columns
             },
         )
-        for each in pa.table(table.get_add_actions(flatten=True)).to_pylist()
+        for action in pa.table(snapshot.get_add_actions(flatten=True)).to_pylist()
     ]
 
 
 def replace(
-    table: DeltaTable,
+    snapshot: DeltaTable,
     removed: Sequence[DataFile],
     added: Sequence[AddAction],
     *,
     data_change: bool,
     metadata: Mapping[str, str] | None = None,
 ) -> None:
-    """Remove these files from the table and add those, in one commit; files that others append meanwhile stay.
+    """Remove and add files in one commit; files that other commits append in the meantime stay.
 
     Args:
-        table: the table, at the version whose files were read.
-        data_change: whether rows are changed by it, not only files.
+        snapshot: the version whose files were read.
+        data_change: whether the commit changes rows, not only their files.
 
-    Raises:
-        OvertakenError: one of the files is no longer there, so the others were not read whole; nothing was committed.
-        deltalake.exceptions.CommitFailedError: others committed each time it was tried, or the lake is out of reach.
+    Raises: CommitConflict: a newer commit removed one of the files, so their content is outdated; nothing was
+        committed. deltalake.exceptions.CommitFailedError: every attempt met a newer commit, or the lake is
+        unreachable.
     """
     now = int(time.time() * 1000)
     actions = [
@@ -70,25 +68,25 @@ def replace(
     ]
     properties = CommitProperties(
         custom_metadata=dict(metadata or {}),
-        # The library's own way of trying again does not see that another compaction removed the same files; ours does.
+        # The library's own retry does not detect that another compaction removed the same files; `commit`
+        # does.
         max_commit_retries=0,
     )
-    for attempt in range(COMMIT_ATTEMPTS):
-        present = {file.path for file in data_files(table)}
+
+    def commit() -> None:
+        present = {file.path for file in data_files(snapshot)}
         if added and present.issuperset(file.path for file in added):
-            return  # the answer was lost on its way, not the commit
+            return  # the previous attempt was committed, only its response was lost
         if not present.issuperset(file.path for file in removed):
-            raise OvertakenError
-        try:
-            table.create_write_transaction(
-                actions,
-                mode="append",
-                schema=table.schema(),
-                partition_by=table.metadata().partition_columns,
-                commit_properties=properties,
-            )
-            return
-        except CommitFailedError:
-            if attempt + 1 == COMMIT_ATTEMPTS:
-                raise
-            table.update_incremental()
+            raise CommitConflict
+        snapshot.create_write_transaction(
+            actions,
+            mode="append",
+            schema=snapshot.schema(),
+            partition_by=snapshot.metadata().partition_columns,
+            commit_properties=properties,
+        )
+
+    retry_on_conflict(
+        commit, on=CommitFailedError, attempts=COMMIT_ATTEMPTS, before_retry=snapshot.update_incremental
+    )

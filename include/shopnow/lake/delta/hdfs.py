@@ -1,4 +1,9 @@
-"""Files and folders on HDFS: writes, moves and removes them whole."""
+"""Write, move and remove whole files and folders on HDFS.
+
+By RPC (hdfs-native), like delta-rs, at the lake's one address: its client writes to the DataNodes itself,
+while WebHDFS is another address and redirects every write. `restock/inbox.py` needs WebHDFS, for a call that
+hdfs-native lacks.
+"""
 
 import re
 from collections.abc import Iterator
@@ -10,15 +15,15 @@ from hdfs_native import Client, WriteOptions
 from shopnow.errors import UserError
 from shopnow.failpoints import failpoint
 
-# The client would go on trying a NameNode that is away for three minutes; five attempts take about 15 s.
+# By default the client retries an unreachable NameNode for three minutes; five attempts take about 15 s.
 _CONFIG = {"dfs.client.failover.max.attempts": "5"}
 
-# What the NameNode says, before its stack trace.
-_REFUSAL = re.compile(r'^RPCError\("[^"]*", "(?P<message>.*?)(?:\\n|"\)$)', re.DOTALL)
+# The NameNode's message, without its stack trace.
+_RPC_ERROR = re.compile(r'^RPCError\("[^"]*", "(?P<message>.*?)(?:\\n|"\)$)', re.DOTALL)
 
 
 class Store:
-    """Files below a lake's address; may be shared by threads."""
+    """Files below a lake's address; safe to share between threads."""
 
     def __init__(self, lake: str) -> None:
         address = urlsplit(lake)
@@ -28,28 +33,28 @@ class Store:
         self._root = address.path.rstrip("/")
 
     def put(self, path: str, data: bytes) -> None:
-        """Write a new file, with the directories that lead to it. Seen by nobody until a commit names it.
+        """Write a new file and its parent folders; readers ignore it until a commit adds it to a table.
 
         Raises:
-            OSError: HDFS does not answer, or refuses.
+            OSError: HDFS does not respond or rejects the write.
         """
-        # Plain bytes: any other buffer is copied byte by byte, which takes twenty times as long.
-        with _refusals():
+        # Pass bytes: the client copies any other buffer byte by byte, which takes twenty times as long.
+        with _rpc_errors():
             file = self._client.create(self._address(path), WriteOptions(create_parent=True))
             file.write(data)
             failpoint("land:write")
             file.close()
 
     def folders(self, path: str) -> list[str]:
-        """The names of the folders in a folder; none if it is not there."""
+        """Return the sorted names of the folders in a folder; empty if it does not exist."""
         try:
-            found = list(self._client.list_status(self._address(path)))
+            entries = list(self._client.list_status(self._address(path)))
         except FileNotFoundError:
             return []
-        return sorted(each.path.rsplit("/", 1)[-1] for each in found if each.isdir)
+        return sorted(entry.path.rsplit("/", 1)[-1] for entry in entries if entry.isdir)
 
     def exists(self, path: str) -> bool:
-        """Whether there is a file or folder at the path."""
+        """Return whether a file or folder exists at the path."""
         try:
             self._client.get_file_info(self._address(path))
         except FileNotFoundError:
@@ -57,17 +62,17 @@ class Store:
         return True
 
     def move(self, source: str, target: str) -> None:
-        """Give a file another path, in a folder that is there; its time stays.
+        """Rename a file into an existing folder; its modification time does not change.
 
         Raises:
-            OSError: there is something at that path, or HDFS does not answer.
+            OSError: the target path exists, or HDFS does not respond.
         """
-        with _refusals():
+        with _rpc_errors():
             self._client.rename(self._address(source), self._address(target))
 
     def remove(self, path: str) -> None:
-        """Remove a folder with all that is in it; nothing happens if it is not there."""
-        with _refusals():
+        """Remove a file, or a folder with its content; do nothing if it does not exist."""
+        with _rpc_errors():
             self._client.delete(self._address(path), recursive=True)
 
     def _address(self, path: str) -> str:
@@ -75,10 +80,10 @@ class Store:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
-    """Raises what the client library raises when HDFS refuses, a RuntimeError, as what it is."""
+def _rpc_errors() -> Iterator[None]:
+    """Raise a rejection by HDFS, for which the client library raises RuntimeError, as OSError."""
     try:
         yield
     except RuntimeError as error:
-        found = _REFUSAL.match(str(error))
-        raise OSError(found["message"] if found else str(error)) from error
+        match = _RPC_ERROR.match(str(error))
+        raise OSError(match["message"] if match else str(error)) from error

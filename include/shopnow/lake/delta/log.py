@@ -14,7 +14,8 @@ Actions = list[dict[str, Any]]
 
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 
-# A commit never changes once it is written, so one process reads each at most once. A commit of landing is a few KB.
+# A commit never changes once it is written, so one process reads each at most once. A commit of landing is a
+# few KB.
 _CACHE: LRUCache[tuple[str, int], Actions] = LRUCache(maxsize=1024)
 _CACHE_LOCK = threading.Lock()
 
@@ -22,7 +23,8 @@ _CACHE_LOCK = threading.Lock()
 def commits(table_uri: str, last: int, first: int = 0) -> Iterator[tuple[int, Actions]]:
     """Yield version and actions of the commits from `first` to `last` that the log still holds, oldest first.
 
-    The log is listed only if a commit of the range has not been read by this process yet. Do not modify the actions.
+    The log is listed only if a commit of the range has not been read by this process yet. Do not modify the
+    actions.
     """
     if all(_cached(table_uri, version) is not None for version in range(first, last + 1)):
         versions = list(range(first, last + 1))

@@ -1,4 +1,4 @@
-"""The newest rows of a table of the lake."""
+"""Read the newest rows of a table."""
 
 import pyarrow as pa
 from deltalake import DeltaTable
@@ -17,18 +17,21 @@ _TIMES = (
     "started_at",
     "last_order_at",
 )
-"""The column that says how recent a row is: the first of these that its table has."""
+"""Columns that tell how recent a row is; the first that a table has is used."""
 
 
-def newest(table: DeltaTable, limit: int) -> pa.Table:
-    """The newest `limit` rows, newest first; in memory are never many more. Older partitions are not read if they need not be."""
+def newest_rows(table: DeltaTable, limit: int) -> pa.Table:
+    """Return the newest `limit` rows, newest first; older partitions are read only if needed.
+
+    Memory is bounded by `limit` and one batch.
+    """
     schema = pa.schema(table.schema().to_arrow())
     order = _order(schema.names)
     top = schema.empty_table()
     for predicate in _partitions(table):
         for batch in tables.batches(table, predicate=predicate):
-            both = pa.concat_tables([top, pa.Table.from_batches([batch], schema)])
-            top = (both.sort_by(order) if order else both).slice(0, limit)
+            candidates = pa.concat_tables([top, pa.Table.from_batches([batch], schema)])
+            top = (candidates.sort_by(order) if order else candidates).slice(0, limit)
         if top.num_rows == limit:
             break
     return top
@@ -55,11 +58,11 @@ def _order(columns: list[str]) -> list[tuple[str, str]]:
 
 
 def _partitions(table: DeltaTable) -> list[str | None]:
-    """A predicate for each partition, that of the latest date first; none for a table that is not partitioned."""
+    """Return a predicate per partition, latest date first; one None for a table without partitions."""
     columns = table.metadata().partition_columns
     if not columns:
         return [None]
     return [
         f"{columns[0]} = '{value}'"
-        for value in sorted({each[columns[0]] for each in table.partitions()}, reverse=True)
+        for value in sorted({partition[columns[0]] for partition in table.partitions()}, reverse=True)
     ]

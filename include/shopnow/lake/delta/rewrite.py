@@ -1,8 +1,8 @@
-"""Changing rows of a table in one commit: the files that hold them are replaced by files that hold the changed rows.
+"""Change rows of a table in one commit: files with such rows are replaced by files with the changed rows.
 
-The commit removes exactly the files it read and adds their successors. If another commit came first it is tried again: as it
-is after an append of other files, and worked out anew if one of its files was replaced, by compaction or another change. So
-each change is made once, and nothing else is lost.
+The commit removes exactly the files that were read and adds their replacements. After a conflict with an
+append the same commit is retried; if one of its files was removed, by compaction or another change, the
+rewrite is planned again on the newer snapshot. So each change is made once and no other change is lost.
 """
 
 import time
@@ -22,120 +22,126 @@ from pyarrow.fs import PyFileSystem
 
 from shopnow.errors import UserError
 from shopnow.failpoints import failpoint
-from shopnow.lake.delta import file_swap, raw_encoding
-from shopnow.lake.delta.file_swap import DataFile, OvertakenError
+from shopnow.lake.delta import file_swap, parquet
+from shopnow.lake.delta.conflicts import retry_on_conflict
+from shopnow.lake.delta.file_swap import DataFile
 from shopnow.lake.delta.hdfs import Store
 
 ATTEMPTS = 10
 
-Change = Callable[[pa.Table], pa.Table]
-"""Takes rows, gives as many in the same order: changed where something is to be done, else as they are."""
+RowTransform = Callable[[pa.Table], pa.Table]
+"""Maps rows to the same number of rows in the same order, changed or not."""
 
 
-class Changed(NamedTuple):
-    """Rows that a change made different: as they were and, in the same order, as they are."""
+class ChangedRows(NamedTuple):
+    """The rows that a transform changed, before and after, in the same order."""
 
     before: pa.Table
     after: pa.Table
 
 
 def rewrite(
-    table: DeltaTable,
-    change: Change,
-    describe: Callable[[Changed], dict[str, str]],
+    snapshot: DeltaTable,
+    change: RowTransform,
+    describe: Callable[[ChangedRows], dict[str, str]],
     *,
     pruning: str | None = None,
-    statistics: Sequence[str] = raw_encoding.STATISTICS,
+    statistics: Sequence[str] = parquet.STATISTICS,
     point: str = "rewrite",
-) -> Changed:
-    """Apply a change to the table's rows in one commit; none if nothing is to be done.
+) -> ChangedRows:
+    """Apply a transform to the table's rows in one commit; commit nothing if no row changes.
 
-    Args:
-        change: gets the rows of one file at a time, without partition columns. Called again when a try was overtaken.
-        describe: gives the commit's metadata from the rows that changed.
-        pruning: SQL condition that no row of a file that may be passed over meets, told by file statistics alone.
-        statistics: columns to keep statistics of.
-        point: kill points are this with `:write`, `:commit` and `:committed`.
+    Args: change: takes the rows of one file at a time, without partition columns; called again after a
+        conflict. describe: returns the commit's metadata for the changed rows. pruning: SQL condition on file
+        statistics; files that cannot satisfy it are skipped. statistics: columns to write statistics of.
+        point: prefix of the failpoints `:write`, `:commit` and `:committed`.
 
     Raises:
-        UserError: others changed the same files time and again.
-        deltalake.exceptions.CommitFailedError: the lake is out of reach.
+        UserError: every attempt met a newer commit that changed the same files.
+        deltalake.exceptions.CommitFailedError: the lake is unreachable.
     """
-    for attempt in range(ATTEMPTS):
-        plan = _plan(table, change, pruning, statistics, point)
-        if not plan.removed:
-            return plan.changed
-        failpoint(f"{point}:commit")
-        try:
+
+    def attempt() -> _Plan:
+        plan = _plan(snapshot, change, pruning, statistics, point)
+        if plan.removed:
+            failpoint(f"{point}:commit")
             file_swap.replace(
-                table, plan.removed, plan.added, data_change=True, metadata=describe(plan.changed)
+                snapshot, plan.removed, plan.added, data_change=True, metadata=describe(plan.changed)
             )
-            break
-        except OvertakenError:
-            if attempt + 1 == ATTEMPTS:
-                raise UserError(
-                    f"{table.table_uri}: others changed the files that were to be rewritten, {ATTEMPTS} times; run again"
-                ) from None
-    failpoint(f"{point}:committed")
+        return plan
+
+    plan = retry_on_conflict(
+        attempt,
+        attempts=ATTEMPTS,
+        exhausted=UserError(
+            f"{snapshot.table_uri}: others changed the files that were to be rewritten, {ATTEMPTS} times; "
+            "run again"
+        ),
+    )
+    if plan.removed:
+        failpoint(f"{point}:committed")
     return plan.changed
 
 
-def preview(table: DeltaTable, change: Change, pruning: str | None = None) -> Changed:
-    """What `rewrite` would change; nothing is written."""
-    found = _nothing(table)
-    for file in _files(table, pruning):
-        rows = _read(table, file.path)
-        found = _and(found, rows, change(rows))
-    return found
+def preview(snapshot: DeltaTable, change: RowTransform, pruning: str | None = None) -> ChangedRows:
+    """Return the rows that `rewrite` would change, without writing anything."""
+    changed = _no_rows(snapshot)
+    for file in _files(snapshot, pruning):
+        rows = _read(snapshot, file.path)
+        changed = _add_changes(changed, rows, change(rows))
+    return changed
 
 
 class _Plan(NamedTuple):
-    """The files that go, those that come in their place, written but not committed, and the rows that change by it."""
+    """Files to remove, their replacements, which are written but not committed, and the rows that change."""
 
     removed: list[DataFile]
     added: list[AddAction]
-    changed: Changed
+    changed: ChangedRows
 
 
 def _plan(
-    table: DeltaTable, change: Change, pruning: str | None, statistics: Sequence[str], point: str
+    snapshot: DeltaTable, change: RowTransform, pruning: str | None, statistics: Sequence[str], point: str
 ) -> _Plan:
-    """Works out the change on what the table holds, and writes the new files."""
-    plan = _Plan([], [], _nothing(table))
-    for file in _files(table, pruning):
-        rows = _read(table, file.path)
-        result = change(rows)
-        changed = _and(plan.changed, rows, result)
+    """Apply the transform to the snapshot's rows and write the new files."""
+    plan = _Plan([], [], _no_rows(snapshot))
+    for file in _files(snapshot, pruning):
+        rows = _read(snapshot, file.path)
+        new_rows = change(rows)
+        changed = _add_changes(plan.changed, rows, new_rows)
         if changed is not plan.changed:
             failpoint(f"{point}:write")
-            plan = _Plan(
-                [*plan.removed, file], [*plan.added, _successor(table, file, result, statistics)], changed
-            )
+            replacement = _write(snapshot, file, new_rows, statistics)
+            plan = _Plan([*plan.removed, file], [*plan.added, replacement], changed)
     return plan
 
 
-def _files(table: DeltaTable, pruning: str | None) -> list[DataFile]:
-    """The files that may hold what is looked for."""
-    root = table.table_uri.rstrip("/") + "/"
-    wanted = {uri.removeprefix(root) for uri in table.file_uris(file_pruning_predicate=pruning)}
-    found = [file for file in file_swap.data_files(table) if file.path in wanted]
-    if len(found) != len(wanted):
-        raise ValueError(f"{table.table_uri}: {len(wanted) - len(found)} files are not where its log says")
-    return found
+def _files(snapshot: DeltaTable, pruning: str | None) -> list[DataFile]:
+    """Return the files that may hold rows which satisfy the pruning condition."""
+    root = snapshot.table_uri.rstrip("/") + "/"
+    paths = {uri.removeprefix(root) for uri in snapshot.file_uris(file_pruning_predicate=pruning)}
+    files = [file for file in file_swap.data_files(snapshot) if file.path in paths]
+    if len(files) != len(paths):
+        raise ValueError(
+            f"{snapshot.table_uri}: {len(paths) - len(files)} files are outside the table's folder"
+        )
+    return files
 
 
-def _schema(table: DeltaTable) -> pa.Schema:
-    """Of a file of the table: partition columns are in its path."""
-    columns = table.metadata().partition_columns
-    return pa.schema([field for field in pa.schema(table.schema().to_arrow()) if field.name not in columns])
+def _schema(snapshot: DeltaTable) -> pa.Schema:
+    """Return the schema of a data file, which has no partition columns: their values are in its path."""
+    columns = snapshot.metadata().partition_columns
+    return pa.schema(
+        [field for field in pa.schema(snapshot.schema().to_arrow()) if field.name not in columns]
+    )
 
 
-def _read(table: DeltaTable, path: str) -> pa.Table:
-    with PyFileSystem(DeltaStorageHandler(table.table_uri)).open_input_file(path) as source:
+def _read(snapshot: DeltaTable, path: str) -> pa.Table:
+    with PyFileSystem(DeltaStorageHandler(snapshot.table_uri)).open_input_file(path) as source:
         data = source.read()
-    # As Spark writes times: 96 bits, which as nanoseconds do not reach the year 2263.
+    # Spark writes timestamps as INT96, whose nanoseconds as int64 do not reach the year 2263.
     rows = pq.read_table(BytesIO(data), coerce_int96_timestamp_unit="us")
-    schema = _schema(table)
+    schema = _schema(snapshot)
     columns = [
         rows[field.name] if field.name in rows.column_names else pa.nulls(len(rows), field.type)
         for field in schema
@@ -143,44 +149,44 @@ def _read(table: DeltaTable, path: str) -> pa.Table:
     return pa.table(columns, names=schema.names).cast(schema)
 
 
-def _successor(table: DeltaTable, file: DataFile, rows: pa.Table, statistics: Sequence[str]) -> AddAction:
-    """Writes the rows as a new file beside the old one; gives what puts it in its place."""
-    data = raw_encoding.parquet(rows, statistics)
+def _write(snapshot: DeltaTable, file: DataFile, rows: pa.Table, statistics: Sequence[str]) -> AddAction:
+    """Write the rows as a new file in the folder of the old one, and return the action that adds it."""
+    data = parquet.encode(rows, statistics)
     path = str(PurePosixPath(file.path).parent / f"part-{uuid.uuid4()}.zstd.parquet")
-    Store(table.table_uri).put(path, data)
+    Store(snapshot.table_uri).put(path, data)
     return AddAction(
         path,
         len(data),
         dict(file.partition),
         int(time.time() * 1000),
         True,
-        raw_encoding.statistics(rows, statistics),
+        parquet.statistics(rows, statistics),
     )
 
 
-def _nothing(table: DeltaTable) -> Changed:
-    return Changed(_schema(table).empty_table(), _schema(table).empty_table())
+def _no_rows(snapshot: DeltaTable) -> ChangedRows:
+    return ChangedRows(_schema(snapshot).empty_table(), _schema(snapshot).empty_table())
 
 
-def _and(changed: Changed, before: pa.Table, after: pa.Table) -> Changed:
-    """What changed so far, and what of these rows did; the very same if nothing."""
-    different = _different(before, after)
-    if not pc.any(different).as_py():
+def _add_changes(changed: ChangedRows, before: pa.Table, after: pa.Table) -> ChangedRows:
+    """Add the rows that differ between `before` and `after`; return the same object if none does."""
+    mask = _differing_rows(before, after)
+    if not pc.any(mask).as_py():
         return changed
-    return Changed(
-        pa.concat_tables([changed.before, before.filter(different)]),
-        pa.concat_tables([changed.after, after.filter(different)]),
+    return ChangedRows(
+        pa.concat_tables([changed.before, before.filter(mask)]),
+        pa.concat_tables([changed.after, after.filter(mask)]),
     )
 
 
-def _different(before: pa.Table, after: pa.Table) -> pa.ChunkedArray:
-    """For each row whether any column differs; columns of lists and structs cannot be changed, and are not looked at."""
-    found = pa.chunked_array([pa.repeat(False, len(before))])
+def _differing_rows(before: pa.Table, after: pa.Table) -> pa.ChunkedArray:
+    """Return a mask of the rows in which a column differs; nested columns cannot change and are skipped."""
+    mask = pa.chunked_array([pa.repeat(False, len(before))])
     for name in before.column_names:
-        one, other = before[name], after[name]
-        if one is other or pa.types.is_nested(one.type):
+        old, new = before[name], after[name]
+        if old is new or pa.types.is_nested(old.type):
             continue
-        both_null = pc.and_(pc.is_null(one), pc.is_null(other))
-        same = pc.or_(both_null, pc.fill_null(pc.equal(one, other), False))
-        found = pc.or_(found, pc.invert(same))
-    return found
+        both_null = pc.and_(pc.is_null(old), pc.is_null(new))
+        is_same = pc.or_(both_null, pc.fill_null(pc.equal(old, new), False))
+        mask = pc.or_(mask, pc.invert(is_same))
+    return mask

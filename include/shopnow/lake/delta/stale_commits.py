@@ -1,9 +1,9 @@
-"""What writers that died left in a table's log.
+"""Remove temporary files that killed writers left in a table's log.
 
-delta-rs writes a commit to a temporary file, whose name follows from the version alone, and renames it. Of a writer that
-died in between the file stays open: for a minute HDFS tells the next writer that it exists, and that one takes another
-name, but from then on HDFS first recovers the file and refuses the next writer meanwhile. Without the file it has nothing
-to recover.
+delta-rs writes a commit to a temporary file, whose name depends on the version only, and renames it. If the
+writer is killed in between, the file stays open. For a minute HDFS tells the next writer that the file
+exists, and that writer picks another name. After that minute HDFS starts lease recovery of the file and
+rejects the next writer until it ends. Removing the file avoids the recovery.
 """
 
 import re
@@ -13,25 +13,25 @@ from datetime import UTC, datetime, timedelta
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileSelector, PyFileSystem
 
-OLD = timedelta(seconds=30)
-"""A writer is done with its file in much less, and up to a minute's age HDFS lets others pass by it."""
+STALE_AFTER = timedelta(seconds=30)
+"""Age of a stale file. A live writer needs much less; up to a minute HDFS does not block other writers."""
 
 _TEMPORARY = re.compile(r"^\..+\.tmp\.\d+$")
 
 
 def discard(table_uri: str) -> int:
-    """Deletes the temporary files in the log of a table on HDFS that are `OLD`; how many there were."""
+    """Delete temporary files older than `STALE_AFTER` from a table's log on HDFS, and return their number."""
     if not table_uri.startswith("hdfs://"):
         return 0
     log = PyFileSystem(DeltaStorageHandler(f"{table_uri}/_delta_log"))
-    before = datetime.now(UTC) - OLD
+    cutoff = datetime.now(UTC) - STALE_AFTER
     files = [
         info
         for info in log.get_file_info(FileSelector("", recursive=False))
         if _TEMPORARY.match(info.base_name)
     ]
-    old = [info.path for info in files if info.mtime and info.mtime < before]
-    for path in old:
-        with suppress(FileNotFoundError):  # another run was here first, or the writer is done after all
+    stale = [info.path for info in files if info.mtime and info.mtime < cutoff]
+    for path in stale:
+        with suppress(FileNotFoundError):  # another run deleted it, or its writer has finished
             log.delete_file(path)
-    return len(old)
+    return len(stale)

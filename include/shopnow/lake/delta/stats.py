@@ -1,20 +1,20 @@
-"""A file's statistics as Delta keeps them, by which readers skip files."""
+"""File statistics in Delta's format, which readers use for file skipping."""
 
-import json
 from collections.abc import Mapping
+
+import msgspec
 
 Value = int | str | None
 
 
 def dumps(
-    rows: int, least: Mapping[str, Value], greatest: Mapping[str, Value], nulls: Mapping[str, int]
+    rows: int, minima: Mapping[str, Value], maxima: Mapping[str, Value], nulls: Mapping[str, int]
 ) -> str:
-    """The statistics as JSON, from the extremes and null counts by column; a column of nulls only has no extremes."""
-    return json.dumps(
-        {
-            "numRecords": rows,
-            "minValues": {name: value for name, value in least.items() if value is not None},
-            "maxValues": {name: value for name, value in greatest.items() if value is not None},
-            "nullCount": dict(nulls),
-        }
-    )
+    """Return the statistics as JSON; a column of nulls only has no minimum and maximum."""
+    statistics = {
+        "numRecords": rows,
+        "minValues": {name: value for name, value in minima.items() if value is not None},
+        "maxValues": {name: value for name, value in maxima.items() if value is not None},
+        "nullCount": dict(nulls),
+    }
+    return msgspec.json.encode(statistics).decode()

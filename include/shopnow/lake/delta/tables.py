@@ -1,15 +1,16 @@
-"""The lake's tables: a handle for each, and how the rows of a snapshot are read.
+"""Handle of a lake table, and functions that read and write its rows.
 
-A table has the name used in the docs, `raw/orders`, `kpi/sales_daily`, …, and lives at `{lake}/{name}`, where `lake`
-is an address such as `hdfs://127.0.0.1:9820/shopnow`.
+A table has the name used in the docs, such as `raw/orders` or `kpi/sales_daily`, and is stored at
+`{lake}/{name}`, where `lake` is an address such as `hdfs://127.0.0.1:9820/shopnow`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Literal
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema
+from deltalake import CommitProperties, DeltaTable, Schema, write_deltalake
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
 from shopnow.lake.delta import log, stale_commits
@@ -64,11 +65,11 @@ class Table:
         return self.open().version()
 
     def commits(self, last: int, first: int = 0) -> Iterator[tuple[int, log.Actions]]:
-        """Yield version and actions of the commits from `first` to `last` that the log still holds, oldest first."""
+        """Yield version and actions of the commits `[first, last]` that the log still holds, oldest first."""
         return log.commits(self.uri, last, first)
 
     def ensure(self, schema: pa.Schema, partition_by: Sequence[str] = ()) -> DeltaTable:
-        """Return the table, created empty or extended by missing columns if need be. Safe to call concurrently."""
+        """Return the table, after creating it or adding missing columns. Safe to call concurrently."""
         stale_commits.discard(self.uri)
         try:
             table = DeltaTable.create(
@@ -83,11 +84,38 @@ class Table:
         except CommitFailedError:
             table = self.open()
         while missing := _missing_fields(table, schema):
-            # A metadata commit that only the first of several callers makes; existing rows read null in the column.
+            # Of concurrent callers only the first commits the metadata; existing rows read null in the
+            # column.
             with suppress(CommitFailedError):
                 table.alter.add_columns(missing)
             table.update_incremental()
         return table
+
+
+def write(
+    snapshot: DeltaTable,
+    rows: pa.Table,
+    *,
+    mode: Literal["append", "overwrite"] = "append",
+    predicate: str | None = None,
+    commit_properties: CommitProperties | None = None,
+) -> None:
+    """Write rows to a table in one commit against the snapshot.
+
+    Column comments of the rows are dropped: delta-rs rejects rows whose comments differ from those of the
+    table, which an older release may have created.
+
+    Raises:
+        deltalake.exceptions.CommitFailedError: a newer commit conflicts with this one.
+    """
+    schema = pa.schema([field.remove_metadata() for field in rows.schema])
+    write_deltalake(
+        snapshot,
+        pa.Table.from_arrays(rows.columns, schema=schema),
+        mode=mode,
+        predicate=predicate,
+        commit_properties=commit_properties,
+    )
 
 
 def batches(
@@ -100,7 +128,8 @@ def batches(
         predicate: an SQL condition that the rows must satisfy.
     """
     schema = _schema(snapshot, columns)
-    # Not to_pyarrow_dataset or its like: a process that has read a table on HDFS with them may abort when it ends.
+    # Not to_pyarrow_dataset and the like: a process that has read a table on HDFS with them may abort at
+    # exit.
     for batch in pa.RecordBatchReader.from_stream(snapshot.scan(schema.names, predicate)):
         yield batch.select(schema.names).cast(schema)
 

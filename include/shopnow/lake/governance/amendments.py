@@ -1,24 +1,24 @@
-"""Amendments: rows of raw that were changed or removed otherwise than by landing, each in one commit that says so.
+"""Amendments: commits that change or remove rows of raw and record it in their metadata.
 
-The commit's metadata tells which records, why and by whom, and how the digest of each partition changed, so that receipts
-and rows can still be compared: Σ receipts − Σ removed + Σ added = digest of the rows.
+The metadata names the records, the reason, the author and the change of each partition's digest, so that
+receipts and rows can still be compared: Σ receipts − Σ removed + Σ added = digest of the rows.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from shopnow.events import TOPICS
 from shopnow.lake.delta import rewrite
-from shopnow.lake.delta.checksum import NOTHING, Digest, digest
+from shopnow.lake.delta.checksum import EMPTY, Digest, digest
 from shopnow.lake.delta.commit_metadata import CommitTable
-from shopnow.lake.delta.rewrite import Change, Changed
+from shopnow.lake.delta.rewrite import ChangedRows, RowTransform
 from shopnow.lake.delta.tables import Table
 from shopnow.schemas import RAW
 
@@ -27,15 +27,15 @@ METADATA_KEY = "amendment"
 
 class Kind(StrEnum):
     REPLAY = "replay"
-    """Records left the quarantine: they are new to whoever reads valid records."""
+    """Records left the quarantine; they are new to readers of valid records."""
     ERASURE = "erasure"
-    """Personal data was taken out of records; they say the same otherwise, so nothing is new."""
+    """Personal data was erased from records; no record is new to readers."""
     EXPIRY = "expiry"
     """Records were removed by retention."""
 
 
 class RecordId(NamedTuple):
-    """Where a record is, or was, in Kafka."""
+    """Position of a record in Kafka; unique in the lake."""
 
     topic_id: str
     partition: int
@@ -43,95 +43,98 @@ class RecordId(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What was taken away from and put into the rows of a partition; `expired_below`: the offset below which retention removed them."""
+class PartitionChange:
+    """Digests of the rows removed from and added to a partition.
+
+    `expired_below`: retention removed all rows below this offset.
+    """
 
     topic_id: str
     partition: int
-    removed: Digest = NOTHING
-    added: Digest = NOTHING
+    removed: Digest = EMPTY
+    added: Digest = EMPTY
     expired_below: int | None = None
 
 
-class Erased(NamedTuple):
-    """A record with other bytes than Kafka's: the digests of both."""
+class ErasedRecord(NamedTuple):
+    """An erased record, with the digests of its bytes before, as in Kafka, and after."""
 
-    place: RecordId
+    record_id: RecordId
     removed: Digest
     added: Digest
 
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """One such commit."""
+    """Content of an amending commit's metadata."""
 
     kind: Kind
     reason: str
     by: str
-    parts: list[Part] = field(default_factory=list)
+    partitions: list[PartitionChange] = field(default_factory=list)
     replayed: list[RecordId] = field(default_factory=list)
-    erased: list[Erased] = field(default_factory=list)
+    erased: list[ErasedRecord] = field(default_factory=list)
 
 
 def dumps(amendment: Amendment) -> str:
-    """The amendment as JSON, for the commit's metadata."""
+    """Return the amendment as JSON for the commit's metadata."""
     content = asdict(amendment) | {
-        "partitions": [_plain(part) for part in amendment.parts],
-        "erased": [[*each.place, str(each.removed), str(each.added)] for each in amendment.erased],
+        "partitions": [_to_json(change) for change in amendment.partitions],
+        "erased": [
+            [*record.record_id, str(record.removed), str(record.added)] for record in amendment.erased
+        ],
     }
-    del content["parts"]
-    return json.dumps(content, separators=(",", ":"))
+    return msgspec.json.encode(content).decode()
 
 
 def loads(text: str) -> Amendment:
-    """The amendment that `dumps` made this of."""
-    return _amendment(json.loads(text))
+    """Parse an amendment from JSON."""
+    return _amendment(msgspec.json.decode(text))
 
 
 def _amendment(content: dict[str, Any]) -> Amendment:
-    parts = [
-        Part(
-            part["topic_id"],
-            part["partition"],
-            Digest.parse(part["rows_removed"], part["digest_removed"]),
-            Digest.parse(part["rows_added"], part["digest_added"]),
-            part["expired_below"],
+    partitions = [
+        PartitionChange(
+            change["topic_id"],
+            change["partition"],
+            Digest.parse(change["rows_removed"], change["digest_removed"]),
+            Digest.parse(change["rows_added"], change["digest_added"]),
+            change["expired_below"],
         )
-        for part in content["partitions"]
+        for change in content["partitions"]
     ]
     erased = [
-        Erased(RecordId(*place), Digest.parse(1, removed), Digest.parse(1, added))
-        for *place, removed, added in content.get("erased", ())
+        ErasedRecord(RecordId(*record_id), Digest.parse(1, removed), Digest.parse(1, added))
+        for *record_id, removed, added in content.get("erased", ())
     ]
-    replayed = [RecordId(*place) for place in content["replayed"]]
-    return Amendment(Kind(content["kind"]), content["reason"], content["by"], parts, replayed, erased)
+    replayed = [RecordId(*record_id) for record_id in content["replayed"]]
+    return Amendment(Kind(content["kind"]), content["reason"], content["by"], partitions, replayed, erased)
 
 
 def amend(
-    lake: str,
-    topic: str,
+    raw: Table,
     kind: Kind,
-    change: Change,
+    change: RowTransform,
     *,
     reason: str,
     by: str,
     pruning: str | None = None,
     point: str = "amend",
-) -> Changed:
-    """Change rows of `raw/{topic}` in one commit that says so; none if the change finds nothing to do.
+) -> ChangedRows:
+    """Change rows of a raw table in one amending commit; commit nothing if no row changes.
 
-    Safe to repeat and to run several times at once, also beside landing and compaction: whoever comes second is shown what the
-    first left. See `rewriting.rewrite` for `change`, `pruning` and `point`.
+    Idempotent and safe to run concurrently with itself, landing and compaction: after a conflict, the change
+    is applied to the newer snapshot. See `rewrite.rewrite` for `change`, `pruning` and `point`.
 
     Returns:
         The changed rows, before and after.
 
     Raises:
-        deltalake.exceptions.DeltaError, OSError: the lake failed, or others changed the same files time and again.
+        UserError: every attempt met a newer commit that changed the same files.
+        deltalake.exceptions.DeltaError, OSError: the lake failed.
     """
-    table = Table(lake, f"raw/{topic}").ensure(RAW)
     return rewrite.rewrite(
-        table,
+        raw.ensure(RAW),
         change,
         lambda changed: {METADATA_KEY: dumps(describe(kind, reason, by, changed))},
         pruning=pruning,
@@ -139,88 +142,91 @@ def amend(
     )
 
 
-def describe(kind: Kind, reason: str, by: str, changed: Changed) -> Amendment:
-    """The amendment that changed these rows of raw."""
+def describe(kind: Kind, reason: str, by: str, changed: ChangedRows) -> Amendment:
+    """Return the amendment that changed these rows of raw."""
     removed, added = digests(changed.before), digests(changed.after)
-    parts = [
-        Part(*key, removed.get(key, NOTHING), added.get(key, NOTHING))
+    partitions = [
+        PartitionChange(*key, removed.get(key, EMPTY), added.get(key, EMPTY))
         for key in sorted(removed.keys() | added.keys())
     ]
     if kind is Kind.ERASURE:
-        return Amendment(kind, reason, by, parts, erased=_erased(changed))
-    freed = pc.and_(pc.is_valid(changed.before["problem"]), pc.is_null(changed.after["problem"]))
-    return Amendment(kind, reason, by, parts, replayed=sorted(places(changed.after.filter(freed))))
+        return Amendment(kind, reason, by, partitions, erased=_erased(changed))
+    is_replayed = pc.and_(pc.is_valid(changed.before["problem"]), pc.is_null(changed.after["problem"]))
+    replayed = sorted(record_ids(changed.after.filter(is_replayed)))
+    return Amendment(kind, reason, by, partitions, replayed)
 
 
 def digests(rows: pa.Table) -> dict[tuple[str, int], Digest]:
-    """The digest of rows of raw by topic id and partition."""
-    found = {}
+    """Return the digest of rows of raw by topic id and partition."""
+    result = {}
     for key in rows.group_by(["topic_id", "partition"]).aggregate([]).to_pylist():
         topic_id, partition = key["topic_id"], key["partition"]
-        mine = rows.filter((pc.field("topic_id") == topic_id) & (pc.field("partition") == partition))
-        found[topic_id, partition] = digest(
-            partition, mine["offset"].to_numpy(), mine["key"].to_pylist(), mine["value"].to_pylist()
+        subset = rows.filter((pc.field("topic_id") == topic_id) & (pc.field("partition") == partition))
+        result[topic_id, partition] = digest(
+            partition, subset["offset"].to_numpy(), subset["key"].to_pylist(), subset["value"].to_pylist()
         )
-    return found
+    return result
 
 
-def places(rows: pa.Table) -> list[RecordId]:
-    """Where the rows of raw are from, in their order."""
+def record_ids(rows: pa.Table) -> list[RecordId]:
+    """Return the record ids of rows of raw, in their order."""
     return list(map(RecordId, *(rows[name].to_pylist() for name in RecordId._fields)))
 
 
 def read(actions: Iterable[dict[str, Any]]) -> Amendment | None:
-    """The amendment that a commit of the log is, if it is one."""
+    """Return the amendment of a commit in the log; None if the commit is not an amendment."""
     for action in actions:
         if text := action.get("commitInfo", {}).get(METADATA_KEY):
             return loads(text)
     return None
 
 
-def _erased(changed: Changed) -> list[Erased]:
-    pairs = zip(_one_by_one(changed.before), _one_by_one(changed.after), strict=True)
-    # What was done to a correction is not seen in the digest, which is over key and value.
-    return [Erased(place, old, new) for (place, old), (_, new) in pairs if old != new]
+def _erased(changed: ChangedRows) -> list[ErasedRecord]:
+    pairs = zip(_record_digests(changed.before), _record_digests(changed.after), strict=True)
+    # A change of `correction` does not change the digest, which covers key and value only.
+    return [ErasedRecord(record_id, old, new) for (record_id, old), (_, new) in pairs if old != new]
 
 
-def _one_by_one(rows: pa.Table) -> list[tuple[RecordId, Digest]]:
+def _record_digests(rows: pa.Table) -> list[tuple[RecordId, Digest]]:
     keys, values = rows["key"].to_pylist(), rows["value"].to_pylist()
     return [
-        (place, digest(place.partition, np.array([place.offset]), [key], [value]))
-        for place, key, value in zip(places(rows), keys, values, strict=True)
+        (record_id, digest(record_id.partition, np.array([record_id.offset]), [key], [value]))
+        for record_id, key, value in zip(record_ids(rows), keys, values, strict=True)
     ]
 
 
-def _plain(part: Part) -> dict[str, Any]:
+def _to_json(change: PartitionChange) -> dict[str, Any]:
     return {
-        "topic_id": part.topic_id,
-        "partition": part.partition,
-        "rows_removed": part.removed.rows,
-        "digest_removed": str(part.removed),
-        "rows_added": part.added.rows,
-        "digest_added": str(part.added),
-        "expired_below": part.expired_below,
+        "topic_id": change.topic_id,
+        "partition": change.partition,
+        "rows_removed": change.removed.rows,
+        "digest_removed": str(change.removed),
+        "rows_added": change.added.rows,
+        "digest_added": str(change.added),
+        "expired_below": change.expired_below,
     }
 
 
 def _rows(content: dict[str, Any]) -> Iterator[dict[str, Any]]:
     amendment = _amendment(content)
-    for part in amendment.parts:
-        mine = (part.topic_id, part.partition)
+    for change in amendment.partitions:
+        topic_partition = (change.topic_id, change.partition)
         yield {
             "kind": str(amendment.kind),
             "reason": amendment.reason,
             "by": amendment.by,
-            **_plain(part),
-            "replayed": [place.offset for place in amendment.replayed if place[:2] == mine],
+            **_to_json(change),
+            "replayed": [
+                record_id.offset for record_id in amendment.replayed if record_id[:2] == topic_partition
+            ],
             "erased": [
                 {
-                    "offset": each.place.offset,
-                    "digest_removed": str(each.removed),
-                    "digest_added": str(each.added),
+                    "offset": record.record_id.offset,
+                    "digest_removed": str(record.removed),
+                    "digest_added": str(record.added),
                 }
-                for each in amendment.erased
-                if each.place[:2] == mine
+                for record in amendment.erased
+                if record.record_id[:2] == topic_partition
             ],
         }
 
@@ -265,4 +271,4 @@ AMENDMENTS = CommitTable(
     sources=tuple(f"raw/{topic}" for topic in TOPICS),
     rows=_rows,
 )
-"""What each amendment changed of each partition."""
+"""Changes of each partition by each amendment."""

@@ -1,11 +1,11 @@
-"""Corrected payloads for records in quarantine, as an operator gives them, checked before any of them is used.
+"""Corrected payloads for records in quarantine; an operator supplies them, and all are validated before use.
 
-One is an object `{"topic", "partition", "offset", "value": {…the event…}}`, with `topic_id` where the topic was recreated and
-the offset is there twice.
+A correction is an object `{"topic", "partition", "offset", "value": {…the event…}}`, with `topic_id` if the
+topic was recreated and the offset occurs twice.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -18,79 +18,81 @@ from shopnow.lake.governance.amendments import RecordId
 from shopnow.lake.governance.quarantine import Corrections
 
 _FIELDS = {"topic": str, "partition": int, "offset": int, "value": dict}
+_TYPE_NAMES = {str: "string", int: "integer", dict: "object"}
 
 
 def parse(text: str) -> list[Any]:
-    """JSON lines as values.
+    """Parse JSON Lines.
 
     Raises:
         UserError: a line is not JSON.
     """
-    found = []
+    values = []
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
-                found.append(json.loads(line))
+                values.append(json.loads(line))
             except ValueError as error:
                 raise UserError(f"corrections, line {number}: not JSON ({error})") from None
-    return found
+    return values
 
 
-def check(lake: str, given: Iterable[Any]) -> dict[str, Corrections]:
-    """The corrections by topic and place; those of records that have left the quarantine already are left out.
+def check(lake: str, corrections: Iterable[Any]) -> dict[str, Corrections]:
+    """Validate corrections, and return their payloads by topic and record id.
 
     Raises:
-        UserError: names each that is no correction, whose payload is no valid event of its topic, or that no record is for.
+        UserError: names each correction that is malformed, whose payload is not a valid event, or that does
+            not match exactly one record in quarantine.
     """
-    complaints: list[str] = []
+    errors: list[str] = []
     payloads: dict[str, dict[tuple, bytes]] = {}
-    for number, each in enumerate(given, 1):
-        if complaint := _malformed(each):
-            complaints.append(f"correction {number}: {complaint}")
+    for number, correction in enumerate(corrections, 1):
+        if error := _format_error(correction):
+            errors.append(f"correction {number}: {error}")
             continue
-        payload = json.dumps(each["value"], ensure_ascii=False, separators=(",", ":")).encode()
-        decode = TOPICS[each["topic"]].decoder().decode
-        if found := validation.check_records(decode, [payload], pa.array([payload])).problems:
-            complaints.append(
-                f"correction {number}, {each['topic']}/{each['partition']}/{each['offset']}: {found[0]}"
-            )
-        payloads.setdefault(each["topic"], {})[each.get("topic_id"), each["partition"], each["offset"]] = (
-            payload
-        )
-    found_places: dict[str, Corrections] = {}
-    for topic, wanted in payloads.items():
-        places = [record.place for record in quarantine.records(lake, topic)]
-        found_places[topic], missing = _placed(wanted, places)
-        complaints += [f"{topic}/{partition}/{offset}: not in quarantine" for partition, offset in missing]
-    if complaints:
-        raise UserError(f"nothing was changed: {'; '.join(complaints)}")
-    return found_places
+        topic, partition, offset = correction["topic"], correction["partition"], correction["offset"]
+        payload = json.dumps(correction["value"], ensure_ascii=False, separators=(",", ":")).encode()
+        decode = TOPICS[topic].decoder().decode
+        if problems := validation.check_records(decode, [payload], pa.array([payload])).problems:
+            errors.append(f"correction {number}, {topic}/{partition}/{offset}: {problems[0]}")
+        payloads.setdefault(topic, {})[correction.get("topic_id"), partition, offset] = payload
+    matched: dict[str, Corrections] = {}
+    for topic, of_topic in payloads.items():
+        quarantined = [record.record_id for record in quarantine.records(lake, topic)]
+        matched[topic], unmatched = _match(of_topic, quarantined)
+        errors += [f"{topic}/{partition}/{offset}: not in quarantine" for partition, offset in unmatched]
+    if errors:
+        raise UserError(f"nothing was changed: {'; '.join(errors)}")
+    return matched
 
 
-def _malformed(given: Any) -> str | None:
-    if not isinstance(given, Mapping):
+def _format_error(correction: Any) -> str | None:
+    if not isinstance(correction, Mapping):
         return "not an object"
-    for name, kind in _FIELDS.items():
-        if not isinstance(given.get(name), kind) or isinstance(given[name], bool):
-            return f"no {name}, or not of its kind"
-    return None if given["topic"] in TOPICS else f"no topic {given['topic']!r}"
+    for name, type_ in _FIELDS.items():
+        if not isinstance(correction.get(name), type_) or isinstance(correction[name], bool):
+            return f"{name!r} is missing or not of type {_TYPE_NAMES[type_]}"
+    return None if correction["topic"] in TOPICS else f"no topic {correction['topic']!r}"
 
 
-def _placed(
-    wanted: Mapping[tuple, bytes], places: Iterable[RecordId]
+def _match(
+    payloads: Mapping[tuple, bytes], quarantined: Sequence[RecordId]
 ) -> tuple[Corrections, list[tuple[int, int]]]:
-    """The payloads by the places in quarantine that they are for; and partition and offset of those that are for none, or for several."""
-    places = list(places)
-    found: dict[RecordId, bytes] = {}
-    missing = []
-    for (topic_id, partition, offset), payload in wanted.items():
+    """Match payloads to records in quarantine.
+
+    Returns:
+        Payloads by record id, and partition and offset of payloads that match no record or several.
+    """
+    matched: dict[RecordId, bytes] = {}
+    unmatched = []
+    for (topic_id, partition, offset), payload in payloads.items():
         matches = [
-            place
-            for place in places
-            if place[1:] == (partition, offset) and topic_id in {None, place.topic_id}
+            record_id
+            for record_id in quarantined
+            if record_id[1:] == (partition, offset) and topic_id in {None, record_id.topic_id}
         ]
         if len(matches) == 1:
-            found[matches[0]] = payload
+            matched[matches[0]] = payload
         else:
-            missing.append((partition, offset))
-    return found, missing
+            unmatched.append((partition, offset))
+    return matched, unmatched

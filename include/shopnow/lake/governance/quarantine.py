@@ -1,8 +1,8 @@
-"""The quarantine: records that landed though they are not valid events, and their way out of it.
+"""The quarantine: landed records that are not valid events, and how they are replayed.
 
-A record leaves the quarantine when the event definitions as they are now accept it, or when an operator gives a corrected
-payload for it. Either is an amendment of raw: `problem` becomes null, and `correction` is set in the second case; the bytes
-that came stay as they are. What has left is new to `compute_kpis`, exactly once.
+A record leaves the quarantine when the current event definitions accept it, or when an operator supplies a
+corrected payload. Either is an amendment of raw: `problem` becomes null and, in the second case, `correction`
+is set; the original bytes stay. A replayed record is new to `compute_kpis`, exactly once.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from shopnow import validation
 from shopnow.errors import UserError
 from shopnow.events import TOPICS, Topic
 from shopnow.lake.delta import tables
-from shopnow.lake.delta.rewrite import Change
+from shopnow.lake.delta.rewrite import RowTransform
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import Kind, RecordId
@@ -26,11 +26,11 @@ QUARANTINED = "problem IS NOT NULL"
 _COLUMNS = [*RecordId._fields, "timestamp", "value", "problem"]
 
 Corrections = Mapping[RecordId, bytes]
-"""Corrected payloads by place."""
+"""Corrected payloads by record id."""
 
 
 class Reason(NamedTuple):
-    """How many records of a topic are in quarantine for a reason, and one of them."""
+    """Number of records of a topic in quarantine for a reason, and one example."""
 
     reason: str
     topic: str
@@ -42,14 +42,14 @@ class Record(NamedTuple):
     """A record in quarantine."""
 
     topic: str
-    place: RecordId
+    record_id: RecordId
     time: datetime | None
     problem: str
     value: bytes | None
 
 
 class Outcome(NamedTuple):
-    """What became of a topic's records that were in quarantine for a reason."""
+    """Outcome of a replay for one topic and reason: numbers of records."""
 
     topic: str
     reason: str
@@ -58,103 +58,117 @@ class Outcome(NamedTuple):
 
 
 def records(lake: str, topic: str | None = None, reason: str | None = None) -> Iterator[Record]:
-    """The records in quarantine, of one topic or reason if given; of each topic by place."""
-    for name in chosen(topic):
-        if not Table(lake, f"raw/{name}").exists():
+    """Yield the records in quarantine, of one topic or reason if given, ordered by topic and record id."""
+    for name in select_topics(topic):
+        snapshot = Table(lake, f"raw/{name}").open_if_exists()
+        if snapshot is None:
             continue
-        rows = tables.read(Table(lake, f"raw/{name}").open(), _COLUMNS, QUARANTINED)
+        rows = tables.read(snapshot, _COLUMNS, QUARANTINED)
         for row in rows.sort_by([(column, "ascending") for column in RecordId._fields]).to_pylist():
             if reason in {None, validation.reason_of(row["problem"])}:
-                place = RecordId(*(row[column] for column in RecordId._fields))
-                yield Record(name, place, row["timestamp"], row["problem"], row["value"])
+                record_id = RecordId(*(row[column] for column in RecordId._fields))
+                yield Record(name, record_id, row["timestamp"], row["problem"], row["value"])
 
 
-def reasons(found: Iterable[Record]) -> list[Reason]:
-    """The records counted by topic and reason, the most frequent first."""
+def count_reasons(quarantined: Iterable[Record]) -> list[Reason]:
+    """Count the records by topic and reason, most frequent first."""
     counts: Counter[tuple[str, str]] = Counter()
     examples: dict[tuple[str, str], RecordId] = {}
-    for record in found:
+    for record in quarantined:
         key = validation.reason_of(record.problem), record.topic
         counts[key] += 1
-        examples.setdefault(key, record.place)
+        examples.setdefault(key, record.record_id)
     return [Reason(*key, count, examples[key]) for key, count in counts.most_common()]
 
 
-def chosen(topic: str | None) -> Sequence[str]:
-    """The topic, or all of them.
+def select_topics(topic: str | None) -> Sequence[str]:
+    """Return the topic as a list; all topics if None.
 
     Raises:
-        UserError: there is no such topic.
+        UserError: the topic does not exist.
     """
     if topic is None:
         return list(TOPICS)
     if topic not in TOPICS:
-        raise UserError(f"no topic {topic!r}; there are {', '.join(TOPICS)}")
+        raise UserError(f"no topic {topic!r}; topics are {', '.join(TOPICS)}")
     return [topic]
 
 
 def replay(
     lake: str, topic: str | None, reason: str | None, *, why: str, by: str, dry_run: bool = False
 ) -> list[Outcome]:
-    """Check the records in quarantine, of one topic or reason if given, again, and let go those that are valid events by now.
+    """Validate the records in quarantine again and replay the valid ones.
 
-    Safe to repeat, and to run several times at once: each record leaves once.
+    Idempotent and safe to call concurrently: each record leaves the quarantine once.
+
+    Args:
+        topic, reason: replay only records of these; all by default.
+        why, by: reason and author of the amendment.
+        dry_run: compute the outcome without changing anything.
 
     Raises:
-        UserError: there is no such topic.
+        UserError: the topic does not exist.
     """
     outcomes: list[Outcome] = []
-    for name in chosen(topic):
-        outcomes += _amend(lake, name, rechecked(TOPICS[name], reason), reason, why, by, dry_run)
+    for name in select_topics(topic):
+        outcomes += _amend(lake, name, recheck(TOPICS[name], reason), reason, why, by, dry_run)
     return outcomes
 
 
 def correct(
     lake: str, corrections: Mapping[str, Corrections], *, why: str, by: str, dry_run: bool = False
 ) -> list[Outcome]:
-    """Let records go with the payloads given for them, by topic; see `shopnow.lake.governance.corrections` for how these are checked."""
+    """Replay records with corrected payloads, by topic; validate them with `corrections.check` first."""
     outcomes: list[Outcome] = []
     for name, payloads in corrections.items():
-        outcomes += [
-            each for each in _amend(lake, name, corrected(payloads), None, why, by, dry_run) if each.replayed
-        ]
+        change = apply_corrections(payloads)
+        of_topic = _amend(lake, name, change, None, why, by, dry_run)
+        outcomes += [outcome for outcome in of_topic if outcome.replayed]
     return outcomes
 
 
-def rechecked(topic: Topic, reason: str | None = None) -> Change:
-    """The change of raw that takes the problem from rows, of this reason if given, that have none by the definitions as they are."""
+def recheck(topic: Topic, reason: str | None = None) -> RowTransform:
+    """Return the transform of raw that clears `problem` of rows that the current definitions accept.
+
+    Args:
+        reason: validate only rows with this reason.
+    """
     decode = topic.decoder().decode
 
     def change(rows: pa.Table) -> pa.Table:
-        looked_at = [
-            text is not None and reason in {None, validation.reason_of(text)}
-            for text in rows["problem"].to_pylist()
+        is_selected = [
+            problem is not None and reason in {None, validation.reason_of(problem)}
+            for problem in rows["problem"].to_pylist()
         ]
-        if not any(looked_at):
+        if not any(is_selected):
             return rows
-        mask = pa.array(looked_at)
+        mask = pa.array(is_selected)
         values = rows["value"].filter(mask).combine_chunks()
-        found = validation.check_records(decode, values.to_pylist(), values).problems
-        valid = pa.array([True] * len(values) if found is None else [each is None for each in found])
-        return _replaced(
-            rows,
-            "problem",
-            pc.replace_with_mask(rows["problem"].combine_chunks(), mask, _cleared(rows, mask, valid)),
+        problems = validation.check_records(decode, values.to_pylist(), values).problems
+        is_valid = pa.array(
+            [True] * len(values) if problems is None else [problem is None for problem in problems]
+        )
+        # The text of a problem that remains is not updated.
+        remaining = pc.if_else(
+            is_valid, pa.scalar(None, pa.string()), rows["problem"].filter(mask).combine_chunks()
+        )
+        return _set_column(
+            rows, "problem", pc.replace_with_mask(rows["problem"].combine_chunks(), mask, remaining)
         )
 
     return change
 
 
-def corrected(payloads: Corrections) -> Change:
-    """The change of raw that gives rows in quarantine these payloads."""
+def apply_corrections(payloads: Corrections) -> RowTransform:
+    """Return the transform of raw that sets these payloads as `correction` of rows in quarantine."""
 
     def change(rows: pa.Table) -> pa.Table:
-        given = [payloads.get(place) for place in amendments.places(rows)]
+        supplied = [payloads.get(record_id) for record_id in amendments.record_ids(rows)]
         payload = pc.if_else(
-            pc.is_valid(rows["problem"]), pa.array(given, pa.binary()), pa.scalar(None, pa.binary())
+            pc.is_valid(rows["problem"]), pa.array(supplied, pa.binary()), pa.scalar(None, pa.binary())
         )
-        rows = _replaced(rows, "correction", pc.coalesce(payload, rows["correction"]))
-        return _replaced(
+        rows = _set_column(rows, "correction", pc.coalesce(payload, rows["correction"]))
+        return _set_column(
             rows, "problem", pc.if_else(pc.is_valid(payload), pa.scalar(None, pa.string()), rows["problem"])
         )
 
@@ -162,34 +176,33 @@ def corrected(payloads: Corrections) -> Change:
 
 
 def _amend(
-    lake: str, topic: str, change: Change, reason: str | None, why: str, by: str, dry_run: bool
+    lake: str, topic: str, change: RowTransform, reason: str | None, why: str, by: str, dry_run: bool
 ) -> list[Outcome]:
-    if not Table(lake, f"raw/{topic}").exists():
+    raw = Table(lake, f"raw/{topic}")
+    if not raw.exists():
         return []
     if dry_run:
-        table = Table(lake, f"raw/{topic}").open()
-        before = tables.read(table, predicate=QUARANTINED)
+        before = tables.read(raw.open(), predicate=QUARANTINED)
         if "correction" not in before.column_names:
             before = before.append_column("correction", pa.nulls(len(before), pa.binary()))
         after = change(before)
-        left = before.filter(pc.is_null(after["problem"]))["problem"]
-        stayed = after.filter(pc.is_valid(after["problem"]))["problem"]
+        replayed = before.filter(pc.is_null(after["problem"]))["problem"]
+        remaining = after.filter(pc.is_valid(after["problem"]))["problem"]
     else:
         changed = amendments.amend(
-            lake, topic, Kind.REPLAY, change, reason=why, by=by, pruning=QUARANTINED, point="replay"
+            raw, Kind.REPLAY, change, reason=why, by=by, pruning=QUARANTINED, point="replay"
         )
-        left = changed.before["problem"]
-        stayed = tables.read(Table(lake, f"raw/{topic}").open(), ["problem"], QUARANTINED)["problem"]
-    gone, kept = validation.count_reasons([left]), validation.count_reasons([stayed])
+        replayed = changed.before["problem"]
+        remaining = tables.read(raw.open(), ["problem"], QUARANTINED)["problem"]
+    replayed_counts, remaining_counts = (
+        validation.count_reasons([problems]) for problems in (replayed, remaining)
+    )
     return [
-        Outcome(topic, each, gone[each], kept[each]) for each in sorted(gone | kept) if reason in {None, each}
+        Outcome(topic, name, replayed_counts[name], remaining_counts[name])
+        for name in sorted(replayed_counts | remaining_counts)
+        if reason in {None, name}
     ]
 
 
-def _cleared(rows: pa.Table, mask: pa.Array, valid: pa.Array) -> pa.Array:
-    """The problems of the masked rows, but none where valid."""
-    return pc.if_else(valid, pa.scalar(None, pa.string()), rows["problem"].filter(mask).combine_chunks())
-
-
-def _replaced(rows: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
+def _set_column(rows: pa.Table, name: str, values: pa.Array | pa.ChunkedArray) -> pa.Table:
     return rows.set_column(rows.schema.get_field_index(name), rows.schema.field(name), values)

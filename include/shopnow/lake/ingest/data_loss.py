@@ -1,14 +1,14 @@
-"""Records that Kafka lost before the lake had read them: found before every landing, never passed over in silence.
+"""Losses: records that Kafka lost before they were landed. They are detected before every landing.
 
-A loss stops the landing of its topic. Going on takes an acknowledgement with a reason, which is written in the very commit
-that moves the position past the gap, and is kept in the table `losses` for ever.
+A loss stops the landing of its topic. To continue takes an acknowledgement with a reason. The commit that
+moves the position past the gap records it, and it is kept in the table `losses`.
 """
 
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import msgspec
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
 
@@ -17,6 +17,7 @@ from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata
 from shopnow.lake.delta.commit_metadata import CommitTable
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import offsets, receipts
 from shopnow.schemas import RAW, TIMESTAMP
 
@@ -24,28 +25,28 @@ EXPIRED, TRUNCATED, RECREATED = "expired", "truncated", "recreated"
 
 
 class Acknowledgement(NamedTuple):
-    """Somebody's word that landing may go on without what is lost."""
+    """Approval to continue landing past lost records."""
 
     reason: str
     by: str
 
 
 class Loss(NamedTuple):
-    """A gap in what was read of a partition: offsets `[start_offset, end_offset)`."""
+    """A gap in the landed records of a partition: offsets `[start_offset, end_offset)`."""
 
     topic: str
     topic_id: str
     partition: int
     kind: str
-    """`expired`: retention removed them; `truncated`: the end was cut off; `recreated`: the whole topic was deleted."""
+    """`expired`: removed by retention; `truncated`: cut off at the end; `recreated`: topic deleted."""
     start_offset: int
     end_offset: int | None
-    """None if nobody can know."""
+    """None if unknown."""
     missing_rows: int | None
-    """At most so many; None if nobody can know."""
+    """Upper bound on lost records; None if unknown."""
     from_time: datetime | None
     to_time: datetime | None
-    """Event times between which rows may be missing; None for an open end."""
+    """Bounds of the event times of lost records; None if unbounded."""
     reason: str = ""
     acknowledged_by: str = ""
     committed_at: datetime | None = None
@@ -56,22 +57,27 @@ class Loss(NamedTuple):
         return f"{self.topic}/{self.partition}/{self.start_offset}-{end}"
 
     def __str__(self) -> str:
-        place = f"topic {self.topic}, partition {self.partition}"
+        subject = f"topic {self.topic}, partition {self.partition}"
         match self.kind:
             case "expired":
-                last = (self.end_offset or 0) - 1
-                gone = f"offsets {self.start_offset} to {last} are gone from Kafka before they were read"
-                return f"{place}: {gone}, at most {self.missing_rows} records lost"
+                return (
+                    f"{subject}: offsets {self.start_offset} to {(self.end_offset or 0) - 1} are gone from "
+                    f"Kafka before they were landed, at most {self.missing_rows} records lost"
+                )
             case "truncated":
                 return (
-                    f"{place}: read up to offset {self.end_offset} but Kafka now ends at {self.start_offset}; its last records were "
-                    "cut off, read ones and maybe others, and new ones take their offsets"
+                    f"{subject}: landed up to offset {self.end_offset} but Kafka now ends at "
+                    f"{self.start_offset}; its last records were cut off, landed ones and possibly others, "
+                    "and new records reuse their offsets"
                 )
-        return f"{place}: the topic was deleted and created again; what came after offset {self.start_offset - 1} of the one before is gone"
+        return (
+            f"{subject}: the topic was deleted and created again; records of the previous topic after offset "
+            f"{self.start_offset - 1} are gone"
+        )
 
 
 class UnacknowledgedLoss(UserError):
-    """Records are lost, and nobody has said that landing may go on without them."""
+    """Records are lost and nobody has approved to continue without them."""
 
     def __init__(self, losses: Sequence[Loss]) -> None:
         super().__init__(losses)
@@ -80,118 +86,124 @@ class UnacknowledgedLoss(UserError):
     def __str__(self) -> str:
         topic = self.losses[0].topic
         return (
-            f"{'; '.join(map(str, self.losses))}; nothing more of this topic is landed. To go on without them, on record, run land_events "
-            f'with {{"acknowledge_loss_of": "{topic}", "reason": "why that is right"}}'
+            f"{'; '.join(map(str, self.losses))}; landing of this topic has stopped. To continue without "
+            f'these records, run land_events with {{"acknowledge_loss_of": "{topic}", "reason": "why that is '
+            'right"}; the acknowledgement is recorded'
         )
 
 
-def find(lake: str, topic: str, table: DeltaTable, state: TopicState) -> list[Loss]:
-    """What Kafka has lost of a topic since it was last read into `table`, which is `raw/{topic}`."""
-    id_ = offsets.current_id(table, state.topic_id)
+def find(raw: Table, snapshot: DeltaTable, state: TopicState) -> list[Loss]:
+    """Return what Kafka has lost since the snapshot of the raw table, except recorded recreations."""
+    topic = raw.name.removeprefix("raw/")
+    topic_id = offsets.current_id(snapshot, state.topic_id)
     now = datetime.now(UTC)
     gaps: list[tuple[str, int, str, int, int | None, int | None]] = []
     for partition, (earliest, stable) in sorted(state.partitions.items()):
-        landed = offsets.position(table, id_, partition)
+        landed = offsets.position(snapshot, topic_id, partition)
         if landed is not None and landed < earliest:
-            gaps.append((id_, partition, EXPIRED, landed, earliest, earliest - landed))
+            gaps.append((topic_id, partition, EXPIRED, landed, earliest, earliest - landed))
         elif landed is not None and landed > stable:
-            gaps.append((id_, partition, TRUNCATED, stable, landed, None))
-    if not offsets.is_known(table, state.topic_id, list(state.partitions)):
-        ended = _ends(receipts.receipts(lake, topic, table.version()).to_pylist())
+            gaps.append((topic_id, partition, TRUNCATED, stable, landed, None))
+    if not offsets.is_known(snapshot, state.topic_id, list(state.partitions)):
+        end_offsets = _end_offsets(receipts.read(raw, snapshot.version()).to_pylist())
         gaps += [
-            (each, partition, RECREATED, end, None, None) for (each, partition), end in sorted(ended.items())
+            (old_id, partition, RECREATED, end, None, None)
+            for (old_id, partition), end in sorted(end_offsets.items())
         ]
     if not gaps:
         return []
-    spans = _spans(receipts.receipts(lake, topic, table.version()).to_pylist())
-    found = [Loss(topic, *gap, *_window(spans.get((gap[0], gap[1])), now)) for gap in gaps]
-    known = {(each.topic_id, each.id) for each in read(lake, [topic])}
-    return [each for each in found if each.kind != RECREATED or (each.topic_id, each.id) not in known]
+    spans = _event_time_spans(receipts.read(raw, snapshot.version()).to_pylist())
+    losses = [Loss(topic, *gap, *_time_bounds(spans.get((gap[0], gap[1])), now)) for gap in gaps]
+    recorded = {(loss.topic_id, loss.id) for loss in read(raw.lake, [topic])}
+    return [loss for loss in losses if loss.kind != RECREATED or (loss.topic_id, loss.id) not in recorded]
 
 
 def acknowledge(
-    table: DeltaTable, state: TopicState, losses: Sequence[Loss], acknowledgement: Acknowledgement
+    snapshot: DeltaTable, state: TopicState, losses: Sequence[Loss], acknowledgement: Acknowledgement
 ) -> None:
-    """Put the losses on record and move the positions past them, in one commit against the snapshot they were found in.
+    """Record the losses and move the positions past them, in one commit against the snapshot.
 
     Raises:
-        UserError: no reason is given.
-        deltalake.exceptions.CommitFailedError: another run has moved these positions meanwhile.
+        UserError: the reason is empty.
+        deltalake.exceptions.CommitFailedError: another run has moved these positions since the snapshot.
     """
     if not acknowledgement.reason.strip():
         raise UserError(
-            "a loss is acknowledged with a reason: say why going on without these records is right"
+            "a loss is acknowledged with a reason: say why it is right to continue without these records"
         )
-    told = [
-        each._replace(reason=acknowledgement.reason.strip(), acknowledged_by=acknowledgement.by)
-        for each in losses
+    acknowledged = [
+        loss._replace(reason=acknowledgement.reason.strip(), acknowledged_by=acknowledgement.by)
+        for loss in losses
     ]
-    table.create_write_transaction(
+    metadata = msgspec.json.encode([_to_json(loss) for loss in acknowledged]).decode()
+    snapshot.create_write_transaction(
         [],
         mode="append",
         schema=RAW,
-        partition_by=list(table.metadata().partition_columns),
+        partition_by=list(snapshot.metadata().partition_columns),
         commit_properties=CommitProperties(
-            custom_metadata={LOSSES.key: json.dumps([_plain(each) for each in told])},
-            app_transactions=_moves(table, state, losses),
+            custom_metadata={LOSSES.key: metadata},
+            app_transactions=_new_positions(snapshot, state, losses),
         ),
     )
-    table.update_incremental()
+    snapshot.update_incremental()
 
 
 def read(lake: str, topics: Iterable[str] = TOPICS) -> list[Loss]:
-    """Every loss of these topics that was ever acknowledged, each topic's oldest first."""
+    """Read all acknowledged losses of the topics, each topic's oldest first."""
     return [
         Loss(**{name: row[name] for name in Loss._fields})
         for topic in topics
-        for row in commit_metadata.read(lake, LOSSES, f"raw/{topic}").to_pylist()
+        for row in commit_metadata.read(Table(lake, f"raw/{topic}"), LOSSES).to_pylist()
     ]
 
 
-def _moves(table: DeltaTable, state: TopicState, losses: Sequence[Loss]) -> list[Transaction]:
-    """What moves the positions past the losses."""
-    kinds = {each.kind for each in losses}
+def _new_positions(snapshot: DeltaTable, state: TopicState, losses: Sequence[Loss]) -> list[Transaction]:
+    """Return the app transactions that move the positions past the losses."""
+    kinds = {loss.kind for loss in losses}
     if RECREATED in kinds:
         return [offsets.mark_seen(state.topic_id)]
-    id_ = offsets.current_id(table, state.topic_id)
+    topic_id = offsets.current_id(snapshot, state.topic_id)
     moved = {
-        each.partition: each.start_offset if each.kind == TRUNCATED else each.end_offset for each in losses
+        loss.partition: loss.start_offset if loss.kind == TRUNCATED else loss.end_offset for loss in losses
     }
     if TRUNCATED not in kinds:
-        return [Transaction(offsets.app_id(id_, partition), offset) for partition, offset in moved.items()]
-    next_id, counted_anew = offsets.next_id(table, state.topic_id)
-    kept = {partition: offsets.position(table, id_, partition) for partition in state.partitions}
-    carried = {partition: offset for partition, offset in {**kept, **moved}.items() if offset is not None}
+        return [
+            Transaction(offsets.app_id(topic_id, partition), offset) for partition, offset in moved.items()
+        ]
+    next_id, truncation = offsets.next_id(snapshot, state.topic_id)
+    current = {partition: offsets.position(snapshot, topic_id, partition) for partition in state.partitions}
+    positions = {
+        partition: offset for partition, offset in {**current, **moved}.items() if offset is not None
+    }
     return [
-        counted_anew,
-        *(Transaction(offsets.app_id(next_id, partition), offset) for partition, offset in carried.items()),
+        truncation,
+        *(Transaction(offsets.app_id(next_id, partition), offset) for partition, offset in positions.items()),
     ]
 
 
-def _ends(rows: list[dict[str, Any]]) -> dict[tuple[str, int], int]:
-    """The offset after the last receipt of each partition."""
+def _end_offsets(rows: list[dict[str, Any]]) -> dict[tuple[str, int], int]:
+    """Return the end offset of each partition's last receipt."""
     return {(row["topic_id"], row["partition"]): row["end_offset"] for row in rows}
 
 
-def _spans(rows: list[dict[str, Any]]) -> dict[tuple[str, int], tuple[datetime, datetime]]:
-    """Of each partition the first event time of its last receipt that held events, and the last of all its receipts."""
-    found: dict[tuple[str, int], tuple[datetime, datetime]] = {}
+def _event_time_spans(rows: list[dict[str, Any]]) -> dict[tuple[str, int], tuple[datetime, datetime]]:
+    """Return per partition the first event time of its last receipt with events and the last of all."""
+    spans: dict[tuple[str, int], tuple[datetime, datetime]] = {}
     for row in rows:
         if row["first_event_time"]:
             key = row["topic_id"], row["partition"]
-            found[key] = (
-                row["first_event_time"],
-                max(row["last_event_time"], found.get(key, (None, row["last_event_time"]))[1]),
-            )
-    return found
+            _, last = spans.get(key, (None, row["last_event_time"]))
+            spans[key] = row["first_event_time"], max(row["last_event_time"], last)
+    return spans
 
 
-def _window(span: tuple[datetime, datetime] | None, now: datetime) -> tuple[datetime | None, datetime]:
-    """Between which event times rows may be missing: events come more or less in order, some with times that are yet to come."""
+def _time_bounds(span: tuple[datetime, datetime] | None, now: datetime) -> tuple[datetime | None, datetime]:
+    """Bound the event times of lost records: events arrive roughly in order, some with future times."""
     return (min(span[0], now), max(span[1], now)) if span else (None, now)
 
 
-def _plain(loss: Loss) -> dict[str, Any]:
+def _to_json(loss: Loss) -> dict[str, Any]:
     times = {
         name: time and time.isoformat()
         for name, time in (("from_time", loss.from_time), ("to_time", loss.to_time))
@@ -199,8 +211,8 @@ def _plain(loss: Loss) -> dict[str, Any]:
     return {**loss._asdict(), **times, "id": loss.id}
 
 
-def _rows(told: list[dict[str, Any]]) -> Iterable[dict[str, Any]]:
-    for loss in told:
+def _rows(losses: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    for loss in losses:
         times = {name: loss[name] and datetime.fromisoformat(loss[name]) for name in ("from_time", "to_time")}
         yield {**{name: loss[name] for name in LOSSES.columns.names}, **times}
 
@@ -219,20 +231,24 @@ LOSSES = CommitTable(
             pa.field(
                 "end_offset", pa.int64(), metadata={"comment": "the offset after the last; null if unknown"}
             ),
-            pa.field("missing_rows", pa.int64(), metadata={"comment": "at most so many; null if unknown"}),
+            pa.field(
+                "missing_rows",
+                pa.int64(),
+                metadata={"comment": "upper bound on lost records; null if unknown"},
+            ),
             pa.field(
                 "from_time",
                 TIMESTAMP,
-                metadata={"comment": "no row is missing with an event time before this; null if unknown"},
+                metadata={"comment": "lower bound of the lost records' event times; null if unknown"},
             ),
             pa.field(
-                "to_time", TIMESTAMP, metadata={"comment": "no row is missing with an event time after this"}
+                "to_time", TIMESTAMP, metadata={"comment": "upper bound of the lost records' event times"}
             ),
-            pa.field("reason", pa.string(), metadata={"comment": "why going on was right"}),
+            pa.field("reason", pa.string(), metadata={"comment": "why it was right to continue"}),
             pa.field("acknowledged_by", pa.string()),
         ]
     ),
     sources=tuple(f"raw/{topic}" for topic in TOPICS),
     rows=_rows,
 )
-"""What was acknowledged as lost."""
+"""Acknowledged losses."""

@@ -1,4 +1,4 @@
-"""How far the lake has read each topic."""
+"""Lag of the lake behind each topic."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -15,79 +15,86 @@ from shopnow.lake.ingest import offsets, receipts
 
 
 class Position(NamedTuple):
-    """Where Kafka and the lake stand with one partition."""
+    """Offsets of one partition in Kafka and in the lake."""
 
     topic: str
     topic_id: str
     partition: int
     earliest: int
-    """The first offset Kafka still has."""
+    """The first offset that Kafka still has."""
     stable: int
-    """The offset after the last committed record."""
+    """The last stable offset: the one after the last committed record."""
     landed: int | None
-    """The next offset the lake will read; None before the first landing."""
+    """The next offset to land; None before the first landing."""
 
     @property
     def lag(self) -> int:
-        """Offsets not landed yet; transaction markers among them count as well."""
+        """Number of offsets not landed yet, transaction markers included."""
         return max(self.stable - (self.earliest if self.landed is None else self.landed), 0)
 
 
 def positions(conf: Conf, lake: str) -> list[Position]:
-    """The position of every partition of every topic. The lake is read before Kafka, so a lag is never negative by a race.
+    """Return the position of every partition of every topic.
+
+    The lake is read before Kafka, so that records landed in between do not make a lag negative.
 
     Raises:
-        UserError: a topic is missing, or Kafka does not answer.
+        UserError: a topic does not exist, or Kafka does not respond.
     """
-    raw = {name: Table(lake, f"raw/{name}").open() for name in TOPICS if Table(lake, f"raw/{name}").exists()}
-    return positions_of(topics.describe(conf, TOPICS), raw)
+    raw_tables = {topic: Table(lake, f"raw/{topic}") for topic in TOPICS}
+    snapshots = {topic: raw.open() for topic, raw in raw_tables.items() if raw.exists()}
+    return compute_positions(topics.describe(conf, TOPICS), snapshots)
 
 
-def positions_of(states: Mapping[str, TopicState], raw: Mapping[str, DeltaTable]) -> list[Position]:
-    """The position of every partition, from topics as they stand and the raw tables there are, by topic."""
-    found = []
-    for name, state in states.items():
-        id_ = offsets.current_id(raw[name], state.topic_id) if name in raw else state.topic_id
+def compute_positions(
+    states: Mapping[str, TopicState], snapshots: Mapping[str, DeltaTable]
+) -> list[Position]:
+    """Compute the position of every partition from topic states and, where they exist, raw snapshots."""
+    result = []
+    for topic, state in states.items():
+        snapshot = snapshots.get(topic)
+        topic_id = state.topic_id if snapshot is None else offsets.current_id(snapshot, state.topic_id)
         for partition, (earliest, stable) in sorted(state.partitions.items()):
-            landed = offsets.position(raw[name], id_, partition) if name in raw else None
-            found.append(Position(name, id_, partition, earliest, stable, landed))
-    return found
+            landed = None if snapshot is None else offsets.position(snapshot, topic_id, partition)
+            result.append(Position(topic, topic_id, partition, earliest, stable, landed))
+    return result
 
 
-def unread(conf: Conf, lake: str) -> list[str]:
-    """The topics whose end is not where the lake stands: behind it, or, cut off since, before it."""
+def lagging_topics(conf: Conf, lake: str) -> list[str]:
+    """Return the topics whose last stable offset differs from the lake's; after a truncation it is lower."""
     return sorted(
         {
-            each.topic
-            for each in positions(conf, lake)
-            if each.stable != (each.earliest if each.landed is None else each.landed)
+            position.topic
+            for position in positions(conf, lake)
+            if position.stable != (position.earliest if position.landed is None else position.landed)
         }
     )
 
 
 def check_landed(conf: Conf, lake: str) -> None:
-    """Make sure that the lake has all there is in Kafka.
+    """Check that all records in Kafka are landed.
 
     Raises:
-        UserError: it does not; names the topics.
+        UserError: names the topics with records that are not.
     """
-    if behind := unread(conf, lake):
+    if lagging := lagging_topics(conf, lake):
         raise UserError(
-            f"not all of {', '.join(behind)} is landed yet; run land_events first, then this again"
+            f"not all of {', '.join(lagging)} is landed yet; run land_events first, then this again"
         )
 
 
-def markers(lake: str, partitions: Sequence[Position]) -> int:
-    """Offsets of the landed part of a topic's partitions that hold no record, though Kafka counts them."""
+def count_markers(lake: str, partitions: Sequence[Position]) -> int:
+    """Count the landed offsets of a topic's partitions that Kafka still has and that hold no record."""
     earliest = {
-        (each.topic_id, each.partition): each.earliest for each in partitions if each.landed is not None
+        (position.topic_id, position.partition): position.earliest
+        for position in partitions
+        if position.landed is not None
     }
     if not earliest:
         return 0
-    rows = receipts.receipts(lake, partitions[0].topic).to_pylist()
-    kept = [
-        row
+    rows = receipts.read(Table(lake, f"raw/{partitions[0].topic}")).to_pylist()
+    return sum(
+        row["markers"]
         for row in rows
         if row["start_offset"] >= earliest.get((row["topic_id"], row["partition"]), row["end_offset"])
-    ]
-    return sum(row["markers"] for row in kept)
+    )

@@ -1,13 +1,13 @@
-"""Kafka to `raw/{topic}`, each record exactly once.
+"""Land Kafka records in `raw/{topic}`, each exactly once.
 
-The lake itself is the only place that knows how far it has read. A commit carries, in one Delta transaction, rows, and one
-app transaction per partition: id `{topic_id}/{partition}`, version = the next offset to read. A run reads those versions,
-reads exactly what has been committed to Kafka since, and commits against the very snapshot it read. A run that was
-overtaken by another conflicts with it, and starts again from what is in the table by then. Killed anywhere, it leaves
-nothing but files that no commit names.
+Only the lake knows how far it has read. One Delta transaction carries the rows and one app transaction per
+partition: id `{topic_id}/{partition}`, version = the next offset to read. A run reads these versions, reads
+exactly what is committed to Kafka since, and commits against the snapshot it has read. If another run was
+faster, the commit conflicts and the run plans again on the newer snapshot. A run that is killed at any point
+leaves only files that no commit names.
 
-While the main thread reads from Kafka, checks and encodes, a few threads upload files, which is slow by waiting, and one
-commits them in order, as many at once as are ready.
+The main thread reads from Kafka, validates and encodes; a few threads upload files, as uploads mostly wait;
+one thread commits in order, all uploaded batches at once.
 """
 
 import gc
@@ -30,35 +30,36 @@ from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow.events import Topic
 from shopnow.failpoints import failpoint
-from shopnow.lake.delta import errors, raw_encoding
+from shopnow.lake.delta import conflicts, errors, parquet
+from shopnow.lake.delta.conflicts import CommitConflict, Conflict, retry_on_conflict
 from shopnow.lake.delta.hdfs import Store
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import batches, offsets, receipts
 from shopnow.lake.ingest.batches import Batch
 from shopnow.lake.ingest.data_loss import Acknowledgement
-from shopnow.lake.ingest.plan import ALL, PartitionShard, Plan, make_plan
-from shopnow.lake.ingest.receipts import RECEIPTS, Parts
+from shopnow.lake.ingest.plan import ALL_PARTITIONS, PartitionShard, Plan, plan_landing
+from shopnow.lake.ingest.receipts import RECEIPTS, Receipt
 from shopnow.schemas import RAW
 
 PARTITION_BY = ("ingest_date",)
 FAILPOINTS = ("land:plan", "land:read", "land:write", "land:commit", "land:committed")
-"""Where a run can be made to die (see `shopnow.failpoints`); `land:write` is between a file's last byte and its close."""
+"""Failpoints of a run; `land:write` is between a file's last byte and its close. See `shopnow.failpoints`."""
 
 BATCH_ROWS = 250_000
 BATCH_BYTES = 64 << 20
 
-# What delta-rs says when a commit that came first took rows away, or changed the table's columns.
-_HARMLESS = ("a concurrent transaction deleted data", "Metadata changed since last commit")
-
-_STORE_THREADS = 3
+_UPLOAD_THREADS = 3
 _MAX_UPLOADS = 4
-_OVERTAKEN_POLL_SECONDS = 0.2
-_OVERTAKEN_PATIENCE_SECONDS = 5.0
+_CONFLICT_POLL_SECONDS = 0.2
+_CONFLICT_TIMEOUT_SECONDS = 5.0
+
+Upload = tuple[Receipt, AddAction | None]
+"""The receipt of an uploaded batch, and the action that adds its file; None for a batch without rows."""
 
 
 @dataclass(frozen=True)
-class Landed:
-    """What a run put into `raw/{topic}`: offsets `[start, end)` by partition, and the table's version after it."""
+class LandingResult:
+    """Result of a run: landed offsets `[start, end)` by partition, and the new version of `raw/{topic}`."""
 
     topic: str
     topic_id: str
@@ -68,10 +69,6 @@ class Landed:
     offsets: dict[int, tuple[int, int]]
     commits: int
     version: int
-
-
-class CommitConflict(Exception):
-    """Another run has landed some of what this one was about to."""
 
 
 def land(
@@ -85,50 +82,52 @@ def land(
     queue_bytes: int = reader.QUEUE_BYTES,
     quarantine_limit: float = 1.0,
     acknowledgement: Acknowledgement | None = None,
-    share: PartitionShard = ALL,
-) -> Landed:
-    """Land what was committed to the topic and is not in `raw/{topic}` yet. Safe to repeat, and to run several times at once.
+    shard: PartitionShard = ALL_PARTITIONS,
+) -> LandingResult:
+    """Land the committed records of a topic that `raw/{topic}` does not have.
+
+    Idempotent and safe to run concurrently.
 
     Args:
         conf: confluent_kafka configuration.
         lake: address such as `hdfs://127.0.0.1:9820/shopnow`.
-        topic: its event types are what records are checked against.
-        kafka_topic: the name in Kafka where it is not the topic's.
-        batch_rows, batch_bytes: a file is written when either is reached, by Kafka keys and values as they are.
-        queue_bytes: how much is fetched ahead. Memory is bounded by these three, whatever the backlog.
-        quarantine_limit: the share of records that may be no valid events before the run stops, 0 to 1.
-        acknowledgement: lets it go on, on record, without what Kafka has lost.
-        share: lands these partitions only, while other runs land the others.
+        topic: records are validated against its event types.
+        kafka_topic: name of the topic in Kafka, if it differs.
+        batch_rows, batch_bytes: a file is written when either is reached; bytes of Kafka keys and values.
+        queue_bytes: size of the prefetch queue. Memory is bounded by these three, whatever the backlog.
+        quarantine_limit: maximum share of invalid records before the run stops, 0 to 1.
+        acknowledgement: approval to continue past records that Kafka has lost; it is recorded.
+        shard: land only these partitions, while other runs land the others.
 
-    Raises:
-        UnacknowledgedLoss: Kafka has lost records before they were landed.
-        MissingOffsets: it lost them while this run was reading; those of earlier commits stay.
-        TooManyProblems: too many records are not valid; none of the batch that went over the limit is landed.
-        UserError: no such topic, or Kafka or HDFS does not answer; what was committed stays.
+    Raises: UnacknowledgedLoss: Kafka has lost records before they were landed. MissingOffsets: Kafka lost
+        records while this run was reading; earlier commits stay. QuarantineLimitExceeded: too many records
+        are invalid; the batch that exceeded the limit is not landed. UserError: the topic does not exist, or
+        Kafka or HDFS does not respond; earlier commits stay.
     """
-    done: list[Parts] = []
+    committed: list[Receipt] = []
     with errors.as_user_errors(lake):
         store = Store(lake)
-        table = Table(lake, f"raw/{topic.name}").ensure(RAW, PARTITION_BY)
-        while True:
-            plan = make_plan(conf, lake, table, topic, kafka_topic or topic.name, acknowledgement, share)
+        raw = Table(lake, f"raw/{topic.name}")
+        table = raw.ensure(RAW, PARTITION_BY)
+
+        def attempt() -> Plan:
+            plan = plan_landing(conf, raw, table, kafka_topic or topic.name, acknowledgement, shard)
             failpoint("land:plan")
-            try:
-                if plan.ranges:
-                    read = batches.read(conf, topic, plan, batch_rows, batch_bytes, queue_bytes)
-                    _run(
-                        conf,
-                        store,
-                        table,
-                        topic,
-                        plan,
-                        batches.enforce_quarantine_limit(quarantine_limit, topic, read),
-                        done,
-                    )
-                break
-            except CommitConflict:
-                _wait_for_winner(table, plan)
-    return _summary(topic, plan.topic_id, done, table.version())
+            if plan.ranges:
+                batches_ = batches.enforce_quarantine_limit(
+                    quarantine_limit,
+                    topic,
+                    batches.read(conf, topic, plan, batch_rows, batch_bytes, queue_bytes),
+                )
+                try:
+                    _run(conf, store, table, topic, plan, batches_, committed)
+                except CommitConflict:
+                    _wait_for_winner(table, plan)
+                    raise
+            return plan
+
+        plan = retry_on_conflict(attempt)
+    return _result(topic, plan.topic_id, committed, table.version())
 
 
 def _run(
@@ -137,53 +136,53 @@ def _run(
     table: DeltaTable,
     topic: Topic,
     plan: Plan,
-    read: Generator[Batch],
-    done: list[Parts],
+    batches_: Generator[Batch],
+    committed: list[Receipt],
 ) -> None:
-    """Upload and commit what is read as it comes, appending to `done` what was committed.
+    """Upload and commit the batches as they are read, and append the receipts of commits to `committed`.
 
     Raises:
-        _OvertakenError: another run landed some of it; everything in `done` is landed all the same.
+        CommitConflict: another run landed some of the plan; what is in `committed` is landed all the same.
     """
-    uploads: deque[tuple[Parts, Future[AddAction | None]]] = deque()
+    uploads: deque[tuple[Receipt, Future[AddAction | None]]] = deque()
     commit: Future[None] | None = None
-    expected = {partition: start for partition, (start, _) in plan.ranges.items()}
+    positions = {partition: start for partition, (start, _) in plan.ranges.items()}
 
-    with _collector_off(), ThreadPoolExecutor(_STORE_THREADS) as stores, ThreadPoolExecutor(1) as committer:
+    with _gc_disabled(), ThreadPoolExecutor(_UPLOAD_THREADS) as uploaders, ThreadPoolExecutor(1) as committer:
 
-        def settle(most: int) -> None:
-            """Commit what is uploaded, in order, waiting for it only while more than `most` batches have not got that far."""
+        def commit_uploaded(max_pending: int) -> None:
+            """Commit uploaded batches in order; wait only while more than `max_pending` are pending."""
             nonlocal commit
             while uploads and (
-                len(uploads) > most or (uploads[0][1].done() and (commit is None or commit.done()))
+                len(uploads) > max_pending or (uploads[0][1].done() and (commit is None or commit.done()))
             ):
                 if commit is not None:
                     commit.result()
-                ready: list[tuple[Parts, AddAction | None]] = []
-                while uploads and (not ready or uploads[0][1].done()):
-                    parts, upload = uploads.popleft()
-                    ready.append((parts, upload.result()))
-                commit = committer.submit(_commit, conf, table, topic, plan, ready, expected, done)
+                uploaded: list[Upload] = []
+                while uploads and (not uploaded or uploads[0][1].done()):
+                    receipt, upload = uploads.popleft()
+                    uploaded.append((receipt, upload.result()))
+                commit = committer.submit(_commit, conf, table, topic, plan, uploaded, positions, committed)
 
         try:
-            with closing(read):
-                for batch in read:
-                    uploads.append((batch.parts, stores.submit(_upload, store, topic, batch.rows)))
-                    settle(_MAX_UPLOADS)
-            settle(0)
+            with closing(batches_):
+                for batch in batches_:
+                    uploads.append((batch.receipt, uploaders.submit(_upload, store, topic, batch.rows)))
+                    commit_uploaded(_MAX_UPLOADS)
+            commit_uploaded(0)
             if commit is not None:
                 commit.result()
         except BaseException:
-            stores.shutdown(wait=False, cancel_futures=True)
+            uploaders.shutdown(wait=False, cancel_futures=True)
             raise
 
 
 def _upload(store: Store, topic: Topic, rows: list[pa.RecordBatch]) -> AddAction | None:
-    """Write the rows as a file of the table, in the partition of today."""
+    """Write the rows as a file in today's partition of the table."""
     if not rows:
         return None
     table = pa.Table.from_batches(rows)
-    data = raw_encoding.parquet(table)
+    data = parquet.encode(table)
     now = datetime.now(UTC)
     path = f"ingest_date={now.date()}/part-{uuid.uuid4()}.zstd.parquet"
     store.put(f"raw/{topic.name}/{path}", data)
@@ -193,7 +192,7 @@ def _upload(store: Store, topic: Topic, rows: list[pa.RecordBatch]) -> AddAction
         partition_values={"ingest_date": str(now.date())},
         modification_time=int(now.timestamp() * 1000),
         data_change=True,
-        stats=raw_encoding.statistics(table),
+        stats=parquet.statistics(table),
     )
 
 
@@ -202,61 +201,69 @@ def _commit(
     table: DeltaTable,
     topic: Topic,
     plan: Plan,
-    ready: list[tuple[Parts, AddAction | None]],
-    expected: dict[int, int],
-    done: list[Parts],
+    uploaded: list[Upload],
+    positions: dict[int, int],
+    committed: list[Receipt],
 ) -> None:
     """Commit files and offsets in one transaction.
 
     Raises:
-        _OvertakenError: another run committed offsets of these partitions, before or just after this commit.
-        UserError: the topic was created anew while it was read.
+        CommitConflict: another run committed offsets of these partitions, before or just after this commit.
+        UserError: the topic was recreated while it was read.
     """
     if topics.topic_id(conf, plan.kafka_topic) != offsets.kafka_id(plan.topic_id):
         raise UserError(
             f"topic {plan.kafka_topic} was deleted and created again while it was read; run again"
         )
-    parts = receipts.merged(parts for parts, _ in ready)
+    receipt = receipts.merge(receipt for receipt, _ in uploaded)
     transactions = [
-        Transaction(offsets.app_id(plan.topic_id, partition), part.end) for partition, part in parts.items()
+        Transaction(offsets.app_id(plan.topic_id, partition), part.end) for partition, part in receipt.items()
     ]
-    metadata = {RECEIPTS.key: receipts.dumps(topic.name, plan.topic_id, parts)}
+    metadata = {RECEIPTS.key: receipts.dumps(topic.name, plan.topic_id, receipt)}
     failpoint("land:commit")
-    while True:
+
+    def commit() -> None:
         try:
             table.create_write_transaction(
-                [action for _, action in ready if action],
+                [action for _, action in uploaded if action],
                 mode="append",
                 schema=RAW,
                 partition_by=list(PARTITION_BY),
                 commit_properties=CommitProperties(custom_metadata=metadata, app_transactions=transactions),
             )
-            break
         except CommitFailedError as error:
-            # The files stay: a commit reported as failed may be in the log all the same, if the answer was lost on its way.
-            if "Concurrent transaction failed" in str(error):
+            # The files stay: a commit that is reported as failed may be in the log if only the response was
+            # lost.
+            if conflicts.classify(error) is Conflict.SAME_APP_TRANSACTION:
                 raise CommitConflict from error
-            if not any(harmless in str(error) for harmless in _HARMLESS):
-                raise
-        # Rows were amended or removed, or a column was added: nothing to do with new rows, so once more on top of it.
+            raise
+
+    def refresh() -> None:
         table.update_incremental()
-        _check_not_overtaken(table, plan, expected)
+        _check_positions(table, plan, positions)
+
+    retry_on_conflict(commit, on=conflicts.UNRELATED_TO_APPENDS, before_retry=refresh)
     failpoint("land:committed")
-    done.append(parts)
-    expected.update({partition: part.end for partition, part in parts.items()})
-    table.update_incremental()
-    _check_not_overtaken(table, plan, expected)
+    committed.append(receipt)
+    positions.update({partition: part.end for partition, part in receipt.items()})
+    refresh()
 
 
-def _check_not_overtaken(table: DeltaTable, plan: Plan, expected: dict[int, int]) -> None:
-    """Before a commit against a newer snapshot: with a run that had slipped in by then it would not conflict."""
-    for partition, offset in expected.items():
+def _check_positions(table: DeltaTable, plan: Plan, positions: dict[int, int]) -> None:
+    """Check that no other run has moved the positions, before committing against a newer snapshot.
+
+    delta-rs detects conflicts only with commits after the snapshot.
+
+    Raises:
+        CommitConflict: a position has moved.
+    """
+    for partition, offset in positions.items():
         if (offsets.position(table, plan.topic_id, partition) or offset) != offset:
             raise CommitConflict
 
 
 def _wait_for_winner(table: DeltaTable, plan: Plan) -> None:
-    """Wait while a faster run lands what is in the plan, so as not to read it a second time."""
+    """Wait while a faster run lands the plan's ranges, so that they are not read a second time."""
     landed: list[int | None] = []
     deadline = 0.0
     while True:
@@ -268,33 +275,33 @@ def _wait_for_winner(table: DeltaTable, plan: Plan) -> None:
         if all((offset or 0) >= end for offset, (_, end) in zip(landed, plan.ranges.values(), strict=True)):
             return
         if landed != before:
-            deadline = time.monotonic() + _OVERTAKEN_PATIENCE_SECONDS
+            deadline = time.monotonic() + _CONFLICT_TIMEOUT_SECONDS
         if time.monotonic() > deadline:
             return
-        time.sleep(_OVERTAKEN_POLL_SECONDS)
+        time.sleep(_CONFLICT_POLL_SECONDS)
 
 
-def _summary(topic: Topic, topic_id: str, done: list[Parts], version: int) -> Landed:
-    parts = [part for parts in done for part in parts.values()]
+def _result(topic: Topic, topic_id: str, committed: list[Receipt], version: int) -> LandingResult:
+    parts = [part for receipt in committed for part in receipt.values()]
     ranges: dict[int, tuple[int, int]] = {}
-    for each in done:
-        for partition, part in sorted(each.items()):
+    for receipt in committed:
+        for partition, part in sorted(receipt.items()):
             ranges[partition] = (ranges.get(partition, (part.start, 0))[0], part.end)
-    return Landed(
+    return LandingResult(
         topic=topic.name,
         topic_id=topic_id,
         rows=sum(part.rows for part in parts),
         quarantined=sum(part.quarantined for part in parts),
         markers=sum(part.markers for part in parts),
         offsets=ranges,
-        commits=len(done),
+        commits=len(committed),
         version=version,
     )
 
 
 @contextmanager
-def _collector_off() -> Iterator[None]:
-    """No garbage collection meanwhile: millions of short-lived objects without cycles would be searched for them."""
+def _gc_disabled() -> Iterator[None]:
+    """Disable garbage collection: it would scan millions of short-lived objects without cycles."""
     enabled = gc.isenabled()
     gc.disable()
     try:

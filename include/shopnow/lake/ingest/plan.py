@@ -1,4 +1,4 @@
-"""What a landing has to read: everything committed to a topic that is not in its raw table, and nothing that is."""
+"""Plan of a landing: the offset ranges that are committed to Kafka and not in the raw table."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -9,67 +9,77 @@ from deltalake.exceptions import CommitFailedError
 from shopnow.broker import topics
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Ranges
-from shopnow.events import Topic
+from shopnow.broker.topics import TopicState
+from shopnow.lake.delta.conflicts import retry_on_conflict
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import data_loss, offsets
 from shopnow.lake.ingest.data_loss import Acknowledgement, UnacknowledgedLoss
 
 
 class PartitionShard(NamedTuple):
-    """Some of a topic's partitions, for one of several runs that land it at once, each a share of its own."""
+    """A share of a topic's partitions, for runs that land the topic concurrently."""
 
     number: int
-    """From 0 on."""
-    of: int
-    """How many there are."""
+    """From 0."""
+    shards: int
+    """Number of shards."""
 
-    def has(self, partition: int) -> bool:
-        return partition % self.of == self.number
+    def contains(self, partition: int) -> bool:
+        return partition % self.shards == self.number
 
 
-ALL = PartitionShard(0, 1)
+ALL_PARTITIONS = PartitionShard(0, 1)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run has to read: of the Kafka topic of this name, the ranges of offsets by partition; `topic_id` is the lake's for it."""
+    """Offset ranges to read, by partition, from a Kafka topic; `topic_id` is the lake's id of it."""
 
     kafka_topic: str
     topic_id: str
     ranges: Ranges
 
 
-def make_plan(
+def plan_landing(
     conf: Conf,
-    lake: str,
-    table: DeltaTable,
-    topic: Topic,
+    raw: Table,
+    snapshot: DeltaTable,
     kafka_topic: str,
     acknowledgement: Acknowledgement | None = None,
-    share: PartitionShard = ALL,
+    shard: PartitionShard = ALL_PARTITIONS,
 ) -> Plan:
-    """What is committed to a share of the topic and not in the table, as the two stand now; losses, of the whole of it, were put on
-    record if they are acknowledged.
+    """Plan one shard: the records committed to Kafka that the raw table's snapshot does not have.
+
+    Acknowledged losses, of all partitions, are recorded first; the snapshot is then updated.
 
     Raises:
-        UnacknowledgedLoss: some of it is gone.
-        UserError: no such topic, or Kafka does not answer.
+        UnacknowledgedLoss: Kafka has lost records before they were landed.
+        UserError: the topic does not exist, or Kafka does not respond.
     """
-    while True:
-        state = topics.describe(conf, [kafka_topic])[kafka_topic]
-        lost = data_loss.find(lake, topic.name, table, state)
-        if not lost:
-            break
-        if acknowledgement is None:
-            raise UnacknowledgedLoss(lost)
-        try:
-            data_loss.acknowledge(table, state, lost, acknowledgement)
-        except CommitFailedError:
-            table.update_incremental()  # another run did so, or landed something, in between
-    topic_id = offsets.current_id(table, state.topic_id)
+    state = retry_on_conflict(
+        lambda: _record_losses(conf, raw, snapshot, kafka_topic, acknowledgement),
+        on=CommitFailedError,
+        before_retry=snapshot.update_incremental,
+    )
+    topic_id = offsets.current_id(snapshot, state.topic_id)
     ranges = {}
     for partition, (earliest, stable) in state.partitions.items():
-        landed = offsets.position(table, topic_id, partition)
+        landed = offsets.position(snapshot, topic_id, partition)
         start = earliest if landed is None else landed
-        if start < stable and share.has(partition):
+        if start < stable and shard.contains(partition):
             ranges[partition] = (start, stable)
     return Plan(kafka_topic, topic_id, ranges)
+
+
+def _record_losses(
+    conf: Conf, raw: Table, snapshot: DeltaTable, kafka_topic: str, acknowledgement: Acknowledgement | None
+) -> TopicState:
+    """Record losses until the topic has no unrecorded one, and return its state."""
+    while True:
+        state = topics.describe(conf, [kafka_topic])[kafka_topic]
+        losses = data_loss.find(raw, snapshot, state)
+        if not losses:
+            return state
+        if acknowledgement is None:
+            raise UnacknowledgedLoss(losses)
+        data_loss.acknowledge(snapshot, state, losses, acknowledgement)

@@ -1,30 +1,32 @@
-"""Receipts: what each landing commit took from Kafka, told by the commit itself and kept in the table `receipts`.
+"""Receipts: what each landing commit read from Kafka, in the commit's metadata and in the table `receipts`.
 
-They let anyone prove completeness by content: the digests of all receipts of a partition add up to that of its rows.
+They prove completeness by content: the digests of all receipts of a partition add up to the digest of its
+rows.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata
-from shopnow.lake.delta.checksum import NOTHING, Digest
+from shopnow.lake.delta.checksum import EMPTY, Digest
 from shopnow.lake.delta.commit_metadata import CommitTable
+from shopnow.lake.delta.tables import Table
 from shopnow.schemas import TIMESTAMP
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """What was taken from one partition: offsets `[start, end)`."""
+class PartitionReceipt:
+    """What was read from one partition: offsets `[start, end)`."""
 
     start: int
     end: int
-    digest: Digest = NOTHING
+    digest: Digest = EMPTY
     quarantined: int = 0
     first_event: datetime | None = None
     last_event: datetime | None = None
@@ -35,14 +37,14 @@ class Part:
 
     @property
     def markers(self) -> int:
-        """Offsets without a committed record: transaction markers and aborted records."""
+        """Number of offsets without a committed record: transaction markers and aborted records."""
         return self.end - self.start - self.rows
 
-    def __add__(self, later: "Part") -> "Part":
-        """This part and the one that follows it."""
+    def __add__(self, later: "PartitionReceipt") -> "PartitionReceipt":
+        """Return the receipt of both ranges; `later` must start where this one ends."""
         if later.start != self.end:
             raise ValueError(f"offsets {later.start} do not follow {self.end}")
-        return Part(
+        return PartitionReceipt(
             self.start,
             later.end,
             self.digest + later.digest,
@@ -52,21 +54,21 @@ class Part:
         )
 
 
-Parts = dict[int, Part]
-"""Parts by partition."""
+Receipt = dict[int, PartitionReceipt]
+"""What was read from a topic, by partition."""
 
 
-def merged(batches: Iterable[Parts]) -> Parts:
-    """The parts of batches that follow each other, as one."""
-    result: Parts = {}
-    for parts in batches:
-        for partition, part in parts.items():
-            result[partition] = result[partition] + part if partition in result else part
-    return result
+def merge(receipts: Iterable[Receipt]) -> Receipt:
+    """Return consecutive receipts as one."""
+    merged: Receipt = {}
+    for receipt in receipts:
+        for partition, part in receipt.items():
+            merged[partition] = merged[partition] + part if partition in merged else part
+    return merged
 
 
-def dumps(topic: str, topic_id: str, parts: Parts) -> str:
-    """The receipt as JSON, for the commit's metadata."""
+def dumps(topic: str, topic_id: str, receipt: Receipt) -> str:
+    """Return the receipt as JSON for the commit's metadata."""
     partitions = [
         {
             "partition": partition,
@@ -79,14 +81,15 @@ def dumps(topic: str, topic_id: str, parts: Parts) -> str:
             "last_event_time": part.last_event and part.last_event.isoformat(),
             "digest": str(part.digest),
         }
-        for partition, part in sorted(parts.items())
+        for partition, part in sorted(receipt.items())
     ]
-    return json.dumps({"topic": topic, "topic_id": topic_id, "partitions": partitions}, separators=(",", ":"))
+    document = {"topic": topic, "topic_id": topic_id, "partitions": partitions}
+    return msgspec.json.encode(document).decode()
 
 
-def receipts(lake: str, topic: str, version: int | None = None) -> pa.Table:
-    """The receipts of `raw/{topic}` up to a version, the oldest first: one row for each partition of each commit."""
-    return commit_metadata.read(lake, RECEIPTS, f"raw/{topic}", version)
+def read(raw: Table, version: int | None = None) -> pa.Table:
+    """Read the receipts of a raw table up to a version, oldest first: one row per commit and partition."""
+    return commit_metadata.read(raw, RECEIPTS, version)
 
 
 def _rows(receipt: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -119,4 +122,4 @@ RECEIPTS = CommitTable(
     sources=tuple(f"raw/{topic}" for topic in TOPICS),
     rows=_rows,
 )
-"""What each landing commit took from each partition."""
+"""What each landing commit read from each partition."""

@@ -1,4 +1,4 @@
-"""Whether all records are there that rows were to be made from, told from the losses on record."""
+"""Completeness of derived rows: recorded losses among the records they are derived from."""
 
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -10,26 +10,25 @@ from shopnow.lake.ingest.data_loss import Loss
 
 
 class Completeness(NamedTuple):
-    """How many rows may be missing, at most, and through which losses; None for a number nobody knows."""
+    """Upper bound on missing rows, None if unknown, and the ids of the losses."""
 
     missing_rows: int | None
     losses: list[str]
 
 
-def complete_but_for(losses: Iterable[Loss]) -> Completeness:
-    """What is missing from rows that all these losses concern."""
-    found = sorted(losses, key=lambda loss: loss.id)
-    numbers = [loss.missing_rows for loss in found]
-    known = [number for number in numbers if number is not None]
-    return Completeness(sum(known) if len(known) == len(numbers) else None, [loss.id for loss in found])
+def summarize_losses(losses: Iterable[Loss]) -> Completeness:
+    """Return the completeness of rows that all these losses affect."""
+    ordered = sorted(losses, key=lambda loss: loss.id)
+    bounds = [loss.missing_rows for loss in ordered if loss.missing_rows is not None]
+    return Completeness(sum(bounds) if len(bounds) == len(ordered) else None, [loss.id for loss in ordered])
 
 
-def of_row(losses: Sequence[Loss], kpi: Kpi, day: date) -> Completeness:
-    """What is missing from a KPI's row of a date, going by the dates of the events that such a row is made from."""
+def for_row(losses: Sequence[Loss], kpi: Kpi, day: date) -> Completeness:
+    """Return the completeness of a KPI's row of a date, by the dates of the events that it depends on."""
     back, forward = kpi.window
     first = date.min if back is None else add_days_clamped(day, -back)
     last = add_days_clamped(end_of_month(day) if kpi.monthly else day, forward)
-    return complete_but_for(
+    return summarize_losses(
         loss
         for loss in losses
         if (loss.from_time is None or loss.from_time.date() <= last)

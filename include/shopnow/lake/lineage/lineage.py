@@ -1,13 +1,15 @@
-"""Which versions of its sources a derived table was made from, and so what is new for it.
+"""Lineage: the source versions of a derived table, and what its sources have gained since.
 
-A derived table's commit says so in its `userMetadata`: `{"sources": {"raw/orders": {"version": 17}}}`. It is part of the
-commit, so rows and bookkeeping can never disagree, and a run that was killed leaves both as they were.
+A derived table's commit holds them in its `userMetadata`: `{"sources": {"raw/orders": {"version": 17}}}`.
+They are part of the commit, so rows and lineage never disagree, and a killed run changes neither.
 """
 
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
+
+import msgspec
 
 from shopnow.lake.delta import log
 from shopnow.lake.delta.tables import Table
@@ -16,22 +18,23 @@ from shopnow.lake.governance.amendments import Kind, RecordId
 from shopnow.lake.ingest.receipts import RECEIPTS
 
 REBUILD_KEY = "rebuild"
-"""Metadata key of a commit that writes rows anew which were there before, or should have been."""
+"""Metadata key of a commit that rebuilds rows of a day."""
+
+MAX_RANGES = 100
+"""Beyond this many ranges, reading exactly the new records costs more than reading all."""
 
 _LOOK_BACK = 10
-MAX_RANGES = 100
-"""Beyond this many ranges, looking for exactly what is new costs more than looking at everything."""
 
 
 class Materialization(NamedTuple):
-    """The versions a derived table was made from, by table name, and when; nothing and None if it was not made yet."""
+    """Source versions of a derived table by name, and the commit's time; empty and None before the first."""
 
     sources: dict[str, int]
     at: datetime | None
 
 
 class OffsetRange(NamedTuple):
-    """The records [start, end) of a topic partition."""
+    """The offsets `[start, end)` of a topic partition."""
 
     topic_id: str
     partition: int
@@ -40,35 +43,36 @@ class OffsetRange(NamedTuple):
 
 
 def describe(sources: Mapping[str, int]) -> str:
-    """The `userMetadata` of a commit made from these versions, by table name."""
-    return json.dumps({"sources": {name: {"version": version} for name, version in sorted(sources.items())}})
+    """Return the `userMetadata` of a commit with these source versions, by table name."""
+    document = {"sources": {name: {"version": version} for name, version in sorted(sources.items())}}
+    return msgspec.json.encode(document).decode()
 
 
 def last_materialization(table: Table, version: int) -> Materialization:
-    """What a derived table at `version` was made from."""
-    # As a rule the newest commit tells; maintenance in between does not.
+    """Return the lineage of the last commit up to `version` that wrote derived rows."""
+    # It is usually the newest commit, but maintenance commits have no lineage.
     for first in sorted({max(version - _LOOK_BACK, 0), 0}, reverse=True):
         for _, actions in reversed(list(table.commits(version, first))):
-            if described := _described(log.info(actions)):
-                return Materialization(
-                    described, datetime.fromtimestamp(log.info(actions)["timestamp"] / 1000, UTC)
-                )
+            info = log.info(actions)
+            if source_versions := _parse_sources(info):
+                return Materialization(source_versions, datetime.fromtimestamp(info["timestamp"] / 1000, UTC))
     return Materialization({}, None)
 
 
 def sources(table: Table, version: int) -> dict[str, int]:
-    """The versions that a derived table at `version` was made from, by table name; empty if it was not made yet."""
+    """Return the source versions of a derived table at `version` by table name; empty before the first."""
     return last_materialization(table, version).sources
 
 
 def new_offsets(table: Table, after: int | None, until: int) -> list[OffsetRange] | None:
-    """The records that the raw table gained after one version and up to another, in ranges that do not overlap.
+    """Return the records that a raw table gained in the versions `(after, until]`, in disjoint ranges.
 
-    Records that left the quarantine meanwhile are among them, each as exactly as those that landed. They are told by receipts and
-    amendments in the commits, not by the files these added: compaction rewrites files, what the commits say stays. As data
-    files carry statistics of partition and offset, a reader opens only those that may hold the records.
+    They include the records that left the quarantine. They are derived from the receipts and amendments in
+    the commits, not from the added files, which compaction rewrites. As data files have statistics of
+    partition and offset, a reader opens only the files that may hold the records.
 
-    None if every record may be new: there is no version to start from, the commits do not tell, or there are too many ranges.
+    Returns: The ranges; None if every record may be new: `after` is None, the log does not tell, or there are
+        more than `MAX_RANGES`.
     """
     commits = _commits(table, after, until)
     if commits is None:
@@ -77,56 +81,65 @@ def new_offsets(table: Table, after: int | None, until: int) -> list[OffsetRange
     replayed: set[RecordId] = set()
     for actions in commits:
         if receipt := log.info(actions).get(RECEIPTS.key):
-            for part in _ranges(json.loads(receipt)):
-                known = landed.get(part[:2], part)
-                landed[part[:2]] = part._replace(
-                    start=min(part.start, known.start), end=max(part.end, known.end)
+            for range_ in _ranges(msgspec.json.decode(receipt)):
+                merged = landed.get(range_[:2], range_)
+                landed[range_[:2]] = range_._replace(
+                    start=min(range_.start, merged.start), end=max(range_.end, merged.end)
                 )
         elif amendment := amendments.read(actions):
             replayed.update(amendment.replayed)
         elif _changed_partitions(actions, "ingest_date"):
-            return None  # rows changed otherwise than by landing, and the commit does not say how
-    older = [place for place in replayed if place[:2] not in landed or place.offset < landed[place[:2]].start]
-    found = sorted([*landed.values(), *_joined(older)])
-    return found if len(found) <= MAX_RANGES else None
+            return None  # the commit changed rows, but has neither receipt nor amendment
+    landed_earlier = [
+        record_id
+        for record_id in replayed
+        if record_id[:2] not in landed or record_id.offset < landed[record_id[:2]].start
+    ]
+    ranges = sorted([*landed.values(), *_join(landed_earlier)])
+    return ranges if len(ranges) <= MAX_RANGES else None
 
 
 def changed_dates(
     table: Table, after: int | None, until: int, column: str = "event_date"
 ) -> dict[str, int | None] | None:
-    """The dates, by the column a table is partitioned by, whose rows changed after one version and up to another; None if all may have.
+    """Return the dates whose rows changed in the versions `(after, until]`, by added and removed files.
 
-    With each date goes how many rows it gained, or None if rows of it were also removed or written anew. Told by the files
-    that the commits added or removed, leaving out those of compaction, which change no row, and of erasures, which change
-    nothing that counts.
+    Compaction, which changes no row, and erasure, which changes no value that KPIs use, are ignored.
+
+    Args:
+        column: the partition column.
+
+    Returns: The number of rows that each date gained, None for a date with removed or rebuilt rows; None
+        instead of a dict if any date may have changed.
     """
     commits = _commits(table, after, until)
     if commits is None:
         return None
-    found: dict[str, int | None] = {}
+    gained: dict[str, int | None] = {}
     for actions in commits:
-        if _amendment(actions) is Kind.ERASURE:
+        if _amendment_kind(actions) is Kind.ERASURE:
             continue
-        anew = REBUILD_KEY in log.info(actions)
+        is_rebuild = REBUILD_KEY in log.info(actions)
         for action in actions:
             file = action.get("add") or action.get("remove")
             if file and file.get("dataChange") and (date := file["partitionValues"].get(column)):
-                known = found.get(date, 0)
-                found[date] = None if anew or known is None or "remove" in action else known + _rows(file)
-    return found
+                rows = gained.get(date, 0)
+                is_unknown = is_rebuild or rows is None or "remove" in action
+                gained[date] = None if is_unknown else (rows or 0) + _num_records(file)
+    return gained
 
 
 def is_changed(table: Table, after: int | None, until: int) -> bool:
-    """Whether rows of a table changed, otherwise than by an erasure, after one version and up to another, or may have."""
+    """Return whether rows changed, except by erasure, in the versions `(after, until]`; True if unknown."""
     commits = _commits(table, after, until)
     return commits is None or not all(_keeps_rows(actions) for actions in commits)
 
 
 def latest_equivalent_version(table: Table, version: int, upto: int) -> int:
-    """The newest version, at most `upto`, that has the same rows as `version`.
+    """Return the newest version up to `upto` that has the same rows as `version`.
 
-    Compaction writes the same rows into other files, and VACUUM later takes those they were in: who still has to read what a
-    derived table was made from reads this version. Erasure is passed over as well: what it took is to be read by no one.
+    Compaction writes the same rows into other files and VACUUM later removes the old ones, so a reader of a
+    derived table's sources reads this version. Erasure is ignored as well: nobody may read the erased data.
     """
     for number, actions in table.commits(upto, version + 1):
         if number != version + 1 or not _keeps_rows(actions):
@@ -136,13 +149,15 @@ def latest_equivalent_version(table: Table, version: int, upto: int) -> int:
 
 
 def _keeps_rows(actions: log.Actions) -> bool:
-    """Whether a commit changed no row, or only erased some."""
+    """Return whether a commit changed no row, or only erased personal data."""
     files = (action.get("add") or action.get("remove") for action in actions)
-    return not any(file and file.get("dataChange") for file in files) or _amendment(actions) is Kind.ERASURE
+    return (
+        not any(file and file.get("dataChange") for file in files) or _amendment_kind(actions) is Kind.ERASURE
+    )
 
 
 def _commits(table: Table, after: int | None, until: int) -> list[log.Actions] | None:
-    """The commits in between; None if there is no version to start from, or the log has been cleaned up since."""
+    """Return the commits `(after, until]`; None if `after` is None or the log no longer has all of them."""
     if after is None:
         return None
     if until <= after:
@@ -151,18 +166,18 @@ def _commits(table: Table, after: int | None, until: int) -> list[log.Actions] |
     return commits if len(commits) == until - after else None
 
 
-def _amendment(actions: log.Actions) -> Kind | None:
-    found = amendments.read(actions)
-    return found.kind if found else None
+def _amendment_kind(actions: log.Actions) -> Kind | None:
+    amendment = amendments.read(actions)
+    return amendment.kind if amendment else None
 
 
-def _described(info: dict[str, Any]) -> dict[str, int]:
+def _parse_sources(info: dict[str, Any]) -> dict[str, int]:
     try:
         return {
             name: source["version"] for name, source in json.loads(info["userMetadata"])["sources"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError):
-        return {}  # a commit without metadata, or with someone else's
+        return {}  # a commit without metadata, or with that of another application
 
 
 def _ranges(receipt: dict[str, Any]) -> list[OffsetRange]:
@@ -179,16 +194,16 @@ def _changed_partitions(actions: log.Actions, column: str) -> set[str | None]:
     return {file["partitionValues"].get(column) for file in files if file and file.get("dataChange")}
 
 
-def _rows(file: dict[str, Any]) -> int:
+def _num_records(file: dict[str, Any]) -> int:
     return json.loads(file.get("stats") or "{}").get("numRecords", 0)
 
 
-def _joined(places: Iterable[RecordId]) -> list[OffsetRange]:
-    """The places as ranges, neighbours in one."""
-    found: list[OffsetRange] = []
-    for topic_id, partition, offset in sorted(places):
-        if found and found[-1][:2] == (topic_id, partition) and found[-1].end == offset:
-            found[-1] = found[-1]._replace(end=offset + 1)
+def _join(record_ids: Iterable[RecordId]) -> list[OffsetRange]:
+    """Return the records as ranges of consecutive offsets."""
+    ranges: list[OffsetRange] = []
+    for topic_id, partition, offset in sorted(record_ids):
+        if ranges and ranges[-1][:2] == (topic_id, partition) and ranges[-1].end == offset:
+            ranges[-1] = ranges[-1]._replace(end=offset + 1)
         else:
-            found.append(OffsetRange(topic_id, partition, offset, offset + 1))
-    return found
+            ranges.append(OffsetRange(topic_id, partition, offset, offset + 1))
+    return ranges

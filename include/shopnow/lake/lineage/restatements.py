@@ -1,25 +1,26 @@
-"""Restatements: figures of a date that changed after they had been published as complete, that is, computed after the date's end.
+"""Restatements: changes to figures of a date that were published as final, after the date's end.
 
-The commit that replaces the figures says so itself; the table `restatements` is collected from there.
+The commit that replaces the figures records it in its metadata; the table `restatements` is collected from
+there.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any, NamedTuple
 
+import msgspec
 import pyarrow as pa
 
 from shopnow.dates import end_of_day
 from shopnow.kpis import KPIS, Kpi
 from shopnow.lake.delta.commit_metadata import CommitTable
 
-_MOST = 2**63 - 1
+_MAX_INT64 = 2**63 - 1
 
 
 class Cause(NamedTuple):
-    """Why a date was computed anew: the events it gained, by topic, and what else there was, in words."""
+    """Why a date was recomputed: number of late events by topic, and other causes in words."""
 
     late_events: Mapping[str, int]
     otherwise: str = ""
@@ -30,7 +31,7 @@ class Cause(NamedTuple):
 
 
 class Restatement(NamedTuple):
-    """A figure of a date and currency, before and after."""
+    """A restated figure of a date and currency, before and after."""
 
     kpi: str
     kpi_date: date
@@ -43,36 +44,37 @@ class Restatement(NamedTuple):
 
 
 def find(kpi: Kpi, before: pa.Table, after: pa.Table, causes: Mapping[date, Cause]) -> list[Restatement]:
-    """The figures that new rows of a KPI restate, in order of date and currency; rows of hours or products are added up.
+    """Return the figures that new rows of a KPI restate; hourly and product rows are summed.
 
     Args:
-        before: the rows of all dates of `after`, as they were published.
-        causes: why each date was computed anew.
+        before: the published rows of all dates of `after`.
+        causes: why each date was recomputed.
     """
-    ended = {
+    final_dates = {
         row["date"]
         for row in before.select(["date", "computed_at"]).to_pylist()
         if row["computed_at"] >= end_of_day(row["date"])
     }
     old, new = _sums(kpi, before), _sums(kpi, after)
-    found = []
+    restatements = []
     for key in sorted(old.keys() | new.keys()):
-        if key[0] not in ended:
+        if key[0] not in final_dates:
             continue
         cause = causes[key[0]]
         late = sum(cause.late_events.values())
         for figure in kpi.figures:
-            one, other = (min(sums.get(key, Counter())[figure], _MOST) for sums in (old, new))
-            if one != other:
-                found.append(Restatement(kpi.name, *key, figure, one, other, late, str(cause)))
-    return found
+            was, is_ = (min(sums.get(key, Counter())[figure], _MAX_INT64) for sums in (old, new))
+            if was != is_:
+                restatements.append(Restatement(kpi.name, *key, figure, was, is_, late, str(cause)))
+    return restatements
 
 
 def dumps(restatements: Iterable[Restatement]) -> str:
-    """The restatements of a commit as JSON, for its metadata."""
-    return json.dumps(
-        [each._asdict() | {"kpi_date": str(each.kpi_date)} for each in restatements], separators=(",", ":")
-    )
+    """Return the restatements of a commit as JSON for its metadata."""
+    document = [
+        restatement._asdict() | {"kpi_date": str(restatement.kpi_date)} for restatement in restatements
+    ]
+    return msgspec.json.encode(document).decode()
 
 
 def _sums(kpi: Kpi, rows: pa.Table) -> dict[tuple[date, str], Counter[str]]:
@@ -83,8 +85,8 @@ def _sums(kpi: Kpi, rows: pa.Table) -> dict[tuple[date, str], Counter[str]]:
 
 
 def _rows(restatements: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    for each in restatements:
-        yield each | {"kpi_date": date.fromisoformat(each["kpi_date"])}
+    for restatement in restatements:
+        yield restatement | {"kpi_date": date.fromisoformat(restatement["kpi_date"])}
 
 
 RESTATEMENTS = CommitTable(
@@ -109,4 +111,4 @@ RESTATEMENTS = CommitTable(
     sources=tuple(kpi.name for kpi in KPIS if kpi.restated),
     rows=_rows,
 )
-"""What KPI commits restate."""
+"""Restated figures, from the metadata of KPI commits."""

@@ -1,4 +1,4 @@
-"""What compaction has to do: which files of a table are to become fewer, and how their rows are to lie."""
+"""Compaction plan: the files of a table to merge, and the layout of the new files."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -7,31 +7,31 @@ from typing import NamedTuple
 from shopnow.lake.delta.file_swap import DataFile, Partition
 
 TARGET_BYTES = 256 << 20
-"""About how large a file shall become."""
+"""Target file size, in bytes."""
 
-MOST_FILES = 2
-"""So many files of a date are left alone: a few late events do not make all of its rows be written again."""
+MAX_FILES = 2
+"""Number of files of a date that are not compacted, so that a few late events do not rewrite all its rows."""
 
-MOST_UNDATED_FILES = 20
-"""The same for a table without dates, which grows by a small file with each run."""
+MAX_UNDATED_FILES = 20
+"""The same for a table without dates, to which each run adds a small file."""
 
-# A file of half the target or more gains nothing from being merged.
-_SMALL = 0.5
+# Files of at least this share of the target are not merged: nothing would be gained.
+_SMALL_FILE_SHARE = 0.5
 
 
 class Layout(NamedTuple):
-    """The order of a table's rows, and the columns by whose statistics readers skip files."""
+    """Sort order of a table's rows, and the columns with file statistics for file skipping."""
 
     order: tuple[str, ...] = ()
     statistics: tuple[str, ...] = ()
 
 
 _LAYOUTS = {
-    # As they are asked for by audits and replays: ranges of offsets.
+    # Audits and replays read ranges of offsets.
     "raw": Layout(
         ("topic_id", "partition", "offset"), ("topic_id", "partition", "offset", "timestamp", "problem")
     ),
-    # An event_id begins with its time, so this is an order by time as well.
+    # An event_id begins with its time, so this also sorts by time.
     "events": Layout(
         ("event_id",),
         ("event_id", "event_type", "event_time", "source_topic_id", "source_partition", "source_offset"),
@@ -40,11 +40,11 @@ _LAYOUTS = {
 
 
 class Group(NamedTuple):
-    """Files of one partition that are to become `into` files."""
+    """Files of one partition to merge into `target_files` files."""
 
     partition: Partition
     files: list[DataFile]
-    into: int
+    target_files: int
 
     @property
     def rows(self) -> int:
@@ -55,31 +55,32 @@ class Group(NamedTuple):
 
 
 def layout(name: str) -> Layout:
-    """The layout of the table of that name."""
+    """Return the layout of a table by name."""
     return _LAYOUTS.get(name.partition("/")[0], Layout())
 
 
 def plan(files: Iterable[DataFile], before: date, target_bytes: int = TARGET_BYTES) -> list[Group]:
-    """What is to be done to a table with these files; nothing if there is nothing to gain.
+    """Return the groups of files to merge; empty if there is nothing to gain.
 
     Args:
-        before: dates from this one on are not closed: landing still adds to them, and they are left alone.
+        before: dates from this one on are skipped, as landing still adds to them.
     """
     partitions: dict[tuple, list[DataFile]] = {}
     for file in files:
         partitions.setdefault(tuple(file.partition.items()), []).append(file)
     groups = []
-    for key, found in sorted(partitions.items(), key=str):
+    for key, partition_files in sorted(partitions.items(), key=str):
         partition = dict(key)
-        small = [file for file in found if file.size < _SMALL * target_bytes]
-        into = max(1, round(sum(file.size for file in small) / target_bytes))
-        most = MOST_FILES if partition else MOST_UNDATED_FILES
-        if len(found) > most and into < len(small) and _closed(partition, before):
-            groups.append(Group(partition, small, into))
+        small = [file for file in partition_files if file.size < _SMALL_FILE_SHARE * target_bytes]
+        target_files = max(1, round(sum(file.size for file in small) / target_bytes))
+        max_files = MAX_FILES if partition else MAX_UNDATED_FILES
+        is_excessive = len(partition_files) > max_files and target_files < len(small)
+        if is_excessive and _is_closed(partition, before):
+            groups.append(Group(partition, small, target_files))
     return groups
 
 
-def _closed(partition: Partition, before: date) -> bool:
+def _is_closed(partition: Partition, before: date) -> bool:
     return all(value is not None and _date(value) < before for value in partition.values())
 
 

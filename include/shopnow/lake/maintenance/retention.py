@@ -1,7 +1,7 @@
-"""Retention of raw records: those of days long gone are removed, whole days at a time.
+"""Retention of raw records: remove old records, whole ingest dates at a time.
 
-Only what the events tables were already made from is removed, so no event is lost by it. The commit says what it removed,
-as an amendment: receipts and rows can still be compared.
+Only records that the events tables already hold are removed, so no event is lost. The commit is an amendment
+that records what it removed, so receipts and rows can still be compared.
 """
 
 from collections.abc import Iterable
@@ -15,21 +15,21 @@ from deltalake import DeltaTable
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata, file_swap, tables
-from shopnow.lake.delta.file_swap import OvertakenError
+from shopnow.lake.delta.conflicts import retry_on_conflict
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
-from shopnow.lake.governance.amendments import AMENDMENTS, Amendment, Kind, Part
+from shopnow.lake.governance.amendments import AMENDMENTS, Amendment, Kind, PartitionChange
 from shopnow.lake.lineage import lineage
 from shopnow.lake.lineage.lineage import OffsetRange
 
 ATTEMPTS = 3
 
-_Removed = dict[tuple[str, int], Part]
+_Changes = dict[tuple[str, int], PartitionChange]
 """By topic id and partition."""
 
 
 class Expired(NamedTuple):
-    """What was removed from a raw table."""
+    """Dates and number of rows removed from a raw table."""
 
     table: str
     dates: list[str]
@@ -37,104 +37,110 @@ class Expired(NamedTuple):
 
 
 def expire(lake: str, days: int, today: date, by: str) -> list[Expired]:
-    """Remove from the raw tables the dates that ended `days` days ago or more; nothing for tables that have none.
+    """Remove from the raw tables the dates that ended `days` days ago or more.
 
     Args:
-        by: who wants it, for the record.
+        by: author of the amendments.
+
+    Returns:
+        The tables with removed dates.
 
     Raises:
-        deltalake.exceptions.DeltaError, OSError: the lake failed; the next run does the rest.
+        UserError: other writers changed the same files at every attempt.
+        deltalake.exceptions.DeltaError, OSError: the lake failed; the next run removes the rest.
     """
     raw_tables = [Table(lake, f"raw/{topic}") for topic in TOPICS]
-    done = [_expire(raw, days, today, by) for raw in raw_tables if raw.exists()]
-    return [each for each in done if each]
+    results = [_expire(raw, days, today, by) for raw in raw_tables if raw.exists()]
+    return [expired for expired in results if expired]
 
 
-def expired(table: Table, version: int) -> dict[tuple[str, int], int]:
-    """The offset below which records of a raw table were removed up to a version, by topic id and partition."""
-    found: dict[tuple[str, int], int] = {}
-    for row in commit_metadata.read(table.lake, AMENDMENTS, table.name, version).to_pylist():
+def expired_offsets(table: Table, version: int) -> dict[tuple[str, int], int]:
+    """Return by topic id and partition the offset below which records had expired at a version."""
+    offsets: dict[tuple[str, int], int] = {}
+    for row in commit_metadata.read(table, AMENDMENTS, version).to_pylist():
         if row["expired_below"] is not None:
             key = row["topic_id"], row["partition"]
-            found[key] = max(row["expired_below"], found.get(key, 0))
-    return found
+            offsets[key] = max(row["expired_below"], offsets.get(key, 0))
+    return offsets
 
 
 def _expire(raw: Table, days: int, today: date, by: str) -> Expired | None:
-    for _ in range(ATTEMPTS):
-        table = raw.open()
-        dates, removed = _removable(table, str(today - timedelta(days=days)), _unread(raw, table.version()))
+    def attempt() -> Expired | None:
+        snapshot = raw.open()
+        cutoff = str(today - timedelta(days=days))
+        dates, changes = _removable(snapshot, cutoff, _pending(raw, snapshot.version()))
         if not dates:
             return None
         amendment = Amendment(
-            Kind.EXPIRY, f"older than {days} days", by, [removed[key] for key in sorted(removed)]
+            Kind.EXPIRY, f"older than {days} days", by, [changes[key] for key in sorted(changes)]
         )
-        files = [file for file in file_swap.data_files(table) if file.partition["ingest_date"] in dates]
-        try:
-            file_swap.replace(
-                table,
-                files,
-                [],
-                data_change=True,
-                metadata={amendments.METADATA_KEY: amendments.dumps(amendment)},
-            )
-        except OvertakenError:
-            continue
-        return Expired(raw.name, dates, sum(part.removed.rows for part in removed.values()))
-    raise UserError(
-        f"{raw.name}: others changed the files that were to be removed, {ATTEMPTS} times; run again"
+        files = [file for file in file_swap.data_files(snapshot) if file.partition["ingest_date"] in dates]
+        metadata = {amendments.METADATA_KEY: amendments.dumps(amendment)}
+        file_swap.replace(snapshot, files, [], data_change=True, metadata=metadata)
+        return Expired(raw.name, dates, sum(change.removed.rows for change in changes.values()))
+
+    return retry_on_conflict(
+        attempt,
+        attempts=ATTEMPTS,
+        exhausted=UserError(
+            f"{raw.name}: others changed the files that were to be removed, {ATTEMPTS} times; run again"
+        ),
     )
 
 
-def _unread(raw: Table, version: int) -> list[OffsetRange] | None:
-    """The records of a raw table that its events were not made from yet; None if that may be any."""
+def _pending(raw: Table, version: int) -> list[OffsetRange] | None:
+    """Return the records of a raw table that its events table does not hold yet; None if any may be."""
     events = Table(raw.lake, raw.name.replace("raw/", "events/"))
     if not events.exists():
         return None
-    read = lineage.sources(events, events.version()).get(raw.name)
-    return lineage.new_offsets(raw, read, version)
+    source_version = lineage.sources(events, events.version()).get(raw.name)
+    return lineage.new_offsets(raw, source_version, version)
 
 
 def _removable(
-    table: DeltaTable, before: str, unread: Iterable[OffsetRange] | None
-) -> tuple[list[str], _Removed]:
-    """The dates before that one which can go, the oldest first and without a gap, and what they hold."""
-    old = sorted({str(file.partition["ingest_date"]) for file in file_swap.data_files(table)} - {"None"})
+    snapshot: DeltaTable, cutoff: str, pending: Iterable[OffsetRange] | None
+) -> tuple[list[str], _Changes]:
+    """Return the dates before the cutoff to remove, oldest first without a gap, and their content."""
+    all_dates = sorted(
+        {str(file.partition["ingest_date"]) for file in file_swap.data_files(snapshot)} - {"None"}
+    )
     dates: list[str] = []
-    removed: _Removed = {}
-    for day in old if unread is not None else []:
-        if day >= before:
+    changes: _Changes = {}
+    for day in all_dates if pending is not None else []:
+        if day >= cutoff:
             break
-        parts = _parts(table, day)
-        if any(_overlap(part, range_) for part in parts.values() for range_ in unread or ()):
+        of_day = _content(snapshot, day)
+        if any(_overlaps(change, range_) for change in of_day.values() for range_ in pending or ()):
             break
         dates.append(day)
-        removed = _together(removed, parts)
-    return dates, removed
+        changes = _merge(changes, of_day)
+    return dates, changes
 
 
-def _overlap(part: Part, range_: OffsetRange) -> bool:
-    return (part.topic_id, part.partition) == range_[:2] and (part.expired_below or 0) > range_.start
+def _overlaps(change: PartitionChange, range_: OffsetRange) -> bool:
+    is_same_partition = (change.topic_id, change.partition) == range_[:2]
+    return is_same_partition and (change.expired_below or 0) > range_.start
 
 
-def _parts(table: DeltaTable, day: str) -> _Removed:
-    """What a date holds."""
-    found: _Removed = {}
+def _content(snapshot: DeltaTable, day: str) -> _Changes:
+    """Return the changes that removing a date makes."""
+    changes: _Changes = {}
     for batch in tables.batches(
-        table, ["topic_id", "partition", "offset", "key", "value"], f"ingest_date = DATE '{day}'"
+        snapshot, ["topic_id", "partition", "offset", "key", "value"], f"ingest_date = DATE '{day}'"
     ):
         rows = pa.Table.from_batches([batch])
         removed = amendments.digests(rows)
         for last in rows.group_by(["topic_id", "partition"]).aggregate([("offset", "max")]).to_pylist():
             key = last["topic_id"], last["partition"]
-            found = _together(found, {key: Part(*key, removed[key], expired_below=last["offset_max"] + 1)})
-    return found
+            change = PartitionChange(*key, removed[key], expired_below=last["offset_max"] + 1)
+            changes = _merge(changes, {key: change})
+    return changes
 
 
-def _together(one: _Removed, other: _Removed) -> _Removed:
-    result = dict(one)
-    for key, part in other.items():
-        known = result.get(key, Part(*key))
-        below = max(known.expired_below or 0, part.expired_below or 0)
-        result[key] = replace(known, removed=known.removed + part.removed, expired_below=below)
-    return result
+def _merge(first: _Changes, second: _Changes) -> _Changes:
+    merged = dict(first)
+    for key, change in second.items():
+        base = merged.get(key, PartitionChange(*key))
+        below = max(base.expired_below or 0, change.expired_below or 0)
+        merged[key] = replace(base, removed=base.removed + change.removed, expired_below=below)
+    return merged
