@@ -3,6 +3,7 @@
 A failure here after an upgrade names the part of Airflow that changed, and the function to adapt.
 """
 
+import ast
 import inspect
 import json
 import smtplib
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from shopnow import airflow_internals
+from shopnow.settings import ROOT
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -232,3 +234,41 @@ def test_the_smtp_hook_keeps_its_client(monkeypatch: pytest.MonkeyPatch):
     assert getattr(hook, "_smtp_client", None) is client, (
         "SmtpHook no longer keeps its smtplib.SMTP as _smtp_client; adapt notifications/smtp_session.py"
     )
+
+
+PUBLIC = (
+    "airflow.configuration",
+    "airflow.exceptions",
+    "airflow.listeners",
+    "airflow.plugins_manager",
+    "airflow.providers",
+    "airflow.sdk",
+    "airflow.triggers.base",
+    # Documented for a `logging_config_class`.
+    "airflow.config_templates.airflow_local_settings",
+)
+PRIVATE = ("airflow.sdk.execution_time",)
+
+
+@pytest.mark.parametrize("folder", ["dags", "include", "plugins", "spark_apps"])
+def test_no_other_module_imports_private_parts_of_airflow(folder: str):
+    imports = [
+        f"{file.relative_to(ROOT)}:{node.lineno} imports {module}"
+        for file in sorted((ROOT / folder).rglob("*.py"))
+        if file.name != "airflow_internals.py"
+        for node in ast.walk(ast.parse(file.read_text()))
+        for module in imported_modules(node)
+        if module.partition(".")[0] == "airflow"
+        and (is_below(module, PRIVATE) or not is_below(module, PUBLIC))
+    ]
+    assert not imports, "move these uses to shopnow/airflow_internals.py"
+
+
+def imported_modules(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+def is_below(module: str, packages: tuple[str, ...]) -> bool:
+    return any(f"{module}.".startswith(f"{package}.") for package in packages)

@@ -33,6 +33,7 @@ def restock(
     active = connections.load(Settings.load())
     webhdfs, lake = active["webhdfs_default"], connections.lake_uri(active)
     address = f"http://{webhdfs['host']}:{webhdfs['port']}"
+    # Airflow's WebHDFSHook gives the same client, but importing Airflow takes seconds.
     folder = Inbox(InsecureClient(address, user=webhdfs.get("login")), inbox.inbox_path(lake))
     dropped = []
     for file, data in contents.items():

@@ -44,7 +44,7 @@ def _kafka_ready(settings: Settings) -> bool:
 def _namenode_info(settings: Settings) -> dict:
     """Return the NameNode's JMX bean NameNodeInfo.
 
-    By plain HTTP: neither WebHDFS nor the RPC client tells safe mode and the DataNodes' heartbeats.
+    By JMX over HTTP: neither WebHDFS nor the RPC client shows safe mode and the heartbeats of DataNodes.
     """
     port = settings.ports["namenode_http"]
     return json.loads(

@@ -3,6 +3,9 @@
 `inbox` is where suppliers drop files; `taken` holds those that are being worked on, so that one that is dropped meanwhile under the
 same name is another one; `done` and `rejected` are the ends. There a file's name tells its content apart:
 `note-17.csv` becomes `note-17.3fa9c2d10b5e.csv`, and beside a rejected one lies a text that says why.
+
+By WebHDFS, with the login of `webhdfs_default`, as suppliers drop files: only its checksum call tells a file that is still
+being written, which hdfs-native, the client of the lake's tables, cannot.
 """
 
 from pathlib import PurePosixPath
@@ -11,7 +14,7 @@ from urllib.parse import urlsplit
 
 from hdfs.util import HdfsError
 
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 
 Client = Any
 """An hdfs.Client, such as WebHDFSHook's get_conn gives."""
@@ -55,7 +58,7 @@ class Inbox:
             self._client.write(
                 f"{self._root}/{target}.reason.txt", data=f"{reason}\n", encoding="utf-8", overwrite=True
             )
-        reach("restock:reason")
+        failpoint("restock:reason")
         if self._there(f"taken/{name}") and self._there(target):
             self._client.delete(
                 f"{self._root}/taken/{name}"
@@ -90,7 +93,7 @@ class Inbox:
         notes = [
             (status["modificationTime"], name)
             for name, status in found
-            if status["type"] == "FILE" and is_note(name)
+            if status["type"] == "FILE" and is_delivery_note(name)
         ]
         return [name for _, name in sorted(notes)]
 
@@ -115,11 +118,11 @@ class Inbox:
                 raise
 
 
-def path(lake: str) -> str:
+def inbox_path(lake: str) -> str:
     """Where the folders are in a lake."""
     return f"{urlsplit(lake).path.rstrip('/')}/restock"
 
 
-def is_note(name: str) -> bool:
+def is_delivery_note(name: str) -> bool:
     """Whether a file of that name is taken for a delivery note; others, such as one that is only being copied, are left alone."""
     return name.lower().endswith(".csv") and not name.startswith((".", "_"))

@@ -3,9 +3,9 @@
 import subprocess
 import sys
 from datetime import timedelta
+from pkgutil import resolve_name
 
 import pytest
-from airflow._shared.module_loading import import_string
 from airflow.dag_processing.dagbag import DagBag
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import ParamValidationError
@@ -103,7 +103,7 @@ def test_stock_asset_watcher_has_a_trigger_that_airflow_can_load(dagbag):
     ]
     [watcher] = stock.watchers
     classpath, kwargs = watcher.trigger.serialize()
-    deserialized = import_string(classpath)(**kwargs)
+    deserialized = resolve_name(classpath)(**kwargs)
     assert deserialized.serialize() == (classpath, kwargs)
     assert len(dagbag.dags["watch_stock"].tasks) == 1
 
