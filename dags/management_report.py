@@ -24,7 +24,7 @@ sends. If it dies then, or the server does not answer, the outcome is unknown; t
 not retried. To send a report again, trigger a new run.
 
 **When it fails.**
-- *the mail may have been taken*, *ended as it handed the mail over*: check whether the e-mail arrived; if
+- *the mail may have been accepted*, *ended while it sent the mail*: check whether the e-mail arrived; if
   not, trigger a new run for the date.
 - *the mail server rejects*, *answers 5…*: fix the connection `smtp_default` or the recipients, then clear
   the task.

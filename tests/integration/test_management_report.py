@@ -1,4 +1,4 @@
-"""The report of a day from tables on a real HDFS to a mail on a real mail server, by the connection that Airflow gives."""
+"""The report of a day, from tables on a real HDFS to a mail on a real mail server, by Airflow's connections."""
 
 import io
 import json
@@ -31,14 +31,14 @@ LINK = "http://airflow.example/dags/management_report"
 
 
 def restate(lake: str, change: Restatement) -> None:
-    """A commit to a KPI table that says it restates a figure."""
+    """Commit to a KPI table that it restates a figure."""
     table = Table(lake, change.kpi).open()
-    nothing = pa.schema(table.schema().to_arrow()).empty_table()
-    said = CommitProperties(custom_metadata={RESTATEMENTS.key: restatements.dumps([change])})
-    write_deltalake(table, nothing, mode="append", commit_properties=said)
+    no_rows = pa.schema(table.schema().to_arrow()).empty_table()
+    properties = CommitProperties(custom_metadata={RESTATEMENTS.key: restatements.dumps([change])})
+    write_deltalake(table, no_rows, mode="append", commit_properties=properties)
 
 
-def test_the_whole_report_arrives(conf, lake, inbox: Inbox):
+def test_the_whole_report_is_received(conf, lake, inbox: Inbox):
     kpi_sample.write(lake, kpi_sample.sample(currencies=("EUR", "USD")))
     restate(
         lake,
@@ -53,22 +53,26 @@ def test_the_whole_report_arrives(conf, lake, inbox: Inbox):
             "late events: 3 in payments",
         ),
     )
-    Mailer().post(build_mail(conf, lake, DAY, LINK, "report-1"), "report-1", recipients="board@example.org, ceo@example.org")
+    Mailer().post(
+        build_mail(conf, lake, DAY, LINK, "report-1"),
+        "report-1",
+        recipients="board@example.org, ceo@example.org",
+    )
 
     [mail] = inbox.mails()
     assert (mail["From"], mail["To"]) == ("shopnow@localhost", "board@example.org, ceo@example.org")
     assert mail["X-RcptTo"] == "board@example.org, ceo@example.org"
     assert mail["Message-ID"] == "<report-1@localhost>"
     html = mail.get_body(("html",)).get_content()
-    for words in (
+    for text in (
         "Sales in EUR",
         "Sales in USD",
         "59,181.41 USD",
-        "From a view to a delivery",
+        "Conversion funnel",
         "late events: 3 in payments",
         "59,000.00",
     ):
-        assert words in html
+        assert text in html
     names = {part.get_filename() for part in mail.iter_attachments()}
     assert names >= {
         f"shopnow-{DAY}.pdf",
@@ -76,47 +80,49 @@ def test_the_whole_report_arrives(conf, lake, inbox: Inbox):
         f"{DAY}-top-products.csv",
         f"{DAY}-restatements.csv",
     }
-    pictures = [part.get_content() for part in mail.walk() if part.get_content_type() == "image/png"]
-    assert len(pictures) == 9
-    assert all(Image.open(io.BytesIO(picture)).size[0] == 1040 for picture in pictures)
+    images = [part.get_content() for part in mail.walk() if part.get_content_type() == "image/png"]
+    assert len(images) == 9
+    assert all(Image.open(io.BytesIO(image)).size[0] == 1040 for image in images)
 
 
-def test_only_the_day_asked_for_is_reported_whatever_else_is_there(lake):
+def test_only_the_requested_day_is_reported(lake):
     kpi_sample.write(lake, kpi_sample.sample())
     kpi_sample.write(lake, kpi_sample.sample(DAY - timedelta(days=1)))
-    found = numbers.read(lake, DAY, midnight(DAY) + timedelta(days=2))
+    figures = numbers.read(lake, DAY, midnight(DAY) + timedelta(days=2))
     assert {
-        row["date"] for kpi in (kpis.SALES_DAILY, kpis.TOP_PRODUCTS, kpis.FUNNEL) for row in found.of(kpi)
+        row["date"]
+        for kpi in (kpis.SALES_DAILY, kpis.TOP_PRODUCTS, kpis.FUNNEL)
+        for row in figures.rows_of(kpi)
     } == {DAY}
-    assert len(found.of(kpis.SALES_HOURLY)) == len(found.before[kpis.SALES_HOURLY.name]) == 24
+    assert len(figures.rows_of(kpis.SALES_HOURLY)) == len(figures.previous[kpis.SALES_HOURLY.name]) == 24
 
 
-def test_an_empty_lake_is_reported_as_such(conf, lake, inbox: Inbox):
+def test_an_empty_lake_is_reported_without_figures(conf, lake, inbox: Inbox):
     Mailer().post(build_mail(conf, lake, DAY, LINK, "report-2"), "report-2")
     [mail] = inbox.mails()
     assert mail["To"] == "operations@localhost"
     assert "no figures" in mail["Subject"]
-    assert "There are no figures of this day" in mail.get_body(("plain",)).get_content()
+    assert "There are no figures for this day" in mail.get_body(("plain",)).get_content()
 
 
-def test_kafka_away_is_said_and_holds_no_report_back(lake):
+def test_an_unreachable_kafka_is_mentioned_and_does_not_stop_the_report(lake):
     kpi_sample.write(lake, kpi_sample.sample())
     mail = build_mail({"bootstrap.servers": "127.0.0.1:9"}, lake, DAY, LINK, "report-4")
     assert "Kafka did not answer" in mail.get_body(("plain",)).get_content()
 
 
-def test_what_came_by_then_and_is_not_in_the_events_is_lacking(conf, lake, spark):
+def test_topics_with_unprocessed_records_are_lagging(conf, lake, spark):
     now = datetime.now(UTC)
     kpi_sample.write(lake, {})
     cancelled = {"event_type": "order_cancelled", "order_id": "o", "reason": "changed my mind"}
     submit(conf, str(uuid.uuid4()), json.dumps([cancelled]).encode(), now)
     assert "orders" in lagging_topics(conf, lake, now + timedelta(days=1))
     assert "orders" not in lagging_topics(conf, lake, now - timedelta(days=30))
-    for each in TOPICS.values():
-        landing.land(conf, lake, each)
+    for topic in TOPICS.values():
+        landing.land(conf, lake, topic)
     assert "orders" in lagging_topics(conf, lake, now + timedelta(days=1))
-    for each in TOPICS.values():
-        refresh_events(lake, each, lambda: spark)
+    for topic in TOPICS.values():
+        refresh_events(lake, topic, lambda: spark)
     assert lagging_topics(conf, lake, now + timedelta(days=1)) == []
     with pytest.raises(UserError):
         lagging_topics({"bootstrap.servers": "127.0.0.1:9"}, lake, now)

@@ -1,5 +1,5 @@
-"""The report of a day for management: figures read from the KPI tables, put in words, tables and charts, and sent as a mail.
+"""The daily report for management, sent as a mail.
 
-Data walks one way: `figures` reads, `sections` chooses and words, `charts` draws; `mail`, `pdf` and `sheets` each make a document
-of the same sections, and `sending` hands the mail over.
+Data flow: `numbers` reads the KPI tables, `sections` selects and formats, `charts` draws; `mail`, `pdf` and
+`csv_files` turn the same sections into documents, and `send_once` sends the mail.
 """

@@ -1,4 +1,4 @@
-"""Making the mail of a day: what is read, told and drawn, in this order."""
+"""Build the mail of a day: read the figures, compose the report, render the documents."""
 
 from datetime import UTC, date, datetime
 from email.message import EmailMessage
@@ -10,29 +10,31 @@ from shopnow.lake.lineage.freshness import lagging_topics
 from shopnow.reports import mail, numbers, report
 
 
-def make(conf: Conf, lake: str, day: date, link: str, key: str) -> EmailMessage:
-    """The report of a day as it stands now, as a mail without addresses; `link` and `key` as for `mail.compose`.
+def build_mail(conf: Conf, lake: str, day: date, link: str, key: str) -> EmailMessage:
+    """Build the report of a day from the current KPI tables, as a mail without addresses.
+
+    Args:
+        conf: confluent_kafka configuration.
+        lake: the lake's address.
+        link: address of the DAG in the Airflow UI.
+        key: identity of the report, as for `mail.compose`.
 
     Raises:
-        UserError: what commits say of restatements or losses is lost.
+        UserError: the commits that record restatements or losses are no longer in the log.
         OSError, DeltaError: HDFS does not answer, or a table is damaged.
     """
-    # Asked first: what is read after it has at least all that was not lacking then.
-    lacking = _lacking(conf, lake, day)
-    found = numbers.read(lake, day, datetime.now(UTC))
-    return mail.compose(report.compose(found, lacking), found, link, key)
+    # Checked before the figures are read, so that the figures have at least what is not reported as missing.
+    lag = _describe_lag(conf, lake, day)
+    figures = numbers.read(lake, day, datetime.now(UTC))
+    return mail.compose(report.compose(figures, lag), figures, link, key)
 
 
-def _lacking(conf: Conf, lake: str, day: date) -> str:
-    """What came before the day's end and is not in the figures, in words; nothing of a day that is not over."""
+def _describe_lag(conf: Conf, lake: str, day: date) -> str:
+    """Describe which topics have unprocessed records of the day; empty while the day is not over."""
     if end_of_day(day) > datetime.now(UTC):
         return ""
     try:
         topics = lagging_topics(conf, lake, end_of_day(day))
     except UserError:
-        return "It is not known whether all that came before the day's end is in these figures: Kafka did not answer."
-    return (
-        f"Not all that came before the day's end is in these figures yet: {', '.join(topics)}."
-        if topics
-        else ""
-    )
+        return "Completeness is unknown because Kafka did not answer: records of the day may be missing."
+    return f"Some records of the day are not processed yet: {', '.join(topics)}." if topics else ""

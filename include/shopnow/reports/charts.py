@@ -1,8 +1,8 @@
-"""Charts, drawn by matplotlib on axes that belong to a picture of their own or to a page of a PDF.
+"""Charts, drawn with matplotlib on the axes of an image or of a PDF page.
 
-Only matplotlib's objects are used, not `pyplot`, whose figures belong to the whole process; so several threads may draw at once. The
-colours are those of Okabe and Ito, which the colour-blind tell apart, and nothing is told by colour alone. Text that comes from events
-is never read as mathematics.
+Only matplotlib's objects are used, not `pyplot`, whose state is global, so that threads may draw
+concurrently. The colors are Okabe and Ito's, which color-blind people can distinguish, and nothing is shown
+by color alone. Text from events is never parsed as math.
 """
 
 from collections.abc import Sequence
@@ -17,21 +17,21 @@ from shopnow.text_format import one_line
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#E69F00", "#6B7280", "#1F2937"
 WIDTH = 5.2
-"""Inches; 10 points of text are then read on a phone, where the picture is scaled down, as well as on a desk."""
+"""Inches; text of 10 points stays readable on a phone, which scales the image down."""
 _POINTS = 11
 _DOTS_PER_INCH = 200
 
 
 class Chart(Protocol):
-    """What to draw."""
+    """A chart that can draw itself."""
 
     @property
     def name(self) -> str:
-        """Of the file, without its extension."""
+        """File name without extension."""
 
     @property
     def alt(self) -> str:
-        """What is seen, in words, for those who do not see it."""
+        """Alternative text."""
 
     @property
     def height(self) -> float:
@@ -41,21 +41,21 @@ class Chart(Protocol):
 
 
 class Hours(NamedTuple):
-    """A figure by hour of the day, as bars, beside the same day of the week before, as a line."""
+    """A figure by hour of the day as bars, and of the same day of the previous week as a line."""
 
     name: str
     alt: str
     unit: str
-    """What a value is in, such as EUR."""
+    """Unit of the values, such as EUR."""
     values: Sequence[float]
-    before: Sequence[float] | None
+    previous: Sequence[float] | None
     height: float = 2.6
 
     def draw(self, axes: Axes) -> None:
         hours = range(len(self.values))
         axes.bar(hours, self.values, color=BLUE, width=0.75, label="this day")
-        if self.before is not None:
-            axes.step(hours, self.before, where="mid", color=ORANGE, linewidth=1.8, label="a week before")
+        if self.previous is not None:
+            axes.step(hours, self.previous, where="mid", color=ORANGE, linewidth=1.8, label="a week earlier")
             axes.legend(
                 loc="lower right",
                 bbox_to_anchor=(1, 1),
@@ -69,13 +69,13 @@ class Hours(NamedTuple):
         axes.set_xlabel("hour, UTC", color=INK, fontsize=_POINTS)
         axes.set_ylabel(one_line(self.unit), color=INK, fontsize=_POINTS, parse_math=False)
         axes.yaxis.set_major_locator(MaxNLocator(5))
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
         axes.grid(axis="y", color="#E5E7EB", linewidth=0.8)
-        _plain(axes)
+        _style(axes)
 
 
 class Bars(NamedTuple):
-    """Values by name, as bars from left to right, each with what it says."""
+    """Values by name as horizontal bars, each with its text."""
 
     name: str
     alt: str
@@ -83,53 +83,53 @@ class Bars(NamedTuple):
     values: Sequence[float]
     texts: Sequence[str]
     axis: str
-    """What the length of a bar is, with its unit."""
+    """Label of the value axis, with its unit."""
 
     @property
     def height(self) -> float:
         return 0.8 + 0.3 * len(self.labels)
 
     def draw(self, axes: Axes) -> None:
-        places = range(len(self.labels))
-        axes.barh(places, self.values, color=BLUE, height=0.62)
+        positions = range(len(self.labels))
+        axes.barh(positions, self.values, color=BLUE, height=0.62)
         low, high = min(0, *self.values), max(0, *self.values)
         span = (high - low) or 1
-        for place, value, text in zip(places, self.values, self.texts, strict=True):
+        for position, value, text in zip(positions, self.values, self.texts, strict=True):
             end = max(value, 0) + span * 0.015
             axes.text(
-                end, place, text, va="center", ha="left", fontsize=_POINTS - 1, color=INK, parse_math=False
+                end, position, text, va="center", ha="left", fontsize=_POINTS - 1, color=INK, parse_math=False
             )
-        axes.set_yticks(places, [one_line(label, 20) for label in self.labels], parse_math=False)
+        axes.set_yticks(positions, [one_line(label, 20) for label in self.labels], parse_math=False)
         axes.invert_yaxis()
         longest = max(map(len, self.texts))
         axes.set_xlim(low - span * 0.02, high + span * (0.04 + 0.025 * longest))
         axes.set_xlabel(one_line(self.axis), color=INK, fontsize=_POINTS, parse_math=False)
         axes.xaxis.set_major_locator(MaxNLocator(4))
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short(value)))
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: short_number(value)))
         axes.grid(axis="x", color="#E5E7EB", linewidth=0.8)
-        _plain(axes)
+        _style(axes)
 
 
 def png(chart: Chart) -> bytes:
-    """The chart as a picture."""
+    """Return the chart as a PNG image."""
     figure = Figure(
         figsize=(WIDTH, chart.height), dpi=_DOTS_PER_INCH, layout="constrained", facecolor="white"
     )
     chart.draw(figure.add_subplot())
-    picture = BytesIO()
-    figure.savefig(picture, format="png", metadata={"Title": chart.alt})
-    return picture.getvalue()
+    image = BytesIO()
+    figure.savefig(image, format="png", metadata={"Title": chart.alt})
+    return image.getvalue()
 
 
-def short(value: float) -> str:
-    """A number of an axis: 12,000 is 12k."""
-    for size, letter in ((1e12, "T"), (1e9, "bn"), (1e6, "M"), (1e3, "k")):
+def short_number(value: float) -> str:
+    """Format a number of an axis: 12,000 as 12k."""
+    for size, suffix in ((1e12, "T"), (1e9, "bn"), (1e6, "M"), (1e3, "k")):
         if abs(value) >= size:
-            return f"{value / size:g}{letter}"
+            return f"{value / size:g}{suffix}"
     return f"{value:g}"
 
 
-def _plain(axes: Axes) -> None:
+def _style(axes: Axes) -> None:
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.spines["bottom"].set_color(GREY)

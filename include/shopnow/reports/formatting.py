@@ -1,4 +1,4 @@
-"""From KPI rows to the cells, cards and columns of a report."""
+"""Formatting of KPI rows as the cells, cards and columns of a report."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,25 +10,25 @@ from shopnow.kpis import Kpi, values
 from shopnow.reports.model import Card, Column
 from shopnow.reports.numbers import Row
 
-NONE = "–"
+MISSING = "–"
 _FALLING_IS_BETTER = {"refunds_cents"}
 
 
 def title(name: str) -> str:
-    """A column's name as a heading."""
-    words = values.title(name)
+    """Return a column's name as a heading."""
+    words = values.heading(name)
     return words[0].upper() + words[1:]
 
 
 def cell(kpi: Kpi, name: str, row: Row, currency: str | None = None) -> str:
-    """A figure of a row, in words."""
-    return values.text(row[name], values.unit_of(kpi.schema.field(name), row), currency, none=NONE)
+    """Return a figure of a row as text."""
+    return values.format_value(row[name], values.unit_of(kpi.schema.field(name), row), currency, none=MISSING)
 
 
 def columns(
     kpi: Kpi, names: Sequence[str], currency: str | None = None, titles: Mapping[str, str] | None = None
 ) -> list[Column]:
-    """Headings; those of money name its currency, if all of it is in one."""
+    """Return the columns; those of money name `currency`, if all amounts have it."""
     return [_column(kpi.schema.field(name), currency, (titles or {}).get(name)) for name in names]
 
 
@@ -37,39 +37,37 @@ def cells(kpi: Kpi, names: Sequence[str], rows: Sequence[Row]) -> list[list[str]
 
 
 def card(
-    kpi: Kpi, name: str, row: Row, before: Row | None, beside: str = "", currency: str | None = None
+    kpi: Kpi, name: str, row: Row, previous: Row | None, comparison: str = "", currency: str | None = None
 ) -> Card:
-    """A figure, and how it has changed since `before`; `beside` is said if there is none."""
-    now = row[name]
-    then = None if before is None else before[name]
-    better = None
-    if before is not None and then is not None:
-        share = None if now is None else relative(now, then)
-        was = cell(kpi, name, before)
-        beside = (
-            f"{values.change(share)} from {was}"
-            if share
-            else "as a week before"
-            if now == then
-            else f"{was} a week before"
-        )
-        better = None if not share else (share > 0) != (name in _FALLING_IS_BETTER)
-    return Card(
-        title(name), cell(kpi, name, row, currency), beside, values.definition(kpi.schema.field(name)), better
-    )
+    """Return a figure with its change since the previous week; `comparison` is shown if there is none."""
+    value = row[name]
+    previous_value = None if previous is None else previous[name]
+    is_improvement = None
+    if previous is not None and previous_value is not None:
+        change = None if value is None else relative_change(value, previous_value)
+        previous_text = cell(kpi, name, previous)
+        if change:
+            comparison = f"{values.format_change(change)} from {previous_text}"
+            is_improvement = (change > 0) != (name in _FALLING_IS_BETTER)
+        elif value == previous_value:
+            comparison = "same as a week earlier"
+        else:
+            comparison = f"{previous_text} a week earlier"
+    definition = values.definition_of(kpi.schema.field(name))
+    return Card(title(name), cell(kpi, name, row, currency), comparison, definition, is_improvement)
 
 
-def relative(now: float, then: float) -> float | None:
-    """The change as a share of what was; None if that was nothing."""
-    return (now - then) / abs(then) if then else None
+def relative_change(value: float, previous: float) -> float | None:
+    """Return the change relative to the previous value; None if that was zero."""
+    return (value - previous) / abs(previous) if previous else None
 
 
-def first(rows: Sequence[Row], **key: Any) -> Row | None:
-    """The row with this key."""
+def find_row(rows: Sequence[Row], **key: Any) -> Row | None:
+    """Return the first row with this key; None if there is none."""
     return next((row for row in rows if all(row[name] == value for name, value in key.items())), None)
 
 
 def _column(field: pa.Field, currency: str | None, heading: str | None) -> Column:
     money = currency if currency and values.unit_of(field) == "cents" else ""
     numeric = kinds.is_integer(field.type) or kinds.is_floating(field.type)
-    return Column(heading or title(field.name), values.definition(field), numeric, money)
+    return Column(heading or title(field.name), values.definition_of(field), numeric, money)

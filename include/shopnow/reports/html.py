@@ -1,6 +1,6 @@
 """A report as an HTML document for mail programs, and as plain text.
 
-Styles are on the elements, as mail programs want them, but for the few that fit it to a phone. Everything is escaped here.
+Mail programs need inline styles; only those for small screens are in the head. All text is escaped here.
 """
 
 from collections.abc import Sequence
@@ -10,69 +10,74 @@ from shopnow.reports.charts import Chart
 from shopnow.reports.model import Card, Column, Report, Section
 from shopnow.text_format import printable
 
-BETTER, WORSE, INK, QUIET, LINE = "#005A8C", "#A33B00", "#1f2937", "#4b5563", "#d1d5db"
+BETTER, WORSE, INK, MUTED, LINE = "#005A8C", "#A33B00", "#1f2937", "#4b5563", "#d1d5db"
 
-_HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+_FONT = "16px/1.45 system-ui,-apple-system,'Segoe UI',Roboto,Arial,sans-serif"
+_HEAD = """<!doctype html><html lang="en"><head><meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light"><title>{title}</title>
 <style>@media (max-width:520px) {{
 .card {{ width:49% !important; }} .page {{ padding:12px !important; }} .data {{ font-size:13px !important; }}
 }}</style></head>
-<body style="margin:0;background:#ffffff;color:{ink};font:16px/1.45 system-ui,-apple-system,'Segoe UI',Roboto,Arial,sans-serif">
+<body style="margin:0;background:#ffffff;color:{ink};font:{font}">
 <div class="page" style="max-width:680px;margin:0 auto;padding:24px">
 <h1 style="font-size:24px;line-height:1.2;margin:0 0 8px">{title}</h1>
 """
 
 
 def document(report: Report, link: str) -> str:
-    """The HTML; the picture of a chart is expected as the part `cid:{its name}`.
+    """Return the HTML, which refers to the image of a chart as `cid:{name}`.
 
     Args:
-        link: address of where the report comes from.
+        link: address of the DAG in the Airflow UI.
     """
     return "".join(
         [
-            _HEAD.format(title=escape(report.title), ink=INK),
+            _HEAD.format(title=escape(report.title), ink=INK, font=_FONT),
             _status(report),
             *map(_section, report.sections),
             _definitions(report),
-            f'<p style="color:{QUIET};font-size:13px;margin:24px 0 0">Days and hours are UTC. Every table is attached as CSV, and all of '
-            f'this as PDF. <a href="{escape(link)}" style="color:{BETTER}">Open the DAG in Airflow</a></p></div></body></html>',
+            f'<p style="color:{MUTED};font-size:13px;margin:24px 0 0">Days and hours are UTC. '
+            "Every table is attached as CSV, and the report as PDF. "
+            f'<a href="{escape(link)}" style="color:{BETTER}">Open the DAG in Airflow</a></p>'
+            "</div></body></html>",
         ]
     )
 
 
 def text(report: Report, link: str) -> str:
-    """The report as plain text."""
-    parts = [report.title, report.status, *report.words]
+    """Return the report as plain text."""
+    parts = [report.title, report.status, *report.notices]
     for section in report.sections:
-        parts += [f"{section.title}\n{'-' * len(section.title)}", *section.words]
+        parts += [f"{section.title}\n{'-' * len(section.title)}", *section.paragraphs]
         parts += [
             "\n".join(
-                f"{card.title}: {card.value}{f'   {card.beside}' if card.beside else ''}"
+                f"{card.title}: {card.value}{f'   {card.comparison}' if card.comparison else ''}"
                 for card in section.cards
             )
         ]
-        parts += [_lines(section.columns, section.rows), section.note]
+        parts += [_text_table(section.columns, section.rows), section.note]
     lines = "\n\n".join(filter(None, [*parts, f"Days and hours are UTC. {link}"])).split("\n")
     return "".join(f"{printable(line)}\n" for line in lines)
 
 
 def _status(report: Report) -> str:
-    colour, mark = (BETTER, "✓") if report.sound else (WORSE, "!")
+    color, mark = (BETTER, "✓") if report.is_sound else (WORSE, "!")
     badge = (
-        f'<p style="margin:0 0 8px"><strong style="display:inline-block;background:{colour};color:#ffffff;border-radius:4px;'
+        '<p style="margin:0 0 8px"><strong style="display:inline-block;'
+        f"background:{color};color:#ffffff;border-radius:4px;"
         f'padding:2px 10px">{mark} {escape(report.status)}</strong></p>'
     )
-    return badge + "".join(_paragraph(words) for words in report.words)
+    return badge + "".join(_paragraph(notice) for notice in report.notices)
 
 
 def _section(section: Section) -> str:
     return "".join(
         [
             _heading(section.title),
-            *map(_paragraph, section.words),
+            *map(_paragraph, section.paragraphs),
             *map(_card, section.cards),
-            *map(_picture, section.charts),
+            *map(_image, section.charts),
             _table(section.columns, section.rows),
             _paragraph(section.note) if section.note else "",
         ]
@@ -84,27 +89,30 @@ def _heading(title: str) -> str:
     return f'<h2 style="{style}">{escape(title)}</h2>'
 
 
-def _picture(chart: Chart) -> str:
+def _image(chart: Chart) -> str:
     style = "display:block;width:100%;height:auto;margin:8px 0"
     return f'<img src="cid:{escape(chart.name)}" alt="{escape(chart.alt)}" width="632" style="{style}">'
 
 
 def _card(card: Card) -> str:
-    colour = QUIET if card.better is None else BETTER if card.better else WORSE
+    color = MUTED if card.is_improvement is None else BETTER if card.is_improvement else WORSE
     return (
-        f'<div class="card" title="{escape(card.definition)}" style="display:inline-block;vertical-align:top;box-sizing:border-box;'
-        f'width:33%;padding:6px 8px 10px 0"><div style="color:{QUIET};font-size:14px">{escape(card.title)}</div>'
+        f'<div class="card" title="{escape(card.definition)}" style="display:inline-block;vertical-align:top;'
+        f'box-sizing:border-box;width:33%;padding:6px 8px 10px 0">'
+        f'<div style="color:{MUTED};font-size:14px">{escape(card.title)}</div>'
         f'<div style="font-size:20px;font-weight:600;line-height:1.25">{escape(card.value)}</div>'
-        f'<div style="color:{colour};font-size:13px">{escape(card.beside)}</div></div>'
+        f'<div style="color:{color};font-size:13px">{escape(card.comparison)}</div></div>'
     )
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     if not columns:
         return ""
-    style = f"white-space:normal;color:{QUIET};font-weight:600;vertical-align:bottom;border-bottom:1px solid {QUIET}"
+    style = f"white-space:normal;color:{MUTED};font-weight:600;vertical-align:bottom"
+    style += f";border-bottom:1px solid {MUTED}"
     head = "".join(
-        f'<th scope="col" title="{escape(column.definition)}" style="{_cell(column)};{style}">{escape(column.heading)}</th>'
+        f'<th scope="col" title="{escape(column.definition)}" style="{_cell(column)};{style}">'
+        f"{escape(column.heading)}</th>"
         for column in columns
     )
     body = "".join(
@@ -117,7 +125,8 @@ def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
         for row in rows
     )
     return (
-        f'<table class="data" style="border-collapse:collapse;width:100%;font-size:14px;margin:8px 0"><thead><tr>{head}</tr></thead>'
+        '<table class="data" style="border-collapse:collapse;width:100%;font-size:14px;margin:8px 0">'
+        f"<thead><tr>{head}</tr></thead>"
         f"<tbody>{body}</tbody></table>"
     )
 
@@ -132,23 +141,21 @@ def _cell(column: Column) -> str:
 
 
 def _definitions(report: Report) -> str:
-    parts = [
-        f"<p><strong>{escape(table)}</strong><br>{'<br>'.join(f'{escape(name)}: {escape(words)}' for name, words in meant.items())}</p>"
-        for table, meant in report.definitions.items()
-        if meant
-    ]
-    return (
-        f'{_heading("How the figures are defined")}<div style="font-size:13px">{"".join(parts)}</div>'
-        if parts
-        else ""
-    )
+    parts = []
+    for table, definitions in report.definitions.items():
+        if definitions:
+            lines = [f"{escape(name)}: {escape(definition)}" for name, definition in definitions.items()]
+            parts.append(f"<p><strong>{escape(table)}</strong><br>{'<br>'.join(lines)}</p>")
+    if not parts:
+        return ""
+    return f'{_heading("How the figures are defined")}<div style="font-size:13px">{"".join(parts)}</div>'
 
 
-def _paragraph(words: str) -> str:
-    return f'<p style="margin:0 0 8px">{escape(words)}</p>'
+def _paragraph(text: str) -> str:
+    return f'<p style="margin:0 0 8px">{escape(text)}</p>'
 
 
-def _lines(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
+def _text_table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> str:
     if not columns:
         return ""
     table = [[column.heading for column in columns], *rows]

@@ -1,25 +1,26 @@
-"""A report as a mail: HTML with its charts in it, the same as text, and attached as PDF and CSV."""
+"""A report as a mail: HTML with inline charts, a text alternative, and PDF and CSV attachments."""
 
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import localtime
 
 from shopnow.reports import charts, html, pdf
-from shopnow.reports.csv_files import sheets
+from shopnow.reports.csv_files import csv_files
 from shopnow.reports.model import Report
 from shopnow.reports.numbers import Figures
 from shopnow.text_format import one_line
 
-# Folded, a subject would begin with a blank.
+# A folded subject would begin with a blank.
 _POLICY = SMTP.clone(max_line_length=998)
 
 
 def compose(report: Report, figures: Figures, link: str, key: str) -> EmailMessage:
-    """The mail but for whom it is from and to.
+    """Compose the mail without addresses.
 
     Args:
-        link: address of where it comes from, for those who want to know more.
-        key: the same however often this report is sent, so that mail programs can tell; part of the Message-ID.
+        link: address of the DAG in the Airflow UI.
+        key: identity of the report, the same on every attempt to send it, so that mail programs detect
+            repeats.
     """
     mail = EmailMessage(policy=_POLICY)
     mail["Subject"] = subject(report)
@@ -27,27 +28,27 @@ def compose(report: Report, figures: Figures, link: str, key: str) -> EmailMessa
     mail["X-ShopNow-Report"] = key
     mail.set_content(html.text(report, link))
     mail.make_alternative()
-    mail.attach(_page(report, link))
+    mail.attach(_html_part(report, link))
     mail.add_attachment(pdf.document(report), "application", "pdf", filename=f"shopnow-{report.day}.pdf")
-    for name, sheet in sheets(figures):
-        mail.add_attachment(sheet, "text", "csv", filename=name, params={"charset": "utf-8"})
+    for name, content in csv_files(figures):
+        mail.add_attachment(content, "text", "csv", filename=name, params={"charset": "utf-8"})
     return mail
 
 
-def _page(report: Report, link: str) -> EmailMessage:
-    """The HTML with the pictures it shows."""
-    page = EmailMessage(policy=_POLICY)
-    page.set_content(html.document(report, link), subtype="html")
+def _html_part(report: Report, link: str) -> EmailMessage:
+    """Return the HTML with its inline images."""
+    part = EmailMessage(policy=_POLICY)
+    part.set_content(html.document(report, link), subtype="html")
     for chart in report.charts:
-        picture = charts.png(chart)
-        page.add_related(
-            picture, "image", "png", cid=f"<{chart.name}>", filename=f"{chart.name}.png", disposition="inline"
+        image = charts.png(chart)
+        part.add_related(
+            image, "image", "png", cid=f"<{chart.name}>", filename=f"{chart.name}.png", disposition="inline"
         )
-    return page
+    return part
 
 
 def subject(report: Report) -> str:
-    """One line: the day, how far its figures can be trusted, and its net revenue."""
+    """Return one line: the day, the status of its figures, and its net revenue."""
     revenue = [
         f"{card.value} net"
         for section in report.sections

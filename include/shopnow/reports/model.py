@@ -1,4 +1,4 @@
-"""What a report consists of, whatever kind of document it becomes."""
+"""The contents of a report, independent of the document format."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -12,11 +12,11 @@ class Card(NamedTuple):
 
     title: str
     value: str
-    beside: str
-    """The figure it is compared with, or why it is not."""
+    comparison: str
+    """Change since the previous period, or why there is none."""
     definition: str
-    better: bool | None = None
-    """Whether what changed is good; None if neither."""
+    is_improvement: bool | None = None
+    """Whether the change is good; None if neither."""
 
 
 class Column(NamedTuple):
@@ -24,7 +24,7 @@ class Column(NamedTuple):
     definition: str
     numeric: bool
     currency: str = ""
-    """Of all amounts in it, if they are of one."""
+    """Currency of all amounts in the column, if they have one in common."""
 
     @property
     def heading(self) -> str:
@@ -32,16 +32,16 @@ class Column(NamedTuple):
 
 
 class Section(NamedTuple):
-    """A part of the report; whatever of it is empty is left out."""
+    """A section of the report; empty parts are left out."""
 
     title: str
-    words: Sequence[str] = ()
+    paragraphs: Sequence[str] = ()
     cards: Sequence[Card] = ()
     charts: Sequence[Chart] = ()
     columns: Sequence[Column] = ()
     rows: Sequence[Sequence[str]] = ()
     note: str = ""
-    """Below the table."""
+    """Shown below the table."""
 
 
 class Report(NamedTuple):
@@ -49,13 +49,13 @@ class Report(NamedTuple):
     title: str
     status: str
     """How far the figures can be trusted, in a few words."""
-    sound: bool
-    """Whether nothing speaks against them."""
-    words: Sequence[str]
-    """What has to be known first."""
+    is_sound: bool
+    """Whether there is no known problem with the figures."""
+    notices: Sequence[str]
+    """What the reader must know before reading the figures."""
     sections: Sequence[Section]
     definitions: Mapping[str, Mapping[str, str]] = {}
-    """What each figure means, by table and name."""
+    """Definitions of the figures, by table and name."""
 
     @property
     def charts(self) -> list[Chart]:
@@ -63,9 +63,9 @@ class Report(NamedTuple):
 
 
 def definitions(sections: Sequence[Section]) -> dict[str, str]:
-    """What the figures of these sections mean, by name."""
-    found: dict[str, str] = {}
+    """Return the definitions of the sections' figures, by name."""
+    by_name: dict[str, str] = {}
     for section in sections:
-        found |= {card.title: card.definition for card in section.cards}
-        found |= {column.title: column.definition for column in section.columns if column.numeric}
-    return found
+        by_name |= {card.title: card.definition for card in section.cards}
+        by_name |= {column.title: column.definition for column in section.columns if column.numeric}
+    return by_name

@@ -1,4 +1,4 @@
-"""The figures of a day, as the KPI tables have them now."""
+"""The figures of a day, read from the current KPI tables."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
@@ -32,81 +32,83 @@ REPORTED = (
     kpis.STOCK_COVER,
     kpis.ANOMALIES,
 )
-"""The tables a report tells of, in its order."""
+"""The tables of a report, in its order."""
 
-_COMPARED = (kpis.SALES_DAILY, kpis.SALES_HOURLY)
+_COMPARED_TABLES = (kpis.SALES_DAILY, kpis.SALES_HOURLY)
 
 Row = Mapping[str, Any]
 
 
 class Figures(NamedTuple):
-    """What is known of a day; rows as dicts by column, in an order of their own."""
+    """All figures of a day; rows are dicts by column, in no particular order."""
 
     day: date
-    at: datetime
-    """When they were read."""
+    read_at: datetime
     rows: Mapping[str, list[Row]]
-    """The day's rows by KPI table; a table that is not there yet is absent."""
-    before: Mapping[str, list[Row]]
-    """Those of the same day of the week before, of the tables that are compared."""
+    """The day's rows by KPI table; a table that does not exist yet is absent."""
+    previous: Mapping[str, list[Row]]
+    """Rows of the same day of the previous week, of the tables that are compared."""
     restated: list[Row]
-    """Rows of `restatements`: of figures of the day, and of those of other days that were put on record on it."""
+    """Rows of `restatements` of figures of the day, or recorded on the day."""
     losses: list[Loss]
-    """Those that concern a figure of the day."""
+    """Losses that affect a figure of the day."""
     audit: audit_log.Audit | None
-    """The latest."""
+    """The latest audit."""
 
     @property
-    def over(self) -> bool:
-        """Whether the day was over when its figures were read, so that it may be compared with another."""
-        return self.at >= end_of_day(self.day)
+    def is_day_over(self) -> bool:
+        """Whether the day was over when its figures were read, so that it can be compared with another
+        day."""
+        return self.read_at >= end_of_day(self.day)
 
-    def of(self, kpi: Kpi) -> list[Row]:
+    def rows_of(self, kpi: Kpi) -> list[Row]:
         return self.rows.get(kpi.name, [])
 
     @property
     def currencies(self) -> list[str]:
-        """Those of the day, that with the most orders first."""
+        """Currencies of the day, the one with the most orders first."""
         return [
             row["currency"]
-            for row in sorted(self.of(kpis.SALES_DAILY), key=lambda row: (-row["orders"], row["currency"]))
+            for row in sorted(
+                self.rows_of(kpis.SALES_DAILY), key=lambda row: (-row["orders"], row["currency"])
+            )
         ]
 
 
 def read(lake: str, day: date, at: datetime) -> Figures:
-    """The figures of a day.
+    """Read the figures of a day.
 
     Raises:
-        UserError: what commits say of restatements or losses is lost.
+        UserError: the commits that record restatements or losses are no longer in the log.
         OSError, DeltaError: HDFS does not answer, or a table is damaged.
     """
-    rows = {kpi.name: found for kpi in REPORTED if (found := _read(lake, kpi, day)) is not None}
-    before = {kpi.name: _read(lake, kpi, day - WEEK) or [] for kpi in _COMPARED}
-    concerned = {loss for kpi_rows in rows.values() for row in kpi_rows for loss in row["losses"] or ()}
-    lost = [loss for loss in data_loss.read(lake) if loss.id in concerned] if concerned else []
-    return Figures(day, at, rows, before, list(_restated(lake, day)), lost, audit_log.latest(lake))
+    rows = {kpi.name: kpi_rows for kpi in REPORTED if (kpi_rows := _read(lake, kpi, day)) is not None}
+    previous = {kpi.name: _read(lake, kpi, day - WEEK) or [] for kpi in _COMPARED_TABLES}
+    loss_ids = {loss_id for kpi_rows in rows.values() for row in kpi_rows for loss_id in row["losses"] or ()}
+    losses = [loss for loss in data_loss.read(lake) if loss.id in loss_ids] if loss_ids else []
+    return Figures(day, at, rows, previous, list(_restated(lake, day)), losses, audit_log.latest(lake))
 
 
 def _read(lake: str, kpi: Kpi, day: date) -> list[Row] | None:
     if not Table(lake, kpi.name).exists():
         return None
-    where = f"date = '{day.replace(day=1) if kpi.monthly else day}'" if kpi.partition_by else None
-    rows = tables.read(Table(lake, kpi.name).open(), predicate=where).to_pylist()
-    # A table lacks the columns that came to its definition since it was last computed.
-    blank = dict.fromkeys(kpi.schema.names)
-    return [blank | row for row in rows if kpi is not kpis.STOCK_OUTS or _touches(row, day)]
+    predicate = f"date = '{day.replace(day=1) if kpi.monthly else day}'" if kpi.partition_by else None
+    rows = tables.read(Table(lake, kpi.name).open(), predicate=predicate).to_pylist()
+    # A table lacks columns that were added to its definition after it was last computed.
+    empty_row = dict.fromkeys(kpi.schema.names)
+    return [empty_row | row for row in rows if kpi is not kpis.STOCK_OUTS or _touches(row, day)]
 
 
 def _touches(stock_out: Row, day: date) -> bool:
-    """Whether a product was out of stock at any time of the day."""
-    begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    """Return whether a product was out of stock at any time of the day."""
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
     return stock_out["started_at"] < end_of_day(day) and (
-        stock_out["ended_at"] is None or stock_out["ended_at"] > begin
+        stock_out["ended_at"] is None or stock_out["ended_at"] > start
     )
 
 
 def _restated(lake: str, day: date) -> Iterator[Row]:
     for source in RESTATEMENTS.sources:
-        for row in commit_metadata.read(lake, RESTATEMENTS, source).to_pylist():
+        for row in commit_metadata.read(Table(lake, source), RESTATEMENTS).to_pylist():
             if day in {row["kpi_date"], row["date"]}:
                 yield row

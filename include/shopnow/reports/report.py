@@ -1,93 +1,104 @@
-"""The report of a day: what has to be known first, the sections, what has changed since, and the proof."""
+"""The report of a day: notices, sections, restatements and proof."""
 
-import json
 from collections.abc import Iterator, Sequence
+
+import msgspec
 
 from shopnow import kpis
 from shopnow.audit import audit_log
 from shopnow.dates import end_of_day
 from shopnow.kpis import values
 from shopnow.lake.lineage.restatements import RESTATEMENTS
-from shopnow.reports.formatting import NONE, title
+from shopnow.reports.formatting import MISSING, title
 from shopnow.reports.model import Column, Report, Section, definitions
 from shopnow.reports.numbers import REPORTED, Figures, Row
-from shopnow.reports.sections import TOLD
+from shopnow.reports.sections import SECTIONS
 
-CHANGES = 12
-"""So many restatements are in the report; the CSV file has all."""
+MAX_RESTATEMENTS = 12
+"""Maximum number of restatements in the report; the CSV file has all."""
 
 _TITLES = {kpi.name: kpi.title for kpi in REPORTED}
 _DATES = {kpi.name for kpi in REPORTED if kpi.partition_by and not kpi.monthly}
 
 
-def compose(figures: Figures, behind: str = "") -> Report:
-    """The report of these figures. `behind`: what of the day they lack as yet, in words; empty if nothing is known to be lacking."""
+def compose(figures: Figures, lag: str = "") -> Report:
+    """Compose the report of the figures.
+
+    Args:
+        lag: which records of the day the figures lack, in words; empty if none are known to be missing.
+    """
     heading = f"ShopNow+ on {figures.day:%A} {figures.day.day} {figures.day:%B %Y}"
-    told = [(kpi, list(sections(figures))) for kpi, sections in TOLD if figures.of(kpi)]
-    if not any(figures.of(kpi) for kpi in REPORTED if kpi.name in _DATES):
-        words = [
-            "There are no figures of this day: nothing was ordered, paid, viewed or delivered on it, or nothing of it has landed yet."
+    by_kpi = [
+        (kpi, list(compose_sections(figures))) for kpi, compose_sections in SECTIONS if figures.rows_of(kpi)
+    ]
+    if not any(figures.rows_of(kpi) for kpi in REPORTED if kpi.name in _DATES):
+        notices = [
+            "There are no figures for this day: it had no views, orders, payments or deliveries, "
+            "or none of them has landed yet."
         ]
         return Report(
-            figures.day, heading, "No figures", False, [*words, *filter(None, [behind])], [*_changes(figures)]
+            figures.day, heading, "No figures", False, [*notices, *filter(None, [lag])], [*_changes(figures)]
         )
-    status, words = _trust(figures, behind)
-    sections = [section for _, found in told for section in found]
-    meant = {kpi.title: definitions(found) for kpi, found in told}
+    status, notices = _status(figures, lag)
+    sections = [section for _, kpi_sections in by_kpi for section in kpi_sections]
+    by_title = {kpi.title: definitions(kpi_sections) for kpi, kpi_sections in by_kpi}
     return Report(
         figures.day,
         heading,
         status,
-        not words,
-        words,
-        [*sections, *_changes(figures), *_proof(figures), *_without(figures)],
-        meant,
+        not notices,
+        notices,
+        [*sections, *_changes(figures), *_proof(figures), *_omitted(figures)],
+        by_title,
     )
 
 
 def completeness(rows: Sequence[Row]) -> str:
-    """How much may be missing from rows, in words."""
+    """Describe how many rows may be missing."""
     missing = [row["missing_rows"] for row in rows]
     if None in missing:
         return "unknown number of rows missing"
-    most = max(missing, default=0)
-    return f"up to {most:,} rows missing" if most else "complete"
+    bound = max(missing, default=0)
+    return f"up to {bound:,} rows missing" if bound else "complete"
 
 
-def _trust(figures: Figures, behind: str) -> tuple[str, list[str]]:
-    """The state of the figures, and what speaks against them, the worst last."""
-    status, words = "Complete", []
-    if not figures.over:
+def _status(figures: Figures, lag: str) -> tuple[str, list[str]]:
+    """Return the status of the figures and all known problems with them, the most severe last."""
+    status, notices = "Complete", []
+    if not figures.is_day_over:
         status = "The day is not over"
-        words.append(
-            f"The day is not over: these are the figures so far, read at {values.text(figures.at)} UTC, compared with no whole day."
+        notices.append(
+            "The day is not over: these are the figures so far, without comparison, "
+            f"read at {values.format_value(figures.read_at)} UTC."
         )
-    elif early := [
+    elif outdated := [
         row
-        for row in figures.of(kpis.SALES_DAILY)
+        for row in figures.rows_of(kpis.SALES_DAILY)
         if row["computed_at"] and row["computed_at"] < end_of_day(figures.day)
     ]:
-        computed = values.text(min(row["computed_at"] for row in early))
-        words.append(
-            f"Sales were computed at {computed} UTC, before the day was over; no order or payment has been computed since."
+        computed = values.format_value(min(row["computed_at"] for row in outdated))
+        notices.append(
+            f"Sales were computed at {computed} UTC, before the day was over; "
+            "no later order or payment is included."
         )
-    if behind:
+    if lag:
         status = "Not up to date"
-        words.append(behind)
-    dated = [row for name in _DATES for row in figures.rows.get(name, [])]
-    if (found := completeness(dated)) != "complete":
-        status = found[0].upper() + found[1:]
-        words.append(f"{status}: records were lost before they were read, see the proof below.")
+        notices.append(lag)
+    rows = [row for name in _DATES for row in figures.rows.get(name, [])]
+    if (completeness_text := completeness(rows)) != "complete":
+        status = completeness_text[0].upper() + completeness_text[1:]
+        notices.append(f"{status}: records were lost before they were read, see the proof below.")
     if figures.audit and figures.audit.broken:
         status = "In doubt"
-        words.append(
-            f"In doubt: the audit of {values.text(figures.audit.at)} UTC found a difference in {figures.audit.verdict}."
+        notices.append(
+            f"In doubt: the audit of {values.format_value(figures.audit.at)} UTC "
+            f"found a difference in {figures.audit.verdict}."
         )
-    return status, words
+    return status, notices
 
 
 def _changes(figures: Figures) -> Iterator[Section]:
-    """Published figures that changed."""
+    """Yield the section on published figures that changed."""
     rows = sorted(
         figures.restated,
         key=lambda row: (row["kpi"] != kpis.SALES_DAILY.name, row["kpi_date"], row["kpi"], row["figure"]),
@@ -95,57 +106,61 @@ def _changes(figures: Figures) -> Iterator[Section]:
     if not rows:
         yield Section(
             "What changed",
-            [
-                "No figure of this day has changed since it was published, and none of another was changed on it."
-            ],
+            ["No figure of this day was restated, and no figure of another day was restated on it."],
         )
         return
     comment = {
         field.name: (field.metadata or {}).get(b"comment", b"").decode() for field in RESTATEMENTS.schema
     }
     comment |= {
-        "before": "the figure as it was published",
-        "after": "the figure as it is now",
-        "why": "what made the day be computed anew",
+        "before": "the published figure",
+        "after": "the current figure",
+        "why": "why the day was recomputed",
     }
     names = ("kpi_date", "figure", "before", "after", "why")
     yield Section(
         "What changed",
-        [f"{len(rows):,} published figures were restated: of this day, or, on this day, of others."],
+        [f"{len(rows):,} published figures were restated: of this day, or on this day of other days."],
         columns=[
             Column({"kpi_date": "Day"}.get(name, title(name)), comment[name], name in {"before", "after"})
             for name in names
         ],
-        rows=[_change(row) for row in rows[:CHANGES]],
-        note=f"… and {len(rows) - CHANGES:,} more in the CSV file." if len(rows) > CHANGES else "",
+        rows=[_change(row) for row in rows[:MAX_RESTATEMENTS]],
+        note=f"… and {len(rows) - MAX_RESTATEMENTS:,} more in the CSV file."
+        if len(rows) > MAX_RESTATEMENTS
+        else "",
     )
 
 
 def _change(row: Row) -> list[str]:
-    unit = values.unit_named(row["figure"])
-    amounts = [values.text(row[name], unit) for name in ("before", "after")]
-    what = f"{_TITLES.get(row['kpi'], row['kpi'])}: {values.title(row['figure'])}"
+    unit = values.unit_of_figure(row["figure"])
+    amounts = [values.format_value(row[name], unit) for name in ("before", "after")]
+    label = f"{_TITLES.get(row['kpi'], row['kpi'])}: {values.heading(row['figure'])}"
     if unit:
-        what += f", {row['currency']}"
-    return [f"{row['kpi_date'].day} {row['kpi_date']:%b %Y}", what, *amounts, values.text(row["why"])]
+        label += f", {row['currency']}"
+    return [
+        f"{row['kpi_date'].day} {row['kpi_date']:%b %Y}",
+        label,
+        *amounts,
+        values.format_value(row["why"]),
+    ]
 
 
 def _proof(figures: Figures) -> Iterator[Section]:
-    """What the figures were made from, and whether all of it was there."""
+    """Yield the section on the sources of the figures and their completeness."""
     audit = figures.audit
-    words = [
-        "No audit of the lake is on record yet."
-        if audit is None
-        else f"The audit of {values.text(audit.at)} UTC: {'it ' if audit.verdict == audit_log.HOLDS else 'a difference in '}{audit.verdict}."
-    ]
+    if audit is None:
+        paragraphs = ["No audit of the lake is on record yet."]
+    else:
+        result = audit.verdict if audit.verdict == audit_log.HOLDS else f"a difference in {audit.verdict}"
+        pronoun = "it " if audit.verdict == audit_log.HOLDS else ""
+        paragraphs = [f"The audit of {values.format_value(audit.at)} UTC: {pronoun}{result}."]
     for loss in figures.losses:
-        words.append(
-            f"Lost: {loss}. Going on without was right because, in the words of {loss.acknowledged_by}: {loss.reason}."
-        )
-    comment = {field.name: values.definition(field) for field in kpis.SALES_DAILY.schema}
+        paragraphs.append(f"Lost: {loss}. Acknowledged by {loss.acknowledged_by}: {loss.reason}.")
+    comment = {field.name: values.definition_of(field) for field in kpis.SALES_DAILY.schema}
     yield Section(
         "Proof",
-        words,
+        paragraphs,
         columns=[
             Column("Figures", "", False),
             Column("Computed, UTC", comment["computed_at"], False),
@@ -155,32 +170,33 @@ def _proof(figures: Figures) -> Iterator[Section]:
         rows=[
             [
                 kpi.title,
-                values.text(
-                    max((row["computed_at"] for row in rows if row["computed_at"]), default=None), none=NONE
+                values.format_value(
+                    max((row["computed_at"] for row in rows if row["computed_at"]), default=None),
+                    none=MISSING,
                 ),
                 completeness(rows),
                 _versions(rows),
             ]
             for kpi in REPORTED
-            if (rows := figures.of(kpi))
+            if (rows := figures.rows_of(kpi))
         ],
     )
 
 
 def _versions(rows: Sequence[Row]) -> str:
-    """The newest versions among those that rows were made from."""
+    """Return the newest raw version of each topic that the rows were computed from."""
     newest: dict[str, int] = {}
     for row in rows:
-        for topic, version in json.loads(row["raw_versions"] or "{}").items():
+        for topic, version in msgspec.json.decode(row["raw_versions"] or "{}").items():
             newest[topic] = max(version, newest.get(topic, version))
-    return ", ".join(f"{topic} {version}" for topic, version in sorted(newest.items())) or NONE
+    return ", ".join(f"{topic} {version}" for topic, version in sorted(newest.items())) or MISSING
 
 
-def _without(figures: Figures) -> Iterator[Section]:
-    """What the report does not tell of, and why."""
-    not_there = [kpi.title for kpi in REPORTED if kpi.name not in figures.rows]
-    empty = [kpi.title for kpi in REPORTED if kpi.name in figures.rows and not figures.of(kpi)]
-    words = [f"Not computed yet: {', '.join(not_there)}."] if not_there else []
-    words += [f"Nothing on record for this day: {', '.join(empty)}."] if empty else []
-    if words:
-        yield Section("Not in this report", words)
+def _omitted(figures: Figures) -> Iterator[Section]:
+    """Yield the section on tables that the report omits, and why."""
+    not_computed = [kpi.title for kpi in REPORTED if kpi.name not in figures.rows]
+    empty = [kpi.title for kpi in REPORTED if kpi.name in figures.rows and not figures.rows_of(kpi)]
+    paragraphs = [f"Not computed yet: {', '.join(not_computed)}."] if not_computed else []
+    paragraphs += [f"No data for this day: {', '.join(empty)}."] if empty else []
+    if paragraphs:
+        yield Section("Not in this report", paragraphs)

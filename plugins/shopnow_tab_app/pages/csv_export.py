@@ -1,11 +1,10 @@
 """Any table of the pages as CSV, whole, not page by page."""
 
-import csv
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from shopnow import csv_text
 from shopnow_tab_app.pages import deliveries, orders, payments
 from shopnow_tab_app.pages.paging import Listing, PageQuery
 from shopnow_tab_app.replica.client import Lake
@@ -120,25 +119,14 @@ EXPORTS: Mapping[str, Export] = {
 def lines(
     lake: Lake, listing: Listing, search: str, where: str, parameters: Mapping[str, Any]
 ) -> Iterator[str]:
-    """The table as CSV, some lines at a time, in the order of its `tie`."""
-    yield _written([[name.strip('"') for name in listing.columns]])
-    turn = PageQuery(search, listing.tie, False, 0, CHUNK)
-    for rows in listing.chunks(lake, turn, where, parameters):
-        yield _written([[_cell(value) for value in row] for row in rows])
-
-
-def _written(rows: Sequence[Sequence[Any]]) -> str:
-    out = io.StringIO()
-    csv.writer(out).writerows(rows)
-    return out.getvalue()
+    """Yield the table as CSV text, `CHUNK` rows at a time, in the order of its `tie`."""
+    yield csv_text.format_rows([[name.strip('"') for name in listing.columns]])
+    query = PageQuery(search, listing.tie, False, 0, CHUNK)
+    for rows in listing.chunks(lake, query, where, parameters):
+        yield csv_text.format_rows([_cell(value) for value in row] for row in rows)
 
 
 def _cell(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    # A spreadsheet would take these for formulas, and texts come from events.
-    return (
-        f"'{value}"
-        if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-        else value
-    )
+    return value

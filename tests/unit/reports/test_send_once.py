@@ -1,16 +1,16 @@
-"""A report is handed over at most once, whatever becomes of the task that does."""
+"""A report is sent at most once, however its task ends."""
 
 from email.message import EmailMessage
 
 import pytest
 
-from shopnow.notifications.delivery_errors import Refused, Unavailable, Unconfirmed
 from shopnow.errors import UserError
+from shopnow.notifications.delivery_errors import Refused, Unavailable, Unconfirmed
 from shopnow.reports.send_once import send_once
 
 
 class Store(dict):
-    """What Airflow remembers of a task from one try to the next."""
+    """State that Airflow keeps of a task between tries."""
 
     def set(self, key: str, value: str) -> None:
         self[key] = value
@@ -21,15 +21,15 @@ class Killed(BaseException):
 
 
 def post(failure: BaseException | None, sent: list[EmailMessage]):
-    def hand_over(mail: EmailMessage) -> None:
+    def send(mail: EmailMessage) -> None:
         sent.append(mail)
         if failure:
             raise failure
 
-    return hand_over
+    return send
 
 
-def test_a_mail_is_sent_once_however_often_it_is_tried():
+def test_a_mail_is_sent_once_over_all_tries():
     store, sent = Store(), []
     assert send_once(store, EmailMessage, post(None, sent))
     assert not send_once(store, EmailMessage, post(None, sent))
@@ -39,7 +39,7 @@ def test_a_mail_is_sent_once_however_often_it_is_tried():
 @pytest.mark.parametrize(
     ("failure", "raised"), [(Unavailable("away"), Unavailable), (Refused("no such address"), UserError)]
 )
-def test_what_was_surely_not_taken_may_be_sent_again(failure, raised):
+def test_a_mail_that_was_not_accepted_is_sent_again(failure, raised):
     store, sent = Store(), []
     with pytest.raises(raised):
         send_once(store, EmailMessage, post(failure, sent))
@@ -48,7 +48,7 @@ def test_what_was_surely_not_taken_may_be_sent_again(failure, raised):
 
 
 @pytest.mark.parametrize(("failure", "raised"), [(Unconfirmed("no answer"), UserError), (Killed(), Killed)])
-def test_what_may_have_been_taken_is_not_sent_again(failure, raised):
+def test_a_mail_that_may_have_been_accepted_is_not_sent_again(failure, raised):
     store, sent = Store(), []
     with pytest.raises(raised):
         send_once(store, EmailMessage, post(failure, sent))
@@ -57,7 +57,7 @@ def test_what_may_have_been_taken_is_not_sent_again(failure, raised):
     assert len(sent) == 1
 
 
-def test_a_mail_that_cannot_be_made_is_tried_again():
+def test_a_failure_to_build_the_mail_is_retried():
     store, sent = Store(), []
 
     def fails() -> EmailMessage:
