@@ -1,4 +1,4 @@
-"""The topics and their events as an AsyncAPI 3 document, derived from the event definitions in `shopnow.events`."""
+"""AsyncAPI 3 document of the topics and events, derived from the definitions in `shopnow.events`."""
 
 from typing import Any
 
@@ -6,17 +6,18 @@ from shopnow import examples
 from shopnow.events import SCHEMA_VERSION, TOPIC_OF, TOPICS, Event, Topic
 from shopnow.schemas import json_schemas
 
-_KAFKA = "0.5.0"
-"""Version of AsyncAPI's Kafka bindings."""
+_KAFKA_BINDING_VERSION = "0.5.0"
 
 
 def document() -> dict[str, Any]:
+    """Build the AsyncAPI document as a JSON-compatible dictionary."""
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "ShopNow+ events",
             "version": f"{SCHEMA_VERSION}.0.0",
-            "description": "What happens in the shop, one JSON object a record. Anyone may send: what is no valid event is quarantined.",
+            "description": "Events of the shop, one JSON object per record. Any producer may send; "
+            "invalid records are quarantined.",
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": "application/json",
@@ -31,12 +32,14 @@ def document() -> dict[str, Any]:
         "operations": {
             **{
                 f"generate_{name}": _operation(
-                    "send", name, "The simulated shop, and whoever uses send_events."
+                    "send", name, "Sent by the simulated shop and by the DAG send_events."
                 )
                 for name in TOPICS
             },
             **{
-                f"land_{name}": _operation("receive", name, "land_events copies every record to the lake.")
+                f"land_{name}": _operation(
+                    "receive", name, "The DAG land_events copies every record to the lake."
+                )
                 for name in TOPICS
             },
         },
@@ -52,7 +55,7 @@ def _channel(topic: Topic) -> dict[str, Any]:
         "address": topic.name,
         "description": f"Keyed by {topic.key}: records with the same key stay in order.",
         "messages": {_tag(type_): {"$ref": f"#/components/messages/{_tag(type_)}"} for type_ in topic.types},
-        "bindings": {"kafka": {"topic": topic.name, "bindingVersion": _KAFKA}},
+        "bindings": {"kafka": {"topic": topic.name, "bindingVersion": _KAFKA_BINDING_VERSION}},
     }
 
 
@@ -66,8 +69,8 @@ def _message(type_: type[Event], topic: Topic) -> dict[str, Any]:
         "payload": {"$ref": f"#/components/schemas/{type_.__name__}"},
         "bindings": {
             "kafka": {
-                "key": {"type": "string", "description": f"the event's {topic.key}"},
-                "bindingVersion": _KAFKA,
+                "key": {"type": "string", "description": f"{topic.key} of the event"},
+                "bindingVersion": _KAFKA_BINDING_VERSION,
             }
         },
         "examples": [{"payload": examples.example_json(type_)}],

@@ -1,8 +1,8 @@
-"""The one place that says where Kafka, HDFS, Spark, mail and Slack are.
+"""Connections to Kafka, HDFS, Spark, mail and Slack, in Airflow's JSON form.
 
-Airflow is given each connection as `AIRFLOW_CONN_<ID>` in its environment; a variable of that name set in the
-environment or in `.env` wins over the local default, so pointing ShopNow+ at real services is setting that variable.
-The command line reads the very same connections.
+Airflow receives each connection as `AIRFLOW_CONN_<ID>` in its environment. A variable of that name in the
+environment or in `.env` overrides the local default; setting it points ShopNow+ at another service. The CLI
+uses the same connections.
 """
 
 import json
@@ -15,15 +15,16 @@ from shopnow.errors import UserError
 from shopnow.settings import ROOT, Settings
 
 Connection = dict[str, Any]
-"""A connection as Airflow writes it in JSON: conn_type, host, port, login, password, schema, extra."""
+"""A connection in Airflow's JSON form: conn_type, host, port, login, password, schema, extra."""
 
 
 def local_defaults(settings: Settings) -> dict[str, Connection]:
-    """The connections to the services on this machine, by id."""
+    """Return the connections to the local stack, by id."""
     ports = settings.ports
     return {
         "kafka_default": {"conn_type": "kafka", "extra": {"bootstrap.servers": settings.bootstrap_servers}},
-        # One connection for HDFS: its WebHDFS address, and in the extra the lake's own (the NameNode's RPC address).
+        # One connection for both HDFS addresses: WebHDFS in host and port, the lake's URI (NameNode RPC) in
+        # the extra.
         "webhdfs_default": {
             "conn_type": "webhdfs",
             "host": "127.0.0.1",
@@ -54,29 +55,30 @@ def local_defaults(settings: Settings) -> dict[str, Connection]:
 
 
 OPTIONAL_IDS = ("slack_api_default",)
-"""Connections that are there only if somebody gives them: with a Slack bot's token, alerts update their first message."""
+"""Connections without a default: with a Slack bot's token, alerts update their first message."""
 
 
 def load(settings: Settings) -> dict[str, Connection]:
-    """The connections in force, by id: those of the environment, then of `.env`, then the local ones.
+    """Return the effective connections by id.
+
+    The environment takes precedence over `.env`, and that over the local defaults.
 
     Raises:
         UserError: a variable does not hold a connection in JSON.
     """
-    given = {**dotenv_values(ROOT / ".env"), **os.environ}
-    in_force = {
-        id_: _parse(variable_name(id_), given.get(variable_name(id_))) or default
+    variables = {**dotenv_values(ROOT / ".env"), **os.environ}
+    effective = {
+        id_: _parse(variable_name(id_), variables.get(variable_name(id_))) or default
         for id_, default in local_defaults(settings).items()
     }
-    return in_force | {
-        id_: chosen
-        for id_ in OPTIONAL_IDS
-        if (chosen := _parse(variable_name(id_), given.get(variable_name(id_))))
-    }
+    for id_ in OPTIONAL_IDS:
+        if connection := _parse(variable_name(id_), variables.get(variable_name(id_))):
+            effective[id_] = connection
+    return effective
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The connections in force as environment variables; secrets are in them.
+    """Return the effective connections as environment variables, including their secrets.
 
     Raises:
         UserError: a variable does not hold a connection in JSON.
@@ -85,17 +87,21 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def variable_name(connection_id: str) -> str:
-    """The environment variable Airflow reads the connection from."""
+    """Return the environment variable from which Airflow reads the connection."""
     return f"AIRFLOW_CONN_{connection_id.upper()}"
 
 
 def kafka_conf(connections: dict[str, Connection]) -> dict[str, Any]:
-    """The Kafka client configuration."""
+    """Return the Kafka client configuration."""
     return dict(connections["kafka_default"]["extra"])
 
 
 def lake_uri(connections: dict[str, Connection]) -> str:
-    """The lake's address, such as `hdfs://127.0.0.1:9820/shopnow`."""
+    """Return the lake's URI, such as `hdfs://127.0.0.1:9820/shopnow`.
+
+    Raises:
+        UserError: the connection has no lake.
+    """
     try:
         return connections["webhdfs_default"]["extra"]["lake"]
     except KeyError:
@@ -105,7 +111,7 @@ def lake_uri(connections: dict[str, Connection]) -> str:
 
 
 def spark_is_local(connections: dict[str, Connection]) -> bool:
-    """Whether Spark runs on this machine, in the driver's own process, and not on a cluster."""
+    """Return whether Spark runs in local mode, in the driver's process, rather than on a cluster."""
     return (connections["spark_default"].get("host") or "").partition("[")[0] == "local"
 
 

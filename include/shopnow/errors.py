@@ -1,5 +1,5 @@
-"""Errors a person can mend."""
+"""Errors that the user can fix."""
 
 
 class UserError(Exception):
-    """Something the user can put right; its text is one line that says what to do. Shown without a traceback."""
+    """An error the user can fix; its one-line text says how. It is shown without a traceback."""

@@ -1,12 +1,13 @@
-"""The one definition of ShopNow+'s topics and event types.
+"""The single definition of ShopNow+'s topics and event types.
 
-Everything that has to know what an event looks like derives it from the structs here: JSON decoding and validation in
-the landing job, the JSON Schema, the Arrow and Spark schemas (`shopnow.schemas`) and the docs. Nothing restates a field.
+JSON decoding and validation, the JSON Schemas, the Arrow and Spark schemas (`shopnow.schemas`) and the docs
+are all derived from these structs.
 
-Money is integer cents with a `currency` beside it; times are RFC 3339 in UTC with milliseconds.
+Money is integer cents with a `currency` field; times are RFC 3339 in UTC with milliseconds.
 
-A later version may add fields, as optional ones with a default of None, which are left out where they are not set. So records
-of all versions up to `SCHEMA_VERSION` are read side by side; those of a later one wait in quarantine until it is known here.
+A new schema version may only add optional fields with a default of None, which are omitted from the JSON when
+unset. Records of all versions up to `SCHEMA_VERSION` are readable; those of a later version stay in
+quarantine until this module supports it.
 """
 
 import re
@@ -30,10 +31,10 @@ Method = Literal["card", "debit", "paypal", "transfer"]
 
 
 class Event(msgspec.Struct, tag_field="event_type", kw_only=True, gc=False):
-    """What every event carries; `event_type` is the struct's tag."""
+    """Fields common to all events; `event_type` is the struct's tag."""
 
-    event_id: Annotated[str, Meta(min_length=36, max_length=36, description="UUIDv7, unique for ever")]
-    event_time: Annotated[datetime, Meta(tz=True, description="when it happened, UTC")]
+    event_id: Annotated[str, Meta(min_length=36, max_length=36, description="UUIDv7, globally unique")]
+    event_time: Annotated[datetime, Meta(tz=True, description="time of the event, UTC")]
     schema_version: Annotated[int, Meta(ge=1, le=SCHEMA_VERSION)]
 
 
@@ -81,7 +82,7 @@ class OrderPlaced(Event, tag="order_placed", omit_defaults=True):
     total_cents: Annotated[int, Meta(ge=0, le=10**12, description="Σ quantity × unit price − discount")]
     currency: Currency
     address: Text
-    coupon: Annotated[Text | None, Meta(description="what the discount was given for; since version 2")] = (
+    coupon: Annotated[Text | None, Meta(description="coupon code behind the discount; since version 2")] = (
         None
     )
 
@@ -148,26 +149,29 @@ class StockRestocked(Stock, tag="stock_restocked"):
 
 
 class StockAdjusted(Stock, tag="stock_adjusted"):
-    """A correction, or the opening stock of a product."""
+    """A stock correction, or the opening stock of a product."""
 
     reason: Text
 
 
 class _Untagged(Event, tag="\0"):
-    """Matches no record. A union of one type would let its records do without `event_type`; with this one no union is of one."""
+    """Matches no record; it makes every union have two types, as msgspec ignores the tag of a single type."""
 
     never: Annotated[int, Meta(ge=1, le=0)]
 
 
 class Topic(NamedTuple):
-    """A Kafka topic: `key` names the field its records are keyed, and so ordered, by."""
+    """A Kafka topic; `key` is the event field used as record key, which determines the order."""
 
     name: str
     key: str
     types: tuple[type[Event], ...]
 
     def decoder(self) -> msgspec.json.Decoder:
-        """A decoder of this topic's records: bytes to event, or `msgspec.ValidationError` / `DecodeError`."""
+        """Build a decoder of this topic's record values.
+
+        It raises `msgspec.ValidationError` or `msgspec.DecodeError` for invalid records.
+        """
         return msgspec.json.Decoder(Union[_Untagged, *self.types])
 
 
@@ -186,16 +190,16 @@ TOPICS: dict[str, Topic] = {
 TOPIC_OF: dict[type[Event], Topic] = {type_: topic for topic in TOPICS.values() for type_ in topic.types}
 
 _encoder = msgspec.json.Encoder()
-# msgspec writes microseconds; events carry milliseconds, so their last three digits are always zero. The literal comes
-# first and its surroundings are looked back at, which lets the search skip ahead: eight times as fast as the other way.
+# msgspec writes microseconds, whose last three digits are always zero in events. The literal prefix with a
+# lookbehind lets the regex engine skip ahead, which is eight times as fast as matching the whole time.
 _microseconds = re.compile(rb'000Z"(?<=T\d\d:\d\d:\d\d\.\d{3}000Z")')
 
 
 def encode(event: Event) -> bytes:
-    """The event as one JSON object, times in milliseconds."""
+    """Encode the event as one JSON object, with times in milliseconds."""
     return _microseconds.sub(b'Z"', _encoder.encode(event))
 
 
 def key(event: Event) -> bytes:
-    """The Kafka key of the event: records with the same key stay in order."""
+    """Return the event's Kafka record key; records with the same key stay in order."""
     return getattr(event, TOPIC_OF[type(event)].key).encode()

@@ -1,4 +1,4 @@
-"""An event of each type, as the docs show it and tests send it. Together they tell of one order."""
+"""One example event of each type, all about the same order, for the docs and the tests."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ import msgspec
 
 from shopnow.events import SCHEMA_VERSION, TOPIC_OF, Event, encode
 
-_BEGIN = datetime(2026, 11, 24, 18, 30, 5, 250_000, tzinfo=UTC)
+_START = datetime(2026, 11, 24, 18, 30, 5, 250_000, tzinfo=UTC)
 
 _VALUES: dict[str, Any] = {
     "address": "12 rue des Lilas, 69003 Lyon",
@@ -36,13 +36,13 @@ _VALUES: dict[str, Any] = {
     "payment_id": "pay-9d1c4e7b-1",
     "product_id": "p-009",
     "product_name": "Yoga Mat",
-    "promised_at": _BEGIN + timedelta(days=1),
+    "promised_at": _START + timedelta(days=1),
     "quantity": 2,
     "session_id": "s-5b0e77a1",
     "total_cents": 5_382,
     "unit_price_cents": 2_990,
 }
-_OF_TYPE: dict[str, dict[str, Any]] = {
+_TYPE_VALUES: dict[str, dict[str, Any]] = {
     "order_cancelled": {"reason": "customer changed their mind"},
     "payment_failed": {"reason": "card declined"},
     "payment_refunded": {"reason": "goods returned damaged"},
@@ -56,22 +56,22 @@ _OF_TYPE: dict[str, dict[str, Any]] = {
 
 
 def example(type_: type[Event]) -> Event:
-    """The example of an event type.
+    """Return the example of an event type.
 
     Raises:
-        KeyError: a field has no example value yet.
+        KeyError: `_VALUES` has no value for one of its fields.
     """
-    number = list(TOPIC_OF).index(type_)
+    index = list(TOPIC_OF).index(type_)
     values = {
         **_VALUES,
-        **_OF_TYPE.get(str(type_.__struct_config__.tag), {}),
-        "event_id": f"01a20ed2-7cc2-7c01-9a50-0000000000{number:02x}",
-        "event_time": _BEGIN + timedelta(minutes=number),
+        **_TYPE_VALUES.get(str(type_.__struct_config__.tag), {}),
+        "event_id": f"01a20ed2-7cc2-7c01-9a50-0000000000{index:02x}",
+        "event_time": _START + timedelta(minutes=index),
         "schema_version": SCHEMA_VERSION,
     }
     return msgspec.convert({field: values[field] for field in type_.__struct_fields__}, type_)
 
 
 def example_json(type_: type[Event]) -> dict[str, Any]:
-    """The example as it is sent."""
+    """Return the example as decoded JSON."""
     return json.loads(encode(example(type_)))

@@ -1,6 +1,7 @@
-"""Named places where a process can be made to kill itself, so that tests and `./shopnow chaos` can show that nothing is lost there.
+"""Failpoints: named points at which tests and `./shopnow chaos` kill a process to show that nothing is lost.
 
-`SHOPNOW_KILL_AT=land:write` kills at the first passage of that point, `land:write:3` at the third.
+`SHOPNOW_KILL_AT=land:write` kills the process at the first passage of that failpoint, `land:write:3` at the
+third.
 """
 
 import os
@@ -10,16 +11,16 @@ from collections import Counter
 
 ENV_VARIABLE = "SHOPNOW_KILL_AT"
 
-_passed: Counter[str] = Counter()
+_passages: Counter[str] = Counter()
 _lock = threading.Lock()
 
 
 def failpoint(point: str) -> None:
-    """Pass the point, or die here by SIGKILL, as a crashed machine would, if the environment says so."""
-    wanted = os.environ.get(ENV_VARIABLE)
-    if wanted is None or not wanted.startswith(point):
+    """Kill this process by SIGKILL, as a machine crash would, if the environment selects this passage."""
+    selected = os.environ.get(ENV_VARIABLE)
+    if selected is None or not selected.startswith(point):
         return
     with _lock:
-        _passed[point] += 1
-        if wanted in {point, f"{point}:1"} or wanted == f"{point}:{_passed[point]}":
+        _passages[point] += 1
+        if selected in {point, f"{point}:1"} or selected == f"{point}:{_passages[point]}":
             os.kill(os.getpid(), signal.SIGKILL)

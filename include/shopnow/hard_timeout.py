@@ -1,8 +1,9 @@
-"""Ends a process whose time is up, whatever it is doing.
+"""A timeout that ends the process even while it blocks inside a native library.
 
-Python runs signal handlers between its own instructions, so an alarm, such as Airflow's `execution_timeout`, does not reach a
-task that waits inside a library; the HDFS client in delta-rs was seen to wait for an answer for ever. A thread below Python
-does: the process ends with exit code 1 and its stack on the error stream, and is tried again.
+Python runs signal handlers only between bytecode instructions, so an alarm such as Airflow's
+`execution_timeout` does not interrupt a blocking native call; the HDFS client in delta-rs was seen to wait
+for a response for ever. faulthandler's watchdog thread is native: it writes the stack to stderr and exits
+with code 1, and Airflow retries the task.
 """
 
 import faulthandler
@@ -10,10 +11,10 @@ from datetime import timedelta
 
 
 def start(limit: timedelta) -> None:
-    """Ends this process after that time. There is one limit at a time: a second call replaces the first."""
+    """End this process after `limit`. Only one timeout is active: a second call replaces the first."""
     faulthandler.dump_traceback_later(limit.total_seconds(), exit=True)
 
 
 def cancel() -> None:
-    """Takes the limit away."""
+    """Cancel the timeout."""
     faulthandler.cancel_dump_traceback_later()

@@ -17,24 +17,26 @@ RAW = pa.schema(
             "topic_id",
             pa.string(),
             nullable=False,
-            metadata={"comment": "Kafka's id of the topic, new when recreated"},
+            metadata={"comment": "Kafka's topic id, which changes when the topic is recreated"},
         ),
         pa.field("partition", pa.int32(), nullable=False),
         pa.field("offset", pa.int64(), nullable=False),
-        pa.field("timestamp", TIMESTAMP, metadata={"comment": "the Kafka record's timestamp"}),
+        pa.field("timestamp", TIMESTAMP, metadata={"comment": "timestamp of the Kafka record"}),
         pa.field("key", pa.binary()),
-        pa.field("value", pa.binary(), metadata={"comment": "the record's bytes, unchanged"}),
+        pa.field("value", pa.binary(), metadata={"comment": "value of the Kafka record, bytes unchanged"}),
         pa.field("headers", pa.list_(pa.struct([("key", pa.string()), ("value", pa.binary())]))),
-        pa.field("problem", pa.string(), metadata={"comment": "null, or what is wrong with the record"}),
+        pa.field(
+            "problem", pa.string(), metadata={"comment": "why the record is invalid; null if it is valid"}
+        ),
         pa.field(
             "correction",
             pa.binary(),
-            metadata={"comment": "the payload an operator gave instead; never set by landing"},
+            metadata={"comment": "replacement payload from an operator; never set by landing"},
         ),
         pa.field("ingest_date", pa.date32(), nullable=False),
     ]
 )
-"""Columns of every `raw/{topic}` table, partitioned by `ingest_date`."""
+"""Schema of every `raw/{topic}` table, partitioned by `ingest_date`."""
 
 SOURCE = pa.schema(
     [
@@ -44,7 +46,7 @@ SOURCE = pa.schema(
         pa.field("event_date", pa.date32()),
     ]
 )
-"""Columns every `events/{topic}` row adds to its fields: the raw row it was made from, and its partition."""
+"""Columns that `events/{topic}` tables add to the event fields: source raw row and partition value."""
 
 _SPARK_NAMES = {
     "bool": "BOOLEAN",
@@ -58,7 +60,11 @@ _SPARK_NAMES = {
 
 
 def event_fields(topic: Topic) -> pa.Schema:
-    """The fields of all event types of the topic, `event_type` first; every one nullable, as types differ in theirs."""
+    """Return the fields of all event types of the topic, `event_type` first, all nullable.
+
+    Raises:
+        TypeError: a field has different types in two event types, or no Arrow type.
+    """
     fields: dict[str, pa.DataType] = {"event_type": pa.string()}
     for type_ in topic.types:
         info = inspect.type_info(type_)
@@ -68,36 +74,36 @@ def event_fields(topic: Topic) -> pa.Schema:
             arrow = _arrow(field.type)
             if fields.setdefault(field.encode_name, arrow) != arrow:
                 raise TypeError(
-                    f"{topic.name}: {field.encode_name} has two types, {fields[field.encode_name]} and {arrow}"
+                    f"{topic.name}.{field.encode_name} has two types: {fields[field.encode_name]} and {arrow}"
                 )
     return pa.schema(list(fields.items()))
 
 
 def events(topic: Topic) -> pa.Schema:
-    """Columns of the `events/{topic}` table, partitioned by `event_date`."""
+    """Return the schema of the `events/{topic}` table, partitioned by `event_date`."""
     return pa.schema([*event_fields(topic), *SOURCE])
 
 
 def spark_ddl(schema: pa.Schema) -> str:
-    """The schema as Spark DDL, for `DataFrameReader.schema` or `from_json`."""
+    """Return the schema as Spark DDL, for `DataFrameReader.schema` or `from_json`."""
     return ", ".join(f"`{field.name}` {_spark(field.type)}" for field in schema)
 
 
 def json_schemas(ref_template: str = "#/$defs/{name}") -> dict[str, dict[str, Any]]:
-    """The JSON Schema of every struct that events are made of, by its name; they refer to each other by the template."""
+    """Return the JSON Schema of every event struct by name; `ref_template` is the form of the references."""
     types = [type_ for topic in TOPICS.values() for type_ in topic.types]
     _, definitions = msgspec.json.schema_components(types, ref_template=ref_template)
     return definitions
 
 
 def json_schema(type_: type[Event]) -> dict[str, Any]:
-    """The JSON Schema (2020-12) of an event type, complete in itself."""
+    """Return the self-contained JSON Schema (2020-12) of an event type."""
     schema = msgspec.json.schema(type_)
     definitions = schema["$defs"]
-    mine = definitions.pop(type_.__name__)
+    root = definitions.pop(type_.__name__)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **mine,
+        **root,
         **({"$defs": definitions} if definitions else {}),
     }
 
@@ -118,10 +124,8 @@ def _arrow(kind: inspect.Type) -> pa.DataType:
             return pa.struct([(field.encode_name, _arrow(field.type)) for field in kind.fields])
         case inspect.Metadata():
             return _arrow(kind.type)
-        case inspect.UnionType(
-            types=(known, inspect.NoneType())
-        ):  # an optional field; every column is nullable anyway
-            return _arrow(known)
+        case inspect.UnionType(types=(required, inspect.NoneType())):  # optional: every column is nullable
+            return _arrow(required)
     raise TypeError(f"no Arrow type for {kind}")
 
 

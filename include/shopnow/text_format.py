@@ -1,4 +1,4 @@
-"""Tables for people, whatever is in them."""
+"""Safe formatting of untrusted values as text and as tables for the terminal."""
 
 import io
 from collections.abc import Iterable, Sequence
@@ -10,42 +10,42 @@ from rich.table import Table
 
 
 def printable(text: str) -> str:
-    """The text with its control characters, line ends among them, written out."""
+    """Escape the control characters of a text, including line ends."""
     if text.isprintable():
         return text
     return "".join(
-        each if each.isprintable() else each.encode("unicode_escape", "surrogatepass").decode()
-        for each in text
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
+        for character in text
     )
 
 
-def one_line(text: str, longest: int = 120) -> str:
-    """The text on one line, without control characters, which could forge a mail header or hide what follows."""
+def one_line(text: str, max_length: int = 120) -> str:
+    """Collapse a text to one line, without control characters that could forge a mail header."""
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    return line if len(line) <= longest else line[: longest - 1] + "…"
+    return line if len(line) <= max_length else line[: max_length - 1] + "…"
 
 
-def excerpt(value: bytes, most: int) -> str:
-    """The first bytes of a value as text, `most` at most; what is no UTF-8 is written out."""
-    return value[:most].decode(errors="backslashreplace") + "…" * (len(value) > most)
+def excerpt(value: bytes, max_bytes: int) -> str:
+    """Return the first `max_bytes` bytes of a value as text, with bytes that are not UTF-8 escaped."""
+    return value[:max_bytes].decode(errors="backslashreplace") + "…" * (len(value) > max_bytes)
 
 
 def build_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Table:
-    """A table; columns of numbers are aligned right."""
+    """Build a table; numeric columns are right-aligned."""
     rows = [list(row) for row in rows]
-    made = Table(title=title, title_justify="left", title_style="bold")
+    rich_table = Table(title=title, title_justify="left", title_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        made.add_column(column, justify="right" if numeric else "left")
+        rich_table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
-        made.add_row(*map(_cell, row))
-    return made
+        rich_table.add_row(*map(_cell, row))
+    return rich_table
 
 
-def render_text(made: Table) -> str:
-    """The table as lines of text, for a log."""
+def render_text(rich_table: Table) -> str:
+    """Render the table as plain text, for a log."""
     out = io.StringIO()
-    Console(file=out, width=200).print(made)
+    Console(file=out, width=200).print(rich_table)
     return out.getvalue()
 
 

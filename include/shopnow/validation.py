@@ -1,6 +1,6 @@
-"""What is wrong with a record, if anything: the `problem` column of raw.
+"""Validation of records against the event definitions; its result is the `problem` column of the raw tables.
 
-A problem reads `reason` or `reason (detail)`, where the reason is one of a few, so that records can be counted by it:
+A problem is `reason` or `reason (detail)`. Reasons are few, so that records can be counted by them:
 `missing field: order_id`, `invalid JSON (invalid character, byte 4)`, `too large (2097152 bytes)`, …
 """
 
@@ -20,10 +20,10 @@ MAX_EVENT_BYTES = 1 << 20
 
 Decode = Callable[[bytes], Event]
 
-# Spark's parser gives up a record with one of these, whatever field it is in.
-_LONGEST_NUMBER, _LONGEST_NAME = 1000, 50_000
-_LONG_NUMBER = re.compile(rb"[:,\[\s][-+0-9.eE]{%d}" % _LONGEST_NUMBER)
-_LONG_NAME = re.compile(rb'"(?:[^"\\]|\\.){%d,}"\s*:' % _LONGEST_NAME, re.DOTALL)
+# Spark's JSON parser rejects a record with a longer number or name in any field, even an unknown one.
+_MAX_NUMBER_LENGTH, _MAX_NAME_LENGTH = 1000, 50_000
+_LONG_NUMBER = re.compile(rb"[:,\[\s][-+0-9.eE]{%d}" % _MAX_NUMBER_LENGTH)
+_LONG_NAME = re.compile(rb'"(?:[^"\\]|\\.){%d,}"\s*:' % _MAX_NAME_LENGTH, re.DOTALL)
 
 _FIELD = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(.*)`$")
@@ -32,7 +32,11 @@ _INDEX = re.compile(r"\[(\d+|\.\.\.)\]")
 
 
 class CheckResult(NamedTuple):
-    """The outcome for some records: a problem or None for each, or None if all are good; and when their events happened."""
+    """Result of checking some records.
+
+    `problems` has a problem or None for each record, and is None if all are valid. The event times are those
+    of the valid records, None if there are none.
+    """
 
     problems: list[str | None] | None
     first_event: datetime | None
@@ -43,38 +47,39 @@ def check_records(decode: Decode, values: Sequence[bytes | None], column: pa.Arr
     """Check records against their topic's event types.
 
     Args:
-        values: the records' values.
-        column: the same as an Arrow binary array, on which some of it is far cheaper.
+        decode: decoder of the topic, see `shopnow.events.Topic.decoder`.
+        values: the record values.
+        column: the same values as an Arrow binary array, on which some checks are far cheaper.
     """
     try:
-        # Strings that the decoder skips, those of unknown fields, are not looked at by it.
+        # The decoder does not check the UTF-8 of the strings it skips, those of unknown fields.
         column.cast(pa.string())
         _check_sizes(column)
         return CheckResult(None, *_span([event.event_time for event in map(decode, values)]))  # type: ignore[arg-type]
-    except Exception:  # whatever a record's bytes can bring about, it is only this record that is to blame
+    except Exception:  # whatever a record's bytes cause, it must only affect that record
         return _one_by_one(decode, values)
 
 
 def reason_of(problem: str) -> str:
-    """The problem without its detail, to count by."""
+    """Return the problem without its detail."""
     return problem.split(" (", 1)[0]
 
 
 def field_of(problem: str) -> str | None:
-    """The field that is to blame, such as `order_id` or `items[].quantity`; None if it is not one field."""
-    what, _, name = reason_of(problem).partition(": ")
-    if what == "unknown event type":
+    """Return the invalid field, such as `items[].quantity`; None if the problem is not about one field."""
+    kind, _, name = reason_of(problem).partition(": ")
+    if kind == "unknown event type":
         return "event_type"
     return None if name in {"", "record"} else name
 
 
 def count_reasons(columns: Iterable[pa.Array]) -> Counter[str]:
-    """How many records there are of each reason, given `problem` columns."""
-    found: Counter[str] = Counter()
+    """Count records by reason, given `problem` columns."""
+    counts: Counter[str] = Counter()
     for column in columns:
-        for each in pc.value_counts(column.drop_null()).to_pylist():
-            found[reason_of(each["values"])] += each["counts"]
-    return found
+        for entry in pc.value_counts(column.drop_null()).to_pylist():
+            counts[reason_of(entry["values"])] += entry["counts"]
+    return counts
 
 
 def _one_by_one(decode: Decode, values: Sequence[bytes | None]) -> CheckResult:
@@ -90,7 +95,7 @@ def _one_by_one(decode: Decode, values: Sequence[bytes | None]) -> CheckResult:
 
 
 class _InvalidRecord(ValueError):
-    """A record with a problem of our own finding; its text is the problem."""
+    """A record that fails a check of this module; the text is the problem."""
 
 
 def _event_time(decode: Decode, value: bytes | None) -> datetime:
@@ -114,16 +119,16 @@ def _check_sizes(column: pa.Array) -> None:
     longest = pc.max(lengths).as_py() or 0
     if column.null_count or longest > MAX_EVENT_BYTES:
         raise _InvalidRecord
-    if longest > _LONGEST_NUMBER:
-        for value in column.filter(pc.greater(lengths, _LONGEST_NUMBER)).to_pylist():
+    if longest > _MAX_NUMBER_LENGTH:
+        for value in column.filter(pc.greater(lengths, _MAX_NUMBER_LENGTH)).to_pylist():
             _check_lengths(value)
 
 
 def _check_lengths(value: bytes) -> None:
-    if len(value) > _LONGEST_NUMBER and _LONG_NUMBER.search(value):
-        raise _InvalidRecord(f"number too long (over {_LONGEST_NUMBER} characters)")
-    if len(value) > _LONGEST_NAME and _LONG_NAME.search(value):
-        raise _InvalidRecord(f"field name too long (over {_LONGEST_NAME} bytes)")
+    if len(value) > _MAX_NUMBER_LENGTH and _LONG_NUMBER.search(value):
+        raise _InvalidRecord(f"number too long (over {_MAX_NUMBER_LENGTH} characters)")
+    if len(value) > _MAX_NAME_LENGTH and _LONG_NAME.search(value):
+        raise _InvalidRecord(f"field name too long (over {_MAX_NAME_LENGTH} bytes)")
 
 
 def _span(times: list[datetime]) -> tuple[datetime | None, datetime | None]:
@@ -153,8 +158,8 @@ def _malformed(message: str) -> str:
 
 
 def _invalid(message: str) -> str:
-    found = _FIELD.match(message)
-    what, path = (found["what"], found["path"]) if found else (message, None)
+    match_ = _FIELD.match(message)
+    what, path = (match_["what"], match_["path"]) if match_ else (message, None)
     field = _INDEX.sub("[]", path) if path else "record"
     if missing := _MISSING.match(what):
         return f"missing field: {missing[1] if field == 'record' else f'{field}.{missing[1]}'}"

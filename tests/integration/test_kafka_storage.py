@@ -1,6 +1,6 @@
 """That Kafka's storage is formatted whatever its ids look like."""
 
-from shopnow.local_stack import java, kafka
+from shopnow.local_stack import jvm, kafka
 from shopnow.settings import Settings
 
 
@@ -10,9 +10,9 @@ def begins_with_a_dash(broker: kafka.Broker) -> bool:
 
 def test_an_id_may_begin_with_a_dash(storage, tmp_path):
     settings = Settings(data_dir=tmp_path)
-    brokers = (kafka.local(settings)._replace(controller_port=port) for port in range(9093, 20_000))
+    brokers = (kafka.local_broker(settings)._replace(controller_port=port) for port in range(9093, 20_000))
     broker = next(filter(begins_with_a_dash, brokers))
-    kafka.prepare(broker, java.java_home(storage.data_dir))
+    kafka.prepare(broker, jvm.java_home(storage.data_dir))
     assert (
         f"cluster.id={kafka.cluster_id(broker)}\n" in (broker.home / "data" / "meta.properties").read_text()
     )

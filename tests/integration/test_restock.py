@@ -19,7 +19,7 @@ from shopnow.errors import UserError
 from shopnow.local_stack import supervision
 from shopnow.restock import inbox, service
 from shopnow.restock.inbox import Inbox
-from shopnow.restock.service import COUNTED_BEFORE, RECEIVED, REJECTED, Filed
+from shopnow.restock.service import (COUNTED_BEFORE, RECEIVED, REJECTED, FiledNote)
 from shopnow.settings import Settings
 from shopnow.traffic import ledger, ledger_totals
 from shopnow.traffic.generate import generate, load_state
@@ -39,7 +39,7 @@ def client(storage: Settings) -> InsecureClient:
 
 @pytest.fixture
 def root(lake: str) -> str:
-    return inbox.path(lake)
+    return inbox.inbox_path(lake)
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ def on_shelf(conf: dict[str, str], product_id: str) -> int:
     return shop.shelves[product_id].quantity
 
 
-def outcomes(filed: list[Filed]) -> dict[str, str]:
+def outcomes(filed: list[FiledNote]) -> dict[str, str]:
     return {each.file: each.outcome for each in filed}
 
 
@@ -169,7 +169,7 @@ receiving.receive({conf!r}, Inbox(InsecureClient({client.url!r}, user="shopnow")
 
 def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf, box, opened):
     before = ends(conf)
-    shelf = {product_id: each.quantity for product_id, each in load_state(conf).shop.shelves.items()}
+    shelf = {product_id: each.quantity for product_id, each in load_state(conf).shop.stock.items()}
     run_id = f"restock-{uuid.uuid4()}"
     box.drop(f"{run_id}.csv", note(("p-001", 40), ("p-004", 40)))
 
@@ -184,7 +184,7 @@ def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf,
         shelf[event["product_id"]] += event["quantity_change"]
         assert event["quantity_after"] == shelf[event["product_id"]]
     shop = load_state(conf).shop
-    assert shelf == {product_id: each.quantity for product_id, each in shop.shelves.items()}
+    assert shelf == {product_id: each.quantity for product_id, each in shop.stock.items()}
     assert ledger_totals.from_rows([ledger.read(conf)]).stock_changes == shelf
     assert ledger.read(conf).filter(pc.field("run_id") == f"receive_restock/{run_id}").num_rows >= 2
 

@@ -115,7 +115,7 @@ def test_killed_before_its_event_is_stored_it_wakes_again(conf, topic):
 
 
 def test_starts_over_when_the_topic_is_made_anew(conf, topic, monkeypatch):
-    monkeypatch.setattr("shopnow.alerts.trigger.AFRESH_SECONDS", 2.0)
+    monkeypatch.setattr("shopnow.alerts.trigger.RESTART_SECONDS", 2.0)
 
     async def watch() -> None:
         async with aclosing(StockTrigger(topic).run()) as wakeups:
@@ -129,4 +129,4 @@ def test_starts_over_when_the_topic_is_made_anew(conf, topic, monkeypatch):
 
 
 def test_no_reorder_points_without_their_table(lake):
-    assert stock_watcher.limits(lake).own == {}
+    assert stock_watcher.load_thresholds(lake).own == {}

@@ -125,7 +125,7 @@ def test_stock_is_conserved_over_all_runs_and_never_negative(conf: dict[str, str
         _, product_id, change, _, _ = record.facts
         if product_id and record.fault != DUPLICATE:
             changes[product_id] += change
-    assert changes == {product_id: shelf.quantity for product_id, shelf in state.shop.shelves.items()}
+    assert changes == {product_id: shelf.quantity for product_id, shelf in state.shop.stock.items()}
     assert min(row["quantity_after"] for row in ledger.read(conf).to_pylist() if row["topic"] == "stock") >= 0
 
 

@@ -23,12 +23,12 @@ def run(kill_at: str | None) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("kill_at", "passages"), [("land:write", 1), ("land:write:1", 1), ("land:write:3", 3)]
 )
-def test_dies_at_the_passage_that_was_named(kill_at: str, passages: int) -> None:
-    done = run(kill_at)
-    assert done.returncode == -signal.SIGKILL
-    assert len(done.stdout.split()) == passages
+def test_is_killed_at_the_selected_passage(kill_at: str, passages: int) -> None:
+    process = run(kill_at)
+    assert process.returncode == -signal.SIGKILL
+    assert len(process.stdout.split()) == passages
 
 
 @pytest.mark.parametrize("kill_at", [None, "land:write:4", "land:read", "land:wr"])
-def test_lives_otherwise(kill_at: str | None) -> None:
+def test_is_not_killed_otherwise(kill_at: str | None) -> None:
     assert run(kill_at).returncode == 0

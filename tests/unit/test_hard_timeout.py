@@ -8,7 +8,7 @@ import pytest
 from shopnow import hard_timeout
 from shopnow.settings import ROOT
 
-# A lock taken twice: it waits below Python, where no signal handler runs until it is over.
+# A mutex locked twice blocks in native code, where no Python signal handler runs.
 HANGS = """
 import ctypes, signal
 from datetime import timedelta
@@ -22,8 +22,8 @@ for _ in range(2):
 """
 
 
-def test_ends_a_process_that_hangs_below_python_and_says_where() -> None:
-    ended = subprocess.run(
+def test_ends_a_process_that_blocks_in_native_code_and_prints_its_stack() -> None:
+    process = subprocess.run(
         [sys.executable, "-c", HANGS],
         env={"PYTHONPATH": str(ROOT / "include")},
         capture_output=True,
@@ -31,12 +31,12 @@ def test_ends_a_process_that_hangs_below_python_and_says_where() -> None:
         check=False,
         timeout=60,
     )
-    assert ended.returncode == 1
-    assert "Timeout" in ended.stderr
-    assert "<string>" in ended.stderr
+    assert process.returncode == 1
+    assert "Timeout" in process.stderr
+    assert "<string>" in process.stderr
 
 
-def test_stopped_it_ends_nothing() -> None:
+def test_a_canceled_timeout_does_not_end_the_process() -> None:
     hard_timeout.start(timedelta(days=1))
     hard_timeout.cancel()
 

@@ -1,4 +1,4 @@
-"""KPI figures as a person writes them."""
+"""Formatting of KPI values by their units."""
 
 from datetime import UTC, date, datetime
 
@@ -9,7 +9,7 @@ from shopnow.kpis import values
 
 
 @pytest.mark.parametrize(
-    ("value", "unit", "currency", "written"),
+    ("value", "unit", "currency", "expected"),
     [
         (123_456, "cents", "EUR", "1,234.56 EUR"),
         (-5, "cents", None, "-0.05"),
@@ -27,15 +27,15 @@ from shopnow.kpis import values
         ("two\nlines\x1b[2J", "", None, "two lines [2J"),
     ],
 )
-def test_values_are_written_by_their_unit(value, unit, currency, written):
-    assert values.format_value(value, unit, currency, none="–") == written
+def test_values_are_formatted_by_their_unit(value, unit, currency, expected):
+    assert values.format_value(value, unit, currency, none="–") == expected
 
 
 @pytest.mark.parametrize(
-    ("share", "written"), [(0.123, "▲ 12.3 %"), (-0.5, "▼ 50.0 %"), (0.0, "= 0.0 %"), (None, "–")]
+    ("share", "expected"), [(0.123, "▲ 12.3 %"), (-0.5, "▼ 50.0 %"), (0.0, "= 0.0 %"), (None, "–")]
 )
-def test_changes_say_their_direction(share, written):
-    assert values.format_change(share) == written
+def test_changes_show_their_direction(share, expected):
+    assert values.format_change(share) == expected
 
 
 def test_a_value_of_trends_has_the_unit_of_its_figure():

@@ -1,4 +1,4 @@
-"""The JSON Schemas and the AsyncAPI document say of an event what the definitions say."""
+"""The JSON Schemas and the AsyncAPI document agree with the event definitions."""
 
 import json
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ from shopnow.examples import example_json
 from shopnow.schemas import json_schema
 
 
-def agreed(type_: type[Event], event: Any) -> bool:
-    """Whether the event is valid, which the schema and the definitions have to see alike."""
+def is_valid(type_: type[Event], event: Any) -> bool:
+    """Return whether the event is valid; assert that schema and definition agree on it."""
     schema = json_schema(type_)
     Draft202012Validator.check_schema(schema)
     by_schema = Draft202012Validator(schema).is_valid(event)
@@ -30,25 +30,25 @@ def agreed(type_: type[Event], event: Any) -> bool:
 @pytest.mark.parametrize("type_", TOPIC_OF)
 def test_schema_and_definition_agree(type_):
     event = example_json(type_)
-    assert agreed(type_, event)
-    assert agreed(type_, event | {"a_later_field": [1]})
+    assert is_valid(type_, event)
+    assert is_valid(type_, event | {"a_later_field": [1]})
     for field, value in event.items():
-        less = {name: other for name, other in event.items() if name != field}
-        assert agreed(type_, less) == (field == "coupon"), field
+        without_field = {name: value for name, value in event.items() if name != field}
+        assert is_valid(type_, without_field) == (field == "coupon"), field
         wrong = {str: 5, int: "5", float: "half", list: {}}[type(value)]
-        assert not agreed(type_, event | {field: wrong}), field
+        assert not is_valid(type_, event | {field: wrong}), field
         if isinstance(value, int | float):
-            assert not agreed(type_, event | {field: 10**13}), field
+            assert not is_valid(type_, event | {field: 10**13}), field
         if isinstance(value, str) and field not in {"event_time", "promised_at"}:
-            assert not agreed(type_, event | {field: "x" * 501}), field
+            assert not is_valid(type_, event | {field: "x" * 501}), field
 
 
-def test_the_parts_of_an_order_are_checked_as_well():
+def test_order_items_are_validated():
     [order_placed] = [type_ for type_ in TOPIC_OF if type_.__name__ == "OrderPlaced"]
     order = example_json(order_placed)
-    assert not agreed(order_placed, order | {"items": []})
-    assert not agreed(order_placed, order | {"items": [order["items"][0] | {"quantity": 0}]})
-    assert not agreed(order_placed, order | {"items": [{"product_id": "p-001"}]})
+    assert not is_valid(order_placed, order | {"items": []})
+    assert not is_valid(order_placed, order | {"items": [order["items"][0] | {"quantity": 0}]})
+    assert not is_valid(order_placed, order | {"items": [{"product_id": "p-001"}]})
 
 
 def references(value: Any) -> Iterator[str]:
@@ -60,20 +60,20 @@ def references(value: Any) -> Iterator[str]:
         yield from references(inner)
 
 
-def test_the_asyncapi_document_is_whole():
-    whole = document()
-    for reference in references(whole):
-        at: Any = whole
+def test_the_asyncapi_document_is_complete():
+    root = document()
+    for reference in references(root):
+        target: Any = root
         for part in reference.removeprefix("#/").split("/"):
-            at = at[part]
-        assert at, reference
-    assert set(whole["channels"]) == set(TOPICS)
-    in_channels = [name for channel in whole["channels"].values() for name in channel["messages"]]
-    assert sorted(in_channels) == sorted(whole["components"]["messages"])
+            target = target[part]
+        assert target, reference
+    assert set(root["channels"]) == set(TOPICS)
+    in_channels = [name for channel in root["channels"].values() for name in channel["messages"]]
+    assert sorted(in_channels) == sorted(root["components"]["messages"])
     assert len(in_channels) == len(TOPIC_OF)
-    assert {(each["action"], each["channel"]["$ref"]) for each in whole["operations"].values()} == {
-        (action, f"#/channels/{name}") for action in ("send", "receive") for name in TOPICS
-    }
+    assert {
+        (operation["action"], operation["channel"]["$ref"]) for operation in root["operations"].values()
+    } == {(action, f"#/channels/{name}") for action in ("send", "receive") for name in TOPICS}
 
 
 @pytest.mark.parametrize(

@@ -40,12 +40,12 @@ def encoded(event: dict[str, Any], without: str | None = None, **changes: Any) -
     return json.dumps({name: value for name, value in (event | changes).items() if name != without}).encode()
 
 
-def problem(value: bytes | None, decode: Any = ORDERS) -> str | None:
+def problem_of(value: bytes | None, decode: Any = ORDERS) -> str | None:
     problems = check_records(decode, [value], pa.array([value], pa.binary())).problems
     return problems[0] if problems else None
 
 
-GOOD = encoded(CANCELLED)
+VALID = encoded(CANCELLED)
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,13 @@ GOOD = encoded(CANCELLED)
         (b'"' + b"x" * MAX_EVENT_BYTES + b'"', f"too large ({MAX_EVENT_BYTES + 2} bytes)"),
         (b"nope", "invalid JSON (invalid character, byte 4)"),
         (b"{", "invalid JSON (input data was truncated)"),
-        (GOOD + b"x", f"invalid JSON (trailing characters, byte {len(GOOD) + 1})"),
+        (VALID + b"x", f"invalid JSON (trailing characters, byte {len(VALID) + 1})"),
         (b'{"a":' * 100_000, "invalid JSON (nested too deep)"),
-        (GOOD.replace(b"mind", b"\xff\xfe"), f"invalid UTF-8 (byte {GOOD.index(b'mind')})"),
-        (encoded(CANCELLED, note="é").replace(b"\\u00e9", b"\xe9"), f"invalid UTF-8 (byte {len(GOOD) + 10})"),
+        (VALID.replace(b"mind", b"\xff\xfe"), f"invalid UTF-8 (byte {VALID.index(b'mind')})"),
+        (
+            encoded(CANCELLED, note="é").replace(b"\\u00e9", b"\xe9"),
+            f"invalid UTF-8 (byte {len(VALID) + 10})",
+        ),
         (b"[]", "wrong type: record (expected object, got array)"),
         (b"null", "wrong type: record (expected object, got null)"),
         (encoded(CANCELLED, without="event_type"), "missing field: event_type"),
@@ -86,24 +89,25 @@ GOOD = encoded(CANCELLED)
         (encoded(CANCELLED, event_time="0001-01-01T00:00:00+02:00"), "out of range: event_time"),
     ],
 )
-def test_says_what_is_wrong(value: bytes | None, expected: str) -> None:
-    assert problem(value) == expected
+def test_reports_the_problem(value: bytes | None, expected: str) -> None:
+    assert problem_of(value) == expected
 
 
-def test_every_event_needs_its_type_even_where_a_topic_has_only_one() -> None:
-    assert problem(b"{}", VIEWS) == "missing field: event_type"
+def test_event_type_is_required_even_in_a_topic_with_one_type() -> None:
+    assert problem_of(b"{}", VIEWS) == "missing field: event_type"
 
 
-def test_names_the_value_that_is_not_one_of_the_known() -> None:
+def test_reports_an_unknown_enum_value() -> None:
     assert (
-        problem(encoded(PAID, method="cash"), PAYMENTS) == "invalid value: method (invalid enum value 'cash')"
+        problem_of(encoded(PAID, method="cash"), PAYMENTS)
+        == "invalid value: method (invalid enum value 'cash')"
     )
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        GOOD,
+        VALID,
         encoded(PLACED),
         encoded(PLACED, schema_version=2, coupon="c"),
         encoded(PLACED, coupon=None),
@@ -111,26 +115,26 @@ def test_names_the_value_that_is_not_one_of_the_known() -> None:
         encoded(CANCELLED, note="1" * 2000, **{"n" * 40_000: "n" * 60_000}),
     ],
 )
-def test_finds_nothing_wrong_with_a_good_record(value: bytes) -> None:
-    assert problem(value) is None
+def test_valid_records_have_no_problem(value: bytes) -> None:
+    assert problem_of(value) is None
 
 
-def test_good_records_stay_good_beside_a_bad_one() -> None:
-    values = [GOOD, b"nope", encoded(CANCELLED, event_time="2026-01-02T04:00:00+01:00")]
-    checked = check_records(ORDERS, values, pa.array(values, pa.binary()))
-    assert checked.problems == [None, "invalid JSON (invalid character, byte 4)", None]
-    assert str(checked.first_event) == "2026-01-02 03:00:00+00:00"
-    assert str(checked.last_event) == "2026-01-02 03:04:05.678000+00:00"
+def test_an_invalid_record_does_not_affect_the_others() -> None:
+    values = [VALID, b"nope", encoded(CANCELLED, event_time="2026-01-02T04:00:00+01:00")]
+    result = check_records(ORDERS, values, pa.array(values, pa.binary()))
+    assert result.problems == [None, "invalid JSON (invalid character, byte 4)", None]
+    assert str(result.first_event) == "2026-01-02 03:00:00+00:00"
+    assert str(result.last_event) == "2026-01-02 03:04:05.678000+00:00"
 
 
-def test_reason_is_what_problems_have_in_common() -> None:
-    reasons = {reason_of(problem(b"nope") or ""), reason_of(problem(b"{") or "")}
+def test_reason_omits_the_detail() -> None:
+    reasons = {reason_of(problem_of(b"nope") or ""), reason_of(problem_of(b"{") or "")}
     assert reasons == {"invalid JSON"}
 
 
-@given(st.lists(st.one_of(st.none(), st.binary(max_size=40), st.just(GOOD)), max_size=5))
-def test_never_fails_whatever_the_bytes(values: list[bytes | None]) -> None:
-    checked = check_records(ORDERS, values, pa.array(values, pa.binary()))
-    assert [found is None for found in checked.problems or [None] * len(values)] == [
-        value == GOOD for value in values
+@given(st.lists(st.one_of(st.none(), st.binary(max_size=40), st.just(VALID)), max_size=5))
+def test_never_fails_on_any_bytes(values: list[bytes | None]) -> None:
+    result = check_records(ORDERS, values, pa.array(values, pa.binary()))
+    assert [problem is None for problem in result.problems or [None] * len(values)] == [
+        value == VALID for value in values
     ]

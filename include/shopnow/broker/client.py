@@ -1,9 +1,9 @@
-"""Kafka clients that keep quiet on stderr, and their errors as one line a person can act on."""
+"""Kafka clients without stderr logging, and their errors as one-line user errors."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from shopnow.errors import UserError
@@ -11,12 +11,14 @@ from shopnow.errors import UserError
 Conf = Mapping[str, Any]
 """A confluent_kafka configuration; needs `bootstrap.servers`."""
 
-# librdkafka writes every failed connection attempt to stderr; what matters reaches us as an error anyway.
+# librdkafka logs every failed connection attempt to stderr; relevant failures are raised as errors anyway.
 _QUIET = {"log_level": 2}
 
 
 def admin_client(conf: Conf) -> AdminClient:
-    """A client to create and describe topics with. Keep it until its answers are in: they are lost when it is collected.
+    """Create an admin client.
+
+    Keep a reference to it until its futures are done: they are lost when it is garbage collected.
 
     Raises:
         UserError: the configuration is not valid.
@@ -28,7 +30,7 @@ def admin_client(conf: Conf) -> AdminClient:
 
 
 def consumer(conf: Conf, settings: Conf) -> Consumer:
-    """A consumer; `settings` win over `conf`.
+    """Create a consumer; `settings` override `conf`.
 
     Raises:
         UserError: the configuration is not valid.
@@ -39,13 +41,19 @@ def consumer(conf: Conf, settings: Conf) -> Consumer:
         raise to_user_error(conf, error) from error
 
 
+def topic_partitions(topic: str, offsets: Mapping[int, int]) -> list[TopicPartition]:
+    """Return the partitions of a topic with the offsets to read them from, for `Consumer.assign`."""
+    return [TopicPartition(topic, partition, offset) for partition, offset in offsets.items()]
+
+
 def to_user_error(conf: Conf, error: KafkaException | KafkaError) -> UserError:
-    """What to tell the user about an error of the client library."""
+    """Convert an error of the client library to a user error."""
     kafka_error = error.args[0] if isinstance(error, KafkaException) else error
     return unavailable(conf, kafka_error.str())
 
 
 def unavailable(conf: Conf, reason: str) -> UserError:
+    """Build the error for a Kafka that does not respond as expected."""
     return UserError(
         f"Kafka at {conf.get('bootstrap.servers')} failed: {reason}; check the address and that it runs"
     )

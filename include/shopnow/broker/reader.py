@@ -1,4 +1,4 @@
-"""Reads an exact range of a topic: what was committed in `[start, end)` of each partition, no more and no less."""
+"""Read exact offset ranges of a topic: the committed records in `[start, end)` of each partition."""
 
 import time
 from bisect import bisect_left
@@ -14,11 +14,12 @@ from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 
 Ranges = Mapping[int, tuple[int, int]]
-"""Per partition the first offset and the one after the last."""
+"""By partition, the offset range `[start, end)`."""
 
 Header = tuple[str, bytes | None]
 
 UNREADABLE_HEADERS: list[Header] = [("(unreadable)", None)]
+"""Stands for the headers of a record with a header name that is not UTF-8."""
 
 QUEUE_BYTES = 128 << 20
 CHUNK_RECORDS = 4000
@@ -29,7 +30,7 @@ _headers_of = methodcaller("headers")
 
 
 class Chunk(NamedTuple):
-    """Records of one partition in the order of their offsets, as columns of equal length; timestamps in ms since 1970, UTC."""
+    """Records of one partition in offset order, as columns; timestamps are in ms since 1970, UTC."""
 
     partition: int
     offsets: list[int]
@@ -40,7 +41,7 @@ class Chunk(NamedTuple):
 
 
 class MissingOffsets(UserError):
-    """Offsets that were still to be read are gone from Kafka: `[start, end)` of a partition, so at most `end - start` records."""
+    """Kafka deleted the unread offsets `[start, end)` of a partition, thus at most `end - start` records."""
 
     def __init__(self, topic: str, partition: int, start: int, end: int) -> None:
         super().__init__(topic, partition, start, end)
@@ -48,28 +49,35 @@ class MissingOffsets(UserError):
 
     def __str__(self) -> str:
         return (
-            f"topic {self.topic}, partition {self.partition}: offsets {self.start} to {self.end - 1} are gone from Kafka before "
-            f"they were read, at most {self.end - self.start} records lost; nothing more of this topic is landed"
+            f"topic {self.topic}, partition {self.partition}: "
+            f"offsets {self.start} to {self.end - 1} are gone from Kafka before they were read, "
+            f"at most {self.end - self.start} records lost; landing of this topic stops"
         )
 
 
 class TruncatedTopic(UserError):
-    """Kafka has fewer records than were already read: the end of a partition was cut off, and offsets may have been given twice."""
+    """A partition ends before the offset already read: it was truncated, and its offsets may be reused."""
 
 
 def check_position(topic: str, partition: int, position: int, earliest: int, stable: int) -> None:
-    """Make sure that a partition that reaches from `earliest` to `stable` can be read on at `position`.
+    """Check that a partition can be read on from `position`.
+
+    Args:
+        position: the next offset to read.
+        earliest: the partition's first offset.
+        stable: the partition's last stable offset.
 
     Raises:
-        MissingOffsets: it begins later.
-        TruncatedTopic: it ends earlier.
+        MissingOffsets: the partition starts after `position`.
+        TruncatedTopic: the partition ends before `position`.
     """
     if position < earliest:
         raise MissingOffsets(topic, partition, position, earliest)
     if position > stable:
         raise TruncatedTopic(
-            f"topic {topic}, partition {partition}: read up to offset {position} but Kafka now ends at {stable}; "
-            f"its last {position - stable} records were cut off, and new ones may take their offsets"
+            f"topic {topic}, partition {partition}: read up to offset {position} "
+            f"but Kafka now ends at {stable}; its last {position - stable} records were cut off, "
+            "and new records may reuse their offsets"
         )
 
 
@@ -80,56 +88,61 @@ def read(
     *,
     chunk: int = CHUNK_RECORDS,
     queue_bytes: int = QUEUE_BYTES,
-    patience_seconds: float = IDLE_TIMEOUT_SECONDS,
+    idle_timeout_seconds: float = IDLE_TIMEOUT_SECONDS,
 ) -> Iterator[Chunk]:
-    """The committed records of the ranges, each partition's in order, up to `chunk` records at a time.
+    """Yield the committed records of the ranges, in offset order within each partition.
 
-    Every range must end at or before the partition's last stable offset. Offsets without a record in them (transaction
-    markers, aborted or compacted records) are passed over, so a range may give fewer records than it is long.
+    Every range must end at or before the partition's last stable offset. Offsets without a readable record
+    (transaction markers, aborted or compacted records) are skipped, so a range may yield fewer records than
+    it has offsets.
 
     Args:
-        queue_bytes: how much is fetched ahead, the better part of what reading needs in memory.
-        patience_seconds: how long Kafka may stay silent.
+        ranges: the offset range of each partition to read.
+        chunk: maximum number of records per chunk.
+        queue_bytes: size of the prefetch queue, which dominates the memory that reading needs.
+        idle_timeout_seconds: how long Kafka may send nothing before the read fails.
 
     Raises:
-        MissingOffsets: Kafka removed records of the range before they were read.
-        UserError: Kafka does not answer.
+        MissingOffsets: Kafka deleted records of a range before they were read.
+        TruncatedTopic: a partition ends before the position of the read.
+        UserError: Kafka does not respond.
     """
     ends = {partition: end for partition, (start, end) in ranges.items() if start < end}
     positions = {partition: ranges[partition][0] for partition in ends}
-    trouble: list[KafkaError] = []
-    consumer = _consumer(conf, queue_bytes, trouble)
+    client_errors: list[KafkaError] = []
+    consumer = _consumer(conf, queue_bytes, client_errors)
     try:
-        consumer.assign(
-            [TopicPartition(topic, partition, position) for partition, position in positions.items()]
-        )
-        heard = time.monotonic()
+        consumer.assign(client.topic_partitions(topic, positions))
+        last_message_at = time.monotonic()
         while ends:
             messages = consumer.consume(chunk, timeout=0.1)
             if messages:
-                heard = time.monotonic()
-            elif time.monotonic() - heard > patience_seconds:
+                last_message_at = time.monotonic()
+            elif time.monotonic() - last_message_at > idle_timeout_seconds:
                 raise client.unavailable(
-                    conf, trouble[-1].str() if trouble else f"silent for {patience_seconds:.0f} s"
+                    conf,
+                    client_errors[-1].str()
+                    if client_errors
+                    else f"no response for {idle_timeout_seconds:.0f} s",
                 )
-            records, notices = _sort(messages)
+            records, notices = _group(messages)
             for partition, group in records.items():
                 if partition not in ends:
                     continue
                 offsets = [m.offset() for m in group]
-                within = (
+                count = (
                     len(offsets) if offsets[-1] < ends[partition] else bisect_left(offsets, ends[partition])
                 )
-                if within:
-                    positions[partition] = offsets[within - 1] + 1
-                    yield _columns(partition, offsets[:within], group[:within])
+                if count:
+                    positions[partition] = offsets[count - 1] + 1
+                    yield _to_chunk(partition, offsets[:count], group[:count])
                 if offsets[-1] + 1 >= ends[partition]:
                     _finish(consumer, topic, partition, ends)
             for notice in notices:
                 partition = notice.partition()
                 if (
                     partition in ends
-                    and _at_end(conf, topic, notice, positions)
+                    and _is_end_of_partition(conf, topic, notice, positions)
                     and notice.offset() >= ends[partition]
                 ):
                     _finish(consumer, topic, partition, ends)
@@ -139,8 +152,9 @@ def read(
         consumer.close()
 
 
-def _consumer(conf: Conf, queue_bytes: int, trouble: list[KafkaError]) -> Consumer:
-    # Small queues cost more than half of the speed. The group is never joined: partitions are assigned, offsets never stored.
+def _consumer(conf: Conf, queue_bytes: int, client_errors: list[KafkaError]) -> Consumer:
+    # Small queues cost more than half of the throughput. The consumer group is never joined: partitions are
+    # assigned and offsets never stored.
     return client.consumer(
         conf,
         {
@@ -156,13 +170,13 @@ def _consumer(conf: Conf, queue_bytes: int, trouble: list[KafkaError]) -> Consum
             "fetch.max.bytes": 50 << 20,
             "fetch.wait.max.ms": 50,
             "fetch.queue.backoff.ms": 20,
-            "error_cb": trouble.append,
+            "error_cb": client_errors.append,
         },
     )
 
 
-def _sort(messages: list[Message]) -> tuple[dict[int, list[Message]], list[Message]]:
-    """Records by partition, and what is not a record: ends of partitions and errors."""
+def _group(messages: list[Message]) -> tuple[dict[int, list[Message]], list[Message]]:
+    """Split messages into the records of each partition and the notices: ends of partitions and errors."""
     notices: list[Message] = []
     if any(map(_error_of, messages)):
         notices = [m for m in messages if m.error() is not None]
@@ -179,8 +193,8 @@ def _sort(messages: list[Message]) -> tuple[dict[int, list[Message]], list[Messa
     return groups, notices
 
 
-def _columns(partition: int, offsets: list[int], messages: list[Message]) -> Chunk:
-    # One list comprehension a column: a loop that makes tuples costs three times as much.
+def _to_chunk(partition: int, offsets: list[int], messages: list[Message]) -> Chunk:
+    # One list comprehension per column: a loop that builds tuples costs three times as much.
     return Chunk(
         partition,
         offsets,
@@ -192,28 +206,29 @@ def _columns(partition: int, offsets: list[int], messages: list[Message]) -> Chu
 
 
 def decode_headers(messages: Sequence[Message]) -> list[list[Header] | None]:
-    """The headers of each message, `UNREADABLE` where a header's name is not UTF-8, which the client library cannot bear.
+    """Return the headers of each message, `UNREADABLE_HEADERS` where a header name is not UTF-8.
 
-    It must not be asked twice for those: the second time it hands out broken objects.
+    The client library fails on such a name, and returns broken objects when `headers()` is called a second
+    time.
     """
-    found: list[list[Header] | None] = []
-    while len(found) < len(messages):
+    decoded: list[list[Header] | None] = []
+    while len(decoded) < len(messages):
         try:
-            found.extend(map(_headers_of, messages[len(found) :]))
+            decoded.extend(map(_headers_of, messages[len(decoded) :]))
         except (SystemError, UnicodeDecodeError):
-            found.append(UNREADABLE_HEADERS)
-    return found
+            decoded.append(UNREADABLE_HEADERS)
+    return decoded
 
 
 def _finish(consumer: Consumer, topic: str, partition: int, ends: dict[int, int]) -> None:
-    """Stop fetching a partition whose range has been read."""
+    """Stop fetching a partition whose range was read completely."""
     del ends[partition]
     if ends:
         consumer.incremental_unassign([TopicPartition(topic, partition)])
 
 
-def _at_end(conf: Conf, topic: str, notice: Message, positions: Mapping[int, int]) -> bool:
-    """Whether the notice says that all records of a partition were read; anything worse is raised."""
+def _is_end_of_partition(conf: Conf, topic: str, notice: Message, positions: Mapping[int, int]) -> bool:
+    """Return whether the notice is an end of partition, False for a retriable error; raise other errors."""
     error = notice.error()
     if error.code() == KafkaError._PARTITION_EOF:
         return True

@@ -1,4 +1,4 @@
-"""The newest records of a topic, and those that come after them."""
+"""Read the newest records of a topic, and follow it as records arrive."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,11 +8,11 @@ from shopnow.broker import reader, topics
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Ranges
 
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 class Record(NamedTuple):
-    """A committed record; `timestamp` in ms since 1970, UTC."""
+    """A committed record; `timestamp` is in ms since 1970, UTC."""
 
     timestamp: int
     partition: int
@@ -21,60 +21,62 @@ class Record(NamedTuple):
 
 
 class Tail(NamedTuple):
+    """The newest records of a topic, oldest first by the sort key."""
+
     records: list[Record]
-    """In the order asked for."""
     ends: dict[int, int]
-    """By partition the offset after the last one looked at."""
+    """By partition, the offset from which to follow."""
 
 
-def read_tail(conf: Conf, topic: str, limit: int, order: Callable[[Record], Any]) -> Tail:
-    """The last `limit` committed records of a topic; fewer if it has not as many.
+def read_tail(conf: Conf, topic: str, limit: int, sort_key: Callable[[Record], Any]) -> Tail:
+    """Return the last `limit` committed records of a topic, or all if it has fewer.
 
     Args:
-        order: sorts records of different partitions, where those of one stay in about the order of their offsets.
+        sort_key: orders records across partitions; within a partition it must about follow the offsets.
 
     Raises:
-        UserError: there is no such topic, or Kafka does not answer.
+        UserError: the topic does not exist, or Kafka does not respond.
     """
-    partitions = topics.describe(conf, [topic])[topic].partitions
-    found: dict[int, list[Record]] = {}
-    wanted, reach = dict(partitions), limit + 10
-    while wanted:
-        # Some offsets hold no record, so it may take a further look back.
+    state = topics.describe(conf, [topic])[topic]
+    records: dict[int, list[Record]] = {}
+    incomplete, span = dict(state.partitions), limit + 10
+    while incomplete:
+        # Some offsets hold no record, so a partition may have to be read further back.
         ranges = {
-            partition: (max(earliest, end - reach), end) for partition, (earliest, end) in wanted.items()
+            partition: (max(earliest, end - span), end) for partition, (earliest, end) in incomplete.items()
         }
-        found |= {partition: [] for partition in ranges}
+        records |= {partition: [] for partition in ranges}
         for record in _read(conf, topic, ranges):
-            found[record.partition].append(record)
-        wanted = {
-            each: partitions[each]
-            for each in wanted
-            if len(found[each]) < limit and ranges[each][0] > partitions[each][0]
+            records[record.partition].append(record)
+        incomplete = {
+            partition: state.partitions[partition]
+            for partition in incomplete
+            if len(records[partition]) < limit and ranges[partition][0] > state.partitions[partition][0]
         }
-        reach *= 8
-    newest = sorted((record for records in found.values() for record in records[-limit:]), key=order)[-limit:]
-    return Tail(newest, {partition: end for partition, (_, end) in partitions.items()})
+        span *= 8
+    candidates = (record for group in records.values() for record in group[-limit:])
+    return Tail(sorted(candidates, key=sort_key)[-limit:], state.end_offsets)
 
 
 def follow(
-    conf: Conf, topic: str, ends: dict[int, int], order: Callable[[Record], Any]
+    conf: Conf, topic: str, ends: dict[int, int], sort_key: Callable[[Record], Any]
 ) -> Iterator[list[Record]]:
-    """What is committed from these offsets on, some records at a time, for ever.
+    """Yield batches of the records committed from `ends` on, for ever.
 
     Raises:
-        UserError: the topic is gone, or Kafka does not answer.
+        UserError: the topic was deleted, or Kafka does not respond.
     """
     ends = dict(ends)
     while True:
-        partitions = topics.describe(conf, [topic])[topic].partitions
+        state = topics.describe(conf, [topic])[topic]
         ranges = {
-            each: (max(ends.get(each, 0), earliest), end) for each, (earliest, end) in partitions.items()
+            partition: (max(ends.get(partition, 0), earliest), end)
+            for partition, (earliest, end) in state.partitions.items()
         }
-        if records := sorted(_read(conf, topic, ranges), key=order):
+        if records := sorted(_read(conf, topic, ranges), key=sort_key):
             yield records
-        ends = {partition: end for partition, (_, end) in partitions.items()}
-        time.sleep(_LOOK_SECONDS)
+        ends = state.end_offsets
+        time.sleep(_POLL_SECONDS)
 
 
 def _read(conf: Conf, topic: str, ranges: Ranges) -> Iterator[Record]:

@@ -1,4 +1,4 @@
-"""The topics: their settings, creating them, and how far each one reaches."""
+"""Topics: configuration, creation, retention, and the offset range of each partition."""
 
 import time
 from collections.abc import Iterable, Mapping
@@ -33,23 +33,31 @@ TIMEOUT_SECONDS = 10.0
 
 _RETENTION = "retention.ms"
 _COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(32 << 20), "min.cleanable.dirty.ratio": "0.1"}
-"""Only closed segments are compacted, so they are small: whoever reads the topic reads all of it."""
+"""Kafka compacts only closed segments; small ones keep the topic short, as readers read all of it."""
 
 
 class _UnknownTopic(UserError):
-    """Kafka has no topic of that name."""
+    """The topic does not exist."""
 
 
 class TopicState(NamedTuple):
-    """Where a topic stands: per partition the first offset still there and the one after the last committed record."""
+    """A topic's id and, by partition, its first offset and its last stable offset."""
 
     topic: str
     topic_id: str
     partitions: dict[int, tuple[int, int]]
 
+    @property
+    def end_offsets(self) -> dict[int, int]:
+        """By partition, the last stable offset: all records before it are decided, committed or aborted."""
+        return {partition: stable for partition, (_, stable) in self.partitions.items()}
+
 
 def event_config(retention_days: float = RETENTION_DAYS) -> dict[str, str]:
-    """Settings of an event topic. Stamped by the broker, so that a producer's wrong clock cannot make records expire early."""
+    """Return the configuration of an event topic.
+
+    The broker sets the timestamps, so that records of a producer with a wrong clock do not expire early.
+    """
     return {
         _RETENTION: str(round(retention_days * 86_400_000)),
         "max.message.bytes": str(MAX_RECORD_BYTES),
@@ -58,50 +66,50 @@ def event_config(retention_days: float = RETENTION_DAYS) -> dict[str, str]:
 
 
 def shop_topics(partitions: int, retention_days: float = RETENTION_DAYS) -> list[NewTopic]:
-    """All topics of ShopNow+: those of events, and what their senders note beside: the `ledger` and `delivery_notes`, which are kept for
-    ever, the compacted `shop_state`, and `sent_batches`.
+    """Return all topics of ShopNow+: the event topics and the bookkeeping topics of their producers.
+
+    Of the latter, `ledger` and `delivery_notes` are kept for ever, `shop_state` is compacted, and
+    `sent_batches` expires.
     """
-    large = {"max.message.bytes": str(MAX_RECORD_BYTES)}
+    max_size = {"max.message.bytes": str(MAX_RECORD_BYTES)}
     return [
         *(NewTopic(name, partitions, config=event_config(retention_days)) for name in TOPICS),
-        NewTopic(LEDGER, 1, config={_RETENTION: "-1", "retention.bytes": "-1", **large}),
-        NewTopic(SHOP_STATE, 1, config={**_COMPACTED, **large}),
-        NewTopic(DELIVERY_NOTES, 1, config={"cleanup.policy": "compact", **large}),
-        NewTopic(SENT_BATCHES, 1, config={_RETENTION: str(SENT_BATCHES_DAYS * 86_400_000), **large}),
+        NewTopic(LEDGER, 1, config={_RETENTION: "-1", "retention.bytes": "-1", **max_size}),
+        NewTopic(SHOP_STATE, 1, config={**_COMPACTED, **max_size}),
+        NewTopic(DELIVERY_NOTES, 1, config={"cleanup.policy": "compact", **max_size}),
+        NewTopic(SENT_BATCHES, 1, config={_RETENTION: str(SENT_BATCHES_DAYS * 86_400_000), **max_size}),
     ]
 
 
 def read_retention(conf: Conf, names: Iterable[str]) -> dict[str, float | None]:
-    """How many days each topic keeps its records; None for ever.
+    """Return the retention of each topic in days; None if unlimited.
 
     Raises:
-        UserError: a topic is missing, or Kafka does not answer.
+        UserError: a topic does not exist, or Kafka does not respond.
     """
     admin = client.admin_client(conf)
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
     futures = admin.describe_configs(resources, request_timeout=TIMEOUT_SECONDS)
-    found = {
-        each.name: int(_result(conf, future, each.name)["retention.ms"].value)
-        for each, future in futures.items()
+    milliseconds = {
+        resource.name: int(_result(conf, future, resource.name)[_RETENTION].value)
+        for resource, future in futures.items()
     }
-    return {
-        name: None if milliseconds < 0 else milliseconds / 86_400_000 for name, milliseconds in found.items()
-    }
+    return {name: None if value < 0 else value / 86_400_000 for name, value in milliseconds.items()}
 
 
-def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
-    """Create the topics that are not there, and wait until they can be used; those that are keep their settings and partitions.
+def create(conf: Conf, new_topics: Iterable[NewTopic]) -> list[str]:
+    """Create the missing topics and wait until they are usable; existing ones keep their configuration.
 
     Returns:
-        The names of those it created.
+        The names of the created topics.
 
     Raises:
-        UserError: Kafka does not answer, or refuses.
+        UserError: Kafka does not respond, or rejects the request.
     """
     created = []
-    admin = client.admin_client(conf)  # kept until the futures are done: they die with it
+    admin = client.admin_client(conf)  # must outlive the futures
     futures = admin.create_topics(
-        list(wanted), operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS
+        list(new_topics), operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS
     )
     for name, future in futures.items():
         try:
@@ -111,52 +119,54 @@ def create(conf: Conf, wanted: Iterable[NewTopic]) -> list[str]:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise client.to_user_error(conf, error) from error
     if created:
-        _await(conf, admin, created)
+        _wait_until_known(conf, admin, created)
     return created
 
 
 def set_retention(conf: Conf, names: Iterable[str], retention_days: float) -> list[str]:
-    """Have topics that are there keep their records that long.
+    """Set the retention of existing topics.
 
     Returns:
-        The names of those that had another retention.
+        The names of the changed topics, sorted; those with that retention already are not altered.
 
     Raises:
-        UserError: there is no such topic, or Kafka does not answer, or refuses.
+        UserError: a topic does not exist, Kafka does not respond, or it rejects the request.
     """
     admin = client.admin_client(conf)
-    wanted = event_config(retention_days)[_RETENTION]
+    milliseconds = event_config(retention_days)[_RETENTION]
     described = admin.describe_configs(
         [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names], request_timeout=TIMEOUT_SECONDS
     )
-    other = [
-        each.name
-        for each, future in described.items()
-        if _result(conf, future, each.name)[_RETENTION].value != wanted
+    outdated = [
+        resource.name
+        for resource, future in described.items()
+        if _result(conf, future, resource.name)[_RETENTION].value != milliseconds
     ]
-    entry = ConfigEntry(_RETENTION, wanted, incremental_operation=AlterConfigOpType.SET)
-    changes = [ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry]) for name in other]
+    entry = ConfigEntry(_RETENTION, milliseconds, incremental_operation=AlterConfigOpType.SET)
+    changes = [
+        ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry]) for name in outdated
+    ]
     futures = admin.incremental_alter_configs(changes, request_timeout=TIMEOUT_SECONDS) if changes else {}
-    for each, future in futures.items():
-        _result(conf, future, each.name)
-    return sorted(other)
+    for resource, future in futures.items():
+        _result(conf, future, resource.name)
+    return sorted(outdated)
 
 
 def describe(conf: Conf, names: Iterable[str]) -> dict[str, TopicState]:
-    """How far each of the topics reaches.
+    """Return the id and the offset ranges of each topic.
 
     Raises:
-        UserError: there is no such topic, or Kafka does not answer.
+        UserError: a topic does not exist, or Kafka does not respond.
     """
     admin = client.admin_client(conf)
-    described = _described(conf, admin, names)
+    described = _describe(conf, admin, names)
     partitions = {
         name: [TopicPartition(name, info.id) for info in topic.partitions]
         for name, topic in described.items()
     }
-    everything = [partition for each in partitions.values() for partition in each]
-    earliest = _offsets(conf, admin, everything, OffsetSpec.earliest())
-    stable = _offsets(conf, admin, everything, OffsetSpec.latest())
+    all_partitions = [partition for group in partitions.values() for partition in group]
+    earliest = _list_offsets(conf, admin, all_partitions, OffsetSpec.earliest())
+    stable = _list_offsets(conf, admin, all_partitions, OffsetSpec.latest())
     return {
         name: TopicState(
             name,
@@ -168,51 +178,50 @@ def describe(conf: Conf, names: Iterable[str]) -> dict[str, TopicState]:
 
 
 def offsets_since(conf: Conf, name: str, at: datetime) -> dict[int, tuple[int, int]]:
-    """By partition of a topic, the offsets of what its producers wrote from a time on, by their clocks: the first, and after the last.
+    """Return, by partition, the offset range of the records with a timestamp at or after a time.
 
     Raises:
-        UserError: there is no such topic, or Kafka does not answer.
+        UserError: the topic does not exist, or Kafka does not respond.
     """
     partitions = describe(conf, [name])[name].partitions
-    wanted = [TopicPartition(name, partition) for partition in partitions]
-    first = _offsets(
-        conf, client.admin_client(conf), wanted, OffsetSpec.for_timestamp(round(at.timestamp() * 1000))
-    )
-    # Kafka says -1 if there is nothing as new.
+    requested = [TopicPartition(name, partition) for partition in partitions]
+    spec = OffsetSpec.for_timestamp(round(at.timestamp() * 1000))
+    first = _list_offsets(conf, client.admin_client(conf), requested, spec)
+    # Kafka returns -1 for a partition without such records.
     return {
-        each: (end if first[name, each] < 0 else first[name, each], end)
-        for each, (_, end) in partitions.items()
+        partition: (end if first[name, partition] < 0 else first[name, partition], end)
+        for partition, (_, end) in partitions.items()
     }
 
 
 def topic_id(conf: Conf, name: str) -> str:
-    """The id Kafka gave the topic of that name, another one when the topic is created anew.
+    """Return Kafka's id of a topic, which changes when the topic is recreated.
 
     Raises:
-        UserError: there is no such topic, or Kafka does not answer.
+        UserError: the topic does not exist, or Kafka does not respond.
     """
-    return str(_described(conf, client.admin_client(conf), [name])[name].topic_id)
+    return str(_describe(conf, client.admin_client(conf), [name])[name].topic_id)
 
 
-def _await(conf: Conf, admin: AdminClient, names: Iterable[str]) -> None:
-    """Until the broker tells of new topics, which it does a moment after the controller has made them."""
-    limit = time.monotonic() + TIMEOUT_SECONDS
+def _wait_until_known(conf: Conf, admin: AdminClient, names: Iterable[str]) -> None:
+    """Wait until the broker describes new topics; its metadata lags a moment behind the controller."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
-            _described(conf, admin, names)
+            _describe(conf, admin, names)
             return
         except _UnknownTopic:
-            if time.monotonic() > limit:
+            if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
 
 
-def _described(conf: Conf, admin: AdminClient, names: Iterable[str]) -> dict[str, Any]:
+def _describe(conf: Conf, admin: AdminClient, names: Iterable[str]) -> dict[str, Any]:
     futures = admin.describe_topics(TopicCollection(list(names)), request_timeout=TIMEOUT_SECONDS)
     return {name: _result(conf, future, name) for name, future in futures.items()}
 
 
-def _offsets(
+def _list_offsets(
     conf: Conf, admin: AdminClient, partitions: list[TopicPartition], spec: OffsetSpec
 ) -> Mapping[tuple[str, int], int]:
     if not partitions:
@@ -231,6 +240,7 @@ def _result(conf: Conf, future: "Future[Any]", name: str) -> Any:
     except KafkaException as error:
         if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
             raise _UnknownTopic(
-                f"Kafka at {conf.get('bootstrap.servers')} has no topic {name!r}; create it or correct the name"
+                f"Kafka at {conf.get('bootstrap.servers')} has no topic {name!r}; "
+                "create it or correct the name"
             ) from None
         raise client.to_user_error(conf, error) from error

@@ -1,4 +1,4 @@
-"""A Kafka producer whose records are committed together or not at all."""
+"""A transactional Kafka producer: the records of a transaction are committed together or not at all."""
 
 import time
 from array import array
@@ -19,35 +19,36 @@ TIMEOUT_SECONDS = 30.0
 _FENCED = {KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH}
 _PURGED = {KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT}
 
-_SERVE_EVERY = 4_096
-"""After so many records what was acknowledged meanwhile is taken in, so that it does not pile up."""
+_POLL_EVERY = 4_096
+"""Delivery reports are served after this number of records, so that they do not accumulate."""
 
 
 class Positions(NamedTuple):
-    """Where the broker put some records: the partition and the offset of each."""
+    """Partition and offset that the broker assigned to each of some records."""
 
     partitions: array
     offsets: array
 
 
 class TransactionalProducer:
-    """There is one at a time for each transactional id: creating it ends the transactions of any earlier one for good.
+    """The producer of a transactional id; creating it fences any earlier producer with the same id.
 
     Args:
-        header: carried by every record it sends, to tell its records from anyone else's.
-        who: what it is called in the error that says that another one has taken over.
+        transactional_id: identifies the producer across restarts.
+        header: added to every record, to distinguish its records from those of other producers.
+        role: name of this producer in the error that it was fenced by another one.
 
     Raises:
-        UserError: Kafka does not answer.
+        UserError: Kafka does not respond.
     """
 
-    def __init__(self, conf: Conf, transactional_id: str, header: Header, who: str) -> None:
+    def __init__(self, conf: Conf, transactional_id: str, header: Header, role: str) -> None:
         self._conf = conf
         self._headers = [header]
-        self._who = who
-        self._reached: dict[tuple[str, int], int] = {}
+        self._role = role
+        self._last_offsets: dict[tuple[str, int], int] = {}
         self._delivered: list[Message] = []
-        self._placed: list[tuple[Sequence[str], Positions]] = []
+        self._pending: list[tuple[Sequence[str], Positions]] = []
         self._failed: list[KafkaError] = []
         self._producer = Producer(
             {
@@ -56,12 +57,13 @@ class TransactionalProducer:
                 "batch.size": 1_000_000,
                 "message.max.bytes": topics.MAX_RECORD_BYTES,
                 "queue.buffering.max.messages": 1_000_000,
-                # As Java clients place keys, so that anyone's records of an order go to the same partition.
+                # The partitioner of Java clients: records of an order go to the same partition whoever sends
+                # them.
                 "partitioner": "murmur2_random",
                 "log_level": 2,
                 **conf,
                 "transactional.id": transactional_id,
-                "on_delivery": self._note,
+                "on_delivery": self._on_delivery,
             }
         )
         try:
@@ -71,91 +73,101 @@ class TransactionalProducer:
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commits what is sent inside, or, if anything goes wrong, aborts it.
+        """Commit the records sent inside the block, or abort the transaction on any error.
 
         Raises:
-            UserError: another producer with the same transactional id has taken over.
-            KafkaException: the broker failed; whether the commit was made shows in what it was to write.
+            UserError: another producer with the same transactional id has fenced this one.
+            KafkaException: the broker failed. Whether the commit succeeded can be read from the records.
         """
         try:
             self._producer.begin_transaction()
             yield
-            self.acknowledged()
+            self.wait_for_acks()
             self._commit()
         except BaseException as error:
-            met = [error.args[0]] if isinstance(error, KafkaException) else []
-            if not any(each.fatal() for each in met):
-                met += self._abort()
-            if any(each.code() in _FENCED for each in met):
+            kafka_errors = [error.args[0]] if isinstance(error, KafkaException) else []
+            if not any(kafka_error.fatal() for kafka_error in kafka_errors):
+                kafka_errors += self._abort()
+            if any(kafka_error.code() in _FENCED for kafka_error in kafka_errors):
                 raise UserError(
-                    f"another {self._who} has taken over; when it is done, run this one again and it goes on"
+                    f"another {self._role} has taken over; run this one again when the other is done, "
+                    "and it continues"
                 ) from error
             raise
 
     def send(self, topic: str, key: bytes, value: bytes | None) -> None:
+        """Queue one record; `wait_for_acks` returns its message."""
         self._produce(topic, value, key, headers=self._headers)
 
     def send_all(self, topics: Sequence[str], keys: Sequence[bytes], values: Sequence[bytes]) -> Positions:
-        """Many records, given as columns of equal length; the places are there once all are `acknowledged`."""
-        places = Positions(array("i", bytes(4 * len(topics))), array("q", bytes(8 * len(topics))))
-        partitions, offsets = places
+        """Queue records, given as columns of equal length.
 
-        def note(index: int, error: KafkaError | None, message: Message) -> None:
+        Returns:
+            The positions of the records, which are filled in by `wait_for_acks`.
+        """
+        positions = Positions(array("i", bytes(4 * len(topics))), array("q", bytes(8 * len(topics))))
+        partitions, offsets = positions
+
+        def on_delivery(index: int, error: KafkaError | None, message: Message) -> None:
             if error:
                 self._failed.append(error)
             else:
                 partitions[index], offsets[index] = message.partition(), message.offset()
 
-        # Each record's report says itself where that record went: nothing is concluded from the order reports come in.
+        # Each record has its own callback, so positions do not depend on the order of the delivery reports.
         produce, headers = self._producer.produce, self._headers
         for index, (topic, key, value) in enumerate(zip(topics, keys, values, strict=True)):
             try:
-                produce(topic, value, key, on_delivery=partial(note, index), headers=headers)
+                produce(topic, value, key, on_delivery=partial(on_delivery, index), headers=headers)
             except BufferError:
-                self._produce(topic, value, key, on_delivery=partial(note, index), headers=headers)
-            if not index % _SERVE_EVERY:
+                self._produce(topic, value, key, on_delivery=partial(on_delivery, index), headers=headers)
+            if not index % _POLL_EVERY:
                 self._producer.poll(0)
-        self._placed.append((topics, places))
-        return places
+        self._pending.append((topics, positions))
+        return positions
 
-    def acknowledged(self) -> list[Message]:
-        """Waits for everything sent since the last call; the messages of `send`, each with the partition and offset it has.
+    def wait_for_acks(self) -> list[Message]:
+        """Wait until the broker has acknowledged all records sent since the last call.
+
+        Returns:
+            The messages queued by `send`, with their partitions and offsets.
 
         Raises:
-            KafkaException: one was not accepted.
+            KafkaException: the broker rejected a record.
         """
         while len(self._producer):
-            self._producer.poll(1)  # not flush, which cannot raise the fatal error it may meet
+            self._producer.poll(1)  # flush() would swallow a fatal error
         delivered, self._delivered = self._delivered, []
-        placed, self._placed = self._placed, []
+        pending, self._pending = self._pending, []
         failed, self._failed = self._failed, []
         if failed:
-            # One that was refused takes those with it that were still to be sent; they do not say why.
+            # A rejected record purges the queued ones, whose errors do not tell the cause.
             raise KafkaException(next((error for error in failed if error.code() not in _PURGED), failed[0]))
-        self._reached.update(
+        self._last_offsets.update(
             {(message.topic(), message.partition()): message.offset() for message in delivered}
         )
-        for topics_, places in placed:
-            self._reached.update(
-                zip(zip(topics_, places.partitions, strict=True), places.offsets, strict=True)
+        for topics_, positions in pending:
+            self._last_offsets.update(
+                zip(zip(topics_, positions.partitions, strict=True), positions.offsets, strict=True)
             )
         return delivered
 
     def wait_until_visible(self) -> None:
-        """Return when whoever reads committed records sees all that were sent.
+        """Wait until read-committed consumers see all committed records.
 
-        A commit is final as soon as the broker has noted it, but the readers of each partition learn of it a little later.
+        A commit is final once the transaction coordinator has logged it, but the last stable offset of each
+        partition advances a little later.
 
         Raises:
-            UserError: they still do not after half a minute.
+            UserError: a record is not visible after TIMEOUT_SECONDS.
         """
         deadline = time.monotonic() + TIMEOUT_SECONDS
-        names = {topic for topic, _ in self._reached}
+        names = {topic for topic, _ in self._last_offsets}
         while True:
             states = topics.describe(self._conf, names)
             hidden = [
                 topic
-                for (topic, partition), offset in self._reached.items()
+                for (topic, partition), offset in self._last_offsets.items()
                 if states[topic].partitions[partition][1] <= offset
             ]
             if not hidden:
@@ -170,21 +182,26 @@ class TransactionalProducer:
         while True:
             try:
                 return self._producer.produce(*record, **options)
-            except BufferError:  # the local queue is full: let some of it go out
+            except BufferError:  # the local queue is full
                 self._producer.poll(1)
 
-    def _note(self, error: KafkaError | None, message: Message) -> None:
+    def _on_delivery(self, error: KafkaError | None, message: Message) -> None:
         if error:
             self._failed.append(error)
         else:
             self._delivered.append(message)
 
     def _abort(self) -> list[KafkaError]:
-        """What kept it from being done, if anything; the broker does it then, when the transaction's time is up or the next starts."""
+        """Abort the transaction and return the error, if any.
+
+        If aborting fails, the broker aborts it at the transaction timeout or when the next producer starts.
+        """
         deadline = time.monotonic() + TIMEOUT_SECONDS
         try:
-            while len(self._producer) and time.monotonic() < deadline:  # reports have to be served before
-                self._producer.poll(1)  # not flush, as in `acknowledged`
+            while (
+                len(self._producer) and time.monotonic() < deadline
+            ):  # delivery reports must be served first
+                self._producer.poll(1)  # not flush(), as in `wait_for_acks`
             self._producer.abort_transaction(TIMEOUT_SECONDS)
         except KafkaException as error:
             return [error.args[0]]

@@ -53,7 +53,7 @@ def ledger(
 def _run(run: Run) -> dict[str, Any]:
     return {
         "run_id": run.run_id,
-        "asked": msgspec.to_builtins(run.asked),
+        "asked": msgspec.to_builtins(run.config),
         "sessions": run.sessions,
         "done": run.done,
         "finished": run.finished,
@@ -83,7 +83,7 @@ def _print_runs(runs: list[Run]) -> None:
     rows = [
         (
             run.run_id,
-            run.asked.scenario,
+            run.config.scenario,
             _minute(run.start),
             f"{run.done:,} of {run.sessions:,}" if run.done < run.sessions else run.sessions,
             sum(run.totals.records.values()),

@@ -1,4 +1,5 @@
-"""Delivery notes from the inbox to the shop's shelves, each counted once, and filed with what became of it."""
+"""Receive delivery notes from the inbox: add their goods to the stock once, and archive each file with its
+outcome."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -6,38 +7,41 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from shopnow.broker.client import Conf
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 from shopnow.restock import delivery_note
 from shopnow.restock.delivery_note import InvalidNote
 from shopnow.restock.inbox import Inbox
 from shopnow.traffic import restock_simulation
 from shopnow.traffic.restock_simulation import Delivery, Outcome
 
-RECEIVED, COUNTED_BEFORE, REJECTED = "received", "counted before", "rejected"
+RECEIVED, ALREADY_RECEIVED, REJECTED = "received", "counted before", "rejected"
+
+_KEY_NAMES = {"file": "file name", "note": "supplier and note number"}
 
 
-class Filed(NamedTuple):
-    """A file and what became of it."""
+class FiledNote(NamedTuple):
+    """An archived file and its outcome."""
 
     file: str
     outcome: str
-    """`RECEIVED`, `COUNTED_BEFORE` (the very same note) or `REJECTED`."""
+    """`RECEIVED`, `ALREADY_RECEIVED` (the same content was received before) or `REJECTED`."""
     detail: str
-    """What is on the shelf of each product now, when it was counted, or why it was rejected."""
+    """Stock of each product after the delivery, time of the earlier receipt, or reason of the rejection."""
     path: str
-    """Where it is now."""
+    """Where the file is now."""
 
 
-def receive(conf: Conf, inbox: Inbox, run_id: str) -> list[Filed]:
-    """Receive the deliveries of all notes that wait. Killed anywhere and called again, it counts none twice and forgets none.
+def receive(conf: Conf, inbox: Inbox, run_id: str) -> list[FiledNote]:
+    """Receive all pending delivery notes. Idempotent: killed anywhere and called again, it receives each note
+    once.
 
     Raises:
-        UserError, KafkaException: of `deliveries_received.receive`; the notes stay where they are.
+        UserError, KafkaException: see `restock_simulation.receive`; the notes stay where they are.
         HdfsError, OSError: HDFS refuses or does not answer.
     """
     filed, files, deliveries = [], [], []
-    for name in inbox.waiting():
-        inbox.take(name)
+    for name in inbox.pending():
+        inbox.claim(name)
         data = inbox.read(name, delivery_note.MAX_BYTES + 1)
         digest = hashlib.sha256(data).hexdigest()
         try:
@@ -46,44 +50,41 @@ def receive(conf: Conf, inbox: Inbox, run_id: str) -> list[Filed]:
             filed.append(_reject(inbox, name, digest, str(error)))
             continue
         files.append((name, digest))
-        # The first mark is the one by which the very same file is known again.
-        deliveries.append(
-            Delivery(
-                (f"content/{digest}", f"file/{name}", f"note/{quote(note.supplier, safe=' ')}/{note.number}"),
-                note.items,
-            )
+        # The content's key comes first, so that an identical file is recognized as such.
+        dedup_keys = (
+            f"content/{digest}",
+            f"file/{name}",
+            f"note/{quote(note.supplier, safe=' ')}/{note.number}",
         )
-    reach("restock:read")
+        deliveries.append(Delivery(dedup_keys, note.items))
+    failpoint("restock:read")
     outcomes = restock_simulation.receive(conf, f"receive_restock/{run_id}", deliveries) if deliveries else []
-    return filed + [_file(inbox, *file, outcome) for file, outcome in zip(files, outcomes, strict=True)]
+    return filed + [_archive(inbox, *file, outcome) for file, outcome in zip(files, outcomes, strict=True)]
 
 
-def _file(inbox: Inbox, name: str, digest: str, outcome: Outcome) -> Filed:
+def _archive(inbox: Inbox, name: str, digest: str, outcome: Outcome) -> FiledNote:
     receipt = outcome.receipt
     if receipt is None:
-        return _reject(inbox, name, digest, "\n".join(outcome.refused))
-    received = datetime.fromtimestamp(receipt.at / 1000, UTC).isoformat(" ", "seconds")
-    if outcome.known and outcome.known != f"content/{digest}":
-        what, _, which = outcome.known.partition("/")
-        earlier = next(mark for mark in receipt.marks if mark.startswith("file/")).removeprefix("file/")
+        return _reject(inbox, name, digest, "\n".join(outcome.rejections))
+    received_at = datetime.fromtimestamp(receipt.at / 1000, UTC).isoformat(" ", "seconds")
+    if outcome.duplicate_key and outcome.duplicate_key != f"content/{digest}":
+        kind, _, key = outcome.duplicate_key.partition("/")
+        file_key = next(dedup_key for dedup_key in receipt.dedup_keys if dedup_key.startswith("file/"))
         return _reject(
             inbox,
             name,
             digest,
-            f"a delivery with the same {_NAMES[what]} ({which}) and other content was received on {received} from {earlier}; "
-            f"if this is another one, give it another {_NAMES[what]}",
+            f"a delivery with the same {_KEY_NAMES[kind]} ({key}) and other content was received on {received_at} "
+            f"from {file_key.removeprefix('file/')}; if this is another delivery, give it another {_KEY_NAMES[kind]}",
         )
-    shelves = ", ".join(f"{product_id}: {quantity}" for product_id, quantity in receipt.shelves.items())
-    path = inbox.file(name, digest, "done")
+    stock = ", ".join(f"{product_id}: {quantity}" for product_id, quantity in receipt.stock_after.items())
+    path = inbox.archive(name, digest, "done")
     return (
-        Filed(name, COUNTED_BEFORE, f"on {received}", path)
-        if outcome.known
-        else Filed(name, RECEIVED, shelves, path)
+        FiledNote(name, ALREADY_RECEIVED, f"on {received_at}", path)
+        if outcome.duplicate_key
+        else FiledNote(name, RECEIVED, stock, path)
     )
 
 
-_NAMES = {"file": "file name", "note": "supplier and note number"}
-
-
-def _reject(inbox: Inbox, name: str, digest: str, reason: str) -> Filed:
-    return Filed(name, REJECTED, reason, inbox.file(name, digest, "rejected", reason))
+def _reject(inbox: Inbox, name: str, digest: str, reason: str) -> FiledNote:
+    return FiledNote(name, REJECTED, reason, inbox.archive(name, digest, "rejected", reason))

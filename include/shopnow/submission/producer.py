@@ -19,18 +19,18 @@ from shopnow.broker.topics import SENT_BATCHES
 from shopnow.broker.transactional_producer import TransactionalProducer
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 from shopnow.submission.validation import Accepted
 
 log = logging.getLogger(__name__)
 
-KILL_POINTS = ("send:begun", "send:acknowledged", "send:noted", "send:committed")
+FAILPOINTS = ("send:begun", "send:acknowledged", "send:noted", "send:committed")
 """Where `shopnow.failpoints` can end the process: in the transaction, and after its commit."""
 
 PRODUCER_HEADER = ("producer", b"send_events")
 
-ATTEMPTS = 2
-CLOCKS_APART = timedelta(hours=1)
+MAX_ATTEMPTS = 2
+MAX_CLOCK_SKEW = timedelta(hours=1)
 """So much may the clocks of two senders differ."""
 
 
@@ -45,7 +45,7 @@ class Sent(NamedTuple):
     event_id: str
 
 
-def send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime) -> list[Sent]:
+def send_batch(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime) -> list[Sent]:
     """Send the events, all or none, unless a batch of that id was sent since that time; its events are what is returned then.
 
     Raises:
@@ -53,13 +53,13 @@ def send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime)
             same batch id never sends anything twice, within `SENT_BATCHES_DAYS`.
     """
     topics.describe(conf, [*TOPICS, SENT_BATCHES])  # says sooner than a producer what is not there
-    for attempts_left in reversed(range(ATTEMPTS)):
+    for attempts_left in reversed(range(MAX_ATTEMPTS)):
         try:
             return _send(conf, batch_id, events, since)
         except KafkaException as error:
             if not attempts_left:
                 raise UserError(
-                    f"{client.failure(conf, error)}; the events were all sent or not at all, which ./shopnow show tells by their time"
+                    f"{client.to_user_error(conf, error)}; the events were all sent or not at all, which ./shopnow show tells by their time"
                 ) from error
             log.warning("Kafka failed (%s), trying once more", error)
     raise AssertionError("not reached")
@@ -67,19 +67,19 @@ def send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime)
 
 def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime) -> list[Sent]:
     producer = TransactionalProducer(
-        conf, f"shopnow-send-{batch_id}", PRODUCER_HEADER, who="attempt to send these events"
+        conf, f"shopnow-send-{batch_id}", PRODUCER_HEADER, role="attempt to send these events"
     )
     # From here on no earlier attempt can commit anything.
     for key, value in _batches(conf, since):
         if key == batch_id.encode() and value is not None:
             return msgspec.json.decode(value, type=list[Sent])
     with producer.transaction():
-        reach("send:begun")
+        failpoint("send:begun")
         by_value = {event.value: event for event in events}
         for event in events:
             producer.send(event.topic, event.key, event.value)
-        places = {by_value[message.value()].number: message for message in producer.acknowledged()}
-        reach("send:acknowledged")
+        places = {by_value[message.value()].number: message for message in producer.wait_for_acks()}
+        failpoint("send:acknowledged")
         sent = [
             Sent(
                 event.number,
@@ -92,8 +92,8 @@ def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime
             for event in events
         ]
         producer.send(SENT_BATCHES, batch_id.encode(), msgspec.json.encode(sent))
-        reach("send:noted")
-    reach("send:committed")
+        failpoint("send:noted")
+    failpoint("send:committed")
     producer.wait_until_visible()
     return sent
 
@@ -101,6 +101,6 @@ def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime
 def _batches(conf: Conf, since: datetime) -> Iterator[tuple[bytes | None, bytes | None]]:
     # Not those of all the days that are kept, which may be gigabytes.
     for chunk in reader.read(
-        conf, SENT_BATCHES, topics.offsets_since(conf, SENT_BATCHES, since - CLOCKS_APART)
+        conf, SENT_BATCHES, topics.offsets_since(conf, SENT_BATCHES, since - MAX_CLOCK_SKEW)
     ):
         yield from zip(chunk.keys, chunk.values, strict=True)

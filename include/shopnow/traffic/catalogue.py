@@ -1,10 +1,10 @@
-"""What the shop sells, best seller first, and who supplies it.
+"""The product catalogue, best seller first, and the suppliers.
 
-The k-th product is asked for in proportion to 1/k^`ZIPF` (Zipf's law). Most have plenty of stock and a supplier who delivers
-within hours, some of them so little that the supplier has to come during the day. A few are scarce on purpose, so that any
-day of a few hundred sessions ends with something sold out (a best seller with a handful of pieces) and something running
-low (an expensive thing of which the shop only ever holds a few). The supplier of a scarce product takes days and then
-brings the opening stock again; the others bring what the demand asks for.
+Demand for the k-th product is proportional to 1/k^`ZIPF` (Zipf's law). Most products have ample stock and a
+supplier that delivers within hours; some hold so little that they are resupplied during the day. A few are
+scarce on purpose, so that any day of a few hundred sessions ends with a stock-out (a best seller with a
+handful of pieces) and with low stock (an expensive product of which the shop only holds a few). The supplier
+of a scarce product takes days and refills the opening stock; the others deliver according to demand.
 """
 
 from bisect import bisect_right
@@ -19,9 +19,9 @@ ZIPF = 1.0
 class Supplier(NamedTuple):
     name: str
     lead_hours: int
-    """How long a delivery usually takes."""
+    """Usual lead time of a delivery."""
     on_time: float
-    """Share of its deliveries that come about then; the others take up to three times as long."""
+    """Share of deliveries on time; late ones take up to three times the lead time."""
 
 
 NEIGHBOUR = Supplier("Nearby Wholesale", 4, 0.98)
@@ -41,7 +41,7 @@ class Product(NamedTuple):
     supplier: Supplier
 
     @property
-    def scarce(self) -> bool:
+    def is_scarce(self) -> bool:
         return self.supplier.lead_hours >= 72
 
 
@@ -93,14 +93,14 @@ CATALOGUE: tuple[Product, ...] = (
 PRODUCTS: dict[str, Product] = {product.product_id: product for product in CATALOGUE}
 
 POPULARITY = tuple(rank**-ZIPF for rank in range(1, len(CATALOGUE) + 1))
-"""How often each product is asked for, relative to the best seller."""
+"""Demand for each product, relative to the best seller."""
 
 
-Thing = TypeVar("Thing")
+T = TypeVar("T")
 
 
-def weighted_picker(draw: Callable[[], float], things: Sequence[Thing]) -> Callable[[], Thing]:
-    """A function that picks one of these, which stand for the first so many products, by popularity."""
-    bounds = tuple(accumulate(POPULARITY[: len(things)]))
+def weighted_picker(draw: Callable[[], float], items: Sequence[T]) -> Callable[[], T]:
+    """Return a function that picks an item by popularity; items stand for the first catalogue products."""
+    bounds = tuple(accumulate(POPULARITY[: len(items)]))
     total = bounds[-1]
-    return lambda: things[bisect_right(bounds, draw() * total)]
+    return lambda: items[bisect_right(bounds, draw() * total)]

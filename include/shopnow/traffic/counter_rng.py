@@ -1,6 +1,6 @@
-"""Chance by position: every number is a function of a key and of where it stands, so a simulation goes on anywhere it was left.
+"""Counter-based random numbers, functions of a key and a position, so that a simulation can resume anywhere.
 
-Philox is a counter-based generator: its n-th block of four words is computed from the key and n alone, not from the blocks before.
+Philox computes its n-th block of four words from the key and n alone, not from the blocks before it.
 """
 
 from collections.abc import Iterator
@@ -11,43 +11,43 @@ import numpy as np
 import xxhash
 from numpy.random import Philox
 
-_WORDS = 4
-_AT_ONCE = 4096
+_WORDS_PER_BLOCK = 4
+_BATCH_SIZE = 4096
 
 
 def derive_key(*parts: int | str) -> int:
-    """The key, of 128 bits, of whatever these numbers and names stand for."""
+    """Derive a 128-bit key from numbers and names."""
     return xxhash.xxh3_128_intdigest(" ".join(map(str, parts)).encode())
 
 
-def random_words(key: int, first: int, count: int, each: int) -> np.ndarray:
-    """Random words of 64 bits: `count` rows of `each`, from the row `first` on."""
-    block, skip = divmod(first * each, _WORDS)
-    return Philox(key=key, counter=block).random_raw(skip + count * each)[skip:].reshape(count, each)
+def random_words(key: int, first: int, count: int, width: int) -> np.ndarray:
+    """Return rows `first` to `first + count` of an infinite table of 64-bit words with `width` columns."""
+    block, skip = divmod(first * width, _WORDS_PER_BLOCK)
+    return Philox(key=key, counter=block).random_raw(skip + count * width)[skip:].reshape(count, width)
 
 
 def uniform(words: np.ndarray) -> np.ndarray:
-    """The words as numbers from 0 to below 1."""
+    """Convert words to numbers in [0, 1)."""
     return (words >> np.uint64(11)) * 2.0**-53
 
 
 class Draws:
-    """Numbers from 0 to below 1, one after the other; `draw()` gives the next."""
+    """A sequence of random numbers in [0, 1); `draw()` returns the next one."""
 
     def __init__(self, key: int, position: int) -> None:
         self._key = key
-        self._made = position
-        self._current: Iterator[float] = iter(())
-        self.draw = chain.from_iterable(self._lists()).__next__
+        self._generated = position
+        self._batch: Iterator[float] = iter(())
+        self.draw = chain.from_iterable(self._batches()).__next__
 
     @property
     def position(self) -> int:
-        """How many were drawn: pass it to go on from here."""
-        return self._made - length_hint(self._current)
+        """Number of values drawn so far; a new `Draws` at this position continues the sequence."""
+        return self._generated - length_hint(self._batch)
 
-    def _lists(self) -> Iterator[Iterator[float]]:
+    def _batches(self) -> Iterator[Iterator[float]]:
         while True:
-            numbers = uniform(random_words(self._key, self._made, _AT_ONCE, 1)).ravel().tolist()
-            self._made += len(numbers)
-            self._current = iter(numbers)
-            yield self._current
+            numbers = uniform(random_words(self._key, self._generated, _BATCH_SIZE, 1)).ravel().tolist()
+            self._generated += len(numbers)
+            self._batch = iter(numbers)
+            yield self._batch

@@ -1,4 +1,4 @@
-"""The form of `generate_traffic`: what a person can ask for, as JSON Schema with defaults, and what becomes of it."""
+"""Parameters of the DAG generate_traffic: the form as JSON Schema, and the parsing of its values."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -20,16 +20,16 @@ from shopnow.traffic.run_config import (
 _FAULTS = Faults.__struct_fields__
 
 
-def _number(name: str, title: str, description: str, **more: Any) -> dict[str, Any]:
+def _number(name: str, title: str, description: str, **options: Any) -> dict[str, Any]:
     limit = LIMITS[name]
-    kind = "integer" if limit.whole else "number"
-    type_ = kind if more.get("default") is not None else ["null", kind]
-    limits = {"type": type_, "minimum": limit.least, "maximum": limit.most}
-    return {"default": None, "title": title, "description": description, **limits, **more}
+    kind = "integer" if limit.is_integer else "number"
+    type_ = kind if options.get("default") is not None else ["null", kind]
+    limits = {"type": type_, "minimum": limit.minimum, "maximum": limit.maximum}
+    return {"default": None, "title": title, "description": description, **limits, **options}
 
 
 def _share(name: str, title: str, description: str) -> dict[str, Any]:
-    return _number(name, title, description, default=0.0, section="Faults on purpose")
+    return _number(name, title, description, default=0.0, section="Injected faults")
 
 
 def _time(title: str, description: str) -> dict[str, Any]:
@@ -44,86 +44,90 @@ def _time(title: str, description: str) -> dict[str, Any]:
 
 
 def form_fields() -> dict[str, dict[str, Any]]:
-    """The fields by name, in the order of the form."""
-    found = scenarios.load()
+    """Return the form fields by name, in display order."""
+    all_scenarios = scenarios.load()
     return {
         "scenario": {
             "default": scenarios.NORMAL,
             "type": "string",
-            "enum": list(found),
-            "values_display": {each.name: each.title for each in found.values()},
+            "enum": list(all_scenarios),
+            "values_display": {scenario.name: scenario.title for scenario in all_scenarios.values()},
             "title": "Scenario",
-            "description_md": "What kind of traffic.\n\n"
-            + "\n".join(f"- **{each.title}**: {each.description}" for each in found.values()),
+            "description_md": "Kind of traffic.\n\n"
+            + "\n".join(
+                f"- **{scenario.title}**: {scenario.description}" for scenario in all_scenarios.values()
+            ),
         },
         "sessions": _number(
             "sessions",
             "Sessions",
-            f"Visits to simulate, about seven events each. Empty: {LIGHT_SESSIONS}, or as many a day as below.",
+            "Sessions to simulate, about seven events each. "
+            f"Default: {LIGHT_SESSIONS}, or by sessions per day.",
         ),
         "sessions_per_day": _number(
             "sessions_per_day",
-            "Sessions a day",
-            "Instead: how many on an average day; the scenario multiplies that.",
+            "Sessions per day",
+            "Alternative to sessions: sessions on an average day, multiplied by the scenario.",
         ),
         "seed": _number(
-            "seed", "Seed", "Same seed and same shop, same events. Empty: taken from the run's id."
+            "seed",
+            "Seed",
+            "Seed of the random numbers; it makes runs reproducible. Default: derived from the run id.",
         ),
         "pace": {
             "default": FULL_SPEED,
             "type": "string",
             "enum": [FULL_SPEED, REAL_TIME],
             "title": "Pace",
-            "description": f"In real time a run lasts {REAL_TIME_MINUTES} minutes, or the hours below, {REAL_TIME_HOURS.most} at most.",
+            "description": f"A real-time run lasts {REAL_TIME_MINUTES} minutes, or the given hours, "
+            f"at most {REAL_TIME_HOURS.maximum}.",
         },
         "start": _time(
-            "Start", "Of the period to simulate. Empty: the end of the last run, 24 hours ago at most."
+            "Start", "Start of the simulated period. Default: end of the last run, at most 24 hours ago."
         ),
-        "end": _time("End", "Of the period to simulate. Empty: now."),
+        "end": _time("End", "End of the simulated period. Default: now."),
         "hours": _number(
             "hours",
             "Hours",
-            "Instead of one of those: 24 is a day, 168 a week, 672 four weeks.",
+            "Duration, instead of start or end: 24 is a day, 168 a week, 672 four weeks.",
             section="Period",
         ),
-        "late": _share("late", "Late", "Share of events sent ten minutes to three days after they happened."),
+        "late": _share("late", "Late", "Share of events sent ten minutes to three days late."),
         "out_of_order": _share(
             "out_of_order",
             "Out of order",
-            "Share of events sent up to two minutes late, so that later ones overtake them.",
+            "Share of events sent up to two minutes late, so that later events overtake them.",
         ),
-        "duplicate": _share(
-            "duplicate", "Duplicates", "Share of events sent twice, the second time within a minute."
-        ),
+        "duplicate": _share("duplicate", "Duplicates", "Share of events sent a second time within a minute."),
         "malformed": _share(
             "malformed",
             "Malformed",
-            "Share of events sent broken; they land in quarantine. Landing stops at a quarter.",
+            "Share of events sent as invalid records, which are quarantined. Landing stops at a quarter.",
         ),
         "schema_v1": _share("schema_v1", "Schema version 1", "Share of events in the older schema version."),
         "clock_skew_seconds": _share(
             "clock_skew_seconds",
             "Clock skew (s)",
-            "By how much the clocks that stamp the events are off, at most.",
+            "Maximum deviation of the clocks that stamp the events.",
         ),
     }
 
 
-def parse(filled: Mapping[str, Any], run_id: str) -> dict[str, Any]:
-    """What `shopnow.traffic.generate.generate` is to be given for a form that was filled in.
+def parse(params: Mapping[str, Any], run_id: str) -> dict[str, Any]:
+    """Convert the DAG params to arguments of `shopnow.traffic.generate.generate`.
 
     Raises:
-        UserError: a time is none.
+        UserError: a time is invalid.
     """
-    given = {name: value for name, value in filled.items() if name not in _FAULTS}
+    options = {name: value for name, value in params.items() if name not in _FAULTS}
     for name in ("start", "end"):
-        given[name] = _parsed(name, given.get(name))
-    seed = given.get("seed")
-    given["seed"] = crc32(run_id.encode()) if seed is None else seed
-    return {**given, "faults": Faults(**{name: filled[name] for name in _FAULTS if name in filled})}
+        options[name] = _parse_time(name, options.get(name))
+    seed = options.get("seed")
+    options["seed"] = crc32(run_id.encode()) if seed is None else seed
+    return {**options, "faults": Faults(**{name: params[name] for name in _FAULTS if name in params})}
 
 
-def _parsed(name: str, time: str | None) -> datetime | None:
+def _parse_time(name: str, time: str | None) -> datetime | None:
     try:
         return datetime.fromisoformat(time) if time else None
     except ValueError:

@@ -1,4 +1,4 @@
-"""The events of a simulation in the making, in the order they are to be sent."""
+"""The events of a simulation in the order they happen, as columns."""
 
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -6,13 +6,13 @@ from typing import NamedTuple
 from shopnow.events import TOPIC_OF, Event
 
 LedgerFields = tuple[str | None, str | None, int | None, int | None, int | None]
-"""What the ledger says of an event beside where it is: order id, product id, quantity, quantity after, amount in cents."""
+"""Event fields that the ledger records: order id, product id, quantity, quantity after, amount in cents."""
 
 NO_LEDGER_FIELDS: LedgerFields = (None, None, None, None, None)
 
 
 class EventKind(NamedTuple):
-    """An event type."""
+    """An event type with its topic and its tag, the value of `event_type`."""
 
     type: type[Event]
     topic: str
@@ -20,25 +20,26 @@ class EventKind(NamedTuple):
 
 
 KINDS = [EventKind(type_, topic.name, str(type_.__struct_config__.tag)) for type_, topic in TOPIC_OF.items()]
-KIND_INDEX: dict[type[Event], int] = {kind.type: number for number, kind in enumerate(KINDS)}
-"""The number of each type in `KINDS`."""
+KIND_INDEX: dict[type[Event], int] = {kind.type: index for index, kind in enumerate(KINDS)}
+"""Index of each event type in `KINDS`."""
 
 
 class EventBuffer:
-    """Events as columns: when each happened (ms), and what."""
+    """Events as two columns: their times in ms since 1970, and the rest."""
 
     def __init__(self) -> None:
         self.times: list[int] = []
         self.entries: list[tuple[int, bytes, bytes, LedgerFields]] = []
-        """Kind, key, body (see `shopnow.traffic.json_templates`), facts."""
+        """Kind index, record key, body (see `shopnow.traffic.json_templates`), ledger fields."""
 
     def add(
-        self, at: int, kind: int, key: bytes, body: bytes, facts: LedgerFields = NO_LEDGER_FIELDS
+        self, at: int, kind: int, key: bytes, body: bytes, fields: LedgerFields = NO_LEDGER_FIELDS
     ) -> None:
-        """Note that an event of that kind, an index of `KINDS`, happened at `at`."""
+        """Append an event of the kind with that index in `KINDS`, at a time in ms."""
         self.times.append(at)
-        self.entries.append((kind, key, body, facts))
+        self.entries.append((kind, key, body, fields))
 
 
-def to_datetime(at: int) -> datetime:
-    return datetime.fromtimestamp(at / 1000, UTC)
+def to_datetime(milliseconds: int) -> datetime:
+    """Convert ms since 1970 to a UTC datetime."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,9 +1,11 @@
-"""What goes wrong with records on purpose: which events meet which fault follows from their number in the life of the shop.
+"""Injected faults; which events get which fault is a function of their number in the life of the shop.
 
-- **late**: sent ten minutes to three days after it happened, **out of order**: up to two minutes after, so that what happened later
-  overtakes it. **duplicate**: sent again within a minute. All of these by the shop's clock, in this run or in one to come.
-- **malformed**: no event can be made of it, in one of several ways.
-- **clock skew**: the servers that stamp the events, each those of some keys, have clocks that are off.
+- **late**: sent ten minutes to three days after the event. **out of order**: sent up to two minutes after it,
+  so that later events overtake it. **duplicate**: sent again within a minute. All delays are by the shop's
+  clock, and may end in a later run.
+- **malformed**: the record cannot be decoded as an event, for one of several reasons.
+- **clock skew**: the clocks of the servers that stamp the events are off; each server stamps the records of
+  some keys.
 """
 
 from collections.abc import Sequence
@@ -21,21 +23,32 @@ LATE, OUT_OF_ORDER = "late", "out_of_order"
 MALFORMED = ("truncated", "wrong_type", "missing_field", "unknown_type", "not_utf8", "empty")
 
 SERVERS = 8
-"""How many servers stamp the events."""
+"""Number of servers that stamp the events."""
 
 _DELAYS = {LATE: (600_000, 72 * 3_600_000), OUT_OF_ORDER: (20_000, 120_000), DUPLICATE: (1, 60_000)}
-"""Least and greatest delay, in ms; orders of magnitude are equally likely."""
+"""Minimum and maximum delay in ms; delays are log-uniformly distributed."""
+
+_WORDS_PER_EVENT = 3
+"""Random words per event: the fault, its detail, the schema version."""
 
 
 class InjectedFault(NamedTuple):
-    """What one event meets: a fault, and for all but malformed ones how long the record is held back, in ms."""
+    """The fault of an event and, unless malformed, the delay of the record in ms."""
 
     fault: str
     delay: int = 0
 
 
 def assign_faults(faults: Faults, key: int, first: int, count: int) -> dict[int, InjectedFault]:
-    """Of `count` events, from the `first` in the life of the shop on, those that meet a fault, by their index."""
+    """Choose the faults of `count` events.
+
+    Args:
+        key: key of the random numbers.
+        first: number of the first event in the life of the shop.
+
+    Returns:
+        The fault by the index of the event, for events that have one.
+    """
     shares = {
         LATE: faults.late,
         OUT_OF_ORDER: faults.out_of_order,
@@ -44,43 +57,45 @@ def assign_faults(faults: Faults, key: int, first: int, count: int) -> dict[int,
     }
     if not any(shares.values()):
         return {}
-    which, detail = counter_rng.uniform(counter_rng.random_words(key, first, count, each=3)[:, :2]).T
-    chosen = np.searchsorted(np.cumsum(list(shares.values())), which, side="right")
-    found = {}
-    for index in np.flatnonzero(chosen < len(shares)).tolist():
-        fault, chance = list(shares)[chosen[index]], float(detail[index])
+    words = counter_rng.random_words(key, first, count, _WORDS_PER_EVENT)
+    selector, detail = counter_rng.uniform(words[:, :2]).T
+    choices = np.searchsorted(np.cumsum(list(shares.values())), selector, side="right")
+    injected = {}
+    for index in np.flatnonzero(choices < len(shares)).tolist():
+        fault, fraction = list(shares)[choices[index]], float(detail[index])
         if fault in _DELAYS:
-            least, most = _DELAYS[fault]
-            found[index] = InjectedFault(fault, int(least * (most / least) ** chance))
+            minimum, maximum = _DELAYS[fault]
+            injected[index] = InjectedFault(fault, int(minimum * (maximum / minimum) ** fraction))
         else:
-            found[index] = InjectedFault(MALFORMED[int(chance * len(MALFORMED))])
-    return found
+            injected[index] = InjectedFault(MALFORMED[int(fraction * len(MALFORMED))])
+    return injected
 
 
 def schema_versions(faults: Faults, key: int, first: int, count: int) -> np.ndarray:
-    """The schema version each of these events is written in."""
+    """Choose the schema version of each of `count` events; arguments as of `assign_faults`."""
     if not faults.schema_v1:
         return np.full(count, SCHEMA_VERSION)
-    old = counter_rng.uniform(counter_rng.random_words(key, first, count, each=3)[:, 2]) < faults.schema_v1
-    return np.where(old, 1, SCHEMA_VERSION)
+    words = counter_rng.random_words(key, first, count, _WORDS_PER_EVENT)
+    is_old = counter_rng.uniform(words[:, 2]) < faults.schema_v1
+    return np.where(is_old, 1, SCHEMA_VERSION)
 
 
 def to_version_1(body: bytes) -> bytes:
-    """The body without what came later: the coupon, its last field if it has one."""
+    """Remove the field that schema version 2 added: the coupon, which is the last field if present."""
     before, coupon, _ = body.partition(b',"coupon":')
     return before + b"," if coupon else body
 
 
 def clock_skews(faults: Faults, keys: Sequence[bytes]) -> np.ndarray:
-    """By how many ms the clock that stamps each of these records is ahead; always the same for the same key."""
+    """Return how many ms the clock behind each record is ahead; it is a function of the record key."""
     if not faults.clock_skew_seconds:
         return np.zeros(len(keys), dtype=np.int64)
-    off = np.linspace(-1, 1, SERVERS) * faults.clock_skew_seconds * 1000
-    return off.astype(np.int64)[[crc32(key) % SERVERS for key in keys]]
+    offsets = np.linspace(-1, 1, SERVERS) * faults.clock_skew_seconds * 1000
+    return offsets.astype(np.int64)[[crc32(key) % SERVERS for key in keys]]
 
 
 def corrupt(value: bytes, fault: str) -> bytes:
-    """The record with that fault, one of `MALFORMED`."""
+    """Corrupt a record value in one of the ways of `MALFORMED`."""
     match fault:
         case "truncated":
             return value[: len(value) // 2]
@@ -94,4 +109,4 @@ def corrupt(value: bytes, fault: str) -> bytes:
             return value.replace(b'"event_id":"', b'"event_id":"\xff', 1)
         case "empty":
             return b""
-    raise ValueError(f"there is no fault {fault!r}")
+    raise ValueError(f"unknown fault {fault!r}: expected one of {', '.join(MALFORMED)}")

@@ -1,9 +1,9 @@
 """A run of the simulated shop, sent to Kafka exactly once.
 
-The events of some sessions, the ledger rows that say where they went, and what the shop has to remember are written in
-one Kafka transaction: all of it is there or nothing is. A run that was killed is taken up again after its last committed
-transaction, by calling `generate` with the same run id; one that is done is not done again. There is one shop, so a
-generator started while another is at work takes over, and the other stops with a clear error.
+One Kafka transaction holds the events of some sessions, their ledger rows and the shop's state. Calling
+`generate` again with the same run id resumes a killed run after its last committed transaction; a finished
+run is not repeated. There is only one shop: a generator that starts while another one runs fences it, and the
+other stops with a clear error.
 """
 
 import gc
@@ -40,29 +40,29 @@ FAILPOINTS = (
     "traffic:state",
     "traffic:committed",
 )
-"""Where `shopnow.failpoints` can end the process: after each step of a transaction, and after its commit."""
+"""Failpoints after each step of a transaction, and after its commit."""
 
 SESSIONS_PER_TRANSACTION = 4_000
-_PACE_SECONDS = 1.0
-"""In real time there is a transaction this often."""
+_REAL_TIME_INTERVAL_SECONDS = 1.0
+"""Pause between the transactions of a real-time run."""
 
 Progress = Callable[[int, int], None]
-"""Called after each transaction with the sessions done and the sessions asked for."""
+"""Called after each transaction with the number of sessions done and the total."""
 
 
 class Summary(NamedTuple):
-    """What a run did, over all its attempts."""
+    """Result of a run over all its attempts."""
 
     run_id: str
     sessions: int
     events: dict[str, int]
-    """How many records it sent, by topic."""
+    """Records sent, by topic."""
     faults: dict[str, int]
-    """How many of them something is wrong with on purpose, by what."""
+    """Records with an injected fault, by fault."""
     start: datetime
     end: datetime
     already_done: bool
-    """Whether it had been done before this call, which then sent nothing."""
+    """Whether the run was finished before this call, which then sent nothing."""
 
 
 def generate(
@@ -73,32 +73,39 @@ def generate(
     *,
     sessions_per_transaction: int = SESSIONS_PER_TRANSACTION,
     progress: Progress | None = None,
-    **more: Any,
+    **options: Any,
 ) -> Summary:
-    """Simulate shoppers in the shop, and send what happens to Kafka.
+    """Simulate shoppers and send their events to Kafka.
 
-    `conf` is the Kafka client's configuration, with at least `bootstrap.servers`. What else can be asked for is in
-    `shopnow.traffic.run_config.RunConfig`, with `start` and `end` as datetimes. Without a period the sessions are spread over the last
-    24 hours, or over the time since the shop's last run if that is shorter. What happens to an order after the end
-    (deliveries, refunds), and records held back beyond it, are left to the runs to come.
+    Without a period the sessions are spread over the last 24 hours, or over the time since the shop's last
+    run if that is shorter. Events of orders after the end of the period (deliveries, refunds), and records
+    held back beyond it, are sent by later runs.
+
+    Args:
+        conf: Kafka client configuration with at least `bootstrap.servers`. run_id: identifies the run across
+            attempts, 1 to 250 characters. sessions: number of sessions to simulate. seed: seed of the random
+            numbers. sessions_per_transaction: maximum number of sessions in one Kafka transaction. progress:
+            called after each transaction. options: further fields of `shopnow.traffic.run_config.RunConfig`,
+            with `start` and `end` as datetimes.
 
     Raises:
-        UserError: a parameter is out of range or not what the run began with, a topic is missing, Kafka cannot be
-            reached, or another generator has taken over.
-        KafkaException: Kafka failed on the way. Calling again with the same run id goes on from the last commit.
+        UserError: a parameter is invalid or differs from the run's first attempt, a topic does not exist,
+            Kafka does not respond, or another generator has taken over.
+        KafkaException: Kafka failed during the run. Calling again with the same run id resumes after the last
+            commit.
     """
     if not isinstance(run_id, str) or not 1 <= len(run_id) <= 250:
-        raise UserError(f"run_id {run_id!r}: give a text of 1 to 250 characters")
-    asked = run_config.validate(sessions=sessions, seed=seed, **more)
+        raise UserError(f"run_id {run_id!r} is invalid: give a text of 1 to 250 characters")
+    config = run_config.validate(sessions=sessions, seed=seed, **options)
     topic_ids = {
         name: state.topic_id for name, state in topics.describe(conf, [*TOPICS, LEDGER, SHOP_STATE]).items()
     }
     producer = TransactionalProducer(conf)
-    # From here on no earlier generator can commit anything, so the state that is read is the last word.
+    # The producer has fenced all earlier generators, so the state read from here on is final.
     state = load_state(conf)
-    run = begin_run(state, run_id, asked)
+    run = begin_run(state, run_id, config)
     already_done = run.finished
-    with _without_collecting_garbage():
+    with _gc_disabled():
         for chunk in remaining_chunks(state, run, sessions_per_transaction):
             with producer.transaction():
                 send_chunk(producer, chunk, run_id, topic_ids)
@@ -122,63 +129,65 @@ def generate(
 
 
 def load_state(conf: Conf) -> State:
-    """What the shop remembers, as of the last committed transaction.
+    """Load the shop's state as of the last committed transaction.
 
     Raises:
-        UserError: another version of the generator wrote it, the topic is missing, or Kafka does not answer.
+        UserError: another version wrote the state, the topic does not exist, or Kafka does not respond.
     """
     return from_records(state_reader.read(conf, SHOP_STATE))
 
 
-def begin_run(state: State, run_id: str, asked: RunConfig) -> Run:
-    """The run of that id: new, or as far as it got before.
+def begin_run(state: State, run_id: str, config: RunConfig) -> Run:
+    """Return the run of that id: resumed if it exists, else new.
 
     Raises:
-        UserError: it began with something else asked for, or is to start before the shop's last run ended.
+        UserError: the run began with another configuration, or would start before the shop's clock.
     """
     run = state.runs.get(run_id)
     if run:
-        if run.asked != asked:
+        if run.config != config:
             raise UserError(
-                f"run {run_id} began with {_in_words(run.asked)}: give the same, or another run_id"
+                f"run {run_id} began with {_describe(run.config)}: "
+                "give the same parameters, or another run_id"
             )
         return run
-    start, end = run_config.resolve_period(asked, state.shop.clock if state.shop else None, _now())
-    sessions = asked.sessions or LIGHT_SESSIONS
-    if asked.sessions_per_day:
-        shape = Arrivals(scenarios.phases(scenarios.scenario(asked.scenario), start, end))
-        sessions = max(round(asked.sessions_per_day * shape.normal_days), 1)
-        if sessions > LIMITS["sessions"].most:
+    start, end = run_config.resolve_period(config, state.shop.clock if state.shop else None, _now())
+    sessions = config.sessions or LIGHT_SESSIONS
+    if config.sessions_per_day:
+        arrivals = Arrivals(scenarios.phases(scenarios.scenario(config.scenario), start, end))
+        sessions = max(round(config.sessions_per_day * arrivals.normal_days), 1)
+        if sessions > LIMITS["sessions"].maximum:
             raise UserError(
-                f"sessions_per_day {asked.sessions_per_day}: that makes {sessions} sessions; {LIMITS['sessions'].most} are the most"
+                f"sessions_per_day {config.sessions_per_day} makes {sessions} sessions in this period, "
+                f"more than the maximum of {LIMITS['sessions'].maximum}: give fewer, or a shorter period"
             )
-    return Run(run_id, asked, sessions, start, end)
+    return Run(run_id, config, sessions, start, end)
 
 
 def remaining_chunks(state: State, run: Run, sessions: int) -> Iterator[Chunk]:
-    """The rest of the run; in real time each chunk when it is due."""
+    """Simulate the rest of the run; a real-time run yields each chunk when it is due."""
     simulation = Simulation(state, run)
     while not run.finished:
-        if run.asked.pace != REAL_TIME:
+        if run.config.pace != REAL_TIME:
             yield simulation.advance(sessions)
             continue
         yield simulation.advance(sessions, until=_now())
         if not run.finished:
-            time.sleep(_PACE_SECONDS)
+            time.sleep(_REAL_TIME_INTERVAL_SECONDS)
 
 
 def send_chunk(
     producer: TransactionalProducer, chunk: Chunk, run_id: str, topic_ids: Mapping[str, str]
 ) -> None:
-    """The chunk, inside a transaction."""
+    """Send a chunk's records, ledger rows and state inside an open transaction."""
     failpoint("traffic:begun")
     batch = chunk.batch
-    places = producer.send_all(batch.topics, batch.keys, batch.values)
+    positions = producer.send_all(batch.topics, batch.keys, batch.values)
     failpoint("traffic:sent")
-    producer.acknowledged()
+    producer.wait_for_acks()
     failpoint("traffic:acknowledged")
     for table in (
-        ledger.build_rows(run_id, topic_ids, batch.told, *places),
+        ledger.build_rows(run_id, topic_ids, batch.rows, *positions),
         ledger.build_demand_rows(run_id, chunk.demand),
     ):
         for value in ledger.encode(table):
@@ -190,8 +199,8 @@ def send_chunk(
 
 
 @contextmanager
-def _without_collecting_garbage() -> Iterator[None]:
-    """What is made here holds no cycles, and looking for some costs a sixth of the time."""
+def _gc_disabled() -> Iterator[None]:
+    """Disable garbage collection, which costs a sixth of the time and finds no reference cycles here."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -201,10 +210,11 @@ def _without_collecting_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def _in_words(asked: RunConfig) -> str:
-    times = {name: to_datetime(at).isoformat() for name in ("start", "end") if (at := getattr(asked, name))}
-    given = {**msgspec.structs.asdict(asked), **times, **msgspec.structs.asdict(asked.faults), "faults": None}
-    return ", ".join(f"{name} {value}" for name, value in given.items() if value)
+def _describe(config: RunConfig) -> str:
+    times = {name: to_datetime(at).isoformat() for name in ("start", "end") if (at := getattr(config, name))}
+    faults = msgspec.structs.asdict(config.faults)
+    values = {**msgspec.structs.asdict(config), **times, **faults, "faults": None}
+    return ", ".join(f"{name} {value}" for name, value in values.items() if value)
 
 
 def _now() -> int:

@@ -1,8 +1,8 @@
-"""The ledger: what the generator truly did, in a Kafka topic of its own.
+"""The ledger: the ground truth about the generated events, in its own Kafka topic.
 
-Each transaction of the generator carries, beside its records, one row for each that says where the broker put it, what it
-tells of and what is wrong with it on purpose; and what shoppers wanted, by hour and product. So the ledger holds exactly the
-records that were committed, and every figure of the pipeline can be checked against it. A record of the topic holds up to
+Each transaction of the generator also writes one ledger row per record, with its position, its content and
+its injected fault, and the demand by hour and product. The ledger therefore holds exactly the committed
+records, and every KPI of the pipeline can be verified against it. A ledger record holds up to
 `ROWS_PER_RECORD` rows as an Arrow IPC stream.
 """
 
@@ -30,7 +30,7 @@ SCHEMA = pa.schema(
         *list(RECORD_SCHEMA)[1:],
     ]
 )
-"""A row for each record that was sent."""
+"""Schema of the rows about records: one per record sent."""
 
 DEMAND_SCHEMA = pa.schema(
     [
@@ -57,7 +57,7 @@ DEMAND_SCHEMA = pa.schema(
         ),
     ]
 )
-"""A row for each hour and product that anyone wanted, of each transaction: to be added up."""
+"""Schema of the rows about demand: one per transaction, hour and product; their counts are additive."""
 
 ROWS_PER_RECORD = 5_000
 _ZSTD = pa.ipc.IpcWriteOptions(compression="zstd")
@@ -66,26 +66,35 @@ _ZSTD = pa.ipc.IpcWriteOptions(compression="zstd")
 def build_rows(
     run_id: str,
     topic_ids: Mapping[str, str],
-    told: pa.Table,
+    records: pa.Table,
     partitions: Sequence[int],
     offsets: Sequence[int],
 ) -> pa.Table:
-    """The ledger's rows of what is `told` of records (see `TOLD`) and, one for one, the places they were acknowledged at."""
+    """Add run, topic ids and acknowledged positions to the rows of a batch.
+
+    Args:
+        topic_ids: Kafka's topic id by topic name.
+        records: rows of `RECORD_SCHEMA`.
+        partitions: partition of each record.
+        offsets: offset of each record.
+    """
     topics = pa.array(list(topic_ids), pa.string())
-    places = {
-        "run_id": pa.repeat(pa.scalar(run_id), told.num_rows),
-        "topic_id": pa.array(list(topic_ids.values()), pa.string()).take(pc.index_in(told["topic"], topics)),
+    added = {
+        "run_id": pa.repeat(pa.scalar(run_id), records.num_rows),
+        "topic_id": pa.array(list(topic_ids.values()), pa.string()).take(
+            pc.index_in(records["topic"], topics)
+        ),
         "partition": pa.array(np.asarray(partitions, dtype=np.int32)),
         "offset": pa.array(np.asarray(offsets, dtype=np.int64)),
     }
-    return pa.table([places[name] if name in places else told[name] for name in SCHEMA.names], schema=SCHEMA)
+    return pa.table([added[name] if name in added else records[name] for name in SCHEMA.names], schema=SCHEMA)
 
 
 def build_demand_rows(run_id: str, demand: Mapping[tuple[int, str], Demand]) -> pa.Table:
-    """The ledger's rows of demand by hour (its start in ms) and product id."""
+    """Build the demand rows from demand by hour (its start in ms) and product id."""
     hours = pa.array([hour * 1000 for hour, _ in demand], pa.int64()).cast(TIMESTAMP)
     counts = [
-        pa.array([getattr(each, name) for each in demand.values()], pa.int64())
+        pa.array([getattr(product_demand, name) for product_demand in demand.values()], pa.int64())
         for name in Demand.__struct_fields__
     ]
     products = pa.array([product_id for _, product_id in demand], pa.string())
@@ -95,7 +104,7 @@ def build_demand_rows(run_id: str, demand: Mapping[tuple[int, str], Demand]) -> 
 
 
 def encode(table: pa.Table) -> Iterator[bytes]:
-    """The table as values of ledger records, each below Kafka's usual limit of 1 MB."""
+    """Encode a table as values of ledger records, each below Kafka's default limit of 1 MB."""
     for start in range(0, table.num_rows, ROWS_PER_RECORD):
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema, options=_ZSTD) as writer:
@@ -106,37 +115,36 @@ def encode(table: pa.Table) -> Iterator[bytes]:
 def read_batches(
     conf: Conf, upto: int | None = None, columns: Sequence[str] | None = None
 ) -> Iterator[pa.Table]:
-    """The ledger's rows, in the order they were written, a table per record: memory is bounded, however long the ledger is.
+    """Yield the record rows in write order, one table per ledger record, so that memory is bounded.
 
     Args:
-        upto: only records before this offset; see `end`.
-        columns: only these; all by default.
+        upto: exclusive end offset; see `end_offset`.
+        columns: columns to return; all by default.
 
     Raises:
-        UserError: there is no ledger, it was written by another version of the generator, or Kafka does not answer.
+        UserError: the ledger does not exist, another version wrote it, or Kafka does not respond.
     """
     return _tables(conf, SCHEMA, upto, columns)
 
 
 def read(conf: Conf, upto: int | None = None, columns: Sequence[str] | None = None) -> pa.Table:
-    """All of the ledger's rows as one table; see `batches`."""
-    found = list(read_batches(conf, upto, columns))
-    nothing = SCHEMA.empty_table().select(columns or SCHEMA.names)
-    return pa.concat_tables([nothing, *found])
+    """Return all record rows as one table; arguments as of `read_batches`."""
+    empty = SCHEMA.empty_table().select(columns or SCHEMA.names)
+    return pa.concat_tables([empty, *read_batches(conf, upto, columns)])
 
 
 def read_demand(conf: Conf, upto: int | None = None) -> pa.Table:
-    """All of the ledger's rows about demand, as one table."""
+    """Return all demand rows as one table."""
     return pa.concat_tables([DEMAND_SCHEMA.empty_table(), *_tables(conf, DEMAND_SCHEMA, upto, None)])
 
 
 def end_offset(conf: Conf) -> int:
-    """The offset after the last committed ledger record: pass it as `upto` to see later what there is now."""
+    """Return the ledger's last stable offset; passing it as `upto` later reads the same rows."""
     return state_reader.end_offset(conf, LEDGER)
 
 
 def _tables(
-    conf: Conf, wanted: pa.Schema, upto: int | None, columns: Sequence[str] | None
+    conf: Conf, schema: pa.Schema, upto: int | None, columns: Sequence[str] | None
 ) -> Iterator[pa.Table]:
     for _, value in state_reader.read(conf, LEDGER, upto):
         if value is None:
@@ -144,9 +152,9 @@ def _tables(
         stream = pa.ipc.open_stream(value)
         if stream.schema not in {SCHEMA, DEMAND_SCHEMA}:
             raise UserError(
-                "the topic ledger was written by another version of ShopNow+, which told of other things: "
-                "begin anew with another SHOPNOW_DATA_DIR, or, on a Kafka of your own, with topics made anew"
+                "the topic ledger was written by an incompatible version of ShopNow+: "
+                "start with a new SHOPNOW_DATA_DIR, or recreate the topics on an external Kafka"
             )
-        if stream.schema == wanted:
+        if stream.schema == schema:
             table = stream.read_all()
             yield table.select(columns) if columns else table

@@ -1,4 +1,4 @@
-"""The truth in figures, worked out from rows of the ledger and from nothing else; figures of parts add up to those of the whole."""
+"""Totals of ledger rows, the ground truth of the pipeline; totals of parts add up to those of the whole."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date
@@ -13,7 +13,7 @@ DUPLICATE = "duplicate"
 
 
 class SalesFigures(msgspec.Struct, kw_only=True):
-    """Orders by order date, everything else by its own; amounts are cents."""
+    """Sales figures: orders by order date, payments and refunds by their own date; amounts in cents."""
 
     orders: int = 0
     units: int = 0
@@ -32,7 +32,7 @@ class SalesFigures(msgspec.Struct, kw_only=True):
 
 
 class Demand(msgspec.Struct):
-    """Pieces of a product: wanted in a cart, of those not on the shelf, and of those that would have been paid for."""
+    """Demand for a product in pieces: requested; of these, unavailable; of these, lost sales."""
 
     wanted: int = 0
     unmet: int = 0
@@ -40,17 +40,20 @@ class Demand(msgspec.Struct):
 
 
 class LedgerTotals(SalesFigures, kw_only=True):
-    """Of some rows of the ledger. An event counts once, whatever was sent of it; dates are UTC, by the event's time as sent."""
+    """Totals of ledger rows.
+
+    An event counts once, however often it was sent; dates are UTC, by the event time as sent.
+    """
 
     records: dict[str, int] = {}
-    """What was sent, by topic."""
+    """Records sent, by topic."""
     events: dict[str, dict[str, int]] = {}
-    """What happened, by topic and event type."""
+    """Events, by topic and event type."""
     faults: dict[str, int] = {}
-    """Records that something is wrong with on purpose, by what."""
+    """Records with an injected fault, by fault."""
     days: dict[date, SalesFigures] = {}
     stock_changes: dict[str, int] = {}
-    """By product id: everything put on the shelf less everything taken off it; over the life of the shop, what is left."""
+    """Net stock change by product id; over the life of the shop, the stock on hand."""
     demand: dict[str, Demand] = {}
     """By product id."""
 
@@ -65,17 +68,15 @@ class LedgerTotals(SalesFigures, kw_only=True):
             _add_counts(self.events.setdefault(topic, {}), types)
         for day, figures in other.days.items():
             self.days.setdefault(day, SalesFigures()).add(figures)
-        for product_id, asked in other.demand.items():
-            mine = self.demand.setdefault(product_id, Demand())
-            mine.wanted, mine.unmet, mine.lost = (
-                mine.wanted + asked.wanted,
-                mine.unmet + asked.unmet,
-                mine.lost + asked.lost,
-            )
+        for product_id, demand in other.demand.items():
+            total = self.demand.setdefault(product_id, Demand())
+            total.wanted += demand.wanted
+            total.unmet += demand.unmet
+            total.lost += demand.lost
 
 
 def from_rows(tables: Iterable[pa.Table]) -> LedgerTotals:
-    """The figures that follow from these tables of ledger rows, taken together."""
+    """Compute the totals of tables of ledger rows, taken together."""
     totals = LedgerTotals()
     for table in tables:
         totals.add(_of_table(table))
@@ -83,10 +84,10 @@ def from_rows(tables: Iterable[pa.Table]) -> LedgerTotals:
 
 
 def from_demand(demand: Mapping[tuple[int, str], Demand]) -> LedgerTotals:
-    """The figures that follow from demand by hour and product id."""
+    """Compute the totals of demand by hour and product id."""
     totals = LedgerTotals()
-    for (_, product_id), asked in demand.items():
-        totals.add(LedgerTotals(demand={product_id: asked}))
+    for (_, product_id), product_demand in demand.items():
+        totals.add(LedgerTotals(demand={product_id: product_demand}))
     return totals
 
 

@@ -1,7 +1,7 @@
-"""What happens to an order after its shopper has left: pending → in transit → delivered, or cancelled, or refunded.
+"""The life cycle of an order after the visit: pending → in transit → delivered, or cancelled, or refunded.
 
-An order's whole future is drawn when it is placed, as steps with their times; each step happens when the shop's clock
-gets there, in this run or a later one.
+All steps of an order and their times are drawn when it is placed; each step is performed when the shop's
+clock reaches its time, in this run or a later one.
 """
 
 from collections.abc import Callable
@@ -24,8 +24,8 @@ from shopnow.traffic.state import OpenOrder, Step
 
 MINUTE = 60_000
 
-EXPIRES_AFTER = 30 * MINUTE
-"""An order not paid by then is cancelled."""
+PAYMENT_TIMEOUT = 30 * MINUTE
+"""Time after which an unpaid order is cancelled."""
 
 _DELIVERIES = {
     step: (KIND_INDEX[kind], template(kind, progress=progress))
@@ -39,56 +39,55 @@ _CANCELLED, _REFUNDED = template(OrderCancelled), template(PaymentRefunded, curr
 
 
 def plan(order: OpenOrder, at: int, draw: Callable[[], float], conditions: Conditions) -> None:
-    """Draw the future of an order that was left at `at`, paid or not: fills its steps."""
+    """Draw the steps of an order whose visit ended at `at`, and set them on the order."""
 
-    def within(earliest: int, latest: int) -> int:
+    def between(earliest: int, latest: int) -> int:
         return earliest + int(draw() * (latest - earliest))
 
     if not order.payment_id:
-        order.steps = [(at + EXPIRES_AFTER, "expire")]
+        order.steps = [(at + PAYMENT_TIMEOUT, "expire")]
         return
     order.promised_at = ((at + DAY) // HOUR + 1) * HOUR
-    created = at + within(MINUTE, 10 * MINUTE)
+    created = at + between(MINUTE, 10 * MINUTE)
     if draw() < conditions.cancels:
-        order.steps = [(created, "create"), (created + within(MINUTE, 45 * MINUTE), "cancel")]
+        order.steps = [(created, "create"), (created + between(MINUTE, 45 * MINUTE), "cancel")]
         return
-    shipped = created + within(1 * HOUR, 4 * HOUR)
+    shipped = created + between(1 * HOUR, 4 * HOUR)
     if draw() < conditions.late_deliveries:
-        delivered = order.promised_at + within(1 * HOUR, 2 * DAY)
+        delivered = order.promised_at + between(1 * HOUR, 2 * DAY)
     else:
-        delivered = shipped + within(2 * HOUR, 10 * HOUR)
+        delivered = shipped + between(2 * HOUR, 10 * HOUR)
     order.steps = [(created, "create"), (shipped, "ship"), (delivered, "deliver")]
     if draw() < conditions.refunds:
         order.refund_cents = order.amount_cents if draw() < 0.5 else order.amount_cents // 2
-        order.steps.append((delivered + within(1 * HOUR, 12 * HOUR), "refund"))
+        order.steps.append((delivered + between(1 * HOUR, 12 * HOUR), "refund"))
 
 
-def perform(step: Step, order: OpenOrder, at: int, shelves: Inventory, journal: EventBuffer) -> None:
-    """Do a step of an order: change the shop and write the events."""
+def perform(step: Step, order: OpenOrder, at: int, inventory: Inventory, buffer: EventBuffer) -> None:
+    """Perform a step of an order: change the inventory and emit the events."""
     match step:
         case "expire":
-            _cancel(order, b"not paid", at, journal)
+            _cancel(order, b"not paid", at, buffer)
         case "cancel":
-            _cancel(order, b"customer changed their mind", at, journal)
-            _refund(order, order.amount_cents, b"order cancelled", at, journal)
-            shelves.put_back(order.items, at)
+            _cancel(order, b"customer changed their mind", at, buffer)
+            _refund(order, order.amount_cents, b"order cancelled", at, buffer)
+            inventory.put_back(order.items, at)
         case "refund":
-            _refund(order, order.refund_cents, b"goods returned damaged", at, journal)
+            _refund(order, order.refund_cents, b"goods returned damaged", at, buffer)
         case _:
             kind, body = _DELIVERIES[step]
-            facts = (order.order_id, None, None, None, None)
             order_id = order.order_id.encode()
-            words = (b"d-" + order_id[2:], order_id, order.address.encode(), _text(order.promised_at))
-            journal.add(at, kind, order_id, body % words, facts)
+            values = (b"d-" + order_id[2:], order_id, order.address.encode(), _format_time(order.promised_at))
+            buffer.add(at, kind, order_id, body % values, (order.order_id, None, None, None, None))
 
 
-def _cancel(order: OpenOrder, reason: bytes, at: int, journal: EventBuffer) -> None:
+def _cancel(order: OpenOrder, reason: bytes, at: int, buffer: EventBuffer) -> None:
     order_id = order.order_id.encode()
     body = _CANCELLED % (order_id, reason)
-    journal.add(at, KIND_INDEX[OrderCancelled], order_id, body, (order.order_id, None, None, None, None))
+    buffer.add(at, KIND_INDEX[OrderCancelled], order_id, body, (order.order_id, None, None, None, None))
 
 
-def _refund(order: OpenOrder, amount_cents: int, reason: bytes, at: int, journal: EventBuffer) -> None:
+def _refund(order: OpenOrder, amount_cents: int, reason: bytes, at: int, buffer: EventBuffer) -> None:
     order_id = order.order_id.encode()
     body = _REFUNDED % (
         order.payment_id.encode(),
@@ -98,12 +97,12 @@ def _refund(order: OpenOrder, amount_cents: int, reason: bytes, at: int, journal
         order.attempt,
         reason,
     )
-    journal.add(
+    buffer.add(
         at, KIND_INDEX[PaymentRefunded], order_id, body, (order.order_id, None, None, None, amount_cents)
     )
 
 
 @lru_cache(maxsize=1024)
-def _text(at: int) -> bytes:
-    """The time as it stands in JSON; promises are made for whole hours, so many are the same."""
+def _format_time(at: int) -> bytes:
+    """Format a time in ms for JSON; cached, as promised times are whole hours and repeat."""
     return to_datetime(at).isoformat().replace("+00:00", "Z").encode()

@@ -1,4 +1,4 @@
-"""The simulated shop's producer."""
+"""The Kafka producer of the simulated shop."""
 
 from shopnow.broker import transactional_producer
 from shopnow.broker.client import Conf
@@ -8,11 +8,11 @@ TRANSACTIONAL_ID = "shopnow-traffic"
 
 
 class TransactionalProducer(transactional_producer.TransactionalProducer):
-    """The producer of whoever runs the shop. There is one at a time: creating it ends the transactions of any earlier one for good.
+    """The producer of the run that owns the shop; creating it fences the producer of any earlier run.
 
     Raises:
-        UserError: Kafka does not answer.
+        UserError: Kafka does not respond.
     """
 
     def __init__(self, conf: Conf) -> None:
-        super().__init__(conf, TRANSACTIONAL_ID, PRODUCER_HEADER, who="run of the shop")
+        super().__init__(conf, TRANSACTIONAL_ID, PRODUCER_HEADER, role="run of the shop")

@@ -1,4 +1,4 @@
-"""What one transaction sends: the events of a journal as records, with their faults, and what the ledger tells of each."""
+"""The records of one transaction: the buffered events with their injected faults, and their ledger rows."""
 
 import heapq
 from typing import NamedTuple
@@ -9,7 +9,7 @@ import xxhash
 
 from shopnow.schemas import TIMESTAMP
 from shopnow.traffic import counter_rng, json_templates
-from shopnow.traffic import faults as faulty
+from shopnow.traffic import faults as fault_injection
 from shopnow.traffic.event_buffer import KINDS, NO_LEDGER_FIELDS, EventBuffer, LedgerFields
 from shopnow.traffic.faults import MALFORMED, InjectedFault
 from shopnow.traffic.ledger_totals import DUPLICATE
@@ -57,108 +57,107 @@ RECORD_SCHEMA = pa.schema(
         ),
     ]
 )
-"""What is known of a record before the broker says where it is."""
+"""Schema of a record's ledger row before it is sent: without its run and its position."""
 
-_FACTS = [
+_LEDGER_FIELDS = [
     RECORD_SCHEMA.field(name)
     for name in ("order_id", "product_id", "quantity", "quantity_after", "amount_cents")
 ]
 
 
 class Batch(NamedTuple):
-    """Records in the order to send them."""
+    """Records in send order, as columns."""
 
     topics: list[str]
     keys: list[bytes]
     values: list[bytes]
-    told: pa.Table
-    """See `TOLD`."""
+    rows: pa.Table
+    """One row of `RECORD_SCHEMA` per record."""
 
 
-class _Records(NamedTuple):
-    """Columns of equal length."""
+class _Columns(NamedTuple):
+    """Records as columns of equal length."""
 
     kinds: np.ndarray
+    """Index in `KINDS`."""
     keys: list[bytes]
     values: list[bytes]
     ids: np.ndarray
-    """36 bytes each."""
+    """Event ids of 36 bytes."""
     times: np.ndarray
-    """In ms, as sent."""
+    """Event times in ms, as sent."""
     skews: np.ndarray
-    facts: list[LedgerFields]
+    fields: list[LedgerFields]
     faults: list[str | None]
 
 
 HeldQueue = list[tuple[int, int, HeldRecord]]
-"""Records that were held back, as a heap: when each is due, the number of its event, the record."""
+"""Heap of the held-back records: time when due in ms, number of the event, record."""
 
 
 def build_batch(
-    journal: EventBuffer,
+    buffer: EventBuffer,
     faults: Faults,
     keys: tuple[int, int],
     first: int,
-    before: int,
-    now: int,
-    waiting: HeldQueue,
+    clock_before: int,
+    clock: int,
+    queue: HeldQueue,
 ) -> tuple[Batch, list[HeldRecord]]:
-    """The journal's events as records, and among them those that were held back and are due by now.
+    """Turn the buffered events into records, with the held-back records that are due placed among them.
 
     Args:
-        keys: of the events' ids, and of their fates.
+        keys: keys of the random numbers for event ids and for faults.
         first: number of the first event in the life of the shop.
-        before: where the shop's clock stood before the first event, in ms.
-        now: where it stands now.
-        waiting: what is due is taken out of it, what is held back and not due yet is put in.
+        clock_before: the shop's clock before the first event, in ms.
+        clock: the shop's clock now, in ms.
+        queue: records held back; due ones are removed, new ones are added.
 
     Returns:
-        The batch, and what it put in.
+        The batch, and the records newly added to the queue.
     """
-    records = _records(journal, faults, keys, first)
-    fates = faulty.assign_faults(faults, keys[1], first, len(journal.times))
-    if not fates and not (waiting and waiting[0][0] <= now):
-        return _batch(records), []
-    reached = np.maximum.accumulate(np.maximum(np.array(journal.times, dtype=np.int64), before))
-    kept = np.ones(len(reached), dtype=bool)
+    records = _build_columns(buffer, faults, keys, first)
+    injected = fault_injection.assign_faults(faults, keys[1], first, len(buffer.times))
+    if not injected and not (queue and queue[0][0] <= clock):
+        return _to_batch(records), []
+    reached = np.maximum.accumulate(np.maximum(np.array(buffer.times, dtype=np.int64), clock_before))
+    is_sent = np.ones(len(reached), dtype=bool)
     held = []
-    for index, fate in fates.items():
-        if fate.fault in MALFORMED:
-            records.values[index] = faulty.corrupt(records.values[index], fate.fault)
-            records.faults[index] = fate.fault
+    for index, fault in injected.items():
+        if fault.fault in MALFORMED:
+            records.values[index] = fault_injection.corrupt(records.values[index], fault.fault)
+            records.faults[index] = fault.fault
         else:
-            kept[index] = fate.fault == DUPLICATE
-            held.append(_hold(records, index, fate, first + index, int(reached[index]) + fate.delay))
-            heapq.heappush(waiting, (held[-1].due, held[-1].number, held[-1]))
+            is_sent[index] = fault.fault == DUPLICATE
+            record = _hold(records, index, fault, first + index, int(reached[index]) + fault.delay)
+            held.append(record)
+            heapq.heappush(queue, (record.due, record.number, record))
     due = []
-    while waiting and waiting[0][0] <= now:
-        due.append(heapq.heappop(waiting)[2])
-    # Each goes before the first event that takes the clock to where it is due, however the events are cut into batches.
-    places = np.searchsorted(reached, [each.due for each in due]) - 0.5
-    order = np.argsort(
-        np.concatenate([places, np.where(kept, np.arange(len(reached)), np.inf)]), kind="stable"
-    )
-    return _batch(_take(_of_held(due), records, order[: len(due) + kept.sum()])), [
-        each for each in held if each.due > now
-    ]
+    while queue and queue[0][0] <= clock:
+        due.append(heapq.heappop(queue)[2])
+    # A held record precedes the first event at which the clock reaches its due time. This makes the order
+    # independent of how the events are split into batches.
+    due_ranks = np.searchsorted(reached, [record.due for record in due]) - 0.5
+    ranks = np.concatenate([due_ranks, np.where(is_sent, np.arange(len(reached)), np.inf)])
+    order = np.argsort(ranks, kind="stable")[: len(due) + is_sent.sum()]
+    batch = _to_batch(_reorder(_columns_of_held(due), records, order))
+    return batch, [record for record in held if record.due > clock]
 
 
-def _records(journal: EventBuffer, faults: Faults, keys: tuple[int, int], first: int) -> _Records:
-    count = len(journal.times)
-    entries = journal.entries
+def _build_columns(buffer: EventBuffer, faults: Faults, keys: tuple[int, int], first: int) -> _Columns:
+    count = len(buffer.times)
+    entries = buffer.entries
     bodies, record_keys = [entry[2] for entry in entries], [entry[1] for entry in entries]
-    versions, skews = (
-        faulty.schema_versions(faults, keys[1], first, count),
-        faulty.clock_skews(faults, record_keys),
-    )
+    versions = fault_injection.schema_versions(faults, keys[1], first, count)
+    skews = fault_injection.clock_skews(faults, record_keys)
     if faults.schema_v1:
         bodies = [
-            faulty.to_version_1(body) if version == 1 else body
+            fault_injection.to_version_1(body) if version == 1 else body
             for body, version in zip(bodies, versions.tolist(), strict=True)
         ]
-    times = np.array(journal.times, dtype=np.int64) + skews
-    tails = json_templates.tails(times, counter_rng.random_words(keys[0], first, count, each=2), versions)
-    return _Records(
+    times = np.array(buffer.times, dtype=np.int64) + skews
+    tails = json_templates.tails(times, counter_rng.random_words(keys[0], first, count, 2), versions)
+    return _Columns(
         np.array([entry[0] for entry in entries], dtype=np.intp),
         record_keys,
         [body + tail for body, tail in zip(bodies, tails.texts, strict=True)],
@@ -170,65 +169,64 @@ def _records(journal: EventBuffer, faults: Faults, keys: tuple[int, int], first:
     )
 
 
-def _hold(records: _Records, index: int, fate: InjectedFault, number: int, due: int) -> HeldRecord:
+def _hold(records: _Columns, index: int, fault: InjectedFault, number: int, due: int) -> HeldRecord:
     return HeldRecord(
         due,
         number,
-        fate.fault,
+        fault.fault,
         int(records.kinds[index]),
         int(records.times[index]),
         int(records.skews[index]),
         records.keys[index].decode(),
         records.values[index].decode(),
         records.ids[index].decode(),
-        records.facts[index],
+        records.fields[index],
     )
 
 
-def _of_held(held: list[HeldRecord]) -> _Records:
-    return _Records(
-        np.array([each.kind for each in held], dtype=np.intp),
-        [each.key.encode() for each in held],
-        [each.value.encode() for each in held],
-        np.array([each.event_id for each in held], dtype="S36"),
-        np.array([each.at for each in held], dtype=np.int64),
-        np.array([each.skew for each in held], dtype=np.int64),
-        [each.facts for each in held],
-        [each.fault for each in held],
+def _columns_of_held(held: list[HeldRecord]) -> _Columns:
+    return _Columns(
+        np.array([record.kind for record in held], dtype=np.intp),
+        [record.key.encode() for record in held],
+        [record.value.encode() for record in held],
+        np.array([record.event_id for record in held], dtype="S36"),
+        np.array([record.at for record in held], dtype=np.int64),
+        np.array([record.skew for record in held], dtype=np.int64),
+        [record.fields for record in held],
+        [record.fault for record in held],
     )
 
 
-def _take(first: _Records, second: _Records, order: np.ndarray) -> _Records:
-    """Of the two, one after the other, the rows in that order."""
-    rows = order.tolist()
+def _reorder(first: _Columns, second: _Columns, order: np.ndarray) -> _Columns:
+    """Select the rows of the concatenated columns in the given order."""
+    indices = order.tolist()
 
-    def taken(one, other):
-        if isinstance(one, np.ndarray):
-            return np.concatenate([one, other])[order]
-        both = one + other
-        return [both[row] for row in rows]
+    def select(left, right):
+        if isinstance(left, np.ndarray):
+            return np.concatenate([left, right])[order]
+        values = left + right
+        return [values[index] for index in indices]
 
-    return _Records(*map(taken, first, second))
+    return _Columns(*map(select, first, second))
 
 
 _TOPICS = pa.array([kind.topic for kind in KINDS])
 _TAGS = pa.array([kind.tag for kind in KINDS])
 
 
-def _batch(records: _Records) -> Batch:
+def _to_batch(records: _Columns) -> Batch:
     count = len(records.keys)
     kinds = pa.array(records.kinds)
-    places = np.arange(count + 1, dtype=np.int32)
+    hashes = pa.py_buffer(b"".join(map(xxhash.xxh3_128_digest, records.values)))
+    id_offsets = np.arange(count + 1, dtype=np.int32) * 36
     columns = [
         _TOPICS.take(kinds),
         pa.array(records.keys, pa.binary()),
-        pa.Array.from_buffers(
-            pa.binary(16), count, [None, pa.py_buffer(b"".join(map(xxhash.xxh3_128_digest, records.values)))]
-        ),
-        pa.StringArray.from_buffers(count, pa.py_buffer(places * 36), pa.py_buffer(records.ids.tobytes())),
+        pa.Array.from_buffers(pa.binary(16), count, [None, hashes]),
+        pa.StringArray.from_buffers(count, pa.py_buffer(id_offsets), pa.py_buffer(records.ids.tobytes())),
         _TAGS.take(kinds),
         pa.array(records.times * 1000).cast(TIMESTAMP),
-        *_fact_columns(records.facts),
+        *_ledger_columns(records.fields),
         pa.array(records.faults, pa.string()) if any(records.faults) else pa.nulls(count, pa.string()),
         pa.array(records.skews),
     ]
@@ -241,12 +239,12 @@ def _batch(records: _Records) -> Batch:
     )
 
 
-def _fact_columns(facts: list[LedgerFields]) -> list[pa.Array]:
-    """Most events have no facts: of those no values are made."""
-    there = [each is not NO_LEDGER_FIELDS for each in facts]
-    rows = np.cumsum(there) - 1
-    taken = pa.array(rows, mask=~np.array(there, dtype=bool))
-    some = [each for each in facts if each is not NO_LEDGER_FIELDS]
+def _ledger_columns(rows: list[LedgerFields]) -> list[pa.Array]:
+    """Build the columns of the ledger fields; most events have none, so only the others are converted."""
+    is_present = [fields is not NO_LEDGER_FIELDS for fields in rows]
+    indices = pa.array(np.cumsum(is_present) - 1, mask=~np.array(is_present, dtype=bool))
+    present = [fields for fields in rows if fields is not NO_LEDGER_FIELDS]
     return [
-        pa.array([each[nth] for each in some], field.type).take(taken) for nth, field in enumerate(_FACTS)
+        pa.array([fields[position] for fields in present], field.type).take(indices)
+        for position, field in enumerate(_LEDGER_FIELDS)
     ]

@@ -1,9 +1,10 @@
-"""Goods that suppliers deliver to the simulated shop, by delivery notes.
+"""Deliveries to the simulated shop, by delivery note.
 
-Only the shop knows what is on its shelves: a delivery is a run of the shop without shoppers. It takes the shop over as any run
-does, lets it live on until now, and puts the goods on the shelves; so the quantity after a delivery is right, whatever runs of the
-generator come before, after or at the same time. Events, ledger, state and a record in `delivery_notes` of what was received are
-one transaction. A generator that was at work is tried again by Airflow and goes on, with the goods on its shelves.
+Only the shop knows its inventory, so a delivery is a run of the shop without shoppers. Like any run it takes
+over the shop; it advances the shop's clock to now and adds the goods to the inventory. The quantity after a
+delivery is therefore correct whichever runs of the generator come before, after or at the same time. Events,
+ledger, state and the receipt in the topic `delivery_notes` are one transaction. Airflow retries a generator
+that was fenced, and it resumes with the new inventory.
 """
 
 import time
@@ -30,55 +31,60 @@ MAX_QUANTITY = 10**9
 
 
 class Delivery(NamedTuple):
-    marks: tuple[str, ...]
-    """By each of these it is known again: goods that come under a mark that came before are not taken."""
+    """Goods to add to the inventory."""
+
+    dedup_keys: tuple[str, ...]
+    """A delivery with any key of an earlier one is a duplicate and is not received."""
     items: Sequence[tuple[str, int]]
-    """Product id and quantity of each."""
+    """Product id and quantity."""
 
 
-class Receipt(msgspec.Struct, frozen=True):
-    """That a delivery was received: its marks, when (ms), and what then was on the shelf of each product."""
+class Receipt(msgspec.Struct, frozen=True, rename={"dedup_keys": "marks", "stock_after": "shelves"}):
+    """Record of a received delivery, as stored in the topic `delivery_notes`."""
 
-    marks: tuple[str, ...]
+    dedup_keys: tuple[str, ...]
     at: int
-    shelves: dict[str, int]
+    """Time of receipt in ms."""
+    stock_after: dict[str, int]
+    """Quantity on hand after the delivery, by product id."""
 
 
 class Outcome(NamedTuple):
-    """What became of a delivery."""
+    """Result of a delivery."""
 
     receipt: Receipt | None = None
-    """When it was received, now, or before (`known`); None if it was refused."""
-    known: str | None = None
-    """The mark by which it was known again."""
-    refused: tuple[str, ...] = ()
-    """Why the shop cannot take it."""
+    """The receipt, or that of the earlier delivery for a duplicate; None if rejected."""
+    duplicate_key: str | None = None
+    """The deduplication key by which the delivery is a duplicate."""
+    rejections: tuple[str, ...] = ()
+    """Why the delivery was rejected."""
 
 
 def receive(conf: Conf, run_id: str, deliveries: Sequence[Delivery]) -> list[Outcome]:
-    """Put the goods of the deliveries on the shelves, those that were not received before.
+    """Add the goods of the deliveries to the inventory, except duplicates.
 
     Raises:
-        UserError: a topic is missing, Kafka cannot be reached, or another run of the shop has taken over.
-        KafkaException: Kafka failed on the way. Calling again receives nothing twice.
+        UserError: a topic does not exist, Kafka does not respond, or another run of the shop has taken over.
+        KafkaException: Kafka failed during the transaction. Calling again receives nothing twice.
     """
     names = [*TOPICS, LEDGER, SHOP_STATE, DELIVERY_NOTES]
     topic_ids = {name: state.topic_id for name, state in topics.describe(conf, names).items()}
     producer = TransactionalProducer(conf)
-    # From here on no other run of the shop can commit anything.
-    known = {
+    # The producer has fenced all other runs of the shop, so what is read from here on is final.
+    receipts = {
         key.decode(): msgspec.json.decode(value, type=Receipt)
         for key, value in state_reader.read(conf, DELIVERY_NOTES)
         if value
     }
-    chunk, outcomes = apply_deliveries(load_state(conf), known, run_id, deliveries, round(time.time() * 1000))
+    now = round(time.time() * 1000)
+    chunk, outcomes = apply_deliveries(load_state(conf), receipts, run_id, deliveries, now)
     if chunk:
         with producer.transaction():
             send_chunk(producer, chunk, run_id, topic_ids)
             for outcome in outcomes:
-                if outcome.receipt and not outcome.known:
-                    for mark in outcome.receipt.marks:
-                        producer.send(DELIVERY_NOTES, mark.encode(), msgspec.json.encode(outcome.receipt))
+                if outcome.receipt and not outcome.duplicate_key:
+                    for key in outcome.receipt.dedup_keys:
+                        producer.send(DELIVERY_NOTES, key.encode(), msgspec.json.encode(outcome.receipt))
             failpoint("restock:noted")
         failpoint("restock:committed")
         producer.wait_until_visible()
@@ -86,56 +92,61 @@ def receive(conf: Conf, run_id: str, deliveries: Sequence[Delivery]) -> list[Out
 
 
 def apply_deliveries(
-    state: State, known: Mapping[str, Receipt], run_id: str, deliveries: Iterable[Delivery], now: int
+    state: State, receipts: Mapping[str, Receipt], run_id: str, deliveries: Iterable[Delivery], now: int
 ) -> tuple[Chunk | None, list[Outcome]]:
-    """What the shop sends when it receives the deliveries at `now`, None if it takes none; and what becomes of each.
+    """Simulate the receipt of deliveries.
 
-    `state` is changed. If a run of the generator is not done yet, the goods come at the shop's time, for the run to go on from there.
+    If a run of the generator is unfinished, the goods arrive at the shop's clock, so that the run can resume
+    from there.
+
+    Args:
+        state: the shop's state, which is changed.
+        receipts: earlier receipts by deduplication key.
+        now: time of receipt in ms.
+
+    Returns:
+        The chunk to send, None if no delivery is received; and the outcome of each delivery.
     """
     clock = state.shop.clock if state.shop else now
-    unfinished = any(not run.finished and run.end > clock for run in state.runs.values())
+    is_unfinished = any(not run.finished and run.end > clock for run in state.runs.values())
     run = state.runs.get(run_id) or Run(run_id, RunConfig(), sessions=0, start=clock, end=clock)
-    run.end = clock + 1 if unfinished else max(clock + 1, now)
+    run.end = clock + 1 if is_unfinished else max(clock + 1, now)
     simulation = Simulation(state, run)
-    stage = simulation.begin()
-    simulation.finish(stage)
-    known, outcomes = dict(known), []
+    segment = simulation.begin()
+    simulation.finish(segment)
+    receipts, outcomes = dict(receipts), []
     for delivery in deliveries:
-        outcome = _take(stage.shelves, known, delivery)
+        outcome = _receive(segment.inventory, receipts, delivery)
         outcomes.append(outcome)
         if outcome.receipt:
-            known |= dict.fromkeys(outcome.receipt.marks, outcome.receipt)
-    if not any(outcome.receipt and not outcome.known for outcome in outcomes):
+            receipts |= dict.fromkeys(outcome.receipt.dedup_keys, outcome.receipt)
+    if not any(outcome.receipt and not outcome.duplicate_key for outcome in outcomes):
         return None, outcomes
-    return simulation.chunk(stage), outcomes
+    return simulation.chunk(segment), outcomes
 
 
-def _take(shelves: Inventory, known: Mapping[str, Receipt], delivery: Delivery) -> Outcome:
-    shop = shelves.shop
-    for mark in delivery.marks:
-        if mark in known:
-            return Outcome(known[mark], known=mark)
-    wanted: dict[str, int] = {}
+def _receive(inventory: Inventory, receipts: Mapping[str, Receipt], delivery: Delivery) -> Outcome:
+    stock = inventory.shop.stock
+    for key in delivery.dedup_keys:
+        if key in receipts:
+            return Outcome(receipts[key], duplicate_key=key)
+    quantities: dict[str, int] = {}
     for product_id, quantity in delivery.items:
-        wanted[product_id] = wanted.get(product_id, 0) + quantity
-    if unknown := [product_id for product_id in wanted if product_id not in PRODUCTS]:
-        return Outcome(refused=tuple(f"the shop has no product {product_id!r}" for product_id in unknown))
-    if full := [
+        quantities[product_id] = quantities.get(product_id, 0) + quantity
+    if unknown := [product_id for product_id in quantities if product_id not in PRODUCTS]:
+        return Outcome(rejections=tuple(f"the shop has no product {product_id!r}" for product_id in unknown))
+    if excessive := [
         product_id
-        for product_id, quantity in wanted.items()
-        if shop.shelves[product_id].quantity + quantity > MAX_QUANTITY
+        for product_id, quantity in quantities.items()
+        if stock[product_id].quantity + quantity > MAX_QUANTITY
     ]:
         return Outcome(
-            refused=tuple(
-                f"the shop has no room for so much of product {product_id!r}" for product_id in full
+            rejections=tuple(
+                f"the stock of product {product_id!r} would exceed {MAX_QUANTITY} pieces"
+                for product_id in excessive
             )
         )
     for product_id, quantity in delivery.items:
-        shelves.receive(product_id, quantity)
-    return Outcome(
-        Receipt(
-            delivery.marks,
-            shop.clock,
-            {product_id: shop.shelves[product_id].quantity for product_id in wanted},
-        )
-    )
+        inventory.receive(product_id, quantity)
+    stock_after = {product_id: stock[product_id].quantity for product_id in quantities}
+    return Outcome(Receipt(delivery.dedup_keys, inventory.shop.clock, stock_after))

@@ -1,6 +1,7 @@
-"""What each run of the generator came to, and all of them together, without reading the ledger row by row.
+"""Totals of the generator's runs, without reading the ledger.
 
-A run's totals are worked out from its ledger rows in the transaction that writes them, and kept with the run in `shop_state`.
+A run's totals are computed from its ledger rows in the transaction that writes them, and stored in
+`shop_state`.
 """
 
 from collections.abc import Iterable
@@ -14,23 +15,27 @@ from shopnow.traffic.state import Run, StockOut, from_records
 
 
 class CombinedTotals(NamedTuple):
+    """Totals and stock-outs of several runs."""
+
     totals: LedgerTotals
     stock_outs: list[StockOut]
-    """By when they began."""
+    """Sorted by start."""
 
 
 class ShopRuns(NamedTuple):
+    """All runs of the shop."""
+
     runs: list[Run]
-    """By the time they simulate."""
+    """Sorted by the simulated period."""
     held_back: int
-    """Records that runs to come will send, when they are due."""
+    """Number of held-back records that later runs will send."""
 
 
 def read_runs(conf: Conf) -> ShopRuns:
-    """What there is now.
+    """Read the runs as of the last committed transaction.
 
     Raises:
-        UserError: another version of the generator wrote it, the topic is missing, or Kafka does not answer.
+        UserError: another version wrote the state, the topic does not exist, or Kafka does not respond.
     """
     state = from_records(state_reader.read(conf, SHOP_STATE))
     return ShopRuns(
@@ -39,12 +44,13 @@ def read_runs(conf: Conf) -> ShopRuns:
 
 
 def combine(runs: Iterable[Run]) -> CombinedTotals:
-    """All of these runs in one; a stock-out that began in one and ended in another is one."""
+    """Combine runs; a stock-out that began in one run and ended in another is counted once."""
     totals = LedgerTotals()
     stock_outs: dict[tuple[int, str], StockOut] = {}
     for run in runs:
         totals.add(run.totals)
-        for each in run.stock_outs:
-            if each.end is not None or (each.start, each.product_id) not in stock_outs:
-                stock_outs[each.start, each.product_id] = each
-    return CombinedTotals(totals, [stock_outs[place] for place in sorted(stock_outs)])
+        for stock_out in run.stock_outs:
+            key = (stock_out.start, stock_out.product_id)
+            if stock_out.end is not None or key not in stock_outs:
+                stock_outs[key] = stock_out
+    return CombinedTotals(totals, [stock_outs[key] for key in sorted(stock_outs)])

@@ -1,6 +1,7 @@
-"""The scenarios: what kind of traffic the shop has, read from `scenarios.toml` beside this file.
+"""Traffic scenarios, read from `scenarios.toml` in this directory.
 
-Every scenario says what it changes of the normal day, and its incidents what they change of it for a while.
+A scenario overrides conditions of the normal day; its incidents override conditions of the scenario for a
+limited time.
 """
 
 import tomllib
@@ -27,7 +28,7 @@ Text = Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class PaymentMethod(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A way to pay: the share of payment attempts made by it, and the share of those that fail."""
+    """A payment method: its share of the payment attempts, and the share of those that fail."""
 
     share: Share
     fails: Share
@@ -36,62 +37,56 @@ class PaymentMethod(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 class Conditions(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How shoppers, payments, parcels and suppliers behave."""
 
-    arrivals: Annotated[
-        Factor, Meta(description="how many shoppers come, as a multiple of those of a normal day")
-    ]
+    arrivals: Annotated[Factor, Meta(description="arrivals of shoppers, as a multiple of a normal day")]
     hours: Annotated[
         tuple[Weight, ...],
-        Meta(
-            min_length=24, max_length=24, description="how busy each hour of the day is, UTC, to the others"
-        ),
+        Meta(min_length=24, max_length=24, description="relative traffic of each hour of the day, UTC"),
     ]
     weekdays: Annotated[
         tuple[Weight, ...],
-        Meta(min_length=7, max_length=7, description="how busy each day is, Monday first, to the others"),
+        Meta(min_length=7, max_length=7, description="relative traffic of each weekday, Monday first"),
     ]
     growth_per_week: Annotated[
-        float, Meta(ge=-0.5, le=1, description="how many more shoppers come each week, as a share")
+        float, Meta(ge=-0.5, le=1, description="weekly growth of arrivals, as a share")
     ]
-    returning: Annotated[Share, Meta(description="share of shoppers who were here before")]
-    bots: Annotated[Share, Meta(description="share of sessions that are crawlers, who only look")]
-    looks_on: Annotated[Share, Meta(description="chance to look at another product after each")]
-    adds: Annotated[Share, Meta(description="share of products looked at that are wanted in the cart")]
-    removes: Annotated[Share, Meta(description="share of those that are taken out again")]
+    returning: Annotated[Share, Meta(description="share of returning shoppers")]
+    bots: Annotated[Share, Meta(description="share of sessions by crawlers, which only view products")]
+    looks_on: Annotated[Share, Meta(description="probability of viewing another product after each view")]
+    adds: Annotated[Share, Meta(description="share of viewed products that shoppers try to add to the cart")]
+    removes: Annotated[Share, Meta(description="share of added items that are removed again")]
     leaves_if_sold_out: Annotated[
-        Share, Meta(description="share of shoppers who leave when what they want is not there")
+        Share, Meta(description="share of shoppers who leave when a product is sold out")
     ]
-    orders: Annotated[Share, Meta(description="share of filled carts that become an order")]
-    pays: Annotated[Share, Meta(description="share of orders for which a payment is attempted")]
+    orders: Annotated[Share, Meta(description="share of non-empty carts that become an order")]
+    pays: Annotated[Share, Meta(description="share of orders with a payment attempt")]
     tries_again: Annotated[
-        Share, Meta(description="share of failed payments that are tried again, up to three attempts")
+        Share, Meta(description="share of failed payments that are retried, up to three attempts")
     ]
     methods: Annotated[
         dict[Method, PaymentMethod],
-        Meta(description="ways to pay: the share of attempts made by each, and of those that fail"),
+        Meta(description="payment methods: share of attempts, and share of those that fail"),
     ]
     discounted: Annotated[Share, Meta(description="share of orders with a discount")]
-    discount_percent: Annotated[int, Meta(ge=0, le=100, description="how much that is")]
-    coupon: Annotated[Text, Meta(description="what half of the discounts are given for")]
-    on_sale: Annotated[int, Meta(ge=0, le=100, description="how many of the best sellers are in a sale")]
-    on_sale_share: Annotated[Share, Meta(description="share of looks that go to those")]
-    cancels: Annotated[Share, Meta(description="share of paid orders called off before they are shipped")]
-    late_deliveries: Annotated[Share, Meta(description="share of parcels that come after the promised date")]
-    refunds: Annotated[Share, Meta(description="share of delivered orders of which some or all is paid back")]
-    lead_times: Annotated[
-        Factor, Meta(description="how long suppliers take, as a multiple of their usual time")
-    ]
+    discount_percent: Annotated[int, Meta(ge=0, le=100, description="discount of those orders, percent")]
+    coupon: Annotated[Text, Meta(description="coupon code of half of the discounts")]
+    on_sale: Annotated[int, Meta(ge=0, le=100, description="number of best sellers on sale")]
+    on_sale_share: Annotated[Share, Meta(description="share of views that go to products on sale")]
+    cancels: Annotated[Share, Meta(description="share of paid orders cancelled before shipping")]
+    late_deliveries: Annotated[Share, Meta(description="share of deliveries after the promised time")]
+    refunds: Annotated[Share, Meta(description="share of delivered orders refunded in part or in full")]
+    lead_times: Annotated[Factor, Meta(description="supplier lead times, as a multiple of the usual ones")]
     suppliers_on_time: Annotated[
-        Share, Meta(description="how reliable suppliers are, as a multiple of their usual reliability")
+        Share, Meta(description="share of supplier deliveries on time, as a multiple of the usual one")
     ]
 
 
 class Incident(NamedTuple):
-    """Other conditions for a while."""
+    """Conditions that apply for a limited time."""
 
     begins: float
-    """As a share of the period that is simulated."""
+    """Start, as a share of the simulated period."""
     hour: int | None
-    """If given, it begins at the nearest time to that at which it is so late, UTC, if the period has one."""
+    """Hour of the day, UTC, to which the start moves if the incident then fits in the period."""
     lasts_hours: float
     conditions: Conditions
 
@@ -105,7 +100,7 @@ class Scenario(NamedTuple):
 
 
 class Phase(NamedTuple):
-    """A time, in ms, through which conditions stay the same."""
+    """A time span, in ms, with constant conditions."""
 
     start: int
     end: int
@@ -113,62 +108,66 @@ class Phase(NamedTuple):
 
 
 def phases(scenario: Scenario, start: int, end: int) -> list[Phase]:
-    """The period from `start` to `end` as stretches, one after the other, without a gap."""
-    spans = []
+    """Split the period from `start` to `end`, in ms, into contiguous phases."""
+    incidents: list[Phase] = []
     for incident in scenario.incidents:
-        begins = _begins(incident, start, end)
-        spans.append(Phase(begins, min(begins + int(incident.lasts_hours * HOUR), end), incident.conditions))
-    edges = sorted({start, end, *(edge for span in spans for edge in span[:2])})
-    found = []
+        begins = _start_of(incident, start, end)
+        ends = min(begins + int(incident.lasts_hours * HOUR), end)
+        incidents.append(Phase(begins, ends, incident.conditions))
+    edges = sorted({start, end, *(edge for span in incidents for edge in span[:2])})
+    contiguous = []
     for left, right in pairwise(edges):
-        conditions = [span.conditions for span in spans if span.start <= left < span.end]
-        found.append(Phase(left, right, conditions[-1] if conditions else scenario.conditions))
-    return found
+        active = [span.conditions for span in incidents if span.start <= left < span.end]
+        contiguous.append(Phase(left, right, active[-1] if active else scenario.conditions))
+    return contiguous
 
 
-def _begins(incident: Incident, start: int, end: int) -> int:
+def _start_of(incident: Incident, start: int, end: int) -> int:
     begins = start + int((end - start) * incident.begins)
     if incident.hour is None:
         return begins
     day = begins - begins % DAY + incident.hour * HOUR
-    fit = [at for at in (day - DAY, day, day + DAY) if start <= at <= end - incident.lasts_hours * HOUR]
-    return min(fit, key=lambda at: abs(at - begins), default=begins)
+    latest = end - incident.lasts_hours * HOUR
+    candidates = [at for at in (day - DAY, day, day + DAY) if start <= at <= latest]
+    return min(candidates, key=lambda at: abs(at - begins), default=begins)
 
 
 @cache
 def load(path: Path = FILE) -> dict[str, Scenario]:
-    """The scenarios by name, in the order of the file.
+    """Load the scenarios by name, in file order.
 
     Raises:
-        UserError: the file is not there, is not TOML or holds a wrong scenario; names the scenario and the field.
+        UserError: the file cannot be read, is not TOML, or has an invalid scenario.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UserError(f"scenarios {path}: {error.strerror}") from None
     except ValueError as error:
-        raise UserError(f"scenarios {path.name}: not TOML: {error}") from None
+        raise UserError(f"scenarios {path.name} is not valid TOML: {error}") from None
     if NORMAL not in tables:
-        raise UserError(f"scenarios {path.name}: there is no [{NORMAL}] in it, which the others build on")
-    found = {}
+        raise UserError(
+            f"scenarios {path.name}: the table [{NORMAL}] is missing, which the others build on; add it"
+        )
+    all_scenarios = {}
     for name, table in tables.items():
         try:
-            found[name] = _scenario(name, {**table}, tables[NORMAL])
+            all_scenarios[name] = _scenario(name, {**table}, tables[NORMAL])
         except (msgspec.ValidationError, ValueError) as error:
             raise UserError(f"scenarios {path.name}: {name}: {str(error).replace('`$.', '`')}") from None
-    return found
+    return all_scenarios
 
 
 def scenario(name: str) -> Scenario:
-    """The scenario of that name.
+    """Return the scenario of that name.
 
     Raises:
-        UserError: there is none.
+        UserError: the scenario does not exist.
     """
-    found = load()
-    if name not in found:
-        raise UserError(f"scenario {name!r}: give one of {', '.join(found)}")
-    return found[name]
+    all_scenarios = load()
+    if name not in all_scenarios:
+        raise UserError(f"unknown scenario {name!r}: give one of {', '.join(all_scenarios)}")
+    return all_scenarios[name]
 
 
 class _Description(msgspec.Struct, kw_only=True):
@@ -183,25 +182,26 @@ class _Timing(msgspec.Struct, kw_only=True):
     lasts_hours: Annotated[float, Meta(gt=0, le=10_000)]
 
 
-_SHAPE = {"hours", "weekdays", "growth_per_week"}
+_FIXED_FIELDS = {"hours", "weekdays", "growth_per_week"}
 
 
 def _scenario(name: str, table: dict[str, Any], normal: dict[str, Any]) -> Scenario:
-    words = msgspec.convert(table, _Description)
-    own = {key: value for key, value in table.items() if key not in _Description.__struct_fields__}
-    usual = _merge(
-        {key: value for key, value in normal.items() if key not in _Description.__struct_fields__}, own
-    )
+    description = msgspec.convert(table, _Description)
+    base = _merge(_without(normal, _Description), _without(table, _Description))
     incidents = []
-    for each in words.incidents:
-        when = msgspec.convert(each, _Timing)
-        changes = {key: value for key, value in each.items() if key not in _Timing.__struct_fields__}
-        if unfit := _SHAPE & changes.keys():
-            raise ValueError(f"an incident cannot change {', '.join(sorted(unfit))}; use arrivals")
-        incidents.append(
-            Incident(when.begins, when.hour, when.lasts_hours, _conditions(_merge(usual, changes)))
-        )
-    return Scenario(name, words.title, words.description, _conditions(usual), incidents)
+    for incident in description.incidents:
+        timing = msgspec.convert(incident, _Timing)
+        changes = _without(incident, _Timing)
+        if fixed := _FIXED_FIELDS & changes.keys():
+            raise ValueError(f"an incident cannot change {', '.join(sorted(fixed))}; use arrivals")
+        conditions = _conditions(_merge(base, changes))
+        incidents.append(Incident(timing.begins, timing.hour, timing.lasts_hours, conditions))
+    return Scenario(name, description.title, description.description, _conditions(base), incidents)
+
+
+def _without(table: dict[str, Any], fields: type[msgspec.Struct]) -> dict[str, Any]:
+    """Return the table without the keys that are fields of a struct."""
+    return {key: value for key, value in table.items() if key not in fields.__struct_fields__}
 
 
 def _conditions(table: dict[str, Any]) -> Conditions:
@@ -215,7 +215,7 @@ def _conditions(table: dict[str, Any]) -> Conditions:
 
 
 def _merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """The base with the changes in it, table by table."""
+    """Apply changes to a table, recursively for nested tables."""
     merged = {**base}
     for key, value in changes.items():
         merged[key] = (

@@ -1,7 +1,8 @@
-"""Who shops: customers by number, each the same person for ever.
+"""Customers by number; a number always gives the same person.
 
-Faker is too slow to invent a person a session, so it fills a pool of names and one of addresses for each locale, and a
-customer's number picks one of each: hundreds of thousands of different people from a second's work.
+Faker is too slow to generate a person per session, so it fills a pool of names and a pool of addresses per
+locale, and the customer number selects one of each: hundreds of thousands of different people at the cost of
+one second.
 """
 
 from functools import cache
@@ -12,34 +13,35 @@ from faker import Faker
 
 from shopnow.traffic.json_templates import escape
 
-# Not it_IT: its addresses come in another order in every process, and events have to be the same in all of them.
+# Not it_IT: its addresses differ between processes, and the simulation has to be deterministic.
 COUNTRIES = {"fr_FR": b"FR", "en_GB": b"GB", "de_DE": b"DE", "es_ES": b"ES", "nl_NL": b"NL"}
 
-_LOCALE_OF_TEN = ("fr_FR",) * 4 + ("en_GB",) * 2 + ("de_DE",) * 2 + ("es_ES", "nl_NL")
+_LOCALE_DECILES = ("fr_FR",) * 4 + ("en_GB",) * 2 + ("de_DE",) * 2 + ("es_ES", "nl_NL")
 _POOL_SIZE = 200
 
 
 class Shopper(NamedTuple):
-    """Name and address as they stand in JSON."""
+    """A customer; name and address are JSON-escaped."""
 
     customer_id: bytes
     name: bytes
     country: bytes
-    """Two letters, ISO 3166."""
+    """ISO 3166 alpha-2 code."""
     address: bytes
-    """On one line."""
+    """A single line."""
 
 
 def customer_id(number: int) -> bytes:
+    """Return the customer id of a customer number."""
     return b"c-%08d" % number
 
 
 def shopper(number: int) -> Shopper:
-    """The customer of that number, 0 or more."""
-    # A hash and not the number itself, so that neighbours do not resemble each other.
+    """Return the customer with that number, which is not negative."""
+    # Hashed, so that consecutive numbers give unrelated people.
     choice = xxhash.xxh3_64_intdigest(number.to_bytes(8, "big"))
-    choice, tenth = divmod(choice, 10)
-    locale = _LOCALE_OF_TEN[tenth]
+    choice, decile = divmod(choice, 10)
+    locale = _LOCALE_DECILES[decile]
     names, addresses = _pool(locale)
     choice, name = divmod(choice, _POOL_SIZE)
     return Shopper(customer_id(number), names[name], COUNTRIES[locale], addresses[choice % _POOL_SIZE])

@@ -1,7 +1,8 @@
-"""The shop, simulated: state in, records out, nothing else touched.
+"""The simulation of the shop, a pure function: state in, records out.
 
-The same seed, parameters and state give the same records byte for byte, however the run is cut into chunks: chance is a
-function of where it is used in the life of the shop, and what is pending is kept in order of time, not in order of arrival.
+The same seed, parameters and state give the same records byte for byte, however the run is split into chunks:
+random numbers are a function of their position in the life of the shop, and pending items are ordered by
+time, not by insertion.
 """
 
 import heapq
@@ -23,11 +24,11 @@ from shopnow.traffic.sessions import ProductTemplates, VisitSimulator, product_c
 from shopnow.traffic.state import OpenOrder, Record, Run, Shop, State, StockOut, to_records
 
 _RESTOCK = -1
-"""Stands for the step of the agenda that is no order's."""
+"""Step index of the agenda entries that are supplier deliveries, not order steps."""
 
 
 class Chunk(NamedTuple):
-    """Some sessions' worth of records, what shoppers wanted by hour and product, and the state records that go with them."""
+    """The output of some sessions: records, demand by hour and product, and state records."""
 
     batch: Batch
     demand: Mapping[tuple[int, str], Demand]
@@ -35,120 +36,138 @@ class Chunk(NamedTuple):
 
 
 def simulate(state: State, run: Run, sessions_per_chunk: int) -> Iterator[Chunk]:
-    """The rest of the run, chunk by chunk; `state` and `run` are changed as it goes, and up to date after each chunk."""
+    """Simulate the rest of the run in chunks; `state` and `run` are updated with each chunk."""
     simulation = Simulation(state, run)
     while not run.finished:
         yield simulation.advance(sessions_per_chunk)
 
 
 class Segment(NamedTuple):
-    """A part of the shop's life in the making: what happens goes into the journal; `event` and `clock` are where it began."""
+    """A part of the simulation in progress: its event buffer and inventory, and where it began."""
 
-    journal: EventBuffer
-    shelves: Inventory
-    event: int
+    buffer: EventBuffer
+    inventory: Inventory
+    first_event: int
+    """Number of its first event in the life of the shop."""
     clock: int
+    """The shop's clock at its start, in ms."""
 
 
 class Simulation:
+    """A run of the shop; `advance` simulates it chunk by chunk."""
+
     def __init__(self, state: State, run: Run) -> None:
         shop = state.shop = state.shop or Shop(opened=run.start, clock=run.start)
         self.state, self.shop, self.run = state, shop, run
 
         def key(use: str) -> int:
-            return counter_rng.derive_key(run.asked.seed, shop.opened, use)
+            return counter_rng.derive_key(run.config.seed, shop.opened, use)
 
-        self.sessions_key, self.event_keys = key("sessions"), (key("ids"), key("fates"))
+        self.event_keys = (key("ids"), key("fates"))
+        self.sessions_key = key("sessions")
         self.draws = Draws(key("draws"), shop.draws)
-        self.stretches = scenarios.phases(scenarios.scenario(run.asked.scenario), run.start, run.end)
-        self.arrivals = Arrivals(self.stretches)
-        self.look = product_chooser(self.draws.draw, self.stretches[0].conditions)
-        # What is pending, soonest first: (time, order id, number of its step), or (time, product id, _RESTOCK).
+        self.phases = scenarios.phases(scenarios.scenario(run.config.scenario), run.start, run.end)
+        self.arrivals = Arrivals(self.phases)
+        self.choose = product_chooser(self.draws.draw, self.phases[0].conditions)
+        # Heap of pending items by time: (time, order id, index of its step) or (time, product id, _RESTOCK).
         self.agenda: list[tuple[int, str, int]] = []
         for order in state.orders.values():
-            nth = next(nth for nth, (at, _) in enumerate(order.steps) if at > self.shop.clock)
-            self.agenda.append((order.steps[nth][0], order.order_id, nth))
+            step = next(index for index, (at, _) in enumerate(order.steps) if at > self.shop.clock)
+            self.agenda.append((order.steps[step][0], order.order_id, step))
         self.agenda += [
-            (shelf.delivery_at, name, _RESTOCK)
-            for name, shelf in self.shop.shelves.items()
-            if shelf.delivery_at
+            (level.delivery_at, product_id, _RESTOCK)
+            for product_id, level in self.shop.stock.items()
+            if level.delivery_at
         ]
         heapq.heapify(self.agenda)
-        self.waiting = [(each.due, each.number, each) for each in state.held]
-        heapq.heapify(self.waiting)
+        self.held = [(record.due, record.number, record) for record in state.held]
+        heapq.heapify(self.held)
 
     def advance(self, sessions: int, until: int | None = None) -> Chunk:
-        """The next sessions of the run that have ended by `until`, at most so many, with all that falls due meanwhile."""
-        run, stage = self.run, self.begin()
-        journal, shelves = stage.journal, stage.shelves
-        visits = VisitSimulator(journal, shelves, self.draws.draw)
+        """Simulate the next sessions of the run, and all items that become due in the meantime.
+
+        Args:
+            sessions: maximum number of sessions.
+            until: only sessions that end by this time, in ms; no limit by default.
+        """
+        run, segment = self.run, self.begin()
+        buffer, inventory = segment.buffer, segment.inventory
+        visits = VisitSimulator(buffer, inventory, self.draws.draw)
         placed: list[OpenOrder] = []
-        for at, session, number in self._next(min(sessions, run.sessions - run.done)):
+        for at, session, number in self._next_sessions(min(sessions, run.sessions - run.done)):
             if until is not None and at > until:
                 break
-            self._move_clock(at, shelves, journal)
-            order = self._session(session, number, shelves, visits)
+            self._move_clock(at, inventory, buffer)
+            order = self._session(session, number, inventory, visits)
             if order:
                 placed.append(order)
             run.done += 1
         if run.done == run.sessions and (until is None or until >= run.end):
-            self.finish(stage)
+            self.finish(segment)
         elif until is not None:
-            self._move_clock(until, shelves, journal)
-        return self.chunk(stage, placed)
+            self._move_clock(until, inventory, buffer)
+        return self.chunk(segment, placed)
 
     def begin(self) -> Segment:
-        """A part of the shop's life, from now on."""
-        journal = EventBuffer()
-        stage = Segment(
-            journal, Inventory(self.shop, self.draws.draw, journal), self.shop.events, self.shop.clock
-        )
+        """Begin a segment at the shop's clock."""
+        buffer = EventBuffer()
+        inventory = Inventory(self.shop, self.draws.draw, buffer)
+        segment = Segment(buffer, inventory, self.shop.events, self.shop.clock)
         if not self.run.done:
-            stage.shelves.stock_new_products()
-        return stage
+            inventory.stock_new_products()
+        return segment
 
-    def finish(self, stage: Segment) -> None:
-        """The rest of the run, in which nobody comes any more."""
-        self._move_clock(self.run.end, stage.shelves, stage.journal)
+    def finish(self, segment: Segment) -> None:
+        """Advance the clock to the end of the run, without further sessions."""
+        self._move_clock(self.run.end, segment.inventory, segment.buffer)
         self.run.finished = True
 
-    def chunk(self, stage: Segment, placed: Iterable[OpenOrder] = ()) -> Chunk:
-        """What that part of the shop's life makes, with the orders that were placed in it."""
-        shop, run, shelves, journal, first = self.shop, self.run, stage.shelves, stage.journal, stage.event
-        made, held = record_batch.build_batch(
-            journal, run.asked.faults, self.event_keys, first, stage.clock, shop.clock, self.waiting
-        )
-        shop.events += len(journal.times)
-        shop.draws = self.draws.position
-        run.totals.add(ledger_totals.from_rows([made.told]))
-        run.totals.add(ledger_totals.from_demand(shelves.demand))
-        _note(run.stock_outs, shelves.stock_outs)
-        self.state.held = [each for _, _, each in self.waiting]
-        open_orders = [order for order in placed if order.order_id in self.state.orders]
-        return Chunk(made, shelves.demand, to_records(self.state, run, first, open_orders, held))
+    def chunk(self, segment: Segment, placed: Iterable[OpenOrder] = ()) -> Chunk:
+        """End a segment and return its output.
 
-    def _next(self, count: int) -> Iterator[tuple[int, bytes, bytes]]:
-        """When the next sessions end, and of each a number for itself and one for its order, in hexadecimal."""
-        run = self.run
-        words = counter_rng.random_words(self.sessions_key, self.shop.sessions, count, each=3)
-        shares = (np.arange(run.done, run.done + count) + counter_rng.uniform(words[:, 0])) / run.sessions
-        numbers = hexlify(words[:, 1:3].astype(">u8").tobytes())
-        starts = range(0, 32 * count, 32)
-        sessions, orders_ = (
-            [numbers[at : at + 16] for at in starts],
-            [numbers[at + 16 : at + 32] for at in starts],
+        Args:
+            placed: the orders placed in the segment.
+        """
+        shop, run, inventory, buffer = self.shop, self.run, segment.inventory, segment.buffer
+        batch, held = record_batch.build_batch(
+            buffer,
+            run.config.faults,
+            self.event_keys,
+            segment.first_event,
+            segment.clock,
+            shop.clock,
+            self.held,
         )
-        return zip(self.arrivals.at(shares).tolist(), sessions, orders_, strict=True)
+        shop.events += len(buffer.times)
+        shop.draws = self.draws.position
+        run.totals.add(ledger_totals.from_rows([batch.rows]))
+        run.totals.add(ledger_totals.from_demand(inventory.demand))
+        _merge_stock_outs(run.stock_outs, inventory.stock_outs)
+        self.state.held = [record for _, _, record in self.held]
+        open_orders = [order for order in placed if order.order_id in self.state.orders]
+        state_records = to_records(self.state, run, segment.first_event, open_orders, held)
+        return Chunk(batch, inventory.demand, state_records)
+
+    def _next_sessions(self, count: int) -> Iterator[tuple[int, bytes, bytes]]:
+        """Yield the end times of the next sessions, with hexadecimal numbers for session and order."""
+        run = self.run
+        words = counter_rng.random_words(self.sessions_key, self.shop.sessions, count, 3)
+        shares = (np.arange(run.done, run.done + count) + counter_rng.uniform(words[:, 0])) / run.sessions
+        digits = hexlify(words[:, 1:3].astype(">u8").tobytes())
+        starts = range(0, 32 * count, 32)
+        session_numbers = [digits[start : start + 16] for start in starts]
+        order_numbers = [digits[start + 16 : start + 32] for start in starts]
+        return zip(self.arrivals.at(shares).tolist(), session_numbers, order_numbers, strict=True)
 
     def _session(
-        self, session: bytes, number: bytes, shelves: Inventory, visits: VisitSimulator
+        self, session: bytes, number: bytes, inventory: Inventory, visits: VisitSimulator
     ) -> OpenOrder | None:
         shop, draw = self.shop, self.draws.draw
-        conditions, look = self._conditions()
+        conditions, choose = self._conditions()
         shop.sessions += 1
         order = None
         if draw() < conditions.bots:
-            visits.crawl(b"s-" + session, look)
+            visits.crawl(b"s-" + session, choose)
         else:
             customer = (
                 int(draw() * shop.customers)
@@ -156,14 +175,14 @@ class Simulation:
                 else shop.customers
             )
             shop.customers = max(shop.customers, customer + 1)
-            order = visits.shop(b"s-" + session, customer, number, conditions, look)
+            order = visits.shop(b"s-" + session, customer, number, conditions, choose)
         visits.end(min(self.run.start, shop.clock), shop.clock)
         if not order:
             return None
         if order.payment_id:
-            shelves.sell(order.order_id, order.items, shop.clock)
+            inventory.sell(order.order_id, order.items, shop.clock)
             for product_id, _ in order.items:
-                if delivery_at := shelves.reorder_if_low(product_id, conditions):
+                if delivery_at := inventory.reorder_if_low(product_id, conditions):
                     heapq.heappush(self.agenda, (delivery_at, product_id, _RESTOCK))
         orders.plan(order, shop.clock, draw, conditions)
         self.state.orders[order.order_id] = order
@@ -171,36 +190,36 @@ class Simulation:
         return order
 
     def _conditions(self) -> tuple[Conditions, Callable[[], ProductTemplates]]:
-        """Those of now, and how people look around in them."""
-        while self.stretches[0].end <= self.shop.clock and len(self.stretches) > 1:
-            del self.stretches[0]
-            self.look = product_chooser(self.draws.draw, self.stretches[0].conditions)
-        return self.stretches[0].conditions, self.look
+        """Return the conditions at the shop's clock, and the product chooser for them."""
+        while self.phases[0].end <= self.shop.clock and len(self.phases) > 1:
+            del self.phases[0]
+            self.choose = product_chooser(self.draws.draw, self.phases[0].conditions)
+        return self.phases[0].conditions, self.choose
 
-    def _move_clock(self, to: int, shelves: Inventory, journal: EventBuffer) -> None:
-        """Let happen what is due by then."""
+    def _move_clock(self, to: int, inventory: Inventory, buffer: EventBuffer) -> None:
+        """Advance the clock and perform all items that become due."""
         shop, agenda = self.shop, self.agenda
         while agenda and agenda[0][0] <= to:
-            at, name, nth = heapq.heappop(agenda)
+            at, id_, step = heapq.heappop(agenda)
             shop.clock = max(shop.clock, at)
-            if nth == _RESTOCK:
-                shelves.restock(name, at)
+            if step == _RESTOCK:
+                inventory.restock(id_, at)
                 continue
-            order = self.state.orders[name]
-            orders.perform(order.steps[nth][1], order, at, shelves, journal)
-            if nth + 1 < len(order.steps):
-                heapq.heappush(agenda, (order.steps[nth + 1][0], name, nth + 1))
+            order = self.state.orders[id_]
+            orders.perform(order.steps[step][1], order, at, inventory, buffer)
+            if step + 1 < len(order.steps):
+                heapq.heappush(agenda, (order.steps[step + 1][0], id_, step + 1))
             else:
-                del self.state.orders[name]
-        # Another run may have moved the clock past this one's times, when this one is taken up again after it.
+                del self.state.orders[id_]
+        # When this run is resumed after another one, the clock may be past this run's times already.
         shop.clock = max(shop.clock, to)
 
 
-def _note(known: list[StockOut], more: list[StockOut]) -> None:
-    """Add stock-outs to those of a run: one that ends is the one that began."""
-    for each in more:
-        begun = StockOut(each.product_id, each.start)
-        if each.end is not None and begun in known:
-            known[known.index(begun)] = each
+def _merge_stock_outs(stock_outs: list[StockOut], new: list[StockOut]) -> None:
+    """Add new stock-outs to those of a run; one that ended replaces its open entry."""
+    for stock_out in new:
+        begun = StockOut(stock_out.product_id, stock_out.start)
+        if stock_out.end is not None and begun in stock_outs:
+            stock_outs[stock_outs.index(begun)] = stock_out
         else:
-            known.append(each)
+            stock_outs.append(stock_out)

@@ -1,9 +1,10 @@
-"""What the shop remembers between sessions, transactions and runs, and how the `shop_state` topic stores it.
+"""The shop's state between transactions and runs, and its encoding in the compacted topic `shop_state`.
 
-The topic is compacted and holds the latest value of each key: `shop/2` (2 for this form of it), `run/{run_id}` for each run, and
-`pending/{number}/{part}` for what a transaction left to happen later: the orders it opened, whose futures are fixed, and the
-records it held back. Such a batch is written once and deleted when the shop's clock has passed all of it, so a transaction
-costs what it changed, not what the shop is. All times are milliseconds since 1970, UTC.
+The topic holds the latest value of each key: `shop/2` (2 is the version of the format), `run/{run_id}` for
+each run, and `pending/{number}/{part}` for the pending items of a transaction: the orders it opened, whose
+steps are fixed, and the records it held back. A pending batch is written once, and deleted when the shop's
+clock has passed all its items, so a transaction writes what it changed and not the whole state. All times are
+milliseconds since 1970, UTC.
 """
 
 from collections.abc import Iterable
@@ -20,42 +21,45 @@ from shopnow.traffic.run_config import RunConfig
 Step = Literal["expire", "cancel", "create", "ship", "deliver", "refund"]
 
 ITEMS_PER_RECORD = 1_000
-"""Of a batch of what is pending, so that each is far below Kafka's limit of 1 MB."""
+"""Maximum pending items per record, which keeps records far below Kafka's default limit of 1 MB."""
 
 
-class StockLevel(msgspec.Struct):
+class StockLevel(msgspec.Struct, rename={"restocked_at": "since", "requested": "wanted"}):
     """The stock of one product."""
 
     quantity: int
-    since: int = 0
-    """When the last delivery came."""
-    wanted: int = 0
-    """Pieces asked for since then, in vain or not."""
+    restocked_at: int = 0
+    """Time of the last delivery."""
+    requested: int = 0
+    """Pieces requested since then, available or not."""
     delivery_at: int | None = None
-    """When the supplier's next delivery comes, if one was ordered."""
+    """Time of the supplier's next delivery; None if none was ordered."""
     sold_out_at: int | None = None
-    """Since when there is nothing left, if so."""
+    """Start of the current stock-out; None if there is stock."""
     changed_at: int = 0
 
 
-class Shop(msgspec.Struct):
+class Shop(msgspec.Struct, rename={"stock": "shelves"}):
+    """The shop: its clock, its inventory, and the positions of its random numbers."""
+
     opened: int
     clock: int
-    """Everything up to this time has happened."""
+    """Simulated time up to which all events have happened."""
     sessions: int = 0
     customers: int = 0
     events: int = 0
     draws: int = 0
-    """Random numbers drawn."""
-    shelves: dict[str, StockLevel] = {}
+    """Random numbers drawn so far."""
+    stock: dict[str, StockLevel] = {}
+    """By product id."""
 
 
 class OpenOrder(msgspec.Struct, array_like=True):
-    """An order that is still waiting for its steps: those later than the shop's clock."""
+    """An order with pending steps: those later than the shop's clock."""
 
     order_id: str
     address: str
-    """As it stands in JSON."""
+    """JSON-escaped."""
     items: list[tuple[str, int]]
     """Product id and quantity of each."""
     amount_cents: int
@@ -68,11 +72,11 @@ class OpenOrder(msgspec.Struct, array_like=True):
 
 
 class HeldRecord(msgspec.Struct, array_like=True):
-    """A record that is sent later than the event happened, or again."""
+    """A record that is sent later than its event happened, or a second time."""
 
     due: int
     number: int
-    """Of the event in the life of the shop."""
+    """Number of the event in the life of the shop."""
     fault: str
     kind: int
     at: int
@@ -80,21 +84,24 @@ class HeldRecord(msgspec.Struct, array_like=True):
     key: str
     value: str
     event_id: str
-    facts: tuple[str | None, str | None, int | None, int | None, int | None]
+    fields: tuple[str | None, str | None, int | None, int | None, int | None]
+    """See `shopnow.traffic.event_buffer.LedgerFields`."""
 
 
 class StockOut(msgspec.Struct, array_like=True):
+    """A period without stock of a product."""
+
     product_id: str
     start: int
     end: int | None = None
     """None while it lasts."""
 
 
-class Run(msgspec.Struct):
-    """A run of the generator: what was asked of it and how far it is."""
+class Run(msgspec.Struct, rename={"config": "asked"}):
+    """A run of the generator: its configuration and its progress."""
 
     run_id: str
-    asked: RunConfig
+    config: RunConfig
     sessions: int
     start: int
     end: int
@@ -102,29 +109,31 @@ class Run(msgspec.Struct):
     finished: bool = False
     totals: LedgerTotals = msgspec.field(default_factory=LedgerTotals)
     stock_outs: list[StockOut] = []
-    """Those that began or ended in this run."""
+    """Stock-outs that began or ended in this run."""
 
 
 @dataclass
 class State:
-    """The whole memory: `shop` is None before the very first run."""
+    """The complete state; `shop` is None before the first run."""
 
     shop: Shop | None = None
     runs: dict[str, Run] = field(default_factory=dict)
     orders: dict[str, OpenOrder] = field(default_factory=dict)
     held: list[HeldRecord] = field(default_factory=list)
     batches: dict[str, int] = field(default_factory=dict)
-    """The keys of what is pending, and when the last of each is due."""
+    """By key of a pending batch, the time when its last item is due."""
 
 
 Record = tuple[bytes, bytes | None]
-"""A Kafka record's key and value; no value deletes the key."""
+"""Key and value of a Kafka record; a tombstone has no value."""
 
 
 _SHOP = b"shop/2"
 
 
 class _Batch(msgspec.Struct):
+    """Pending items of a transaction; `until` is when the last one is due."""
+
     until: int
     orders: list[OpenOrder] = []
     held: list[HeldRecord] = []
@@ -133,9 +142,14 @@ class _Batch(msgspec.Struct):
 def to_records(
     state: State, run: Run, number: int, orders: list[OpenOrder], held: list[HeldRecord]
 ) -> list[Record]:
-    """What a transaction writes: the shop, its run, and what it left to happen later, under a number that only it has.
+    """Encode the state changes of a transaction: the shop, its run, and its pending items.
 
-    Batches that are over by now are deleted, and `state.batches` is brought up to date.
+    Completed batches are deleted by tombstones, and `state.batches` is updated.
+
+    Args:
+        number: a number unique to the transaction, for the keys of its pending batches.
+        orders: orders opened in the transaction.
+        held: records held back in the transaction.
     """
     if state.shop is None:
         raise ValueError("the shop has not been opened")
@@ -145,19 +159,19 @@ def to_records(
         del state.batches[key]
         records.append((key.encode(), None))
     for part, start in enumerate(range(0, max(len(orders), len(held)), ITEMS_PER_RECORD)):
-        some = slice(start, start + ITEMS_PER_RECORD)
-        until = max([order.steps[-1][0] for order in orders[some]] + [each.due for each in held[some]])
+        items = slice(start, start + ITEMS_PER_RECORD)
+        until = max([order.steps[-1][0] for order in orders[items]] + [record.due for record in held[items]])
         key = f"pending/{number}/{part}"
         state.batches[key] = until
-        records.append((key.encode(), encode(_Batch(until, orders[some], held[some]))))
+        records.append((key.encode(), encode(_Batch(until, orders[items], held[items]))))
     return [*records, (f"run/{run.run_id}".encode(), encode(run)), (_SHOP, encode(state.shop))]
 
 
 def from_records(records: Iterable[Record]) -> State:
-    """The state after all these records, oldest first.
+    """Decode the state from the records of the topic, oldest first.
 
     Raises:
-        UserError: they were written by a version of the generator that remembered other things.
+        UserError: an incompatible version of the generator wrote the records.
     """
     latest: dict[bytes, bytes] = {}
     for key, value in records:
@@ -174,22 +188,22 @@ def from_records(records: Iterable[Record]) -> State:
             if kind == "run":
                 state.runs[name] = msgspec.json.decode(value, type=Run)
             elif kind == "pending" and state.shop:
-                _take_up(state, key.decode(), msgspec.json.decode(value, type=_Batch), state.shop.clock)
+                _add_pending(state, key.decode(), msgspec.json.decode(value, type=_Batch), state.shop.clock)
             else:
-                raise UserError(_OTHER_FORM)
+                raise UserError(_INCOMPATIBLE)
     except msgspec.DecodeError as error:
-        raise UserError(_OTHER_FORM) from error
+        raise UserError(_INCOMPATIBLE) from error
     return state
 
 
-_OTHER_FORM = (
-    "the topic shop_state was written by another version of ShopNow+, whose shop this one cannot go on with: "
-    "begin a new one with another SHOPNOW_DATA_DIR, or, on a Kafka of your own, with topics made anew"
+_INCOMPATIBLE = (
+    "the topic shop_state was written by another version of ShopNow+, whose shop this one cannot continue: "
+    "start a new shop with another SHOPNOW_DATA_DIR, or recreate the topics on an external Kafka"
 )
 
 
-def _take_up(state: State, key: str, batch: _Batch, clock: int) -> None:
-    """Of a batch, what is still to happen."""
+def _add_pending(state: State, key: str, batch: _Batch, clock: int) -> None:
+    """Add the items of a batch that are later than the shop's clock."""
     state.batches[key] = batch.until
     state.orders |= {order.order_id: order for order in batch.orders if order.steps[-1][0] > clock}
-    state.held += [each for each in batch.held if each.due > clock]
+    state.held += [record for record in batch.held if record.due > clock]

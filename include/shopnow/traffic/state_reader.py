@@ -1,4 +1,4 @@
-"""The generator's own records among those of a topic."""
+"""Read the generator's own records from a topic, ignoring those of other producers."""
 
 from collections.abc import Iterator
 
@@ -6,23 +6,26 @@ from shopnow.broker import reader, topics
 from shopnow.broker.client import Conf
 
 PRODUCER_HEADER = ("producer", b"generate_traffic")
-"""Carried by every record the generator sends, to tell it from anyone else's."""
+"""Header of every record the generator sends, which distinguishes it from those of other producers."""
 
 
 def end_offset(conf: Conf, topic: str) -> int:
-    """The last stable offset of a topic of one partition: all before it is decided, committed or not."""
-    return topics.describe(conf, [topic])[topic].partitions[0][1]
+    """Return the last stable offset of a single-partition topic."""
+    return topics.describe(conf, [topic])[topic].end_offsets[0]
 
 
 def read(conf: Conf, topic: str, upto: int | None = None) -> Iterator[tuple[bytes, bytes | None]]:
-    """Key and value of the generator's committed records of a topic of one partition; only those before offset `upto` if given.
+    """Yield key and value of the generator's committed records in a single-partition topic.
+
+    Args:
+        upto: exclusive end offset; the last stable offset by default.
 
     Raises:
-        UserError: there is no such topic, or Kafka does not answer.
+        UserError: the topic does not exist, or Kafka does not respond.
     """
-    first, stable = topics.describe(conf, [topic])[topic].partitions[0]
-    last = stable if upto is None else min(upto, stable)
-    for chunk in reader.read(conf, topic, {0: (first, last)}):
+    earliest, stable = topics.describe(conf, [topic])[topic].partitions[0]
+    end = stable if upto is None else min(upto, stable)
+    for chunk in reader.read(conf, topic, {0: (earliest, end)}):
         for key, value, headers in zip(chunk.keys, chunk.values, chunk.headers, strict=True):
             if key is not None and PRODUCER_HEADER in (headers or ()):
                 yield key, value

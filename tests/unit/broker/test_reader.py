@@ -14,32 +14,32 @@ from shopnow.broker.reader import (
 
 
 @pytest.mark.parametrize("position", [10, 15, 20])
-def test_a_partition_can_be_read_on_from_within_its_bounds(position: int) -> None:
+def test_a_position_within_the_partition_is_accepted(position: int) -> None:
     check_position("orders", 1, position, 10, 20)
 
 
-def test_offsets_that_are_gone_are_named() -> None:
+def test_deleted_offsets_are_reported() -> None:
     with pytest.raises(
         MissingOffsets, match=r"orders, partition 1: offsets 5 to 9 .* at most 5 records lost"
-    ) as caught:
+    ) as error:
         check_position("orders", 1, 5, 10, 20)
-    assert (caught.value.topic, caught.value.partition, caught.value.start, caught.value.end) == (
+    assert (error.value.topic, error.value.partition, error.value.start, error.value.end) == (
         "orders",
         1,
         5,
         10,
     )
-    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301
+    assert str(pickle.loads(pickle.dumps(error.value))) == str(error.value)  # noqa: S301
 
 
-def test_a_truncated_partition_is_noticed() -> None:
+def test_a_truncated_partition_is_reported() -> None:
     with pytest.raises(
         TruncatedTopic, match="orders, partition 1: read up to offset 21 but Kafka now ends at 20"
     ):
         check_position("orders", 1, 21, 10, 20)
 
 
-def test_headers_that_cannot_be_read_do_not_hide_the_others() -> None:
+def test_unreadable_headers_do_not_affect_other_records() -> None:
     def unreadable() -> Any:
         raise SystemError
 

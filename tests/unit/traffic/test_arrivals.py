@@ -20,7 +20,7 @@ NORMAL_DAY = scenarios.scenario(NORMAL)
     shares=st.lists(st.floats(0, 1, exclude_max=True)),
 )
 @pytest.mark.parametrize("name", scenarios.load())
-def test_times_are_in_order_and_within_the_window(
+def test_times_are_monotonic_and_within_the_period(
     name: str, start: int, length: int, shares: list[float]
 ) -> None:
     arrivals = Arrivals(phases(scenarios.scenario(name), start, start + length))
@@ -29,19 +29,19 @@ def test_times_are_in_order_and_within_the_window(
     assert all(earlier <= later for earlier, later in pairwise(times))
 
 
-def test_each_hour_and_weekday_gets_its_share_and_weeks_grow() -> None:
+def test_hours_and_weekdays_follow_their_weights_and_weeks_grow() -> None:
     conditions = NORMAL_DAY.conditions
     arrivals = Arrivals(phases(NORMAL_DAY, NEW_YEAR, NEW_YEAR + 4 * WEEK))
     times = arrivals.at((np.arange(400_000) + 0.5) / 400_000)
     hours, days, weeks = (
-        Counter(each.tolist())
-        for each in (times // HOUR % 24, (times // DAY + 3) % 7, (times - NEW_YEAR) // WEEK)
+        Counter(values.tolist())
+        for values in (times // HOUR % 24, (times // DAY + 3) % 7, (times - NEW_YEAR) // WEEK)
     )
     for counts, weights in ((hours, conditions.hours), (days, conditions.weekdays)):
-        for nth, weight in enumerate(weights):
-            assert counts[nth] / 400_000 == pytest.approx(weight / sum(weights), rel=0.02)
-    for week, after in pairwise(range(4)):
-        assert weeks[after] / weeks[week] == pytest.approx(1 + conditions.growth_per_week, rel=0.001)
+        for index, weight in enumerate(weights):
+            assert counts[index] / 400_000 == pytest.approx(weight / sum(weights), rel=0.02)
+    for week, next_week in pairwise(range(4)):
+        assert weeks[next_week] / weeks[week] == pytest.approx(1 + conditions.growth_per_week, rel=0.001)
 
 
 def test_a_normal_week_has_seven_normal_days() -> None:

@@ -6,7 +6,7 @@ import pytest
 import xxhash
 
 from factories import shop_events
-from factories.shop_events import NEW_YEAR, a_run
+from factories.shop_events import NEW_YEAR, make_run
 from shopnow.events import (
     TOPIC_OF,
     TOPICS,
@@ -29,14 +29,14 @@ TOPIC_IDS = {name: f"id-of-{name}" for name in TOPICS}
 
 @pytest.fixture(scope="module")
 def chunks() -> list[Chunk]:
-    """Two dates, with trouble."""
+    """Chunks over two dates, with faults."""
     faults = Faults(duplicate=0.1, late=0.05, clock_skew_seconds=1)
-    return shop_events.chunks(a_run(sessions=2000, start=NEW_YEAR - DAY // 2, faults=faults))
+    return shop_events.chunks(make_run(sessions=2000, start=NEW_YEAR - DAY // 2, faults=faults))
 
 
 @pytest.fixture(scope="module")
 def events(chunks: list[Chunk]) -> list[Event]:
-    """Each event that was sent, once."""
+    """The sent events without duplicates."""
     return list({event.event_id: event for event in shop_events.decoded(chunks)}.values())
 
 
@@ -44,13 +44,13 @@ def events(chunks: list[Chunk]) -> list[Event]:
 def rows(chunks: list[Chunk]) -> list[pa.Table]:
     return [
         ledger.build_rows(
-            "run", TOPIC_IDS, chunk.batch.told, [2] * len(chunk.batch.keys), range(len(chunk.batch.keys))
+            "run", TOPIC_IDS, chunk.batch.rows, [2] * len(chunk.batch.keys), range(len(chunk.batch.keys))
         )
         for chunk in chunks
     ]
 
 
-def test_a_row_says_where_the_record_is_and_what_it_was_worth(
+def test_a_row_has_the_position_and_the_amount_of_its_record(
     events: list[Event], rows: list[pa.Table]
 ) -> None:
     order = next(event for event in events if isinstance(event, OrderPlaced) and event.discount_cents)
@@ -69,7 +69,7 @@ def test_a_row_says_where_the_record_is_and_what_it_was_worth(
     assert row["amount_cents"] == order.total_cents + order.discount_cents
 
 
-def test_records_hold_all_rows_and_fit_into_kafka(rows: list[pa.Table]) -> None:
+def test_ledger_records_hold_all_rows_below_kafkas_size_limit(rows: list[pa.Table]) -> None:
     for table in rows:
         records = list(ledger.encode(table))
         assert len(records) > 1
@@ -77,34 +77,32 @@ def test_records_hold_all_rows_and_fit_into_kafka(rows: list[pa.Table]) -> None:
         assert pa.concat_tables(pa.ipc.open_stream(record).read_all() for record in records) == table
 
 
-def test_totals_are_those_of_the_events_each_counted_once(
-    chunks: list[Chunk], events: list[Event], rows: list[pa.Table]
-) -> None:
-    found = ledger_totals.from_rows(rows)
+def test_totals_count_each_event_once(chunks: list[Chunk], events: list[Event], rows: list[pa.Table]) -> None:
+    totals = ledger_totals.from_rows(rows)
     orders = [event for event in events if isinstance(event, OrderPlaced)]
     paid = [event for event in events if isinstance(event, PaymentSucceeded)]
     refunded = [event for event in events if isinstance(event, PaymentRefunded)]
-    assert found.orders == len(orders) == found.events["orders"]["order_placed"]
-    assert found.units == sum(item.quantity for order in orders for item in order.items)
-    assert found.gmv_cents == sum(order.total_cents + order.discount_cents for order in orders)
-    assert found.payments_failed == sum(isinstance(event, PaymentFailed) for event in events)
-    assert found.net_revenue_cents == sum(event.amount_cents for event in paid) - sum(
+    assert totals.orders == len(orders) == totals.events["orders"]["order_placed"]
+    assert totals.units == sum(item.quantity for order in orders for item in order.items)
+    assert totals.gmv_cents == sum(order.total_cents + order.discount_cents for order in orders)
+    assert totals.payments_failed == sum(isinstance(event, PaymentFailed) for event in events)
+    assert totals.net_revenue_cents == sum(event.amount_cents for event in paid) - sum(
         event.amount_cents for event in refunded
     )
-    assert sum(count for types in found.events.values() for count in types.values()) == len(events)
-    assert found.records == Counter(topic for chunk in chunks for topic in chunk.batch.topics)
-    assert found.faults[DUPLICATE] == sum(found.records.values()) - len(events)
+    assert sum(count for types in totals.events.values() for count in types.values()) == len(events)
+    assert totals.records == Counter(topic for chunk in chunks for topic in chunk.batch.topics)
+    assert totals.faults[DUPLICATE] == sum(totals.records.values()) - len(events)
     changes = Counter()
     for event in events:
         if TOPIC_OF[type(event)].name == "stock":
             changes[event.product_id] += event.quantity_change
-    assert found.stock_changes == changes
+    assert totals.stock_changes == changes
 
 
-def test_each_day_has_its_own_figures_and_they_add_up(events: list[Event], rows: list[pa.Table]) -> None:
-    found = ledger_totals.from_rows(rows)
-    assert list(found.days) == [date(2025, 12, 31), date(2026, 1, 1)]
-    for day, figures in found.days.items():
+def test_daily_figures_add_up_to_the_totals(events: list[Event], rows: list[pa.Table]) -> None:
+    totals = ledger_totals.from_rows(rows)
+    assert list(totals.days) == [date(2025, 12, 31), date(2026, 1, 1)]
+    for day, figures in totals.days.items():
         assert figures.orders == sum(
             1 for event in events if isinstance(event, OrderPlaced) and event.event_time.date() == day
         )
@@ -123,10 +121,10 @@ def test_each_day_has_its_own_figures_and_they_add_up(events: list[Event], rows:
         "refunds_cents",
         "net_revenue_cents",
     ):
-        assert getattr(found, figure) == sum(getattr(day, figure) for day in found.days.values())
+        assert getattr(totals, figure) == sum(getattr(day, figure) for day in totals.days.values())
 
 
-def test_figures_of_parts_add_up_to_those_of_the_whole(rows: list[pa.Table]) -> None:
+def test_totals_of_parts_add_up_to_those_of_the_whole(rows: list[pa.Table]) -> None:
     parts = [table.slice(start, 700) for table in rows for start in range(0, table.num_rows, 700)]
     assert (
         ledger_totals.from_rows(parts)
@@ -143,23 +141,23 @@ def test_an_empty_ledger_has_empty_totals() -> None:
     )
 
 
-def test_a_runs_totals_are_those_of_its_rows_and_demand() -> None:
-    run = a_run(sessions=1000, faults=Faults(duplicate=0.1, malformed=0.1))
+def test_the_totals_of_a_run_are_those_of_its_rows_and_demand() -> None:
+    run = make_run(sessions=1000, faults=Faults(duplicate=0.1, malformed=0.1))
     chunks = shop_events.chunks(run, per_chunk=100)
-    expected = ledger_totals.from_rows(chunk.batch.told for chunk in chunks)
+    expected = ledger_totals.from_rows(chunk.batch.rows for chunk in chunks)
     for chunk in chunks:
         expected.add(ledger_totals.from_demand(chunk.demand))
     assert run.totals == expected
-    demand = pa.concat_tables(ledger.build_demand_rows("run", chunk.demand) for chunk in chunks)
-    assert sum(demand["wanted"].to_pylist()) == sum(each.wanted for each in run.totals.demand.values())
+    table = pa.concat_tables(ledger.build_demand_rows("run", chunk.demand) for chunk in chunks)
+    assert sum(table["wanted"].to_pylist()) == sum(demand.wanted for demand in run.totals.demand.values())
     assert all(
         NEW_YEAR <= hour.timestamp() * 1000 < NEW_YEAR + DAY and hour.minute == 0
-        for hour in demand["hour"].to_pylist()
+        for hour in table["hour"].to_pylist()
     )
 
 
-def test_demand_is_what_was_put_in_carts_and_what_was_not_there() -> None:
-    run = a_run(sessions=3000)
+def test_demand_is_what_was_added_to_carts_plus_the_unmet_part() -> None:
+    run = make_run(sessions=3000)
     added: Counter[str] = Counter()
     for event in shop_events.events(run):
         if type(event).__name__ == "CartItemAdded":
@@ -170,11 +168,11 @@ def test_demand_is_what_was_put_in_carts_and_what_was_not_there() -> None:
     assert sum(demand.lost for demand in run.totals.demand.values()) > 0
 
 
-def test_stock_outs_are_told_with_start_and_end_over_all_runs() -> None:
+def test_stock_outs_have_their_start_and_end_across_runs() -> None:
     state = State()
     first, second = (
-        a_run("first", sessions=3000),
-        a_run("second", sessions=300, start=NEW_YEAR + DAY, days=12),
+        make_run("first", sessions=3000),
+        make_run("second", sessions=300, start=NEW_YEAR + DAY, days=12),
     )
     events = shop_events.events(first, state) + shop_events.events(second, state)
     expected: dict[str, list[list[int | None]]] = {}
@@ -185,23 +183,23 @@ def test_stock_outs_are_told_with_start_and_end_over_all_runs() -> None:
                 outs.append([at, None])
             elif outs and outs[-1][1] is None:
                 outs[-1][1] = at
-    found = run_totals.combine([first, second]).stock_outs
-    assert {(out.product_id, out.start, out.end) for out in found} == {
+    stock_outs = run_totals.combine([first, second]).stock_outs
+    assert {(out.product_id, out.start, out.end) for out in stock_outs} == {
         (product_id, *out) for product_id, outs in expected.items() for out in outs
     }
-    assert [out.start for out in found] == sorted(out.start for out in found)
+    assert [out.start for out in stock_outs] == sorted(out.start for out in stock_outs)
     carried_over = {(out.product_id, out.start) for out in first.stock_outs if out.end is None}
     assert carried_over & {(out.product_id, out.start) for out in second.stock_outs if out.end is not None}
 
 
-def test_the_account_of_some_runs_is_theirs_together() -> None:
+def test_combined_totals_are_the_sum_of_the_runs() -> None:
     runs = [
-        Run(name, a_run().asked, 1, 0, 1, totals=LedgerTotals(orders=1, records={"views": 2}))
+        Run(name, make_run().config, 1, 0, 1, totals=LedgerTotals(orders=1, records={"views": 2}))
         for name in "ab"
     ]
     runs[1].stock_outs = [StockOut("p", 3)]
-    account = run_totals.combine(runs)
-    assert (account.totals.orders, account.totals.records, account.stock_outs) == (
+    combined = run_totals.combine(runs)
+    assert (combined.totals.orders, combined.totals.records, combined.stock_outs) == (
         2,
         {"views": 4},
         [StockOut("p", 3)],

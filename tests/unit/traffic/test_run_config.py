@@ -17,20 +17,20 @@ HOUR_MS = 3_600_000
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("options", "message"),
     [
         ({"sessions": 0}, "sessions 0: give a whole number from 1 to 10000000"),
         ({"sessions": 10_000_001}, "sessions 10000001"),
         ({"sessions": 1.5}, "whole number"),
         ({"sessions": "10"}, "whole number"),
         ({"sessions": True}, "whole number"),
-        ({"sessions": 5, "sessions_per_day": 5}, "give one of them"),
+        ({"sessions": 5, "sessions_per_day": 5}, "give only one of them"),
         ({"sessions_per_day": 0}, "sessions_per_day 0"),
         ({"seed": -1}, "seed -1"),
         ({"seed": "abc"}, "seed 'abc'"),
         (
             {"payment_failure_rate": 0.1},
-            "payment_failure_rate: there is no such param; there are scenario, sessions",
+            "unknown parameter payment_failure_rate: expected one of scenario, sessions",
         ),
         ({"scenario": "rush"}, "scenario 'rush': give one of"),
         ({"pace": "slow"}, "pace 'slow'"),
@@ -38,7 +38,7 @@ HOUR_MS = 3_600_000
         ({"hours": float("nan")}, "hours nan"),
         ({"start": NOON.replace(tzinfo=None)}, "time zone"),
         ({"start": NOON.replace(year=1969)}, "1971"),
-        ({"start": NOON, "end": NOON}, "not before the end"),
+        ({"start": NOON, "end": NOON}, "is not before end"),
         ({"start": NOON, "end": NOON + HOUR, "hours": 1}, "two of them"),
         ({"start": NOON, "end": NOON + 9000 * HOUR}, "more than a year"),
         ({"pace": "real time", "start": NOON}, "leave start and end empty"),
@@ -49,22 +49,22 @@ HOUR_MS = 3_600_000
         ({"faults": Faults(clock_skew_seconds=-1)}, "clock_skew_seconds -1"),
     ],
 )
-def test_wrong_parameters_are_named_in_one_line(wrong: dict[str, Any], says: str) -> None:
-    with pytest.raises(UserError, match=says) as error:
-        validate(**wrong)
+def test_invalid_parameters_are_explained_in_one_line(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        validate(**options)
     assert "\n" not in str(error.value)
 
 
-def test_the_form_as_it_is_asks_for_a_light_run_of_a_normal_day() -> None:
-    empty = {name: field["default"] for name, field in dag_params.form_fields().items()}
-    given = dag_params.parse(empty, "run")
-    assert validate(**given) == RunConfig(seed=given["seed"])
-    assert dag_params.parse(empty, "run")["seed"] != dag_params.parse(empty, "other")["seed"]
-    assert begin_run(State(), "run", validate(**given)).sessions == LIGHT_SESSIONS
+def test_the_default_form_is_a_light_run_of_a_normal_day() -> None:
+    defaults = {name: field["default"] for name, field in dag_params.form_fields().items()}
+    options = dag_params.parse(defaults, "run")
+    assert validate(**options) == RunConfig(seed=options["seed"])
+    assert dag_params.parse(defaults, "run")["seed"] != dag_params.parse(defaults, "other")["seed"]
+    assert begin_run(State(), "run", validate(**options)).sessions == LIGHT_SESSIONS
 
 
-def test_a_form_that_was_filled_in_is_what_is_asked_for() -> None:
-    filled = {
+def test_form_values_become_the_run_config() -> None:
+    values = {
         "scenario": "flash_sale",
         "seed": 0,
         "start": "2026-01-01T12:00:00Z",
@@ -72,11 +72,11 @@ def test_a_form_that_was_filled_in_is_what_is_asked_for() -> None:
         "late": 0.1,
         "clock_skew_seconds": 5,
     }
-    assert validate(**dag_params.parse(filled, "run")) == RunConfig(
+    assert validate(**dag_params.parse(values, "run")) == RunConfig(
         scenario="flash_sale", seed=0, start=NOON_MS, hours=3, faults=Faults(late=0.1, clock_skew_seconds=5)
     )
     with pytest.raises(UserError, match="start 'noon'"):
-        dag_params.parse({**filled, "start": "noon"}, "run")
+        dag_params.parse({**values, "start": "noon"}, "run")
 
 
 def test_the_form_has_every_limit() -> None:
@@ -86,7 +86,7 @@ def test_the_form_has_every_limit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "clock", "expected"),
+    ("options", "clock", "expected"),
     [
         ({}, None, (-24, 0)),
         ({}, -0.1, (-0.1, 0)),
@@ -103,81 +103,81 @@ def test_the_form_has_every_limit() -> None:
         ({"pace": "real time", "hours": 0.5}, None, (0, 0.5)),
     ],
 )
-def test_the_period_follows_from_what_is_asked_and_from_the_shops_clock(
-    asked: dict[str, Any], clock: float | None, expected: tuple[float, float]
+def test_the_period_follows_from_the_config_and_the_shops_clock(
+    options: dict[str, Any], clock: float | None, expected: tuple[float, float]
 ) -> None:
-    """All in hours from now."""
-    times = {name: NOON_MS + asked[name] * HOUR_MS for name in ("start", "end") if name in asked}
-    found = resolve_period(
-        RunConfig(**{**asked, **times}), None if clock is None else NOON_MS + int(clock * HOUR_MS), NOON_MS
+    """All times in hours from now."""
+    times = {name: NOON_MS + options[name] * HOUR_MS for name in ("start", "end") if name in options}
+    period = resolve_period(
+        RunConfig(**{**options, **times}), None if clock is None else NOON_MS + int(clock * HOUR_MS), NOON_MS
     )
-    assert found == tuple(NOON_MS + int(hours * HOUR_MS) for hours in expected)
+    assert period == tuple(NOON_MS + int(hours * HOUR_MS) for hours in expected)
 
 
-@pytest.mark.parametrize("asked", [{"start": -2}, {"end": -1}, {"hours": 168}, {"start": -3, "hours": 5}])
-def test_the_past_cannot_be_simulated_twice(asked: dict[str, float]) -> None:
+@pytest.mark.parametrize("options", [{"start": -2}, {"end": -1}, {"hours": 168}, {"start": -3, "hours": 5}])
+def test_the_past_cannot_be_simulated_twice(options: dict[str, float]) -> None:
     times = {
-        name: NOON_MS + int(hours * HOUR_MS) if name != "hours" else hours for name, hours in asked.items()
+        name: NOON_MS + int(hours * HOUR_MS) if name != "hours" else hours for name, hours in options.items()
     }
     with pytest.raises(UserError, match="up to 2026-01-01T12:00:00"):
         resolve_period(RunConfig(**times), NOON_MS, NOON_MS)  # type: ignore[arg-type]
 
 
-def test_real_time_does_not_wait_for_a_shop_that_is_ahead() -> None:
-    with pytest.raises(UserError, match="ahead of ours, at 2026-01-01T13:00:00"):
+def test_real_time_is_rejected_if_the_shops_clock_is_ahead() -> None:
+    with pytest.raises(UserError, match="ahead of the system clock, at 2026-01-01T13:00:00"):
         resolve_period(RunConfig(pace="real time"), NOON_MS + HOUR_MS, NOON_MS)
 
 
-def test_in_real_time_nothing_comes_before_it_has_happened() -> None:
+def test_a_real_time_run_sends_no_event_before_its_time() -> None:
     run = begin_run(State(), "run", validate(sessions=50, pace="real time", hours=0.001))
-    came = [
-        (datetime.now(UTC), chunk.batch.told["event_time"].to_pylist())
+    sent = [
+        (datetime.now(UTC), chunk.batch.rows["event_time"].to_pylist())
         for chunk in remaining_chunks(State(), run, 1000)
     ]
-    assert len(came) >= 3
-    assert all(time <= at for at, times in came for time in times)
-    assert all(at - time < timedelta(seconds=60) for at, times in came for time in times)
+    assert len(sent) >= 3
+    assert all(time <= at for at, times in sent for time in times)
+    assert all(at - time < timedelta(seconds=60) for at, times in sent for time in times)
     assert run.done == 50
     assert datetime.now(UTC) >= to_datetime(run.end)
 
 
-def test_sessions_a_day_are_multiplied_by_the_period_and_the_scenario() -> None:
+def test_sessions_per_day_scale_with_the_period_and_the_scenario() -> None:
     week = {"start": NOON, "end": NOON + 168 * HOUR, "sessions_per_day": 1000}
     normal = begin_run(State(), "run", validate(**week)).sessions
     assert normal == pytest.approx(7000, rel=0.02)
     assert begin_run(State(), "run", validate(**week, scenario="slow_week")).sessions == pytest.approx(
         0.45 * normal, rel=0.001
     )
-    with pytest.raises(UserError, match="sessions_per_day 1000000: that makes 4"):
+    with pytest.raises(UserError, match="sessions_per_day 1000000 makes 4"):
         begin_run(
             State(), "run", validate(start=NOON, end=NOON + 366 * 24 * HOUR, sessions_per_day=1_000_000)
         )
 
 
-def left_half_done(asked: RunConfig) -> State:
-    return State(Shop(opened=5, clock=7), {"run": Run("run", asked, 10, 5, 9, done=4)})
+def state_with_unfinished_run(config: RunConfig) -> State:
+    return State(Shop(opened=5, clock=7), {"run": Run("run", config, 10, 5, 9, done=4)})
 
 
-def test_a_run_is_taken_up_where_it_was_left() -> None:
-    state = left_half_done(validate(sessions=10, seed=1))
+def test_a_run_is_resumed() -> None:
+    state = state_with_unfinished_run(validate(sessions=10, seed=1))
     assert begin_run(state, "run", validate(sessions=10, seed=1)) is state.runs["run"]
 
 
-def test_microseconds_of_its_start_do_not_keep_a_run_from_being_taken_up() -> None:
-    asked = {
+def test_a_run_is_resumed_despite_microseconds_in_its_period() -> None:
+    options = {
         "start": NOON + timedelta(microseconds=123_456),
         "end": NOON + timedelta(hours=1, microseconds=7),
     }
-    assert begin_run(left_half_done(validate(**asked)), "run", validate(**asked)).done == 4
-    assert to_datetime(validate(**asked).start or 0) == NOON + timedelta(milliseconds=123)
+    assert begin_run(state_with_unfinished_run(validate(**options)), "run", validate(**options)).done == 4
+    assert to_datetime(validate(**options).start or 0) == NOON + timedelta(milliseconds=123)
 
 
-def test_a_run_is_not_taken_up_with_other_parameters() -> None:
+def test_a_run_is_not_resumed_with_other_parameters() -> None:
     with pytest.raises(
         UserError, match=r"run run began with scenario normal_day, sessions 10, seed 2, .*late 0.1"
     ):
         begin_run(
-            left_half_done(validate(sessions=10, seed=2, faults=Faults(late=0.1))),
+            state_with_unfinished_run(validate(sessions=10, seed=2, faults=Faults(late=0.1))),
             "run",
             validate(sessions=10, seed=1),
         )

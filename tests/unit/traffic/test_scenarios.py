@@ -8,9 +8,9 @@ from shopnow.traffic.catalogue import CATALOGUE
 from shopnow.traffic.scenarios import FILE, HOUR, NORMAL, phases
 
 
-def test_the_scenarios_are_there_and_each_is_another_than_the_normal_day() -> None:
-    found = {**scenarios.load()}
-    assert list(found) == [
+def test_each_scenario_differs_from_the_normal_day() -> None:
+    others = {**scenarios.load()}
+    assert list(others) == [
         NORMAL,
         "flash_sale",
         "payment_outage",
@@ -18,15 +18,15 @@ def test_the_scenarios_are_there_and_each_is_another_than_the_normal_day() -> No
         "bot_traffic",
         "slow_week",
     ]
-    normal = found.pop(NORMAL)
+    normal = others.pop(NORMAL)
     assert not normal.incidents
-    for scenario in found.values():
+    for scenario in others.values():
         assert scenario.incidents or scenario.conditions != normal.conditions
         assert all(incident.conditions != scenario.conditions for incident in scenario.incidents)
         assert all(incident.conditions.on_sale <= len(CATALOGUE) for incident in scenario.incidents)
 
 
-def test_an_incident_changes_what_it_names_and_nothing_else() -> None:
+def test_an_incident_overrides_only_the_conditions_it_sets() -> None:
     outage = scenarios.scenario("payment_outage")
     [incident] = outage.incidents
     assert {
@@ -38,18 +38,18 @@ def test_an_incident_changes_what_it_names_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize(("hours", "begins"), [(1, 5.5), (16, 18), (24, 18), (700, 354)])
-def test_stretches_cover_the_period_and_the_incident_is_in_it(hours: int, begins: float) -> None:
+def test_phases_cover_the_period_and_contain_the_incident(hours: int, begins: float) -> None:
     sale = scenarios.scenario("flash_sale")
     start, end = 5 * HOUR, (5 + hours) * HOUR
-    found = phases(sale, start, end)
-    assert [found[0].start, *(each.end for each in found)] == [*(each.start for each in found), end]
-    [incident] = [each for each in found if each.conditions.on_sale]
+    result = phases(sale, start, end)
+    assert [result[0].start, *(phase.end for phase in result)] == [*(phase.start for phase in result), end]
+    [incident] = [phase for phase in result if phase.conditions.on_sale]
     assert incident.start == begins * HOUR
     assert incident.end - incident.start == min(sale.incidents[0].lasts_hours, hours / 2) * HOUR
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (("bots = 0.02", "bots = 2"), r"normal_day: .*<= 1.* `bots`"),
         (("bots = 0.02", ""), "normal_day: .*`bots`"),
@@ -62,20 +62,22 @@ def test_stretches_cover_the_period_and_the_incident_is_in_it(hours: int, begins
         ),
         (("methods.card.fails = 0.95", "methods.cash.fails = 0.95"), "payment_outage: .*cash"),
         (('title = "Slow week"', ""), "slow_week: .*`title`"),
-        (("[normal_day]", "[ordinary_day]"), r"no \[normal_day\]"),
-        (("[slow_week]", "[slow_week"), "not TOML"),
+        (("[normal_day]", "[ordinary_day]"), r"the table \[normal_day\] is missing"),
+        (("[slow_week]", "[slow_week"), "not valid TOML"),
     ],
 )
-def test_a_wrong_file_is_explained_in_one_line(tmp_path: Path, change: tuple[str, str], says: str) -> None:
+def test_an_invalid_file_is_explained_in_one_line(
+    tmp_path: Path, change: tuple[str, str], message: str
+) -> None:
     file = tmp_path / "scenarios.toml"
     text = FILE.read_text()
     assert change[0] in text
     file.write_text(text.replace(*change, 1))
-    with pytest.raises(UserError, match=says) as error:
+    with pytest.raises(UserError, match=message) as error:
         scenarios.load(file)
     assert "\n" not in str(error.value)
 
 
-def test_an_unknown_scenario_is_named_with_those_there_are() -> None:
+def test_an_unknown_scenario_is_reported_with_the_valid_ones() -> None:
     with pytest.raises(UserError, match="'black_friday': give one of normal_day, flash_sale"):
         scenarios.scenario("black_friday")

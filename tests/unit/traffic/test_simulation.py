@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from factories import shop_events
-from factories.shop_events import NEW_YEAR, a_run
+from factories.shop_events import NEW_YEAR, make_run
 from shopnow.events import (
     TOPIC_OF,
     Event,
@@ -27,8 +27,8 @@ from shopnow.traffic.run_config import Faults
 from shopnow.traffic.simulation import Chunk, Simulation, simulate
 from shopnow.traffic.state import Record, State, from_records
 
-LOW = 5
-TROUBLE = Faults(
+LOW_STOCK = 5
+FAULTS = Faults(
     late=0.05, duplicate=0.1, out_of_order=0.05, malformed=0.02, schema_v1=0.3, clock_skew_seconds=2
 )
 
@@ -47,8 +47,8 @@ def digest(records: list[tuple[str, bytes, bytes]]) -> str:
 
 @pytest.fixture(scope="module")
 def day() -> list[Event]:
-    """A day of 3000 sessions."""
-    return shop_events.events(a_run(sessions=3000))
+    """The events of a day of 3000 sessions."""
+    return shop_events.events(make_run(sessions=3000))
 
 
 def of(kind: type, events: list[Event]) -> list:
@@ -57,40 +57,43 @@ def of(kind: type, events: list[Event]) -> list:
 
 def test_another_process_gives_the_same_bytes() -> None:
     code = (
-        "import test_simulation as t; print(t.digest(t.sent(t.shop_events.chunks(t.a_run(faults=t.TROUBLE)))))"
+        "import test_simulation as t; "
+        "print(t.digest(t.sent(t.shop_events.chunks(t.make_run(faults=t.FAULTS)))))"
     )
-    tests = Path(shop_events.__file__).parent
+    tests = Path(shop_events.__file__).parents[1]
     path = os.pathsep.join(map(str, (Path(__file__).parent, tests, tests.parent / "include")))
     for hash_seed in ("1", "2"):
         environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": hash_seed}
-        other = subprocess.run(
+        process = subprocess.run(
             [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
         )
-        assert other.stdout.strip() == digest(sent(shop_events.chunks(a_run(faults=TROUBLE))))
+        assert process.stdout.strip() == digest(sent(shop_events.chunks(make_run(faults=FAULTS))))
 
 
 def test_another_seed_gives_other_events() -> None:
-    one, other = ({value for _, _, value in sent(shop_events.chunks(a_run(seed=seed)))} for seed in (1, 2))
-    assert not one & other
+    first, second = (
+        {value for _, _, value in sent(shop_events.chunks(make_run(seed=seed)))} for seed in (1, 2)
+    )
+    assert not first & second
 
 
-@pytest.mark.parametrize("faults", [Faults(), TROUBLE], ids=["sound", "faulty"])
+@pytest.mark.parametrize("faults", [Faults(), FAULTS], ids=["clean", "faulty"])
 @pytest.mark.parametrize("per_chunk", [1, 7, 50])
-def test_a_run_taken_up_again_after_every_chunk_is_the_same_run(per_chunk: int, faults: Faults) -> None:
+def test_a_run_resumed_after_every_chunk_gives_the_same_records(per_chunk: int, faults: Faults) -> None:
     records: list[Record] = []
     parts: list[Chunk] = []
-    run = a_run(sessions=120, faults=faults, days=3)
+    run = make_run(sessions=120, faults=faults, days=3)
     while not run.finished:
-        state = from_records(records)  # all that is left after a kill is what was written to Kafka
+        state = from_records(records)  # only what was written to Kafka survives a crash
         run = state.runs.get(run.run_id, run)
         parts.append(next(simulate(state, run, per_chunk)))
         records += parts[-1].state
-    whole, left = a_run(sessions=120, faults=faults, days=3), State()
-    assert sent(parts) == sent(shop_events.chunks(whole, left))
+    whole, final_state = make_run(sessions=120, faults=faults, days=3), State()
+    assert sent(parts) == sent(shop_events.chunks(whole, final_state))
     assert whole == run
     state = from_records(records)
-    assert (state.shop, state.orders) == (left.shop, left.orders)
-    assert sorted(state.held, key=repr) == sorted(left.held, key=repr)
+    assert (state.shop, state.orders) == (final_state.shop, final_state.orders)
+    assert sorted(state.held, key=repr) == sorted(final_state.held, key=repr)
 
 
 def test_every_event_is_valid_and_keyed_as_defined(day: list[Event]) -> None:
@@ -106,14 +109,14 @@ def test_all_event_types_occur(day: list[Event]) -> None:
 
 def test_event_ids_are_unique_within_and_between_runs() -> None:
     state = State()
-    both = shop_events.events(a_run("first"), state) + shop_events.events(
-        a_run("second", start=NEW_YEAR + DAY), state
+    both = shop_events.events(make_run("first"), state) + shop_events.events(
+        make_run("second", start=NEW_YEAR + DAY), state
     )
     assert len({event.event_id for event in both}) == len(both)
     assert {event.event_id[14] for event in both} == {"7"}
 
 
-def test_everything_happens_within_the_window(day: list[Event]) -> None:
+def test_all_events_are_within_the_period(day: list[Event]) -> None:
     times = [event.event_time for event in day]
     assert to_datetime(NEW_YEAR) <= min(times)
     assert max(times) <= to_datetime(NEW_YEAR + DAY)
@@ -133,7 +136,7 @@ def test_the_stock_of_each_product_adds_up_and_is_never_negative(day: list[Event
             assert after.event_time >= before.event_time
 
 
-def test_only_paid_orders_take_goods_off_the_shelf(day: list[Event]) -> None:
+def test_only_paid_orders_reduce_the_stock(day: list[Event]) -> None:
     paid = {event.order_id for event in of(PaymentSucceeded, day)}
     pieces = Counter()
     for order in of(OrderPlaced, day):
@@ -155,7 +158,7 @@ def test_amounts_agree(day: list[Event]) -> None:
         assert payment.amount_cents == orders[payment.order_id].total_cents
 
 
-def test_what_happens_to_an_order_comes_after_it(day: list[Event]) -> None:
+def test_events_of_an_order_come_after_it_was_placed(day: list[Event]) -> None:
     placed = {order.order_id: order.event_time for order in of(OrderPlaced, day)}
     for event in day:
         if TOPIC_OF[type(event)].name in {"payments", "deliveries"}:
@@ -163,37 +166,37 @@ def test_what_happens_to_an_order_comes_after_it(day: list[Event]) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_a_few_hundred_sessions_end_with_a_product_sold_out_and_one_running_low(seed: int) -> None:
+def test_a_few_hundred_sessions_end_with_a_stock_out_and_low_stock(seed: int) -> None:
     state = State()
-    shop_events.events(a_run(seed=seed), state)
+    shop_events.events(make_run(seed=seed), state)
     assert state.shop
-    quantities = [shelf.quantity for shelf in state.shop.shelves.values()]
+    quantities = [level.quantity for level in state.shop.stock.values()]
     assert 0 in quantities
-    assert any(0 < quantity <= LOW for quantity in quantities)
+    assert any(0 < quantity <= LOW_STOCK for quantity in quantities)
 
 
-def test_suppliers_come_during_the_day(day: list[Event]) -> None:
+def test_suppliers_restock_during_the_day(day: list[Event]) -> None:
     assert of(StockRestocked, day)
 
 
-def test_orders_under_way_are_delivered_by_the_next_run() -> None:
+def test_open_orders_are_completed_by_the_next_run() -> None:
     state = State()
-    shop_events.events(a_run("first"), state)
+    shop_events.events(make_run("first"), state)
     open_orders = set(state.orders)
     assert open_orders
-    later = shop_events.events(a_run("second", start=NEW_YEAR + DAY, days=4), state)
-    touched = {
+    later = shop_events.events(make_run("second", start=NEW_YEAR + DAY, days=4), state)
+    affected = {
         event.order_id
         for event in later
         if TOPIC_OF[type(event)].name in {"deliveries", "orders", "payments"}
     }
-    assert open_orders <= touched
+    assert open_orders <= affected
     assert not open_orders & set(state.orders)
 
 
-def test_a_run_taken_up_after_another_one_does_not_turn_back_the_clock() -> None:
+def test_a_run_resumed_after_another_one_does_not_turn_back_the_clock() -> None:
     state = State()
-    first, second = a_run("first", sessions=100), a_run("second", sessions=100, start=NEW_YEAR + 1)
+    first, second = make_run("first", sessions=100), make_run("second", sessions=100, start=NEW_YEAR + 1)
     next(simulate(state, first, 50))
     shop_events.events(second, state)
     assert state.shop
@@ -204,17 +207,17 @@ def test_a_run_taken_up_after_another_one_does_not_turn_back_the_clock() -> None
     assert min(event.event_time for event in stock) >= to_datetime(clock)
 
 
-def test_what_is_sold_out_is_not_sold_until_the_supplier_has_come(day: list[Event]) -> None:
-    left: dict[str, int] = {}
+def test_a_sold_out_product_is_not_sold_until_it_is_restocked(day: list[Event]) -> None:
+    stock: dict[str, int] = {}
     for event in day:
         if TOPIC_OF[type(event)].name == "stock":
-            left[event.product_id] = event.quantity_after
+            stock[event.product_id] = event.quantity_after
         elif type(event).__name__ == "CartItemAdded":
-            assert left[event.product_id] >= event.quantity
+            assert stock[event.product_id] >= event.quantity
 
 
-def test_bots_look_and_never_buy() -> None:
-    events = shop_events.events(a_run(sessions=400, scenario="bot_traffic", days=1))
+def test_bots_view_products_and_never_buy() -> None:
+    events = shop_events.events(make_run(sessions=400, scenario="bot_traffic", days=1))
     bots = {event.session_id for event in of(ProductViewed, events) if event.customer_id.startswith("bot-")}
     assert len(bots) > 100
     assert not any(
@@ -223,8 +226,8 @@ def test_bots_look_and_never_buy() -> None:
 
 
 @pytest.mark.parametrize(("until", "hours"), [(0.25, 6), (0.5, 12)])
-def test_a_chunk_until_a_time_has_what_happened_until_then(until: float, hours: int) -> None:
-    run = a_run(sessions=300)
+def test_a_chunk_until_a_time_has_the_events_up_to_that_time(until: float, hours: int) -> None:
+    run = make_run(sessions=300)
     chunk = Simulation(State(), run).advance(1000, until=NEW_YEAR + int(until * DAY))
     assert not run.finished
     times = [event.event_time for event in shop_events.decoded([chunk])]

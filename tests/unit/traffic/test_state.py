@@ -1,3 +1,6 @@
+from datetime import date
+
+import msgspec
 import pytest
 
 from shopnow.errors import UserError
@@ -17,21 +20,21 @@ from shopnow.traffic.state import (
 )
 
 
-def an_order(number: int, *times: int) -> OpenOrder:
+def make_order(number: int, *times: int) -> OpenOrder:
     return OpenOrder(
         f"o-{number}", "1 rue", [("p", 2)], 300, [(at, "create") for at in times], "pay-1", "card", 1
     )
 
 
-def held(number: int, due: int) -> HeldRecord:
+def make_held_record(number: int, due: int) -> HeldRecord:
     return HeldRecord(due, number, "late", 3, 5, -7, "k", '{"é": 1}', "id", ("o", None, None, None, 5))
 
 
-def test_no_records_no_shop() -> None:
+def test_no_records_give_an_empty_state() -> None:
     assert from_records([]) == State()
 
 
-def test_state_survives_the_topic() -> None:
+def test_state_survives_the_round_trip() -> None:
     shop = Shop(
         opened=1,
         clock=5,
@@ -39,29 +42,35 @@ def test_state_survives_the_topic() -> None:
         customers=1,
         events=9,
         draws=7,
-        shelves={"p": StockLevel(3, 1, 4, 99, 2)},
+        stock={"p": StockLevel(3, 1, 4, 99, 2)},
     )
-    asked = RunConfig(seed=3, sessions=10, hours=1.5, faults=Faults(late=0.1))
-    run = Run("manual/with/slashes é", asked, 10, 1, 9, done=2, stock_outs=[StockOut("p", 4)])
+    config = RunConfig(seed=3, sessions=10, hours=1.5, faults=Faults(late=0.1))
+    run = Run("manual/with/slashes é", config, 10, 1, 9, done=2, stock_outs=[StockOut("p", 4)])
     run.totals = LedgerTotals(orders=1, records={"views": 3}, days={}, demand={"p": Demand(3, 2, 1)})
-    orders, late = [an_order(1, 7, 9)], [held(4, 8)]
+    orders, late = [make_order(1, 7, 9)], [make_held_record(4, 8)]
     state = State(shop, {run.run_id: run}, {"o-1": orders[0]}, late)
     assert from_records(to_records(state, run, 4, orders, late)) == state
     assert state.batches == {"pending/4/0": 9}
 
 
-def test_days_survive_the_topic() -> None:
-    from datetime import date
+def test_the_stored_field_names_are_stable() -> None:
+    shop = Shop(opened=1, clock=5, stock={"p": StockLevel(3)})
+    records = dict(to_records(State(shop), Run("r", RunConfig(), 10, 1, 9), 0, [], []))
+    stored_shop, stored_run = (msgspec.json.decode(records[key] or b"") for key in (b"shop/2", b"run/r"))
+    assert stored_shop["shelves"]["p"].keys() >= {"quantity", "since", "wanted", "changed_at"}
+    assert stored_run["asked"]["scenario"] == "normal_day"
 
+
+def test_daily_figures_survive_the_round_trip() -> None:
     run = Run(
         "r", RunConfig(), 10, 1, 9, totals=LedgerTotals(days={date(2026, 1, 1): SalesFigures(orders=1)})
     )
     assert from_records(to_records(State(Shop(1, 5)), run, 0, [], [])).runs == {"r": run}
 
 
-def test_what_is_over_is_forgotten_and_its_records_are_deleted() -> None:
+def test_completed_items_are_dropped_and_their_records_deleted() -> None:
     run, state = Run("r", RunConfig(), 10, 1, 9), State(Shop(opened=1, clock=5))
-    records = to_records(state, run, 1, [an_order(1, 7), an_order(2, 8)], [held(1, 7)])
+    records = to_records(state, run, 1, [make_order(1, 7), make_order(2, 8)], [make_held_record(1, 7)])
     state.shop = Shop(opened=1, clock=7)
     records += to_records(state, run, 2, [], [])
     after = from_records(records)
@@ -72,8 +81,8 @@ def test_what_is_over_is_forgotten_and_its_records_are_deleted() -> None:
     assert from_records(records).batches == {}
 
 
-def test_many_orders_are_several_records_each_below_kafkas_limit() -> None:
-    orders = [an_order(number, 10**13, 2 * 10**13) for number in range(2 * ITEMS_PER_RECORD + 1)]
+def test_many_orders_are_split_into_records_below_kafkas_limit() -> None:
+    orders = [make_order(number, 10**13, 2 * 10**13) for number in range(2 * ITEMS_PER_RECORD + 1)]
     state, run = State(Shop(opened=1, clock=5)), Run("r", RunConfig(), 10, 1, 9)
     records = to_records(state, run, 1, orders, [])
     assert len(state.batches) == 3
@@ -90,7 +99,7 @@ def test_many_orders_are_several_records_each_below_kafkas_limit() -> None:
         (b"shop/2", b"{}"),
     ],
 )
-def test_what_another_version_wrote_is_told_with_what_to_do(record: tuple[bytes, bytes]) -> None:
+def test_records_of_another_version_are_reported_with_a_remedy(record: tuple[bytes, bytes]) -> None:
     with pytest.raises(UserError, match=r"another version.*SHOPNOW_DATA_DIR") as error:
         from_records([record])
     assert "\n" not in str(error.value)
