@@ -1,6 +1,7 @@
 """Translations shared by the pages (`ui/src/i18n.ts`) and the PDF sheets."""
 
 import json
+import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -29,9 +30,22 @@ class Translator:
         return self._texts.get(f"{scope}_{code}", code.replace("_", " "))
 
     def translated(self, scope: str, text: str) -> str:
-        """The translation of an English text of the API; a text that en.json does not have, unchanged."""
-        keys = (key for key, english in self._english.items() if english == text)
-        return next((self._texts[key] for key in keys if key.startswith(f"{scope}_")), text)
+        """The translation of an English text of the API; unchanged if no template of en.json matches it."""
+        if (key := self.matching_key(scope, text)) is None:
+            return text
+        match = _template_pattern(self._english[key]).fullmatch(text)
+        return self._texts[key].format(**(match.groupdict() if match else {}))
+
+    def matching_key(self, scope: str, text: str) -> str | None:
+        """The key of the first template of the scope that matches an English text; None if none does."""
+        keys = (key for key in self._english if key.startswith(f"{scope}_"))
+        return next((key for key in keys if _template_pattern(self._english[key]).fullmatch(text)), None)
+
+
+@cache
+def _template_pattern(template: str) -> re.Pattern[str]:
+    """A pattern that matches the texts of a template and captures the value of each placeholder."""
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(template)))
 
 
 @cache

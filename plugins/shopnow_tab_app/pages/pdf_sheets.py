@@ -18,6 +18,8 @@ Sheet = dict[str, Any]
 values}}) and `tables` ({"title", "columns", "rows"} of texts)."""
 
 NO_VALUE = "–"
+TEXT_SCOPES = {"title": "alert_title", "facts": "alert_facts", "subject_name": "alert_subject"}
+"""Translation scope by column that holds English texts."""
 
 
 def sheet(page: str, data: Any, t: Translator) -> Sheet:
@@ -219,8 +221,8 @@ def _table(
         value = getattr(row, "event_time" if column == "date" else column)
         if value is None:
             return NO_VALUE
-        if column == "title":
-            return t.translated("alert_title", value)
+        if column in TEXT_SCOPES:
+            return t.translated(TEXT_SCOPES[column], value)
         return t.term(scopes[column], value) if column in scopes else _text(value)
 
     return {

@@ -54,7 +54,7 @@ async def asked(
 ) -> PeriodQuery:
     """What is asked for, from the query."""
     if first and last and first > last:
-        raise HTTPException(422, "the period ends before it begins")
+        raise HTTPException(422, "End date is before start date")
     if category and country:
         raise HTTPException(
             422, "figures are kept by category and by country, not by both at once: choose one"

@@ -24,13 +24,14 @@ export type Scope =
   | "source"
   | "stock_level";
 /** Prefixes of keys whose English text the API returns. */
-export type TextScope = "alert_title" | "alert_todo" | "kpi";
+export type TextScope = "alert_facts" | "alert_subject" | "alert_title" | "alert_todo" | "kpi";
 
+const PLACEHOLDER = /\{(\w+)\}/g;
 const TEXTS: Record<Language, Record<string, string>> = { en, fr };
 
 /** The text of a key in the current language, with `{name}` placeholders filled from `values`. */
 export const t = (key: TextKey, values: Record<string, string | number> = {}): string =>
-  TEXTS[language][key].replace(/\{(\w+)\}/g, (_, name) => String(values[name] ?? ""));
+  TEXTS[language][key].replace(PLACEHOLDER, (_, name) => String(values[name] ?? ""));
 
 /** A label with its value, with the punctuation of the language. */
 export const labelled = (label: string, value: string): string => t("label_value", { label, value });
@@ -39,8 +40,16 @@ export const labelled = (label: string, value: string): string => t("label_value
 export const term = (scope: Scope, code: string): string =>
   TEXTS[language][`${scope}_${code}`] ?? code.replaceAll("_", " ");
 
-/** Translates an English text of the API; a text that is not in `en.json` is shown unchanged. */
-export const translated = (scope: TextScope, text: string): string => {
-  const key = Object.keys(en).find((name) => name.startsWith(`${scope}_`) && TEXTS.en[name] === text);
-  return key ? TEXTS[language][key] : text;
-};
+/** Translates an English text of the API; a text that no template of `en.json` matches is shown unchanged. */
+export function translated(scope: TextScope, text: string): string {
+  if (language === "en") return text;
+  for (const key of Object.keys(en) as TextKey[]) {
+    const match = key.startsWith(`${scope}_`) && templatePattern(en[key]).exec(text);
+    if (match) return t(key, match.groups);
+  }
+  return text;
+}
+
+/** A pattern that matches the texts of a template and captures the value of each placeholder. */
+const templatePattern = (template: string): RegExp =>
+  new RegExp(`^${template.replace(/[.*+?^$()|[\]\\]/g, "\\$&").replace(PLACEHOLDER, "(?<$1>.+?)")}$`);

@@ -21,7 +21,7 @@ export const isPending = (action: AlertAction): boolean => !["success", "failed"
 export const alertTitle = (alert: Alert): string => {
   const title = alert.title === null ? alert.rule : translated("alert_title", alert.title);
   const subject = alert.subject_name ?? alert.subject;
-  return subject ? labelled(title, subject) : title;
+  return subject ? labelled(title, translated("alert_subject", subject)) : title;
 };
 
 /** A UTC time as `YYYY-MM-DDTHH:MM`, the value of a datetime-local input. */

@@ -109,7 +109,12 @@ function AlertPanel({ data, actions, canManageAlerts, onRequest }: AlertPanelPro
               <>
                 <span title={row.rule}>{alertTitle(row)}</span>
                 <div class="secondary-text">
-                  {[row.facts, row.todo && translated("alert_todo", row.todo)].filter(Boolean).join(" · ")}
+                  {[
+                    row.facts && translated("alert_facts", row.facts),
+                    row.todo && translated("alert_todo", row.todo),
+                  ]
+                    .filter(Boolean)
+                    .join(" · ")}
                 </div>
                 <ActionButtons
                   alert={row}
@@ -135,8 +140,8 @@ function AlertPanel({ data, actions, canManageAlerts, onRequest }: AlertPanelPro
       <ActionList actions={actions} />
       {silences.length ? <SilenceTable silences={silences} /> : null}
       <p class="secondary-text">
-        {t("resolved_count", { count: number(data?.resolved ?? 0) })}{" "}
-        {canManageAlerts ? "" : t("view_only_alerts")}
+        {t("resolved_count", { count: number(data?.resolved ?? 0) })}
+        {canManageAlerts ? "" : ` · ${t("view_only_alerts")}`}
       </p>
     </Panel>
   );
@@ -195,7 +200,8 @@ const SilenceTable = ({ silences }: { silences: Silence[] }) => (
 function translatedAlert(text: string): string {
   const [title, ...subject] = text.split(": ");
   const translatedTitle = translated("alert_title", title);
-  return subject.length ? labelled(translatedTitle, subject.join(": ")) : translatedTitle;
+  if (!subject.length) return translatedTitle;
+  return labelled(translatedTitle, translated("alert_subject", subject.join(": ")));
 }
 
 const MessagePanel = ({ messages }: { messages: Message[] | null }) => (
