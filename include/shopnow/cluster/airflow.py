@@ -15,6 +15,7 @@ from shopnow.cluster.settings import (
     RUN_DIR,
     ClusterSettings,
     read_secret,
+    write_private_file,
 )
 from shopnow.local_stack import airflow
 from shopnow.settings import Settings
@@ -82,8 +83,8 @@ def environment(
 
 def write_passwords() -> None:
     """Write the users' passwords to the file that the API server reads."""
-    with os.fdopen(os.open(PASSWORD_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        json.dump({name: read_secret(f"{name}_password") for name in USERS}, stream)
+    passwords = {name: read_secret(f"{name}_password") for name in USERS}
+    write_private_file(PASSWORD_FILE, json.dumps(passwords))
 
 
 def _fernet_key(secret: str) -> str:

@@ -1,8 +1,6 @@
 """Redis: the broker of Celery's task queues."""
 
-import os
-
-from shopnow.cluster.settings import REDIS, RUN_DIR, read_secret
+from shopnow.cluster.settings import REDIS, RUN_DIR, read_secret, write_private_file
 from shopnow.settings import Settings
 
 _CONFIG_FILE = RUN_DIR / "redis.conf"
@@ -19,7 +17,7 @@ def command() -> list[str]:
 
 
 def prepare(settings: Settings) -> None:
-    """Write the server's configuration, readable by its owner only because it holds the password."""
+    """Write the server's configuration, which holds the password."""
     data = settings.data_dir / "redis"
     data.mkdir(parents=True, exist_ok=True)
     options = {
@@ -29,5 +27,4 @@ def prepare(settings: Settings) -> None:
         "appendonly": "yes",
         "maxmemory-policy": "noeviction",
     }
-    with os.fdopen(os.open(_CONFIG_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        stream.writelines(f"{name} {value}\n" for name, value in options.items())
+    write_private_file(_CONFIG_FILE, "".join(f"{name} {value}\n" for name, value in options.items()))

@@ -3,6 +3,7 @@
 Host names are the service names of docker-compose.yaml; ports are those of `shopnow.settings`.
 """
 
+import os
 import socket
 from pathlib import Path
 
@@ -73,3 +74,9 @@ def read_secret(name: str) -> str:
             "from which docker-compose.yaml mounts it"
         )
     return value
+
+
+def write_private_file(path: Path, text: str) -> None:
+    """Write a file that only its owner may read, because it holds a secret."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
+        stream.write(text)

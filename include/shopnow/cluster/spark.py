@@ -8,7 +8,15 @@ import os
 from pathlib import Path
 
 from shopnow.cluster import connections
-from shopnow.cluster.settings import NAMENODE, RUN_DIR, SPARK_MASTER, ClusterSettings, hostname, read_secret
+from shopnow.cluster.settings import (
+    NAMENODE,
+    RUN_DIR,
+    SPARK_MASTER,
+    ClusterSettings,
+    hostname,
+    read_secret,
+    write_private_file,
+)
 from shopnow.local_stack import jars, spark
 from shopnow.settings import Settings
 
@@ -50,13 +58,13 @@ def conf(cluster: ClusterSettings, settings: Settings) -> dict[str, str]:
 
 
 def prepare(cluster: ClusterSettings, settings: Settings) -> None:
-    """Write `spark-defaults.conf`, readable by its owner only because it holds the secret."""
+    """Write `spark-defaults.conf`, which holds the secret, and create the directories of the daemons."""
     CONF_DIR.mkdir(parents=True, exist_ok=True)
     for folder in ("recovery", "scratch"):
         (spark.home_dir(settings) / folder).mkdir(parents=True, exist_ok=True)
-    file = CONF_DIR / "spark-defaults.conf"
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        stream.writelines(f"{name} {value}\n" for name, value in conf(cluster, settings).items())
+    options = conf(cluster, settings)
+    text = "".join(f"{name} {value}\n" for name, value in options.items())
+    write_private_file(CONF_DIR / "spark-defaults.conf", text)
 
 
 def environment(cluster: ClusterSettings, settings: Settings, java_home: Path) -> dict[str, str]:

@@ -11,7 +11,7 @@ import sys
 
 from shopnow.cluster import connections
 from shopnow.cluster.services import Container, Service, hdfs_node
-from shopnow.cluster.settings import RUN_DIR
+from shopnow.cluster.settings import RUN_DIR, write_private_file
 from shopnow.local_stack import hdfs, jars, jvm, kafka
 
 HEAP_MB = 256
@@ -45,8 +45,7 @@ def _write_admin_properties(container: Container) -> None:
         "ssl.truststore.type": "PEM",
         "ssl.truststore.location": conf["ssl.ca.location"],
     }
-    ADMIN_PROPERTIES.touch(0o600)
-    ADMIN_PROPERTIES.write_text("".join(f"{name}={value}\n" for name, value in properties.items()))
+    write_private_file(ADMIN_PROPERTIES, "".join(f"{name}={value}\n" for name, value in properties.items()))
 
 
 def _kafka_tool(main_class: str) -> Service:
