@@ -43,7 +43,7 @@ MAX_MS, MAX_MB = 100.0, 600.0
 def main() -> int:
     options = arguments()
     if options.make:
-        sample_lake.make(options.lake, options.make, DAYS)
+        sample_lake.write_lake(options.lake, options.make, DAYS)
         return 0
     settings = Settings.load()
     print(f"every table was read after {wait_until_read(settings):.0f} s")

@@ -48,12 +48,12 @@ def main() -> int:
         stack.callback(workbench.delete_lake, lake)
         for seed in options.seeds:
             sent = shop_events.events(
-                shop_events.a_run(sessions=options.sessions, seed=seed, days=options.days, faults=FAULTS)
+                shop_events.make_run(sessions=options.sessions, seed=seed, days=options.days, faults=FAULTS)
             )
             arrivals: dict[str, list[Sequence[Event]]] = {
-                "parts": shop_events.in_parts(sent, options.parts, Random(seed)),
+                "parts": shop_events.split(sent, options.parts, Random(seed)),
                 "one go": [sent],
-                "shuffled": [shop_events.shuffled(sent, Random(seed))],
+                "shuffled": [shop_events.shuffle(sent, Random(seed))],
             }
             unique = {event.event_id: event for event in sent}.values()
             for arrival, parts in arrivals.items():

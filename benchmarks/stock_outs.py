@@ -28,11 +28,11 @@ from shopnow.traffic.arrivals import DAY
 from shopnow.traffic.run_config import RunConfig
 from shopnow.traffic.simulation import simulate
 from shopnow.traffic.state import Run, State, StockOut
-from shopnow_spark.events import typed
+from shopnow_spark.events import parse_events
 from shopnow_spark.kpis.sales import top_products
 from shopnow_spark.kpis.stock import stock_daily
 from shopnow_spark.kpis.stock_outs import stock_outs
-from shopnow_spark.lake_reader import WORTH_COMPILING, compile_if_worth
+from shopnow_spark.lake_reader import CODEGEN_MIN_RECORDS, enable_codegen_if_worth
 
 START = 1_767_225_600_000
 """2026-01-01, in ms."""
@@ -75,7 +75,7 @@ def main() -> int:
     comparisons = []
     with tempfile.TemporaryDirectory() as folder, Console(stderr=True).status("simulating"):
         spark = workbench.spark_session("stock_outs", Path(folder))
-        compile_if_worth(spark, WORTH_COMPILING)
+        enable_codegen_if_worth(spark, CODEGEN_MIN_RECORDS)
         for seed in options.seeds:
             sessions = options.sessions_per_day * options.days
             config = RunConfig(scenario=options.scenario, sessions=sessions, seed=seed)
@@ -121,7 +121,7 @@ def typed_events(spark: SparkSession, topic: str, values: list[bytes]) -> DataFr
         "problem": pa.nulls(count, pa.string()),
         "correction": pa.nulls(count, pa.binary()),
     }
-    return typed(spark.createDataFrame(pa.table(columns)), TOPICS[topic])
+    return parse_events(spark.createDataFrame(pa.table(columns)), TOPICS[topic])
 
 
 def estimate(stock: DataFrame, orders: DataFrame) -> list[Estimate]:

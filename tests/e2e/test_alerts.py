@@ -142,7 +142,7 @@ def test_the_watchdog_tells_of_a_run_that_failed_but_not_of_a_persons_own(api, e
 
         def runs() -> list[str]:
             # Of whichever event: one that waited already is joined by this one, and its run has the time of the first.
-            found = airflow_api.runs(api, "compute_kpis", datetime.now(UTC) - timedelta(hours=1))
+            found = airflow_api.list_runs(api, "compute_kpis", datetime.now(UTC) - timedelta(hours=1))
             return [
                 run["dag_run_id"]
                 for run in found

@@ -27,7 +27,7 @@ def test_the_audit_is_on_record_and_wakes_the_alerts(api, ends, settings):
 
     def woken() -> bool:
         return any(
-            run["run_type"] == "asset_triggered" for run in airflow_api.runs(api, "watch_stock", since)
+            run["run_type"] == "asset_triggered" for run in airflow_api.list_runs(api, "watch_stock", since)
         )
 
     assert supervision.wait_until(woken, MINUTE, interval=1)

@@ -21,7 +21,7 @@ def test_a_backfill_of_yesterday_finds_the_same_digest(api, versions, settled):
     api.post("/backfills", json={**order, "max_active_runs": 1, "run_backwards": False}).raise_for_status()
 
     def runs() -> list[dict]:
-        return [run for run in airflow_api.runs(api, "rebuild_day", day) if run["run_type"] == "backfill"]
+        return [run for run in airflow_api.list_runs(api, "rebuild_day", day) if run["run_type"] == "backfill"]
 
     assert supervision.wait_until(
         lambda: any(run["state"] in {"success", "failed"} for run in runs()), 5 * MINUTE, interval=1

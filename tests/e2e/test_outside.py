@@ -1,7 +1,7 @@
 """What comes from outside the simulated shop, through Airflow: events sent by hand, and a supplier's delivery."""
 
 from shopnow.events import TOPICS
-from shopnow.examples import as_json as example
+from shopnow.examples import example_json as example
 from shopnow.local_stack import airflow_api, supervision
 
 MINUTE = 60

@@ -35,14 +35,14 @@ def test_demo_prints_figures_proof_and_where_to_look(demo, settings):
 
 def test_every_dag_ran_through_the_scheduler(demo, settings):
     with airflow_api.connect(settings) as api:
-        assert {dag["dag_id"] for dag in airflow_api.dags(api)} >= {
+        assert {dag["dag_id"] for dag in airflow_api.list_dags(api)} >= {
             "approve_restock",
             "compute_kpis",
             "generate_traffic",
             "land_events",
             "watch_stock",
         }
-        assert not any(dag["is_paused"] for dag in airflow_api.dags(api))
+        assert not any(dag["is_paused"] for dag in airflow_api.list_dags(api))
         for dag_id in ("generate_traffic", "land_events", "compute_kpis", "watch_stock"):
             states = {
                 run["state"]
@@ -133,7 +133,7 @@ def test_a_dead_service_is_named_and_started_again(demo, shopnow, as_json):
 
 def test_everything_listens_on_this_machine_only(demo, settings):
     listening = []
-    for process in supervision.stack_processes(settings):
+    for process in supervision.list_stack_processes(settings):
         with suppress(psutil.NoSuchProcess):  # tasks come and go
             listening += [
                 each.laddr for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN
@@ -171,7 +171,7 @@ def test_down_leaves_no_process_and_keeps_the_data(demo, shopnow, settings, as_j
     workers = scheduler.children(recursive=True)
     scheduler.kill()
     shopnow("down")
-    assert supervision.stack_processes(settings) == []
+    assert supervision.list_stack_processes(settings) == []
     assert workers
     assert not [each for each in workers if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
     assert {service["state"] for service in as_json("status")["services"]} == {"stopped"}

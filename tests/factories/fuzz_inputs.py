@@ -6,9 +6,9 @@ from typing import Any
 from hypothesis import strategies as st
 
 from shopnow.events import TOPIC_OF
-from shopnow.examples import as_json
+from shopnow.examples import example_json
 
-EXAMPLES: list[dict[str, Any]] = [as_json(type_) for type_ in TOPIC_OF]
+EXAMPLES: list[dict[str, Any]] = [example_json(type_) for type_ in TOPIC_OF]
 FIELDS = sorted({field for event in EXAMPLES for field in event})
 
 _TEXTS = st.one_of(

@@ -1,4 +1,4 @@
-"""Raw tables as landing leaves them, made without Kafka."""
+"""Write raw tables as landing leaves them, without Kafka."""
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -10,16 +10,16 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 from shopnow import events
 from shopnow.broker.reader import Chunk
 from shopnow.events import TOPIC_OF, TOPICS, Event, Topic
-from shopnow.lake.delta import raw_encoding
+from shopnow.lake.ingest import raw_encoding
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import landing, offsets, receipts
 from shopnow.schemas import RAW
 
 
-def land(lake: str, made_up: Iterable[Event]) -> None:
-    """Appends the events to the raw tables of their topics, as one commit each."""
+def land(lake: str, events_: Iterable[Event]) -> None:
+    """Append the events to the raw tables of their topics, in one commit per table."""
     by_topic: dict[str, list[bytes]] = {}
-    for event in made_up:
+    for event in events_:
         by_topic.setdefault(TOPIC_OF[type(event)].name, []).append(events.encode(event))
     with ThreadPoolExecutor(len(TOPICS)) as pool:
         list(pool.map(lambda name: land_records(lake, TOPICS[name], by_topic[name]), by_topic))
@@ -28,7 +28,7 @@ def land(lake: str, made_up: Iterable[Event]) -> None:
 def land_records(
     lake: str, topic: Topic, values: Sequence[bytes | None], partition: int = 0, topic_id: str | None = None
 ) -> None:
-    """Appends records, valid or not, to `raw/{topic}` at the next offsets of the partition."""
+    """Append records, valid or not, to `raw/{topic}` at the next offsets of the partition."""
     name, topic_id = f"raw/{topic.name}", topic_id or f"{topic.name}-id"
     table = Table(lake, name).ensure(RAW, landing.PARTITION_BY)
     app_id = offsets.app_id(topic_id, partition)
@@ -42,7 +42,7 @@ def land_records(
         list(values),
         [None] * count,
     )
-    rows, part = raw_encoding.rows(topic_id, chunk, topic.decoder().decode)
+    rows, part = raw_encoding.encode(topic_id, chunk, topic.decoder().decode)
     dates = pa.repeat(pa.scalar(now.date(), pa.date32()), count)
     write_deltalake(
         table,

@@ -104,7 +104,7 @@ def _kpis() -> dict[str, str]:
     }
 
 
-def make(lake: str, orders: int, days: float, now: datetime | None = None) -> None:
+def write_lake(lake: str, orders: int, days: float, now: datetime | None = None) -> None:
     """Writes the tables of a shop with so many orders in the days until now."""
     now = now or datetime.now(UTC)
     database = duckdb.connect()

@@ -1,4 +1,4 @@
-"""What happens in a simulated shop, as events."""
+"""Events of a simulated shop: coherent traffic in the order in which it is sent."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -17,12 +17,12 @@ NEW_YEAR = 1_767_225_600_000
 _DECODERS = {name: topic.decoder() for name, topic in TOPICS.items()}
 
 
-def a_run(
-    run_id: str = "run", sessions: int = 300, start: int = NEW_YEAR, days: float = 1, **asked: Any
+def make_run(
+    run_id: str = "run", sessions: int = 300, start: int = NEW_YEAR, days: float = 1, **config: Any
 ) -> Run:
-    return Run(
-        run_id, RunConfig(sessions=sessions, **{"seed": 1, **asked}), sessions, start, start + int(days * DAY)
-    )
+    """Return a run of the generator; `config` overrides fields of its `RunConfig`."""
+    run_config = RunConfig(sessions=sessions, **{"seed": 1, **config})
+    return Run(run_id, run_config, sessions, start, start + int(days * DAY))
 
 
 def chunks(run: Run, state: State | None = None, per_chunk: int = 1000) -> list[Chunk]:
@@ -30,7 +30,7 @@ def chunks(run: Run, state: State | None = None, per_chunk: int = 1000) -> list[
 
 
 def decoded(chunks: Iterable[Chunk]) -> list[Event]:
-    """What was sent, in order; all of it has to be valid."""
+    """Decode the records of the chunks in order; an invalid record is an error."""
     return [
         _DECODERS[topic].decode(value)
         for chunk in chunks
@@ -42,20 +42,23 @@ def events(run: Run, state: State | None = None, per_chunk: int = 1000) -> list[
     return decoded(chunks(run, state, per_chunk))
 
 
-def in_parts(happened: Sequence[Event], count: int, random: Random) -> list[Sequence[Event]]:
-    """The events in so many parts, cut at random."""
-    cuts = [0, *sorted(random.sample(range(1, len(happened)), count - 1)), len(happened)]
-    return [happened[start:end] for start, end in pairwise(cuts)]
+def split(events: Sequence[Event], count: int, random: Random) -> list[Sequence[Event]]:
+    """Cut the events at random into `count` consecutive parts."""
+    cuts = [0, *sorted(random.sample(range(1, len(events)), count - 1)), len(events)]
+    return [events[start:end] for start, end in pairwise(cuts)]
 
 
-def shuffled(happened: Sequence[Event], random: Random) -> list[Event]:
-    """The events in another order, but for changes of a product's stock at the same moment: of these the first stays the first."""
-    order = random.sample(happened, len(happened))
-    at_once: dict[tuple, list[Event]] = {}
-    for event in happened:
+def shuffle(events: Sequence[Event], random: Random) -> list[Event]:
+    """Shuffle the events, but keep the order of a product's stock events with the same time.
+
+    Only their order in the topic says which quantity is the latest.
+    """
+    order = random.sample(events, len(events))
+    simultaneous: dict[tuple, list[Event]] = {}
+    for event in events:
         if isinstance(event, Stock):
-            at_once.setdefault((event.product_id, event.event_time), []).append(event)
+            simultaneous.setdefault((event.product_id, event.event_time), []).append(event)
     return [
-        at_once[event.product_id, event.event_time].pop(0) if isinstance(event, Stock) else event
+        simultaneous[event.product_id, event.event_time].pop(0) if isinstance(event, Stock) else event
         for event in order
     ]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import xxhash
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from faults import isolated_process
+from support import isolated_process
 from shopnow.broker import topics as broker_topics
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
@@ -22,7 +22,7 @@ from shopnow.traffic import ledger
 Records = Counter[tuple]
 """How often each is there: (topic id, partition, offset, hash of the value) or, of events, (event id,)."""
 
-DERIVED = [f"events/{topic}" for topic in TOPICS] + [kpi.name for kpi in KPIS]
+DERIVED_TABLES = [f"events/{topic}" for topic in TOPICS] + [kpi.name for kpi in KPIS]
 _WHEN_MADE = {"raw_versions", "computed_at", "audit"}
 
 
@@ -48,13 +48,20 @@ def score(truth: Records, found: Records) -> Score:
 def score_raw(conf: dict, lake: str, topics: Iterable[str] = TOPICS) -> Score:
     """The raw tables against the ledger; every file of their snapshots is read."""
     return sum(
-        (score(truth, of_raw(lake, topic)) for topic, truth in of_ledger(conf, topics).items()), Score()
+        (
+            score(truth, records_in_raw(lake, topic))
+            for topic, truth in records_in_ledger(conf, topics).items()
+        ),
+        Score(),
     )
 
 
 def score_topics(conf: dict) -> Score:
     """The topics against the ledger: it tells of every committed event, and of no other."""
-    return sum((score(of_topic(conf, topic), truth) for topic, truth in of_ledger(conf).items()), Score())
+    return sum(
+        (score(records_in_topic(conf, topic), truth) for topic, truth in records_in_ledger(conf).items()),
+        Score(),
+    )
 
 
 def score_events(conf: dict, lake: str) -> Score:
@@ -70,7 +77,7 @@ def score_events(conf: dict, lake: str) -> Score:
     return total
 
 
-def of_ledger(conf: dict, topics: Iterable[str] = TOPICS) -> dict[str, Records]:
+def records_in_ledger(conf: dict, topics: Iterable[str] = TOPICS) -> dict[str, Records]:
     """By topic, the events the generator's ledger tells of."""
     rows = ledger.read(conf).select(["topic", "topic_id", "partition", "offset", "payload_hash"]).to_pylist()
     return {
@@ -78,13 +85,13 @@ def of_ledger(conf: dict, topics: Iterable[str] = TOPICS) -> dict[str, Records]:
     }
 
 
-def of_raw(lake: str, topic: str) -> Records:
+def records_in_raw(lake: str, topic: str) -> Records:
     rows = read(lake, f"raw/{topic}", ["topic_id", "partition", "offset", "value"])
     *place, values = (column.to_pylist() for column in rows.columns)
     return Counter(zip(*place, map(hash_of, values), strict=True))
 
 
-def of_topic(conf: dict, topic: str) -> Records:
+def records_in_topic(conf: dict, topic: str) -> Records:
     """All committed records of a topic."""
     consumer = Consumer(
         {**conf, "group.id": "oracle", "isolation.level": "read_committed", "enable.partition.eof": True}
@@ -131,4 +138,4 @@ def content(lake: str, name: str) -> list[dict] | None:
 
 def contents(lake: str) -> dict[str, list[dict] | None]:
     """The content of every derived table, by name."""
-    return {name: content(lake, name) for name in DERIVED}
+    return {name: content(lake, name) for name in DERIVED_TABLES}

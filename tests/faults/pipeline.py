@@ -3,12 +3,12 @@
 import os
 import subprocess
 
-from faults import isolated_process
+from support import isolated_process
 from faults.services import Services
 from shopnow.events import TOPICS
-from shopnow.failpoints import VARIABLE
+from shopnow.failpoints import ENV_VARIABLE
 from shopnow.lake.ingest.landing import land
-from shopnow.local_stack import java, spark
+from shopnow.local_stack import jvm, spark
 
 
 def land_all(services: Services, lake: str) -> None:
@@ -16,12 +16,12 @@ def land_all(services: Services, lake: str) -> None:
         isolated_process.call(land, services.conf, lake, topic)
 
 
-def submit(
+def run_spark(
     services: Services, lake: str, kill_at: str = "", application: str = "compute_kpis.py", *arguments: str
 ) -> subprocess.CompletedProcess[str]:
     """A run of a Spark application, compute_kpis if none is named."""
     settings = services.settings
-    environment = os.environ | spark.environment(settings, java.java_home(settings.data_dir))
-    environment |= {VARIABLE: kill_at, "PYTHONPATH": os.environ["PYTHONPATH"]}
-    command = spark.submit(application, "--lake", lake, *arguments)
+    environment = os.environ | spark.environment(settings, jvm.java_home(settings.data_dir))
+    environment |= {ENV_VARIABLE: kill_at, "PYTHONPATH": os.environ["PYTHONPATH"]}
+    command = spark.submit_command(application, "--lake", lake, *arguments)
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)

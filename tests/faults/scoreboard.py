@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from faults import isolated_process
+from support import isolated_process
 from faults.oracle import Score
 
 

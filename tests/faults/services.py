@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from shopnow.local_stack import stack, supervision
-from shopnow.local_stack.services import STORAGE
+from shopnow.local_stack.services import STORAGE_SERVICES
 from shopnow.settings import Settings
 
 DISK_MB = 4096
@@ -30,7 +30,7 @@ class Services:
     def up(self) -> None:
         for disk in self.disks.values():
             disk.mount(DISK_MB)
-        self._start(*STORAGE)
+        self._start(*STORAGE_SERVICES)
 
     def down(self) -> None:
         stack.down(self.settings)
@@ -42,7 +42,9 @@ class Services:
         return f"{self.settings.lake_uri}/{uuid.uuid4()}"
 
     def pid(self, name: str) -> int:
-        pid = next(process.pid for process in supervision.processes(self.settings) if process.name == name)
+        pid = next(
+            process.pid for process in supervision.list_processes(self.settings) if process.name == name
+        )
         assert pid, f"{name} does not run"
         return pid
 
@@ -61,7 +63,9 @@ class Services:
         return psutil.Process(self.pid(name)).status() == psutil.STATUS_STOPPED
 
     def died(self, name: str) -> bool:
-        return any(process.died for process in supervision.processes(self.settings) if process.name == name)
+        return any(
+            process.died for process in supervision.list_processes(self.settings) if process.name == name
+        )
 
     def await_death(self, name: str, seconds: float = _SECONDS) -> None:
         assert supervision.wait_until(lambda: self.died(name), seconds, interval=0.02), f"{name} still runs"

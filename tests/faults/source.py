@@ -5,15 +5,16 @@ from collections.abc import Sequence
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from faults import isolated_process, oracle, worker
+from factories.events import payment_record
+from faults import oracle, worker
 from faults.oracle import Records
 from faults.services import Services
 from shopnow.broker import topics
 from shopnow.events import TOPICS
 from shopnow.lake.ingest import landing
 from shopnow.lake.ingest.data_loss import Acknowledgement
-from shopnow.lake.ingest.landing import Landed
-from support.kafka_topics import payment
+from shopnow.lake.ingest.landing import LandingResult
+from support import isolated_process
 
 PAYMENTS = TOPICS["payments"]
 
@@ -27,7 +28,7 @@ class Source:
 
     def send(self, count: int, producer: Producer | None = None, partition: int = -1) -> Records:
         """Sends payments; with a producer of one's own they count only when `sent` is given them."""
-        return self.send_values([payment(number) for number in range(count)], producer, partition)
+        return self.send_values([payment_record(number) for number in range(count)], producer, partition)
 
     def send_values(
         self, values: Sequence[bytes | None], producer: Producer | None = None, partition: int = -1
@@ -47,7 +48,7 @@ class Source:
             self.sent += delivered
         return delivered
 
-    def land(self, acknowledgement: Acknowledgement | None = None) -> Landed:
+    def land(self, acknowledgement: Acknowledgement | None = None) -> LandingResult:
         return isolated_process.call(
             landing.land,
             self.conf,
@@ -64,7 +65,7 @@ class Source:
         assert ended.code == 0, ended.errors
 
     def score(self) -> oracle.Score:
-        return oracle.score(self.sent, oracle.of_raw(self.lake, "payments"))
+        return oracle.score(self.sent, oracle.records_in_raw(self.lake, "payments"))
 
     def expire(self, partition: int, before: int) -> None:
         admin, upto = AdminClient(self.conf), TopicPartition(self.name, partition, before)

@@ -12,7 +12,7 @@ import pytest
 from hdfs_native import Client
 
 from faults import oracle
-from faults.pipeline import land_all, submit
+from faults.pipeline import land_all, run_spark
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from faults.worker import Worker
@@ -39,7 +39,7 @@ def test_killed_at_every_point_while_landing(
     for point in FAILPOINTS:
         generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
         landing = Worker("land", conf=services.conf, lake=battered, topics=list(TOPICS), batch_rows=SMALL)
-        killed = submit(services, battered, point, "compact_lake.py", "--before", tomorrow)
+        killed = run_spark(services, battered, point, "compact_lake.py", "--before", tomorrow)
         at = time.monotonic()
         assert killed.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL, 1}, killed
         scoreboard.kill(Fault.COMPACTION, point)
@@ -47,7 +47,7 @@ def test_killed_at_every_point_while_landing(
         assert ended.code == 0, ended
         scoreboard.judge(Fault.COMPACTION, oracle.score_raw(services.conf, battered))
 
-    done = submit(services, battered, "", "compact_lake.py", "--before", tomorrow)
+    done = run_spark(services, battered, "", "compact_lake.py", "--before", tomorrow)
     assert done.returncode == 0, done
     scoreboard.recovered(Fault.COMPACTION, time.monotonic() - at)
     assert vacuum.vacuum(battered, hours=0)

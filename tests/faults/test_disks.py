@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from faults import oracle, worker
-from faults.pipeline import land_all, submit
+from faults.pipeline import land_all, run_spark
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Disk, Services
 from shopnow.traffic.generate import generate
@@ -65,7 +65,7 @@ def test_full_disk_under_spark(
     mounted(scratch, scoreboard)
     try:
         scratch.fill()
-        failed = submit(services, battered)
+        failed = run_spark(services, battered)
         assert failed.returncode == 1, failed
         # spark-submit prints what the application said, on either stream, to its standard output.
         assert [
@@ -74,7 +74,7 @@ def test_full_disk_under_spark(
         assert "Traceback" not in failed.stdout
         scratch.free(64)
         at = time.monotonic()
-        done = submit(services, battered)
+        done = run_spark(services, battered)
         assert done.returncode == 0, done.stderr
         scoreboard.recovered(Fault.DISK, time.monotonic() - at)
     finally:

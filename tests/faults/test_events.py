@@ -7,16 +7,18 @@ from random import Random
 
 import pytest
 
-from faults import isolated_process, oracle
-from faults.pipeline import submit
+from factories.events import payment_record
+from faults import oracle
+from faults.pipeline import run_spark
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from faults.source import PAYMENTS, Source
 from shopnow.lake.delta import commit_metadata
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import quarantine
 from shopnow.lake.ingest import landing
 from shopnow.lake.lineage.restatements import RESTATEMENTS
-from support.kafka_topics import payment
+from support import isolated_process
 
 LATE = [
     timedelta(),
@@ -50,22 +52,22 @@ def test_late_events(services: Services, source: Source, chance: Random, scorebo
     # At noon, so that five minutes do not make another day.
     noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
     times = [noon - chance.choice(LATE) for _ in range(100)]
-    sent = [payment(number, at) for number, at in enumerate(times)]
+    sent = [payment_record(number, at) for number, at in enumerate(times)]
     for part in (sent[:50], sent[50:]):
         source.send_values(part)
         source.land()
-        assert submit(services, source.lake).returncode == 0
+        assert run_spark(services, source.lake).returncode == 0
     expected = Counter((event_id(value), at.date()) for value, at in zip(sent, times, strict=True))
     scoreboard.judge(Fault.LATE, oracle.score(expected, events(source.lake)) + source.score())
 
     on_time = services.new_lake()
     isolated_process.call(landing.land, source.conf, on_time, PAYMENTS, kafka_topic=source.name)
-    assert submit(services, on_time).returncode == 0
+    assert run_spark(services, on_time).returncode == 0
     assert oracle.content(source.lake, SALES) == oracle.content(on_time, SALES)
     figures = {row["date"]: row["net_revenue_cents"] for row in oracle.content(on_time, SALES) or ()}
     restated = [
         row
-        for row in commit_metadata.read(source.lake, RESTATEMENTS, SALES).to_pylist()
+        for row in commit_metadata.read(Table(source.lake, SALES), RESTATEMENTS).to_pylist()
         if row["figure"] == "net_revenue_cents"
     ]
     # Only days that were over when they were first published can be restated.
@@ -76,14 +78,14 @@ def test_late_events(services: Services, source: Source, chance: Random, scorebo
 
 
 def test_schema_versions(services: Services, source: Source, chance: Random, scoreboard: Scoreboard) -> None:
-    good = [payment(number, version=1 + number % 2) for number in range(60)]
-    bad = [payment(number, version=3) for number in range(100, 110)]
-    bad += [payment(number).replace(b'"amount_cents":', b'"cents":') for number in range(110, 120)]
+    good = [payment_record(number, version=1 + number % 2) for number in range(60)]
+    bad = [payment_record(number, version=3) for number in range(100, 110)]
+    bad += [payment_record(number).replace(b'"amount_cents":', b'"cents":') for number in range(110, 120)]
     values = [*good, *bad]
     chance.shuffle(values)
     source.send_values(values)
     assert source.land().commits == 1
-    assert submit(services, source.lake).returncode == 0
+    assert run_spark(services, source.lake).returncode == 0
     assert Counter(record.value for record in quarantine.records(source.lake)) == Counter(bad)
     found = Counter((id_,) for id_, _ in events(source.lake).elements())
     scoreboard.judge(

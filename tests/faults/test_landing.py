@@ -8,11 +8,12 @@ from random import Random
 
 import pytest
 
-from faults import isolated_process, oracle, worker
+from support import isolated_process
+from faults import oracle, worker
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from shopnow.events import TOPICS
-from shopnow.lake.ingest.landing import KILL_POINTS, land
+from shopnow.lake.ingest.landing import FAILPOINTS, land
 from shopnow.traffic.generate import generate
 
 SMALL = 25
@@ -32,7 +33,7 @@ def test_killed_at_every_point(
             *chance.sample(sorted(TOPICS.keys() - {"views"}), often(2, 5) if nth == rounds else 1),
         ]
         chance.shuffle(topics)
-        for point in chance.sample(KILL_POINTS, len(KILL_POINTS)):
+        for point in chance.sample(FAILPOINTS, len(FAILPOINTS)):
             killed = kill(services, lake, topics, point, chance)
             scoreboard.kill(Fault.LANDING, point)
         for topic in topics:
@@ -82,7 +83,9 @@ def test_two_runs_at_once(services: Services, scoreboard: Scoreboard, often: Oft
         assert [each.code for each in answers] == [0, 0], answers
         scoreboard.judge(Fault.TWICE, oracle.score_raw(services.conf, lake, topics))
         landed = sum(each.answer[topic]["rows"] for each in answers for topic in topics)
-        assert landed == sum(truth.total() for truth in oracle.of_ledger(services.conf, topics).values())
+        assert landed == sum(
+            truth.total() for truth in oracle.records_in_ledger(services.conf, topics).values()
+        )
 
 
 @pytest.mark.parametrize("mutation", ["no_offsets_in_commits", "landed_offsets_ignored"])

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from faults import isolated_process, oracle, worker
+from support import isolated_process
+from faults import oracle, worker
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from faults.worker import Strike, Worker
@@ -32,7 +33,7 @@ def test_broker_killed_while_producing(
             "sessions": 120,
             "seed": chance.randrange(2**31),
         }
-        point = chance.choice(generate.KILL_POINTS)
+        point = chance.choice(generate.FAILPOINTS)
         seconds = survive(services, "kafka", signal.SIGKILL, point, chance, "traffic", **run)
         scoreboard.kill(Fault.BROKER, point)
         scoreboard.recovered(Fault.BROKER, seconds)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from random import Random
 
 from faults import oracle
-from faults.pipeline import land_all, submit
+from faults.pipeline import land_all, run_spark
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from shopnow.kpis import KPIS
@@ -38,13 +38,13 @@ def test_killed_at_every_point(
             scoreboard.recovered(Fault.SPARK, done - last_kill)
         scoreboard.judge(Fault.SPARK, oracle.score_events(services.conf, battered))
         before, after = seen[0], oracle.contents(battered)
-        for name in oracle.DERIVED:
+        for name in oracle.DERIVED_TABLES:
             whole = (before[name] or [], after[name])
             assert all((each[name] or []) in whole for each in seen), f"{name} was seen half done"
 
     without_faults = services.new_lake()
     land_all(services, without_faults)
-    assert submit(services, without_faults).returncode == 0
+    assert run_spark(services, without_faults).returncode == 0
     expected = oracle.contents(without_faults)
     for name, rows in oracle.contents(battered).items():
         assert rows == expected[name], f"{name} is not what it is without faults"
@@ -68,7 +68,7 @@ def kill_and_recover(
     last_kill = None
     for nth in range(KILLS_A_ROUND + 1):
         point = points[0] if points and nth < KILLS_A_ROUND else ""
-        run = submit(services, lake, kill_at=point)
+        run = run_spark(services, lake, kill_at=point)
         at = time.monotonic()
         if run.returncode == 0:
             if point:  # it had no work left that passes there

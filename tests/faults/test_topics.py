@@ -6,44 +6,47 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from factories.events import payment_record
 from faults.scoreboard import Fault, Scoreboard
 from faults.source import Source
 from shopnow.lake.governance import quarantine
 from shopnow.lake.ingest import data_loss
 from shopnow.lake.ingest.data_loss import Acknowledgement, UnacknowledgedLoss
 from support import kafka_topics
-from support.kafka_topics import PARTITIONS, payment
+from support.kafka_topics import PARTITIONS
 
 GO_ON = Acknowledgement("chaos", "the fault suite")
 
 
 BAD = (
     b"nope",
-    payment(2).replace(b'"amount_cents":2', b'"amount_cents":"2"'),
+    payment_record(2).replace(b'"amount_cents":2', b'"amount_cents":"2"'),
     None,
     b"",
     b'{"note":"' + b"x" * (2 << 20) + b'"}',
-    payment(3).replace(b"order-3", b"\xff\xfe"),
-    payment(4).replace(b"payment_succeeded", b"payment_lost"),
-    payment(5).replace(b'"order_id"', b'"other_id"'),
+    payment_record(3).replace(b"order-3", b"\xff\xfe"),
+    payment_record(4).replace(b"payment_succeeded", b"payment_lost"),
+    payment_record(5).replace(b'"order_id"', b'"other_id"'),
 )
 
 
 def test_bad_records_are_kept_and_replayed_once(
     source: Source, chance: Random, scoreboard: Scoreboard
 ) -> None:
-    values = [*BAD, *map(payment, range(100, 150))]
+    values = [*BAD, *map(payment_record, range(100, 150))]
     chance.shuffle(values)
     source.send_values(values)
     landed = source.land()
     assert (landed.rows, landed.quarantined) == (len(values), len(BAD))
     bad = list(quarantine.records(source.lake))
     assert sorted(map(repr, BAD)) == sorted(repr(record.value) for record in bad)
-    corrections = {"payments": {record.place: payment(number) for number, record in enumerate(bad[1:])}}
+    corrections = {
+        "payments": {record.record_id: payment_record(number) for number, record in enumerate(bad[1:])}
+    }
     for replayed in (len(bad) - 1, 0):
         outcomes = quarantine.correct(source.lake, corrections, why="chaos", by="the fault suite")
         assert sum(each.replayed for each in outcomes) == replayed
-    assert [record.place for record in quarantine.records(source.lake)] == [bad[0].place]
+    assert [record.record_id for record in quarantine.records(source.lake)] == [bad[0].record_id]
     assert source.land().rows == 0
     scoreboard.judge(Fault.BAD, source.score())
 
@@ -75,7 +78,7 @@ def test_the_score_tells_of_expired_records_without_protection(source: Source) -
     source.land()
     source.send(20, partition=1)
     source.expire(1, 30)
-    source.land_without("losses_passed_over")
+    source.land_without("data_loss_ignored")
     assert source.score().lost == 10
 
 
@@ -93,11 +96,11 @@ def test_topic_deleted_and_created_again(source: Source, chance: Random, scorebo
 
 def test_the_score_tells_of_a_recreated_topic_known_by_its_name_only(source: Source) -> None:
     source.send(20, partition=0)
-    source.land_without("topics_known_by_name")
+    source.land_without("topics_identified_by_name")
     kafka_topics.delete(source.conf, source.name)
     kafka_topics.create(source.conf, source.name)
     source.send(50, partition=0)
-    source.land_without("topics_known_by_name")
+    source.land_without("topics_identified_by_name")
     assert source.score().lost == 20
 
 
@@ -119,7 +122,7 @@ def test_the_score_tells_of_added_partitions_read_from_their_end(source: Source)
     admin.create_partitions([NewPartitions(source.name, PARTITIONS + 1)])[source.name].result()
     source.send(5, partition=PARTITIONS)
     source.send(5, partition=0)
-    source.land_without("new_partitions_read_from_their_end")
+    source.land_without("new_partitions_read_from_high_watermark")
     assert source.score().lost == 5
 
 

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
 
-from faults import isolated_process
+from support import isolated_process
 from shopnow import failpoints, hard_timeout
 from shopnow.errors import UserError
 from shopnow.events import TOPICS

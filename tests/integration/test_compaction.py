@@ -1,4 +1,4 @@
-"""Compaction on a real lake: fewer files, the same rows, whatever happens meanwhile."""
+"""Compaction on a real lake: fewer files with the same rows, also under concurrent commits."""
 
 import os
 import signal
@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 
 import compact_lake
 from factories import raw_tables as sample
+from factories.events import payment_record
 from shopnow import schemas
 from shopnow.audit import digests
 from shopnow.broker import topics
@@ -23,13 +24,12 @@ from shopnow.lake.delta import file_swap, tables
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import landing
 from shopnow.lake.lineage import lineage
-from shopnow.local_stack import java
+from shopnow.local_stack import jvm
 from shopnow.local_stack import spark as local
 from shopnow.settings import Settings
 from shopnow_spark import compaction
 from shopnow_spark.refresh_events import refresh_events
 from support import kafka_topics
-from support.kafka_topics import payment
 
 RAW, EVENTS = "raw/payments", "events/orders"
 PAYMENTS = TOPICS["payments"]
@@ -43,15 +43,15 @@ def compact(spark) -> Callable:
 
 
 def never():
-    raise AssertionError("Spark was started for nothing")
+    raise AssertionError("Spark was started although there is nothing to do")
 
 
 def land(lake: str, *numbers: int) -> None:
-    sample.land_records(lake, PAYMENTS, [payment(number) for number in numbers])
+    sample.land_records(lake, PAYMENTS, [payment_record(number) for number in numbers])
 
 
 def land_some(lake: str) -> None:
-    """Four small files with six records, not all of them valid."""
+    """Land three small files with six records, some of them invalid."""
     land(lake, 3, 1)
     sample.land_records(lake, PAYMENTS, [None, b"", b"\xff\x00"], partition=1)
     land(lake, 2)
@@ -80,7 +80,7 @@ def add_orders(lake: str, *numbers: int, event_date: date = DAY) -> None:
 
 
 def rows(lake: str, name: str = RAW, version: int | None = None) -> list[str]:
-    """The table's rows in an order of their own."""
+    """Return the table's rows as text, sorted."""
     return sorted(map(repr, tables.read(Table(lake, name).open(version)).to_pylist()))
 
 
@@ -88,7 +88,7 @@ def files(lake: str, name: str = RAW) -> int:
     return len(Table(lake, name).open().file_uris())
 
 
-def test_the_same_rows_in_few_ordered_files_with_statistics(lake, spark, capsys):
+def test_writes_the_same_rows_to_few_sorted_files_with_statistics(lake, spark, capsys):
     land_some(lake)
     land(lake, *range(10, 20))
     for numbers in ([7, 0], [5], [6, 1]):
@@ -102,24 +102,17 @@ def test_the_same_rows_in_few_ordered_files_with_statistics(lake, spark, capsys)
     ]
     assert (files(lake), files(lake, EVENTS)) == (1, 4)
     assert {name: rows(lake, name) for name in before} == before
-    # Spark's own reader, on its way through the log, sees the same.
-    for name, found in before.items():
+    # Spark's Delta reader returns the same rows.
+    for name, expected in before.items():
         frame = spark.read.format("delta").load(Table(lake, name).uri)
-        assert (
-            sorted(
-                map(
-                    repr,
-                    frame.toArrow().cast(pa.schema(Table(lake, name).open().schema().to_arrow())).to_pylist(),
-                )
-            )
-            == found
-        )
+        schema = pa.schema(Table(lake, name).open().schema().to_arrow())
+        assert sorted(map(repr, frame.toArrow().cast(schema).to_pylist())) == expected
 
     table = tables.read(Table(lake, RAW).open())
     assert table.sort_by([(column, "ascending") for column in ("topic_id", "partition", "offset")]) == table
-    [orders] = (each for each in added(lake, EVENTS) if each["partition.event_date"] == DAY)
+    [orders] = (action for action in add_actions(lake, EVENTS) if action["partition.event_date"] == DAY)
     assert (orders["num_records"], orders["min.event_id"], orders["max.source_offset"]) == (5, "00000000", 7)
-    # Microseconds: the statistics are in milliseconds, and leave no row out.
+    # Times have microseconds, statistics milliseconds; the bounds still include every row.
     assert orders["min.event_time"] == datetime(2026, 11, 1, tzinfo=UTC)
     assert orders["max.event_time"] == datetime(2026, 11, 1, 0, 0, 7, 1000, tzinfo=UTC)
     assert (
@@ -133,7 +126,7 @@ def test_the_same_rows_in_few_ordered_files_with_statistics(lake, spark, capsys)
     assert compaction.compact(lake, TOMORROW, never) == []
 
 
-def added(lake: str, name: str) -> list[dict]:
+def add_actions(lake: str, name: str) -> list[dict]:
     return pa.table(Table(lake, name).open().get_add_actions(flatten=True)).to_pylist()
 
 
@@ -141,7 +134,7 @@ def files_with_problems(lake: str) -> int:
     return len(Table(lake, RAW).open().file_uris(file_pruning_predicate="problem IS NOT NULL"))
 
 
-def test_files_without_problems_can_be_passed_over(lake, compact):
+def test_statistics_let_readers_skip_files_without_problems(lake, compact):
     for number in range(3):
         land(lake, number)
     compact(lake)
@@ -158,7 +151,7 @@ def test_repeated_events_are_found_in_compacted_files(lake, spark, compact):
     assert Table(lake, "events/payments").open().count() == 13
 
 
-def test_changes_nothing_for_those_who_look_for_changes(lake, compact):
+def test_compaction_is_no_change_for_lineage(lake, compact):
     land_some(lake)
     before = Table(lake, RAW).version()
     compact(lake)
@@ -169,7 +162,7 @@ def test_changes_nothing_for_those_who_look_for_changes(lake, compact):
     assert rows(lake, version=before) == rows(lake)
 
 
-def test_files_that_do_not_hold_the_rows_read_are_refused(lake, compact, monkeypatch):
+def test_rejects_new_files_that_do_not_hold_the_rows_read(lake, compact, monkeypatch):
     land_some(lake)
     before, version = rows(lake), Table(lake, RAW).version()
     write = compaction.write
@@ -177,7 +170,7 @@ def test_files_that_do_not_hold_the_rows_read_are_refused(lake, compact, monkeyp
     monkeypatch.setattr(
         compaction,
         "write",
-        lambda rows, *args: write(rows.selectExpr(*others(rows, "value"), tampered), *args),
+        lambda rows, *args: write(rows.selectExpr(*other_columns(rows, "value"), tampered), *args),
     )
     with pytest.raises(
         compaction.UserError,
@@ -186,83 +179,84 @@ def test_files_that_do_not_hold_the_rows_read_are_refused(lake, compact, monkeyp
         compact(lake)
     assert Table(lake, RAW).version() == version
     assert rows(lake) == before
-    assert len(on_disk(lake)) == 3
+    assert len(data_files_on_disk(lake)) == 3
     monkeypatch.undo()
     assert compact(lake).files_after == 1
 
 
-def others(frame, name: str) -> list[str]:
+def other_columns(frame, name: str) -> list[str]:
     return [f"`{column}`" for column in frame.columns if column != name]
 
 
-def on_disk(lake: str, name: str = RAW) -> list[str]:
-    """Every data file below the table's folder, named by a commit or not."""
+def data_files_on_disk(lake: str, name: str = RAW) -> list[str]:
+    """Return every data file below the table's folder, whether a commit names it or not."""
     address = lake.split("/", 3)
-    found = Client("/".join(address[:3])).list_status(f"/{address[3]}/{name}", recursive=True)
-    return [each.path for each in found if each.path.endswith(".parquet") and "/_delta_log/" not in each.path]
+    entries = Client("/".join(address[:3])).list_status(f"/{address[3]}/{name}", recursive=True)
+    paths = [entry.path for entry in entries]
+    return [path for path in paths if path.endswith(".parquet") and "/_delta_log/" not in path]
 
 
-def land_more(lake: str) -> None:
+def land_concurrently(lake: str) -> None:
     land(lake, 4, 5)
 
 
-def compact_too(lake: str) -> None:
+def compact_concurrently(lake: str) -> None:
     compaction.compact_table(Table(lake, RAW), TOMORROW, SparkSession.builder.getOrCreate)
 
 
-def delete_some(lake: str) -> None:
+def delete_concurrently(lake: str) -> None:
     Table(lake, RAW).open().delete('"partition" = 1')
 
 
 @pytest.mark.parametrize(
-    ("point", "meanwhile"),
+    ("point", "commit_concurrently"),
     [
-        ("compact:plan", land_more),
-        ("compact:checked", compact_too),
-        ("compact:commit", land_more),
-        ("compact:commit", delete_some),
+        ("compact:plan", land_concurrently),
+        ("compact:checked", compact_concurrently),
+        ("compact:commit", land_concurrently),
+        ("compact:commit", delete_concurrently),
     ],
 )
-def test_what_others_do_meanwhile_is_neither_lost_nor_undone(
-    lake, compact, monkeypatch, point: str, meanwhile: Callable[[str], None]
+def test_concurrent_commits_are_neither_lost_nor_undone(
+    lake, compact, monkeypatch, point: str, commit_concurrently: Callable[[str], None]
 ):
     land_some(lake)
-    done: list[list[str]] = []
+    expected: list[list[str]] = []
 
     def overtake(reached: str) -> None:
-        if reached == point and not done:
+        if reached == point and not expected:
             monkeypatch.undo()
-            meanwhile(lake)
-            done.append(rows(lake))
+            commit_concurrently(lake)
+            expected.append(rows(lake))
 
     monkeypatch.setattr(compaction, "failpoint", overtake)
     compact(lake)
-    assert rows(lake) == done[0]
+    assert rows(lake) == expected[0]
     assert files(lake) <= 2
 
 
-def test_landing_goes_on_over_a_compaction(lake, kafka, compact, monkeypatch):
+def test_a_concurrent_compaction_does_not_stop_the_landing(lake, kafka, compact, monkeypatch):
     conf = {"bootstrap.servers": kafka}
-    done: list[compaction.Compacted] = []
+    compactions: list[compaction.Compacted] = []
 
     def compact_now(reached: str) -> None:
-        if reached == "land:commit" and not done:
-            done.append(compact(lake))
+        if reached == "land:commit" and not compactions:
+            compactions.append(compact(lake))
 
     with kafka_topics.topic(conf) as topic:
         for number in range(4):
-            kafka_topics.send(conf, topic, [payment(number), b"nope"], partition=0)
+            kafka_topics.send(conf, topic, [payment_record(number), b"nope"], partition=0)
             if number == 3:
                 monkeypatch.setattr(landing, "failpoint", compact_now)
             assert landing.land(conf, lake, PAYMENTS, kafka_topic=topic).rows == 2
         topic_id = topics.topic_id(conf, topic)
         in_kafka = digests.kafka_digests(conf, topic, {0: (0, 8)})
         assert digests.raw_digests(Table(lake, RAW).open(), topic_id) == in_kafka
-    assert done[0].files_before == 3
+    assert compactions[0].files_before == 3
     assert files(lake) == 2
 
 
-def test_a_run_that_dies_leaves_the_table_old_or_new(lake, compact, monkeypatch):
+def test_a_killed_run_leaves_the_table_old_or_new(lake, compact, monkeypatch):
     class Killed(BaseException):
         pass
 
@@ -280,12 +274,12 @@ def test_a_run_that_dies_leaves_the_table_old_or_new(lake, compact, monkeypatch)
         assert (rows(lake), files(lake)) == (before, 1 if point == "compact:committed" else 3)
 
 
-def test_a_killed_application_is_made_good_by_the_next(lake, compact, tmp_path):
+def test_the_run_after_a_killed_application_compacts_the_table(lake, compact, tmp_path):
     land_some(lake)
     before = rows(lake)
     settings = Settings(data_dir=tmp_path)
-    environment = os.environ | local.environment(settings, java.java_home(settings.data_dir))
-    command = local.submit("compact_lake.py", "--lake", lake, "--before", str(TOMORROW))
+    environment = os.environ | local.environment(settings, jvm.java_home(settings.data_dir))
+    command = local.submit_command("compact_lake.py", "--lake", lake, "--before", str(TOMORROW))
     killed = subprocess.run(
         command,
         env=environment | {ENV_VARIABLE: "compact:commit"},
@@ -299,15 +293,15 @@ def test_a_killed_application_is_made_good_by_the_next(lake, compact, tmp_path):
     assert (rows(lake), files(lake)) == (before, 1)
 
 
-def test_a_commit_whose_answer_was_lost_is_not_repeated(lake, compact, monkeypatch):
+def test_a_commit_whose_response_was_lost_is_not_repeated(lake, compact, monkeypatch):
     land_some(lake)
     before = rows(lake)
     commit = file_swap.DeltaTable.create_write_transaction
 
-    def lose_the_answer(*args, **options):
+    def lose_the_response(*args, **options):
         commit(*args, **options)
-        raise file_swap.CommitFailedError("the answer was lost")
+        raise file_swap.CommitFailedError("the response was lost")
 
-    monkeypatch.setattr(file_swap.DeltaTable, "create_write_transaction", lose_the_answer)
+    monkeypatch.setattr(file_swap.DeltaTable, "create_write_transaction", lose_the_response)
     assert compact(lake).files_after == 1
     assert (rows(lake), files(lake)) == (before, 1)

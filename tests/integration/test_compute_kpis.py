@@ -16,7 +16,14 @@ from shopnow.events import TOPIC_OF, TOPICS, Event, OrderPlaced, Stock, encode
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.lineage import lineage
 from shopnow_spark import jobs
-from support.kpi_assertions import DERIVED, assert_true_to, content, never, read, versions
+from support.kpi_assertions import (
+    DERIVED_TABLES,
+    assert_derived_from,
+    fail_if_spark_starts,
+    read,
+    read_content,
+    versions,
+)
 
 START = int(datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp() * 1000)
 
@@ -24,7 +31,7 @@ START = int(datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp() * 1000)
 @pytest.fixture(scope="module")
 def shop() -> list[Event]:
     """What happens in a shop in two days, over three dates, in the order of the events."""
-    return shop_events.events(shop_events.a_run(sessions=150, seed=7, start=START, days=2))
+    return shop_events.events(shop_events.make_run(sessions=150, seed=7, start=START, days=2))
 
 
 @pytest.fixture
@@ -36,7 +43,7 @@ def test_the_same_tables_in_one_go_and_in_parts(lake, refresh, shop):
     whole, parts = f"{lake}/whole", f"{lake}/parts"
     sample.land(whole, shop)
     refresh(whole)
-    assert_true_to(whole, shop)
+    assert_derived_from(whole, shop)
 
     # In two parts, the last of them in another order, and with every tenth event repeated in either part.
     rest, last = shop[: len(shop) // 2], shop[len(shop) // 2 :]
@@ -46,18 +53,18 @@ def test_the_same_tables_in_one_go_and_in_parts(lake, refresh, shop):
     for part in ([*rest, *rest[::10]], [*others, *stock, *shop[::10]]):
         sample.land(parts, part)
         refresh(parts)
-    assert_true_to(parts, shop)
+    assert_derived_from(parts, shop)
     assert_plain(parts)
     for kpi in kpis.KPIS:
         ignored = ["last_offset"] if kpi is kpis.STOCK_POSITION else []
-        assert content(parts, kpi.name).drop_columns(ignored) == content(whole, kpi.name).drop_columns(
+        assert read_content(parts, kpi.name).drop_columns(ignored) == read_content(whole, kpi.name).drop_columns(
             ignored
         )
 
 
 def assert_plain(lake: str) -> None:
     """Every reader can read every table."""
-    for name in DERIVED:
+    for name in DERIVED_TABLES:
         table = Table(lake, name).open()
         protocol = table.protocol()
         assert (protocol.min_reader_version, protocol.min_writer_version) == (1, 2)
@@ -71,7 +78,7 @@ def test_nothing_new_writes_nothing_and_does_not_start_spark(lake, refresh, shop
     sample.land(lake, shop)
     refresh(lake)
     before = versions(lake)
-    assert jobs.refresh(lake, never) == []
+    assert jobs.refresh(lake, fail_if_spark_starts) == []
     assert versions(lake) == before
 
     # Compaction rewrites files but no rows.
@@ -81,7 +88,7 @@ def test_nothing_new_writes_nothing_and_does_not_start_spark(lake, refresh, shop
     done = refresh(lake)
     assert [(each.table, each.written) for each in done] == [("events/carts", 0)]
     before = versions(lake)
-    assert jobs.refresh(lake, never) == []
+    assert jobs.refresh(lake, fail_if_spark_starts) == []
     assert versions(lake) == before
 
 
@@ -95,7 +102,7 @@ def test_only_changed_dates_are_computed_anew(lake, refresh, shop):
     assert set(done) == {"events/orders", *(kpi.name for kpi in kpis.KPIS if "orders" in kpi.topics)}
     for name, days in {"sales_hourly": [day], "sales_daily": [day], "top_products": [day, following]}.items():
         assert list(done[f"kpi/{name}"].dates) == days
-    assert_true_to(lake, shop)
+    assert_derived_from(lake, shop)
 
     raw = Table(lake, "raw/orders").version()
     for row in read(lake, "kpi/sales_daily").to_pylist():
@@ -110,7 +117,7 @@ def test_records_of_a_recreated_topic_and_of_new_partitions_are_new(lake, refres
     sample.land_records(lake, TOPICS["orders"], values[2:4], topic_id="recreated")
     sample.land_records(lake, TOPICS["orders"], values[4:], partition=5)
     refresh(lake)
-    assert_true_to(lake, orders)
+    assert_derived_from(lake, orders)
 
 
 def test_two_runs_at_once_count_nothing_twice(lake, refresh, shop):
@@ -120,16 +127,16 @@ def test_two_runs_at_once_count_nothing_twice(lake, refresh, shop):
         sample.land(lake, part)
         with ThreadPoolExecutor(2) as runs:
             list(runs.map(refresh, [lake, lake]))
-    assert_true_to(lake, sold)
-    assert jobs.refresh(lake, never) == []
+    assert_derived_from(lake, sold)
+    assert jobs.refresh(lake, fail_if_spark_starts) == []
 
 
 def test_says_what_it_wrote_and_when_nothing_is_new(lake, spark, shop, capsys):
     sample.land(lake, shop)
     assert compute_kpis.main(["--lake", lake]) == 0
     written = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
-    assert written == [name for name in DERIVED if name in written]
-    assert_true_to(lake, shop)
+    assert written == [name for name in DERIVED_TABLES if name in written]
+    assert_derived_from(lake, shop)
     assert compute_kpis.main(["--lake", lake]) == 0
     assert capsys.readouterr().out == "nothing new\n"
     assert lineage.sources(Table(lake, "events/orders"), Table(lake, "events/orders").version()) == {

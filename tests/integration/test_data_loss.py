@@ -1,4 +1,4 @@
-"""What Kafka lost before it was landed stops the landing, and is put on record when somebody says to go on."""
+"""Records that Kafka lost before they landed stop the landing; an acknowledgement is recorded."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,6 +6,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from factories.events import payment_record
 from shopnow import events
 from shopnow.broker import topics
 from shopnow.broker.topics import TopicState
@@ -13,15 +14,15 @@ from shopnow.errors import UserError
 from shopnow.lake.delta import commit_metadata, tables
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import data_loss, landing
-from shopnow.lake.ingest.batches import TooManyProblems
+from shopnow.lake.ingest.batches import QuarantineLimitExceeded
 from shopnow.lake.ingest.data_loss import LOSSES, Acknowledgement, UnacknowledgedLoss
-from shopnow.lake.ingest.landing import Landed
-from support.kafka_topics import create, delete, payment, send, topic
+from shopnow.lake.ingest.landing import LandingResult
+from support.kafka_topics import create, delete, send, topic
 
 PAYMENTS = events.TOPICS["payments"]
-GO_ON = Acknowledgement("the source still has them", "me")
+ACKNOWLEDGEMENT = Acknowledgement("the source still has them", "me")
 
-Land = Callable[..., Landed]
+Land = Callable[..., LandingResult]
 
 
 @pytest.fixture
@@ -46,21 +47,21 @@ def version(lake: str) -> int:
 
 def payments(lake: str) -> list[bytes]:
     rows = tables.read(Table(lake, "raw/payments").open(), ["topic_id", "partition", "offset", "value"])
-    places = list(
+    record_ids = list(
         zip(*(rows[column].to_pylist() for column in ("topic_id", "partition", "offset")), strict=True)
     )
-    assert len(set(places)) == len(places)
+    assert len(set(record_ids)) == len(record_ids)
     return sorted(rows["value"].to_pylist())
 
 
-def test_expired_records_stop_the_landing_until_somebody_acknowledges_it(conf, lake, name, land):
-    send(conf, name, [payment(number) for number in range(10)], partition=2)
+def test_expired_records_stop_the_landing_until_acknowledged(conf, lake, name, land):
+    send(conf, name, [payment_record(number) for number in range(10)], partition=2)
     land()
-    send(conf, name, [payment(number) for number in range(10, 20)], partition=2)
-    send(conf, name, [payment(number) for number in range(20, 30)], partition=1)
+    send(conf, name, [payment_record(number) for number in range(10, 20)], partition=2)
+    send(conf, name, [payment_record(number) for number in range(20, 30)], partition=1)
     admin = AdminClient(conf)
-    gone = TopicPartition(name, 2, 15)
-    admin.delete_records([gone])[gone].result()
+    new_start = TopicPartition(name, 2, 15)
+    admin.delete_records([new_start])[new_start].result()
 
     before = version(lake)
     message = r"partition 2: offsets 10 to 14 .* at most 5 records lost; .*acknowledge_loss_of.*payments"
@@ -70,11 +71,11 @@ def test_expired_records_stop_the_landing_until_somebody_acknowledges_it(conf, l
         land(acknowledgement=Acknowledgement("  ", "me"))
     assert version(lake) == before
 
-    assert land(acknowledgement=GO_ON).rows == 15
-    assert payments(lake) == sorted(payment(number) for number in (*range(10), *range(15, 30)))
+    assert land(acknowledgement=ACKNOWLEDGEMENT).rows == 15
+    assert payments(lake) == sorted(payment_record(number) for number in (*range(10), *range(15, 30)))
     [loss] = data_loss.read(lake)
     assert (loss.id, loss.kind, loss.missing_rows) == ("payments/2/10-14", "expired", 5)
-    assert (loss.reason, loss.acknowledged_by) == GO_ON
+    assert (loss.reason, loss.acknowledged_by) == ACKNOWLEDGEMENT
     assert loss.from_time == events.msgspec.convert("2026-01-02T03:04:05Z", events.Time)
     assert land().commits == 0
 
@@ -83,47 +84,47 @@ def test_expired_records_stop_the_landing_until_somebody_acknowledges_it(conf, l
 
 
 def test_an_acknowledgement_without_a_loss_changes_nothing(conf, lake, name, land):
-    send(conf, name, [payment(0)])
-    assert land(acknowledgement=GO_ON).rows == 1
+    send(conf, name, [payment_record(0)])
+    assert land(acknowledgement=ACKNOWLEDGEMENT).rows == 1
     assert data_loss.read(lake) == []
 
 
-def test_two_who_acknowledge_at_once_put_it_on_record_once(conf, lake, name, land, monkeypatch):
-    send(conf, name, [payment(number) for number in range(10)], partition=0)
+def test_concurrent_acknowledgements_are_recorded_once(conf, lake, name, land, monkeypatch):
+    send(conf, name, [payment_record(number) for number in range(10)], partition=0)
     land()
-    send(conf, name, [payment(number) for number in range(10, 20)], partition=0)
+    send(conf, name, [payment_record(number) for number in range(10, 20)], partition=0)
     admin = AdminClient(conf)
-    gone = TopicPartition(name, 0, 12)
-    admin.delete_records([gone])[gone].result()
+    new_start = TopicPartition(name, 0, 12)
+    admin.delete_records([new_start])[new_start].result()
     acknowledge = data_loss.acknowledge
 
-    def overtaken(*given):
+    def acknowledge_second(*args):
         monkeypatch.undo()
-        assert land(acknowledgement=GO_ON).rows == 8
-        acknowledge(*given)
+        assert land(acknowledgement=ACKNOWLEDGEMENT).rows == 8
+        acknowledge(*args)
 
-    monkeypatch.setattr(data_loss, "acknowledge", overtaken)
-    assert land(acknowledgement=GO_ON).rows == 0
+    monkeypatch.setattr(data_loss, "acknowledge", acknowledge_second)
+    assert land(acknowledgement=ACKNOWLEDGEMENT).rows == 0
     assert len(data_loss.read(lake)) == 1
 
 
-def test_a_recreated_topic_stops_the_landing_and_is_another_one(conf, lake, name, land):
-    send(conf, name, [payment(number) for number in range(10)], partition=0)
+def test_a_recreated_topic_stops_the_landing_and_gets_a_new_id(conf, lake, name, land):
+    send(conf, name, [payment_record(number) for number in range(10)], partition=0)
     first = land()
     delete(conf, name)
     with pytest.raises(UserError, match=f"no topic '{name}'"):
         land()
     create(conf, name)
-    send(conf, name, [payment(number) for number in range(10, 14)], partition=0)
+    send(conf, name, [payment_record(number) for number in range(10, 14)], partition=0)
     with pytest.raises(
         UnacknowledgedLoss,
-        match="deleted and created again; what came after offset 9 of the one before is gone",
+        match="deleted and created again; records of the previous topic after offset 9 are gone",
     ):
         land()
-    second = land(acknowledgement=GO_ON)
+    second = land(acknowledgement=ACKNOWLEDGEMENT)
     assert second.topic_id != first.topic_id
     assert second.offsets == {0: (0, 4)}
-    assert payments(lake) == sorted(map(payment, range(14)))
+    assert payments(lake) == sorted(map(payment_record, range(14)))
     [loss] = data_loss.read(lake)
     assert (loss.id, loss.kind, loss.missing_rows, loss.topic_id) == (
         "payments/0/10-",
@@ -131,57 +132,57 @@ def test_a_recreated_topic_stops_the_landing_and_is_another_one(conf, lake, name
         None,
         first.topic_id,
     )
-    send(conf, name, [payment(14)])
+    send(conf, name, [payment_record(14)])
     assert land().rows == 1
 
 
-def test_a_topic_whose_end_was_cut_off_stops_the_landing_and_is_counted_anew(
-    conf, lake, name, land, monkeypatch
-):
-    send(conf, name, [payment(number) for number in range(10)], partition=0)
-    send(conf, name, [payment(number) for number in range(10, 15)], partition=1)
+def test_a_truncated_topic_stops_the_landing_and_gets_a_new_id(conf, lake, name, land, monkeypatch):
+    send(conf, name, [payment_record(number) for number in range(10)], partition=0)
+    send(conf, name, [payment_record(number) for number in range(10, 15)], partition=1)
     land()
-    # As if the broker had come back with the first six of partition 0 only: four others have taken their places since.
+    # As if the broker had restarted with only the first six records of partition 0; four new ones reuse offsets.
     describe = topics.describe
     delete(conf, name)
     create(conf, name)
-    send(conf, name, [payment(number) for number in (*range(6), *range(100, 104))], partition=0)
-    send(conf, name, [payment(number) for number in range(10, 15)], partition=1)
+    send(conf, name, [payment_record(number) for number in (*range(6), *range(100, 104))], partition=0)
+    send(conf, name, [payment_record(number) for number in range(10, 15)], partition=1)
     real_id = topics.topic_id(conf, name)
     raw = Table(lake, "raw/payments").open()
     old_id = tables.read(raw, ["topic_id"])["topic_id"][0].as_py()
 
-    def cut(stable: int) -> None:
-        def described(*given) -> dict[str, TopicState]:
-            [state] = describe(*given).values()
+    def truncate(stable: int) -> None:
+        def describe_truncated(*args) -> dict[str, TopicState]:
+            [state] = describe(*args).values()
             return {
                 name: TopicState(
                     name, old_id, {**state.partitions, 0: (0, min(stable, state.partitions[0][1]))}
                 )
             }
 
-        monkeypatch.setattr(topics, "describe", described)
-        monkeypatch.setattr(topics, "topic_id", lambda *given: old_id)
+        monkeypatch.setattr(topics, "describe", describe_truncated)
+        monkeypatch.setattr(topics, "topic_id", lambda *args: old_id)
 
-    cut(6)
-    with pytest.raises(UnacknowledgedLoss, match="partition 0: read up to offset 10 but Kafka now ends at 6"):
+    truncate(6)
+    with pytest.raises(
+        UnacknowledgedLoss, match="partition 0: landed up to offset 10 but Kafka now ends at 6"
+    ):
         land()
-    assert land(acknowledgement=GO_ON).rows == 0
-    cut(10)
+    assert land(acknowledgement=ACKNOWLEDGEMENT).rows == 0
+    truncate(10)
     assert land().offsets == {0: (6, 10)}
     assert real_id != old_id
-    assert payments(lake) == sorted(payment(number) for number in (*range(15), *range(100, 104)))
+    assert payments(lake) == sorted(payment_record(number) for number in (*range(15), *range(100, 104)))
     [loss] = data_loss.read(lake)
     assert (loss.id, loss.kind, loss.missing_rows) == ("payments/0/6-9", "truncated", None)
 
 
-def test_too_many_bad_records_stop_the_landing(conf, lake, name, land):
-    send(conf, name, [payment(number) for number in range(10)])
+def test_exceeding_the_quarantine_limit_stops_the_landing(conf, lake, name, land):
+    send(conf, name, [payment_record(number) for number in range(10)])
     land(quarantine_limit=0.25)
-    send(conf, name, [b"nonsense"] * 20 + [payment(number) for number in range(10, 30)])
+    send(conf, name, [b"nonsense"] * 20 + [payment_record(number) for number in range(10, 30)])
     before = version(lake)
     with pytest.raises(
-        TooManyProblems,
+        QuarantineLimitExceeded,
         match=r"20 of 40 records are not valid \(invalid JSON: 20\), more than the limit of 25%",
     ):
         land(quarantine_limit=0.25)
@@ -190,6 +191,6 @@ def test_too_many_bad_records_stop_the_landing(conf, lake, name, land):
     assert (landed.rows, landed.quarantined) == (40, 20)
 
 
-def test_a_few_bad_records_never_do(conf, lake, name, land):
+def test_a_few_invalid_records_never_stop_the_landing(conf, lake, name, land):
     send(conf, name, [b"nonsense"] * 9)
     assert land(quarantine_limit=0).quarantined == 9

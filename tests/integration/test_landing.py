@@ -1,4 +1,4 @@
-"""Landing on a real Kafka and a real HDFS: each record exactly once, whatever comes in between."""
+"""Landing on a real Kafka and a real HDFS: each record exactly once, also under concurrent commits."""
 
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from factories.events import payment_record
 from shopnow import events
 from shopnow.audit import digests
 from shopnow.broker import topics
@@ -19,10 +20,10 @@ from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import Kind
 from shopnow.lake.ingest import batches, landing, offsets, receipts
-from shopnow.lake.ingest.landing import Landed, land
+from shopnow.lake.ingest.landing import LandingResult, land
 from shopnow.lake.ingest.plan import PartitionShard
 from shopnow.schemas import RAW
-from support.kafka_topics import PARTITIONS, payment, send, topic
+from support.kafka_topics import PARTITIONS, send, topic
 
 PAYMENTS = events.TOPICS["payments"]
 
@@ -34,32 +35,34 @@ def conf(kafka: str) -> dict[str, str]:
 
 @pytest.fixture
 def name(conf: dict[str, str]) -> Iterator[str]:
-    """A topic of the test's own."""
+    """Yield the name of a topic of this test."""
     with topic(conf) as name:
         yield name
 
 
 def rows(lake: str) -> list[dict[str, Any]]:
-    """The rows of raw by partition and offset."""
-    found = pa.table(Table(lake, "raw/payments").open().scan()).to_pylist()
-    return sorted(found, key=lambda row: (row["partition"], row["offset"]))
+    """Return the rows of raw, sorted by partition and offset."""
+    unsorted = pa.table(Table(lake, "raw/payments").open().scan()).to_pylist()
+    return sorted(unsorted, key=lambda row: (row["partition"], row["offset"]))
 
 
 def assert_exactly_once(conf: dict[str, str], lake: str, name: str, records: int) -> None:
-    """All that is committed to the topic is in raw, once; offsets and receipts say so too."""
+    """Assert that raw holds each committed record of the topic once and that offsets and receipts agree."""
     state = topics.describe(conf, [name])[name]
     in_raw = digests.raw_digests(Table(lake, "raw/payments").open(), state.topic_id)
     in_kafka = digests.kafka_digests(conf, name, state.partitions)
     assert in_raw == {partition: digest for partition, digest in in_kafka.items() if digest.rows}
     assert sum(digest.rows for digest in in_raw.values()) == records
-    reached = {
+    end_offsets = {
         offsets.app_id(state.topic_id, partition): end or None
         for partition, (_, end) in state.partitions.items()
     }
     table = Table(lake, "raw/payments").open()
-    assert {app: table.transaction_version(app) for app in reached} == reached
+    assert {app: table.transaction_version(app) for app in end_offsets} == end_offsets
     of_topic = [
-        row for row in receipts.receipts(lake, "payments").to_pylist() if row["topic_id"] == state.topic_id
+        row
+        for row in receipts.read(Table(lake, "raw/payments")).to_pylist()
+        if row["topic_id"] == state.topic_id
     ]
     for partition, digest in in_raw.items():
         parts = [row for row in of_topic if row["partition"] == partition]
@@ -67,44 +70,46 @@ def assert_exactly_once(conf: dict[str, str], lake: str, name: str, records: int
         assert sum(row["rows"] for row in parts) == digest.rows
 
 
-def test_lands_each_record_once_and_nothing_when_nothing_is_new(
+def test_lands_each_record_once_and_nothing_without_new_records(
     conf: dict[str, str], lake: str, name: str
 ) -> None:
-    send(conf, name, [payment(number) for number in range(1000)])
+    send(conf, name, [payment_record(number) for number in range(1000)])
     first = land(conf, lake, PAYMENTS, kafka_topic=name)
     assert (first.rows, first.quarantined, first.markers, first.commits) == (1000, 0, 0, 1)
     again = land(conf, lake, PAYMENTS, kafka_topic=name)
     assert (again.rows, again.commits, again.offsets, again.version) == (0, 0, {}, first.version)
-    send(conf, name, [payment(number) for number in range(1000, 1500)])
+    send(conf, name, [payment_record(number) for number in range(1000, 1500)])
     assert land(conf, lake, PAYMENTS, kafka_topic=name).rows == 500
     assert_exactly_once(conf, lake, name, 1500)
 
 
-def test_a_backlog_of_many_batches(conf: dict[str, str], lake: str, name: str) -> None:
-    send(conf, name, [payment(number) for number in range(3000)])
+def test_lands_a_backlog_of_many_batches(conf: dict[str, str], lake: str, name: str) -> None:
+    send(conf, name, [payment_record(number) for number in range(3000)])
     landed = land(conf, lake, PAYMENTS, kafka_topic=name, batch_rows=200)
     assert landed.rows == 3000
     assert landed.offsets == topics.describe(conf, [name])[name].partitions
     assert_exactly_once(conf, lake, name, 3000)
 
 
-def test_poison_lands_with_its_problem_and_good_records_stay_good(
+def test_invalid_records_land_with_their_problem_and_valid_ones_without(
     conf: dict[str, str], lake: str, name: str
 ) -> None:
     huge = b'{"note":"' + b"x" * (2 << 20) + b'"}'
     expected = {
-        payment(1): None,
+        payment_record(1): None,
         b"nope": "invalid JSON (invalid character, byte 4)",
-        payment(2).replace(
+        payment_record(2).replace(
             b'"amount_cents":2', b'"amount_cents":"2"'
         ): "wrong type: amount_cents (expected int, got str)",
         None: "no value",
         b"": "empty value",
         huge: f"too large ({len(huge)} bytes)",
-        payment(3).replace(b"order-3", b"\xff\xfe"): "invalid UTF-8 (byte 71)",
-        payment(4).replace(b"payment_succeeded", b"payment_lost"): "unknown event type ('payment_lost')",
-        payment(5).replace(b'"order_id"', b'"other_id"'): "missing field: order_id",
-        payment(6): None,
+        payment_record(3).replace(b"order-3", b"\xff\xfe"): "invalid UTF-8 (byte 71)",
+        payment_record(4).replace(
+            b"payment_succeeded", b"payment_lost"
+        ): "unknown event type ('payment_lost')",
+        payment_record(5).replace(b'"order_id"', b'"other_id"'): "missing field: order_id",
+        payment_record(6): None,
     }
     send(conf, name, list(expected), partition=0)
     landed = land(conf, lake, PAYMENTS, kafka_topic=name)
@@ -114,7 +119,7 @@ def test_poison_lands_with_its_problem_and_good_records_stay_good(
 
 
 def test_keeps_key_timestamp_and_headers(conf: dict[str, str], lake: str, name: str) -> None:
-    send(conf, name, [payment(0)], partition=1, headers=[("producer", b"me"), ("empty", None)])
+    send(conf, name, [payment_record(0)], partition=1, headers=[("producer", b"me"), ("empty", None)])
     land(conf, lake, PAYMENTS, kafka_topic=name)
     [row] = rows(lake)
     assert (row["partition"], row["offset"], row["key"]) == (1, 0, b"key-0")
@@ -132,18 +137,18 @@ def test_only_committed_transactions_land(conf: dict[str, str], lake: str, name:
             producer.produce(name, value, partition=0)
         producer.flush()
 
-    transaction(payment(0))
+    transaction(payment_record(0))
     producer.commit_transaction()
-    transaction(payment(1))
+    transaction(payment_record(1))
     producer.abort_transaction()
-    transaction(payment(2))
+    transaction(payment_record(2))
     first = land(conf, lake, PAYMENTS, kafka_topic=name)
     assert (first.rows, first.markers, first.offsets) == (10, 12, {0: (0, 22)})
     producer.commit_transaction()
     second = land(conf, lake, PAYMENTS, kafka_topic=name)
     assert (second.rows, second.markers) == (10, 1)
-    assert [row["value"] for row in rows(lake)] == [payment(0)] * 10 + [payment(2)] * 10
-    transaction(payment(3))
+    assert [row["value"] for row in rows(lake)] == [payment_record(0)] * 10 + [payment_record(2)] * 10
+    transaction(payment_record(3))
     producer.abort_transaction()
     third = land(conf, lake, PAYMENTS, kafka_topic=name)
     assert (third.rows, third.markers, third.commits) == (0, 11, 1)
@@ -152,11 +157,11 @@ def test_only_committed_transactions_land(conf: dict[str, str], lake: str, name:
 
 
 def test_added_partitions_land_from_their_first_record(conf: dict[str, str], lake: str, name: str) -> None:
-    send(conf, name, [payment(0)], partition=0)
+    send(conf, name, [payment_record(0)], partition=0)
     land(conf, lake, PAYMENTS, kafka_topic=name)
     admin = AdminClient(conf)
     admin.create_partitions([NewPartitions(name, PARTITIONS + 1)])[name].result()
-    send(conf, name, [payment(1)], partition=PARTITIONS)
+    send(conf, name, [payment_record(1)], partition=PARTITIONS)
     assert land(conf, lake, PAYMENTS, kafka_topic=name).offsets == {PARTITIONS: (0, 1)}
 
 
@@ -171,29 +176,29 @@ def test_an_unreachable_lake_is_one_clear_line(conf: dict[str, str], name: str, 
         land(conf, address, PAYMENTS, kafka_topic=name)
 
 
-def land_in_batches(conf: dict[str, str], lake: str, name: str) -> Landed:
+def land_in_batches(conf: dict[str, str], lake: str, name: str) -> LandingResult:
     return land(conf, lake, PAYMENTS, kafka_topic=name, batch_rows=200)
 
 
-def test_two_runs_at_once_land_each_record_once(conf: dict[str, str], lake: str, name: str) -> None:
-    send(conf, name, [payment(number) for number in range(3000)])
+def test_concurrent_runs_land_each_record_once(conf: dict[str, str], lake: str, name: str) -> None:
+    send(conf, name, [payment_record(number) for number in range(3000)])
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         runs = [pool.submit(land_in_batches, conf, lake, name) for _ in range(2)]
         assert sum(run.result().rows for run in runs) == 3000
     assert_exactly_once(conf, lake, name, 3000)
 
 
-def land_share(conf: dict[str, str], lake: str, name: str, share: PartitionShard) -> Landed:
-    return land(conf, lake, PAYMENTS, kafka_topic=name, batch_rows=200, share=share)
+def land_shard(conf: dict[str, str], lake: str, name: str, shard: PartitionShard) -> LandingResult:
+    return land(conf, lake, PAYMENTS, kafka_topic=name, batch_rows=200, shard=shard)
 
 
-def test_two_runs_at_once_land_a_share_each(conf: dict[str, str], lake: str, name: str) -> None:
-    send(conf, name, [payment(number) for number in range(3000)])
+def test_concurrent_runs_land_one_shard_each(conf: dict[str, str], lake: str, name: str) -> None:
+    send(conf, name, [payment_record(number) for number in range(3000)])
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         first, second = [
             run.result()
             for run in [
-                pool.submit(land_share, conf, lake, name, PartitionShard(number, 2)) for number in range(2)
+                pool.submit(land_shard, conf, lake, name, PartitionShard(number, 2)) for number in range(2)
             ]
         ]
     assert (set(first.offsets), set(second.offsets)) == ({0, 2}, {1})
@@ -202,38 +207,38 @@ def test_two_runs_at_once_land_a_share_each(conf: dict[str, str], lake: str, nam
 
 
 @pytest.mark.parametrize("point", landing.FAILPOINTS)
-def test_a_run_that_is_overtaken_at_any_point_repeats_nothing(
+def test_a_run_that_loses_a_conflict_at_any_point_repeats_nothing(
     conf: dict[str, str], lake: str, name: str, point: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    send(conf, name, [payment(number) for number in range(1000)])
-    others: list[Landed] = []
+    send(conf, name, [payment_record(number) for number in range(1000)])
+    winner: list[LandingResult] = []
 
     def overtake(reached: str) -> None:
-        if reached == point and not others:
+        if reached == point and not winner:
             monkeypatch.undo()
-            others.append(land_in_batches(conf, lake, name))
+            winner.append(land_in_batches(conf, lake, name))
 
     for module in (landing, batches, hdfs):
         monkeypatch.setattr(module, "failpoint", overtake)
-    own = land_in_batches(conf, lake, name)
-    assert others[0].rows > 0
-    assert own.rows + others[0].rows == 1000
+    loser = land_in_batches(conf, lake, name)
+    assert winner[0].rows > 0
+    assert loser.rows + winner[0].rows == 1000
     assert_exactly_once(conf, lake, name, 1000)
 
 
-def test_an_amendment_meanwhile_is_in_nobodys_way(
+def test_a_concurrent_amendment_does_not_stop_the_landing(
     conf: dict[str, str], lake: str, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # A table made before there were corrections, too.
+    # The table was created before the correction column, so the amendment also adds it.
     Table(lake, "raw/payments").ensure(
         pa.schema([field for field in RAW if field.name != "correction"]),
         landing.PARTITION_BY,
     )
-    send(conf, name, [b"nope", *(payment(number) for number in range(500))])
+    send(conf, name, [b"nope", *(payment_record(number) for number in range(500))])
     land_in_batches(conf, lake, name)
-    send(conf, name, [payment(number) for number in range(500)])
+    send(conf, name, [payment_record(number) for number in range(500)])
 
-    def forgive(rows: pa.Table) -> pa.Table:
+    def clear_problems(rows: pa.Table) -> pa.Table:
         return rows.set_column(
             rows.schema.get_field_index("problem"), "problem", pa.nulls(len(rows), pa.string())
         )
@@ -241,8 +246,9 @@ def test_an_amendment_meanwhile_is_in_nobodys_way(
     def amend(reached: str) -> None:
         if reached == "land:commit":
             monkeypatch.undo()
+            raw = Table(lake, "raw/payments")
             amendments.amend(
-                lake, "payments", Kind.REPLAY, forgive, reason="", by="", pruning="problem IS NOT NULL"
+                raw, Kind.REPLAY, clear_problems, reason="", by="", pruning="problem IS NOT NULL"
             )
 
     monkeypatch.setattr(landing, "failpoint", amend)

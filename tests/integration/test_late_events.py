@@ -5,15 +5,15 @@ from datetime import UTC, datetime, timedelta
 import pyarrow as pa
 import pytest
 
-from factories import raw_tables as sample
-from factories.sale import WORTH, sale
+from factories import raw_tables
+from factories.events import SALE_FIGURES, payment_record, sale
 from shopnow.dates import end_of_day
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.lineage.restatements import RESTATEMENTS
 from shopnow_spark import jobs
-from support import kafka_topics
-from support.kpi_assertions import content, never, read
+from support.kpi_assertions import fail_if_spark_starts, read, read_content
 
 LATE = {
     "5 minutes": timedelta(minutes=5),
@@ -23,8 +23,8 @@ LATE = {
     "from the future": -timedelta(days=1),
 }
 SALES = {
-    "kpi/sales_hourly": tuple(WORTH),
-    "kpi/sales_daily": tuple(WORTH),
+    "kpi/sales_hourly": tuple(SALE_FIGURES),
+    "kpi/sales_daily": tuple(SALE_FIGURES),
     "kpi/top_products": ("orders", "units", "gmv_cents"),
 }
 """Tables, and which of these figures they have."""
@@ -39,10 +39,10 @@ def test_late_events_restate_what_was_published(lake, refresh):
     now = datetime.now(UTC).replace(microsecond=0)
     times = [now - lag for lag in LATE.values()]
     on_time, late = ([event for time in times for event in sale(time)] for _ in range(2))
-    sample.land(lake, on_time)
+    raw_tables.land(lake, on_time)
     assert all(each.late == 0 and not each.restated for each in refresh(lake).values())
     published = min(row["computed_at"] for row in read(lake, "kpi/sales_daily").to_pylist())
-    sample.land(lake, late)
+    raw_tables.land(lake, late)
     done = refresh(lake)
 
     # The oldest two always, the others if midnight has passed since.
@@ -57,7 +57,7 @@ def test_late_events_restate_what_was_published(lake, refresh):
         found = {(each.kpi_date, each.figure): (each.before, each.after) for each in done[kpi].restated}
         counts = {day: ended.count(day) for day in ended}
         assert found == {
-            (day, name): (WORTH[name] * n, 2 * WORTH[name] * n)
+            (day, name): (SALE_FIGURES[name] * n, 2 * SALE_FIGURES[name] * n)
             for day, n in counts.items()
             for name in figures
         }
@@ -69,19 +69,19 @@ def test_late_events_restate_what_was_published(lake, refresh):
     said = [
         row
         for kpi in RESTATEMENTS.sources
-        for row in commit_metadata.read(lake, RESTATEMENTS, kpi).to_pylist()
+        for row in commit_metadata.read(Table(lake, kpi), RESTATEMENTS).to_pylist()
     ]
     kept = read(lake, "restatements").to_pylist()
     assert len(kept) == len(said) == sum(len(done[kpi].restated) for kpi in RESTATEMENTS.sources)
-    assert jobs.refresh(lake, never) == []
+    assert jobs.refresh(lake, fail_if_spark_starts) == []
     assert read(lake, "restatements").to_pylist() == kept
 
     punctual = f"{lake}/punctual"
-    sample.land(punctual, [*on_time, *late])
+    raw_tables.land(punctual, [*on_time, *late])
     refresh(punctual)
-    assert [content(lake, kpi) for kpi in SALES] == [content(punctual, kpi) for kpi in SALES]
+    assert [read_content(lake, kpi) for kpi in SALES] == [read_content(punctual, kpi) for kpi in SALES]
 
-    sample.land(lake, late)  # once more
+    raw_tables.land(lake, late)  # once more
     assert {name: (each.written, each.late) for name, each in refresh(lake).items()} == {
         "events/orders": (0, 0),
         "events/payments": (0, 0),
@@ -94,10 +94,10 @@ def test_events_of_all_times_there_are_keep_theirs(lake, refresh):
         for day in ((1, 1, 1), (1582, 10, 10), (1899, 12, 31), (9999, 12, 31, 23, 59, 59, 999_000))
     ]
     payments = [
-        TOPICS["payments"].decoder().decode(kafka_topics.payment(number, at))
+        TOPICS["payments"].decoder().decode(payment_record(number, at))
         for number, at in enumerate(times)
     ]
-    sample.land(lake, payments)
+    raw_tables.land(lake, payments)
     refresh(lake)
     rows = read(lake, "events/payments")
     kept = dict(

@@ -47,7 +47,7 @@ def send(conf, topic, *events: StockAdjusted | bytes) -> None:
 
 
 def quantities(conf, lake, topic) -> dict[str, int]:
-    return {shelf.product_id: shelf.quantity for shelf in live_stock.current(conf, lake, topic)}
+    return {shelf.product_id: shelf.quantity for shelf in live_stock.current_levels(conf, lake, topic)}
 
 
 def by_the_kpi(lake) -> dict[str, int]:
@@ -75,7 +75,7 @@ def test_the_table_and_what_the_topic_has_beyond_it(conf, lake, topic, spark, mo
 
     send(conf, topic, counted("mug", 9), counted("bowl", 4), b"not an event")
     assert quantities(conf, lake, topic) == {"mug": 9, "bowl": 4}  # without a table, from the topic alone
-    assert live_stock.current(None, lake) == []
+    assert live_stock.current_levels(None, lake) == []
 
     refresh()
     send(conf, topic, counted("mug", 0, minutes=2), counted("bowl", 8, minutes=-5), counted("plate", 3), b"{")
@@ -93,7 +93,7 @@ def test_the_table_and_what_the_topic_has_beyond_it(conf, lake, topic, spark, mo
     del offsets[:]
     assert quantities(conf, lake, topic) == now
     assert offsets == []
-    assert [each.product_name for each in live_stock.current(None, lake)] == ["Bowl", "Mug", "Plate"]
+    assert [each.product_name for each in live_stock.current_levels(None, lake)] == ["Bowl", "Mug", "Plate"]
 
 
 def test_a_topic_that_was_made_anew_is_read_from_its_beginning(conf, lake, topic, spark):

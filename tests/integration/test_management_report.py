@@ -1,4 +1,4 @@
-"""The report of a day, from tables on a real HDFS to a mail on a real mail server, by Airflow's connections."""
+"""The report of a day, from tables on a real HDFS to a mail on a real server, by Airflow's connections."""
 
 import io
 import json

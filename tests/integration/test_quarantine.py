@@ -1,4 +1,4 @@
-"""Records leave the quarantine after a fix, and become events exactly once."""
+"""Records are replayed after a fix and become events exactly once."""
 
 import json
 from concurrent.futures import ProcessPoolExecutor
@@ -19,8 +19,8 @@ from shopnow.lake.governance.amendments import RecordId
 from shopnow_spark import jobs
 
 ORDERS, STOCK = TOPICS["orders"], TOPICS["stock"]
-# What landing knew before it learnt that orders can be cancelled.
-ONCE = Topic("orders", "order_id", (OrderPlaced,))
+# The topic's definition before order_cancelled was added.
+OLD_ORDERS = Topic("orders", "order_id", (OrderPlaced,))
 
 
 def cancelled(number: int, **changes: object) -> bytes:
@@ -48,30 +48,29 @@ def sold(number: int, left: int) -> bytes:
     return json.dumps({**event, **product, "schema_version": 1}).encode()
 
 
-def replay(lake: str, **how) -> int:
-    return sum(
-        each.replayed
-        for each in quarantine.replay(lake, how.get("topic"), how.get("reason"), why="fixed", by="me")
-    )
+def replay(lake: str, reason: str | None = None) -> int:
+    """Return the number of replayed records."""
+    return sum(outcome.replayed for outcome in quarantine.replay(lake, None, reason, why="fixed", by="me"))
 
 
-def events(lake: str, topic: str = "orders") -> list[int]:
-    """The offsets that events were made from."""
+def event_offsets(lake: str, topic: str = "orders") -> list[int]:
+    """Return the source offsets of the events, sorted."""
     return sorted(
         tables.read(Table(lake, f"events/{topic}").open(), ["source_offset"])["source_offset"].to_pylist()
     )
 
 
-def test_each_replayed_record_is_an_event_once(lake, spark):
+def test_a_replayed_record_becomes_an_event_once(lake, spark):
     def refresh() -> None:
         jobs.refresh(lake, lambda: spark)
 
-    # The second repeats the first, the last is beyond help. Stock is counted from run to run, so neighbours must not count again.
+    # The second order repeats the first, the last is not JSON. Stock levels are updated incrementally, so the
+    # neighbours of a replayed record must not count again.
     values = [cancelled(1), cancelled(1), cancelled(2), b"nope"]
-    sample.land_records(lake, ONCE, values)
+    sample.land_records(lake, OLD_ORDERS, values)
     sample.land_records(lake, STOCK, [sold(1, 9), b"later", sold(3, 7)])
     refresh()
-    assert events(lake) == []
+    assert event_offsets(lake) == []
     assert quarantine.replay(lake, None, None, why="", by="", dry_run=True) == [
         quarantine.Outcome("orders", "invalid JSON", 0, 1),
         quarantine.Outcome("orders", "unknown event type", 3, 0),
@@ -82,47 +81,47 @@ def test_each_replayed_record_is_an_event_once(lake, spark):
         assert sum(pool.map(replay, [lake, lake])) == 3
     assert replay(lake) == 0
 
-    given = [{"topic": "stock", "partition": 0, "offset": 1, "value": json.loads(sold(2, 8))}]
-    assert quarantine.correct(lake, corrections.check(lake, given), why="typo", by="me") == [
+    correction = [{"topic": "stock", "partition": 0, "offset": 1, "value": json.loads(sold(2, 8))}]
+    assert quarantine.correct(lake, corrections.check(lake, correction), why="typo", by="me") == [
         quarantine.Outcome("stock", "invalid JSON", 1, 0),
     ]
     refresh()
-    assert events(lake) == [0, 2]
-    assert events(lake, "stock") == [0, 1, 2]
+    assert event_offsets(lake) == [0, 2]
+    assert event_offsets(lake, "stock") == [0, 1, 2]
     [position] = tables.read(Table(lake, "kpi/stock_position").open()).to_pylist()
     assert (position["sold_units"], position["quantity"]) == (3, 7)
     raw = tables.read(Table(lake, "raw/orders").open()).sort_by("offset")
     assert raw["value"].to_pylist() == values
     assert [problem is None for problem in raw["problem"].to_pylist()] == [True, True, True, False]
 
-    # What an event already is, is a duplicate when it comes out of quarantine.
-    sample.land_records(lake, ONCE, [cancelled(2)])
+    # A replayed record whose event exists is a duplicate.
+    sample.land_records(lake, OLD_ORDERS, [cancelled(2)])
     replay(lake)
     refresh()
-    assert events(lake) == [0, 2]
+    assert event_offsets(lake) == [0, 2]
 
 
-def test_corrections_are_checked_before_any_is_used(lake):
+def test_all_corrections_are_validated_before_any_is_used(lake):
     sample.land_records(lake, ORDERS, [b"a", b"b", cancelled(1)])
     sample.land_records(lake, ORDERS, [b"c"], topic_id="recreated")
     good = {"topic": "orders", "partition": 0, "value": json.loads(cancelled(2))}
     version = Table(lake, "raw/orders").version()
-    wrong = [
+    invalid = [
         good | {"offset": 1, "value": {"event_type": "order_cancelled"}},
         good | {"offset": 2},
-        good | {"offset": 0},  # there are two of it
+        good | {"offset": 0},  # ambiguous: two records
         good | {"offset": "0"},
         {"topic": "offers"},
         7,
     ]
     with pytest.raises(UserError) as failed:
-        corrections.check(lake, [good | {"offset": 1}, *wrong])
-    said = str(failed.value)
-    assert "correction 2, orders/0/1: missing field: order_id" in said
-    assert "orders/0/2: not in quarantine" in said
-    assert "orders/0/0: " in said
-    assert "correction 5: no offset" in said
-    assert "correction 7: not an object" in said
+        corrections.check(lake, [good | {"offset": 1}, *invalid])
+    message = str(failed.value)
+    assert "correction 2, orders/0/1: missing field: order_id" in message
+    assert "orders/0/2: not in quarantine" in message
+    assert "orders/0/0: " in message
+    assert "correction 5: 'offset' is missing or not of type integer" in message
+    assert "correction 7: not an object" in message
     assert Table(lake, "raw/orders").version() == version
     assert list(corrections.check(lake, [good | {"offset": 0, "topic_id": "recreated"}])["orders"]) == [
         RecordId("recreated", 0, 0)
@@ -131,14 +130,14 @@ def test_corrections_are_checked_before_any_is_used(lake):
         corrections.parse("{}\n{")
 
 
-def test_the_commands(lake, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(cli, "addresses", lambda: ({}, lake))
+def test_the_quarantine_commands(lake, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(cli, "endpoints", lambda: ({}, lake))
     sample.land_records(lake, ORDERS, [b"\x1b[31m\xff", None, cancelled(1)])
 
     def run(*arguments: object) -> str:
-        done = CliRunner().invoke(cli.app, list(map(str, arguments)), catch_exceptions=False)
-        assert done.exit_code == 0, done.output
-        return done.output
+        result = CliRunner().invoke(cli.app, list(map(str, arguments)), catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
 
     assert json.loads(run("--json"))["reasons"] == [
         {"reason": "invalid UTF-8", "records": 1, "topics": {"orders": 1}},

@@ -9,15 +9,15 @@ from deltalake import CommitProperties
 
 import rebuild_day
 from factories import raw_tables as sample
-from factories.sale import sale
+from factories.events import sale
 from shopnow import kpis
 from shopnow.errors import UserError
 from shopnow.events import SCHEMA_VERSION, TOPICS, StockAdjusted, encode
 from shopnow.ids import uuid7
 from shopnow.lake.delta.tables import Table
-from shopnow.lake.governance.amendments import METADATA_KEY, Amendment, Kind, Part, dumps
+from shopnow.lake.governance.amendments import METADATA_KEY, Amendment, Kind, PartitionChange, dumps
 from shopnow_spark import jobs, rebuild
-from support.kpi_assertions import DERIVED, content, never, read, versions
+from support.kpi_assertions import DERIVED_TABLES, fail_if_spark_starts, read, read_content, versions
 
 DAYS = [datetime(2020, 11, day, 12, tzinfo=UTC) for day in (1, 2)]
 DAY = DAYS[0].date()
@@ -62,7 +62,7 @@ def sound(lake, refresh):
 
 
 def contents(lake: str) -> dict:
-    return {name: content(lake, name) for name in DERIVED if name.startswith("kpi/")} | {
+    return {name: read_content(lake, name) for name in DERIVED_TABLES if name.startswith("kpi/")} | {
         name: read(lake, name).sort_by("event_id") for name in EVENTS
     }
 
@@ -88,7 +88,7 @@ def test_a_sound_day_is_left_alone_and_a_damaged_one_restored(sound, refresh, re
     assert f"kpi/sales_daily: {DAY} EUR restated: orders 70 -> 2 (rebuild)" in printed
     assert contents(sound) == whole
     assert {name: each.after for name, each in rebuilt(sound).items()} == digests
-    assert jobs.refresh(sound, never) == []
+    assert jobs.refresh(sound, fail_if_spark_starts) == []
 
 
 def test_beside_a_refresh_no_row_is_lost(lake, refresh, rebuilt, spark, monkeypatch):
@@ -119,7 +119,7 @@ def test_beside_a_refresh_no_row_is_lost(lake, refresh, rebuilt, spark, monkeypa
 def test_a_day_whose_records_are_gone_is_left_as_it_is(lake, refresh, rebuilt):
     sample.land(lake, list(sale(DAYS[0])))
     refresh(lake)
-    expired = Amendment(Kind.EXPIRY, "old", "test", [Part("orders-id", 0, expired_below=1)])
+    expired = Amendment(Kind.EXPIRY, "old", "test", [PartitionChange("orders-id", 0, expired_below=1)])
     expiry = CommitProperties(custom_metadata={METADATA_KEY: dumps(expired)})
     Table(lake, "raw/orders").open().delete(commit_properties=expiry)
     refresh(lake)

@@ -1,4 +1,4 @@
-"""Delivery notes on a real HDFS to a real Kafka: each counted once, the stock right, and every file where it says what became of it."""
+"""Delivery notes from a real HDFS to a real Kafka: each received once, and every file archived with its outcome."""
 
 import json
 import signal
@@ -19,7 +19,7 @@ from shopnow.errors import UserError
 from shopnow.local_stack import supervision
 from shopnow.restock import inbox, service
 from shopnow.restock.inbox import Inbox
-from shopnow.restock.service import (COUNTED_BEFORE, RECEIVED, REJECTED, FiledNote)
+from shopnow.restock.service import ALREADY_RECEIVED, RECEIVED, REJECTED, FiledNote
 from shopnow.settings import Settings
 from shopnow.traffic import ledger, ledger_totals
 from shopnow.traffic.generate import generate, load_state
@@ -60,7 +60,7 @@ def ends(conf: dict[str, str]) -> dict[int, int]:
 
 
 def stock_since(conf: dict[str, str], before: dict[int, int]) -> list[dict]:
-    """The stock events committed since, in the order of each product."""
+    """Return the stock events committed since `before`, in order for each product."""
     ranges = {partition: (before[partition], end) for partition, end in ends(conf).items()}
     return [
         json.loads(value) for chunk in reader.read(conf, "stock", ranges) for value in chunk.values if value
@@ -74,81 +74,83 @@ def restocked_since(conf: dict[str, str], before: dict[int, int]) -> list[tuple[
     )
 
 
-def on_shelf(conf: dict[str, str], product_id: str) -> int:
+def stock_of(conf: dict[str, str], product_id: str) -> int:
     shop = load_state(conf).shop
     assert shop
-    return shop.shelves[product_id].quantity
+    return shop.stock[product_id].quantity
 
 
 def outcomes(filed: list[FiledNote]) -> dict[str, str]:
-    return {each.file: each.outcome for each in filed}
+    return {note.file: note.outcome for note in filed}
 
 
 @pytest.fixture
 def opened(conf: dict[str, str]) -> None:
-    """There is a shop, and nothing is on its way to it that would come by itself."""
+    """Open the shop, with no delivery on its way."""
     generate(conf, f"restock-{uuid.uuid4()}", 5, 1)
 
 
-def test_goods_are_on_the_shelves_once_however_often_they_are_noted(conf, client, box, root, opened):
-    before, shelf = ends(conf), on_shelf(conf, "p-041")
+def test_goods_are_received_once_over_repeated_notes(conf, client, box, root, opened):
+    before, stock = ends(conf), stock_of(conf, "p-041")
     data = note(("p-041", 7), number="N-1" + root)
     box.drop("a.csv", data)
     [filed] = service.receive(conf, box, "run-1")
-    assert (filed.outcome, filed.detail) == (RECEIVED, f"p-041: {shelf + 7}")
+    assert (filed.outcome, filed.detail) == (RECEIVED, f"p-041: {stock + 7}")
     with client.read(filed.path) as stream:
         assert stream.read() == data
-    # The same again, under another name, with other content, and the number on another file.
+    # The same content again, also under another name; then the same name and number with other content.
     box.drop("a.csv", data)
     box.drop("b.csv", data)
-    assert outcomes(service.receive(conf, box, "run-2")) == dict.fromkeys(("a.csv", "b.csv"), COUNTED_BEFORE)
+    assert outcomes(service.receive(conf, box, "run-2")) == dict.fromkeys(
+        ("a.csv", "b.csv"), ALREADY_RECEIVED
+    )
     box.drop("a.csv", note(("p-041", 9)))
     box.drop("c.csv", note(("p-041", 9), number="N-1" + root))
     filed = service.receive(conf, box, "run-3")
     assert outcomes(filed) == dict.fromkeys(("a.csv", "c.csv"), REJECTED)
-    for each, why in zip(sorted(filed), ("file name (a.csv)", "note number (Depot/N-1"), strict=True):
-        with client.read(f"{each.path}.reason.txt", encoding="utf-8") as stream:
-            assert why in stream.read()
-    assert restocked_since(conf, before) == [("p-041", 7, shelf + 7)]
-    assert on_shelf(conf, "p-041") == shelf + 7
-    assert box.waiting() == []
+    for rejected, reason in zip(sorted(filed), ("file name (a.csv)", "note number (Depot/N-1"), strict=True):
+        with client.read(f"{rejected.path}.reason.txt", encoding="utf-8") as stream:
+            assert reason in stream.read()
+    assert restocked_since(conf, before) == [("p-041", 7, stock + 7)]
+    assert stock_of(conf, "p-041") == stock + 7
+    assert box.pending() == []
 
 
-def test_what_is_no_note_is_rejected_and_stops_nothing(conf, client, box, root, opened):
-    before, shelf = ends(conf), on_shelf(conf, "p-042")
+def test_an_invalid_note_is_rejected_and_blocks_no_other(conf, client, box, root, opened):
+    before, stock = ends(conf), stock_of(conf, "p-042")
     box.drop("bad.csv", b"quantity\n5\n")
     box.drop("unknown.csv", note(("p-042", 1), ("p-999", 1)))
     box.drop("Größe 50% #1?.CSV", note(("p-042", 2)))
     client.write(f"{root}/inbox/note.txt", data=b"not for us")
     filed = service.receive(conf, box, "run")
     assert outcomes(filed) == {"bad.csv": REJECTED, "unknown.csv": REJECTED, "Größe 50% #1?.CSV": RECEIVED}
-    assert restocked_since(conf, before) == [("p-042", 2, shelf + 2)]
+    assert restocked_since(conf, before) == [("p-042", 2, stock + 2)]
     assert client.list(f"{root}/inbox") == ["note.txt"]
     assert len(client.list(f"{root}/rejected")) == 4
     assert len(client.list(f"{root}/done")) == 1
 
 
-def test_a_file_that_is_still_being_written_is_left_alone(client, box, root):
+def test_a_file_that_is_being_written_is_not_pending(client, box, root):
     path = f"{root}/inbox/slow.csv"
     with client.write(path) as stream:
         stream.write(note(("p-001", 1)))
         assert supervision.wait_until(lambda: client.status(path, strict=False), 30)
-        assert box.waiting() == []
-    assert supervision.wait_until(lambda: box.waiting() == ["slow.csv"], 30)
+        assert box.pending() == []
+    assert supervision.wait_until(lambda: box.pending() == ["slow.csv"], 30)
 
 
 @pytest.mark.parametrize("point", FAILPOINTS)
-def test_killed_anywhere_and_tried_again_it_counts_once(
+def test_a_killed_run_receives_each_note_once_on_retry(
     conf, client, box, root, storage, opened, point, monkeypatch
 ):
-    before, shelf = ends(conf), on_shelf(conf, "p-040")
+    before, stock = ends(conf), stock_of(conf, "p-040")
     box.drop(f"{uuid.uuid4()}.csv", note(("p-040", 3)))
     box.drop("bad.csv", b"quantity\n5\n")
     code = f"""
 from hdfs import InsecureClient
-from shopnow.restock import receiving
+from shopnow.restock import service
 from shopnow.restock.inbox import Inbox
-receiving.receive({conf!r}, Inbox(InsecureClient({client.url!r}, user="shopnow"), {root!r}), "run")
+service.receive({conf!r}, Inbox(InsecureClient({client.url!r}, user="shopnow"), {root!r}), "run")
 """
     monkeypatch.setenv("SHOPNOW_KILL_AT", point)
     killed = subprocess.run(
@@ -157,8 +159,8 @@ receiving.receive({conf!r}, Inbox(InsecureClient({client.url!r}, user="shopnow")
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     monkeypatch.delenv("SHOPNOW_KILL_AT")
     service.receive(conf, box, "run")
-    assert restocked_since(conf, before) == [("p-040", 3, shelf + 3)]
-    assert box.waiting() == []
+    assert restocked_since(conf, before) == [("p-040", 3, stock + 3)]
+    assert box.pending() == []
     assert [len(client.list(f"{root}/{folder}")) for folder in ("inbox", "taken", "done", "rejected")] == [
         0,
         0,
@@ -167,9 +169,9 @@ receiving.receive({conf!r}, Inbox(InsecureClient({client.url!r}, user="shopnow")
     ]
 
 
-def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf, box, opened):
+def test_a_running_generator_resumes_with_the_received_goods(conf, box, opened):
     before = ends(conf)
-    shelf = {product_id: each.quantity for product_id, each in load_state(conf).shop.stock.items()}
+    stock = {product_id: item.quantity for product_id, item in load_state(conf).shop.stock.items()}
     run_id = f"restock-{uuid.uuid4()}"
     box.drop(f"{run_id}.csv", note(("p-001", 40), ("p-004", 40)))
 
@@ -181,17 +183,17 @@ def test_a_generator_that_is_at_work_goes_on_with_the_goods_on_its_shelves(conf,
     generate(conf, run_id, 60, 7, sessions_per_transaction=20)
     assert [change for _, change, _ in restocked_since(conf, before) if change == 40] == [40, 40]
     for event in stock_since(conf, before):
-        shelf[event["product_id"]] += event["quantity_change"]
-        assert event["quantity_after"] == shelf[event["product_id"]]
+        stock[event["product_id"]] += event["quantity_change"]
+        assert event["quantity_after"] == stock[event["product_id"]]
     shop = load_state(conf).shop
-    assert shelf == {product_id: each.quantity for product_id, each in shop.stock.items()}
-    assert ledger_totals.from_rows([ledger.read(conf)]).stock_changes == shelf
+    assert stock == {product_id: item.quantity for product_id, item in shop.stock.items()}
+    assert ledger_totals.from_rows([ledger.read(conf)]).stock_changes == stock
     assert ledger.read(conf).filter(pc.field("run_id") == f"receive_restock/{run_id}").num_rows >= 2
 
 
 @pytest.fixture
 def restock(storage, lake, monkeypatch) -> Iterator:
-    """Runs `./shopnow restock` with some words."""
+    """Return a function that runs `./shopnow restock` with arguments."""
     webhdfs = {
         "conn_type": "webhdfs",
         "host": "127.0.0.1",
@@ -199,23 +201,23 @@ def restock(storage, lake, monkeypatch) -> Iterator:
         "login": "shopnow",
     }
     monkeypatch.setenv(variable_name("webhdfs_default"), json.dumps({**webhdfs, "extra": {"lake": lake}}))
-    return lambda *words: CliRunner().invoke(app, ["restock", *map(str, words)])
+    return lambda *arguments: CliRunner().invoke(app, ["restock", *map(str, arguments)])
 
 
-def test_the_command_drops_notes_and_only_notes(restock, box, tmp_path):
+def test_the_command_drops_only_valid_notes(restock, box, tmp_path):
     good, bad = tmp_path / "good.csv", tmp_path / "bad.csv"
     good.write_bytes(note(("p-001", 1)))
     bad.write_bytes(note(("p-001", 0)))
-    answer = restock(good, bad)
-    assert "row 1, quantity" in str(answer.exception)
-    assert box.waiting() == []
-    answer = restock(good)
-    assert answer.exit_code == 0
-    assert "good.csv" in answer.stdout
-    assert restock(good).exit_code == 0  # the very same one is there
-    assert box.waiting() == ["good.csv"]
+    result = restock(good, bad)
+    assert "row 1, quantity" in str(result.exception)
+    assert box.pending() == []
+    result = restock(good)
+    assert result.exit_code == 0
+    assert "good.csv" in result.stdout
+    assert restock(good).exit_code == 0  # the identical file is pending
+    assert box.pending() == ["good.csv"]
     good.write_bytes(note(("p-001", 2)))
-    for words in ([good], [tmp_path], [tmp_path / "missing.csv"]):
-        answer = restock(*words)
-        assert isinstance(answer.exception, UserError)
-        assert len(str(answer.exception).splitlines()) == 1
+    for arguments in ([good], [tmp_path], [tmp_path / "missing.csv"]):
+        result = restock(*arguments)
+        assert isinstance(result.exception, UserError)
+        assert len(str(result.exception).splitlines()) == 1

@@ -1,4 +1,4 @@
-"""A writer that died in the middle of a commit is in nobody's way."""
+"""The temporary file of a killed writer does not block later commits."""
 
 import signal
 import subprocess
@@ -24,12 +24,12 @@ os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def names(lake: str) -> set[str]:
+def log_files(lake: str) -> set[str]:
     log = PyFileSystem(DeltaStorageHandler(f"{lake}/numbers/_delta_log"))
     return {info.base_name for info in log.get_file_info(FileSelector("", recursive=False))}
 
 
-def test_the_file_of_a_dead_writer_is_taken_away_before_the_next_commit(lake, monkeypatch):
+def test_the_file_of_a_killed_writer_is_deleted_before_the_next_commit(lake, monkeypatch):
     Table(lake, "numbers").ensure(ROWS.schema)
     address, file = urlsplit(lake), ".00000000000000000001.json.tmp.1"
     arguments = [f"hdfs://{address.netloc}", f"{address.path}/numbers/_delta_log/{file}"]
@@ -38,10 +38,10 @@ def test_the_file_of_a_dead_writer_is_taken_away_before_the_next_commit(lake, mo
         == -signal.SIGKILL
     )
 
-    # The writer may still live: its file stays, and is in the way of nobody yet.
+    # The writer may still be alive: its file stays and does not block others yet.
     write_deltalake(Table(lake, "numbers").ensure(ROWS.schema), ROWS, mode="append")
-    assert file in names(lake)
+    assert file in log_files(lake)
 
     monkeypatch.setattr(stale_commits, "OLD", timedelta(0))
     write_deltalake(Table(lake, "numbers").ensure(ROWS.schema), ROWS, mode="append")
-    assert names(lake) == {f"{version:020}.json" for version in range(3)}
+    assert log_files(lake) == {f"{version:020}.json" for version in range(3)}

@@ -16,10 +16,10 @@ from factories.fuzz_inputs import BATCHES, EXAMPLES
 from shopnow.broker import reader, topics
 from shopnow.broker.transactional_producer import TransactionalProducer
 from shopnow.cli.__main__ import app
-from shopnow.connections import variable
+from shopnow.connections import variable_name
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.submission.producer import KILL_POINTS, PRODUCER_HEADER, Sent
+from shopnow.submission.producer import FAILPOINTS, PRODUCER_HEADER, Sent
 from shopnow.submission.service import submit
 from shopnow.submission.validation import InvalidBatch
 
@@ -87,7 +87,7 @@ def test_a_batch_that_was_sent_is_not_sent_again(conf, batch):
     assert set(since(conf, before)) == set(map(place, first.sent))
 
 
-@pytest.mark.parametrize("point", KILL_POINTS[1:])  # at the first nothing has been sent yet
+@pytest.mark.parametrize("point", FAILPOINTS[1:])  # at the first nothing has been sent yet
 def test_a_batch_whose_sender_is_killed_is_sent_once(conf, batch, point, monkeypatch):
     before = mark(conf)
     data = json.dumps(EXAMPLES).encode()
@@ -139,7 +139,7 @@ def test_whatever_is_given_is_sent_as_the_answer_says(conf, data):
 @pytest.fixture
 def command(conf, monkeypatch):
     """Runs `./shopnow send` with some words and input."""
-    monkeypatch.setenv(variable("kafka_default"), json.dumps({"conn_type": "kafka", "extra": conf}))
+    monkeypatch.setenv(variable_name("kafka_default"), json.dumps({"conn_type": "kafka", "extra": conf}))
     return lambda *words, given=None: CliRunner().invoke(app, ["send", *words], input=given)
 
 

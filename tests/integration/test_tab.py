@@ -73,7 +73,7 @@ def test_order_is_sent_once_and_seen_at_once(client: Client, lake: str, conf: di
 
 def test_answer_is_worked_out_once_for_each_version(client: Client, lake: str, conf: dict[str, str]) -> None:
     api = client(lake, conf)
-    sample_lake.make(lake, 50, 1)
+    sample_lake.write_lake(lake, 50, 1)
 
     def dashboard(**headers: str) -> Any:
         return api.get("/api/dashboard", headers=headers)
@@ -83,7 +83,7 @@ def test_answer_is_worked_out_once_for_each_version(client: Client, lake: str, c
     )
     etag = dashboard().headers["etag"]
     assert dashboard(**{"If-None-Match": etag}).status_code == 304
-    sample_lake.make(lake, 60, 1)
+    sample_lake.write_lake(lake, 60, 1)
     assert supervision.wait_until(lambda: dashboard(**{"If-None-Match": etag}).status_code == 200, 60)
 
 

@@ -1,4 +1,4 @@
-"""What is no longer needed goes, and nothing else: files that no table holds, raw records past their retention."""
+"""VACUUM and retention delete unreferenced files and expired raw records, and nothing else."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -9,6 +9,7 @@ from hdfs_native import Client
 from msgspec import to_builtins
 
 from factories import raw_tables as sample
+from factories.events import payment_record
 from shopnow import schemas
 from shopnow.audit import digests, raw_events, raw_receipts, topics_raw
 from shopnow.audit.context import Evidence
@@ -16,6 +17,7 @@ from shopnow.audit.kpi_oracle import KpiSettings
 from shopnow.broker.topics import TopicState
 from shopnow.events import TOPICS
 from shopnow.lake.delta import catalog, file_swap, tables
+from shopnow.lake.delta.checksum import EMPTY
 from shopnow.lake.delta.hdfs import Store
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
@@ -24,7 +26,6 @@ from shopnow.lake.ingest import offsets
 from shopnow.lake.lineage import lineage
 from shopnow.lake.maintenance import retention
 from shopnow.lake.maintenance.vacuum import vacuum
-from support.kafka_topics import payment
 
 RAW, EVENTS = "raw/payments", "events/payments"
 PAYMENTS = TOPICS["payments"]
@@ -34,13 +35,13 @@ OLD = datetime.now(UTC) - timedelta(hours=HOURS + 1)
 
 
 def land(lake: str, *numbers: int, partition: int = 0) -> int:
-    """The version of raw after it."""
-    sample.land_records(lake, PAYMENTS, [payment(number) for number in numbers], partition)
+    """Land records and return the new version of raw."""
+    sample.land_records(lake, PAYMENTS, [payment_record(number) for number in numbers], partition)
     return Table(lake, RAW).version()
 
 
-def make_events_from(lake: str, version: int) -> None:
-    """A commit that says the events are made from that version of raw."""
+def commit_events(lake: str, version: int) -> None:
+    """Make an empty commit to the events table whose source is this version of raw."""
     schema = schemas.events(PAYMENTS)
     write_deltalake(
         Table(lake, EVENTS).ensure(schema, ["event_date"]),
@@ -60,7 +61,7 @@ class Hdfs:
         self.client, self.root, self.store = Client(f"hdfs://{host}"), f"/{path}", Store(lake)
 
     def put(self, path: str, time: datetime | None = None) -> str:
-        """A file that no commit names, of this age."""
+        """Write a file that no commit names, with this modification time."""
         self.store.put(path, b"orphan")
         if time:
             self.client.set_times(f"{self.root}/{path}", *[int(time.timestamp() * 1000)] * 2)
@@ -68,27 +69,27 @@ class Hdfs:
 
     def files(self) -> set[str]:
         return {
-            each.path.removeprefix(f"{self.root}/")
-            for each in self.client.list_status(self.root, recursive=True)
-            if not each.isdir
+            entry.path.removeprefix(f"{self.root}/")
+            for entry in self.client.list_status(self.root, recursive=True)
+            if not entry.isdir
         }
 
 
 def remove(lake: str, path: str, time: datetime, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Takes a file out of raw, as compaction does, at that time; gives its path in the lake."""
+    """Remove a file from raw, as compaction does, at that time; return its path in the lake."""
     table = Table(lake, RAW).open()
     [file] = (file for file in file_swap.data_files(table) if file.path == path)
-    with monkeypatch.context() as then:
-        then.setattr(file_swap.time, "time", time.timestamp)
+    with monkeypatch.context() as patch:
+        patch.setattr(file_swap.time, "time", time.timestamp)
         file_swap.replace(table, [file], [], data_change=True)
     return f"{RAW}/{path}"
 
 
-def test_vacuum_removes_old_files_of_no_table_and_nothing_else(lake, monkeypatch):
+def test_vacuum_deletes_only_old_unreferenced_files(lake, monkeypatch):
     for number in range(4):
         land(lake, number)
         if number == 0:
-            make_events_from(lake, Table(lake, RAW).version())
+            commit_events(lake, Table(lake, RAW).version())
     [first] = (file.path for file in file_swap.data_files(Table(lake, RAW).open(1)))
     second, third, _ = sorted({file.path for file in file_swap.data_files(Table(lake, RAW).open())} - {first})
     hdfs = Hdfs(lake)
@@ -101,15 +102,15 @@ def test_vacuum_removes_old_files_of_no_table_and_nothing_else(lake, monkeypatch
     hdfs.put(f"{RAW}/{day}/part-in-flight.parquet")
     hdfs.put(f"{RAW}/compaction-in-flight/1/part.parquet")
     remove(lake, third, datetime.now(UTC), monkeypatch)
-    remove(lake, first, OLD, monkeypatch)  # but the events were made from it
+    remove(lake, first, OLD, monkeypatch)  # kept: the events depend on it
     before = hdfs.files()
     assert old < before
 
     assert catalog.table_names(lake) == [EVENTS, RAW]
     assert vacuum(lake, HOURS) == {RAW: len(old)}
 
-    left = {path for path in hdfs.files() if "/_delta_log/" not in path}
-    assert left == {path for path in before - old if "/_delta_log/" not in path}
+    remaining = {path for path in hdfs.files() if "/_delta_log/" not in path}
+    assert remaining == {path for path in before - old if "/_delta_log/" not in path}
     assert {path for path in before if "/_delta_log/" in path} < hdfs.files()
     assert tables.read(Table(lake, RAW).open()).num_rows == 1
     assert tables.read(Table(lake, RAW).open(1)).num_rows == 1
@@ -118,31 +119,31 @@ def test_vacuum_removes_old_files_of_no_table_and_nothing_else(lake, monkeypatch
 
 
 def land_on(day: date, lake: str, monkeypatch: pytest.MonkeyPatch, *numbers: int, partition: int = 0) -> int:
-    class Then:
+    class FixedDatetime:
         @staticmethod
         def now(zone) -> datetime:
             return datetime.combine(day, datetime.min.time(), zone)
 
-    with monkeypatch.context() as then:
-        then.setattr(sample, "datetime", Then)
+    with monkeypatch.context() as patch:
+        patch.setattr(sample, "datetime", FixedDatetime)
         return land(lake, *numbers, partition=partition)
 
 
-def test_raw_records_past_their_retention_go_and_that_is_on_record(lake, monkeypatch):
+def test_expired_raw_records_are_removed_and_recorded(lake, monkeypatch):
     today = date(2026, 11, 24)
     old, older = today - timedelta(days=11), today - timedelta(days=12)
     land_on(older, lake, monkeypatch, 0, 1)
     land_on(older, lake, monkeypatch, 7, partition=1)
-    read = land_on(old, lake, monkeypatch, 2)
+    source_version = land_on(old, lake, monkeypatch, 2)
     land_on(old, lake, monkeypatch, 3)
     land_on(today - timedelta(days=10), lake, monkeypatch, 4)
-    whole = digests.raw_digests(Table(lake, RAW).open(), TOPIC_ID)
+    before = digests.raw_digests(Table(lake, RAW).open(), TOPIC_ID)
 
     assert retention.expire(lake, 10, today, "test") == []  # no events yet
-    make_events_from(lake, read)
+    commit_events(lake, source_version)
     assert retention.expire(lake, 12, today, "test") == []
     assert retention.expire(lake, 10, today, "test") == [retention.Expired(RAW, [str(older)], 3)]
-    # The second date has a record that is not an event yet.
+    # The second date has a record that is not in events yet.
     assert retention.expire(lake, 10, today, "test") == []
 
     table = Table(lake, RAW).open()
@@ -150,39 +151,37 @@ def test_raw_records_past_their_retention_go_and_that_is_on_record(lake, monkeyp
     amendment = amendments.read(actions)
     assert amendment is not None
     assert (amendment.kind, amendment.by) == (Kind.EXPIRY, "test")
-    assert [(part.partition, part.removed.rows, part.expired_below) for part in amendment.parts] == [
+    assert [
+        (change.partition, change.removed.rows, change.expired_below) for change in amendment.partitions
+    ] == [
         (0, 2, 2),
         (1, 1, 1),
     ]
-    left = digests.raw_digests(table, TOPIC_ID)
-    assert {part.partition: whole[part.partition] - part.removed for part in amendment.parts} == {
-        **left,
-        1: digests.NOTHING,
+    remaining = digests.raw_digests(table, TOPIC_ID)
+    assert {
+        change.partition: before[change.partition] - change.removed for change in amendment.partitions
+    } == {
+        **remaining,
+        1: EMPTY,
     }
 
-    assert [range_[1:] for range_ in lineage.new_offsets(Table(lake, RAW), read, table.version()) or []] == [
-        (0, 3, 5)
-    ]
-    make_events_from(lake, table.version())
+    assert [
+        range_[1:] for range_ in lineage.new_offsets(Table(lake, RAW), source_version, table.version()) or []
+    ] == [(0, 3, 5)]
+    commit_events(lake, table.version())
     assert retention.expire(lake, 10, today, "test") == [retention.Expired(RAW, [str(old)], 2)]
     assert offsets.position(Table(lake, RAW).open(), TOPIC_ID, 0) == 5
 
 
 def add_events(lake: str, *numbers: int) -> None:
-    """The events of these payments, which are in raw at the same offsets, made from raw as it is."""
+    """Append the events of these payments, landed at the same offsets, with the latest raw as source."""
     schema = schemas.events(PAYMENTS)
-    made_up = [PAYMENTS.decoder().decode(payment(number)) for number in numbers]
-    source = [
-        {"source_topic_id": TOPIC_ID, "source_partition": 0, "source_offset": number} for number in numbers
-    ]
-    told = [
-        {"event_type": "payment_succeeded", "event_date": each.event_time.date(), **to_builtins(each)}
-        for each in made_up
-    ]
-    rows = [
-        {**one, **other, "event_time": each.event_time}
-        for one, other, each in zip(told, source, made_up, strict=True)
-    ]
+    rows = []
+    for number in numbers:
+        event = PAYMENTS.decoder().decode(payment_record(number))
+        derived = {"event_type": "payment_succeeded", "event_date": event.event_time.date()}
+        source = {"source_topic_id": TOPIC_ID, "source_partition": 0, "source_offset": number}
+        rows.append(derived | to_builtins(event) | source | {"event_time": event.event_time})
     write_deltalake(
         Table(lake, EVENTS).ensure(schema, ["event_date"]),
         pa.Table.from_pylist(rows, schema),
@@ -194,13 +193,13 @@ def add_events(lake: str, *numbers: int) -> None:
 
 
 def evidence(lake: str, **topics: TopicState) -> Evidence:
-    opened = {name: Table(lake, name).open() for name in (RAW, EVENTS)}
+    snapshots = {name: Table(lake, name).open() for name in (RAW, EVENTS)}
     return Evidence(
         {},
         lake,
         {},
-        {EVENTS: opened[EVENTS]},
-        {RAW: opened[RAW]},
+        {EVENTS: snapshots[EVENTS]},
+        {RAW: snapshots[RAW]},
         [],
         pa.table({}),
         topics,
@@ -209,7 +208,7 @@ def evidence(lake: str, **topics: TopicState) -> Evidence:
     )
 
 
-def test_audits_hold_after_raw_records_have_expired(lake, monkeypatch):
+def test_audit_passes_after_raw_records_have_expired(lake, monkeypatch):
     today = date(2026, 11, 24)
     land_on(today - timedelta(days=12), lake, monkeypatch, 0, 1)
     land_on(today, lake, monkeypatch, 2)
@@ -221,12 +220,12 @@ def test_audits_hold_after_raw_records_have_expired(lake, monkeypatch):
         land_on(today, lake, monkeypatch, number)
         add_events(lake, number)
 
-    def of_kafka(conf, name, ranges):
-        """Kafka still has what has expired, from offset 1 on; but it is not asked for it."""
+    def kafka_digests(conf, name, ranges):
+        """Kafka still has an expired record, at offset 1, but it is not read."""
         assert ranges == {0: (2, 5)}
         return digests.raw_digests(Table(lake, RAW).open(), TOPIC_ID)
 
-    monkeypatch.setattr(topics_raw.digests, "kafka_digests", of_kafka)
+    monkeypatch.setattr(topics_raw.digests, "kafka_digests", kafka_digests)
     assert (
         topics_raw.check(evidence(lake, payments=TopicState("payments", TOPIC_ID, {0: (1, 5)})))
         == "3 records are the same"

@@ -240,8 +240,8 @@ def events_dated_by_processing_time() -> None:
 
     from shopnow_spark import events
 
-    typed = events.typed
-    events.typed = lambda raw, topic: typed(raw, topic).withColumn("event_date", F.current_date())
+    typed = events.parse_events
+    events.parse_events = lambda raw, topic: typed(raw, topic).withColumn("event_date", F.current_date())
 
 
 @mutation
@@ -262,7 +262,7 @@ def compacted_files_not_verified() -> None:
         def __ne__(self, other: object) -> bool:
             return False
 
-    file_digest.together = lambda digests: EqualToEverything()
+    file_digest.combine = lambda digests: EqualToEverything()
 
 
 @mutation

@@ -98,7 +98,7 @@ PROTECTIONS = (
         9,
         "too many bad records",
         "quarantine_limit_disabled",
-        f"{_INTEGRATION}/test_data_loss.py::test_too_many_bad_records_stop_the_landing",
+        f"{_INTEGRATION}/test_data_loss.py::test_exceeding_the_quarantine_limit_stops_the_landing",
     ),
     Protection(
         10,
@@ -140,13 +140,13 @@ PROTECTIONS = (
         16,
         "compaction that writes other rows",
         "compacted_files_not_verified",
-        f"{_INTEGRATION}/test_compaction.py::test_files_that_do_not_hold_the_rows_read_are_refused",
+        f"{_INTEGRATION}/test_compaction.py::test_rejects_new_files_that_do_not_hold_the_rows_read",
     ),
     Protection(
         16,
         "two compactions at once",
         "file_swap_without_conflict_check",
-        f"{_INTEGRATION}/test_compaction.py::test_what_others_do_meanwhile_is_neither_lost_nor_undone",
+        f"{_INTEGRATION}/test_compaction.py::test_concurrent_commits_are_neither_lost_nor_undone",
     ),
     Protection(
         17,

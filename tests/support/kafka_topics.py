@@ -1,15 +1,13 @@
-"""Topics of a test's own, and records in them."""
+"""Kafka topics that a test creates for itself, and records in them."""
 
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
-from shopnow import events
 from shopnow.broker import topics
 
 PARTITIONS = 3
@@ -17,7 +15,7 @@ PARTITIONS = 3
 
 @contextmanager
 def topic(conf: dict[str, str]) -> Iterator[str]:
-    """A topic that is gone afterwards."""
+    """Create a topic, yield its name, and delete it afterwards."""
     name = f"test-{uuid.uuid4()}"
     create(conf, name)
     yield name
@@ -25,6 +23,7 @@ def topic(conf: dict[str, str]) -> Iterator[str]:
 
 
 def create(conf: dict[str, str], name: str) -> None:
+    """Create a topic of `PARTITIONS` partitions with the settings of the event topics."""
     assert topics.create(conf, [NewTopic(name, PARTITIONS, config=topics.event_config())]) == [name]
 
 
@@ -33,29 +32,10 @@ def delete(conf: dict[str, str], name: str) -> None:
     admin.delete_topics([name])[name].result()
 
 
-NEW_YEAR = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
-
-
-def payment(number: int, at: datetime = NEW_YEAR, version: int = 1) -> bytes:
-    """A valid record for the payments topic, the same for the same number."""
-    return events.encode(
-        events.PaymentSucceeded(
-            event_id=str(uuid.UUID(int=number)),
-            event_time=at,
-            schema_version=version,
-            payment_id=f"payment-{number}",
-            order_id=f"order-{number}",
-            method="card",
-            amount_cents=number,
-            currency="EUR",
-            attempt=1,
-        )
-    )
-
-
 def send(
     conf: dict[str, str], name: str, values: Sequence[bytes | None], partition: int = -1, **options: Any
 ) -> None:
+    """Send the values with the keys `key-0`, `key-1`, … and wait until all are acknowledged."""
     producer = Producer({**conf, "enable.idempotence": True, "message.max.bytes": topics.MAX_RECORD_BYTES})
     for number, value in enumerate(values):
         producer.produce(name, value, b"key-%d" % number, partition, **options)

@@ -15,7 +15,7 @@ from shopnow.kpis import KPIS
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.lineage import lineage
-from support.lake_oracle import as_tables, kpi_settings
+from support.lake_oracle import events_tables, kpi_settings
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -24,7 +24,7 @@ NOW = datetime(2026, 3, 1, tzinfo=UTC)
 def lake(tmp_path_factory) -> str:
     """Events, and the KPIs that the oracle makes of them."""
     lake = str(tmp_path_factory.mktemp("lake"))
-    events = as_tables(random_events.events(Random(1), 600))
+    events = events_tables(random_events.events(Random(1), 600))
     for topic, rows in events.items():
         write_deltalake(Table(lake, f"events/{topic}").uri, rows)
     for name, rows in compute_kpis(events, NOW, kpi_settings()).items():

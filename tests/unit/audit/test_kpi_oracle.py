@@ -2,7 +2,19 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-from factories.oracle_events import added, at, item, order, paid, parcel, payment, rows, some, stock, viewed
+from factories.events import order_item
+from factories.oracle_events import (
+    at,
+    cart_item_added,
+    delivery,
+    order,
+    paid,
+    payment,
+    product_viewed,
+    rows,
+    select,
+    stock,
+)
 from shopnow.audit.kpi_oracle import KpiSettings, compute_kpis
 from shopnow.events import (
     DeliveryCreated,
@@ -14,16 +26,16 @@ from shopnow.events import (
     StockSold,
 )
 from shopnow.schemas import TIMESTAMP
-from support.lake_oracle import as_tables
+from support.lake_oracle import events_tables
 
 MOST = 2**63 - 1
 
 
 def test_sales():
     happened = [
-        order(at(1, 9.5), item(quantity=2, price=50), item("q", 1, 25), discount_cents=10, order_id="o1"),
-        order(at(1, 10), item(price=10), order_id="o2", country="DE"),
-        order(at(1, 10), item(price=7), order_id="o3", currency="USD"),
+        order(at(1, 9.5), order_item(quantity=2, price=50), order_item("q", 1, 25), discount_cents=10, order_id="o1"),
+        order(at(1, 10), order_item(price=10), order_id="o2", country="DE"),
+        order(at(1, 10), order_item(price=7), order_id="o3", currency="USD"),
         payment(PaymentFailed, at(1, 10.5), 115, order_id="o1"),
         paid(at(1, 11), 115, order_id="o1"),
         payment(PaymentRefunded, at(2, 11), 15, order_id="o1"),
@@ -34,7 +46,7 @@ def test_sales():
         ("payments_failed", "paid_cents", "net_revenue_cents"),
     )
     figures = (*orders, *payments, "average_order_cents")
-    assert some(rows("sales_daily", happened), "date", "currency", *figures) == [
+    assert select(rows("sales_daily", happened), "date", "currency", *figures) == [
         (date(2026, 1, 1), "EUR", 2, 4, 135, 10, 1, 115, 115, 63),  # 125 ÷ 2, rounded up
         (date(2026, 1, 1), "USD", 1, 1, 7, 0, 0, 0, 0, 7),
         (date(2026, 1, 2), "EUR", 0, 0, 0, 0, 0, 3, -12, None),
@@ -44,12 +56,12 @@ def test_sales():
         for row in rows("sales_hourly", happened)
         if row["date"] == date(2026, 1, 1) and row["currency"] == "EUR"
     ]
-    assert some(hours, "hour", *figures) == [
+    assert select(hours, "hour", *figures) == [
         (at(1, 9), 1, 3, 125, 10, 0, 0, 0, 115),
         (at(1, 10), 1, 1, 10, 0, 1, 0, 0, 10),
         (at(1, 11), 0, 0, 0, 0, 0, 115, 115, None),
     ]
-    assert some(
+    assert select(
         rows("sales_by_country", happened),
         "date",
         "currency",
@@ -91,12 +103,12 @@ def test_a_payment_is_put_to_the_first_order_with_its_id_in_its_days():
 
 def test_the_parts_of_categories_are_those_of_the_whole():
     happened = [
-        order(at(1), item(category="z"), item(category="a"), item(category="m"), discount_cents=50),
+        order(at(1), order_item(category="z"), order_item(category="a"), order_item(category="m"), discount_cents=50),
         paid(at(1), 100),
         order(
             at(1),
-            item(category="a", quantity=1, price=0),
-            item(category="b", quantity=2, price=0),
+            order_item(category="a", quantity=1, price=0),
+            order_item(category="b", quantity=2, price=0),
             order_id="free",
         ),
         payment(PaymentRefunded, at(1), 10, order_id="free"),
@@ -112,7 +124,7 @@ def test_the_parts_of_categories_are_those_of_the_whole():
         "refunds_cents",
         "average_order_cents",
     )
-    assert some(rows("sales_by_category", happened), *columns) == [
+    assert select(rows("sales_by_category", happened), *columns) == [
         ("a", 2, 2, 100, 16, 33, 3, 42),
         ("b", 1, 2, 0, 0, 0, 7, 0),
         ("m", 1, 1, 100, 17, 33, 0, 83),
@@ -123,9 +135,9 @@ def test_the_parts_of_categories_are_those_of_the_whole():
 
 def test_top_products():
     happened = [
-        order(at(1), item("p", 1, 500), item("q", 3, 100), item("q", 1, 100)),
-        order(at(2), item("q", 1, 100), item("r", 1, 900)),
-        order(at(2, 13), item("q", 1, 100), item("p", 2, 100)),
+        order(at(1), order_item("p", 1, 500), order_item("q", 3, 100), order_item("q", 1, 100)),
+        order(at(2), order_item("q", 1, 100), order_item("r", 1, 900)),
+        order(at(2, 13), order_item("q", 1, 100), order_item("p", 2, 100)),
     ]
     columns = (
         "product_id",
@@ -138,11 +150,11 @@ def test_top_products():
         "gmv_cents",
     )
     found = rows("top_products", happened)
-    assert some([row for row in found if row["date"].day == 1], *columns) == [
+    assert select([row for row in found if row["date"].day == 1], *columns) == [
         ("p", 1, None, 2, None, 1, 1, 500),
         ("q", 2, None, 1, None, 1, 4, 400),
     ]
-    assert sorted(some([row for row in found if row["date"].day == 2], *columns)) == [
+    assert sorted(select([row for row in found if row["date"].day == 2], *columns)) == [
         ("p", 2, -1, 1, 1, 1, 2, 200),
         ("q", 3, -1, 2, -1, 2, 2, 200),
         ("r", 1, None, 3, None, 1, 1, 900),
@@ -151,20 +163,20 @@ def test_top_products():
 
 def test_funnel():
     happened = [
-        *(viewed(at(1), session) for session in "abcdef"),
-        viewed(at(1, 23), "a"),
-        viewed(at(2, 0), "a"),  # goes on
-        viewed(at(3, 0), "b"),  # begins again
-        added(at(1, 11), "a"),  # before it began
-        *(added(at(2, 1), session) for session in "bcde"),
-        added(at(3), "f"),
+        *(product_viewed(at(1), session) for session in "abcdef"),
+        product_viewed(at(1, 23), "a"),
+        product_viewed(at(2, 0), "a"),  # goes on
+        product_viewed(at(3, 0), "b"),  # begins again
+        cart_item_added(at(1, 11), "a"),  # before it began
+        *(cart_item_added(at(2, 1), session) for session in "bcde"),
+        cart_item_added(at(3), "f"),
         order(at(2, 0), session_id="b", order_id="b0"),  # before anything was in the cart
         *(order(at(2, 2), session_id=session, order_id=session) for session in "cde"),
         order(at(2, 3), session_id="c", order_id="c2"),
         paid(at(2, 4), order_id="c2"),  # not the first
         paid(at(15, 23), order_id="d"),
         paid(at(2, 5), order_id="e"),
-        *(parcel(DeliveryDelivered, at(15, 22), at(5), id_, id_) for id_ in "de"),
+        *(delivery(DeliveryDelivered, at(15, 22), at(5), id_, id_) for id_ in "de"),
     ]
     columns = (
         "date",
@@ -177,11 +189,11 @@ def test_funnel():
         "checkouts_abandoned",
     )
     found = rows("funnel", happened)
-    assert some(found, *columns) == [
+    assert select(found, *columns) == [
         (date(2026, 1, 1), 6, 4, 3, 2, 1, 1, 1),
         (date(2026, 1, 3), 1, 0, 0, 0, 0, 0, 0),
     ]
-    assert some(found, "cart_abandonment", "checkout_abandonment", "conversion") == [
+    assert select(found, "cart_abandonment", "checkout_abandonment", "conversion") == [
         (1 / 4, 1 / 3, 2 / 6),
         (None, None, 0),
     ]
@@ -206,7 +218,7 @@ def test_payments():
         "recovered_cents",
         "refunds_cents",
     )
-    assert some(rows("payments", happened), *columns) == [
+    assert select(rows("payments", happened), *columns) == [
         ("card", 4, 2, 2, 0.5, 1, 35, 30, 0),
         ("paypal", 0, 0, 0, None, 0, 0, 0, 7),
     ]
@@ -214,25 +226,25 @@ def test_payments():
 
 def test_deliveries():
     happened = [
-        parcel(DeliveryCreated, at(1, 12), at(2, 0), "a"),
-        parcel(DeliveryCreated, at(1, 12), at(2, 0), "b"),
-        parcel(DeliveryCreated, at(1, 13), at(9, 0), "b"),  # again
-        parcel(DeliveryInTransit, at(1, 18), at(2, 0), "a"),
-        parcel(DeliveryInTransit, at(1, 19), at(1, 19), "c"),
-        parcel(DeliveryDelivered, at(2, 0), at(2, 0), "a"),
-        parcel(DeliveryDelivered, at(2, 6), at(2, 0), "d"),
-        parcel(DeliveryDelivered, at(3, 6), at(2, 0), "a"),  # again
-        parcel(DeliveryDelivered, at(16, 12), at(2, 0), "b"),  # 15 days after it was created
+        delivery(DeliveryCreated, at(1, 12), at(2, 0), "a"),
+        delivery(DeliveryCreated, at(1, 12), at(2, 0), "b"),
+        delivery(DeliveryCreated, at(1, 13), at(9, 0), "b"),  # again
+        delivery(DeliveryInTransit, at(1, 18), at(2, 0), "a"),
+        delivery(DeliveryInTransit, at(1, 19), at(1, 19), "c"),
+        delivery(DeliveryDelivered, at(2, 0), at(2, 0), "a"),
+        delivery(DeliveryDelivered, at(2, 6), at(2, 0), "d"),
+        delivery(DeliveryDelivered, at(3, 6), at(2, 0), "a"),  # again
+        delivery(DeliveryDelivered, at(16, 12), at(2, 0), "b"),  # 15 days after it was created
     ]
     counts = ("date", "created", "shipped", "delivered", "on_time", "on_time_rate", "days_to_deliver")
     found = rows("deliveries", happened)
-    assert some(found, *counts) == [
+    assert select(found, *counts) == [
         (date(2026, 1, 1), 2, 2, 0, 0, None, None),
         (date(2026, 1, 2), 0, 0, 2, 1, 0.5, 0.5),
         (date(2026, 1, 3), 0, 0, 0, 0, None, None),
         (date(2026, 1, 16), 0, 0, 1, 0, 0, None),
     ]
-    assert some(found, "as_of", "pending", "in_transit", "overdue") == [
+    assert select(found, "as_of", "pending", "in_transit", "overdue") == [
         (at(1, 19), 1, 2, 0),
         (at(2, 6), 1, 1, 1),
         (at(3, 6), 1, 1, 1),
@@ -249,20 +261,20 @@ def test_customers():
         order(at(5, month=3), customer_id="a"),
         order(at(5, month=3), customer_id="c"),
     ]
-    assert some(
+    assert select(
         rows("customer_orders", happened), "customer_id", "first_order_at", "last_order_at", "orders"
     ) == [
         ("a", at(1), at(5, month=3), 4),
         ("b", at(1), at(1), 1),
         ("c", at(5, month=3), at(5, month=3), 1),
     ]
-    assert some(rows("customers", happened), "date", "customers", "new", "returning", "repeat_rate") == [
+    assert select(rows("customers", happened), "date", "customers", "new", "returning", "repeat_rate") == [
         (date(2026, 1, 1), 2, 2, 0, 0),
         (date(2026, 1, 2), 1, 0, 1, 1),
         (date(2026, 3, 5), 2, 1, 1, 0.5),
     ]
     months = ("date", "cohort", "months_since", "customers", "cohort_size", "retention")
-    assert some(rows("cohorts", happened), *months) == [
+    assert select(rows("cohorts", happened), *months) == [
         (date(2026, 1, 1), date(2026, 1, 1), 0, 2, 2, 1),
         (date(2026, 3, 1), date(2026, 1, 1), 2, 1, 2, 0.5),
         (date(2026, 3, 1), date(2026, 3, 1), 0, 1, 1, 1),
@@ -279,13 +291,13 @@ def test_trends():
     found = [row for row in rows("trends", happened, now=at(20, 14.5)) if row["figure"] == "orders"]
     by_day = {row["date"].day: row for row in found}
     trend = ("as_of", "this_week", "week_before", "change")
-    assert some([by_day[7]], *trend) == [(at(8, 0), 7, 0, None)]
-    assert some([by_day[13]], *trend) == [
+    assert select([by_day[7]], *trend) == [(at(8, 0), 7, 0, None)]
+    assert select([by_day[13]], *trend) == [
         (at(14, 0), 7, 6, None)
     ]  # the week before begins on December 31, without sales
-    assert some([by_day[14]], *trend) == [(at(15, 0), 7, 7, 0)]
-    assert some([by_day[19]], *trend) == [(at(20, 0), 12, 7, 5 / 7)]
-    assert some([by_day[20]], *trend) == [(at(20, 13), 12, 7, 5 / 7)]
+    assert select([by_day[14]], *trend) == [(at(15, 0), 7, 7, 0)]
+    assert select([by_day[19]], *trend) == [(at(20, 0), 12, 7, 5 / 7)]
+    assert select([by_day[20]], *trend) == [(at(20, 13), 12, 7, 5 / 7)]
 
 
 def test_anomalies():
@@ -297,13 +309,13 @@ def test_anomalies():
     last = [row for row in found if row["date"] == mondays[4].date()]
     assert [row["hour"].hour for row in last] == list(range(13))
     columns = ("value", "weeks", "expected", "deviation", "score", "anomaly")
-    assert some(last[-2:], *columns) == [(0, 4, 0, 0, 0, False), (9, 4, 2, 0.5, 7, True)]
+    assert select(last[-2:], *columns) == [(0, 4, 0, 0, 0, False), (9, 4, 2, 0.5, 7, True)]
     money = [
         row
         for row in rows("anomalies", [*happened, paid(mondays[4], 500)])
         if row["figure"] == "net_revenue_cents" and row["value"]
     ]
-    assert some(money, *columns) == [(500, 4, 0, 0, 5, True)]
+    assert select(money, *columns) == [(500, 4, 0, 0, 5, True)]
 
 
 def test_survives_whatever_is_a_valid_event():
@@ -311,7 +323,7 @@ def test_survives_whatever_is_a_valid_event():
     happened = []
     for time in (first, last):
         happened += [
-            order(time, *[item("p", 10**6, 10**12)] * 100, discount_cents=10**12, session_id="s")
+            order(time, *[order_item("p", 10**6, 10**12)] * 100, discount_cents=10**12, session_id="s")
             for _ in range(3)
         ]
         happened += [
@@ -319,16 +331,16 @@ def test_survives_whatever_is_a_valid_event():
             payment(PaymentRefunded, time, 10**12),
             payment(PaymentFailed, time, 10**12),
         ]
-        happened += [viewed(time), added(time)]
+        happened += [product_viewed(time), cart_item_added(time)]
         happened += [
-            parcel(kind, time, first) for kind in (DeliveryCreated, DeliveryInTransit, DeliveryDelivered)
+            delivery(kind, time, first) for kind in (DeliveryCreated, DeliveryInTransit, DeliveryDelivered)
         ]
         happened += [
             stock(StockSold, time, 10**9, 0),
             stock(StockAdjusted, time, -(10**9), 10**9),
             stock(StockSold, time, -1, 0),
         ]
-    found = compute_kpis(as_tables(happened), datetime(2026, 1, 1, tzinfo=UTC), KpiSettings(0.95, 2.0))
+    found = compute_kpis(events_tables(happened), datetime(2026, 1, 1, tzinfo=UTC), KpiSettings(0.95, 2.0))
     assert all(table.num_rows for name, table in found.items() if name not in {"kpi/anomalies"})
     assert found["kpi/sales_daily"]["gmv_cents"].to_pylist() == [MOST, MOST]
     assert found["kpi/customer_orders"]["last_order_at"].cast("int64").to_pylist() == [
@@ -336,5 +348,5 @@ def test_survives_whatever_is_a_valid_event():
     ]
     assert found["kpi/sales_hourly"].schema.field("hour").type == TIMESTAMP
     assert not any(
-        table.num_rows for table in compute_kpis(as_tables([]), last, KpiSettings(0.95, 2.0)).values()
+        table.num_rows for table in compute_kpis(events_tables([]), last, KpiSettings(0.95, 2.0)).values()
     )

@@ -5,7 +5,8 @@ from math import ceil
 
 import pytest
 
-from factories.oracle_events import at, item, order, rows, some, stock
+from factories.events import order_item
+from factories.oracle_events import at, order, rows, select, stock
 from shopnow.events import (
     StockAdjusted,
     StockRestocked,
@@ -35,7 +36,7 @@ def test_stock():
         "last_offset",
         "stock_out",
     )
-    assert some(rows("stock_position", STOCKED), *position) == [
+    assert select(rows("stock_position", STOCKED), *position) == [
         ("p", "P", 7, 11, at(4, 6), 4, False),
         ("q", "P", 5, 0, at(5, 12), 6, False),
     ]
@@ -50,14 +51,14 @@ def test_stock():
         "observed_seconds",
     )
     found = rows("stock_daily", STOCKED)
-    assert some(found, "date", *daily) == [
+    assert select(found, "date", *daily) == [
         (date(2026, 1, 1), "p", 0, 4, 0, 10, 6, 6 * 3600, 12 * 3600),
         (date(2026, 1, 2), "p", 6, 6, 0, 0, 0, 6 * 3600, 6 * 3600),
         (date(2026, 1, 4), "p", 0, 1, 8, 0, 7, 12 * 3600, 18 * 3600),
         (date(2026, 1, 4), "q", 0, 0, 0, 5, 5, 0, 18 * 3600),
         (date(2026, 1, 5), "q", 5, 0, 0, 0, 5, 12 * 3600, 12 * 3600),
     ]
-    assert some(found, "sold_per_day_in_stock") == [(16,), (24,), (2,), (None,), (0,)]
+    assert select(found, "sold_per_day_in_stock") == [(16,), (24,), (2,), (None,), (0,)]
 
 
 def test_how_busy_the_shop_was_while_a_product_was_there():
@@ -68,7 +69,7 @@ def test_how_busy_the_shop_was_while_a_product_was_there():
         stock(StockSold, at(1, 6), -2, 7),
     ]
     other, p = rows("stock_daily", happened)
-    assert some([other, p], "shop_sold_in_stock") == [(10,), (3 + 1 + 2 + 2,)]
+    assert select([other, p], "shop_sold_in_stock") == [(10,), (3 + 1 + 2 + 2,)]
 
 
 def test_stock_outs():
@@ -79,45 +80,45 @@ def test_stock_outs():
         stock(StockSold, at(2, 7), -8, 90, "r"),
         stock(StockSold, at(4, 6), -16, 90, "r"),
         stock(StockSold, at(4, 7), -32, 90, "r"),
-        order(at(2, 1), item(quantity=3, price=100)),
-        order(at(1), item(quantity=3, price=9), currency="AUD"),
+        order(at(2, 1), order_item(quantity=3, price=100)),
+        order(at(1), order_item(quantity=3, price=9), currency="AUD"),
     ]
     out = ("started_at", "product_name", "ended_at", "duration_seconds", "shop_sold", "shop_sold_first_day")
     [found] = rows("stock_outs", happened)
-    assert some([found], *out) == [(at(2, 6), "P", at(4, 6), 48 * 3600, 8 + 16 + 1, 8)]
+    assert select([found], *out) == [(at(2, 6), "P", at(4, 6), 48 * 3600, 8 + 16 + 1, 8)]
     # While it was there, with the moment it went, 10 of it were sold and 102 of others; on the day it came back it had not begun.
     worth = ("demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents")
-    assert some([found], *worth) == [(10 / 102, 10 / 102 * 25, "AUD", 9, 22)]
+    assert select([found], *worth) == [(10 / 102, 10 / 102 * 25, "AUD", 9, 22)]
     at_once = [
         stock(StockRestocked, at(2, 6), 1, 1),
         stock(StockSold, at(2, 6), -1, 0),
     ]  # there for no time: the second is all there is
     [found] = rows("stock_outs", [*STOCKED[:3], *at_once])
-    assert some([found], "started_at", "ended_at") == [(at(2, 6), None)]
+    assert select([found], "started_at", "ended_at") == [(at(2, 6), None)]
     [found] = rows("stock_outs", STOCKED[:3])
-    assert some([found], *out, *worth) == [(at(2, 6), "P", None, 0, 0, 0, None, None, None, None, None)]
+    assert select([found], *out, *worth) == [(at(2, 6), "P", None, 0, 0, 0, None, None, None, None, None)]
 
 
 def test_stock_cover():
     p, q = rows("stock_cover", STOCKED)
     # On four days in 6, 6, 12 and, as it closed with something left, 12 hours: 11 sold, by day 4, 6, 1 and 0.
     demand, deviation, lead = 11 / 1.5, (4 * 53 - 11**2) ** 0.5 / 4, 2.0
-    assert some([p], "as_of", "quantity", "lead_time_days", "lead_time_sd_days") == [
+    assert select([p], "as_of", "quantity", "lead_time_days", "lead_time_sd_days") == [
         (date(2026, 1, 5), 7, lead, 0)
     ]
-    assert some([p], "demand_per_day", "demand_sd", "days_of_cover")[0] == pytest.approx(
+    assert select([p], "demand_per_day", "demand_sd", "days_of_cover")[0] == pytest.approx(
         (demand, deviation, 7 / demand)
     )
     buffer = 1.959964 * (lead * deviation**2) ** 0.5
-    assert some([p], "safety_stock", "reorder_point", "below_reorder_point") == [
+    assert select([p], "safety_stock", "reorder_point", "below_reorder_point") == [
         (ceil(buffer), ceil(demand * lead + buffer), True)
     ]
-    assert some(
+    assert select(
         [q], "quantity", "demand_per_day", "days_of_cover", "safety_stock", "below_reorder_point"
     ) == [(5, 0, None, 0, False)]
     [before] = rows("stock_cover", STOCKED[:5], now=at(2, 0))
-    assert some([before], "as_of", "quantity", "demand_per_day") == [(date(2026, 1, 2), 7, 20)]
+    assert select([before], "as_of", "quantity", "demand_per_day") == [(date(2026, 1, 2), 7, 20)]
     [never] = rows("stock_cover", STOCKED[:5], now=at(1, 0) - timedelta(1))
-    assert some(
+    assert select(
         [never], "as_of", "demand_per_day", "safety_stock", "lead_time_days", "below_reorder_point"
     ) == [(None, None, None, 2, None)]

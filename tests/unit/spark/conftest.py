@@ -42,6 +42,6 @@ def events_of(raw_of: RawOf) -> EventsOf:
     """Makes rows of `events/{topic}` of these events."""
 
     def make(topic: str, *events: Event) -> DataFrame:
-        return transformations.typed(raw_of([encode(event) for event in events]), TOPICS[topic])
+        return transformations.parse_events(raw_of([encode(event) for event in events]), TOPICS[topic])
 
     return make

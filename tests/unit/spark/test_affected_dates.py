@@ -12,48 +12,52 @@ NOVEMBER = days(*range(1, 31))
 
 
 def test_a_date_changes_with_its_own_events():
-    assert affected_dates.dates(
+    assert affected_dates.affected(
         SALES_DAILY, {"events/orders": days(3), "events/payments": days(3, 5)}, NOVEMBER
     ) == set(days(3, 5))
-    assert affected_dates.dates(SALES_DAILY, {"events/orders": days(3)}, days(4)) == set()
+    assert affected_dates.affected(SALES_DAILY, {"events/orders": days(3)}, days(4)) == set()
 
 
 def test_a_payment_changes_its_own_day_and_an_order_those_of_its_payments():
-    assert affected_dates.dates(SALES_BY_COUNTRY, {"events/payments": days(20)}, NOVEMBER) == set(days(20))
-    assert affected_dates.dates(SALES_BY_COUNTRY, {"events/orders": days(10)}, NOVEMBER) == set(
+    assert affected_dates.affected(SALES_BY_COUNTRY, {"events/payments": days(20)}, NOVEMBER) == set(days(20))
+    assert affected_dates.affected(SALES_BY_COUNTRY, {"events/orders": days(10)}, NOVEMBER) == set(
         days(*range(9, 25))
     )
 
 
 def test_what_happens_to_an_order_changes_the_day_its_session_began():
-    assert affected_dates.dates(FUNNEL, {"events/deliveries": days(20)}, NOVEMBER) == set(days(*range(6, 21)))
-    assert affected_dates.dates(FUNNEL, {"events/views": days(20)}, NOVEMBER) == set(days(20, 21))
+    assert affected_dates.affected(FUNNEL, {"events/deliveries": days(20)}, NOVEMBER) == set(
+        days(*range(6, 21))
+    )
+    assert affected_dates.affected(FUNNEL, {"events/views": days(20)}, NOVEMBER) == set(days(20, 21))
 
 
 def test_who_is_new_on_later_days_depends_on_an_order_for_good():
-    assert affected_dates.dates(CUSTOMERS, {"events/orders": days(20)}, NOVEMBER) == set(days(*range(20, 31)))
+    assert affected_dates.affected(CUSTOMERS, {"events/orders": days(20)}, NOVEMBER) == set(
+        days(*range(20, 31))
+    )
 
 
 def test_months_change_as_a_whole():
     months = days(1, month=9) + days(1, month=10) + days(1)
-    assert affected_dates.dates(COHORTS, {"events/orders": days(20, month=10)}, months) == set(months[1:])
-    assert affected_dates.of_kpi(COHORTS, NOVEMBER + days(4, month=9)) == {months[0], months[2]}
+    assert affected_dates.affected(COHORTS, {"events/orders": days(20, month=10)}, months) == set(months[1:])
+    assert affected_dates.kpi_dates(COHORTS, NOVEMBER + days(4, month=9)) == {months[0], months[2]}
     [orders, _] = COHORTS.sources
-    assert affected_dates.needed(COHORTS, orders, months[1:2], NOVEMBER + days(1, 31, month=10)) == days(
-        1, 31, month=10
-    )
+    assert affected_dates.source_dates(
+        COHORTS, orders, months[1:2], NOVEMBER + days(1, 31, month=10)
+    ) == days(1, 31, month=10)
 
 
 def test_rows_take_the_dates_of_their_window():
     [hourly] = TRENDS.sources
-    assert affected_dates.needed(TRENDS, hourly, days(20), NOVEMBER) == days(*range(5, 22))
-    assert affected_dates.needed(TRENDS, hourly, days(20, 2), days(2, 3, 4, 19)) == days(2, 3, 19)
+    assert affected_dates.source_dates(TRENDS, hourly, days(20), NOVEMBER) == days(*range(5, 22))
+    assert affected_dates.source_dates(TRENDS, hourly, days(20, 2), days(2, 3, 4, 19)) == days(2, 3, 19)
 
 
 def test_nothing_lies_beyond_the_ends_of_the_calendar():
     ends = [date.min, date.max]
     for kpi in (FUNNEL, TRENDS, COHORTS):
-        known = affected_dates.of_kpi(kpi, ends)
+        known = affected_dates.kpi_dates(kpi, ends)
         for source in (each for each in kpi.sources if each.date):
-            assert affected_dates.dates(kpi, {source.table: ends}, known) == known
-            assert affected_dates.needed(kpi, source, known, ends) == ends
+            assert affected_dates.affected(kpi, {source.table: ends}, known) == known
+            assert affected_dates.source_dates(kpi, source, known, ends) == ends

@@ -15,4 +15,4 @@ def test_a_lake_out_of_reach_is_one_clear_line(capsys):
 def test_an_address_is_asked_for(capsys):
     with pytest.raises(SystemExit, match="2"):
         compute_kpis.main(["--lake", "shopnow"])
-    assert "must be an address such as hdfs://" in capsys.readouterr().err
+    assert "expected an address such as hdfs://" in capsys.readouterr().err

@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 from shopnow import schemas
 from shopnow.events import TOPICS, OrderItem, OrderPlaced, encode
 from shopnow.lake.lineage.lineage import OffsetRange
-from shopnow_spark.events import first_of_each, typed, within
+from shopnow_spark.events import deduplicate, parse_events, filter_ranges
 
 PAYMENTS, ORDERS = TOPICS["payments"], TOPICS["orders"]
 
@@ -30,7 +30,7 @@ def payment(number: int = 1, **fields: object) -> bytes:
 
 
 def test_columns_are_those_of_the_table(raw_of):
-    frame = typed(raw_of([payment()]), PAYMENTS)
+    frame = parse_events(raw_of([payment()]), PAYMENTS)
     assert frame.toArrow().schema.names == schemas.events(PAYMENTS).names
     [row] = frame.collect()
     assert (row.event_type, row.amount_cents, row.reason, row.event_date) == (
@@ -62,17 +62,17 @@ def test_nested_items_are_kept(raw_of):
         currency="EUR",
         address="1 rue",
     )
-    [row] = typed(raw_of([encode(order)]), ORDERS).collect()
+    [row] = parse_events(raw_of([encode(order)]), ORDERS).collect()
     assert [item.asDict() for item in row["items"]] == msgspec.to_builtins(items)
 
 
 def test_quarantined_records_are_no_events(raw_of):
-    frame = typed(raw_of([payment(1), b"{", payment(2)], [None, "not JSON", "unknown"]), PAYMENTS)
+    frame = parse_events(raw_of([payment(1), b"{", payment(2)], [None, "not JSON", "unknown"]), PAYMENTS)
     assert [row.source_offset for row in frame.collect()] == [0]
 
 
 def test_a_correction_is_read_instead_of_the_value(raw_of):
-    frame = typed(raw_of([b"{", payment(2)], corrections=[payment(1, amount_cents=7), None]), PAYMENTS)
+    frame = parse_events(raw_of([b"{", payment(2)], corrections=[payment(1, amount_cents=7), None]), PAYMENTS)
     assert [row.amount_cents for row in frame.collect()] == [7, 100]
 
 
@@ -97,7 +97,7 @@ def test_times_are_what_landing_took_them_for(raw_of, time):
     value = payment(event_time=time)
     meant = PAYMENTS.decoder().decode(value).event_time.astimezone(UTC)
     [row] = (
-        typed(raw_of([value]), PAYMENTS)
+        parse_events(raw_of([value]), PAYMENTS)
         .select(F.unix_micros("event_time").alias("time"), "event_date")
         .collect()
     )
@@ -116,31 +116,31 @@ def test_what_landing_accepts_is_typed_whatever_else_is_in_it(raw_of):
     ]
     decoder = PAYMENTS.decoder()
     meant = [decoder.decode(value) for value in values]
-    rows = typed(raw_of(values), PAYMENTS).orderBy("source_offset").collect()
+    rows = parse_events(raw_of(values), PAYMENTS).orderBy("source_offset").collect()
     assert [(row.event_id, row.payment_id, row.amount_cents) for row in rows] == [
         (e.event_id, e.payment_id, e.amount_cents) for e in meant
     ]
 
 
 def test_the_first_of_repeated_events_is_kept(raw_of):
-    frame = typed(raw_of([payment(1), payment(2), payment(1, amount_cents=7)], partition=1), PAYMENTS)
-    frame = frame.unionByName(typed(raw_of([payment(2, amount_cents=9)]), PAYMENTS))
+    frame = parse_events(raw_of([payment(1), payment(2), payment(1, amount_cents=7)], partition=1), PAYMENTS)
+    frame = frame.unionByName(parse_events(raw_of([payment(2, amount_cents=9)]), PAYMENTS))
     kept = {
         row.event_id[-1]: (row.source_partition, row.source_offset, row.amount_cents)
-        for row in first_of_each(frame).collect()
+        for row in deduplicate(frame).collect()
     }
     assert kept == {"1": (1, 0, 100), "2": (0, 0, 9)}
-    assert first_of_each(frame).columns == frame.columns
+    assert deduplicate(frame).columns == frame.columns
 
 
 def test_within_takes_start_and_leaves_end(raw_of):
     frame = raw_of([payment(n) for n in range(6)])
     offsets = [
         row.offset
-        for row in within(
+        for row in filter_ranges(
             frame, [OffsetRange("id", 0, 1, 3), OffsetRange("id", 0, 5, 9), OffsetRange("id", 1, 3, 4)]
         ).collect()
     ]
     assert offsets == [1, 2, 5]
-    assert within(frame, [OffsetRange("other", 0, 0, 9)]).count() == 0
-    assert within(frame, None) is frame
+    assert filter_ranges(frame, [OffsetRange("other", 0, 0, 9)]).count() == 0
+    assert filter_ranges(frame, None) is frame

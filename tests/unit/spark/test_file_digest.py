@@ -28,9 +28,9 @@ def test_order_does_not_matter_and_parts_add_up(spark):
     assert (
         digest(spark, ROW, changed(0, 2))
         == digest(spark, changed(0, 2), ROW)
-        == file_digest.together([one, other])
+        == file_digest.combine([one, other])
     )
-    assert file_digest.together([]) == digest(spark) == Digest()
+    assert file_digest.combine([]) == digest(spark) == Digest()
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from shopnow.audit.kpi_oracle import oracle
 from shopnow.kpis import KPIS, STOCK_OUTS
 from shopnow_spark.kpis.stock_outs import stock_outs
 from shopnow_spark.registry import BY_DATE, FULL_REFRESH, INCREMENTAL, KpiContext
-from support.lake_oracle import as_tables, kpi_settings
+from support.lake_oracle import events_tables, kpi_settings
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from support.lake_oracle import as_tables, kpi_settings
 def test_spark_and_the_oracle_agree_on_made_up_events(spark, seed, now):
     random = Random(seed)
     sources = {
-        f"events/{topic}": table for topic, table in as_tables(random_events.events(random, 600)).items()
+        f"events/{topic}": table for topic, table in events_tables(random_events.events(random, 600)).items()
     }
     frames = {name: spark.createDataFrame(_dated(table)) for name, table in sources.items()}
     found = []

@@ -1,42 +1,35 @@
 import random
 from datetime import UTC, date, datetime, timedelta
-from itertools import count, pairwise
+from itertools import pairwise
 
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
+from factories.events import event
 from shopnow import schemas
 from shopnow.events import StockAdjusted, StockRestocked, StockSold
 from shopnow.kpis import STOCK_COVER, STOCK_DAILY, STOCK_OUTS, STOCK_POSITION, TOP_PRODUCTS, Kpi
 from shopnow_spark.kpis import stock as kpis
 from shopnow_spark.kpis.stock_cover import stock_cover
 from shopnow_spark.kpis.stock_outs import stock_outs
+from support.frames import rows
 
-numbers = count()
 
-
-def stock(type_, time: str, product: str, change: int, after: int, **more: str):
-    """A stock event; `time` without a year is one of November 2026."""
-    at = datetime.fromisoformat(time if time[4:5] == "-" else f"2026-11-{time}Z")
-    common = {
-        "event_id": f"0199d3f0-1111-7abc-8def-{next(numbers):012}",
-        "event_time": at,
-        "schema_version": 1,
-    }
-    return type_(
-        **common,
+def stock(type_, time: str, product: str, change: int, after: int):
+    """Return a stock event; a `time` without a year is in November 2026."""
+    return event(
+        type_,
+        time if time[4:5] == "-" else f"2026-11-{time}Z",
         product_id=product,
         product_name=f"{product} at {after}",
         quantity_change=change,
         quantity_after=after,
-        **more,
     )
 
 
 def sold(time: str, product: str, pieces: int, after: int):
-    return stock(StockSold, time, product, -pieces, after, order_id="o")
+    return stock(StockSold, time, product, -pieces, after)
 
 
 def restocked(time: str, product: str, pieces: int, after: int):
@@ -44,21 +37,12 @@ def restocked(time: str, product: str, pieces: int, after: int):
 
 
 def adjusted(time: str, product: str, pieces: int, after: int):
-    return stock(StockAdjusted, time, product, pieces, after, reason="r")
-
-
-def rows(frame: DataFrame, *columns: str) -> list[tuple]:
-    """Dates and times as text: some are none of Python's."""
-    chosen = [
-        F.col(name).cast("string") if kind in {"date", "timestamp"} else name
-        for name, kind in frame.select(*columns).dtypes
-    ]
-    return sorted(map(tuple, frame.select(*chosen).collect()), key=repr)
+    return stock(StockAdjusted, time, product, pieces, after)
 
 
 @pytest.fixture
 def table(spark: SparkSession):
-    """Makes rows of a KPI table, of values of its first content columns or of those named."""
+    """Create a frame of a KPI table's content columns; columns that a row does not name are null."""
 
     def make(kpi: Kpi, *values: dict) -> DataFrame:
         schema = pa.schema([kpi.schema.field(name) for name in kpi.content])

@@ -4,12 +4,12 @@ from datetime import UTC, date, datetime, timedelta
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 
 from shopnow import schemas
 from shopnow.kpis import ANOMALIES, SALES_HOURLY, TRENDS
-from shopnow.kpis.trends import COMPARED
+from shopnow.kpis.trends import TREND_FIGURES
 from shopnow_spark.kpis.trends import anomalies, trends
+from support.frames import rows
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 START = datetime(2026, 11, 2, tzinfo=UTC)
@@ -20,13 +20,13 @@ NOW = datetime(2028, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def hourly(spark: SparkSession) -> Callable[..., DataFrame]:
     """Makes rows of sales by hour, of figures of hours in a currency; those not given are 0."""
-    kept = ["hour", "date", "currency", *COMPARED]
+    kept = ["hour", "date", "currency", *TREND_FIGURES]
     schema = schemas.spark_ddl(pa.schema([SALES_HOURLY.schema.field(name) for name in kept]))
 
     def make(rows: Iterable[tuple[datetime, dict[str, int]]], currency: str = "EUR") -> DataFrame:
         return spark.createDataFrame(
             [
-                (hour, hour.date(), currency, *(figures.get(name, 0) for name in COMPARED))
+                (hour, hour.date(), currency, *(figures.get(name, 0) for name in TREND_FIGURES))
                 for hour, figures in rows
             ],
             schema,
@@ -37,14 +37,6 @@ def hourly(spark: SparkSession) -> Callable[..., DataFrame]:
 
 def hours(days: float, start: datetime = START, **figures: int) -> list[tuple[datetime, dict[str, int]]]:
     return [(start + number * HOUR, figures) for number in range(int(days * 24))]
-
-
-def rows(frame: DataFrame, *columns: str, where: str = "true") -> list[tuple]:
-    chosen = [
-        F.col(name).cast("string") if kind in {"date", "timestamp"} else name
-        for name, kind in frame.select(*columns).dtypes
-    ]
-    return sorted(map(tuple, frame.where(where).select(*chosen).collect()), key=repr)
 
 
 WEEKS = ("as_of", "this_week", "week_before", "change")
@@ -121,7 +113,7 @@ def test_currencies_are_kept_apart_but_tell_together_what_is_known(hourly):
 def test_a_day_of_which_no_hour_is_over_has_no_rows(hourly):
     sales = hourly(hours(1 / 24, orders=1))
     assert trends(sales, now=START + HOUR - timedelta(microseconds=1)).count() == 0
-    assert trends(sales, now=START + HOUR).count() == len(COMPARED)
+    assert trends(sales, now=START + HOUR).count() == len(TREND_FIGURES)
 
 
 def test_sums_beyond_64_bits_stop_at_the_last_numbers(hourly):

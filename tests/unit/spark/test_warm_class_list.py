@@ -5,6 +5,8 @@ from shopnow_spark import lake_reader
 
 
 def test_runs_on_a_lake_of_its_own(spark, tmp_path, monkeypatch):
-    monkeypatch.setattr(lake_reader, "WORTH_COMPILING", lake_reader.WORTH_COMPILING)  # put back afterwards
+    monkeypatch.setattr(
+        lake_reader, "WORTH_COMPILING", lake_reader.CODEGEN_MIN_RECORDS
+    )  # put back afterwards
     assert warm_class_list.main(tmp_path / "classpath") == 0
     assert "delta-spark" in (tmp_path / "classpath").read_text()

@@ -14,7 +14,7 @@ from shopnow_tab_app.replica.client import Lake
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """600 orders in the three days before `sample_lake.NOW`."""
     folder = str(tmp_path_factory.mktemp("lake"))
-    sample_lake.make(folder, 600, 3, sample_lake.NOW)
+    sample_lake.write_lake(folder, 600, 3, sample_lake.NOW)
     with closing(Lake(lambda: folder, tables.COPIES, tables.DERIVED)) as lake:
         yield lake
 

@@ -1,6 +1,7 @@
-"""Calls made in a process of their own, which the watchdog ends if they wait for ever, as the HDFS client was seen to.
+"""Calls in a separate process that a hard timeout ends, because the HDFS client was seen to wait for ever.
 
-Only for what may be done again: reading, and steps that are exactly once by themselves.
+A call that timed out is repeated, so only calls that may be repeated are made this way: reads, and steps that are
+exactly once by themselves.
 """
 
 from collections.abc import Callable
@@ -14,20 +15,20 @@ from typing import Any, TypeVar
 from shopnow import hard_timeout
 
 LIMIT = timedelta(seconds=150)
-"""After so long a step is ended by the watchdog, as Airflow's tasks are after their execution timeout."""
+"""Hard timeout of a call, like the execution timeout of an Airflow task."""
 ATTEMPTS = 3
 
 Result = TypeVar("Result")
 
 hung: list[str] = []
-"""What had to be ended, here or in a `faults.worker`; it was done again."""
+"""Calls that the hard timeout ended, here or in a `faults.worker`, and that were repeated."""
 
 
 def call(function: Callable[..., Result], *args: Any, **options: Any) -> Result:
-    """What the function returns, or raises, in the other process."""
+    """Call the function in the other process; returns or raises what it does there."""
     for _ in range(ATTEMPTS):
         try:
-            return _process().submit(_held, function, args, options).result()
+            return _process().submit(_call_with_timeout, function, args, options).result()
         except BrokenProcessPool:
             _process.cache_clear()
             hung.append(f"{function.__module__}.{function.__qualname__}")
@@ -39,9 +40,11 @@ def _process() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, mp_context=get_context("spawn"))
 
 
-def _held(function: Callable[..., Result], args: tuple[Any, ...], options: dict[str, Any]) -> Result:
+def _call_with_timeout(
+    function: Callable[..., Result], args: tuple[Any, ...], options: dict[str, Any]
+) -> Result:
     hard_timeout.start(LIMIT)
     try:
         return function(*args, **options)
     finally:
-        hard_timeout.stop()
+        hard_timeout.cancel()
