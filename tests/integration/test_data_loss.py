@@ -140,7 +140,7 @@ def test_a_truncated_topic_stops_the_landing_and_gets_a_new_id(conf, lake, name,
     send(conf, name, [payment_record(number) for number in range(10)], partition=0)
     send(conf, name, [payment_record(number) for number in range(10, 15)], partition=1)
     land()
-    # As if the broker had restarted with only the first six records of partition 0; four new ones reuse offsets.
+    # As if the broker had restarted with six records of partition 0; four new ones reuse the lost offsets.
     describe = topics.describe
     delete(conf, name)
     create(conf, name)

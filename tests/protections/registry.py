@@ -52,7 +52,7 @@ PROTECTIONS = (
         3,
         "a dead writer leaves its lease",
         "stale_commits_kept",
-        f"{_INTEGRATION}/test_stale_commits.py::test_the_file_of_a_dead_writer_is_taken_away_before_the_next_commit",
+        f"{_INTEGRATION}/test_stale_commits.py::test_the_file_of_a_killed_writer_is_deleted_before_the_next_commit",
     ),
     Protection(
         4, "landing killed", "no_offsets_in_commits", f"{_FAULTS}/test_landing.py::test_killed_at_every_point"

@@ -13,7 +13,7 @@ LATE = Cause({"orders": 2})
 
 
 def rows(kpi, *given: dict, computed_at: datetime = AFTER, day: date = DAY) -> pa.Table:
-    figures = dict.fromkeys(kpi.figures, 0)
+    figures = dict.fromkeys(kpi.additive_columns, 0)
     return pa.Table.from_pylist(
         [figures | {"date": day, "currency": "EUR", "computed_at": computed_at} | row for row in given],
         kpi.schema,

@@ -27,7 +27,7 @@ def for_row(losses: Sequence[Loss], kpi: Kpi, day: date) -> Completeness:
     """Return the completeness of a KPI's row of a date, by the dates of the events that it depends on."""
     back, forward = kpi.window
     first = date.min if back is None else add_days_clamped(day, -back)
-    last = add_days_clamped(end_of_month(day) if kpi.monthly else day, forward)
+    last = add_days_clamped(end_of_month(day) if kpi.is_monthly else day, forward)
     return summarize_losses(
         loss
         for loss in losses

@@ -62,7 +62,7 @@ def find(kpi: Kpi, before: pa.Table, after: pa.Table, causes: Mapping[date, Caus
             continue
         cause = causes[key[0]]
         late = sum(cause.late_events.values())
-        for figure in kpi.figures:
+        for figure in kpi.additive_columns:
             was, is_ = (min(sums.get(key, Counter())[figure], _MAX_INT64) for sums in (old, new))
             if was != is_:
                 restatements.append(Restatement(kpi.name, *key, figure, was, is_, late, str(cause)))
@@ -79,7 +79,7 @@ def dumps(restatements: Iterable[Restatement]) -> str:
 
 def _sums(kpi: Kpi, rows: pa.Table) -> dict[tuple[date, str], Counter[str]]:
     sums: dict[tuple[date, str], Counter[str]] = {}
-    for row in rows.select(["date", "currency", *kpi.figures]).to_pylist():
+    for row in rows.select(["date", "currency", *kpi.additive_columns]).to_pylist():
         sums.setdefault((row.pop("date"), row.pop("currency")), Counter()).update(row)
     return sums
 
@@ -108,7 +108,7 @@ RESTATEMENTS = CommitTable(
             pa.field("why", pa.string()),
         ]
     ),
-    sources=tuple(kpi.name for kpi in KPIS if kpi.restated),
+    sources=tuple(kpi.name for kpi in KPIS if kpi.tracks_restatements),
     rows=_rows,
 )
 """Restated figures, from the metadata of KPI commits."""
