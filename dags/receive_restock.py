@@ -46,7 +46,7 @@ class DeliveryNoteSensor(WebHdfsSensor):
     """Wait for a delivery note in the inbox below the path."""
 
     def poke(self, context) -> bool:
-        return bool(Inbox(WebHDFSHook(self.webhdfs_conn_id).get_conn(), self.filepath).waiting())
+        return bool(Inbox(WebHDFSHook(self.webhdfs_conn_id).get_conn(), self.filepath).pending())
 
 
 with DAG(

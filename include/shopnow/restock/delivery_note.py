@@ -1,6 +1,7 @@
-"""Delivery notes: what a supplier says they brought, as a CSV file, read and checked.
+"""Delivery notes of suppliers as CSV files: parsing and validation.
 
-A file is one note. Each row is a product; `note_number` and `supplier` are the same in all of them. Other columns are passed over.
+A file is one note with a row per product; `note_number` and `supplier` are the same in every row. Other
+columns are ignored.
 """
 
 import io
@@ -14,12 +15,12 @@ COLUMNS = ("note_number", "supplier", "product_id", "quantity")
 MAX_BYTES = 1 << 20
 MAX_QUANTITY = 1_000_000
 _MAX_LENGTH = 100
-_TOLD = 10
-"""So many problems are told of a note."""
+_MAX_PROBLEMS = 10
+"""Maximum number of problems reported per note."""
 
 
 class InvalidNote(Exception):
-    """The file is no delivery note; its text says why, a line for each problem."""
+    """The file is not a valid delivery note; the text has a line per problem."""
 
 
 class DeliveryNote(NamedTuple):
@@ -30,29 +31,29 @@ class DeliveryNote(NamedTuple):
 
 
 def parse(data: bytes) -> DeliveryNote:
-    """The note in a CSV file.
+    """Parse and validate a CSV file.
 
     Raises:
-        InvalidNote: it is none.
+        InvalidNote: the file is not a valid delivery note.
     """
     rows = _read(data)
-    problems = [*_problems_of_columns(rows)] or [*_problems_of_rows(rows)]
+    problems = _column_problems(rows) or _row_problems(rows)
     if problems:
-        more = [f"… and {len(problems) - _TOLD} more"] if len(problems) > _TOLD else []
-        raise InvalidNote("\n".join(problems[:_TOLD] + more))
+        more = [f"… and {len(problems) - _MAX_PROBLEMS} more"] if len(problems) > _MAX_PROBLEMS else []
+        raise InvalidNote("\n".join(problems[:_MAX_PROBLEMS] + more))
     items = list(zip(rows["product_id"], map(int, rows["quantity"]), strict=True))
     return DeliveryNote(rows["note_number"].iloc[0], rows["supplier"].iloc[0], items)
 
 
 def _read(data: bytes) -> pd.DataFrame:
-    """The rows below the columns' names, by their number from 1; text without the blanks around it."""
+    """Return the rows below the header, indexed from 1, with surrounding blanks removed."""
     if len(data) > MAX_BYTES:
-        raise InvalidNote(f"the file is larger than {MAX_BYTES >> 20} MiB")
+        raise InvalidNote(f"the file is larger than the maximum of {MAX_BYTES >> 20} MiB")
     try:
         with warnings.catch_warnings():
-            # That fields beyond the last column would be dropped is only a warning to pandas.
+            # pandas only warns when it drops fields beyond the last column.
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            # The first line is read as any other, since pandas gives columns of the same name other names.
+            # Read the header as data, because pandas renames duplicate columns.
             lines = pd.read_csv(
                 io.StringIO(data.decode("utf-8-sig")),
                 header=None,
@@ -67,39 +68,39 @@ def _read(data: bytes) -> pd.DataFrame:
     except pd.errors.EmptyDataError as error:
         raise InvalidNote("the file is empty") from error
     except (pd.errors.ParserError, pd.errors.ParserWarning, ValueError) as error:
-        raise InvalidNote(f"the file is no CSV: {' '.join(str(error).split())}") from error
+        raise InvalidNote(f"the file is not CSV: {' '.join(str(error).split())}") from error
     lines = lines.fillna("").apply(lambda column: column.str.strip())
     rows = lines.iloc[1:].set_axis(lines.iloc[0], axis="columns")
     return rows[rows.ne("").any(axis=1)]
 
 
-def _problems_of_columns(rows: pd.DataFrame) -> list[str]:
+def _column_problems(rows: pd.DataFrame) -> list[str]:
     missing = [name for name in COLUMNS if name not in rows.columns]
     if missing:
-        return [f"no column {', '.join(missing)}: the first line names them, {','.join(COLUMNS)}"]
-    if twice := [name for name in COLUMNS if list(rows.columns).count(name) > 1]:
-        return [f"column {', '.join(twice)} is there twice"]
-    return [] if len(rows) else ["there is no row below the columns' names"]
+        return [f"no column {', '.join(missing)}: the first line must be {','.join(COLUMNS)}"]
+    if duplicates := [name for name in COLUMNS if list(rows.columns).count(name) > 1]:
+        return [f"duplicate column {', '.join(duplicates)}"]
+    return [] if len(rows) else ["no rows below the header"]
 
 
-def _problems_of_rows(rows: pd.DataFrame) -> list[str]:
+def _row_problems(rows: pd.DataFrame) -> list[str]:
     problems = []
     for name in ("note_number", "supplier"):
         if rows[name].nunique() > 1:
             first, second = rows[name].unique()[:2]
-            problems.append(f"{name} is {first!r} and {second!r}: a file is one note of one supplier")
+            problems.append(f"{name} is {first!r} and {second!r}: a file must have one note of one supplier")
     for row in rows.reset_index().to_dict("records"):
         for name in COLUMNS:
-            if complaint := _problem(name, row[name]):
-                problems.append(f"row {row['index']}, {name}: {complaint}")
+            if problem := _value_problem(name, row[name]):
+                problems.append(f"row {row['index']}, {name}: {problem}")
     return problems
 
 
-def _problem(column: str, text: str) -> str | None:
+def _value_problem(column: str, text: str) -> str | None:
     if not text:
         return "missing"
     if len(text) > _MAX_LENGTH or not text.isprintable():
-        return f"is longer than {_MAX_LENGTH} characters, or has some that cannot be printed"
+        return f"longer than {_MAX_LENGTH} characters, or has unprintable characters"
     if column == "quantity" and not (text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_QUANTITY):
-        return f"{text!r} is no whole number from 1 to {MAX_QUANTITY}"
+        return f"{text!r} is not a whole number from 1 to {MAX_QUANTITY}"
     return None

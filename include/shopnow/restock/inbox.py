@@ -1,11 +1,11 @@
-"""Where delivery notes lie on HDFS: four folders, through which a file walks one way.
+"""Delivery notes on HDFS: four folders through which a file moves in one direction.
 
-`inbox` is where suppliers drop files; `taken` holds those that are being worked on, so that one that is dropped meanwhile under the
-same name is another one; `done` and `rejected` are the ends. There a file's name tells its content apart:
-`note-17.csv` becomes `note-17.3fa9c2d10b5e.csv`, and beside a rejected one lies a text that says why.
+Suppliers drop files into `inbox`; `taken` holds claimed files, so that a file of the same name that is dropped
+later stays separate; `done` and `rejected` are the archives. There the name contains the content's digest:
+`note-17.csv` becomes `note-17.3fa9c2d10b5e.csv`, and a rejected file has a text file with the reason next to it.
 
-By WebHDFS, with the login of `webhdfs_default`, as suppliers drop files: only its checksum call tells a file that is still
-being written, which hdfs-native, the client of the lake's tables, cannot.
+Access is by WebHDFS, with the login of `webhdfs_default` and as suppliers drop files: its checksum call detects
+a file that is still being written, which hdfs-native, the client of the lake's tables, cannot.
 """
 
 from pathlib import PurePosixPath
@@ -17,40 +17,40 @@ from hdfs.util import HdfsError
 from shopnow.failpoints import failpoint
 
 Client = Any
-"""An hdfs.Client, such as WebHDFSHook's get_conn gives."""
+"""An hdfs.Client, as returned by WebHDFSHook.get_conn."""
 
-_BEING_WRITTEN = "is under construction"
+_UNDER_CONSTRUCTION = "is under construction"
 
 
 class Inbox:
     """The folders below a path such as `/shopnow/restock`.
 
     Raises:
-        HdfsError, OSError: every method does, if HDFS refuses or does not answer.
+        HdfsError, OSError: from every method, if HDFS refuses or does not answer.
     """
 
     def __init__(self, client: Client, root: str) -> None:
         self._client = client
         self._root = root.rstrip("/")
 
-    def waiting(self) -> list[str]:
-        """The names of the files to be worked on, oldest first; those still being written are left out."""
-        dropped = [name for name in self._names("inbox") if not self._being_written(name)]
+    def pending(self) -> list[str]:
+        """Return the names of the files to process, oldest first, without those still being written."""
+        dropped = [name for name in self._names("inbox") if not self._is_being_written(name)]
         return list(dict.fromkeys([*self._names("taken"), *dropped]))
 
-    def take(self, name: str) -> None:
-        """Have a file that waits for oneself; nothing happens to one that was taken before."""
-        if not self._there(f"taken/{name}"):
+    def claim(self, name: str) -> None:
+        """Move a file to `taken`; does nothing if it is claimed already."""
+        if not self._exists(f"taken/{name}"):
             self._client.makedirs(f"{self._root}/taken")
             self._move(f"inbox/{name}", f"taken/{name}")
 
-    def read(self, name: str, most: int) -> bytes:
-        """The first bytes of a taken file, `most` of them if it has as many."""
-        with self._client.read(f"{self._root}/taken/{name}", length=most) as stream:
+    def read(self, name: str, max_bytes: int) -> bytes:
+        """Return the content of a claimed file, at most `max_bytes` of it."""
+        with self._client.read(f"{self._root}/taken/{name}", length=max_bytes) as stream:
             return stream.read()
 
-    def file(self, name: str, digest: str, folder: str, reason: str | None = None) -> str:
-        """Move a taken file to `done` or `rejected`, there with the reason; returns its path. Safe to repeat."""
+    def archive(self, name: str, digest: str, folder: str, reason: str | None = None) -> str:
+        """Move a claimed file to `done` or `rejected` and return its path; idempotent."""
         path = PurePosixPath(name)
         target = f"{folder}/{path.stem}.{digest[:12]}{path.suffix}"
         self._client.makedirs(f"{self._root}/{folder}")
@@ -59,24 +59,27 @@ class Inbox:
                 f"{self._root}/{target}.reason.txt", data=f"{reason}\n", encoding="utf-8", overwrite=True
             )
         failpoint("restock:reason")
-        if self._there(f"taken/{name}") and self._there(target):
-            self._client.delete(
-                f"{self._root}/taken/{name}"
-            )  # the same name and content: it is there already
+        if self._exists(f"taken/{name}") and self._exists(target):
+            # A file of the same name and content is archived already.
+            self._client.delete(f"{self._root}/taken/{name}")
         else:
             self._move(f"taken/{name}", target)
         return f"{self._root}/{target}"
 
     def drop(self, name: str, data: bytes) -> str:
-        """Put a file into the inbox, whole, where none of its name may be waiting but this very one; returns its path."""
-        hidden, target = f"{self._root}/inbox/.{name}", f"{self._root}/inbox/{name}"
-        self._client.write(hidden, data=data, overwrite=True)
+        """Write a file into the inbox atomically and return its path; idempotent.
+
+        Raises:
+            HdfsError: a file of the same name and other content is pending.
+        """
+        temporary, target = f"{self._root}/inbox/.{name}", f"{self._root}/inbox/{name}"
+        self._client.write(temporary, data=data, overwrite=True)
         try:
-            self._client.rename(hidden, target)
+            self._client.rename(temporary, target)
         except HdfsError:
-            if not self._there(f"inbox/{name}") or self._content(target) != data:
+            if not self._exists(f"inbox/{name}") or self._content(target) != data:
                 raise
-            self._client.delete(hidden)
+            self._client.delete(temporary)
         return target
 
     def _content(self, path: str) -> bytes:
@@ -85,44 +88,44 @@ class Inbox:
 
     def _names(self, folder: str) -> list[str]:
         try:
-            found = self._client.list(f"{self._root}/{folder}", status=True)
+            entries = self._client.list(f"{self._root}/{folder}", status=True)
         except HdfsError:
-            if self._there(folder):
+            if self._exists(folder):
                 raise
             return []
         notes = [
             (status["modificationTime"], name)
-            for name, status in found
+            for name, status in entries
             if status["type"] == "FILE" and is_delivery_note(name)
         ]
         return [name for _, name in sorted(notes)]
 
-    def _being_written(self, name: str) -> bool:
+    def _is_being_written(self, name: str) -> bool:
         try:
             self._client.checksum(f"{self._root}/inbox/{name}")
         except HdfsError as error:
-            if _BEING_WRITTEN in str(error):
+            if _UNDER_CONSTRUCTION in str(error):
                 return True
-            if self._there(f"inbox/{name}"):
+            if self._exists(f"inbox/{name}"):
                 raise
         return False
 
-    def _there(self, path: str) -> bool:
+    def _exists(self, path: str) -> bool:
         return self._client.status(f"{self._root}/{path}", strict=False) is not None
 
     def _move(self, source: str, target: str) -> None:
         try:
             self._client.rename(f"{self._root}/{source}", f"{self._root}/{target}")
         except HdfsError:
-            if self._there(source):  # otherwise another attempt was faster
+            if self._exists(source):  # otherwise a concurrent attempt has moved it
                 raise
 
 
 def inbox_path(lake: str) -> str:
-    """Where the folders are in a lake."""
+    """Return the path of the folders in a lake."""
     return f"{urlsplit(lake).path.rstrip('/')}/restock"
 
 
 def is_delivery_note(name: str) -> bool:
-    """Whether a file of that name is taken for a delivery note; others, such as one that is only being copied, are left alone."""
+    """Return whether a file name is that of a delivery note, and not of another or a temporary file."""
     return name.lower().endswith(".csv") and not name.startswith((".", "_"))

@@ -1,4 +1,4 @@
-"""Proposals to restock: which run one is, how much to order and why, and the delivery note it becomes."""
+"""Restock proposals: suggested quantity, approval prompt, and the resulting delivery note."""
 
 import csv
 import io
@@ -15,40 +15,40 @@ from shopnow.lake.delta.tables import Table
 from shopnow.restock.delivery_note import COLUMNS, MAX_QUANTITY
 
 DEFAULT_QUANTITY = 50
-"""Pieces proposed of a product whose reorder point is not known."""
+"""Pieces proposed for a product whose reorder point is unknown."""
 
 SUPPLIER = "ShopNow+ restock"
-"""Who the delivery notes of approved proposals are from."""
+"""Supplier on the delivery notes of approved proposals."""
 
-ANSWER_WITHIN = timedelta(days=3)
-"""A proposal nobody has answered by then counts as rejected: the alert still stands, and is told again."""
+APPROVAL_TIMEOUT = timedelta(days=3)
+"""A proposal without an answer by then is rejected; its alert stays active, and a reminder is sent."""
 
 
 class Suggestion(NamedTuple):
     quantity: int
     lead_time_days: float
-    why: str
+    reason: str
 
 
 class Order(NamedTuple):
     pieces: int
     due: str
-    """When the supplier delivers, ISO 8601."""
+    """Time of delivery, ISO 8601."""
 
 
 def run_id(alert: Mapping[str, Any]) -> str:
-    """The id of the run that asks about an alert, the same however often it is worked out.
+    """Return the id of the run that asks for approval, the same for the same alert.
 
     Args:
         alert: an alert as `evaluate` proposes it, with `fingerprint` and `dedup_key`.
     """
     digest = sha256(f"{alert['fingerprint']}\n{alert['dedup_key']}".encode()).hexdigest()[:16]
-    # Product ids are anyone's text; a run id is not.
+    # Product ids are free text, but Airflow restricts run ids.
     return f"alert__{re.sub(r'[^A-Za-z0-9_.-]+', '-', alert['fingerprint'])[:80]}__{digest}"
 
 
-def asked(alert: Mapping[str, Any]) -> dict[str, Any]:
-    """The params of that run."""
+def dag_params(alert: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the params of that run."""
     return {
         "product_id": alert["product_id"],
         "product_name": alert["product_name"],
@@ -57,8 +57,8 @@ def asked(alert: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def cover(lake: str, product_id: str) -> dict[str, Any] | None:
-    """The product's row of `kpi/stock_cover`; None if there is none."""
+def read_stock_cover(lake: str, product_id: str) -> dict[str, Any] | None:
+    """Return the product's row of `kpi/stock_cover`; None if it has none."""
     if not Table(lake, STOCK_COVER.name).exists():
         return None
     columns = ["product_id", "demand_per_day", "lead_time_days", "reorder_point"]
@@ -66,65 +66,72 @@ def cover(lake: str, product_id: str) -> dict[str, Any] | None:
     return next((row for row in rows if row["product_id"] == product_id), None)
 
 
-def suggest(row: Mapping[str, Any] | None, on_hand: int, wanted: int | None = None) -> Suggestion:
-    """How much to order of a product, and when the supplier brings it.
+def suggest(row: Mapping[str, Any] | None, on_hand: int, quantity: int | None = None) -> Suggestion:
+    """Suggest how much of a product to order.
 
-    As much as takes the stock to its reorder point and covers what is sold until the delivery comes; `wanted`, if given, instead.
+    The suggestion brings the stock to the reorder point and covers the expected demand during the lead time.
 
     Args:
-        row: its row of `kpi/stock_cover`; None if nothing is known of it.
+        row: the product's row of `kpi/stock_cover`; None if it has none.
+        on_hand: pieces in stock.
+        quantity: pieces to suggest instead, if given.
     """
     if row is None or row["reorder_point"] is None:
-        why = (
-            f"its reorder point and lead time are not known: {DEFAULT_QUANTITY} by default, delivered at once"
-        )
-        return Suggestion(_orderable(wanted or DEFAULT_QUANTITY), 0.0, why)
+        reason = f"reorder point and lead time are unknown: {DEFAULT_QUANTITY} by default, delivered at once"
+        return Suggestion(_clamp(quantity or DEFAULT_QUANTITY), 0.0, reason)
     lead_time = row["lead_time_days"] or 0.0
-    sold_meanwhile = math.ceil((row["demand_per_day"] or 0.0) * lead_time)
-    quantity = row["reorder_point"] + sold_meanwhile - on_hand
-    why = f"reorder point {row['reorder_point']}, about {sold_meanwhile} sold in the {lead_time:.1f} days the supplier takes"
-    return Suggestion(_orderable(wanted or quantity), lead_time, f"{why}, {on_hand} on hand")
+    demand = math.ceil((row["demand_per_day"] or 0.0) * lead_time)
+    needed = row["reorder_point"] + demand - on_hand
+    reason = (
+        f"reorder point {row['reorder_point']}, expected demand {demand} "
+        f"in the lead time of {lead_time:.1f} days, {on_hand} on hand"
+    )
+    return Suggestion(_clamp(quantity or needed), lead_time, reason)
 
 
-def question(params: Mapping[str, Any], suggestion: Suggestion) -> tuple[str, str]:
-    """What a person is asked, in a line, and what they need to know to answer, both as Markdown."""
-    product = f"{markdown(params['product_name'] or params['product_id'])} ({markdown(params['product_id'])})"
+def approval_prompt(params: Mapping[str, Any], suggestion: Suggestion) -> tuple[str, str]:
+    """Return the subject and the body of the approval request, as Markdown."""
+    product = f"{escape_markdown(params['product_name'] or params['product_id'])} ({escape_markdown(params['product_id'])})"
     body = [
         f"**{product}** has {params['on_hand']} left (alert `{params['rule'] or 'none'}`).",
-        f"Suggested: **{suggestion.quantity}** pieces; {suggestion.why}.",
-        "*Approve*, with other pieces if you wish: the supplier is sent the order, and `receive_restock` takes the goods in when due.",
-        f"*Reject*, with a reason: nothing is ordered. So it is if nobody answers within {ANSWER_WITHIN.days} days.",
+        f"Suggested: **{suggestion.quantity}** pieces ({suggestion.reason}).",
+        "*Approve*, with another number of pieces if you wish, to send the order to the supplier; "
+        "`receive_restock` receives the goods when they are due.",
+        "*Reject*, with a reason, to order nothing; "
+        f"this also happens after {APPROVAL_TIMEOUT.days} days without an answer.",
     ]
     return f"Restock {product}?", "\n\n".join(body)
 
 
-def ordered(answer: Mapping[str, Any], suggested: Mapping[str, Any]) -> Order:
-    """What an approval orders: what it says, or, as far as it says nothing, what was suggested.
+def approved_order(answer: Mapping[str, Any], suggested: Mapping[str, Any]) -> Order:
+    """Return the order of an approval: its params, with the suggestion as their defaults.
 
     Args:
-        answer: what ApprovalOperator returns of it.
+        answer: output of ApprovalOperator.
         suggested: `pieces` and `delivered_in_days`.
     """
-    given = {**suggested, **answer["params_input"]}
-    at = answer["responded_at"]
-    at = datetime.fromisoformat(at) if isinstance(at, str) else at
-    return Order(given["pieces"], (at + timedelta(days=given["delivered_in_days"])).isoformat())
+    params = {**suggested, **answer["params_input"]}
+    responded_at = answer["responded_at"]
+    if isinstance(responded_at, str):
+        responded_at = datetime.fromisoformat(responded_at)
+    due = responded_at + timedelta(days=params["delivered_in_days"])
+    return Order(params["pieces"], due.isoformat())
 
 
-def note(run_id: str, product_id: str, quantity: int) -> tuple[str, bytes]:
-    """The delivery note a proposal becomes: the name of its file and the CSV in it, the same whenever they are worked out."""
+def make_delivery_note(run_id: str, product_id: str, quantity: int) -> tuple[str, bytes]:
+    """Return file name and CSV of the delivery note of an approved proposal, the same for the same run."""
     number = f"R-{sha256(run_id.encode()).hexdigest()[:12]}"
     text = io.StringIO()
+    # Not `csv_text`, because an escaped product id would not be the product's id.
     csv.writer(text, lineterminator="\n").writerows([COLUMNS, (number, SUPPLIER, product_id, quantity)])
     return f"{number}.csv", text.getvalue().encode()
 
 
-def markdown(text: str) -> str:
-    """Text that anyone may have written, on one line and shown as it is in Markdown."""
-    return re.sub(
-        r"([^\w\s])", r"\\\1", " ".join("".join(each if each.isprintable() else " " for each in text).split())
-    )
+def escape_markdown(text: str) -> str:
+    """Return untrusted text on one line, escaped for Markdown."""
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    return re.sub(r"([^\w\s])", r"\\\1", " ".join(printable.split()))
 
 
-def _orderable(quantity: int) -> int:
+def _clamp(quantity: int) -> int:
     return min(max(quantity, 1), MAX_QUANTITY)

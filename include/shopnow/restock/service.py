@@ -1,5 +1,4 @@
-"""Receive delivery notes from the inbox: add their goods to the stock once, and archive each file with its
-outcome."""
+"""Receive delivery notes: add their goods to the stock once, and archive each file with its outcome."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -74,8 +73,9 @@ def _archive(inbox: Inbox, name: str, digest: str, outcome: Outcome) -> FiledNot
             inbox,
             name,
             digest,
-            f"a delivery with the same {_KEY_NAMES[kind]} ({key}) and other content was received on {received_at} "
-            f"from {file_key.removeprefix('file/')}; if this is another delivery, give it another {_KEY_NAMES[kind]}",
+            f"a delivery with the same {_KEY_NAMES[kind]} ({key}) and other content was received on "
+            f"{received_at} from {file_key.removeprefix('file/')}; "
+            f"if this is another delivery, give it another {_KEY_NAMES[kind]}",
         )
     stock = ", ".join(f"{product_id}: {quantity}" for product_id, quantity in receipt.stock_after.items())
     path = inbox.archive(name, digest, "done")

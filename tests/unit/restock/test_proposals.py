@@ -1,4 +1,4 @@
-"""What is proposed, once for each alert, and the delivery note that an approval becomes."""
+"""Restock proposals, one per alert, and the delivery note of an approved one."""
 
 from datetime import UTC, datetime
 
@@ -17,22 +17,22 @@ ALERT = {
 COVER = {"reorder_point": 20, "demand_per_day": 3.4, "lead_time_days": 5.0}
 
 
-def test_the_run_is_the_same_for_the_same_alert_and_another_for_another():
+def test_the_run_id_identifies_the_alert():
     assert proposals.run_id(ALERT) == proposals.run_id({**ALERT, "quantity": 1})
     others = [{**ALERT, "dedup_key": "two"}, {**ALERT, "fingerprint": "stock_out:p-1"}]
-    assert len({proposals.run_id(each) for each in [ALERT, *others]}) == 3
+    assert len({proposals.run_id(alert) for alert in [ALERT, *others]}) == 3
 
 
-def test_a_product_id_of_any_text_makes_a_run_id_airflow_takes():
+def test_a_product_id_of_any_text_gives_a_valid_run_id():
     run_id = proposals.run_id({**ALERT, "fingerprint": "low_stock:" + "é/ ?#%\n" * 40})
     assert len(run_id) < 250
     assert run_id.replace("_", "").replace("-", "").isalnum()
 
 
 @pytest.mark.parametrize(
-    ("row", "on_hand", "wanted", "quantity", "days"),
+    ("row", "on_hand", "requested", "quantity", "days"),
     [
-        (COVER, 2, None, 35, 5.0),  # 20 to the reorder point, 17 sold meanwhile, 2 are there
+        (COVER, 2, None, 35, 5.0),  # reorder point 20, expected demand 17, on hand 2
         (COVER, 2, 9, 9, 5.0),
         (COVER, 90, None, 1, 5.0),
         ({**COVER, "demand_per_day": None, "lead_time_days": None}, 0, None, 20, 0.0),
@@ -41,15 +41,15 @@ def test_a_product_id_of_any_text_makes_a_run_id_airflow_takes():
         (None, 2, 10**9, delivery_note.MAX_QUANTITY, 0.0),
     ],
 )
-def test_suggests_what_covers_the_time_until_the_delivery(row, on_hand, wanted, quantity, days):
-    suggestion = proposals.suggest(row, on_hand, wanted)
+def test_the_suggestion_covers_demand_during_the_lead_time(row, on_hand, requested, quantity, days):
+    suggestion = proposals.suggest(row, on_hand, requested)
     assert (suggestion.quantity, suggestion.lead_time_days) == (quantity, days)
-    assert suggestion.why
+    assert suggestion.reason
 
 
-def test_the_question_shows_names_as_they_are():
-    params = {**proposals.asked(ALERT), "product_name": "Mug](http://evil) <b>*now*</b>\n# {{ conf }}"}
-    subject, body = proposals.question(params, proposals.suggest(None, 2))
+def test_the_prompt_escapes_names():
+    params = {**proposals.dag_params(ALERT), "product_name": "Mug](http://evil) <b>*now*</b>\n# {{ conf }}"}
+    subject, body = proposals.approval_prompt(params, proposals.suggest(None, 2))
     assert "\n" not in subject
     for text in (subject, body):
         assert r"Mug\]\(http\:\/\/evil\) \<b\>\*now\*\<\/b\> \# \{\{ conf \}\}" in text
@@ -59,21 +59,21 @@ ANSWER = {"chosen_options": ["Approve"], "responded_at": "2026-07-01T12:00:00+00
 SUGGESTED = {"pieces": 50, "delivered_in_days": 2.5}
 
 
-def test_the_answer_wins_over_what_was_suggested():
-    order = proposals.ordered(
+def test_the_answer_overrides_the_suggestion():
+    order = proposals.approved_order(
         {**ANSWER, "params_input": {"pieces": 7, "delivered_in_days": 0, "reason": ""}}, SUGGESTED
     )
     assert order == (7, "2026-07-01T12:00:00+00:00")
     at = datetime(2026, 7, 1, 12, tzinfo=UTC)
-    assert proposals.ordered({**ANSWER, "responded_at": at, "params_input": {}}, SUGGESTED) == (
+    assert proposals.approved_order({**ANSWER, "responded_at": at, "params_input": {}}, SUGGESTED) == (
         50,
         "2026-07-04T00:00:00+00:00",
     )
 
 
 @pytest.mark.parametrize("product_id", ["p-1", 'a "quoted", one'])
-def test_the_note_is_one_that_is_received_and_always_the_same(product_id):
-    name, data = proposals.note("run", product_id, 35)
+def test_the_delivery_note_is_valid_and_deterministic(product_id):
+    name, data = proposals.make_delivery_note("run", product_id, 35)
     assert delivery_note.parse(data) == (name.removesuffix(".csv"), proposals.SUPPLIER, [(product_id, 35)])
-    assert proposals.note("run", product_id, 35) == (name, data)
-    assert proposals.note("another run", product_id, 35)[0] != name
+    assert proposals.make_delivery_note("run", product_id, 35) == (name, data)
+    assert proposals.make_delivery_note("another run", product_id, 35)[0] != name
