@@ -16,7 +16,7 @@ def test_nothing_is_missing_without_a_loss():
     assert summarize_losses([]) == (0, [])
 
 
-def test_losses_add_up_as_long_as_their_numbers_are_known():
+def test_missing_rows_add_up_if_all_are_known():
     assert summarize_losses([loss(10), loss(0, 0)]) == (3, ["orders/2/0-2", "orders/2/10-12"])
     assert summarize_losses([loss(10), loss(0, None)]) == (None, ["orders/2/0-2", "orders/2/10-12"])
 
@@ -25,13 +25,13 @@ def test_losses_add_up_as_long_as_their_numbers_are_known():
     ("first", "last", "days"),
     [(2, 3, [2, 3]), (None, 2, [1, 2]), (3, None, [3, 4]), (2, 2, [2]), (None, None, [1, 2, 3, 4])],
 )
-def test_a_loss_concerns_the_days_its_rows_may_be_of(first, last, days):
-    concerned = [
+def test_a_loss_affects_the_days_of_its_time_bounds(first, last, days):
+    affected = [
         day
         for day in range(1, 5)
         if for_row([loss(first=first, last=last)], SALES_DAILY, date(2026, 11, day)).losses
     ]
-    assert concerned == days
+    assert affected == days
 
 
 @pytest.mark.parametrize(
@@ -43,14 +43,14 @@ def test_a_loss_concerns_the_days_its_rows_may_be_of(first, last, days):
         (COHORTS, list(range(1, 31))),
     ],
 )
-def test_a_loss_concerns_every_day_that_is_made_from_its_rows(kpi, days):
-    concerned = [
+def test_a_loss_affects_every_day_that_depends_on_its_rows(kpi, days):
+    affected = [
         day for day in range(1, 31) if for_row([loss(first=20, last=20)], kpi, date(2026, 11, day)).losses
     ]
-    assert concerned == days
+    assert affected == days
 
 
-def test_the_ends_of_the_calendar_are_days_as_well():
+def test_the_first_and_last_date_of_the_calendar_are_valid():
     for kpi in (TOP_PRODUCTS, FUNNEL, CUSTOMERS, COHORTS):
         assert for_row([loss(first=20, last=20)], kpi, date.min).losses == []
         assert bool(for_row([loss(first=20, last=20)], kpi, date.max.replace(day=1)).losses) == (

@@ -12,14 +12,14 @@ def commit(table: DeltaTable, app: str, version: int) -> None:
     table.update_incremental()
 
 
-def test_commits_are_what_was_written_under_the_version_they_have(tmp_path: Path) -> None:
+def test_returns_each_commit_with_its_version(tmp_path: Path) -> None:
     lake = tmp_path.as_uri()
     table = Table(lake, "raw/x").ensure(RAW)
     commit(table, "a", 1)
     commit(table, "b", 1)
-    found = dict(Table(lake, "raw/x").commits(last=1))
-    assert list(found) == [0, 1]
-    assert next(action["commitInfo"]["note"] for action in found[1] if "commitInfo" in action) == "a"
+    commits = dict(Table(lake, "raw/x").commits(last=1))
+    assert list(commits) == [0, 1]
+    assert next(action["commitInfo"]["note"] for action in commits[1] if "commitInfo" in action) == "a"
     assert [version for version, _ in Table(lake, "raw/x").commits(last=2, first=2)] == [2]
 
 

@@ -54,10 +54,12 @@ def retry_on_conflict(
 
     There is no backoff: a conflict means that another writer has made progress.
 
-    Args: on: exceptions, or causes of a `CommitFailedError`, after which to retry; others are raised at once.
-        attempts: maximum number of calls; unlimited by default. before_retry: called before each further
-        attempt, such as to update the snapshot. What it raises is not caught. exhausted: raised after the
-        last attempt in place of the operation's own exception.
+    Args:
+        on: exceptions, or causes of a `CommitFailedError`, after which to retry; others are raised at once.
+        attempts: maximum number of calls; unlimited by default.
+        before_retry: called before each further attempt, for example to update the snapshot; what it raises
+            ends the retries.
+        exhausted: raised after the last attempt in place of the operation's own exception.
     """
 
     def is_retryable(error: BaseException) -> bool:

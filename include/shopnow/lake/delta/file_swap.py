@@ -57,9 +57,9 @@ def replace(
         snapshot: the version whose files were read.
         data_change: whether the commit changes rows, not only their files.
 
-    Raises: CommitConflict: a newer commit removed one of the files, so their content is outdated; nothing was
-        committed. deltalake.exceptions.CommitFailedError: every attempt met a newer commit, or the lake is
-        unreachable.
+    Raises:
+        CommitConflict: a newer commit removed one of the files; nothing was committed, the plan is outdated.
+        deltalake.exceptions.CommitFailedError: every attempt met a newer commit, or the lake is unreachable.
     """
     now = int(time.time() * 1000)
     actions = [

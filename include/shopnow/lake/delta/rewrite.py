@@ -51,9 +51,11 @@ def rewrite(
 ) -> ChangedRows:
     """Apply a transform to the table's rows in one commit; commit nothing if no row changes.
 
-    Args: change: takes the rows of one file at a time, without partition columns; called again after a
-        conflict. describe: returns the commit's metadata for the changed rows. pruning: SQL condition on file
-        statistics; files that cannot satisfy it are skipped. statistics: columns to write statistics of.
+    Args:
+        change: takes the rows of one file at a time, without partition columns; repeated after a conflict.
+        describe: returns the commit's metadata for the changed rows.
+        pruning: SQL condition on file statistics; files that cannot satisfy it are skipped.
+        statistics: columns to write statistics of.
         point: prefix of the failpoints `:write`, `:commit` and `:committed`.
 
     Raises:

@@ -99,10 +99,11 @@ def land(
         acknowledgement: approval to continue past records that Kafka has lost; it is recorded.
         shard: land only these partitions, while other runs land the others.
 
-    Raises: UnacknowledgedLoss: Kafka has lost records before they were landed. MissingOffsets: Kafka lost
-        records while this run was reading; earlier commits stay. QuarantineLimitExceeded: too many records
-        are invalid; the batch that exceeded the limit is not landed. UserError: the topic does not exist, or
-        Kafka or HDFS does not respond; earlier commits stay.
+    Raises:
+        UnacknowledgedLoss: Kafka has lost records before they were landed.
+        MissingOffsets: Kafka lost records while this run was reading; earlier commits stay.
+        QuarantineLimitExceeded: too many records are invalid; the batch that exceeds the limit is not landed.
+        UserError: the topic does not exist, or Kafka or HDFS does not respond; earlier commits stay.
     """
     committed: list[Receipt] = []
     with errors.as_user_errors(lake):

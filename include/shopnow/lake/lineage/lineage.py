@@ -71,7 +71,8 @@ def new_offsets(table: Table, after: int | None, until: int) -> list[OffsetRange
     the commits, not from the added files, which compaction rewrites. As data files have statistics of
     partition and offset, a reader opens only the files that may hold the records.
 
-    Returns: The ranges; None if every record may be new: `after` is None, the log does not tell, or there are
+    Returns:
+        The ranges; None if every record may be new, as `after` is None, the log does not tell, or there are
         more than `MAX_RANGES`.
     """
     commits = _commits(table, after, until)
@@ -109,8 +110,9 @@ def changed_dates(
     Args:
         column: the partition column.
 
-    Returns: The number of rows that each date gained, None for a date with removed or rebuilt rows; None
-        instead of a dict if any date may have changed.
+    Returns:
+        The number of rows that each date gained, None for a date with removed or rebuilt rows; None instead
+        of a dict if any date may have changed.
     """
     commits = _commits(table, after, until)
     if commits is None:
