@@ -24,7 +24,7 @@ class Problem(NamedTuple):
 class Incident(
     msgspec.Struct, frozen=True, rename={"description": "what", "notified": "told", "resolved_at": "over"}
 ):
-    """A problem over time."""
+    """A problem over time; the file uses earlier names of the fields, so that old files stay readable."""
 
     description: str
     since: str
