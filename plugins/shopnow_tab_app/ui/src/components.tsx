@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import { ApiError, apiUrl, type Query } from "./api-client";
 import type { MissingSource, PageData } from "./api-types";
 import { dateTime, timeAgo, timeOfDay } from "./format";
-import { type Scope, t, term } from "./i18n";
+import { type Scope, t, term, translated } from "./i18n";
 
 export function Panel(props: {
   title: string;
@@ -85,7 +85,7 @@ export function Notices({ data, error }: { data: Pick<PageData, "missing"> | nul
 /** The reason alone for an invalid request; any other error also tells that the page retries. */
 export const errorText = (error: Error): string =>
   error instanceof ApiError && error.isClientError
-    ? error.message
+    ? translated("api_error", error.message)
     : t("request_failed", { error: error.message });
 
 function unavailableText(source: MissingSource): string {

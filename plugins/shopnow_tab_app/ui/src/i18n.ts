@@ -24,7 +24,7 @@ export type Scope =
   | "source"
   | "stock_level";
 /** Prefixes of keys whose English text the API returns. */
-export type TextScope = "alert_facts" | "alert_subject" | "alert_title" | "alert_todo" | "kpi";
+export type TextScope = "alert_facts" | "alert_subject" | "alert_title" | "alert_todo" | "api_error" | "kpi";
 
 const PLACEHOLDER = /\{(\w+)\}/g;
 const TEXTS: Record<Language, Record<string, string>> = { en, fr };
