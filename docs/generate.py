@@ -304,9 +304,9 @@ _CONSTRAINTS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 def _kpi(kpi: Kpi) -> str:
     partitioning = "Partitioned by `date`" if kpi.partition_by else "Not partitioned"
     facts = [
-        f"Each row is {kpi.grain}. {partitioning}{', the first day of the month' if kpi.monthly else ''}.",
+        f"Each row is {kpi.grain}. {partitioning}{', the first day of the month' if kpi.is_monthly else ''}.",
         f"Computed from {'; '.join(map(_source, kpi.sources))}.",
-        "Restated." if kpi.restated else "",
+        "Restated." if kpi.tracks_restatements else "",
     ]
     rows = "".join(
         f"| `{field.name}` | {field.type} | {_meta(field, 'unit')} "
@@ -321,7 +321,7 @@ def _source(source: Source) -> str:
     """Describe a source of a KPI table; `date` is that of the row."""
     if source.date is None:
         return f"`{source.table}`"
-    if source.lasting:
+    if source.is_cumulative:
         return f"`{source.table}` of the date and all before it"
     window = (
         [f"the {source.back} days before" if source.back > 1 else "the day before"] if source.back else []

@@ -1,4 +1,4 @@
-"""Which dates of a KPI have to be made anew, and which dates of its sources that takes."""
+"""Dates of a KPI that must be recomputed, and the dates of its sources that this requires."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
@@ -7,34 +7,38 @@ from shopnow.dates import add_days_clamped, end_of_month, month_of
 from shopnow.kpis.definition import Kpi, Source
 
 Dates = Mapping[str, Collection[date]]
-"""Dates by the name of a table."""
+"""Dates by table name."""
 
 
-def dates(kpi: Kpi, changed: Dates, known: Collection[date]) -> set[date]:
-    """The dates, of those `known`, whose rows may change as the sources' rows of the dates `changed` did."""
-    found: set[date] = set()
+def affected(kpi: Kpi, changed: Dates, known: Collection[date]) -> set[date]:
+    """Return the `known` dates whose rows may change because rows of the sources `changed`."""
+    affected_days: set[date] = set()
     for source in kpi.sources:
         for day in changed.get(source.table, ()):
             first, last = (
-                month_of(day) if kpi.monthly else add_days_clamped(day, -source.forward),
+                month_of(day) if kpi.is_monthly else add_days_clamped(day, -source.forward),
                 add_days_clamped(day, source.back),
             )
-            found.update(each for each in known if first <= each and (source.lasting or each <= last))
-    return found
+            affected_days.update(
+                known_day
+                for known_day in known
+                if first <= known_day and (source.is_cumulative or known_day <= last)
+            )
+    return affected_days
 
 
-def of_kpi(kpi: Kpi, days: Iterable[date]) -> set[date]:
-    """The dates under which a KPI may have rows of these days."""
-    return {month_of(day) if kpi.monthly else day for day in days}
+def kpi_dates(kpi: Kpi, days: Iterable[date]) -> set[date]:
+    """Return the partition dates of a KPI for these days."""
+    return {month_of(day) if kpi.is_monthly else day for day in days}
 
 
-def needed(kpi: Kpi, source: Source, chosen: Iterable[date], known: Iterable[date]) -> list[date]:
-    """The dates, of those `known` to a source, from which a KPI's rows of the `chosen` dates are made."""
+def source_dates(kpi: Kpi, source: Source, selected: Iterable[date], known: Iterable[date]) -> list[date]:
+    """Return the `known` dates of a source that the KPI's rows of the `selected` dates depend on."""
     spans = [
         (
             add_days_clamped(day, -source.back),
-            add_days_clamped(end_of_month(day) if kpi.monthly else day, source.forward),
+            add_days_clamped(end_of_month(day) if kpi.is_monthly else day, source.forward),
         )
-        for day in chosen
+        for day in selected
     ]
     return sorted(day for day in known if any(first <= day <= last for first, last in spans))

@@ -1,4 +1,4 @@
-"""Putting newly computed KPI rows into their table, with what they were made from and what they restate."""
+"""Write computed KPI rows to their table, with their lineage, completeness and restatements."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,11 +6,11 @@ from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction
 from pyspark.sql import DataFrame
 
 from shopnow.audit import audit_log
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 from shopnow.kpis import Kpi
 from shopnow.lake.delta import tables
 from shopnow.lake.ingest.data_loss import Loss
@@ -19,87 +19,88 @@ from shopnow.lake.lineage.restatements import RESTATEMENTS, Cause, Restatement
 from shopnow_spark.lake_reader import APPLICATION
 from shopnow_spark.result import Refreshed
 
-Changed = Mapping[str, Mapping[str, int | None] | None]
-"""By events table, what `lineage.changed_dates` says of it."""
+ChangedDates = Mapping[str, Mapping[str, int | None] | None]
+"""Result of `lineage.changed_dates` by source table."""
 
 
-class Computed(NamedTuple):
-    """When rows are computed, and what the latest audit by then has found, if there was one."""
+class Computation(NamedTuple):
+    """Time of a computation, and the verdict of the latest audit before it, if any."""
 
     at: datetime
     audit: str | None
 
 
-def now(lake: str) -> Computed:
-    """Rows that are computed now."""
+def start_computation(lake: str) -> Computation:
+    """Start a computation at the current time."""
     audit = audit_log.latest(lake)
-    return Computed(datetime.now(UTC), audit and audit.verdict)
+    return Computation(datetime.now(UTC), audit and audit.verdict)
 
 
 class Plan(NamedTuple):
-    """What is to become of a KPI table: new rows in place of those of some dates, or of all.
+    """Planned replacement of the rows of some dates of a KPI table, or of all rows.
 
-    `table` is the table as it stood when it was planned, `made_from` the versions of all tables behind the new rows and
-    `raw` those of raw tables among them; `dates` is None for all. `losses` are those of the KPI's topics.
+    `table` is the snapshot at planning time, `sources` the versions of all tables that the new rows depend
+    on, and `raw` those of the raw tables among them; `dates` is None for all dates. `losses` are those of the
+    KPI's topics.
     """
 
     kpi: Kpi
     table: DeltaTable
     rows: DataFrame
     dates: Sequence[str] | None
-    made_from: Mapping[str, int]
+    sources: Mapping[str, int]
     raw: Mapping[str, int]
-    changed: Changed
+    changed: ChangedDates
     losses: Sequence[Loss]
 
 
-def publish(plan: Plan, rows: pa.Table, computed: Computed) -> Refreshed:
-    """Replaces the rows in one commit; `rows` are those of the plan, computed.
+def publish(plan: Plan, rows: pa.Table, computation: Computation) -> Refreshed:
+    """Replace the planned rows with the computed `rows` in one commit.
 
     Raises:
-        CommitFailedError: the table has changed since the plan was made.
+        CommitFailedError: the table changed after planning.
     """
     kpi = plan.kpi
-    rows = _with_proof(plan, rows, computed)
-    metadata = {"userMetadata": lineage.describe(plan.made_from)}
-    restated = _restated(plan, rows, computed.at) if kpi.restated else []
+    rows = _with_proof(plan, rows, computation)
+    metadata = {"userMetadata": lineage.describe(plan.sources)}
+    restated = _restatements(plan, rows, computation.at) if kpi.tracks_restatements else []
     if restated:
         metadata[RESTATEMENTS.key] = restatements.dumps(restated)
     point = kpi.name.replace("/", ":")
-    reach(point)
-    # Few rows, so they are written from here: a tenth of what a Spark write costs, against the very snapshot the lineage was
-    # read from. The application transaction makes two runs at once conflict even over different dates.
-    write_deltalake(
+    failpoint(point)
+    # KPI rows are few, so delta-rs writes them at a tenth of the cost of Spark, against the snapshot that the
+    # lineage was read from. The app transaction makes concurrent runs conflict even over different dates.
+    tables.write(
         plan.table,
         rows,
         mode="overwrite",
-        predicate=_of_dates(plan.dates),
+        predicate=_date_predicate(plan.dates),
         commit_properties=CommitProperties(
             custom_metadata=metadata,
-            app_transactions=[Transaction(APPLICATION, sum(plan.made_from.values()))],
+            app_transactions=[Transaction(APPLICATION, sum(plan.sources.values()))],
         ),
     )
-    reach(f"{point}_committed")
+    failpoint(f"{point}_committed")
     written = rows["date"].cast(pa.string()).unique().to_pylist() if kpi.partition_by else []
     return Refreshed(kpi.name, None, len(rows), sorted(plan.dates or written), restated=restated)
 
 
-def _with_proof(plan: Plan, rows: pa.Table, computed: Computed) -> pa.Table:
-    """The rows with the columns that say when and from what they were made, and what is missing in them."""
+def _with_proof(plan: Plan, rows: pa.Table, computation: Computation) -> pa.Table:
+    """Append the columns on lineage, time of computation and completeness."""
     if plan.kpi.partition_by:
-        found = {
-            day: completeness.of_row(plan.losses, plan.kpi, day) for day in rows["date"].unique().to_pylist()
+        by_day = {
+            day: completeness.for_row(plan.losses, plan.kpi, day) for day in rows["date"].unique().to_pylist()
         }
-        complete = [found[day] for day in rows["date"].to_pylist()]
+        complete = [by_day[day] for day in rows["date"].to_pylist()]
     else:
-        complete = [completeness.complete_but_for(plan.losses)] * len(rows)
+        complete = [completeness.summarize_losses(plan.losses)] * len(rows)
     versions = json.dumps({name.removeprefix("raw/"): version for name, version in sorted(plan.raw.items())})
     proof = {
         "raw_versions": [versions] * len(rows),
-        "computed_at": [computed.at] * len(rows),
-        "missing_rows": [each.missing_rows for each in complete],
-        "losses": [each.losses for each in complete],
-        "audit": [computed.audit] * len(rows),
+        "computed_at": [computation.at] * len(rows),
+        "missing_rows": [entry.missing_rows for entry in complete],
+        "losses": [entry.losses for entry in complete],
+        "audit": [computation.audit] * len(rows),
     }
     schema = plan.kpi.schema
     for name, values in proof.items():
@@ -107,16 +108,16 @@ def _with_proof(plan: Plan, rows: pa.Table, computed: Computed) -> pa.Table:
     return rows.select(schema.names).cast(schema)
 
 
-def _restated(plan: Plan, rows: pa.Table, computed_at: datetime) -> list[Restatement]:
+def _restatements(plan: Plan, rows: pa.Table, computed_at: datetime) -> list[Restatement]:
     today = str(computed_at.date())
     if plan.dates is not None and all(date >= today for date in plan.dates):
-        return []  # none of them has ended, let alone been published after its end
-    published = tables.read(plan.table, predicate=_of_dates(plan.dates))
-    days = {row for each in (published, rows) for row in each["date"].unique().to_pylist()}
+        return []  # only figures of days that have ended count as published
+    published = tables.read(plan.table, predicate=_date_predicate(plan.dates))
+    days = {day for table in (published, rows) for day in table["date"].unique().to_pylist()}
     return restatements.find(plan.kpi, published, rows, {day: _cause(plan.changed, day) for day in days})
 
 
-def _cause(changed: Changed, day: date) -> Cause:
+def _cause(changed: ChangedDates, day: date) -> Cause:
     late, rewritten = {}, False
     for name, dates in changed.items():
         rows = None if dates is None else dates.get(str(day), 0)
@@ -127,5 +128,5 @@ def _cause(changed: Changed, day: date) -> Cause:
     return Cause(late, "rebuild" if rewritten or not late else "")
 
 
-def _of_dates(dates: Sequence[str] | None) -> str | None:
+def _date_predicate(dates: Sequence[str] | None) -> str | None:
     return None if dates is None else f"date IN ({', '.join(map(repr, dates))})"

@@ -1,4 +1,7 @@
-"""KPI tables with a few plausible rows, written by their schemas, for what only reads them."""
+"""KPI tables with a few plausible rows, without events, for code that only reads them.
+
+`sample_lake` writes consistent tables of any size instead.
+"""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -34,11 +37,11 @@ def midnight(day: date) -> datetime:
 
 
 def sample(day: date = DAY, currencies: Sequence[str] = ("EUR",), products: Sequence[str] = PRODUCTS) -> Rows:
-    """Rows of every KPI table about a day and, of sales, about the same day of the week before."""
+    """Return rows of every KPI table for a day, and of the sales tables also for the day a week earlier."""
     rows: Rows = {kpi.name: [] for kpi in kpis.KPIS}
     for currency in currencies:
-        for week, each in ((0, day - timedelta(days=7)), (1, day)):
-            hourly = [_sales(midnight(each), hour, currency, week) for hour in range(24)]
+        for week, date_ in ((0, day - timedelta(days=7)), (1, day)):
+            hourly = [_sales(midnight(date_), hour, currency, week) for hour in range(24)]
             rows["kpi/sales_hourly"] += hourly
             rows["kpi/sales_daily"].append(_total(hourly))
         _by_currency(rows, day, currency, products)
@@ -47,8 +50,12 @@ def sample(day: date = DAY, currencies: Sequence[str] = ("EUR",), products: Sequ
 
 
 def write(lake: str, rows: Rows, computed_at: datetime | None = None, **proof: Any) -> None:
-    """Write the rows; those of the proof columns are `proof`, or else of complete rows computed an hour after the sample's day."""
-    told = {
+    """Write the rows.
+
+    Args:
+        proof: Values of the proof columns; by default those of complete rows, computed an hour after the day.
+    """
+    defaults = {
         "raw_versions": '{"orders": 12, "payments": 9}',
         "computed_at": computed_at or midnight(DAY) + timedelta(days=1, hours=1),
         "missing_rows": 0,
@@ -58,7 +65,7 @@ def write(lake: str, rows: Rows, computed_at: datetime | None = None, **proof: A
     for kpi in kpis.KPIS:
         if kpi.name in rows:
             table = Table(lake, kpi.name).ensure(kpi.schema, kpi.partition_by)
-            write_deltalake(table, as_table(kpi, [told | row for row in rows[kpi.name]]), mode="append")
+            write_deltalake(table, as_table(kpi, [defaults | row for row in rows[kpi.name]]), mode="append")
 
 
 def as_table(kpi: Kpi, rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -85,7 +92,7 @@ def _sales(begin: datetime, hour: int, currency: str, week: int) -> dict[str, An
 
 
 def _total(hours: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    summed = {name: sum(hour[name] for hour in hours) for name in kpis.SALES_DAILY.figures}
+    summed = {name: sum(hour[name] for hour in hours) for name in kpis.SALES_DAILY.additive_columns}
     return {
         "date": hours[0]["date"],
         "currency": hours[0]["currency"],
@@ -98,41 +105,41 @@ def _by_currency(rows: Rows, day: date, currency: str, products: Sequence[str]) 
     at = {"date": day, "currency": currency}
     for name, split in (("category", CATEGORIES), ("country", COUNTRIES)):
         kpi = kpis.SALES_BY_CATEGORY if name == "category" else kpis.SALES_BY_COUNTRY
-        for place, value in enumerate(split):
-            figures = dict.fromkeys(kpi.figures, 40000 // (place + 1)) | {
-                "orders": 200 // (place + 1),
-                "units": 400 // (place + 1),
+        for index, value in enumerate(split):
+            figures = dict.fromkeys(kpi.additive_columns, 40000 // (index + 1)) | {
+                "orders": 200 // (index + 1),
+                "units": 400 // (index + 1),
             }
-            money = {"gmv_cents": 2_100_000 // (place + 1), "net_revenue_cents": 1_800_000 // (place + 1)}
+            money = {"gmv_cents": 2_100_000 // (index + 1), "net_revenue_cents": 1_800_000 // (index + 1)}
             rows[kpi.name].append(at | {name: value} | figures | money | {"average_order_cents": 8_107})
-    for place, product in enumerate(products, 1):
+    for rank, product in enumerate(products, 1):
         ranks = {
-            "rank": place,
-            "rank_change": (None, 2, -1, 0)[place % 4],
-            "units_rank": place,
+            "rank": rank,
+            "rank_change": (None, 2, -1, 0)[rank % 4],
+            "units_rank": rank,
             "units_rank_change": None,
         }
-        sold = {"orders": 90 // place, "units": 120 // place, "gmv_cents": 900_000 // place}
+        sold = {"orders": 90 // rank, "units": 120 // rank, "gmv_cents": 900_000 // rank}
         rows["kpi/top_products"].append(
             at
             | ranks
-            | {"product_id": f"p-{place:03}", "product_name": product, "category": CATEGORIES[place % 4]}
+            | {"product_id": f"p-{rank:03}", "product_name": product, "category": CATEGORIES[rank % 4]}
             | sold
         )
-    for place, method in enumerate(("card", "paypal", "debit", "transfer"), 1):
+    for rank, method in enumerate(("card", "paypal", "debit", "transfer"), 1):
         counts = {
-            "attempts": 400 // place,
-            "succeeded": 380 // place,
-            "failed": 400 // place - 380 // place,
-            "recovered": 9 // place,
+            "attempts": 400 // rank,
+            "succeeded": 380 // rank,
+            "failed": 400 // rank - 380 // rank,
+            "recovered": 9 // rank,
         }
         money = {
-            "paid_cents": 3_000_000 // place,
-            "recovered_cents": 60_000 // place,
+            "paid_cents": 3_000_000 // rank,
+            "recovered_cents": 60_000 // rank,
             "refunds": 5,
             "refunds_cents": 20_000,
         }
-        rows["kpi/payments"].append(at | {"method": method, "failure_rate": 0.05 * place} | counts | money)
+        rows["kpi/payments"].append(at | {"method": method, "failure_rate": 0.05 * rank} | counts | money)
     for figure, this, before in (
         *(("orders", 5_312, 5_011), ("units", 10_624, 10_022), ("payments_failed", 336, 351)),
         *(
@@ -163,14 +170,14 @@ def _by_currency(rows: Rows, day: date, currency: str, products: Sequence[str]) 
 
 def _once(rows: Rows, day: date, products: Sequence[str], currency: str) -> None:
     steps = {"viewed": 4_180, "carted": 1_320, "ordered": 744, "paid": 690, "delivered": 310}
-    left = {
+    abandoned = {
         "carts_abandoned": 576,
         "checkouts_abandoned": 54,
         "cart_abandonment": 576 / 1320,
         "checkout_abandonment": 54 / 744,
     }
-    rows["kpi/funnel"].append({"date": day, **steps, **left, "conversion": 690 / 4180})
-    done = {
+    rows["kpi/funnel"].append({"date": day, **steps, **abandoned, "conversion": 690 / 4180})
+    events = {
         "created": 680,
         "shipped": 655,
         "delivered": 601,
@@ -178,13 +185,13 @@ def _once(rows: Rows, day: date, products: Sequence[str], currency: str) -> None
         "on_time_rate": 560 / 601,
         "days_to_deliver": 2.43,
     }
-    waiting = {
+    open_ = {
         "as_of": midnight(day) + timedelta(hours=23, minutes=58),
         "pending": 88,
         "in_transit": 1_204,
         "overdue": 17,
     }
-    rows["kpi/deliveries"].append({"date": day, **done, **waiting})
+    rows["kpi/deliveries"].append({"date": day, **events, **open_})
     rows["kpi/customers"].append(
         {"date": day, "customers": 690, "new": 212, "returning": 478, "repeat_rate": 478 / 690}
     )
@@ -201,13 +208,13 @@ def _once(rows: Rows, day: date, products: Sequence[str], currency: str) -> None
     month = day.replace(day=1)
     for back in range(4):
         cohort = (month - timedelta(days=31 * back)).replace(day=1)
-        known = {
+        retention = {
             "months_since": back,
             "customers": 4000 // (back + 1),
             "cohort_size": 6000,
             "retention": 4000 / (back + 1) / 6000,
         }
-        rows["kpi/cohorts"].append({"date": month, "cohort": cohort, **known})
+        rows["kpi/cohorts"].append({"date": month, "cohort": cohort, **retention})
     for number, product in enumerate(products):
         _stock(rows, day, {"product_id": f"p-{number + 1:03}", "product_name": product}, number, currency)
 
@@ -250,7 +257,7 @@ def _stock(rows: Rows, day: date, product: dict[str, str], number: int, currency
             "lost_cents": 37_963,
         }
         rows["kpi/stock_outs"].append(product | when | lost)
-    reckoned = {
+    demand = {
         "demand_per_day": 37.2,
         "demand_sd": 6.1,
         "lead_time_days": 2.0,
@@ -258,4 +265,4 @@ def _stock(rows: Rows, day: date, product: dict[str, str], number: int, currency
         "days_of_cover": quantity / 37.2,
     }
     points = {"safety_stock": 28, "reorder_point": 103, "below_reorder_point": quantity <= 103}
-    rows["kpi/stock_cover"].append(product | {"as_of": day, "quantity": quantity} | reckoned | points)
+    rows["kpi/stock_cover"].append(product | {"as_of": day, "quantity": quantity} | demand | points)

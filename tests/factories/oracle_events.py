@@ -1,7 +1,7 @@
 """Events for the tests of the KPI oracle, whose expected figures are worked out by hand.
 
-Unlike `events.event` they have one-letter ids and round amounts by default, so that events of one order, session or
-product belong together without naming it.
+Unlike `events.event` they have one-letter ids and round amounts by default, so that events of one order,
+session or product belong together without naming it.
 """
 
 from collections.abc import Iterable
@@ -74,7 +74,11 @@ def rows(kpi: str, events: Iterable[Event], now: datetime = datetime(2027, 1, 1,
     """Compute the rows of `kpi/{kpi}` and of its source KPIs by the oracle; returns the rows in key order."""
     definition = next(definition for definition in KPIS if definition.name == f"kpi/{kpi}")
     tables = compute_kpis(events_tables(events), now, KpiSettings(0.975, 2.0), with_sources(definition))
-    return tables[definition.name].sort_by([(column, "ascending") for column in definition.key]).to_pylist()
+    return (
+        tables[definition.name]
+        .sort_by([(column, "ascending") for column in definition.key_columns])
+        .to_pylist()
+    )
 
 
 def with_sources(kpi: Kpi) -> list[Kpi]:

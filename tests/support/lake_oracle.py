@@ -1,4 +1,4 @@
-"""The expected rows of every KPI table of a lake, computed by the oracle from generated events, without Spark."""
+"""The expected rows of every KPI table of a lake, computed by the oracle from events, without Spark."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -46,7 +46,7 @@ def compare(lake: str, events: Iterable[Event]) -> dict[str, KpiDiff]:
         for topic, rows in events_tables(events, offsets).items():
             database.load(f"events/{topic}", rows)
         for kpi in KPIS:
-            columns, name = [*kpi.content, "computed_at"], f"{kpi.name} in the lake"
+            columns, name = [*kpi.value_columns, "computed_at"], f"{kpi.name} in the lake"
             database.store(name, tables.reader(Table(lake, kpi.name).open(), columns), columns)
             expected = database.compute(kpi, database.load_computed_times(kpi, name))
             diffs[kpi.name] = diff(database, kpi, expected, name)

@@ -46,7 +46,7 @@ def _check(database: Oracle, kpi: Kpi, table: DeltaTable, evidence: Evidence) ->
     Raises:
         Difference: a row differs, or the table lacks a column.
     """
-    columns = [*kpi.content, "computed_at"]
+    columns = [*kpi.value_columns, "computed_at"]
     if missing := set(columns).difference(field.name for field in table.schema().fields):
         raise Difference(
             f"{kpi.name} has no column {min(missing)}: run compute_kpis with this version of ShopNow+"

@@ -24,9 +24,9 @@ def diff(oracle: Oracle, kpi: Kpi, expected: str, actual: str) -> KpiDiff:
 
     The first difference is the one with the lowest key; it names table, key, column and both values.
     """
-    rest = [column for column in kpi.content if column not in kpi.key]
+    rest = [column for column in kpi.value_columns if column not in kpi.key_columns]
     same = {column: _same(kpi, column) for column in rest}
-    same_key = " AND ".join(f'one."{column}" IS NOT DISTINCT FROM other."{column}"' for column in kpi.key)
+    same_key = " AND ".join(f'one."{column}" IS NOT DISTINCT FROM other."{column}"' for column in kpi.key_columns)
     pairs = f"""
         FROM ({_numbered(kpi, rest, expected)}) AS one
         FULL JOIN ({_numbered(kpi, rest, actual)}) AS other ON {same_key} AND one.nth = other.nth
@@ -35,13 +35,13 @@ def diff(oracle: Oracle, kpi: Kpi, expected: str, actual: str) -> KpiDiff:
     ((rows, different),) = oracle.execute(f"SELECT count(*), count(*) FILTER ({differs}) {pairs}").fetchall()
     if not different:
         return KpiDiff(rows, 0, None)
-    selected = [f'coalesce(one."{column}", other."{column}") AS "key {column}"' for column in kpi.key]
+    selected = [f'coalesce(one."{column}", other."{column}") AS "key {column}"' for column in kpi.key_columns]
     selected += [
         f'one."{column}" AS "one {column}", other."{column}" AS "other {column}", '
         f'{same[column]} AS "same {column}"'
         for column in rest
     ]
-    order = ", ".join(f'"key {column}"' for column in kpi.key)
+    order = ", ".join(f'"key {column}"' for column in kpi.key_columns)
     first = oracle.connection.sql(
         f"SELECT {', '.join(selected)}, one.nth AS one, other.nth AS other {pairs} "
         f"WHERE {differs} ORDER BY {order} LIMIT 1"
@@ -51,7 +51,7 @@ def diff(oracle: Oracle, kpi: Kpi, expected: str, actual: str) -> KpiDiff:
 
 def _numbered(kpi: Kpi, rest: list[str], name: str) -> str:
     """Number the rows of each key by their other columns; as a rule a key has one row."""
-    key, others = (", ".join(f'"{column}"' for column in columns) for columns in (kpi.key, rest))
+    key, others = (", ".join(f'"{column}"' for column in columns) for columns in (kpi.key_columns, rest))
     return f'SELECT *, row_number() OVER (PARTITION BY {key} ORDER BY {others}) AS nth FROM "{name}"'  # noqa: S608
 
 
@@ -64,7 +64,7 @@ def _same(kpi: Kpi, column: str) -> str:
 
 
 def _describe(kpi: Kpi, rest: list[str], row: dict) -> str:
-    where = f"{kpi.name} {' '.join(str(row[f'key {column}']) for column in kpi.key)}"
+    where = f"{kpi.name} {' '.join(str(row[f'key {column}']) for column in kpi.key_columns)}"
     if row["one"] is None:
         return f"{where}: no row by the events, one in the table"
     if row["other"] is None:

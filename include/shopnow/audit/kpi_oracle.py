@@ -48,7 +48,7 @@ COLUMNS: Mapping[str, list[str]] = {
         "quantity_change",
         "quantity_after",
     ],
-    **{kpi.name: kpi.content for kpi in KPIS},
+    **{kpi.name: kpi.value_columns for kpi in KPIS},
 }
 """Columns that the queries read, by source."""
 
@@ -111,8 +111,8 @@ class Oracle:
         """Compute a KPI from the selected sources as of `now`; return the name of the table that holds it."""
         self._set("now", now)
         name = f"{kpi.name} by the events"
-        self.store(name, _schema(kpi.name).empty_table(), kpi.content)
-        columns = ", ".join(f'"{column}"' for column in kpi.content)
+        self.store(name, _schema(kpi.name).empty_table(), kpi.value_columns)
+        columns = ", ".join(f'"{column}"' for column in kpi.value_columns)
         # The table has the types of the definition, so a value that does not fit is an error.
         query = (QUERIES / f"{kpi.name[4:]}.sql").read_text()
         self.execute(f'INSERT INTO "{name}" BY NAME SELECT {columns} FROM ({query})')  # noqa: S608
@@ -121,7 +121,7 @@ class Oracle:
     def rows(self, kpi: Kpi, name: str) -> pa.Table:
         """Return a stored table with the KPI's content columns, in Arrow."""
         return (
-            self.connection.sql(f'FROM "{name}"').to_arrow_table().select(kpi.content).cast(_schema(kpi.name))
+            self.connection.sql(f'FROM "{name}"').to_arrow_table().select(kpi.value_columns).cast(_schema(kpi.name))
         )
 
     def execute(self, sql: str, parameters: object = None) -> duckdb.DuckDBPyConnection:

@@ -202,8 +202,8 @@ def _raw_cells(service: str, row: dict[str, Any]) -> list[str]:
 
 def _print_kpi(kpi: Kpi, rows: pa.Table) -> None:
     """Print the columns that fit, the most important first, and name those that do not fit."""
-    columns = [column for column in formatters.by_importance(kpi.content) if column in rows.column_names]
-    columns = [column for column in columns if rows[column].null_count < rows.num_rows or column in kpi.key]
+    columns = [column for column in formatters.by_importance(kpi.value_columns) if column in rows.column_names]
+    columns = [column for column in columns if rows[column].null_count < rows.num_rows or column in kpi.key_columns]
     cells = [
         [
             values.format_value(row[column], values.unit_of(kpi.schema.field(column), row), none="–")

@@ -1,4 +1,4 @@
-"""The KPI tables, each figure defined once, in words; what the definitions consist of is in `shopnow.kpis.definition`."""
+"""Definitions of the KPI tables; their building blocks are in `shopnow.kpis.definition`."""
 
 from shopnow.kpis.customers import COHORTS, CUSTOMER_ORDERS, CUSTOMERS, FUNNEL
 from shopnow.kpis.definition import Kpi
@@ -48,4 +48,4 @@ KPIS = (
     TRENDS,
     ANOMALIES,
 )
-"""All of them, each after those it is made from."""
+"""All KPI tables, each after its sources."""

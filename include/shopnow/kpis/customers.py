@@ -1,4 +1,4 @@
-"""Who buys: customers, cohorts, and how far their visits lead."""
+"""Customer KPIs: customers, cohorts and the conversion funnel."""
 
 import pyarrow as pa
 
@@ -13,7 +13,7 @@ CUSTOMER_ORDERS = Kpi(
     (events("orders"),),
     pa.schema(
         [
-            key("customer_id", pa.string(), "the customer; a pseudonym once they are forgotten"),
+            key("customer_id", pa.string(), "the customer; a pseudonym after an erasure"),
             figure("first_order_at", TIMESTAMP, "time of their first order placed"),
             figure("last_order_at", TIMESTAMP, "time of their latest order placed"),
             total("orders", "orders placed", "orders"),
@@ -26,12 +26,12 @@ CUSTOMERS = Kpi(
     "kpi/customers",
     "Customers by day",
     "a day with orders",
-    (events("orders", lasting=True), rows_of(CUSTOMER_ORDERS)),
+    (events("orders", is_cumulative=True), rows_of(CUSTOMER_ORDERS)),
     pa.schema(
         [
             DATE,
             figure("customers", pa.int64(), "customers who placed an order that day", "customers"),
-            figure("new", pa.int64(), "of these: those whose first order ever was that day", "customers"),
+            figure("new", pa.int64(), "of these: first order ever on that day", "customers"),
             figure("returning", pa.int64(), "customers − new", "customers"),
             figure("repeat_rate", pa.float64(), "returning ÷ customers", "share"),
             *PROVENANCE,
@@ -42,7 +42,7 @@ COHORTS = Kpi(
     "kpi/cohorts",
     "Monthly cohorts",
     "a month and a cohort of customers that placed orders in it",
-    (events("orders", lasting=True), rows_of(CUSTOMER_ORDERS)),
+    (events("orders", is_cumulative=True), rows_of(CUSTOMER_ORDERS)),
     pa.schema(
         [
             key("date", pa.date32(), "first day of the month, UTC"),
@@ -59,11 +59,11 @@ COHORTS = Kpi(
             *PROVENANCE,
         ]
     ),
-    monthly=True,
+    is_monthly=True,
 )
 FUNNEL = Kpi(
     "kpi/funnel",
-    "Funnel",
+    "Conversion funnel",
     "a day on which sessions began",
     (
         events("views", back=1),
@@ -77,12 +77,13 @@ FUNNEL = Kpi(
             DATE,
             total(
                 "viewed",
-                "sessions with a product viewed that day and none the day before; they begin with the day's first",
+                "sessions with a product view that day and none the day before; they begin with the first "
+                "view of the day",
                 "sessions",
             ),
             total(
                 "carted",
-                "of these: an item added to the cart that day or the next, not before the beginning",
+                "of these: an item added to the cart that day or the next, not before the session began",
                 "sessions",
             ),
             total(
@@ -92,12 +93,14 @@ FUNNEL = Kpi(
             ),
             total(
                 "paid",
-                "of these: a payment of the first such order succeeded, not before it, until 14 days after the day",
+                "of these: a payment of the first such order succeeded, not before the order, up to 14 days "
+                "after the day",
                 "sessions",
             ),
             total(
                 "delivered",
-                "of these: a delivery of that order, not before the first such payment, until 14 days after",
+                "of these: a delivery of that order, not before the first such payment, up to 14 days after "
+                "the day",
                 "sessions",
             ),
             total("carts_abandoned", "carted − ordered", "sessions"),

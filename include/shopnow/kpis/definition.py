@@ -1,8 +1,8 @@
-"""What a definition of a KPI table consists of.
+"""Building blocks of the KPI definitions.
 
-Every column carries its definition in words and its unit as metadata of the field; the tables' comments, docs/kpis.md and whoever
-shows a figure take them from there. Days and hours are UTC, and an event belongs to those of its own `event_time`, however late it
-came. Money is integer cents in the row's `currency`.
+The metadata of each column holds its definition in words and its unit; table comments, docs/kpis.md and all
+displays use them. Days and hours are UTC, and an event counts in those of its own `event_time`, however late
+it arrived. Money is integer cents in the row's `currency`.
 """
 
 from collections.abc import Sequence
@@ -14,88 +14,88 @@ from shopnow.schemas import TIMESTAMP
 
 
 class Source(NamedTuple):
-    """A table that rows are made from: a row of date D from its rows of dates D - `back` to D + `forward`.
+    """A source of a KPI: rows of date D are computed from its rows of dates D - `back` to D + `forward`.
 
-    `lasting`: what happens on a date concerns that date and every later one, through another table that remembers it. A source
-    without dates is read whole, and what changes in it is known by the tables it is made from.
+    A source without dates is read completely, and its changes follow from its own sources.
     """
 
     table: str
     topics: tuple[str, ...]
     date: str | None
-    """The column it is partitioned by, if it has dates."""
+    """Its date column, which partitions it; None if it has no dates."""
     back: int = 0
+    """Days before the row's date."""
     forward: int = 0
-    lasting: bool = False
+    """Days after the row's date."""
+    is_cumulative: bool = False
+    """Whether a change on a date affects all later dates too, through another table that accumulates it."""
 
 
 class Kpi(NamedTuple):
-    """A table `kpi/…`: what a row is, what its columns mean, what it is made from.
-
-    `restated`: once a date is over, its figures change only by what should have been there before, and that is put on record.
-    """
+    """Definition of a table `kpi/…`: its grain, its columns and its sources."""
 
     name: str
     title: str
     grain: str
+    """What one row stands for."""
     sources: tuple[Source, ...]
     schema: pa.Schema
     partition_by: Sequence[str] = ("date",)
-    monthly: bool = False
-    """Whether a `date` is a month, named by its first day."""
-    restated: bool = False
+    is_monthly: bool = False
+    """Whether `date` stands for a month, by its first day."""
+    tracks_restatements: bool = False
+    """Whether changes of past dates, which only late events can cause, are recorded as restatements."""
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """The topics whose events it is made from, at whatever remove."""
+        """The topics it is computed from, directly or through other tables."""
         return tuple(dict.fromkeys(topic for source in self.sources for topic in source.topics))
 
     @property
-    def content(self) -> list[str]:
-        """The columns that say what the KPI is, not when and from what it was made."""
+    def value_columns(self) -> list[str]:
+        """The columns without the provenance columns."""
         return [field.name for field in self.schema if field not in PROVENANCE]
 
     @property
-    def key(self) -> list[str]:
-        """The columns that tell one row from the others."""
+    def key_columns(self) -> list[str]:
+        """The columns that identify a row."""
         return [field.name for field in self.schema if field.metadata[b"role"] == b"key"]
 
     @property
-    def figures(self) -> list[str]:
-        """The columns that can be added up over rows of a date and currency."""
+    def additive_columns(self) -> list[str]:
+        """The columns that can be summed over rows of a date and currency."""
         return [field.name for field in self.schema if field.metadata[b"role"] == b"sum"]
 
     @property
     def window(self) -> tuple[int | None, int]:
-        """How many days back and forward the events may be that a row of a date is made from; None for any number."""
-        lasting = any(source.lasting or source.date is None for source in self.sources)
-        return None if lasting else max(source.back for source in self.sources), max(
-            source.forward for source in self.sources
-        )
+        """Days back and forward of the events that affect a row; None if unlimited."""
+        is_unlimited = any(source.is_cumulative or source.date is None for source in self.sources)
+        back = None if is_unlimited else max(source.back for source in self.sources)
+        return back, max(source.forward for source in self.sources)
 
 
-def events(topic: str, back: int = 0, forward: int = 0, lasting: bool = False) -> Source:
-    """The events of a topic as a source."""
-    return Source(f"events/{topic}", (topic,), "event_date", back, forward, lasting)
+def events(topic: str, back: int = 0, forward: int = 0, is_cumulative: bool = False) -> Source:
+    """Return the events of a topic as a source."""
+    return Source(f"events/{topic}", (topic,), "event_date", back, forward, is_cumulative)
 
 
 def rows_of(kpi: Kpi, back: int = 0, forward: int = 0) -> Source:
-    """Another KPI as a source."""
+    """Return another KPI as a source."""
     return Source(kpi.name, kpi.topics, kpi.partition_by[0] if kpi.partition_by else None, back, forward)
 
 
 def key(name: str, kind: pa.DataType, definition: str) -> pa.Field:
-    """A column that tells rows apart."""
+    """Define a column of the key."""
     return _field(name, kind, definition, "", "key")
 
 
 def total(name: str, definition: str, unit: str) -> pa.Field:
-    """An integer that can be added up over rows."""
+    """Define an additive integer column."""
     return _field(name, pa.int64(), definition, unit, "sum")
 
 
 def figure(name: str, kind: pa.DataType, definition: str, unit: str = "") -> pa.Field:
-    """A column that cannot be added up: a share, an average, a state, a name."""
+    """Define a non-additive column: a share, an average, a state, a name."""
     return _field(name, kind, definition, unit, "figure")
 
 
@@ -107,34 +107,35 @@ PROVENANCE = (
     _field(
         "raw_versions",
         pa.string(),
-        "JSON: version of raw/{topic} the row was made from, by topic",
+        "JSON: version of raw/{topic} from which the row was computed, by topic",
         "",
         "proof",
     ),
-    _field("computed_at", TIMESTAMP, "when the row was computed", "", "proof"),
+    _field("computed_at", TIMESTAMP, "time when the row was computed", "", "proof"),
     _field(
         "missing_rows",
         pa.int64(),
-        "at most so many records of its topics were lost before they were read: 0 if complete, null if unknown",
+        "upper bound on records of its topics lost before they were read: 0 if complete, null if unknown",
         "records",
         "proof",
     ),
     _field(
         "losses",
         pa.list_(pa.string()),
-        "ids, in the table `losses`, of the losses that may concern the row",
+        "ids, in the table `losses`, of the losses that may affect the row",
         "",
         "proof",
     ),
     _field(
         "audit",
         pa.string(),
-        "what the latest audit by then had found: holds, or what does not; null before the first",
+        "result of the latest audit before the row was computed: holds, or the failed checks; null before "
+        "the first audit",
         "",
         "proof",
     ),
 )
-"""The last columns of every KPI table: when and from what a row was made, and what is missing in it."""
+"""The last columns of every KPI table: when and from what a row was computed, and how complete it is."""
 
 DATE = key("date", pa.date32(), "day, UTC")
 CURRENCY = key("currency", pa.string(), "ISO 4217 code; amounts of different currencies are never added")

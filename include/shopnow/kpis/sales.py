@@ -1,4 +1,4 @@
-"""Sales: gross merchandise value by order, net revenue by payment, each when it happened."""
+"""Sales KPIs: gross merchandise value by order date, net revenue by payment date."""
 
 import pyarrow as pa
 
@@ -6,10 +6,10 @@ from shopnow.kpis.definition import CURRENCY, DATE, PROVENANCE, Kpi, events, fig
 from shopnow.schemas import TIMESTAMP
 
 ORDER_DAYS = 14
-"""A payment or a parcel is put to an order placed at most so many days before it."""
+"""Maximum days between an order and the payments and deliveries that are attributed to it."""
 
 UNKNOWN = "unknown"
-"""Country or category of payments whose order is not on record."""
+"""Country or category of payments whose order is missing."""
 
 _ORDERS = (
     total("orders", "orders placed", "orders"),
@@ -27,7 +27,7 @@ _PAYMENTS = (
     total("paid_cents", "Σ amount of payments succeeded", "cents"),
     total("refunds", "payments refunded", "payments"),
     total("refunds_cents", "Σ amount of payments refunded", "cents"),
-    total("net_revenue_cents", "payments succeeded − refunds, each when it happened", "cents"),
+    total("net_revenue_cents", "payments succeeded − refunds, each by its own event date", "cents"),
 )
 _AVERAGE = figure(
     "average_order_cents",
@@ -43,7 +43,7 @@ SALES_HOURLY = Kpi(
     "an hour and currency with orders or payments",
     (events("orders"), events("payments")),
     pa.schema([key("hour", TIMESTAMP, "start of the hour, UTC"), DATE, CURRENCY, *FIGURES, *PROVENANCE]),
-    restated=True,
+    tracks_restatements=True,
 )
 SALES_DAILY = Kpi(
     "kpi/sales_daily",
@@ -51,7 +51,7 @@ SALES_DAILY = Kpi(
     "a day and currency with orders or payments",
     (events("orders"), events("payments")),
     pa.schema([DATE, CURRENCY, *FIGURES, *PROVENANCE]),
-    restated=True,
+    tracks_restatements=True,
 )
 SALES_BY_COUNTRY = Kpi(
     "kpi/sales_by_country",
@@ -65,14 +65,14 @@ SALES_BY_COUNTRY = Kpi(
             key(
                 "country",
                 pa.string(),
-                "of the order; a payment's is that of the first order placed with its id, from 14 days before to the day after; "
-                "`unknown` if there is none",
+                "country of the order; for a payment, that of the first order placed with its order id from "
+                "14 days before to the day after; `unknown` without such an order",
             ),
             *FIGURES,
             *PROVENANCE,
         ]
     ),
-    restated=True,
+    tracks_restatements=True,
 )
 SALES_BY_CATEGORY = Kpi(
     "kpi/sales_by_category",
@@ -83,25 +83,32 @@ SALES_BY_CATEGORY = Kpi(
         [
             DATE,
             CURRENCY,
-            key("category", pa.string(), "of the order's items; of payments as for country"),
+            key("category", pa.string(), "category of the order items; for payments as for country"),
             total(
-                "orders", "orders placed with items of the category; an order may count in several", "orders"
+                "orders", "orders placed with items of the category; an order can count in several", "orders"
             ),
-            total("units", "Σ quantity of its items in orders placed", "pieces"),
+            total("units", "Σ quantity of the category's items in orders placed", "pieces"),
             total(
                 "gmv_cents",
-                "Σ quantity × unit price of its items in orders placed, before discounts",
+                "Σ quantity × unit price of the category's items in orders placed, before discounts",
                 "cents",
             ),
-            total("discount_cents", "its part of the discounts of orders placed (see paid_cents)", "cents"),
+            total(
+                "discount_cents",
+                "share of the category in the discounts of orders placed (see paid_cents)",
+                "cents",
+            ),
             total(
                 "paid_cents",
-                "its part of the payments succeeded: by what its items are of the order's gross value (of its pieces, if that is "
-                "zero), to the cent: categories in order of name, each the rounded-down running total less that before",
+                "share of the category in the payments succeeded, in proportion to the order's gross value "
+                "(its pieces, if that is zero), to the cent: by category name, each the rounded-down "
+                "cumulative share minus the previous one",
                 "cents",
             ),
-            total("refunds_cents", "its part of the payments refunded (see paid_cents)", "cents"),
-            total("net_revenue_cents", "paid − refunds, each when it happened", "cents"),
+            total(
+                "refunds_cents", "share of the category in the payments refunded (see paid_cents)", "cents"
+            ),
+            total("net_revenue_cents", "paid − refunds, each by its own event date", "cents"),
             figure(
                 "average_order_cents",
                 pa.int64(),
@@ -111,7 +118,7 @@ SALES_BY_CATEGORY = Kpi(
             *PROVENANCE,
         ]
     ),
-    restated=True,
+    tracks_restatements=True,
 )
 TOP_PRODUCTS = Kpi(
     "kpi/top_products",
@@ -125,27 +132,27 @@ TOP_PRODUCTS = Kpi(
             figure(
                 "rank",
                 pa.int32(),
-                "1 for the highest gmv_cents of the day and currency; then by units, then by id",
+                "rank by gmv_cents in the day and currency, 1 for the highest; ties by units, then by id",
             ),
             figure(
                 "rank_change",
                 pa.int32(),
-                "places climbed since the day before, negative if it fell; null if not ordered then",
+                "ranks gained since the previous day, negative if lost; null if not ordered that day",
             ),
             figure(
                 "units_rank",
                 pa.int32(),
-                "1 for the most units of the day and currency; then by gmv_cents, then by id",
+                "rank by units in the day and currency, 1 for the highest; ties by gmv_cents, then by id",
             ),
-            figure("units_rank_change", pa.int32(), "the same for units_rank"),
+            figure("units_rank_change", pa.int32(), "as rank_change, for units_rank"),
             key("product_id", pa.string(), "the product"),
-            figure("product_name", pa.string(), "its name in the day's latest order"),
-            figure("category", pa.string(), "its category in the day's latest order"),
-            total("orders", "orders placed that contain it", "orders"),
+            figure("product_name", pa.string(), "name in the day's latest order"),
+            figure("category", pa.string(), "category in the day's latest order"),
+            total("orders", "orders placed that contain the product", "orders"),
             total("units", "Σ quantity in orders placed", "pieces"),
             total("gmv_cents", "Σ quantity × unit price in orders placed", "cents"),
             *PROVENANCE,
         ]
     ),
-    restated=True,
+    tracks_restatements=True,
 )

@@ -1,4 +1,4 @@
-"""Stock: what is on hand, how long it lasts, when it was out and what that cost."""
+"""Stock KPIs: stock on hand, days of cover, stock-outs and their estimated cost."""
 
 import pyarrow as pa
 
@@ -7,10 +7,10 @@ from shopnow.kpis.sales import TOP_PRODUCTS
 from shopnow.schemas import TIMESTAMP
 
 DEMAND_DAYS = 28
-"""Demand is that of so many days."""
+"""Number of days over which demand is measured."""
 
 _PRODUCT = key("product_id", pa.string(), "the product")
-_NAME = figure("product_name", pa.string(), "its name in its latest stock event")
+_NAME = figure("product_name", pa.string(), "name in the latest stock event")
 
 STOCK_POSITION = Kpi(
     "kpi/stock_position",
@@ -24,12 +24,12 @@ STOCK_POSITION = Kpi(
             figure(
                 "quantity",
                 pa.int64(),
-                "on hand after its latest stock event, by event time, then offset",
+                "on hand after the latest stock event, by event time, then offset",
                 "pieces",
             ),
             total("sold_units", "Σ units sold since the first stock event", "pieces"),
-            figure("last_event_time", TIMESTAMP, "time of its latest stock event"),
-            figure("last_offset", pa.int64(), "offset of its latest stock event"),
+            figure("last_event_time", TIMESTAMP, "time of the latest stock event"),
+            figure("last_offset", pa.int64(), "offset of the latest stock event"),
             figure("stock_out", pa.bool_(), "whether nothing is left on hand"),
             *PROVENANCE,
         ]
@@ -48,7 +48,7 @@ STOCK_DAILY = Kpi(
             figure(
                 "product_name",
                 pa.string(),
-                "its name in the day's latest stock event, by event time, then offset",
+                "name in the day's latest stock event, by event time, then offset",
             ),
             figure(
                 "opening",
@@ -62,8 +62,9 @@ STOCK_DAILY = Kpi(
             figure("closing", pa.int64(), "on hand after the day's latest stock event", "pieces"),
             total(
                 "in_stock_seconds",
-                "Σ time with something on hand, in whole seconds: from midnight to the latest stock event of any product that day, "
-                "the state between events being that after the earlier one (before the first: opening)",
+                "Σ time with stock on hand, in whole seconds: from midnight to the latest stock event of "
+                "any product that day, with the state between two events being that after the first one "
+                "(before the first event: opening)",
                 "seconds",
             ),
             total(
@@ -74,8 +75,8 @@ STOCK_DAILY = Kpi(
             figure(
                 "shop_sold_in_stock",
                 pa.int64(),
-                "Σ units sold, of all products, at the same times: each of them without its beginning and with its end (a time from "
-                "midnight with both)",
+                "Σ units sold, of all products, during the times in stock: each interval without its start "
+                "and with its end (an interval from midnight with both)",
                 "pieces",
             ),
             figure(
@@ -91,7 +92,7 @@ STOCK_DAILY = Kpi(
 STOCK_OUTS = Kpi(
     "kpi/stock_outs",
     "Stock-outs",
-    "a time without a product on hand; none if it ends the very moment it begins",
+    "a period without a product on hand; none if it ends when it starts",
     (events("stock"), rows_of(STOCK_DAILY, back=DEMAND_DAYS), rows_of(TOP_PRODUCTS, back=DEMAND_DAYS)),
     pa.schema(
         [
@@ -99,13 +100,13 @@ STOCK_OUTS = Kpi(
             key(
                 "started_at",
                 TIMESTAMP,
-                "time of the stock event after which nothing was left, by event time, then offset",
+                "time of the stock event that left nothing on hand, by event time, then offset",
             ),
-            figure("product_name", pa.string(), "its name in that event"),
+            figure("product_name", pa.string(), "name in that event"),
             figure(
                 "ended_at",
                 TIMESTAMP,
-                "time of the next stock event after which something was; null if there is none yet",
+                "time of the next stock event that left some on hand; null while the stock-out lasts",
             ),
             figure(
                 "duration_seconds",
@@ -116,30 +117,32 @@ STOCK_OUTS = Kpi(
             figure(
                 "shop_sold",
                 pa.int64(),
-                "Σ units sold, of all products, after started_at and not after ended_at (any time, if that is null): how busy the shop was",
+                "Σ units sold, of all products, after started_at and not after ended_at (no limit if null), "
+                "as a measure of traffic",
                 "pieces",
             ),
-            figure("shop_sold_first_day", pa.int64(), "of these: those of the day it started", "pieces"),
+            figure("shop_sold_first_day", pa.int64(), "of these: sold on the day of started_at", "pieces"),
             figure(
                 "demand_share",
                 pa.float64(),
-                "pieces sold for each piece of other products while it was in stock: Σ sold ÷ (Σ shop_sold_in_stock − Σ sold) of "
-                "`kpi/stock_daily`, from 28 days before the day it started to that day; null unless the divisor is positive",
+                "pieces sold per piece of other products while in stock: Σ sold ÷ (Σ shop_sold_in_stock − Σ "
+                "sold) of `kpi/stock_daily`, from 28 days before the day of started_at to that day; null "
+                "unless the divisor is positive",
             ),
-            figure("lost_units", pa.float64(), "estimated sales lost: demand_share × shop_sold", "pieces"),
+            figure("lost_units", pa.float64(), "estimated lost sales: demand_share × shop_sold", "pieces"),
             figure(
                 "currency",
                 pa.string(),
-                "that in which most of its units were ordered, by `kpi/top_products` from 28 days before the day it started to that day; "
-                "the first by name if several are",
+                "currency with most units ordered, by `kpi/top_products` from 28 days before the day of "
+                "started_at to that day; ties by name",
             ),
             figure(
-                "unit_price_cents", pa.float64(), "Σ gmv_cents ÷ Σ units in that currency and time", "cents"
+                "unit_price_cents", pa.float64(), "Σ gmv_cents ÷ Σ units in that currency and period", "cents"
             ),
             figure(
                 "lost_cents",
                 pa.int64(),
-                "estimated gross merchandise value lost: lost_units × unit_price_cents, halves rounded up",
+                "estimated lost gross merchandise value: lost_units × unit_price_cents, halves rounded up",
                 "cents",
             ),
             *PROVENANCE,
@@ -159,35 +162,37 @@ STOCK_COVER = Kpi(
             figure(
                 "as_of",
                 pa.date32(),
-                "latest day in `kpi/stock_daily` that has begun when this is computed; demand is that of the 28 days up to it",
+                "latest day in `kpi/stock_daily` that is not in the future; demand is measured over the 28 "
+                "days up to it",
             ),
             figure("quantity", pa.int64(), "on hand, from `kpi/stock_position`", "pieces"),
             figure(
                 "demand_per_day",
                 pa.float64(),
-                "Σ sold × 86,400 ÷ Σ in_stock_seconds over those days; null if it was never in stock. A day on which only others' stock "
-                "changed counts once the product has had one: nothing sold, in stock all the time others are observed, or not at all, "
-                "as it closed before",
+                "Σ sold × 86,400 ÷ Σ in_stock_seconds over those days; null if never in stock. A day with "
+                "stock events of other products only counts after the product's first one: nothing sold, "
+                "and in stock for the whole observed time or not at all, as at the last closing",
                 "pieces a day",
             ),
             figure(
                 "demand_sd",
                 pa.float64(),
-                "standard deviation (of the population) of the pieces sold on the days among those with any time in stock; null if none: "
-                "√(n Σx² − (Σx)²) ÷ n",
+                "population standard deviation of the pieces sold per day, over those days with any time in "
+                "stock; null without any: √(n Σx² − (Σx)²) ÷ n",
                 "pieces",
             ),
             figure(
                 "lead_time_days",
                 pa.float64(),
-                "the mean duration of its stock-outs that ended, started in those 28 days (Σ duration_seconds ÷ their number ÷ 86,400), "
-                "but at least the setting SHOPNOW_LEAD_TIME_DAYS",
+                "mean duration of the ended stock-outs that started in those 28 days (Σ duration_seconds ÷ "
+                "their number ÷ 86,400), at least the setting SHOPNOW_LEAD_TIME_DAYS",
                 "days",
             ),
             figure(
                 "lead_time_sd_days",
                 pa.float64(),
-                "standard deviation (of the population) of these durations, in seconds as for demand_sd, ÷ 86,400; 0 if there are none",
+                "population standard deviation of these durations, in seconds as for demand_sd, ÷ 86,400; 0 "
+                "without any",
                 "days",
             ),
             figure(
@@ -199,18 +204,19 @@ STOCK_COVER = Kpi(
             figure(
                 "safety_stock",
                 pa.int64(),
-                "z √(lead_time_days × demand_sd² + demand_per_day² × lead_time_sd_days²), rounded to six decimals and then up to whole "
-                "pieces, where z is the quantile of the normal distribution at the setting SHOPNOW_SERVICE_LEVEL; null without "
-                "demand_per_day",
+                "z √(lead_time_days × demand_sd² + demand_per_day² × lead_time_sd_days²), rounded to six "
+                "decimals and then up to whole pieces, where z is the quantile of the normal distribution "
+                "at the setting SHOPNOW_SERVICE_LEVEL; null without demand_per_day",
                 "pieces",
             ),
             figure(
                 "reorder_point",
                 pa.int64(),
-                "demand_per_day × lead_time_days + the same before rounding, rounded likewise; null without demand_per_day",
+                "demand_per_day × lead_time_days + safety_stock before rounding, rounded likewise; null "
+                "without demand_per_day",
                 "pieces",
             ),
-            figure("below_reorder_point", pa.bool_(), "quantity ≤ reorder_point; null without it"),
+            figure("below_reorder_point", pa.bool_(), "quantity ≤ reorder_point; null without reorder_point"),
             *PROVENANCE,
         ]
     ),

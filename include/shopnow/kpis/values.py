@@ -1,4 +1,4 @@
-"""KPI figures as a person writes them, told by the unit of their definition."""
+"""Formatting of KPI values for people, by the unit of their definition."""
 
 from collections.abc import Collection, Mapping
 from datetime import UTC, date, datetime
@@ -9,16 +9,16 @@ import pyarrow as pa
 from shopnow.text_format import one_line
 
 AS_THE_FIGURE = "as the figure"
-"""The unit of a value whose row names, in the column `figure`, what it is a value of."""
+"""Unit of a column whose values have the unit of the figure that the row names in its column `figure`."""
 
 
 def definition_of(field: pa.Field) -> str:
-    """What a column means, in words."""
+    """Return the definition of a column in words."""
     return field.metadata[b"comment"].decode().replace("`", "")
 
 
 def unit_of(field: pa.Field, row: Mapping[str, Any] | None = None) -> str:
-    """The unit of a column, or of its value in a row."""
+    """Return the unit of a column, or of its value in the given row."""
     unit = field.metadata[b"unit"].decode()
     if unit == AS_THE_FIGURE and row is not None:
         return unit_of_figure(row["figure"])
@@ -26,24 +26,29 @@ def unit_of(field: pa.Field, row: Mapping[str, Any] | None = None) -> str:
 
 
 def unit_of_figure(figure: str) -> str:
-    """The unit of a figure, as far as its name tells: cents or none."""
+    """Return the unit of a figure by its name: cents or none."""
     return "cents" if figure.endswith("_cents") else ""
 
 
 def column_label(column: str, columns: Collection[str] = ()) -> str:
-    """A column's name where its amounts are not in cents; not that of another of the columns."""
+    """Return a column's name without the suffix `_cents`, made unique among the other columns."""
     short = column.removesuffix("_cents")
     return f"{short}_amount" if short != column and short in columns else short
 
 
 def heading(column: str, columns: Collection[str] = ()) -> str:
-    """A column's name as a heading, beside those of other columns: `gmv_cents` is GMV."""
+    """Return a column's name as a heading, unique among the other columns; `gmv_cents` is GMV."""
     words = column_label(column, columns).replace("_", " ")
     return "GMV" if words == "gmv" else words
 
 
 def format_value(value: Any, unit: str = "", currency: str | None = None, none: str = "") -> str:
-    """A value with its unit; money with its currency, if that is not said beside it."""
+    """Format a value by its unit.
+
+    Args:
+        currency: appended to amounts; None if shown elsewhere.
+        none: text for None.
+    """
     match value:
         case None:
             return none
@@ -69,7 +74,7 @@ def format_value(value: Any, unit: str = "", currency: str | None = None, none: 
 
 
 def format_change(value: float | None, none: str = "–") -> str:
-    """A relative change, with its direction."""
+    """Format a relative change with its direction."""
     if value is None:
         return none
     arrow = "▲" if value > 0 else "▼" if value < 0 else "="
@@ -77,7 +82,7 @@ def format_change(value: float | None, none: str = "–") -> str:
 
 
 def format_duration(seconds: int) -> str:
-    """A time span in its two largest units."""
+    """Format a time span in its two largest units."""
     minutes, hours, days = seconds // 60, seconds // 3600, seconds // 86400
     if days:
         return f"{days} d {hours % 24} h"

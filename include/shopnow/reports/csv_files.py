@@ -29,7 +29,7 @@ def _file_name(figures: Figures, table: str) -> str:
 
 def _kpi_file(kpi: Kpi, rows: Sequence[Row]) -> bytes:
     fields = list(kpi.schema)
-    ordered = sorted(rows, key=lambda row: [str(row[name]) for name in kpi.key])
+    ordered = sorted(rows, key=lambda row: [str(row[name]) for name in kpi.key_columns])
     columns = [values.column_label(name, kpi.schema.names) for name in kpi.schema.names]
     return csv_text.encode_file(
         columns,

@@ -92,7 +92,7 @@ def read(lake: str, day: date, at: datetime) -> Figures:
 def _read(lake: str, kpi: Kpi, day: date) -> list[Row] | None:
     if not Table(lake, kpi.name).exists():
         return None
-    predicate = f"date = '{day.replace(day=1) if kpi.monthly else day}'" if kpi.partition_by else None
+    predicate = f"date = '{day.replace(day=1) if kpi.is_monthly else day}'" if kpi.partition_by else None
     rows = tables.read(Table(lake, kpi.name).open(), predicate=predicate).to_pylist()
     # A table lacks columns that were added to its definition after it was last computed.
     empty_row = dict.fromkeys(kpi.schema.names)

@@ -18,7 +18,7 @@ MAX_RESTATEMENTS = 12
 """Maximum number of restatements in the report; the CSV file has all."""
 
 _TITLES = {kpi.name: kpi.title for kpi in REPORTED}
-_DATES = {kpi.name for kpi in REPORTED if kpi.partition_by and not kpi.monthly}
+_DATES = {kpi.name for kpi in REPORTED if kpi.partition_by and not kpi.is_monthly}
 
 
 def compose(figures: Figures, lag: str = "") -> Report:

@@ -1,4 +1,4 @@
-"""How long the stock lasts, and when to order more."""
+"""Days of cover, safety stock and reorder points."""
 
 from datetime import date
 from statistics import NormalDist
@@ -8,7 +8,7 @@ from pyspark.sql import functions as F
 
 from shopnow.kpis import STOCK_COVER
 from shopnow.kpis.stock import DEMAND_DAYS
-from shopnow_spark.kpis.safe_math import WIDE, deviation, ratio, wide_total
+from shopnow_spark.kpis.safe_math import WIDE_DECIMAL, deviation, ratio, wide_total
 
 DAY = 86_400
 
@@ -22,19 +22,20 @@ def stock_cover(
     service_level: float,
     lead_time_days: float,
 ) -> DataFrame:
-    """Days of cover, safety stock and reorder point of every product.
+    """Compute days of cover, safety stock and reorder point of every product.
 
     Args:
-        position, daily, outs: rows of `kpi/stock_position`, `kpi/stock_daily` (from each product's latest day before the last
-            `DEMAND_DAYS` on) and `kpi/stock_outs`.
-        today: the day when this is computed; later ones have not begun.
-        service_level: the share of times between two deliveries in which the safety stock is to suffice.
-        lead_time_days: how long a delivery takes at least.
+        position, daily, outs: rows of `kpi/stock_position`, `kpi/stock_daily` (from each product's latest day
+        before
+            the last `DEMAND_DAYS` on) and `kpi/stock_outs`.
+        today: date of the computation; later days are ignored.
+        service_level: probability that the safety stock lasts until the next delivery.
+        lead_time_days: minimum lead time of a delivery.
     """
-    begun = daily.where(F.col("date") <= F.lit(today))
-    days = _days(begun)
+    past = daily.where(F.col("date") <= F.lit(today))
+    days = _days(past)
     demand = (
-        _product_days(begun, days)
+        _product_days(past, days)
         .groupBy("product_id")
         .agg(
             wide_total(F.col("sold")).alias("sold"),
@@ -45,11 +46,11 @@ def stock_cover(
     as_of = F.broadcast(days.agg(F.max("as_of").alias("as_of")))
     products = position.select("product_id", "product_name", "quantity").crossJoin(as_of)
     known = products.join(demand, "product_id", "left").join(_lead_times(outs, as_of), "product_id", "left")
-    return _cover(known, NormalDist().inv_cdf(service_level), lead_time_days).select(*STOCK_COVER.content)
+    return _cover(known, NormalDist().inv_cdf(service_level), lead_time_days).select(*STOCK_COVER.value_columns)
 
 
 def _days(daily: DataFrame) -> DataFrame:
-    """The days that count, each with the seconds for which anything was observed, and the last of them."""
+    """Return the days that count, with their observed seconds, and the last of them as `as_of`."""
     days = daily.groupBy(F.col("date").alias("day")).agg(F.max("observed_seconds").alias("observed_seconds"))
     return days.withColumn("as_of", F.max("day").over(Window.partitionBy())).where(
         F.col("day") > F.date_sub("as_of", DEMAND_DAYS)
@@ -57,23 +58,23 @@ def _days(daily: DataFrame) -> DataFrame:
 
 
 def _product_days(daily: DataFrame, days: DataFrame) -> DataFrame:
-    """What was sold of each product on each of the days, and for how long it was in stock: a row stands for the days to the next, too."""
+    """Return each product's units sold and time in stock per day, also for days without a row."""
     until = F.lead("date").over(Window.partitionBy("product_id").orderBy("date"))
     rows = daily.select(
         "product_id", "date", "sold", "in_stock_seconds", "closing", until.alias("until")
     ).alias("rows")
-    meant = (F.col("day") >= F.col("date")) & (F.col("until").isNull() | (F.col("day") < F.col("until")))
-    own = F.col("day") == F.col("date")
+    covers = (F.col("day") >= F.col("date")) & (F.col("until").isNull() | (F.col("day") < F.col("until")))
+    is_own_day = F.col("day") == F.col("date")
     idle = F.when(F.col("closing") > 0, F.col("observed_seconds")).otherwise(0)
-    return rows.join(F.broadcast(days), meant).select(
+    return rows.join(F.broadcast(days), covers).select(
         "product_id",
-        F.when(own, F.col("sold")).otherwise(0).alias("sold"),
-        F.when(own, F.col("in_stock_seconds")).otherwise(idle).alias("in_stock_seconds"),
+        F.when(is_own_day, F.col("sold")).otherwise(0).alias("sold"),
+        F.when(is_own_day, F.col("in_stock_seconds")).otherwise(idle).alias("in_stock_seconds"),
     )
 
 
 def _lead_times(outs: DataFrame, as_of: DataFrame) -> DataFrame:
-    """How long the products' stock-outs were, of those that began on the days that count and ended."""
+    """Aggregate the durations of the products' ended stock-outs that began on the days that count."""
     began = F.to_date("started_at")
     counts = (
         F.col("ended_at").isNotNull() & (began > F.date_sub("as_of", DEMAND_DAYS)) & (began <= F.col("as_of"))
@@ -87,8 +88,8 @@ def _lead_times(outs: DataFrame, as_of: DataFrame) -> DataFrame:
 
 
 def _moments(value: Column, name: str) -> list[Column]:
-    """How many values a group has, their sum, and that of their squares."""
-    wide = value.cast(WIDE)
+    """Return count, sum and sum of squares of a group's values."""
+    wide = value.cast(WIDE_DECIMAL)
     return [
         F.count(value).alias(name),
         wide_total(value).alias(f"{name}_sum"),

@@ -1,4 +1,4 @@
-"""When a product was out of stock, and what that cost."""
+"""Stock-outs and their estimated lost sales."""
 
 from datetime import date
 
@@ -9,8 +9,8 @@ from pyspark.sql import functions as F
 from shopnow import schemas
 from shopnow.kpis import STOCK_OUTS
 from shopnow.kpis.stock import DEMAND_DAYS
-from shopnow_spark.kpis.safe_math import WIDE, ratio, wide_total
-from shopnow_spark.kpis.stock import IN_ORDER, with_shop_sold
+from shopnow_spark.kpis.safe_math import WIDE_DECIMAL, ratio, wide_total
+from shopnow_spark.kpis.stock import EVENT_ORDER, with_shop_sold
 from shopnow_spark.kpis.times import whole_seconds
 
 _KEPT = [
@@ -24,7 +24,7 @@ _KEPT = [
         "unit_price_cents",
     )
 ]
-"""What is taken from `known`, of a stock-out that began before the events that are looked at: some of it only if these tell no more."""
+"""Columns kept from a known stock-out that began before the events read."""
 
 
 def stock_outs(
@@ -34,29 +34,29 @@ def stock_outs(
     stock_daily: DataFrame,
     top_products: DataFrame,
 ) -> DataFrame:
-    """All stock-outs: those `known` that ended before the day `since`, and the others by the events of that day and later ones.
+    """Return all stock-outs: `known` ones that ended before `since`, and those of the events since.
 
     Args:
-        known: the table so far; None if there is none, and `stock` holds all events.
-        since: the first day whose events, or rows of the other tables, may not be what `known` was made from.
-        stock: events of that day and later.
-        stock_daily: rows from `DEMAND_DAYS` before that day on; and from the day on which the first of those known began that had
-            not ended by then.
+        known: existing rows of the table; None if there are none, and `stock` holds all events. since: first
+        day whose source rows may have changed since `known` was computed. stock: events of that day and
+        later. stock_daily: rows from `DEMAND_DAYS` before that day on, and from the beginning of the first
+        known stock-out
+            that had not ended by then.
         top_products: rows from `DEMAND_DAYS` before that day on.
     """
     days = F.broadcast(_days(stock_daily))
     states, latest = _states(stock, days), _latest(stock, days)
     if known is None or since is None:
-        return _estimated(_periods(states, latest), stock_daily, top_products)
+        return _with_lost_sales(_periods(states, latest), stock_daily, top_products)
     midnight = F.lit(since).cast("timestamp")
-    over = F.coalesce(F.col("ended_at") < midnight, F.lit(False))
-    lasting = _lasting(known.where((F.col("started_at") < midnight) & ~over), days)
-    made = _estimated(_periods(states.unionByName(lasting), latest), stock_daily, top_products)
-    return known.where(over).select(*STOCK_OUTS.content).unionByName(made)
+    has_ended = F.coalesce(F.col("ended_at") < midnight, F.lit(False))
+    ongoing = _ongoing_states(known.where((F.col("started_at") < midnight) & ~has_ended), days)
+    updated = _with_lost_sales(_periods(states.unionByName(ongoing), latest), stock_daily, top_products)
+    return known.where(has_ended).select(*STOCK_OUTS.value_columns).unionByName(updated)
 
 
 def _days(stock_daily: DataFrame) -> DataFrame:
-    """Of each day the units that all products sold from the first day to its beginning, `before`, and to its end, `by_end`."""
+    """Return the units all products sold up to each day's start, `before`, and to its end, `by_end`."""
     by_end = F.sum("sold").over(Window.orderBy("date"))
     return (
         stock_daily.groupBy("date")
@@ -66,18 +66,18 @@ def _days(stock_daily: DataFrame) -> DataFrame:
 
 
 def _latest(stock: DataFrame, days: DataFrame) -> DataFrame:
-    """The one row that says when the latest event was, and the units sold `by_latest`; nulls without events."""
+    """Return one row with the time of the latest event and the units sold `by_latest`."""
     latest = stock.agg(F.max("event_time").alias("latest")).withColumn("date", F.to_date("latest"))
     return latest.join(days, "date", "left").select("latest", F.col("by_end").alias("by_latest"))
 
 
 def _states(stock: DataFrame, days: DataFrame) -> DataFrame:
-    """Events with whether the product is `out` after them, and the units that all products sold `by_then`, from the first day on."""
+    """Return events with the state after them, `out`, and the units that all products sold `by_then`."""
     return (
         with_shop_sold(stock, "product_name", "quantity_after")
         .join(days, "date", "left")
         .select(
-            *("product_id", "product_name", *IN_ORDER),
+            *("product_id", "product_name", *EVENT_ORDER),
             (F.col("quantity_after") == 0).alias("out"),
             (F.col("before") + F.col("shop_sold")).alias("by_then"),
             "by_end",
@@ -86,11 +86,11 @@ def _states(stock: DataFrame, days: DataFrame) -> DataFrame:
     )
 
 
-def _lasting(known: DataFrame, days: DataFrame) -> DataFrame:
-    """As states: that these products were out."""
+def _ongoing_states(known: DataFrame, days: DataFrame) -> DataFrame:
+    """Return the states of products that were out of stock."""
     return known.join(days, F.to_date("started_at") == F.col("date"), "left").select(
         *("product_id", "product_name", F.col("started_at").alias("event_time")),
-        *(F.lit(None).alias(name) for name in IN_ORDER[1:]),
+        *(F.lit(None).alias(name) for name in EVENT_ORDER[1:]),
         F.lit(True).alias("out"),
         (F.col("by_end") - F.col("shop_sold_first_day")).alias("by_then"),
         "by_end",
@@ -99,16 +99,16 @@ def _lasting(known: DataFrame, days: DataFrame) -> DataFrame:
 
 
 def _periods(states: DataFrame, latest: DataFrame) -> DataFrame:
-    """The times without each product, by its states one after the other; to the latest event of all while there is none that ends it."""
-    order = Window.partitionBy("product_id").orderBy(*IN_ORDER)
-    turns = states.withColumn("was_out", F.lag("out", 1, False).over(order)).where("out != was_out")
+    """Return the periods out of stock from the states; an ongoing one lasts to the latest event."""
+    order = Window.partitionBy("product_id").orderBy(*EVENT_ORDER)
+    changes = states.withColumn("was_out", F.lag("out", 1, False).over(order)).where("out != was_out")
     began, day = F.col("event_time"), F.to_date("event_time")
     until, by_until = F.coalesce("ended_at", "latest"), F.coalesce("by_the_end", "by_latest")
     first_day = F.when(F.to_date(until) == day, F.col("shop_sold")).otherwise(
         F.col("by_end") - F.col("by_then")
     )
     return (
-        turns.withColumns(
+        changes.withColumns(
             {"ended_at": F.lead("event_time").over(order), "by_the_end": F.lead("by_then").over(order)}
         )
         .where("out AND (ended_at IS NULL OR ended_at > event_time)")
@@ -132,15 +132,15 @@ def _periods(states: DataFrame, latest: DataFrame) -> DataFrame:
     )
 
 
-def _estimated(periods: DataFrame, stock_daily: DataFrame, top_products: DataFrame) -> DataFrame:
-    """The periods with what was lost, going by demand and price of the days before."""
-    beside = F.col("shop_sold_in_stock").cast(WIDE) - F.col("sold")
+def _with_lost_sales(periods: DataFrame, stock_daily: DataFrame, top_products: DataFrame) -> DataFrame:
+    """Add the estimated lost sales to the periods, from demand and price of the days before."""
+    others_sold = F.col("shop_sold_in_stock").cast(WIDE_DECIMAL) - F.col("sold")
     facts = stock_daily.select(
         "product_id",
         F.col("date").alias("day"),
         F.lit(None).cast("string").alias("currency"),
         "sold",
-        beside.alias("beside"),
+        others_sold.alias("others_sold"),
     )
     facts = facts.unionByName(
         top_products.select("product_id", F.col("date").alias("day"), "currency", "units", "gmv_cents"),
@@ -148,7 +148,7 @@ def _estimated(periods: DataFrame, stock_daily: DataFrame, top_products: DataFra
     )
     rest = [name for name in periods.columns if name not in {"product_id", "started_at", "day"}]
     before = F.explode(F.sequence(F.date_sub("day", DEMAND_DAYS), "day")).alias("day")
-    sums = [wide_total(F.col(name)).alias(name) for name in ("sold", "beside", "units", "gmv_cents")]
+    sums = [wide_total(F.col(name)).alias(name) for name in ("sold", "others_sold", "units", "gmv_cents")]
     by_currency = (
         periods.select("product_id", "started_at", before, F.struct(*rest).alias("period"))
         .join(facts, ["product_id", "day"], "left")
@@ -158,10 +158,10 @@ def _estimated(periods: DataFrame, stock_daily: DataFrame, top_products: DataFra
     ordered = F.when(
         F.col("currency").isNotNull(), F.struct((-F.col("units")).alias("units"), "currency", "gmv_cents")
     )
-    found = by_currency.groupBy("product_id", "started_at").agg(
+    sums_by_period = by_currency.groupBy("product_id", "started_at").agg(
         F.any_value("period").alias("period"),
         F.sum("sold").alias("sold"),
-        F.sum("beside").alias("beside"),
+        F.sum("others_sold").alias("others_sold"),
         F.min(ordered).alias("most"),
     )
     kept = F.col("period.kept")
@@ -169,12 +169,12 @@ def _estimated(periods: DataFrame, stock_daily: DataFrame, top_products: DataFra
     def unless_kept(name: str, value: Column) -> Column:
         return F.when(kept.isNull(), value).otherwise(kept[name]).alias(name)
 
-    estimated = found.select(
+    estimated = sums_by_period.select(
         *("product_id", "started_at", *(f"period.{name}" for name in rest if name != "kept")),
-        unless_kept("demand_share", ratio(F.col("sold"), F.col("beside"))),
+        unless_kept("demand_share", ratio(F.col("sold"), F.col("others_sold"))),
         unless_kept("currency", F.col("most.currency")),
         unless_kept("unit_price_cents", ratio(F.col("most.gmv_cents"), -F.col("most.units"))),
     ).withColumn("lost_units", F.col("demand_share") * F.col("shop_sold"))
-    # Spark's floor stops at the ends of 64 bits.
+    # Spark's floor saturates at the limits of 64 bits.
     lost_cents = F.floor(F.col("lost_units") * F.col("unit_price_cents") + 0.5)
-    return estimated.withColumn("lost_cents", lost_cents).select(*STOCK_OUTS.content)
+    return estimated.withColumn("lost_cents", lost_cents).select(*STOCK_OUTS.value_columns)

@@ -1,4 +1,4 @@
-"""How sales develop: this week beside the one before, and hours that are not as they usually are."""
+"""Trends of sales: week over week, and anomalous hours."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -6,7 +6,13 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from shopnow.kpis import ANOMALIES, TRENDS
-from shopnow.kpis.trends import COMPARED, LIMIT, WATCHED, WEEKS, WEEKS_AT_LEAST
+from shopnow.kpis.trends import (
+    ANOMALY_FIGURES,
+    ANOMALY_SCORE,
+    BASELINE_WEEKS,
+    MIN_BASELINE_WEEKS,
+    TREND_FIGURES,
+)
 from shopnow_spark.kpis.safe_math import ratio, total
 from shopnow_spark.kpis.times import DAY, HOUR, midnight
 
@@ -14,10 +20,16 @@ _WEEK = 7 * DAY
 
 
 def trends(hourly: DataFrame, *, now: datetime) -> DataFrame:
-    """The week to each day beside the week before, where both are equally complete; `now` is when the rows are computed."""
-    # An hour counts for its own day and for the days after that look back on it.
+    """Compare the week up to each day with the week before, both equally complete.
+
+    Args:
+        now: time of the computation.
+    """
+    # An hour counts for its own day and for the later days whose weeks include it.
     looks_back = F.explode(F.array(*(F.date_add("date", days) for days in range(16)))).alias("day")
-    seen = hourly.select("currency", "date", F.unix_micros("hour").alias("hour"), looks_back, *COMPARED)
+    hours_by_day = hourly.select(
+        "currency", "date", F.unix_micros("hour").alias("hour"), looks_back, *TREND_FIGURES
+    )
     hour, as_of = F.col("hour"), F.col("as_of")
     beginning = as_of - 2 * _WEEK
     weeks = {
@@ -25,11 +37,11 @@ def trends(hourly: DataFrame, *, now: datetime) -> DataFrame:
         "week_before": (hour >= beginning) & (hour < as_of - _WEEK),
     }
     sums = {
-        week: F.struct(*(total(F.when(in_it, F.col(name))).alias(name) for name in COMPARED))
+        week: F.struct(*(total(F.when(in_it, F.col(name))).alias(name) for name in TREND_FIGURES))
         for week, in_it in weeks.items()
     }
     days = (
-        seen.join(F.broadcast(_ends(hourly, now)), "day")
+        hours_by_day.join(F.broadcast(_ends(hourly, now)), "day")
         .groupBy("day", "as_of", "currency")
         .agg(
             F.max(F.col("date") == F.col("day")).alias("has_sales"),
@@ -41,7 +53,7 @@ def trends(hourly: DataFrame, *, now: datetime) -> DataFrame:
     )
     figures = (
         F.struct(F.lit(name).alias("figure"), *(F.col(week)[name].alias(week) for week in weeks))
-        for name in COMPARED
+        for name in TREND_FIGURES
     )
     this_week, week_before = (F.col(week).cast("decimal(20,0)") for week in weeks)
     return (
@@ -54,26 +66,34 @@ def trends(hourly: DataFrame, *, now: datetime) -> DataFrame:
             "of.*",
         )
         .withColumn("change", F.when(F.col("known"), ratio(this_week - week_before, F.abs(week_before))))
-        .select(*TRENDS.content)
+        .select(*TRENDS.value_columns)
     )
 
 
 def anomalies(hourly: DataFrame, *, now: datetime) -> DataFrame:
-    """The hours of each day beside the same hours a few weeks before; `now` is when the rows are computed."""
-    hours = F.map_from_entries(F.collect_list(F.struct(F.hour("hour"), F.struct(*WATCHED)))).alias("hours")
+    """Compare each hour with the same hour of the weeks before.
+
+    Args:
+        now: time of the computation.
+    """
+    hours = F.map_from_entries(F.collect_list(F.struct(F.hour("hour"), F.struct(*ANOMALY_FIGURES)))).alias(
+        "hours"
+    )
     days = hourly.groupBy(F.col("date").alias("day"), "currency").agg(hours)
-    later = F.explode(F.array(*(F.date_add("day", 7 * weeks) for weeks in range(1, WEEKS + 1)))).alias("day")
+    later = F.explode(
+        F.array(*(F.date_add("day", 7 * weeks) for weeks in range(1, BASELINE_WEEKS + 1)))
+    ).alias("day")
     past = (
         days.select(later, "currency", "hours")
         .groupBy("day", "currency")
         .agg(F.collect_list("hours").alias("past"))
     )
     known = (
-        past.where(F.size("past") >= WEEKS_AT_LEAST)
+        past.where(F.size("past") >= MIN_BASELINE_WEEKS)
         .join(days, ["day", "currency"], "left")
         .join(F.broadcast(_ends(hourly, now)), "day")
     )
-    over = F.call_function("div", F.col("as_of") - midnight(F.col("day")), F.lit(HOUR)).cast("int")
+    complete_hours = F.call_function("div", F.col("as_of") - midnight(F.col("day")), F.lit(HOUR)).cast("int")
 
     def values(name: str) -> Column:
         def value(hours: Column) -> Column:
@@ -89,8 +109,8 @@ def anomalies(hourly: DataFrame, *, now: datetime) -> DataFrame:
     deviations = F.transform("values", lambda value: F.abs(value - F.col("expected")))
     least = F.greatest(1.4826 * F.col("deviation"), F.abs("expected") / 10, F.col("least").cast("double"))
     return (
-        known.withColumn("nth", F.explode(F.sequence(F.lit(0), over - 1)))
-        .withColumn("of", F.explode(F.array(*map(values, WATCHED))))
+        known.withColumn("nth", F.explode(F.sequence(F.lit(0), complete_hours - 1)))
+        .withColumn("of", F.explode(F.array(*map(values, ANOMALY_FIGURES))))
         .select(
             F.timestamp_micros(midnight(F.col("day")) + F.col("nth") * HOUR).alias("hour"),
             *(F.col("day").alias("date"), "currency", F.size("past").alias("weeks"), "of.*"),
@@ -98,19 +118,19 @@ def anomalies(hourly: DataFrame, *, now: datetime) -> DataFrame:
         .withColumn("expected", _median(F.col("values")))
         .withColumn("deviation", _median(deviations))
         .withColumn("score", (F.col("value") - F.col("expected")) / least)
-        .withColumn("anomaly", F.abs("score") > LIMIT)
-        .select(*ANOMALIES.content)
+        .withColumn("anomaly", F.abs("score") > ANOMALY_SCORE)
+        .select(*ANOMALIES.value_columns)
     )
 
 
 def _ends(hourly: DataFrame, now: datetime) -> DataFrame:
-    """Of each day the time, in µs, up to which sales are known; not of days of which no hour is over."""
+    """Return the time in µs up to which each day's sales are known, for days with a complete hour."""
     hour = F.unix_micros("hour")
     time = (now - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     last = F.max(F.when(hour + HOUR <= time, hour)).alias("last")
     day = F.col("day")
-    goes_on = F.lead("day").over(Window.orderBy("day")) == F.date_add("day", 1)
-    ends = F.when(goes_on, midnight(day) + DAY).otherwise(F.col("last") + HOUR)
+    has_next_day = F.lead("day").over(Window.orderBy("day")) == F.date_add("day", 1)
+    ends = F.when(has_next_day, midnight(day) + DAY).otherwise(F.col("last") + HOUR)
     return (
         hourly.groupBy(F.col("date").alias("day"))
         .agg(last)

@@ -57,8 +57,8 @@ def test_a_changed_figure_of_any_kpi_is_named(kpi, lake):
     version = table.version()
     column = [
         name
-        for name in kpi.content
-        if name not in kpi.key and kpi.schema.field(name).type in (pa.int64(), pa.float64())
+        for name in kpi.value_columns
+        if name not in kpi.key_columns and kpi.schema.field(name).type in (pa.int64(), pa.float64())
     ][-1]
     table.update({column: f"coalesce({column}, 0) + 1"})
     with pytest.raises(Difference, match=f"^{kpi.name} .*{column}: .* by the events, .* in the table"):

@@ -1,4 +1,4 @@
-"""What the Spark transformations make of events that no shop would send is what the oracle makes of them."""
+"""The Spark transformations and the oracle agree on random events that no shop would send."""
 
 from datetime import UTC, datetime
 from random import Random
@@ -18,13 +18,13 @@ from support.lake_oracle import events_tables, kpi_settings
 @pytest.mark.parametrize(
     ("seed", "now"), [(1, datetime(2026, 1, 20, 12, 30, tzinfo=UTC)), (2, datetime(2027, 1, 1, tzinfo=UTC))]
 )
-def test_spark_and_the_oracle_agree_on_made_up_events(spark, seed, now):
+def test_spark_and_the_oracle_agree_on_random_events(spark, seed, now):
     random = Random(seed)
     sources = {
         f"events/{topic}": table for topic, table in events_tables(random_events.events(random, 600)).items()
     }
     frames = {name: spark.createDataFrame(_dated(table)) for name, table in sources.items()}
-    found = []
+    diffs = []
     with oracle(kpi_settings()) as database:
         for name, table in sources.items():
             database.load(name, table)
@@ -38,14 +38,14 @@ def test_spark_and_the_oracle_agree_on_made_up_events(spark, seed, now):
                 frame = (BY_DATE.get(kpi.name) or FULL_REFRESH[kpi.name])(
                     KpiContext(now, *kpi_settings()), *inputs
                 )
-            rows = frame.select(kpi.content).toArrow()
-            database.store("spark", rows, kpi.content)
-            worked_out = database.compute(kpi, now)
-            found.append(diff(database, kpi, worked_out, "spark"))
+            rows = frame.select(kpi.value_columns).toArrow()
+            database.store("spark", rows, kpi.value_columns)
+            expected = database.compute(kpi, now)
+            diffs.append(diff(database, kpi, expected, "spark"))
             database.load(kpi.name, rows)
             frames[kpi.name] = spark.createDataFrame(rows)
-    assert [each.first for each in found if each.first] == []
-    assert all(each.rows for each in found)
+    assert [difference.first for difference in diffs if difference.first] == []
+    assert all(difference.rows for difference in diffs)
 
 
 def _dated(table: pa.Table) -> pa.Table:

@@ -45,7 +45,7 @@ def table(spark: SparkSession):
     """Create a frame of a KPI table's content columns; columns that a row does not name are null."""
 
     def make(kpi: Kpi, *values: dict) -> DataFrame:
-        schema = pa.schema([kpi.schema.field(name) for name in kpi.content])
+        schema = pa.schema([kpi.schema.field(name) for name in kpi.value_columns])
         return spark.createDataFrame(
             [tuple(row.get(name) for name in schema.names) for row in values], schemas.spark_ddl(schema)
         )
@@ -56,22 +56,22 @@ def table(spark: SparkSession):
 POSITION = ("product_id", "product_name", "quantity", "sold_units", "last_offset", "stock_out")
 
 
-def test_stock_position_is_the_same_whichever_way_the_events_come(events_of):
-    everything = events_of(
+def test_stock_position_does_not_depend_on_the_order_of_arrival(events_of):
+    events = events_of(
         "stock",
         adjusted("02T08:00", "a", 5, 5),
         adjusted("02T08:00", "b", 3, 3),
         sold("02T11:00", "a", 4, 0),
-        sold("02T10:00", "a", 1, 4),  # came late
+        sold("02T10:00", "a", 1, 4),  # arrives late
         restocked("02T12:00", "b", 1, 4),
         sold("02T12:00", "b", 2, 2),  # at the same time: the offset decides
     )
     expected = [("a", "a at 0", 0, 5, 2, True), ("b", "b at 2", 2, 2, 5, False)]
-    assert rows(kpis.stock_position(None, everything), *POSITION) == expected
+    assert rows(kpis.stock_position(None, events), *POSITION) == expected
     for split in range(7):
         before, after = (
-            everything.where(f"source_offset < {split}"),
-            everything.where(f"source_offset >= {split}"),
+            events.where(f"source_offset < {split}"),
+            events.where(f"source_offset >= {split}"),
         )
         assert rows(kpis.stock_position(kpis.stock_position(None, before), after), *POSITION) == expected
         assert rows(kpis.stock_position(kpis.stock_position(None, after), before), *POSITION) == expected
@@ -90,21 +90,21 @@ def test_columns_are_those_of_the_definitions(events_of, table):
     outs = stock_outs(None, None, events, daily, table(TOP_PRODUCTS))
     position = kpis.stock_position(None, events)
     cover = stock_cover(position, daily, outs, today=date(2026, 11, 2), service_level=0.95, lead_time_days=1)
-    made = {STOCK_POSITION: position, STOCK_DAILY: daily, STOCK_OUTS: outs, STOCK_COVER: cover}
-    for kpi, frame in made.items():
-        schema = pa.schema([kpi.schema.field(name) for name in kpi.content])
+    frames = {STOCK_POSITION: position, STOCK_DAILY: daily, STOCK_OUTS: outs, STOCK_COVER: cover}
+    for kpi, frame in frames.items():
+        schema = pa.schema([kpi.schema.field(name) for name in kpi.value_columns])
         assert sorted(frame.columns) == sorted(schema.names)
         frame.selectExpr(*schema.names).to(table(kpi).schema).collect()
 
 
-def test_a_day_opens_with_what_was_there_before_its_first_event_and_closes_after_its_last(events_of):
+def test_a_day_opens_before_its_first_event_and_closes_after_its_last(events_of):
     daily = kpis.stock_daily(
         events_of(
             "stock",
             sold("02T10:00", "a", 2, 3),
             adjusted("02T12:00", "a", -1, 3),  # at the same time as the next, but earlier in the topic
             restocked("02T12:00", "a", 4, 7),
-            sold("02T11:00", "a", 1, 4),  # wrong in itself, but what it says
+            sold("02T11:00", "a", 1, 4),  # inconsistent, but counted as it is
             sold("03T00:00", "a", 7, 0),
         )
     )
@@ -119,8 +119,8 @@ def test_time_in_stock_is_observed_until_the_latest_event_of_any_product(events_
         events_of(
             "stock",
             sold("02T06:00", "a", 1, 0),  # in stock for 6 h
-            restocked("02T08:00", "a", 5, 5),  # and from here on
-            adjusted("02T09:00", "b", 1, 1),  # new: not there before
+            restocked("02T08:00", "a", 5, 5),  # and in stock from here on
+            adjusted("02T09:00", "b", 1, 1),  # new: not in stock before
             sold("02T10:00:00.999", "b", 1, 0),
             sold("02T12:00:00.500", "c", 1, 0),
         )
@@ -132,7 +132,7 @@ def test_time_in_stock_is_observed_until_the_latest_event_of_any_product(events_
     ]
 
 
-def test_what_the_shop_sold_counts_while_the_product_was_there(events_of):
+def test_sales_of_the_shop_count_while_the_product_was_in_stock(events_of):
     daily = kpis.stock_daily(
         events_of(
             "stock",
@@ -146,7 +146,7 @@ def test_what_the_shop_sold_counts_while_the_product_was_there(events_of):
     assert rows(daily, "product_id", "sold", "shop_sold_in_stock") == [("a", 1, 7 + 1 + 30), ("b", 57, 58)]
 
 
-def test_a_product_never_in_stock_sold_nothing_a_day(events_of):
+def test_a_product_never_in_stock_has_no_daily_sales(events_of):
     assert rows(
         kpis.stock_daily(events_of("stock", adjusted("02T05:00", "a", 0, 0))),
         "in_stock_seconds",
@@ -154,7 +154,7 @@ def test_a_product_never_in_stock_sold_nothing_a_day(events_of):
     ) == [(0, None)]
 
 
-def test_years_1_and_9999_are_days_like_others(events_of, table):
+def test_years_1_and_9999_are_supported(events_of, table):
     events = events_of(
         "stock",
         sold("0001-01-01T00:00:01Z", "a", 1, 0),
@@ -194,12 +194,12 @@ def at(time: str) -> str:
     return f"2026-11-{time}"
 
 
-def test_a_stock_out_lasts_from_nothing_left_to_something_there(events_of, table):
+def test_a_stock_out_lasts_from_zero_to_the_next_positive_quantity(events_of, table):
     events = events_of(
         "stock",
         adjusted("02T08:00", "a", 2, 2),
         sold("02T10:00", "a", 2, 0),
-        adjusted("02T11:00", "a", 0, 0),  # still nothing
+        adjusted("02T11:00", "a", 0, 0),  # still at zero
         sold("02T12:00", "b", 5, 50),
         restocked("03T10:00", "a", 1, 1),
         sold("03T10:00", "a", 1, 0),  # at the same time, later in the topic
@@ -212,7 +212,7 @@ def test_a_stock_out_lasts_from_nothing_left_to_something_there(events_of, table
     ]
 
 
-def test_lost_sales_are_the_products_share_of_what_the_shop_sold_meanwhile(events_of, table):
+def test_lost_sales_are_the_products_share_of_the_shops_sales_in_that_time(events_of, table):
     events = events_of(
         "stock",
         *(sold("01T08:00", "a", 2, 2), sold("01T09:00", "b", 8, 92)),  # a: 4 pieces
@@ -259,7 +259,7 @@ def test_lost_sales_are_the_products_share_of_what_the_shop_sold_meanwhile(event
     ]
 
 
-def test_without_sales_or_prices_nothing_is_estimated(events_of, table):
+def test_nothing_is_estimated_without_sales_or_prices(events_of, table):
     events = events_of("stock", adjusted("02T08:00", "a", 0, 0), sold("02T10:00", "b", 1, 1))
     outs = stock_outs(None, None, events, kpis.stock_daily(events), table(TOP_PRODUCTS))
     assert rows(outs, "demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents") == [
@@ -267,7 +267,7 @@ def test_without_sales_or_prices_nothing_is_estimated(events_of, table):
     ]
 
 
-def test_losses_beyond_64_bits_stop_at_the_highest_number(events_of, table):
+def test_losses_beyond_64_bits_are_clamped(events_of, table):
     events = events_of(
         "stock", sold("02T08:00", "b", 1, 5), sold("02T09:00", "a", 10**9, 0), sold("02T10:00", "b", 10**9, 5)
     )
@@ -280,79 +280,82 @@ def test_losses_beyond_64_bits_stop_at_the_highest_number(events_of, table):
     ) == [(1e18, 2**63 - 1)]
 
 
-def a_history(chance: random.Random) -> list:
-    """Two months of sales and restocks of three products that are often out, at few times of day, so that many coincide."""
-    shelves, events = dict.fromkeys("abc", 4), []
+def random_history(rng: random.Random) -> list:
+    """Return two months of sales and restocks of three products that often sell out.
+
+    Events occur at few times of day, so that many coincide.
+    """
+    quantities, events = dict.fromkeys("abc", 4), []
     for hour in range(0, 24 * 60, 3):
         time = (datetime(2026, 9, 20, tzinfo=UTC) + timedelta(hours=hour)).isoformat()
-        for product, there in shelves.items():
-            if there and chance.random() < 0.3:
-                pieces = chance.randint(1, there)
-                shelves[product] -= pieces
-                events.append(sold(time, product, pieces, shelves[product]))
-            elif chance.random() < {"a": 0.1, "b": 0.05, "c": 0.004}[product]:
-                shelves[product] += 3
-                events.append(restocked(time, product, 3, shelves[product]))
+        for product, quantity in quantities.items():
+            if quantity and rng.random() < 0.3:
+                pieces = rng.randint(1, quantity)
+                quantities[product] -= pieces
+                events.append(sold(time, product, pieces, quantities[product]))
+            elif rng.random() < {"a": 0.1, "b": 0.05, "c": 0.004}[product]:
+                quantities[product] += 3
+                events.append(restocked(time, product, 3, quantities[product]))
     return events
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_stock_outs_in_parts_are_those_of_all_in_one(events_of, table, seed):
-    chance = random.Random(seed)
-    events = events_of("stock", *a_history(chance)).cache()
+def test_stock_outs_computed_in_parts_equal_those_computed_at_once(events_of, table, seed):
+    rng = random.Random(seed)
+    events = events_of("stock", *random_history(rng)).cache()
     days = [row.event_date for row in events.select("event_date").distinct().orderBy("event_date").collect()]
     top = table(
         TOP_PRODUCTS,
         *(
             {
                 "date": day,
-                "currency": chance.choice(["EUR", "USD"]),
+                "currency": rng.choice(["EUR", "USD"]),
                 "product_id": product,
-                "units": chance.randint(1, 9),
+                "units": rng.randint(1, 9),
                 "gmv_cents": 700,
             }
             for day in days
             for product in "abc"
         ),
     )
-    expected = rows(stock_outs(None, None, events, kpis.stock_daily(events), top), *STOCK_OUTS.content)
+    expected = rows(stock_outs(None, None, events, kpis.stock_daily(events), top), *STOCK_OUTS.value_columns)
     assert len(expected) > 10
     shuffled = events.repartition(3, "event_id")
     assert (
-        rows(stock_outs(None, None, shuffled, kpis.stock_daily(shuffled), top), *STOCK_OUTS.content)
+        rows(stock_outs(None, None, shuffled, kpis.stock_daily(shuffled), top), *STOCK_OUTS.value_columns)
         == expected
     )
     number = events.count()
-    cuts = sorted(chance.sample(range(1, number), 3))
-    late = chance.sample(range(number), 20)  # come with the last part
-    known = None
+    cuts = sorted(rng.sample(range(1, number), 3))
+    late = rng.sample(range(number), 20)  # arrive with the last part
+    current = None
     for start, end in pairwise([0, *cuts, number]):
         parts = [offset for offset in range(number) if (offset < end and offset not in late) or end == number]
         new = [offset for offset in parts if start <= offset < end] + (late if end == number else [])
-        seen = events.where(events["source_offset"].isin(parts))
-        since = seen.where(seen["source_offset"].isin(new)).agg({"event_date": "min"}).collect()[0][0]
+        landed = events.where(events["source_offset"].isin(parts))
+        since = landed.where(landed["source_offset"].isin(new)).agg({"event_date": "min"}).collect()[0][0]
         before = since - timedelta(days=28)
-        if known:
-            lasting = known.where(
+        if current:
+            open_outs = current.where(
                 f"started_at < '{since}' and (ended_at is null or ended_at >= '{since}')"
             ).agg({"started_at": "min"})
-            [(began,)] = lasting.collect()
-            before_days = min(before, began.date()) if began else before
+            [(first_start,)] = open_outs.collect()
+            before_days = min(before, first_start.date()) if first_start else before
         else:
             before_days = before
-        daily = kpis.stock_daily(seen.where(f"event_date >= '{before_days}'"))
-        made = stock_outs(
-            known,
-            since if known else None,
-            seen.where(f"event_date >= '{since}'") if known else seen,
+        daily = kpis.stock_daily(landed.where(f"event_date >= '{before_days}'"))
+        updated = stock_outs(
+            current,
+            since if current else None,
+            landed.where(f"event_date >= '{since}'") if current else landed,
             daily,
             top.where(f"date >= '{before}'"),
         )
-        known = table(STOCK_OUTS, *(row.asDict() for row in made.collect()))
-    assert rows(known, *STOCK_OUTS.content) == expected
+        current = table(STOCK_OUTS, *(row.asDict() for row in updated.collect()))
+    assert rows(current, *STOCK_OUTS.value_columns) == expected
 
 
-def test_what_is_known_stays_if_there_are_no_events_since(events_of, table):
+def test_stock_outs_stay_the_same_without_new_events(events_of, table):
     out = {
         **{
             "product_id": "a",
@@ -363,14 +366,16 @@ def test_what_is_known_stays_if_there_are_no_events_since(events_of, table):
         **{"shop_sold": 6, "shop_sold_first_day": 6, "demand_share": 0.5, "lost_units": 3.0},
         **{"currency": "EUR", "unit_price_cents": 100.0, "lost_cents": 300},
     }
-    known = table(STOCK_OUTS, out)
-    made = stock_outs(known, date(2026, 11, 3), events_of("stock"), table(STOCK_DAILY), table(TOP_PRODUCTS))
-    assert rows(made, *STOCK_OUTS.content) == rows(known, *STOCK_OUTS.content)
+    current = table(STOCK_OUTS, out)
+    updated = stock_outs(
+        current, date(2026, 11, 3), events_of("stock"), table(STOCK_DAILY), table(TOP_PRODUCTS)
+    )
+    assert rows(updated, *STOCK_OUTS.value_columns) == rows(current, *STOCK_OUTS.value_columns)
 
 
 @pytest.fixture
 def daily(table):
-    """Makes rows of stock by day: product, day of November, what was sold, hours in stock, what was left, hours observed."""
+    """Create stock by day from product, day of November, sold, hours in stock, closing, hours observed."""
 
     def make(*days: tuple[str, int, int, float, int, float]) -> DataFrame:
         return table(
@@ -394,7 +399,7 @@ def daily(table):
 
 @pytest.fixture
 def cover(table):
-    """Makes the one row of the cover of product a, by its stock by day and how many days its stock-outs lasted, by the day they began."""
+    """Compute the cover row of product a from its stock by day and the duration in days of its stock-outs."""
 
     def make(
         stock_daily: DataFrame,
@@ -403,7 +408,7 @@ def cover(table):
         today: int = 28,
         level: float = 0.95,
     ):
-        known = [
+        stock_out_rows = [
             {
                 **{"product_id": "a", "started_at": datetime(2026, 11, day, 12, tzinfo=UTC)},
                 **(
@@ -415,15 +420,15 @@ def cover(table):
             for day, days in outs.items()
         ]
         position = table(STOCK_POSITION, {"product_id": "a", "product_name": "A", "quantity": quantity})
-        made = stock_cover(
+        covers = stock_cover(
             position,
             stock_daily,
-            table(STOCK_OUTS, *known),
+            table(STOCK_OUTS, *stock_out_rows),
             today=date(2026, 11, today),
             service_level=level,
             lead_time_days=1.0,
         )
-        [row] = made.collect()
+        [row] = covers.collect()
         return row
 
     return make
@@ -431,7 +436,7 @@ def cover(table):
 
 def test_cover_and_reorder_point(daily, cover):
     days = daily(
-        ("b", 1, 9, 24, 9, 24),  # a was not there yet
+        ("b", 1, 9, 24, 9, 24),  # before the first event of a
         ("a", 25, 4, 24, 5, 24),
         ("b", 26, 9, 24, 9, 24),  # a was in stock and not sold
         *(("a", 27, 2, 12, 0, 24), ("b", 28, 9, 12, 9, 12)),  # a was out
@@ -450,7 +455,7 @@ def test_cover_and_reorder_point(daily, cover):
     assert (row.safety_stock, row.reorder_point, row.below_reorder_point) == (6, 11, True)
 
 
-def test_cover_is_that_of_the_28_days_to_the_last_that_has_begun(daily, cover):
+def test_cover_uses_the_28_days_up_to_today(daily, cover):
     days = daily(
         ("a", 1, 100, 24, 5, 24), ("a", 2, 7, 24, 5, 24), ("a", 29, 21, 24, 5, 24), ("a", 30, 100, 24, 5, 24)
     )
@@ -463,7 +468,7 @@ def test_cover_is_that_of_the_28_days_to_the_last_that_has_begun(daily, cover):
     )
 
 
-def test_a_product_unchanged_for_long_still_has_its_days(daily, cover):
+def test_a_product_without_recent_events_counts_days_in_stock(daily, cover):
     row = cover(
         daily(("a", 1, 100, 24, 5, 24), ("b", 29, 1, 24, 5, 24), ("b", 30, 1, 12, 5, 12)), {}, today=30
     )
@@ -477,7 +482,7 @@ def test_a_product_unchanged_for_long_still_has_its_days(daily, cover):
     assert row.below_reorder_point is False
 
 
-def test_without_demand_known_nothing_follows(daily, cover):
+def test_unknown_demand_gives_no_estimates(daily, cover):
     row = cover(daily(("b", 28, 1, 24, 5, 24)), {})
     assert (row.as_of, row.demand_per_day, row.demand_sd, row.lead_time_days, row.lead_time_sd_days) == (
         *(date(2026, 11, 28), None, None, 1.0),

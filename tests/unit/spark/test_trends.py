@@ -19,9 +19,9 @@ NOW = datetime(2028, 1, 1, tzinfo=UTC)
 
 @pytest.fixture
 def hourly(spark: SparkSession) -> Callable[..., DataFrame]:
-    """Makes rows of sales by hour, of figures of hours in a currency; those not given are 0."""
-    kept = ["hour", "date", "currency", *TREND_FIGURES]
-    schema = schemas.spark_ddl(pa.schema([SALES_HOURLY.schema.field(name) for name in kept]))
+    """Create rows of `kpi/sales_hourly` from (hour, figures) pairs; other figures are 0."""
+    names = ["hour", "date", "currency", *TREND_FIGURES]
+    schema = schemas.spark_ddl(pa.schema([SALES_HOURLY.schema.field(name) for name in names]))
 
     def make(rows: Iterable[tuple[datetime, dict[str, int]]], currency: str = "EUR") -> DataFrame:
         return spark.createDataFrame(
@@ -45,8 +45,8 @@ WEEKS = ("as_of", "this_week", "week_before", "change")
 def test_columns_are_those_of_the_definitions(spark, hourly):
     sales = hourly(hours(30, orders=1))
     for kpi, frame in ((TRENDS, trends(sales, now=NOW)), (ANOMALIES, anomalies(sales, now=NOW))):
-        assert frame.columns == kpi.content
-        schema = schemas.spark_ddl(pa.schema([kpi.schema.field(name) for name in kpi.content]))
+        assert frame.columns == kpi.value_columns
+        schema = schemas.spark_ddl(pa.schema([kpi.schema.field(name) for name in kpi.value_columns]))
         frame.to(spark.createDataFrame([], schema).schema).collect()
 
 
@@ -65,7 +65,7 @@ def test_a_day_after_which_there_are_sales_is_over_however_late_they_begin(hourl
     ]
 
 
-def test_each_week_is_held_against_the_one_before(hourly):
+def test_each_week_is_compared_with_the_week_before(hourly):
     sales = hourly([*hours(7, orders=1, units=2), *hours(7, START + 7 * DAY, orders=3, units=1)])
     figures = rows(
         trends(sales, now=NOW),
@@ -93,7 +93,7 @@ def test_change_from_a_loss_is_by_its_size(hourly):
 
 
 @pytest.mark.parametrize(("late", "change"), [(23, 23 / 145), (24, None)])
-def test_there_is_no_change_from_a_week_whose_beginning_is_not_known(hourly, late, change):
+def test_no_change_from_a_week_whose_start_is_unknown(hourly, late, change):
     sales = hourly(hours(14 - late / 24, START + late * HOUR, orders=1))
     figures = trends(sales, now=NOW).where("figure = 'orders'")
     assert rows(figures, "this_week", "week_before", "change", where="date = '2026-11-15'") == [
@@ -101,7 +101,7 @@ def test_there_is_no_change_from_a_week_whose_beginning_is_not_known(hourly, lat
     ]
 
 
-def test_currencies_are_kept_apart_but_tell_together_what_is_known(hourly):
+def test_currencies_are_separate_but_share_the_known_period(hourly):
     sales = hourly(hours(14, orders=1)).unionByName(hourly(hours(10, START + 4 * DAY, orders=2), "USD"))
     figures = trends(sales, now=NOW).where("figure = 'orders' and date = '2026-11-15'")
     assert rows(figures, "currency", "this_week", "week_before", "change") == [
@@ -110,13 +110,13 @@ def test_currencies_are_kept_apart_but_tell_together_what_is_known(hourly):
     ]
 
 
-def test_a_day_of_which_no_hour_is_over_has_no_rows(hourly):
+def test_a_day_without_a_completed_hour_has_no_rows(hourly):
     sales = hourly(hours(1 / 24, orders=1))
     assert trends(sales, now=START + HOUR - timedelta(microseconds=1)).count() == 0
     assert trends(sales, now=START + HOUR).count() == len(TREND_FIGURES)
 
 
-def test_sums_beyond_64_bits_stop_at_the_last_numbers(hourly):
+def test_sums_beyond_64_bits_are_clamped(hourly):
     sales = hourly(
         [*hours(7, net_revenue_cents=-(2**63 - 1)), *hours(7, START + 7 * DAY, net_revenue_cents=2**63 - 1)]
     )
@@ -124,7 +124,7 @@ def test_sums_beyond_64_bits_stop_at_the_last_numbers(hourly):
     assert rows(figures, "this_week", "week_before", "change") == [(2**63 - 1, -(2**63), 2.0)]
 
 
-def test_years_1_and_9999_are_days_like_others(hourly):
+def test_years_1_and_9999_are_supported(hourly):
     sales = hourly(
         [
             *hours(2 / 24, datetime(1, 1, 1, tzinfo=UTC)),
@@ -138,7 +138,7 @@ def test_years_1_and_9999_are_days_like_others(hourly):
 
 
 def by_time_of_day(days: float, start: datetime = START) -> list[tuple[datetime, dict[str, int]]]:
-    """Sales as they usually are: more by day, and a little uneven."""
+    """Typical sales: more during the day, and slightly uneven."""
     return [
         (
             hour,
@@ -152,13 +152,13 @@ def by_time_of_day(days: float, start: datetime = START) -> list[tuple[datetime,
     ]
 
 
-def test_a_week_with_an_outage_is_found_at_its_hour(hourly):
+def test_an_outage_is_an_anomaly_at_its_hour(hourly):
     at = START + 30 * DAY + 16 * HOUR
     sales = dict(by_time_of_day(35))
     sales[at] = {"orders": 36, "payments_failed": 30, "net_revenue_cents": 2_000}
-    found = anomalies(hourly(sales.items()), now=NOW).where("anomaly")
-    # Orders are placed as ever, but not paid.
-    assert rows(found, "hour", "figure", "value", "weeks") == [
+    scored = anomalies(hourly(sales.items()), now=NOW).where("anomaly")
+    # The number of orders is normal, but they are not paid.
+    assert rows(scored, "hour", "figure", "value", "weeks") == [
         ("2026-12-02 16:00:00", "net_revenue_cents", 2_000, 4),
         ("2026-12-02 16:00:00", "payments_failed", 30, 4),
     ]
@@ -167,67 +167,67 @@ def test_a_week_with_an_outage_is_found_at_its_hour(hourly):
 def test_score_by_hand(hourly):
     weeks = [(START + 7 * number * DAY, {"orders": orders}) for number, orders in enumerate([10, 40, 11, 13])]
     sales = hourly([*weeks, (START + 28 * DAY, {"orders": 30})])
-    found = anomalies(sales, now=NOW).where("figure = 'orders' and hour = '2026-11-30 00:00:00'")
-    # 10 11 13 40: 12 in the middle, from which they are 2 1 1 28 away: 1.5 in the middle
-    assert rows(found, "date", "value", "weeks", "expected", "deviation", "score", "anomaly") == [
+    scored = anomalies(sales, now=NOW).where("figure = 'orders' and hour = '2026-11-30 00:00:00'")
+    # The median of 10, 11, 13, 40 is 12; the median of the distances 2, 1, 1, 28 is 1.5.
+    assert rows(scored, "date", "value", "weeks", "expected", "deviation", "score", "anomaly") == [
         ("2026-11-30", 30, 4, 12.0, 1.5, 18 / (1.4826 * 1.5), True)
     ]
 
 
-@pytest.mark.parametrize(("figure", "least"), [("orders", 1.0), ("net_revenue_cents", 100.0)])
-def test_small_numbers_differ_without_being_unlike_the_usual(hourly, figure, least):
+@pytest.mark.parametrize(("figure", "min_deviation"), [("orders", 1.0), ("net_revenue_cents", 100.0)])
+def test_small_numbers_may_differ_without_an_anomaly(hourly, figure, min_deviation):
     sales = hourly([(START + 7 * number * DAY, {figure: 4 if number == 3 else 0}) for number in range(4)])
-    found = anomalies(sales, now=NOW).where(f"figure = '{figure}'")
-    assert rows(found, "value", "expected", "score", "anomaly") == [(4, 0.0, 4 / least, False)]
+    scored = anomalies(sales, now=NOW).where(f"figure = '{figure}'")
+    assert rows(scored, "value", "expected", "score", "anomaly") == [(4, 0.0, 4 / min_deviation, False)]
 
 
-def test_a_tenth_of_the_usual_is_no_deviation_at_all(hourly):
+def test_the_deviation_is_at_least_a_tenth_of_the_expected_value(hourly):
     sales = hourly(
         [(START + 7 * number * DAY, {"orders": 139 if number == 3 else 100}) for number in range(4)]
     )
-    found = anomalies(sales, now=NOW).where("figure = 'orders'")
-    assert rows(found, "score", "anomaly") == [(3.9, False)]
+    scored = anomalies(sales, now=NOW).where("figure = 'orders'")
+    assert rows(scored, "score", "anomaly") == [(3.9, False)]
 
 
-def test_hours_without_sales_count_as_such(hourly):
+def test_hours_without_sales_count_as_zero(hourly):
     weeks = [START + 7 * number * DAY for number in range(5)]
     sales = hourly(
         [row for week in weeks[:-1] for row in hours(2 / 24, week, orders=50)]
         + [(weeks[-1] + 2 * HOUR, {"orders": 9})]
     )
-    found = anomalies(sales, now=NOW).where("figure = 'orders' and date = '2026-11-30'")
-    assert rows(found, "hour", "value", "expected", "anomaly") == [
+    scored = anomalies(sales, now=NOW).where("figure = 'orders' and date = '2026-11-30'")
+    assert rows(scored, "hour", "value", "expected", "anomaly") == [
         ("2026-11-30 00:00:00", 0, 50.0, True),
         ("2026-11-30 01:00:00", 0, 50.0, True),
         ("2026-11-30 02:00:00", 9, 0.0, True),
     ]
 
 
-def test_a_currency_that_is_gone_is_looked_at_too(hourly):
+def test_a_currency_without_new_sales_is_evaluated_too(hourly):
     weeks = [START + 7 * number * DAY for number in range(4)]
     euros, dollars = (
         hourly([(week, {"orders": 5}) for week in weeks]),
         hourly([(week, {"orders": 8}) for week in weeks[:-1]], "USD"),
     )
-    found = anomalies(euros.unionByName(dollars), now=NOW).where("figure = 'orders'")
-    assert rows(found, "currency", "value", "expected", "anomaly") == [
+    scored = anomalies(euros.unionByName(dollars), now=NOW).where("figure = 'orders'")
+    assert rows(scored, "currency", "value", "expected", "anomaly") == [
         ("EUR", 5, 5.0, False),
         ("USD", 0, 8.0, True),
     ]
 
 
-@pytest.mark.parametrize(("weeks", "counted"), [(2, []), (3, [3]), (12, [8])])
-def test_the_usual_is_that_of_three_to_eight_weeks(hourly, weeks, counted):
+@pytest.mark.parametrize(("weeks", "expected_weeks"), [(2, []), (3, [3]), (12, [8])])
+def test_the_expected_value_is_that_of_three_to_eight_weeks(hourly, weeks, expected_weeks):
     last = (START + 7 * weeks * DAY).date()
     sales = hourly([(START + 7 * number * DAY, {"orders": 5}) for number in range(weeks + 1)])
-    found = anomalies(sales, now=NOW).where(f"figure = 'orders' and date = '{last}'")
-    assert [number for (number,) in rows(found, "weeks")] == counted
+    scored = anomalies(sales, now=NOW).where(f"figure = 'orders' and date = '{last}'")
+    assert [number for (number,) in rows(scored, "weeks")] == expected_weeks
 
 
-def test_an_hour_that_is_not_over_is_not_judged(hourly):
+def test_an_hour_that_has_not_ended_is_not_evaluated(hourly):
     sales = hourly(by_time_of_day(21 + 0.5))
-    found = anomalies(sales, now=START + 21 * DAY + 11.5 * HOUR).where(
+    scored = anomalies(sales, now=START + 21 * DAY + 11.5 * HOUR).where(
         f"date = '{date(2026, 11, 23)}' and figure = 'orders'"
     )
-    assert rows(found, "hour")[-1] == ("2026-11-23 10:00:00",)
-    assert found.count() == 11
+    assert rows(scored, "hour")[-1] == ("2026-11-23 10:00:00",)
+    assert scored.count() == 11
