@@ -6,10 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from shopnow_tab_app import runs
 from shopnow_tab_app.replica.client import Lake
 from shopnow_tab_app.replica.protocol import State
 from shopnow_tab_app.response_cache import Answer, as_of, missing
-from shopnow_tab_app.routes.alert_actions import Act
 
 TABLES = ("kpi/stock_position", "kpi/stock_cover", "kpi/stock_outs", "alerts")
 OVER = ("resolved",)
@@ -70,6 +70,17 @@ class Message(BaseModel):
     reason: str | None
     about: list[str]
     """Titles of the alerts it tells of."""
+
+
+class Act(BaseModel):
+    """Something a person does about an alert, and how far it is."""
+
+    action: str
+    alert: str
+    by: str | None
+    run: runs.Run
+    refused: str | None
+    """Why it was not done, in a sentence; null if it was, or if it was not refused but failed."""
 
 
 class Stock(Answer):

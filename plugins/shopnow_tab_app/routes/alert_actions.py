@@ -5,15 +5,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import HTTPException
-from pydantic import AwareDatetime, BaseModel, StringConstraints
+from pydantic import AwareDatetime, StringConstraints
 from sqlalchemy.exc import SQLAlchemyError
 
 from shopnow import airflow_internals
 from shopnow.airflow_internals import InvalidConfError, RunRecord, UnknownDagError
-from shopnow.alerts.commands import LONGEST_WHY
+from shopnow.alerts.commands import MAX_REASON_LENGTH
 from shopnow.dag_common import REFUSAL_KEY
 from shopnow.errors import UserError
 from shopnow_tab_app import runs
+from shopnow_tab_app.pages.stock import Act
 from shopnow_tab_app.routes.request_id import Once, time_of
 
 DAG = "acknowledge_alert"
@@ -29,7 +30,7 @@ class Acknowledgement(Once):
 
     alert: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
     """Its fingerprint."""
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_WHY)]
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON_LENGTH)]
     """Kept for ever."""
 
 
@@ -37,17 +38,6 @@ class Silence(Acknowledgement):
     """Nothing is told of an alert, or of all of a rule, until then; `alert` may be a rule."""
 
     until: AwareDatetime
-
-
-class Act(BaseModel):
-    """Something a person does about an alert, and how far it is."""
-
-    action: str
-    alert: str
-    by: str | None
-    run: runs.Run
-    refused: str | None
-    """Why it was not done, in a sentence; null if it was, or if it was not refused but failed."""
 
 
 def acknowledge(asked: Acknowledgement, user: str) -> Act:
