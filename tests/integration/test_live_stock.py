@@ -1,4 +1,4 @@
-"""The stock as it is now, from a lake on HDFS and a topic in Kafka, is what the next KPI run says."""
+"""Live stock from a lake on HDFS and a topic in Kafka equals the result of the next KPI run."""
 
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -25,7 +25,7 @@ def topic(conf):
         yield name
 
 
-def counted(product: str, quantity: int, minutes: int = 0) -> StockAdjusted:
+def adjusted(product: str, quantity: int, minutes: int = 0) -> StockAdjusted:
     return StockAdjusted(
         event_id=str(uuid.uuid4()),
         event_time=NOON + timedelta(minutes=minutes),
@@ -47,70 +47,77 @@ def send(conf, topic, *events: StockAdjusted | bytes) -> None:
 
 
 def quantities(conf, lake, topic) -> dict[str, int]:
-    return {shelf.product_id: shelf.quantity for shelf in live_stock.current_levels(conf, lake, topic)}
+    return {level.product_id: level.quantity for level in live_stock.current_levels(conf, lake, topic)}
 
 
-def by_the_kpi(lake) -> dict[str, int]:
+def kpi_quantities(lake) -> dict[str, int]:
     rows = tables.read(Table(lake, "kpi/stock_position").open(), ["product_id", "quantity"]).to_pylist()
     return {row["product_id"]: row["quantity"] for row in rows}
 
 
-def read_again(monkeypatch) -> list[int]:
-    """Collects the offsets that are read from now on."""
+def record_offsets(monkeypatch) -> list[int]:
+    """Return a list that collects the offsets read from now on."""
     read, offsets = reader.read, []
 
-    def reading(*args, **options):
+    def recording(*args, **options):
         for chunk in read(*args, **options):
             offsets.extend(chunk.offsets)
             yield chunk
 
-    monkeypatch.setattr(reader, "read", reading)
+    monkeypatch.setattr(reader, "read", recording)
     return offsets
 
 
-def test_the_table_and_what_the_topic_has_beyond_it(conf, lake, topic, spark, monkeypatch):
+def test_levels_combine_the_table_and_newer_records_of_the_topic(conf, lake, topic, spark, monkeypatch):
     def refresh() -> None:
         land(conf, lake, TOPICS["stock"], kafka_topic=topic)
         jobs.refresh(lake, lambda: spark)
 
-    send(conf, topic, counted("mug", 9), counted("bowl", 4), b"not an event")
-    assert quantities(conf, lake, topic) == {"mug": 9, "bowl": 4}  # without a table, from the topic alone
+    send(conf, topic, adjusted("mug", 9), adjusted("bowl", 4), b"not an event")
+    assert quantities(conf, lake, topic) == {"mug": 9, "bowl": 4}  # without a table, only from the topic
     assert live_stock.current_levels(None, lake) == []
 
     refresh()
-    send(conf, topic, counted("mug", 0, minutes=2), counted("bowl", 8, minutes=-5), counted("plate", 3), b"{")
-    offsets = read_again(monkeypatch)
+    send(
+        conf,
+        topic,
+        adjusted("mug", 0, minutes=2),
+        adjusted("bowl", 8, minutes=-5),
+        adjusted("plate", 3),
+        b"{",
+    )
+    offsets = record_offsets(monkeypatch)
     now = quantities(conf, lake, topic)
     assert now == {"mug": 0, "bowl": 4, "plate": 3}
     assert len(offsets) == 4
-    assert by_the_kpi(lake) == {"mug": 9, "bowl": 4}
+    assert kpi_quantities(lake) == {"mug": 9, "bowl": 4}
 
-    # Landed, but not in the table yet: read from the topic all the same.
+    # Landed, but not in the table yet: still read from the topic.
     land(conf, lake, TOPICS["stock"], kafka_topic=topic)
     assert quantities(conf, lake, topic) == now
     refresh()
-    assert by_the_kpi(lake) == now
-    del offsets[:]
+    assert kpi_quantities(lake) == now
+    offsets.clear()
     assert quantities(conf, lake, topic) == now
     assert offsets == []
-    assert [each.product_name for each in live_stock.current_levels(None, lake)] == ["Bowl", "Mug", "Plate"]
+    assert [level.product_name for level in live_stock.current_levels(None, lake)] == ["Bowl", "Mug", "Plate"]
 
 
-def test_a_topic_that_was_made_anew_is_read_from_its_beginning(conf, lake, topic, spark):
-    send(conf, topic, *(counted("mug", quantity, quantity) for quantity in range(9)))
+def test_a_recreated_topic_is_read_from_its_beginning(conf, lake, topic, spark):
+    send(conf, topic, *(adjusted("mug", quantity, quantity) for quantity in range(9)))
     land(conf, lake, TOPICS["stock"], kafka_topic=topic)
     jobs.refresh(lake, lambda: spark)
     kafka_topics.delete(conf, topic)
     kafka_topics.create(conf, topic)
-    send(conf, topic, counted("mug", 1, minutes=60))
+    send(conf, topic, adjusted("mug", 1, minutes=60))
     assert quantities(conf, lake, topic) == {"mug": 1}
 
 
-def test_records_of_an_open_transaction_do_not_count(conf, lake, topic):
+def test_records_of_an_open_transaction_are_ignored(conf, lake, topic):
     producer = Producer({**conf, "transactional.id": str(uuid.uuid4())})
     producer.init_transactions(30)
     producer.begin_transaction()
-    producer.produce(topic, encode(counted("mug", 0)), b"mug")
+    producer.produce(topic, encode(adjusted("mug", 0)), b"mug")
     producer.flush(30)
     assert quantities(conf, lake, topic) == {}
     producer.commit_transaction(30)

@@ -1,4 +1,4 @@
-"""Delivery notes from a real HDFS to a real Kafka: received once, and every file archived with its outcome."""
+"""Delivery notes from a real HDFS to a real Kafka: received once, with every file archived by outcome."""
 
 import json
 import signal

@@ -1,4 +1,4 @@
-"""A person's own events on a real Kafka: all of a batch or none, once, and where the answer says."""
+"""Submission of user events to a real Kafka: atomic, once, and at the reported positions."""
 
 import json
 import signal
@@ -26,8 +26,8 @@ from shopnow.submission.validation import InvalidBatch
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CANCELLED = {"event_type": "order_cancelled", "order_id": "o-1", "reason": "changed my mind"}
 
-Mark = dict[str, topics.TopicState]
-Place = tuple[str, int, int]
+TopicStates = dict[str, topics.TopicState]
+Position = tuple[str, int, int]
 
 
 @pytest.fixture
@@ -35,61 +35,61 @@ def batch() -> str:
     return f"test/{uuid.uuid4()}"
 
 
-def mark(conf: dict[str, str]) -> Mark:
+def topic_states(conf: dict[str, str]) -> TopicStates:
     return topics.describe(conf, TOPICS)
 
 
-def since(conf: dict[str, str], before: Mark) -> dict[Place, bytes]:
-    """What was committed to the event topics after the mark by `send`: where each record is, and its value."""
-    found = {}
-    for name, now in mark(conf).items():
+def sent_since(conf: dict[str, str], before: TopicStates) -> dict[Position, bytes]:
+    """Return position and value of each record committed to the event topics since `before`."""
+    records = {}
+    for name, now in topic_states(conf).items():
         ranges = {
             partition: (before[name].partitions[partition][1], end)
             for partition, (_, end) in now.partitions.items()
         }
         for chunk in reader.read(conf, name, ranges):
             assert all(headers == [PRODUCER_HEADER] for headers in chunk.headers)
-            found |= {
+            records |= {
                 (name, chunk.partition, offset): value
                 for offset, value in zip(chunk.offsets, chunk.values, strict=True)
             }
-    return found
+    return records
 
 
-def place(sent: Sent) -> Place:
+def position(sent: Sent) -> Position:
     return (sent.topic, sent.partition, sent.offset)
 
 
-def test_each_event_is_where_the_answer_says(conf, batch):
-    before = mark(conf)
+def test_each_event_is_at_its_reported_position(conf, batch):
+    before = topic_states(conf)
     report = submit(conf, batch, json.dumps(EXAMPLES).encode(), AT)
-    found = since(conf, before)
-    assert [json.loads(found.pop(place(sent))) for sent in report.sent] == EXAMPLES
-    assert found == {}
-    assert {each["service"] for each in report.as_dict()["sent"]} == set(TOPICS)
+    records = sent_since(conf, before)
+    assert [json.loads(records.pop(position(sent))) for sent in report.sent] == EXAMPLES
+    assert records == {}
+    assert {event["service"] for event in report.as_dict()["sent"]} == set(TOPICS)
 
 
-def test_one_that_is_rejected_keeps_all_back_unless_told_otherwise(conf, batch):
-    before = mark(conf)
+def test_a_rejected_event_withholds_the_others_unless_partial(conf, batch):
+    before = topic_states(conf)
     data = json.dumps([CANCELLED, {**CANCELLED, "order_id": 5}, CANCELLED]).encode()
     report = submit(conf, batch, data, AT)
     assert (len(report.sent), len(report.rejected), report.withheld) == (0, 1, 2)
-    assert since(conf, before) == {}
+    assert sent_since(conf, before) == {}
     report = submit(conf, batch, data, AT, partial=True)
     assert (len(report.sent), len(report.rejected), report.withheld) == (2, 1, 0)
-    assert set(since(conf, before)) == set(map(place, report.sent))
+    assert set(sent_since(conf, before)) == set(map(position, report.sent))
 
 
-def test_a_batch_that_was_sent_is_not_sent_again(conf, batch):
-    before = mark(conf)
+def test_a_sent_batch_is_not_sent_again(conf, batch):
+    before = topic_states(conf)
     first = submit(conf, batch, json.dumps([CANCELLED] * 2).encode(), AT)
     assert submit(conf, batch, json.dumps([CANCELLED] * 2).encode(), AT) == first
-    assert set(since(conf, before)) == set(map(place, first.sent))
+    assert set(sent_since(conf, before)) == set(map(position, first.sent))
 
 
-@pytest.mark.parametrize("point", FAILPOINTS[1:])  # at the first nothing has been sent yet
-def test_a_batch_whose_sender_is_killed_is_sent_once(conf, batch, point, monkeypatch):
-    before = mark(conf)
+@pytest.mark.parametrize("point", FAILPOINTS[1:])  # at the first nothing is sent yet
+def test_a_batch_is_sent_once_when_its_sender_is_killed(conf, batch, point, monkeypatch):
+    before = topic_states(conf)
     data = json.dumps(EXAMPLES).encode()
     code = f"""
 from datetime import datetime
@@ -103,56 +103,58 @@ submit({conf!r}, {batch!r}, {data!r}, datetime.fromisoformat({AT.isoformat()!r})
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     monkeypatch.delenv("SHOPNOW_KILL_AT")
     report = submit(conf, batch, data, AT)
-    assert set(since(conf, before)) == set(map(place, report.sent))
-    assert Counter(each.event_id for each in report.sent) == Counter(event["event_id"] for event in EXAMPLES)
+    assert set(sent_since(conf, before)) == set(map(position, report.sent))
+    assert Counter(event.event_id for event in report.sent) == Counter(
+        event["event_id"] for event in EXAMPLES
+    )
 
 
-def test_an_attempt_that_was_taken_over_sends_nothing(conf, batch, monkeypatch):
-    before = mark(conf)
-    acknowledged = TransactionalProducer.acknowledged
+def test_a_fenced_attempt_sends_nothing(conf, batch, monkeypatch):
+    before = topic_states(conf)
+    wait_for_acks = TransactionalProducer.wait_for_acks
 
     def take_over(producer: TransactionalProducer) -> list:
-        monkeypatch.setattr(TransactionalProducer, "acknowledged", acknowledged)
+        monkeypatch.setattr(TransactionalProducer, "wait_for_acks", wait_for_acks)
         submit(conf, batch, json.dumps(CANCELLED).encode(), AT)
-        return acknowledged(producer)
+        return wait_for_acks(producer)
 
-    monkeypatch.setattr(TransactionalProducer, "acknowledged", take_over)
+    monkeypatch.setattr(TransactionalProducer, "wait_for_acks", take_over)
     with pytest.raises(UserError, match="taken over"):
         submit(conf, batch, json.dumps(CANCELLED).encode(), AT)
-    assert len(since(conf, before)) == 1
+    assert len(sent_since(conf, before)) == 1
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(data=BATCHES)
-def test_whatever_is_given_is_sent_as_the_answer_says(conf, data):
-    before = mark(conf)
+def test_any_input_is_sent_at_its_reported_positions(conf, data):
+    before = topic_states(conf)
     try:
         report = submit(conf, f"test/{uuid.uuid4()}", data, AT)
     except InvalidBatch:
-        assert since(conf, before) == {}
+        assert sent_since(conf, before) == {}
         return
-    assert set(since(conf, before)) == set(map(place, report.sent))
+    assert set(sent_since(conf, before)) == set(map(position, report.sent))
     assert bool(report.sent) != bool(report.rejected)
     assert report.tables()
 
 
 @pytest.fixture
 def command(conf, monkeypatch):
-    """Runs `./shopnow send` with some words and input."""
+    """Return a function that runs `./shopnow send` with arguments and input."""
     monkeypatch.setenv(variable_name("kafka_default"), json.dumps({"conn_type": "kafka", "extra": conf}))
-    return lambda *words, given=None: CliRunner().invoke(app, ["send", *words], input=given)
+    return lambda *arguments, stdin=None: CliRunner().invoke(app, ["send", *arguments], input=stdin)
 
 
-def test_the_command_answers_with_a_table(command, tmp_path, conf):
+def test_the_command_prints_a_table(command, tmp_path, conf):
     file = tmp_path / "events.json"
     file.write_text(json.dumps(EXAMPLES))
-    answer = command(str(file))
-    assert answer.exit_code == 0
-    assert all(event["event_id"] in answer.stdout for event in EXAMPLES)
-    assert f"{len(EXAMPLES)} events sent" in answer.stdout
+    result = command(str(file))
+    assert result.exit_code == 0
+    assert all(event["event_id"] in result.stdout for event in EXAMPLES)
+    assert f"{len(EXAMPLES)} events sent" in result.stdout
 
 
-def test_the_command_says_what_it_rejects_and_fails(command):
+def test_the_command_reports_rejected_events_and_fails(command):
     lines = "\n".join(
         map(
             json.dumps,
@@ -164,35 +166,35 @@ def test_the_command_says_what_it_rejects_and_fails(command):
         )
     )
     for options, sent in ((), 0), (("--partial",), 1):
-        answer = command("-", "--json", *options, given=lines)
-        assert answer.exit_code == 1
-        told = json.loads(answer.stdout)
-        assert (len(told["sent"]), told["withheld"]) == (sent, 1 - sent)
-        assert [(each["number"], each["field"]) for each in told["rejected"]] == [
+        result = command("-", "--json", *options, stdin=lines)
+        assert result.exit_code == 1
+        output = json.loads(result.stdout)
+        assert (len(output["sent"]), output["withheld"]) == (sent, 1 - sent)
+        assert [(event["number"], event["field"]) for event in output["rejected"]] == [
             (2, "order_id"),
             (3, "event_type"),
         ]
-        assert len(answer.stderr.strip().splitlines()) == 1
-    answer = command("-", given=lines)
-    assert "wrong type: order_id" in answer.stdout
-    assert "\x1b[2J" not in answer.stdout
+        assert len(result.stderr.strip().splitlines()) == 1
+    result = command("-", stdin=lines)
+    assert "wrong type: order_id" in result.stdout
+    assert "\x1b[2J" not in result.stdout
 
 
-@pytest.mark.parametrize(("word", "given"), [("-", ""), ("no-such-file", None), (".", None)])
-def test_the_command_without_events_is_one_clear_line(command, word, given):
-    answer = command(word, given=given)
-    assert isinstance(answer.exception, UserError)
-    assert len(str(answer.exception).splitlines()) == 1
+@pytest.mark.parametrize(("argument", "stdin"), [("-", ""), ("no-such-file", None), (".", None)])
+def test_the_command_without_events_fails_with_one_line(command, argument, stdin):
+    result = command(argument, stdin=stdin)
+    assert isinstance(result.exception, UserError)
+    assert len(str(result.exception).splitlines()) == 1
 
 
-def test_a_broker_that_is_not_there_is_one_clear_line(monkeypatch, batch):
+def test_an_unreachable_broker_fails_with_one_line(monkeypatch, batch):
     monkeypatch.setattr(topics, "TIMEOUT_SECONDS", 1.0)
     with pytest.raises(UserError, match=r"127\.0\.0\.1:1 ") as error:
         submit({"bootstrap.servers": "127.0.0.1:1"}, batch, json.dumps(CANCELLED).encode(), AT)
     assert "\n" not in str(error.value)
 
 
-def test_only_batches_as_new_as_this_one_are_looked_through(conf, batch):
+def test_only_batches_since_the_given_time_are_searched(conf, batch):
     submit(conf, batch, json.dumps(CANCELLED).encode(), AT)
     end = topics.describe(conf, [topics.SENT_BATCHES])[topics.SENT_BATCHES].partitions[0][1]
     assert topics.offsets_since(conf, topics.SENT_BATCHES, datetime.now(UTC) + timedelta(hours=1)) == {

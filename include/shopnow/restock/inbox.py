@@ -1,11 +1,12 @@
 """Delivery notes on HDFS: four folders through which a file moves in one direction.
 
-Suppliers drop files into `inbox`; `taken` holds claimed files, so that a file of the same name that is dropped
-later stays separate; `done` and `rejected` are the archives. There the name contains the content's digest:
-`note-17.csv` becomes `note-17.3fa9c2d10b5e.csv`, and a rejected file has a text file with the reason next to it.
+Suppliers drop files into `inbox`; `taken` holds claimed files, so that a file of the same name that is
+dropped later stays separate; `done` and `rejected` are the archives. There the name contains the content's
+digest: `note-17.csv` becomes `note-17.3fa9c2d10b5e.csv`, and a rejected file has a text file with the reason
+next to it.
 
-Access is by WebHDFS, with the login of `webhdfs_default` and as suppliers drop files: its checksum call detects
-a file that is still being written, which hdfs-native, the client of the lake's tables, cannot.
+Access is by WebHDFS, with the login of `webhdfs_default` and as suppliers drop files: its checksum call
+detects a file that is still being written, which hdfs-native, the client of the lake's tables, cannot.
 """
 
 from pathlib import PurePosixPath

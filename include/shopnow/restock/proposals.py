@@ -91,7 +91,8 @@ def suggest(row: Mapping[str, Any] | None, on_hand: int, quantity: int | None = 
 
 def approval_prompt(params: Mapping[str, Any], suggestion: Suggestion) -> tuple[str, str]:
     """Return the subject and the body of the approval request, as Markdown."""
-    product = f"{escape_markdown(params['product_name'] or params['product_id'])} ({escape_markdown(params['product_id'])})"
+    name = escape_markdown(params["product_name"] or params["product_id"])
+    product = f"{name} ({escape_markdown(params['product_id'])})"
     body = [
         f"**{product}** has {params['on_hand']} left (alert `{params['rule'] or 'none'}`).",
         f"Suggested: **{suggestion.quantity}** pieces ({suggestion.reason}).",

@@ -1,8 +1,8 @@
-"""Batches of checked events, each sent to Kafka exactly once.
+"""Exactly-once delivery of batches of validated events to Kafka.
 
-A batch is one Kafka transaction: its events, and a record in the topic `sent_batches` that says under the batch's id where each
-event went. All of it is there or nothing is. Sending a batch again, after whatever went wrong, first ends what earlier attempts
-left open, then finds that record, or sends.
+A batch is one Kafka transaction: its events, and a record in the topic `sent_batches` that holds, under the
+batch's id, the position of each event. Sending a batch again first fences earlier attempts, then returns that
+record if it exists, or sends.
 """
 
 import logging
@@ -25,17 +25,17 @@ from shopnow.submission.validation import Accepted
 log = logging.getLogger(__name__)
 
 FAILPOINTS = ("send:begun", "send:acknowledged", "send:noted", "send:committed")
-"""Where `shopnow.failpoints` can end the process: in the transaction, and after its commit."""
+"""Failpoints in the transaction and after its commit."""
 
 PRODUCER_HEADER = ("producer", b"send_events")
 
 MAX_ATTEMPTS = 2
 MAX_CLOCK_SKEW = timedelta(hours=1)
-"""So much may the clocks of two senders differ."""
+"""Maximum difference between the clocks of two senders."""
 
 
 class Sent(NamedTuple):
-    """An event that Kafka has, and where."""
+    """A committed event and its position in Kafka."""
 
     number: int
     event_type: str
@@ -46,22 +46,29 @@ class Sent(NamedTuple):
 
 
 def send_batch(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime) -> list[Sent]:
-    """Send the events, all or none, unless a batch of that id was sent since that time; its events are what is returned then.
+    """Send the events atomically, unless the batch was sent before; idempotent within `SENT_BATCHES_DAYS`.
+
+    Args:
+        batch_id: identity of the batch, the same on every attempt.
+        since: time of the batch's first attempt; earlier batches are not searched.
+
+    Returns:
+        The positions of the events, those of the earlier attempt if it was sent before.
 
     Raises:
-        UserError: a topic is missing, Kafka does not answer or fails, or another attempt has taken over. Calling it again with the
-            same batch id never sends anything twice, within `SENT_BATCHES_DAYS`.
+        UserError: a topic does not exist, Kafka fails or does not answer, or another attempt has taken over.
     """
-    topics.describe(conf, [*TOPICS, SENT_BATCHES])  # says sooner than a producer what is not there
+    topics.describe(conf, [*TOPICS, SENT_BATCHES])  # reports a missing topic sooner than a producer does
     for attempts_left in reversed(range(MAX_ATTEMPTS)):
         try:
             return _send(conf, batch_id, events, since)
         except KafkaException as error:
             if not attempts_left:
                 raise UserError(
-                    f"{client.to_user_error(conf, error)}; the events were all sent or not at all, which ./shopnow show tells by their time"
+                    f"{client.to_user_error(conf, error)}; either all of the events were sent or none: "
+                    "check with ./shopnow show whether they arrived, by their time"
                 ) from error
-            log.warning("Kafka failed (%s), trying once more", error)
+            log.warning("Kafka failed (%s); retrying", error)
     raise AssertionError("not reached")
 
 
@@ -69,8 +76,8 @@ def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime
     producer = TransactionalProducer(
         conf, f"shopnow-send-{batch_id}", PRODUCER_HEADER, role="attempt to send these events"
     )
-    # From here on no earlier attempt can commit anything.
-    for key, value in _batches(conf, since):
+    # The producer has fenced all earlier attempts, so the record of the batch is final.
+    for key, value in _read_batches(conf, since):
         if key == batch_id.encode() and value is not None:
             return msgspec.json.decode(value, type=list[Sent])
     with producer.transaction():
@@ -78,15 +85,15 @@ def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime
         by_value = {event.value: event for event in events}
         for event in events:
             producer.send(event.topic, event.key, event.value)
-        places = {by_value[message.value()].number: message for message in producer.wait_for_acks()}
+        messages = {by_value[message.value()].number: message for message in producer.wait_for_acks()}
         failpoint("send:acknowledged")
         sent = [
             Sent(
                 event.number,
                 event.event_type,
                 event.topic,
-                places[event.number].partition(),
-                places[event.number].offset(),
+                messages[event.number].partition(),
+                messages[event.number].offset(),
                 event.event_id,
             )
             for event in events
@@ -98,8 +105,8 @@ def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime
     return sent
 
 
-def _batches(conf: Conf, since: datetime) -> Iterator[tuple[bytes | None, bytes | None]]:
-    # Not those of all the days that are kept, which may be gigabytes.
+def _read_batches(conf: Conf, since: datetime) -> Iterator[tuple[bytes | None, bytes | None]]:
+    # The topic may hold gigabytes of older batches.
     for chunk in reader.read(
         conf, SENT_BATCHES, topics.offsets_since(conf, SENT_BATCHES, since - MAX_CLOCK_SKEW)
     ):

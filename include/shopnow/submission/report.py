@@ -1,4 +1,4 @@
-"""What became of a batch of events, for people and for programs."""
+"""The outcome of a submitted batch, as tables and as JSON."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -10,58 +10,62 @@ from shopnow import text_format
 from shopnow.submission.producer import Sent
 from shopnow.submission.validation import Rejected
 
-SHOWN = 100
-"""So many rows of a table people see; programs get all."""
+MAX_TABLE_ROWS = 100
+"""Maximum number of rows shown in a table; the JSON has all."""
 
 
 class Report(NamedTuple):
-    """`withheld` valid events were not sent, because of those that were rejected."""
+    """Outcome of a batch; `withheld` counts valid events not sent because others were rejected."""
 
     sent: Sequence[Sent]
     rejected: Sequence[Rejected]
     withheld: int = 0
 
     def as_dict(self) -> dict[str, Any]:
-        """As JSON: `{"sent": [{"number", "service", "event_type", "topic", "partition", "offset", "event_id"}],
-        "rejected": [{"number", "event_type", "field", "problem"}], "withheld"}`.
+        """Return the report for JSON: `{"sent": [{"number", "service", "event_type", "topic", "partition",
+        "offset", "event_id"}], "rejected": [{"number", "event_type", "field", "problem"}], "withheld"}`.
         """
         return {
-            # A service has the topic of its name.
-            "sent": [{"number": each.number, "service": each.topic, **each._asdict()} for each in self.sent],
-            "rejected": [each._asdict() for each in self.rejected],
+            # A service has the name of its topic.
+            "sent": [
+                {"number": event.number, "service": event.topic, **event._asdict()} for event in self.sent
+            ],
+            "rejected": [event._asdict() for event in self.rejected],
             "withheld": self.withheld,
         }
 
     def tables(self) -> list[Table]:
-        """What was sent where, and what was rejected and why."""
-        made = []
+        """Return tables of the sent events and of the rejected events."""
+        tables = []
         if self.sent:
             columns = ("#", "service", "event", "topic", "partition", "offset", "event id")
-            rows = [(each.number, each.topic, *each[1:]) for each in self.sent[:SHOWN]]
-            made.append(text_format.table(_title("Sent", self.sent), columns, rows))
+            rows = [(event.number, event.topic, *event[1:]) for event in self.sent[:MAX_TABLE_ROWS]]
+            tables.append(text_format.build_table(_title("Sent", self.sent), columns, rows))
         if self.rejected:
             rejected = [
-                (each.number, each.event_type or "", each.field or "", each.problem)
-                for each in self.rejected[:SHOWN]
+                (event.number, event.event_type or "", event.field or "", event.problem)
+                for event in self.rejected[:MAX_TABLE_ROWS]
             ]
-            made.append(
-                text_format.table(
+            tables.append(
+                text_format.build_table(
                     _title("Rejected", self.rejected), ("#", "event", "field", "problem"), rejected
                 )
             )
-        return made
+        return tables
 
     def summary(self) -> str:
-        """In one line."""
+        """Return the outcome in one line."""
         if not self.sent:
-            return f"nothing was sent: {len(self.rejected):,} of {len(self.rejected) + self.withheld:,} events rejected"
+            total = len(self.rejected) + self.withheld
+            return f"no events sent: {len(self.rejected):,} of {total:,} rejected"
         services = ", ".join(
-            f"{count:,} to {service}" for service, count in Counter(each.topic for each in self.sent).items()
+            f"{count:,} to {service}"
+            for service, count in Counter(event.topic for event in self.sent).items()
         )
         return f"{len(self.sent):,} events sent ({services})" + (
             f", {len(self.rejected):,} rejected" if self.rejected else ""
         )
 
 
-def _title(what: str, rows: Sequence[Any]) -> str:
-    return f"{what} (the first {SHOWN} of {len(rows):,})" if len(rows) > SHOWN else what
+def _title(name: str, rows: Sequence[Any]) -> str:
+    return f"{name} (the first {MAX_TABLE_ROWS} of {len(rows):,})" if len(rows) > MAX_TABLE_ROWS else name

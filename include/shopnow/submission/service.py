@@ -1,4 +1,4 @@
-"""From a person's JSON to Kafka: checked, sent once, and answered for."""
+"""Submission of user events: JSON is validated, sent to Kafka once, and reported."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,37 +8,40 @@ import msgspec
 import xxhash
 
 from shopnow.broker.client import Conf
+from shopnow.ids import uuid7
 from shopnow.submission import producer
 from shopnow.submission.report import Report
 from shopnow.submission.validation import Defaults, check
-from shopnow.traffic.event_buffer import uuid7
 
 
 def submit(conf: Conf, batch_id: str, data: bytes, at: datetime, *, partial: bool = False) -> Report:
-    """Check the events in `data` and send them as one batch; if any is rejected, nothing is sent, or only the others if `partial`.
+    """Validate the events in `data` and send them as one batch.
 
     Args:
-        batch_id: a batch is sent once, however often it is submitted.
-        at: the time, in UTC, of events that come without; the same each time a batch is submitted, and not after the first time.
+        batch_id: identity of the batch, which is sent once however often it is submitted.
+        data: one JSON object, an array of objects, or JSON lines.
+        at: time (UTC) of events without one; the same on every submission of the batch, and not after the
+            first.
+        partial: send the valid events even if others are rejected; by default none is sent then.
 
     Raises:
-        UnfitBatch: there is no event in it, or there are too many.
-        UserError: Kafka does not answer or fails.
+        InvalidBatch: there are no events, or too many.
+        UserError: Kafka fails or does not answer.
     """
-    accepted, rejected = check(data, Defaults(at, _ids(batch_id, at)))
+    accepted, rejected = check(data, Defaults(at, _default_ids(batch_id, at)))
     if rejected and not partial:
         return Report([], rejected, withheld=len(accepted))
-    return Report(producer.send(conf, batch_id, accepted, at) if accepted else [], rejected)
+    return Report(producer.send_batch(conf, batch_id, accepted, at) if accepted else [], rejected)
 
 
-def to_bytes(given: Any) -> bytes:
-    """Events given as text, or as JSON that was parsed already, in the form `submit` takes."""
-    # What is no valid text is rejected as such later.
-    return given.encode(errors="surrogatepass") if isinstance(given, str) else msgspec.json.encode(given)
+def encode_events(events: Any) -> bytes:
+    """Return events, given as text or as parsed JSON, as `data` of `submit`."""
+    # Invalid text passes here, and validation rejects it with its reason.
+    return events.encode(errors="surrogatepass") if isinstance(events, str) else msgspec.json.encode(events)
 
 
-def _ids(batch_id: str, at: datetime) -> Callable[[int], str]:
-    """Ids for events that come without, the same each time for the same batch and number: to the lake a repetition is a duplicate."""
+def _default_ids(batch_id: str, at: datetime) -> Callable[[int], str]:
+    """Return a function from an event's number to a deterministic id, so that repeats deduplicate."""
     return lambda number: uuid7(
         round(at.timestamp() * 1000), xxhash.xxh3_128_hexdigest(f"{batch_id} {number}".encode())
     )

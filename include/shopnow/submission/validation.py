@@ -1,7 +1,7 @@
-"""Events as a person gives them, in JSON, checked against the event definitions before any of them is sent.
+"""Validation of user events in JSON before any of them is sent.
 
-An event counts as valid if landing will take it for valid: the very bytes that are sent are checked by the function landing uses.
-A sender may leave out `event_id`, `event_time` and `schema_version`; what they give is sent as they wrote it.
+The bytes that are sent are checked by the same function as in landing, so a valid event is valid in the lake
+too. Senders may omit `event_id`, `event_time` and `schema_version`; everything else is sent byte for byte.
 """
 
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ from shopnow.events import SCHEMA_VERSION, TOPIC_OF, TOPICS, key
 
 MAX_BYTES = 16 << 20
 MAX_EVENTS = 50_000
-"""What one batch may hold: it is one Kafka transaction, and is kept in memory."""
+"""Limits of a batch, which is one Kafka transaction and is held in memory."""
 
 _TOPICS = {str(type_.__struct_config__.tag): topic for type_, topic in TOPIC_OF.items()}
 _DECODE = {topic.name: topic.decoder().decode for topic in TOPICS.values()}
@@ -25,14 +25,14 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
 class InvalidBatch(UserError):
-    """There is nothing to send, or too much."""
+    """The batch is empty or too large."""
 
 
 class Accepted(NamedTuple):
     """A valid event."""
 
     number: int
-    """Its place in the input, from 1: the line of JSON lines, or the position in an array."""
+    """Position in the input from 1: the line number of JSON lines, or the index in an array."""
     event_type: str
     event_id: str
     topic: str
@@ -41,14 +41,14 @@ class Accepted(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """What is no valid event."""
+    """An invalid event."""
 
     number: int
     event_type: str | None
     field: str | None
-    """The field that is to blame, such as `order_id` or `items[].quantity`; None if it is not one field."""
+    """The invalid field, such as `order_id` or `items[].quantity`; None if it is not one field."""
     problem: str
-    """What is wrong, as landing would put it."""
+    """The quarantine reason that landing would give."""
 
 
 class Checked(NamedTuple):
@@ -57,15 +57,15 @@ class Checked(NamedTuple):
 
 
 class Defaults(NamedTuple):
-    """What an event is given that has none of its own."""
+    """Values for the fields that an event omits."""
 
     event_time: datetime
     event_id: Callable[[int], str]
-    """By the event's number."""
+    """Function of the event's number."""
 
 
 class _Head(msgspec.Struct):
-    """As much of an event as has to be known before it can be checked."""
+    """The fields of an event that are needed before it can be validated."""
 
     event_type: str
     event_id: Any = msgspec.UNSET
@@ -76,37 +76,39 @@ class _Head(msgspec.Struct):
 _decode_head = msgspec.json.Decoder(_Head).decode
 
 
-def check(data: bytes, blanks: Defaults) -> Checked:
-    """Check one JSON object, an array of them, or JSON lines, of any mix of event types.
+def check(data: bytes, defaults: Defaults) -> Checked:
+    """Validate one JSON object, an array of objects, or JSON lines, of any mix of event types.
 
     Raises:
-        UnfitBatch: there is no event in it, or more than one batch may hold.
+        InvalidBatch: there are no events, or more than `MAX_EVENTS` or `MAX_BYTES`.
     """
     if len(data) > MAX_BYTES:
-        raise InvalidBatch(f"the events take more than {MAX_BYTES >> 20} MiB: send them in several batches")
+        raise InvalidBatch(
+            f"the events exceed the maximum of {MAX_BYTES >> 20} MiB; send them in several batches"
+        )
     checked = Checked([], [])
     numbers: dict[str, int] = {}
     for number, value in _split(data.removeprefix(_BYTE_ORDER_MARK)):
         if len(numbers) + len(checked.rejected) == MAX_EVENTS:
-            raise InvalidBatch(f"there are more than {MAX_EVENTS:,} events: send them in several batches")
-        outcome = _check_one(number, value, blanks)
-        if isinstance(outcome, Rejected):
-            checked.rejected.append(outcome)
-        elif (first := numbers.setdefault(outcome.event_id, number)) != number:
-            # The lake keeps one event of each id, so one of the two would be lost.
+            raise InvalidBatch(f"there are more than {MAX_EVENTS:,} events; send them in several batches")
+        result = _check_event(number, value, defaults)
+        if isinstance(result, Rejected):
+            checked.rejected.append(result)
+        elif (first := numbers.setdefault(result.event_id, number)) != number:
+            # The lake deduplicates by event id, so one of the two would be dropped.
             problem = f"invalid value: event_id (the same as that of event {first})"
-            checked.rejected.append(Rejected(number, outcome.event_type, "event_id", problem))
+            checked.rejected.append(Rejected(number, result.event_type, "event_id", problem))
         else:
-            checked.accepted.append(outcome)
+            checked.accepted.append(result)
     if not checked.accepted and not checked.rejected:
         raise InvalidBatch(
-            "there is no event to send: give one JSON object, an array of them, or one on each line"
+            "there is no event to send; give one JSON object, an array of objects, or one object per line"
         )
     return checked
 
 
 def _split(data: bytes) -> Iterator[tuple[int, bytes]]:
-    """Each event's number and bytes; those that are not JSON as well, to be rejected one by one."""
+    """Yield number and bytes of each event, also if it is not JSON, so that it is rejected alone."""
     data = data.strip()
     try:
         if data.startswith(b"["):
@@ -114,7 +116,7 @@ def _split(data: bytes) -> Iterator[tuple[int, bytes]]:
             return
         msgspec.json.decode(data, type=msgspec.Raw)
     except (msgspec.DecodeError, RecursionError):
-        # An object on each line, unless the first line is only the beginning of one.
+        # JSON lines, unless the first line is only the start of an object.
         if b"\n" in data and data.split(b"\n", 1)[0].rstrip().endswith(b"}"):
             yield from (
                 (number, line.strip()) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()
@@ -124,29 +126,29 @@ def _split(data: bytes) -> Iterator[tuple[int, bytes]]:
         yield 1, data
 
 
-def _check_one(number: int, value: bytes, blanks: Defaults) -> Accepted | Rejected:
+def _check_event(number: int, value: bytes, defaults: Defaults) -> Accepted | Rejected:
     try:
         value.decode()
         head = _decode_head(value)
-        value, event_type = _fill(number, value, head, blanks), head.event_type
-    except Exception:  # what it is, the check below says
+        value, event_type = _add_defaults(number, value, head, defaults), head.event_type
+    except Exception:  # the validation below reports the problem
         event_type = None
     topic = _TOPICS.get(event_type or "", TOPICS["orders"])
     decode = _DECODE[topic.name]
-    if found := validation.check(decode, [value], pa.array([value], pa.binary())).problems:
-        problem = found[0] or ""
-        return Rejected(number, event_type, validation.field(problem), problem)
+    if problems := validation.check_records(decode, [value], pa.array([value], pa.binary())).problems:
+        problem = problems[0] or ""
+        return Rejected(number, event_type, validation.field_of(problem), problem)
     event = decode(value)
     return Accepted(number, str(event.__struct_config__.tag), event.event_id, topic.name, key(event), value)
 
 
-def _fill(number: int, value: bytes, head: _Head, blanks: Defaults) -> bytes:
-    """The event with what it lacks set in front; the rest stays byte for byte."""
-    filled: dict[str, Any] = {}
+def _add_defaults(number: int, value: bytes, head: _Head, defaults: Defaults) -> bytes:
+    """Return the event with omitted fields put in front; the rest is unchanged."""
+    added: dict[str, Any] = {}
     if head.event_id is msgspec.UNSET:
-        filled["event_id"] = blanks.event_id(number)
+        added["event_id"] = defaults.event_id(number)
     if head.event_time is msgspec.UNSET:
-        filled["event_time"] = blanks.event_time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        added["event_time"] = defaults.event_time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if head.schema_version is msgspec.UNSET:
-        filled["schema_version"] = SCHEMA_VERSION
-    return msgspec.json.encode(filled)[:-1] + b"," + value[1:] if filled else value
+        added["schema_version"] = SCHEMA_VERSION
+    return msgspec.json.encode(added)[:-1] + b"," + value[1:] if added else value

@@ -1,4 +1,4 @@
-"""What a person may write for events, and what they are told."""
+"""Validation of user events: accepted input, defaults and problems."""
 
 import json
 from datetime import UTC, datetime
@@ -14,59 +14,59 @@ from shopnow.events import SCHEMA_VERSION, TOPIC_OF, TOPICS
 from shopnow.submission import validation
 from shopnow.submission.validation import Checked, Defaults, InvalidBatch, check
 
-BLANKS = Defaults(datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC), lambda number: f"{number:036}")
+DEFAULTS = Defaults(datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC), lambda number: f"{number:036}")
 CANCELLED: dict[str, Any] = {"event_type": "order_cancelled", "order_id": "o-1", "reason": "changed my mind"}
 COMPLETE = {**CANCELLED, "event_id": "e" * 36, "event_time": "2026-01-01T00:00:00Z", "schema_version": 1}
 
 
-def checked(*given: Any) -> Checked:
-    """Of events as JSON lines; text is taken as it is."""
-    lines = [each if isinstance(each, str) else json.dumps(each) for each in given]
-    return check("\n".join(lines).encode(), BLANKS)
+def check_lines(*events: Any) -> Checked:
+    """Validate events as JSON lines; text is used unchanged."""
+    lines = [event if isinstance(event, str) else json.dumps(event) for event in events]
+    return check("\n".join(lines).encode(), DEFAULTS)
 
 
-def test_every_type_goes_to_its_service_and_is_sent_as_it_was_written():
+def test_every_type_goes_to_its_topic_unchanged():
     lines = [json.dumps(event, indent=None) for event in EXAMPLES]
-    found = checked(*lines)
-    assert found.rejected == []
-    assert [each.topic for each in found.accepted] == [topic.name for topic in TOPIC_OF.values()]
-    assert [each.value.decode() for each in found.accepted] == lines
-    assert [each.key.decode() for each in found.accepted] == [
+    result = check_lines(*lines)
+    assert result.rejected == []
+    assert [event.topic for event in result.accepted] == [topic.name for topic in TOPIC_OF.values()]
+    assert [event.value.decode() for event in result.accepted] == lines
+    assert [event.key.decode() for event in result.accepted] == [
         event[topic.key] for event, topic in zip(EXAMPLES, TOPIC_OF.values(), strict=True)
     ]
 
 
 @pytest.mark.parametrize("indent", [None, 2])
-def test_an_object_an_array_and_lines_are_the_same(indent):
-    one, array = (json.dumps(value, indent=indent).encode() for value in (COMPLETE, [COMPLETE]))
+def test_an_object_an_array_and_lines_are_equivalent(indent):
+    single, array = (json.dumps(value, indent=indent).encode() for value in (COMPLETE, [COMPLETE]))
     lines = b"\n" + json.dumps(COMPLETE).encode() + b"\r\n\n"
-    results = [check(data, BLANKS) for data in (one, array, lines, b"\xef\xbb\xbf" + one)]
+    results = [check(data, DEFAULTS) for data in (single, array, lines, b"\xef\xbb\xbf" + single)]
     assert [json.loads(result.accepted[0].value) for result in results] == [COMPLETE] * 4
     assert [(len(result.accepted), len(result.rejected)) for result in results] == [(1, 0)] * 4
 
 
-def test_what_is_left_out_is_filled_in():
-    [accepted] = checked(CANCELLED).accepted
-    filled = {
+def test_omitted_fields_get_defaults():
+    [accepted] = check_lines(CANCELLED).accepted
+    added = {
         "event_id": f"{1:036}",
         "event_time": "2026-01-02T03:04:05.678Z",
         "schema_version": SCHEMA_VERSION,
     }
-    assert json.loads(accepted.value) == CANCELLED | filled
-    assert accepted.event_id == filled["event_id"]
+    assert json.loads(accepted.value) == CANCELLED | added
+    assert accepted.event_id == added["event_id"]
 
 
-def test_lines_are_numbered_as_in_the_file_and_bad_ones_do_not_hide_the_others():
-    found = checked(COMPLETE, "", '{"event_type": nope}', CANCELLED | {"order_id": 5}, CANCELLED)
-    assert [each.number for each in found.accepted] == [1, 5]
-    assert [(each.number, each.event_type, each.field, each.problem) for each in found.rejected] == [
+def test_lines_are_numbered_as_in_the_file_and_invalid_ones_are_rejected_alone():
+    result = check_lines(COMPLETE, "", '{"event_type": nope}', CANCELLED | {"order_id": 5}, CANCELLED)
+    assert [event.number for event in result.accepted] == [1, 5]
+    assert [(event.number, event.event_type, event.field, event.problem) for event in result.rejected] == [
         (3, None, None, "invalid JSON (invalid character, byte 16)"),
         (4, "order_cancelled", "order_id", "wrong type: order_id (expected str, got int)"),
     ]
 
 
 @pytest.mark.parametrize(
-    ("given", "field", "problem"),
+    ("event", "field", "problem"),
     [
         ("[5]", None, "wrong type: record (expected object, got int)"),
         ("null", None, "wrong type: record (expected object, got null)"),
@@ -93,32 +93,32 @@ def test_lines_are_numbered_as_in_the_file_and_bad_ones_do_not_hide_the_others()
         ("no JSON\nat all", None, "invalid JSON (invalid character, byte 4)"),
     ],
 )
-def test_says_which_field_and_why(given, field, problem):
-    found = checked(given)
-    assert found.accepted == []
-    assert [(each.field, each.problem) for each in found.rejected] == [(field, problem)]
+def test_problems_name_field_and_reason(event, field, problem):
+    result = check_lines(event)
+    assert result.accepted == []
+    assert [(event.field, event.problem) for event in result.rejected] == [(field, problem)]
 
 
-def test_a_second_event_of_the_same_id_is_rejected_as_the_lake_would_drop_it():
-    found = checked(COMPLETE, COMPLETE | {"order_id": "o-2"})
-    assert [each.number for each in found.accepted] == [1]
-    assert found.rejected[0].problem == "invalid value: event_id (the same as that of event 1)"
+def test_a_second_event_with_the_same_id_is_rejected():
+    result = check_lines(COMPLETE, COMPLETE | {"order_id": "o-2"})
+    assert [event.number for event in result.accepted] == [1]
+    assert result.rejected[0].problem == "invalid value: event_id (the same as that of event 1)"
 
 
 @pytest.mark.parametrize("data", [b"", b" \n\t\n", b"[]", b"\xef\xbb\xbf"])
-def test_nothing_is_said_to_be_nothing(data):
+def test_an_empty_batch_is_invalid(data):
     with pytest.raises(InvalidBatch, match="no event"):
-        check(data, BLANKS)
+        check(data, DEFAULTS)
 
 
-def test_too_much_is_refused_as_a_whole(monkeypatch):
+def test_a_batch_that_is_too_large_is_invalid(monkeypatch):
     monkeypatch.setattr(validation, "MAX_EVENTS", 2)
-    assert len(checked(CANCELLED, "nope", "").accepted) == 1
+    assert len(check_lines(CANCELLED, "nope", "").accepted) == 1
     with pytest.raises(InvalidBatch, match="more than 2 events"):
-        checked(CANCELLED, "nope", CANCELLED)
+        check_lines(CANCELLED, "nope", CANCELLED)
     monkeypatch.setattr(validation, "MAX_BYTES", 10)
     with pytest.raises(InvalidBatch, match="in several batches"):
-        checked(CANCELLED)
+        check_lines(CANCELLED)
 
 
 @settings(
@@ -126,21 +126,21 @@ def test_too_much_is_refused_as_a_whole(monkeypatch):
 )
 @given(BATCHES)
 @example(b'{"event_type": "order_cancelled", "event_type": "payment_failed"}')
-def test_whatever_is_given_is_answered(data):
+def test_any_input_is_accepted_or_rejected(data):
     try:
-        found = check(data, BLANKS)
+        result = check(data, DEFAULTS)
     except InvalidBatch:
         return
-    assert found.accepted or found.rejected
-    numbers = [each.number for each in (*found.accepted, *found.rejected)]
+    assert result.accepted or result.rejected
+    numbers = [event.number for event in (*result.accepted, *result.rejected)]
     assert len(numbers) == len(set(numbers))
-    assert all(each.problem for each in found.rejected)
-    for each in found.accepted:
-        # What is sent is what landing takes for valid, in that very topic.
+    assert all(event.problem for event in result.rejected)
+    for event in result.accepted:
+        # Landing accepts exactly the bytes that are sent, in the same topic.
         assert (
-            record_validation.check(
-                TOPICS[each.topic].decoder().decode, [each.value], pa.array([each.value])
+            record_validation.check_records(
+                TOPICS[event.topic].decoder().decode, [event.value], pa.array([event.value])
             ).problems
             is None
         )
-        assert each.key
+        assert event.key
