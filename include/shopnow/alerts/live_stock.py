@@ -1,5 +1,4 @@
-"""Current stock levels: the lake's stock position, updated with the records of the `stock` topic that the
-lake lacks.
+"""Current stock levels: the lake's stock position plus the newer records of the `stock` topic.
 
 The table `kpi/stock_position` names the version of `raw/stock` it was made from, and that version the offsets
 it holds. Kafka's records after those offsets are read, validated as landing does, and applied by event time,
@@ -72,8 +71,9 @@ def current_levels(conf: Conf | None, lake: str, kafka_topic: str = "stock") -> 
 
 
 def unread_ranges(state: TopicState, raw: DeltaTable | None) -> Ranges:
-    """Return the offset ranges of the topic that a version of `raw/stock` lacks; all of a recreated or
-    truncated topic.
+    """Return the offset ranges of the topic that a version of `raw/stock` lacks.
+
+    These are all offsets of a recreated topic, or of a truncated partition.
 
     Records that retention removed before they were read are left out; landing reports them.
     """

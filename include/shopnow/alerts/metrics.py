@@ -1,5 +1,4 @@
-"""Metrics that rules watch: each is a pure function from rows of a table to observations, and the source of
-its rows.
+"""Metrics that rules watch: pure functions from rows of a table to observations.
 
 A new metric is one function and one entry of `METRICS`. Rows are dicts; a missing table has none.
 """

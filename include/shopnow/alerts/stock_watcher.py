@@ -43,8 +43,7 @@ class Thresholds(NamedTuple):
 
 
 def load_thresholds(lake: str) -> Thresholds:
-    """Return the thresholds of the stock rules in units, by the reorder points and lead times now in the
-    lake.
+    """Return the thresholds of the stock rules in units, by the lake's reorder points and lead times.
 
     Raises:
         UserError: the rules are invalid.
@@ -79,8 +78,9 @@ def crosses_threshold(event: Stock, thresholds: Thresholds) -> bool:
 
 
 class StockTopic:
-    """Consumer of records that cross a threshold, from the topic's end at its creation. Any thread may close
-    it.
+    """Consumer of records that cross a threshold, starting at the end of the topic.
+
+    Any thread may close it.
 
     Raises:
         UserError: the topic does not exist, or Kafka does not answer.
@@ -104,8 +104,7 @@ class StockTopic:
         self._consumer.assign(client.topic_partitions(name, end_offsets))
 
     def wait(self, seconds: float) -> list[str]:
-        """Wait for records and return the ids of products that crossed a threshold; empty if none did in
-        time.
+        """Wait for records and return the ids of products that crossed a threshold.
 
         Raises:
             UserError: the topic was deleted, or Kafka does not answer.

@@ -57,8 +57,7 @@ class Figures(NamedTuple):
 
     @property
     def is_day_over(self) -> bool:
-        """Whether the day was over when its figures were read, so that it can be compared with another
-        day."""
+        """Whether the day was over when its figures were read, so that they are comparable."""
         return self.read_at >= end_of_day(self.day)
 
     def rows_of(self, kpi: Kpi) -> list[Row]:

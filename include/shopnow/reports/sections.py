@@ -43,12 +43,10 @@ def sales(figures: Figures) -> Iterator[Section]:
     """Yield the headline figures and hourly revenue of each currency."""
     for currency in figures.currencies:
         row = find_row(figures.rows_of(kpis.SALES_DAILY), currency=currency)
-        previous = (
-            find_row(figures.previous[kpis.SALES_DAILY.name], currency=currency)
-            if figures.is_day_over
-            else None
-        )
-        comparison = "no data a week earlier" if figures.is_day_over else "so far"
+        previous, comparison = None, "so far"
+        if figures.is_day_over:
+            previous = find_row(figures.previous[kpis.SALES_DAILY.name], currency=currency)
+            comparison = "no data a week earlier"
         cards = [
             card(kpis.SALES_DAILY, name, row or {}, previous, comparison, currency) for name in _HEADLINES
         ]

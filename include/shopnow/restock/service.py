@@ -31,8 +31,9 @@ class FiledNote(NamedTuple):
 
 
 def receive(conf: Conf, inbox: Inbox, run_id: str) -> list[FiledNote]:
-    """Receive all pending delivery notes. Idempotent: killed anywhere and called again, it receives each note
-    once.
+    """Receive all pending delivery notes.
+
+    Idempotent: killed anywhere and called again, it receives each note once.
 
     Raises:
         UserError, KafkaException: see `restock_simulation.receive`; the notes stay where they are.

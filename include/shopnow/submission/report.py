@@ -22,8 +22,10 @@ class Report(NamedTuple):
     withheld: int = 0
 
     def as_dict(self) -> dict[str, Any]:
-        """Return the report for JSON: `{"sent": [{"number", "service", "event_type", "topic", "partition",
-        "offset", "event_id"}], "rejected": [{"number", "event_type", "field", "problem"}], "withheld"}`.
+        """Return the report for JSON.
+
+        The keys are `sent` (`number`, `service`, `event_type`, `topic`, `partition`, `offset`, `event_id`),
+        `rejected` (`number`, `event_type`, `field`, `problem`) and `withheld`.
         """
         return {
             # A service has the name of its topic.
