@@ -1,10 +1,10 @@
-"""Spark application: the lake's many small files into few large ones, without changing a row.
+"""Spark application: compact the lake's small files into large ones, without changing a row.
 
     spark-submit compact_lake.py --lake hdfs://namenode:port/path [--before 2026-11-24]
 
-Dates before the one given, today (UTC) by default, are closed and compacted. Prints one line for each table it wrote; does
-not start Spark if there is none. Exits 1 with one line on the error stream when the lake is out of reach, or when files it
-wrote do not hold the rows they should; then that table is as it was.
+Partitions of dates before `--before`, today (UTC) by default, are compacted. Prints one line for each table
+it wrote; does not start Spark if there is none. Exits 1 with one line on standard error when the lake does
+not answer, or when new files do not hold the expected rows; that table is then unchanged.
 """
 
 import sys
@@ -14,7 +14,7 @@ from shopnow_spark import application, compaction
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = application.parser("compact_lake", "Make few large files of the lake's many small ones.")
+    parser = application.parser("compact_lake", "Compact the lake's small files into large ones.")
     parser.add_argument(
         "--before",
         default="today",
@@ -22,9 +22,11 @@ def main(arguments: list[str] | None = None) -> int:
         help="compact dates before this one, YYYY-MM-DD; today (UTC) by default",
     )
     options = parser.parse_args(arguments)
-    work, lake = compaction.compact, options.lake
+    lake, before = options.lake, options.before
     return application.run(
-        "compact_lake", lake, lambda start: [each.summary() for each in work(lake, options.before, start)]
+        "compact_lake",
+        lake,
+        lambda start: [result.summary() for result in compaction.compact(lake, before, start)],
     )
 
 

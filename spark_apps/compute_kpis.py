@@ -1,8 +1,9 @@
-"""Spark application: raw records into typed events, and those into KPIs, as far as there is anything new.
+"""Spark application: refresh typed events from new raw records, and KPIs from changed events.
 
     spark-submit compute_kpis.py --lake hdfs://namenode:port/path
 
-Prints one line for each table it wrote. Exits 1 with one line on the error stream when the lake is out of reach.
+Prints one line for each table it wrote. Exits 1 with one line on standard error when the lake does not
+answer.
 """
 
 import sys
@@ -11,13 +12,10 @@ from shopnow_spark import application, jobs
 
 
 def main(arguments: list[str] | None = None) -> int:
-    lake = (
-        application.parser("compute_kpis", "Bring the lake's events and KPIs up to date.")
-        .parse_args(arguments)
-        .lake
-    )
+    parser = application.parser("compute_kpis", "Refresh the lake's events and KPIs.")
+    lake = parser.parse_args(arguments).lake
     return application.run(
-        "compute_kpis", lake, lambda start: [each.summary() for each in jobs.refresh(lake, start)]
+        "compute_kpis", lake, lambda start: [result.summary() for result in jobs.refresh(lake, start)]
     )
 
 

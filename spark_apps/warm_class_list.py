@@ -1,4 +1,4 @@
-"""Spark application: does what compute_kpis does, on a small lake of its own, so that the JVM can list the classes it takes.
+"""Spark application: run compute_kpis on a temporary lake, so that the JVM lists the classes it loads.
 
     spark-submit warm_class_list.py FILE
 
@@ -16,8 +16,8 @@ from pyspark.sql import SparkSession
 
 from shopnow.broker.reader import Chunk
 from shopnow.events import TOPICS
-from shopnow.lake.delta import raw_encoding, tables
-from shopnow.lake.ingest import landing
+from shopnow.lake.delta.tables import Table
+from shopnow.lake.ingest import landing, raw_encoding
 from shopnow.schemas import RAW
 from shopnow.traffic.arrivals import DAY
 from shopnow.traffic.run_config import RunConfig
@@ -36,29 +36,31 @@ def main(classpath: Path) -> int:
         for chunk in simulate(State(), run, SESSIONS // 2):
             land(f"file://{folder}", chunk.batch.topics, chunk.batch.values, now)
             jobs.refresh(f"file://{folder}", lambda: spark)
-            # The second time as for many records.
-            lake_reader.WORTH_COMPILING = 1
-    # What the driver needs for a lake on HDFS, and not for this one.
+            # The second refresh compiles its expressions, as one of many records does.
+            lake_reader.CODEGEN_MIN_RECORDS = 1
+    # The driver needs this class for a lake on HDFS, but not for this local one.
     spark._jvm.java.lang.Class.forName("org.apache.hadoop.hdfs.DistributedFileSystem")
     classpath.write_text(spark._jvm.java.lang.System.getProperty("java.class.path"))
     return 0
 
 
 def land(lake: str, topics: list[str], values: list[bytes], now: datetime) -> None:
-    """Appends the records to the raw tables of their topics."""
+    """Append the records to the raw tables of their topics."""
     for name, topic in TOPICS.items():
-        mine: list[bytes | None] = [value for of, value in zip(topics, values, strict=True) if of == name]
-        table = tables.ensure(lake, f"raw/{name}", RAW, landing.PARTITION_BY)
-        first, count = table.version() * len(values), len(mine)
+        of_topic: list[bytes | None] = [
+            value for value_topic, value in zip(topics, values, strict=True) if value_topic == name
+        ]
+        table = Table(lake, f"raw/{name}").ensure(RAW, landing.PARTITION_BY)
+        first, count = table.version() * len(values), len(of_topic)
         chunk = Chunk(
             0,
             list(range(first, first + count)),
             [int(now.timestamp() * 1000)] * count,
             [None] * count,
-            mine,
+            of_topic,
             [None] * count,
         )
-        rows, _ = raw_encoding.rows("learn", chunk, topic.decoder().decode)
+        rows, _ = raw_encoding.encode("learn", chunk, topic.decoder().decode)
         table_rows = pa.Table.from_batches([rows]).append_column("correction", pa.nulls(count, pa.binary()))
         write_deltalake(
             table,

@@ -1,1 +1,4 @@
-"""What the Spark applications are made of: `events` and `kpis` are functions DataFrame -> DataFrame, all else reads and writes."""
+"""Building blocks of the Spark applications.
+
+`events` and `kpis` are functions DataFrame -> DataFrame; the other modules read and write.
+"""

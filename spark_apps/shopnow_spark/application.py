@@ -1,4 +1,4 @@
-"""What the Spark applications have in common: their `--lake`, and how they end."""
+"""Command line and exit codes shared by the Spark applications."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ from shopnow_spark.lake_reader import Start
 
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:
-    """A parser of the command line that knows `--lake`."""
+    """Return a command-line parser with the option `--lake`."""
     result = argparse.ArgumentParser(prog=name, description=description)
     result.add_argument(
         "--lake",
@@ -25,9 +25,10 @@ def parser(name: str, description: str) -> argparse.ArgumentParser:
 
 
 def run(name: str, lake: str, work: Callable[[Start], Iterable[str]]) -> int:
-    """Do the work, print its lines, or that there was nothing to do, and give the exit code.
+    """Do the work, print its lines or "nothing new", and return the exit code.
 
-    It is 1, with one line on the error stream, when the lake is out of reach, Spark's disk is full, or the work says what is wrong.
+    The code is 1, with one line on standard error, when the lake does not answer, Spark's disk is full, or
+    the work raises UserError.
     """
     try:
         with errors.as_user_errors(lake):
@@ -35,21 +36,21 @@ def run(name: str, lake: str, work: Callable[[Start], Iterable[str]]) -> int:
     except UserError as error:
         return _failed(name, error)
     except Py4JJavaError as error:
-        explained = _explained(lake, str(error.java_exception))
-        if explained is None:
+        known = _known_error(lake, str(error.java_exception))
+        if known is None:
             raise
-        return _failed(name, explained)
+        return _failed(name, known)
     print("\n".join(lines) or "nothing new")
     return 0
 
 
-def _explained(lake: str, java_error: str) -> UserError | None:
-    """What to tell the user about an error of the JVM, if that is known."""
+def _known_error(lake: str, java_error: str) -> UserError | None:
+    """Translate an error of the JVM for the user; None if it is unknown."""
     if "java.net.ConnectException" in java_error:
-        return errors.failure(lake, java_error)
+        return errors.storage_error(lake, java_error)
     if "No space left on device" in java_error:
         return UserError(
-            "Spark has no room for its temporary files; free some on the disk of spark.local.dir and run it again"
+            "Spark has no disk space for temporary files: free some at spark.local.dir and run again"
         )
     return None
 
@@ -61,5 +62,5 @@ def _failed(name: str, error: UserError) -> int:
 
 def _address(text: str) -> str:
     if "://" not in text:
-        raise argparse.ArgumentTypeError(f"{text}: must be an address such as hdfs://127.0.0.1:9820/shopnow")
+        raise argparse.ArgumentTypeError(f"{text}: expected an address such as hdfs://127.0.0.1:9820/shopnow")
     return text

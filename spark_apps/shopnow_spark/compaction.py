@@ -1,8 +1,8 @@
-"""Small files of closed partitions into few large ones, in the order in which they are asked for.
+"""Compact the small files of closed partitions into large ones, sorted for the queries that read them.
 
-The rows stay the same, and that is proved before anything is committed: the new files are read back, and their digest must
-be that of the files they take the place of. The commit removes exactly the files that were read, so what is appended or
-changed meanwhile is never lost; see `shopnow.lake.delta.file_swap`.
+The rows stay the same, which is verified before the commit: the new files are read back, and their digest
+must equal that of the files they replace. The commit removes exactly the files that were read, so rows
+appended or changed concurrently are never lost; see `shopnow.lake.delta.file_swap`.
 """
 
 import time
@@ -17,26 +17,27 @@ from pyspark.sql import DataFrame, SparkSession
 
 from shopnow import schemas
 from shopnow.errors import UserError
-from shopnow.failpoints import reach
-from shopnow.lake.delta import catalog, file_swap, tables
-from shopnow.lake.delta.file_swap import OvertakenError
+from shopnow.failpoints import failpoint
+from shopnow.lake.delta import catalog, file_swap
+from shopnow.lake.delta.conflicts import retry_on_conflict
 from shopnow.lake.delta.hdfs import Store
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.maintenance import compaction
 from shopnow.lake.maintenance.compaction import TARGET_BYTES, Group, Layout
 from shopnow_spark import file_digest, lake_reader
-from shopnow_spark.file_digest import Measured
+from shopnow_spark.file_digest import MeasuredFile
 from shopnow_spark.lake_reader import Start
 
 ATTEMPTS = 3
-KILL_POINTS = ("compact:plan", "compact:written", "compact:checked", "compact:commit", "compact:committed")
-"""Where a run can be made to die (see `shopnow.failpoints`); `compact:written` and `compact:checked` once for each partition."""
+FAILPOINTS = ("compact:plan", "compact:written", "compact:checked", "compact:commit", "compact:committed")
+"""Failpoints of a run; `compact:written` and `compact:checked` are reached once per partition."""
 
-# Of this size are the parts of a file that a reader can pass over by their statistics.
+# Readers skip row groups of this size by their statistics.
 _ROW_GROUP_BYTES = 32 << 20
 
 
 class Compacted(NamedTuple):
-    """What was done to a table."""
+    """Result of compacting a table."""
 
     table: str
     partitions: int
@@ -45,72 +46,78 @@ class Compacted(NamedTuple):
     files_after: int
 
     def summary(self) -> str:
-        """One line."""
-        return f"{self.table}: {self.files_before:,} files into {self.files_after:,}, {self.rows:,} rows in {self.partitions} partitions"
+        """Return one line for people."""
+        files = f"{self.files_before:,} files into {self.files_after:,}"
+        return f"{self.table}: {files}, {self.rows:,} rows in {self.partitions} partitions"
 
 
 def compact(lake: str, before: date, start: Start, target_bytes: int = TARGET_BYTES) -> list[Compacted]:
-    """Compacts every table of the lake; gives what was done, so nothing for tables with nothing to gain.
+    """Compact every table of the lake; return the results of the tables that changed.
 
     Args:
-        before: dates from this one on are left alone.
+        before: only partitions of dates before this one are compacted.
 
     Raises:
-        UserError: new files do not hold the rows they should; that table was not changed.
-        OSError: the lake was not reached.
+        UserError: new files do not hold the expected rows; that table was not changed.
+        OSError: the lake does not answer.
     """
-    done = [compact_table(lake, name, before, start, target_bytes) for name in catalog.table_names(lake)]
-    return [each for each in done if each]
+    results = [
+        compact_table(Table(lake, name), before, start, target_bytes) for name in catalog.table_names(lake)
+    ]
+    return [result for result in results if result]
 
 
 def compact_table(
-    lake: str, name: str, before: date, start: Start, target_bytes: int = TARGET_BYTES
+    lake_table: Table, before: date, start: Start, target_bytes: int = TARGET_BYTES
 ) -> Compacted | None:
-    """Compacts a table in one commit; None if there is nothing to gain. Arguments and errors are those of `compact`."""
-    for attempt in range(ATTEMPTS):
-        table = tables.open_table(lake, name)
+    """Compact a table in one commit; None if there is nothing to gain. See `compact` for the arguments."""
+    name = lake_table.name
+
+    def attempt() -> Compacted | None:
+        table = lake_table.open()
         groups = compaction.plan(file_swap.data_files(table), before, target_bytes)
         if not groups:
             return None
-        reach("compact:plan")
+        failpoint("compact:plan")
         spark = _session(start(), max(group.rows for group in groups))
-        # Not a hidden name, as `_compaction` would be: VACUUM sweeps what a killed run leaves in it.
+        # The name has no leading underscore, so that VACUUM removes what a killed run leaves in it.
         staging = f"compaction-{uuid.uuid4()}"
-        store = Store(lake)
+        store = Store(lake_table.lake)
         try:
             added = [file for group in groups for file in _rewrite(spark, store, table, name, staging, group)]
-            reach("compact:commit")
+            failpoint("compact:commit")
             file_swap.replace(
                 table, [file for group in groups for file in group.files], added, data_change=False
             )
-        except OvertakenError:
-            if attempt + 1 == ATTEMPTS:
-                raise UserError(
-                    f"{name}: others changed the files that were compacted, {ATTEMPTS} times; run again"
-                ) from None
-            continue
         finally:
             store.remove(f"{name}/{staging}")
-        reach("compact:committed")
+        failpoint("compact:committed")
         rows = sum(group.rows for group in groups)
         return Compacted(name, len(groups), rows, sum(len(group.files) for group in groups), len(added))
-    return None
+
+    return retry_on_conflict(
+        attempt,
+        attempts=ATTEMPTS,
+        exhausted=UserError(
+            f"{name}: concurrent commits changed the files being compacted {ATTEMPTS} times; run again"
+        ),
+    )
 
 
 def _session(spark: SparkSession, records: int) -> SparkSession:
     session = spark.newSession()
     session.conf.set("spark.sql.session.timeZone", "UTC")
     session.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
-    # Look the files up from here: hundreds of small ones would otherwise be a job of as many tasks.
+    # List files in the driver, as hundreds of small files would otherwise become a job of as many tasks.
     session.conf.set("spark.sql.sources.parallelPartitionDiscovery.threshold", "100000")
-    lake_reader.compile_if_worth(session, records)
+    lake_reader.enable_codegen_if_worth(session, records)
     return session
 
 
 def _rewrite(
     spark: SparkSession, store: Store, table: DeltaTable, name: str, staging: str, group: Group
 ) -> list[AddAction]:
-    """Writes the rows of a partition's files to new files of the partition, which nobody sees until they are committed."""
+    """Rewrite a partition's files into new files, which readers do not see until the commit."""
     layout = compaction.layout(name)
     root = table.table_uri.rstrip("/")
     ddl = schemas.spark_ddl(
@@ -120,22 +127,23 @@ def _rewrite(
     )
     rows = spark.read.schema(ddl).parquet(*(f"{root}/{file.path}" for file in group.files))
     folder = f"{staging}/{uuid.uuid4()}"
-    write(rows, layout, group.into, f"{root}/{folder}")
-    reach("compact:written")
-    # Read from the files, by the schema of the table, as any reader will.
-    written = file_digest.measure(spark.read.schema(ddl).parquet(f"{root}/{folder}"), layout.statistics)
-    expected, found = file_digest.digest(rows), file_digest.together(file.digest for file in written)
-    if found != expected:
+    write(rows, layout, group.target_files, f"{root}/{folder}")
+    failpoint("compact:written")
+    # Read the files back with the table's schema, as every reader does.
+    written = file_digest.measure_files(spark.read.schema(ddl).parquet(f"{root}/{folder}"), layout.statistics)
+    expected, actual = file_digest.digest(rows), file_digest.combine(file.digest for file in written)
+    if actual != expected:
         raise UserError(
-            f"{name}, {group}: compacted files do not hold the rows that were read: {expected.rows:,} rows with digest "
-            f"{expected.first}/{expected.second} became {found.rows:,} with {found.first}/{found.second}; the table was not changed"
+            f"{name}, {group}: compacted files do not hold the rows that were read: {expected.rows:,} rows "
+            f"with digest {expected.first}/{expected.second} became {actual.rows:,} with "
+            f"{actual.first}/{actual.second}; the table was not changed"
         )
-    reach("compact:checked")
+    failpoint("compact:checked")
     return [_publish(store, name, file, file.address.rsplit("/", 1)[1], folder, group) for file in written]
 
 
 def write(rows: DataFrame, layout: Layout, files: int, address: str) -> None:
-    """Writes the rows as so many files, each ordered, and one beginning where another ends."""
+    """Write the rows as this many sorted files with disjoint ranges."""
     order = layout.order
     arranged = (
         rows.repartitionByRange(files, *order).sortWithinPartitions(*order)
@@ -147,8 +155,8 @@ def write(rows: DataFrame, layout: Layout, files: int, address: str) -> None:
     )
 
 
-def _publish(store: Store, name: str, file: Measured, part: str, folder: str, group: Group) -> AddAction:
-    """Moves a file to its partition."""
+def _publish(store: Store, name: str, file: MeasuredFile, part: str, folder: str, group: Group) -> AddAction:
+    """Move a file to its partition's folder."""
     path = "/".join([*(f"{column}={value}" for column, value in group.partition.items()), part])
     store.move(f"{name}/{folder}/{part}", f"{name}/{path}")
     return AddAction(path, file.size, dict(group.partition), int(time.time() * 1000), False, file.statistics)

@@ -1,4 +1,4 @@
-"""Raw records into typed events."""
+"""Parse raw records into typed events and deduplicate them."""
 
 from collections.abc import Iterable
 
@@ -13,24 +13,28 @@ from shopnow.lake.lineage.lineage import OffsetRange
 from shopnow.schemas import TIMESTAMP
 
 
-def within(rows: DataFrame, ranges: Iterable[OffsetRange] | None, prefix: str = "") -> DataFrame:
-    """The rows of these offset ranges, or all of them; `prefix` stands before the columns topic_id, partition and offset."""
+def filter_ranges(rows: DataFrame, ranges: Iterable[OffsetRange] | None, prefix: str = "") -> DataFrame:
+    """Keep the rows of these offset ranges; all rows if None.
+
+    Args:
+        prefix: prefix of the columns topic_id, partition and offset.
+    """
     if ranges is None:
         return rows
     topic_id, partition, offset = (F.col(f"{prefix}{name}") for name in ("topic_id", "partition", "offset"))
-    chosen = F.lit(False)
-    for each in ranges:
-        chosen |= (
-            (topic_id == each.topic_id)
-            & (partition == each.partition)
-            & (offset >= each.start)
-            & (offset < each.end)
+    in_ranges = F.lit(False)
+    for range_ in ranges:
+        in_ranges |= (
+            (topic_id == range_.topic_id)
+            & (partition == range_.partition)
+            & (offset >= range_.start)
+            & (offset < range_.end)
         )
-    return rows.where(chosen)
+    return rows.where(in_ranges)
 
 
-def typed(raw: DataFrame, topic: Topic) -> DataFrame:
-    """The valid records of `raw/{topic}`, as corrected, with the columns of `events/{topic}`; a repeated record is repeated."""
+def parse_events(raw: DataFrame, topic: Topic) -> DataFrame:
+    """Parse the valid records of `raw/{topic}`, corrections applied, into the columns of `events/{topic}`."""
     fields = schemas.event_fields(topic)
     text = F.coalesce("correction", "value").cast("string")
     parsed = raw.where(F.col("problem").isNull()).withColumn(
@@ -46,14 +50,14 @@ def typed(raw: DataFrame, topic: Topic) -> DataFrame:
     return parsed.select(*columns, *origin).withColumn("event_date", F.to_date("event_time"))
 
 
-def first_of_each(events: DataFrame) -> DataFrame:
-    """One row an event_id: of those with the same, the one with the lowest partition, then offset."""
+def deduplicate(events: DataFrame) -> DataFrame:
+    """Keep one row per event_id: the one with the lowest partition, then offset."""
     order = Window.partitionBy("event_id").orderBy("source_partition", "source_offset", "source_topic_id")
     return events.withColumn("nth", F.row_number().over(order)).where("nth = 1").drop("nth")
 
 
-def first_of_those(events: pa.Table) -> pa.Table:
-    """What `first_of_each` gives, of events that are here."""
+def deduplicate_arrow(events: pa.Table) -> pa.Table:
+    """Deduplicate like `deduplicate`, in Arrow."""
     order = pc.sort_indices(
         events, [(f"source_{name}", "ascending") for name in ("partition", "offset", "topic_id")]
     )
@@ -61,14 +65,15 @@ def first_of_those(events: pa.Table) -> pa.Table:
         {"event_id": events["event_id"].take(order), "nth": pa.array(range(len(order)), pa.int64())}
     )
     firsts = numbered.group_by("event_id").aggregate([("nth", "min")])["nth_min"]
-    # Hardly ever is one repeated, and a copy of all of them takes as much memory again.
+    # Duplicates are rare, and copying all events doubles the memory.
     return events if len(firsts) == len(events) else events.take(order.take(firsts.combine_chunks().sort()))
 
 
 def _timestamp(parsed: Column, text: Column) -> Column:
-    """The parsed time, or where Spark's parser gave up, that of the RFC 3339 text.
+    """Return the parsed time, or where Spark could not parse it, the time of the RFC 3339 text.
 
-    Landing accepts every spelling of RFC 3339; Spark knows no lower-case t and z, and no offset beyond 18 hours.
+    Landing accepts every form of RFC 3339; Spark accepts neither lower-case t and z nor offsets beyond 18
+    hours.
     """
     upper, offset = F.upper(text), r"([+-])(\d\d):?(\d\d)$"
     hours, minutes = (

@@ -1,4 +1,4 @@
-"""What files hold, in figures: a digest of all their rows that does not depend on their order, and statistics of each file."""
+"""Order-independent digests of the rows of files, and statistics of each file."""
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
@@ -11,7 +11,7 @@ from shopnow.lake.delta import stats
 
 
 class Digest(NamedTuple):
-    """Of a set of rows: their number, and the sums of two hashes of each. Equal exactly if the sets are, over all columns."""
+    """Digest of a set of rows: their number and the sums of two hashes over all columns."""
 
     rows: int = 0
     first: int = 0
@@ -21,8 +21,8 @@ class Digest(NamedTuple):
         return f"{self.first % 2**64:016x}{self.second % 2**64:016x}"
 
 
-class Measured(NamedTuple):
-    """A file: its address, size in bytes, digest, and statistics as Delta keeps them."""
+class MeasuredFile(NamedTuple):
+    """A file with its address, size in bytes, digest, and statistics in Delta's JSON form."""
 
     address: str
     size: int
@@ -31,24 +31,24 @@ class Measured(NamedTuple):
 
 
 def digest(rows: DataFrame) -> Digest:
-    """The digest of a frame's rows."""
+    """Return the digest of a frame's rows."""
     return _digest(rows.agg(*_lanes(rows)).first())
 
 
-def together(digests: Iterable[Digest]) -> Digest:
-    """The digest of disjoint sets of rows as one."""
+def combine(digests: Iterable[Digest]) -> Digest:
+    """Return the digest of the union of disjoint sets of rows."""
     return Digest(*(sum(figures) for figures in zip(Digest(), *digests, strict=True)))
 
 
-def measure(rows: DataFrame, columns: Sequence[str]) -> list[Measured]:
-    """Each file of a frame that was just read from files, with statistics of these columns; files without rows are left out."""
+def measure_files(rows: DataFrame, columns: Sequence[str]) -> list[MeasuredFile]:
+    """Measure each non-empty file of a frame read from files, with statistics of these columns."""
     file = [F.col("_metadata.file_path").alias("address"), F.col("_metadata.file_size").alias("size")]
     figures = [
         *_lanes(rows),
         *(figure for name in columns for figure in _extremes(name, rows.schema[name].dataType)),
     ]
     return [
-        Measured(
+        MeasuredFile(
             row["address"],
             row["size"],
             _digest(row),
@@ -70,13 +70,13 @@ def _digest(row: Row) -> Digest:
 
 def _lanes(rows: DataFrame) -> list[Column]:
     values = [part for field in rows.schema for part in _hashed(F.col(f"`{field.name}`"), field.dataType)]
-    # Decimals: sums of 64-bit numbers, which overflow.
+    # Decimals, as sums of 64-bit numbers overflow.
     first, second = (F.sum(F.xxhash64(F.lit(lane), *values).cast("decimal(20,0)")) for lane in (1, 2))
     return [F.count("*").alias("rows"), first.alias("first"), second.alias("second")]
 
 
 def _hashed(column: Column, kind: DataType) -> tuple[Column, Column]:
-    """What of a column is hashed. The hash passes over nulls, so that one is there goes in beside it; within lists JSON tells."""
+    """Return the values to hash of a column, with a null flag, as xxhash64 skips nulls."""
     nested = isinstance(kind, ArrayType | MapType | StructType)
     return F.to_json(column, {"ignoreNullFields": "false"}) if nested else column, column.isNull()
 
@@ -85,7 +85,7 @@ def _extremes(name: str, kind: DataType) -> list[Column]:
     column = F.col(f"`{name}`")
     least, greatest = F.min(column), F.max(column)
     if isinstance(kind, TimestampType):
-        # Delta's statistics are in milliseconds, and no row may lie beyond them.
+        # Delta's statistics have milliseconds and must enclose every row, so the maximum is rounded up.
         least, greatest = _milliseconds(least), _milliseconds(greatest + F.expr("INTERVAL 999 MICROSECONDS"))
     return [
         least.alias(f"least {name}"),

@@ -1,8 +1,8 @@
-"""Bringing the lake's derived tables up to date: what is read, written and committed.
+"""Refresh the lake's derived tables: typed events from raw records, KPIs from events.
 
-Every step first asks the lake, without Spark, what is new since the commit that last wrote the table, and does nothing
-when that is nothing. Rows and the versions they were made from are one commit, so a run may be killed, repeated or run
-twice at once: what was committed stays and the rest is done by the next run.
+Every step first finds out, without Spark, what is new since the last commit of its table, and does nothing if
+there is nothing new. Rows and the source versions they were derived from are in one commit, so the refresh is
+idempotent: it may be killed, repeated or run concurrently, and the next run completes it.
 """
 
 from collections.abc import Callable
@@ -22,31 +22,30 @@ from shopnow_spark.result import Refreshed
 
 
 def refresh(lake: str, start: Start) -> list[Refreshed]:
-    """Brings all events and KPIs up to date, each as soon as what it is made from is; gives what was done to those that were not.
+    """Refresh all events and KPIs in dependency order; return the results of the tables that changed.
 
     Raises:
-        OSError: the lake was not reached.
+        OSError: the lake does not answer.
     """
-    computed = kpi_writer.now(lake)
-    lost: dict[str, list[Loss]] = {}
+    computation = kpi_writer.start_computation(lake)
+    losses: dict[str, list[Loss]] = {}
 
     def events(topic: str) -> Refreshed | None:
-        done = refresh_events(lake, TOPICS[topic], start)
-        lost[topic] = data_loss.read(
-            lake, [topic]
-        )  # afterwards: so none is left out that the events were landed past
-        return done
+        result = refresh_events(lake, TOPICS[topic], start)
+        # Read after the events, so that no loss is missing that landing skipped before these events.
+        losses[topic] = data_loss.read(lake, [topic])
+        return result
 
-    def kpi(each: Kpi) -> Refreshed | None:
-        return refresh_kpi(
-            lake, each, [loss for topic in each.topics for loss in lost[topic]], computed, start
-        )
+    def kpi(definition: Kpi) -> Refreshed | None:
+        concerning = [loss for topic in definition.topics for loss in losses[topic]]
+        return refresh_kpi(lake, definition, concerning, computation, start)
 
     work: dict[str, Callable[[], Refreshed | None]] = {
         f"events/{topic}": partial(events, topic) for topic in TOPICS
     }
-    work |= {each.name: partial(kpi, each) for each in KPIS}
-    refreshed = [each for each in scheduler.do(work).values() if each]
+    work |= {definition.name: partial(kpi, definition) for definition in KPIS}
+    results = scheduler.run_in_dependency_order(work).values()
+    refreshed = [result for result in results if result]
     if refreshed:
         commit_metadata.collect(lake, RESTATEMENTS)
     return refreshed

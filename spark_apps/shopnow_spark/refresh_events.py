@@ -1,4 +1,4 @@
-"""New rows of raw tables into events tables."""
+"""Parse new rows of raw tables into events tables, deduplicated by event_id."""
 
 import re
 from datetime import datetime
@@ -11,15 +11,17 @@ from delta.exceptions import (
     ConcurrentTransactionException,
 )
 from delta.tables import DeltaTable as SparkTable
-from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from shopnow import schemas
 from shopnow.events import Topic
-from shopnow.failpoints import reach
+from shopnow.failpoints import failpoint
 from shopnow.lake.delta import tables
+from shopnow.lake.delta.conflicts import CommitConflict, retry_on_conflict
+from shopnow.lake.delta.tables import Table
 from shopnow.lake.lineage import lineage
 from shopnow_spark import events, lake_reader
 from shopnow_spark.lake_reader import APPLICATION, Start
@@ -27,65 +29,72 @@ from shopnow_spark.result import Refreshed
 
 ATTEMPTS = 3
 
+# Conflicts as delta-rs and Spark report them.
+_CONFLICTS = (
+    CommitFailedError,
+    ConcurrentAppendException,
+    ConcurrentDeleteReadException,
+    ConcurrentTransactionException,
+)
+
 _PLAIN = re.compile(r"[0-9A-Za-z-]+")
 
-MOST_HERE = 700_000
-"""Up to so many records are added from here, in 0.8 GB of memory, more by Spark, whose merge takes two and a half times the CPU time."""
+MAX_APPEND_RECORDS = 700_000
+"""delta-rs appends up to this many records, in 0.8 GB; Spark merges more, at 2.5 times the CPU time."""
 
 
 def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
-    """Takes the new rows of `raw/{topic}` into `events/{topic}`; None if there are none."""
-    source, target = f"raw/{topic.name}", f"events/{topic.name}"
-    for attempt in range(ATTEMPTS):
-        table = tables.ensure(lake, target, schemas.events(topic), ["event_date"])
+    """Add the new rows of `raw/{topic}` to `events/{topic}`; None if there are none."""
+    source, target = Table(lake, f"raw/{topic.name}"), Table(lake, f"events/{topic.name}")
+
+    def attempt() -> Refreshed | None:
+        table = target.ensure(schemas.events(topic), ["event_date"])
         version = table.version()
-        made_from, made_at = lineage.last_materialization(lake, target, version)
-        raw = lake_reader.open_or_none(lake, source)
+        sources, materialized_at = lineage.last_materialization(target, version)
+        raw = source.open_if_exists()
         if raw is None or not raw.file_uris():
             return None
-        ranges = lineage.new_offsets(lake, source, made_from.get(source), raw.version())
+        ranges = lineage.new_offsets(source, sources.get(source.name), raw.version())
         if ranges == []:
             return None
-        reach("kpi:plan")
-        records = raw.count() if ranges is None else sum(each.end - each.start for each in ranges)
-        metadata = lineage.describe({source: raw.version()})
-        spark = lake_reader.session(start(), metadata, raw.version(), records)
-        rows = events.typed(
-            events.within(lake_reader.read(spark, raw, lake_reader.pruning(ranges)), ranges), topic
+        failpoint("kpi:plan")
+        records = raw.count() if ranges is None else sum(range_.end - range_.start for range_ in ranges)
+        metadata = lineage.describe({source.name: raw.version()})
+        spark = lake_reader.commit_session(start(), metadata, raw.version(), records)
+        rows = events.parse_events(
+            events.filter_ranges(lake_reader.read(spark, raw, lake_reader.file_pruning(ranges)), ranges),
+            topic,
         )
-        try:
-            done = (
-                _append(table, target, rows, metadata, raw.version())
-                if records <= MOST_HERE
-                else _merge(spark, lake, target, rows)
-            )
-            if done is None:
-                continue  # a later version's rows were here first, or these were read before an erasure: look again
-            return done._replace(late=_late(lake, done, version, made_at))
-        except (
-            CommitFailedError,
-            ConcurrentAppendException,
-            ConcurrentDeleteReadException,
-            ConcurrentTransactionException,
-        ):
-            if attempt + 1 == ATTEMPTS:
-                raise
-    return None
+        refreshed = (
+            _append(table, target.name, rows, metadata, raw.version())
+            if records <= MAX_APPEND_RECORDS
+            else _merge(spark, target, rows)
+        )
+        if refreshed is None:
+            # A concurrent run committed this or a later version of raw, or raw was redacted after it was
+            # read.
+            raise CommitConflict
+        return refreshed._replace(late=_count_late(target, refreshed, version, materialized_at))
+
+    try:
+        return retry_on_conflict(attempt, on=(CommitConflict, *_CONFLICTS), attempts=ATTEMPTS)
+    except CommitConflict:
+        return None
 
 
 def _append(table: DeltaTable, name: str, rows: DataFrame, metadata: str, version: int) -> Refreshed | None:
-    """Adds the events whose event_id the table does not have yet; None if those of this version of raw, or a later, are there.
+    """Append the events with a new event_id; None if the table already has this or a later version of raw.
 
     Raises:
-        CommitFailedError: the table has changed since it was opened, in more than the files its rows are in.
+        CommitFailedError: the table changed after it was opened, other than by compaction.
     """
-    there = table.transaction_version(APPLICATION)
-    if there is not None and there >= version:
+    committed = table.transaction_version(APPLICATION)
+    if committed is not None and committed >= version:
         return None
     schema = pa.schema(table.schema().to_arrow())
     read = rows.toArrow().select(schema.names).cast(schema)
-    records, new = len(read), events.first_of_those(read)
-    del read  # of many records each copy is some hundred megabytes
+    records, new = len(read), events.deduplicate_arrow(read)
+    del read  # each copy of many records takes some hundred megabytes
     spans = (
         new.group_by("event_date")
         .aggregate([("event_id", "min"), ("event_id", "max")])
@@ -93,31 +102,32 @@ def _append(table: DeltaTable, name: str, rows: DataFrame, metadata: str, versio
         .to_pylist()
     )
     if spans:
-        # As in a merge: by one range a day, files are left unread that cannot hold one of them.
+        # One range of ids per day lets file statistics prune the files that cannot hold a duplicate.
         ranges = " OR ".join(_between(span["event_id_min"], span["event_id_max"]) for span in spans)
         known = pc.is_in(new["event_id"], tables.read(table, ["event_id"], ranges)["event_id"])
         if pc.any(known).as_py():
             new = new.filter(pc.invert(known))
-    reach("kpi:events")
-    # The application transaction makes two runs at once, or a run and an erasure, conflict: it commits against the rows it looked at.
+    failpoint("kpi:events")
+    # The app transaction makes this conflict with a concurrent run or erasure, so the rows read above are
+    # current.
     properties = CommitProperties(
         custom_metadata={"userMetadata": metadata}, app_transactions=[Transaction(APPLICATION, version)]
     )
-    write_deltalake(table, new, mode="append", commit_properties=properties)
-    reach("kpi:events_committed")
+    tables.write(table, new, commit_properties=properties)
+    failpoint("kpi:events_committed")
     return Refreshed(name, records, len(new), [str(span["event_date"]) for span in spans])
 
 
 def _between(low: str, high: str) -> str:
-    """The SQL condition; an id may be any text, and what is no plain one is no bound."""
+    """Return the SQL condition on event_id, without a bound that has special characters."""
     bounds = [
         f"event_id {sign} '{bound}'" for sign, bound in ((">=", low), ("<=", high)) if _PLAIN.fullmatch(bound)
     ]
     return f"({' AND '.join(bounds) or 'true'})"
 
 
-def _merge(spark: SparkSession, lake: str, name: str, rows: DataFrame) -> Refreshed | None:
-    """Adds the events whose event_id the table does not have yet; None if Spark left it out, by its application transaction."""
+def _merge(spark: SparkSession, target: Table, rows: DataFrame) -> Refreshed | None:
+    """Merge the events with a new event_id; None if Spark skipped the commit by its app transaction."""
     by_date = rows.groupBy(F.col("event_date").cast("string").alias("date"))
     days = (
         by_date.agg(
@@ -126,37 +136,38 @@ def _merge(spark: SparkSession, lake: str, name: str, rows: DataFrame) -> Refres
         .orderBy("date")
         .collect()
     )
-    # An event_id begins with its time, so those of a day lie close together: with one range of them a day, Delta's file
-    # statistics leave all other files unread, yet a duplicate is found even under another date.
+    # An event_id starts with its time, so the ids of a day lie close together: one range of ids per day lets
+    # file statistics prune all other files, yet a duplicate is found even under another date.
     known = F.lit(False)
     for day in days:
         known |= F.col("known.event_id").between(day["low"], day["high"])
-    reach("kpi:events")
+    failpoint("kpi:events")
     inserted = (
-        SparkTable.forPath(spark, tables.uri(lake, name))
+        SparkTable.forPath(spark, target.uri)
         .alias("known")
-        # A merge, not an append: it commits against the rows it looked at, so of two runs at once one starts over.
+        # A merge commits against the rows it read, so one of two concurrent runs retries; an append would
+        # not.
         .merge(
-            events.first_of_each(rows).alias("new"),
+            events.deduplicate(rows).alias("new"),
             known & (F.col("known.event_id") == F.col("new.event_id")),
         )
         .whenNotMatchedInsertAll()
         .execute()
         .first()
     )
-    reach("kpi:events_committed")
+    failpoint("kpi:events_committed")
     if inserted is None:
         return None
-    return Refreshed(
-        name, sum(day["rows"] for day in days), inserted["num_inserted_rows"], [day["date"] for day in days]
-    )
+    read = sum(day["rows"] for day in days)
+    return Refreshed(target.name, read, inserted["num_inserted_rows"], [day["date"] for day in days])
 
 
-def _late(lake: str, done: Refreshed, version: int, made_at: datetime | None) -> int:
-    """How many of the rows written since this version are of dates that were over when the table was made."""
-    if not done.written or made_at is None or min(done.dates) >= str(made_at.date()):
+def _count_late(target: Table, refreshed: Refreshed, version: int, materialized_at: datetime | None) -> int:
+    """Count the rows added since this version whose dates had ended before the previous refresh."""
+    if not refreshed.written or materialized_at is None:
         return 0
-    added = (
-        lineage.changed_dates(lake, done.table, version, tables.open_table(lake, done.table).version()) or {}
-    )
-    return sum(rows or 0 for date, rows in added.items() if date < str(made_at.date()))
+    last_refresh_date = str(materialized_at.date())
+    if min(refreshed.dates) >= last_refresh_date:
+        return 0
+    added = lineage.changed_dates(target, version, target.version()) or {}
+    return sum(rows or 0 for date, rows in added.items() if date < last_refresh_date)

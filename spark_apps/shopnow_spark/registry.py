@@ -1,4 +1,4 @@
-"""Which function makes which KPI."""
+"""The function that computes each KPI."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -30,11 +30,11 @@ from shopnow_spark.kpis import customers, fulfilment, sales, stock, stock_cover,
 SERVICE_LEVEL, LEAD_TIME_DAYS = (
     Settings.model_fields[name].default for name in ("service_level", "lead_time_days")
 )
-"""Defaults of the settings that the job is given as Spark's, `spark.shopnow.serviceLevel` and `spark.shopnow.leadTimeDays`."""
+"""Defaults of `spark.shopnow.serviceLevel` and `spark.shopnow.leadTimeDays`."""
 
 
 class KpiContext(NamedTuple):
-    """What rows depend on beside what they are made from."""
+    """Inputs of a computation other than source rows."""
 
     now: datetime
     service_level: float = SERVICE_LEVEL
@@ -42,17 +42,17 @@ class KpiContext(NamedTuple):
 
 
 def kpi_context(spark: SparkSession, now: datetime) -> KpiContext:
-    """Now, with the settings of a session."""
+    """Return the context at `now` with the settings of a session."""
     level = float(spark.conf.get("spark.shopnow.serviceLevel", str(SERVICE_LEVEL)) or SERVICE_LEVEL)
     return KpiContext(
         now, level, float(spark.conf.get("spark.shopnow.leadTimeDays", str(LEAD_TIME_DAYS)) or LEAD_TIME_DAYS)
     )
 
 
-Make = Callable[..., DataFrame]
-"""Takes the circumstances and a frame for each source, in their order, and gives the rows."""
+KpiFunction = Callable[..., DataFrame]
+"""Takes the context and a frame for each source, in their order, and returns the rows."""
 
-BY_DATE: dict[str, Make] = {
+BY_DATE: dict[str, KpiFunction] = {
     SALES_HOURLY.name: lambda _, orders, payments: sales.sales_hourly(orders, payments),
     SALES_DAILY.name: lambda _, orders, payments: sales.sales_daily(orders, payments),
     SALES_BY_CATEGORY.name: lambda _, payments, orders: sales.sales_by_category(payments, orders),
@@ -64,25 +64,25 @@ BY_DATE: dict[str, Make] = {
     CUSTOMERS.name: lambda _, orders, known: customers.customers(orders, known),
     COHORTS.name: lambda _, orders, known: customers.cohorts(orders, known),
     STOCK_DAILY.name: lambda _, changes: stock.stock_daily(changes),
-    TRENDS.name: lambda at, hourly: trends.trends(hourly, now=at.now),
-    ANOMALIES.name: lambda at, hourly: trends.anomalies(hourly, now=at.now),
+    TRENDS.name: lambda context, hourly: trends.trends(hourly, now=context.now),
+    ANOMALIES.name: lambda context, hourly: trends.anomalies(hourly, now=context.now),
 }
-"""The tables partitioned by date."""
+"""Tables partitioned by date, of which only changed dates are recomputed."""
 
 INCREMENTAL: dict[str, Callable[[DataFrame | None, DataFrame], DataFrame]] = {
     STOCK_POSITION.name: stock.stock_position,
     CUSTOMER_ORDERS.name: customers.customer_orders,
 }
-"""The tables carried from run to run: rows so far, if there are any, brought up to date with events they have not seen."""
+"""Tables updated incrementally: the existing rows, if any, merged with events they do not contain yet."""
 
-FULL_REFRESH: dict[str, Make] = {
-    STOCK_COVER.name: lambda at, position, daily, outs: stock_cover.stock_cover(
+FULL_REFRESH: dict[str, KpiFunction] = {
+    STOCK_COVER.name: lambda context, position, daily, outs: stock_cover.stock_cover(
         position,
         daily,
         outs,
-        today=at.now.date(),
-        service_level=at.service_level,
-        lead_time_days=at.lead_time_days,
+        today=context.now.date(),
+        service_level=context.service_level,
+        lead_time_days=context.lead_time_days,
     ),
 }
-"""The tables that are small enough to be made anew as a whole."""
+"""Tables small enough to be recomputed as a whole."""

@@ -1,4 +1,4 @@
-"""What a refresh did to a table, for people."""
+"""Result of refreshing a table, with a summary for people."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -8,9 +8,11 @@ from shopnow.lake.lineage.restatements import Restatement
 
 
 class Refreshed(NamedTuple):
-    """What was done to a table: the new rows it was given, if it was given rows, those written, and their dates, if it has dates.
+    """Result of refreshing a table.
 
-    `late` of the rows written are of dates that were over when the table was last refreshed.
+    `read` is the number of new source events, None for KPIs; `written` the number of rows written, of the
+    dates `dates` if the table has any; `late` of them are of dates that had ended before the previous
+    refresh.
     """
 
     table: str
@@ -21,7 +23,7 @@ class Refreshed(NamedTuple):
     restated: Sequence[Restatement] = ()
 
     def summary(self) -> str:
-        """One line, and one more for each date and currency that was restated."""
+        """Return one line, and one more for each restated date and currency."""
         read = "" if self.read is None else f"{self.read:,} new events, "
         dates = ", ".join(
             self.dates
@@ -34,10 +36,12 @@ class Refreshed(NamedTuple):
 
     def _restatements(self) -> list[str]:
         lines = []
-        for (day, currency), group in groupby(self.restated, key=lambda each: (each.kpi_date, each.currency)):
-            figures = list(group)
-            changes = ", ".join(f"{each.figure} {each.before} -> {each.after}" for each in figures)
-            late = figures[0].late_events
-            why = f"{late} late event{'s'[: late != 1]}" if late else figures[0].why
-            lines.append(f"{self.table}: {day} {currency} restated: {changes} ({why})")
+        for (day, currency), group in groupby(
+            self.restated, key=lambda restatement: (restatement.kpi_date, restatement.currency)
+        ):
+            restatements = list(group)
+            changes = ", ".join(f"{entry.figure} {entry.before} -> {entry.after}" for entry in restatements)
+            late = restatements[0].late_events
+            cause = f"{late} late event{'s'[: late != 1]}" if late else restatements[0].why
+            lines.append(f"{self.table}: {day} {currency} restated: {changes} ({cause})")
         return lines

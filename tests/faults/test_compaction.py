@@ -1,4 +1,4 @@
-"""Compaction, killed anywhere while landing goes on; then VACUUM: no row is changed and nothing is left behind."""
+"""Compaction killed at every failpoint during a landing, then VACUUM: no row changes, no file stays."""
 
 import signal
 import time
@@ -22,44 +22,46 @@ from shopnow.lake.maintenance import vacuum
 from shopnow.traffic.generate import generate
 from shopnow_spark.compaction import FAILPOINTS
 
-SMALL = 25
+BATCH_ROWS = 25
 
 
 def test_killed_at_every_point_while_landing(
     services: Services,
-    battered: str,
-    chance: Random,
+    shared_lake: str,
+    rng: Random,
     scoreboard: Scoreboard,
-    often: Callable[[int, int], int],
+    for_suite: Callable[[int, int], int],
 ) -> None:
-    if not often(0, 1):
+    if not for_suite(0, 1):
         pytest.skip("in the full suite only: it takes six runs of Spark")
     tomorrow = str(datetime.now(UTC).date() + timedelta(days=1))
-    land_all(services, battered)
+    land_all(services, shared_lake)
     for point in FAILPOINTS:
-        generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
-        landing = Worker("land", conf=services.conf, lake=battered, topics=list(TOPICS), batch_rows=SMALL)
-        killed = run_spark(services, battered, point, "compact_lake.py", "--before", tomorrow)
+        generate(services.conf, str(uuid.uuid4()), sessions=60, seed=rng.randrange(2**31))
+        landing = Worker(
+            "land", conf=services.conf, lake=shared_lake, topics=list(TOPICS), batch_rows=BATCH_ROWS
+        )
+        killed = run_spark(services, shared_lake, point, "compact_lake.py", "--before", tomorrow)
         at = time.monotonic()
         assert killed.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL, 1}, killed
         scoreboard.kill(Fault.COMPACTION, point)
         ended = landing.wait()
         assert ended.code == 0, ended
-        scoreboard.judge(Fault.COMPACTION, oracle.score_raw(services.conf, battered))
+        scoreboard.judge(Fault.COMPACTION, oracle.score_raw(services.conf, shared_lake))
 
-    done = run_spark(services, battered, "", "compact_lake.py", "--before", tomorrow)
-    assert done.returncode == 0, done
+    retry = run_spark(services, shared_lake, "", "compact_lake.py", "--before", tomorrow)
+    assert retry.returncode == 0, retry
     scoreboard.recovered(Fault.COMPACTION, time.monotonic() - at)
-    assert vacuum.vacuum(battered, hours=0)
+    assert vacuum.vacuum(shared_lake, hours=0)
     for topic in TOPICS:
-        assert files(battered, f"raw/{topic}") == {
-            urlsplit(uri).path for uri in Table(battered, f"raw/{topic}").open().file_uris()
+        assert files(shared_lake, f"raw/{topic}") == {
+            urlsplit(uri).path for uri in Table(shared_lake, f"raw/{topic}").open().file_uris()
         }
-    scoreboard.judge(Fault.COMPACTION, oracle.score_raw(services.conf, battered))
+    scoreboard.judge(Fault.COMPACTION, oracle.score_raw(services.conf, shared_lake))
 
 
 def files(lake: str, name: str) -> set[str]:
-    """The data files that are there, named by the table or not."""
+    """Return the data files in the table's folder, whether its log has them or not."""
     address = urlsplit(Table(lake, name).uri)
     listed = Client(f"hdfs://{address.netloc}").list_status(address.path, recursive=True)
     return {status.path for status in listed if not status.isdir and "/_delta_log/" not in status.path}

@@ -1,4 +1,4 @@
-"""compute_kpis on a real lake: the KPIs are what the events say, however they came and whatever happened on the way."""
+"""compute_kpis on a real lake: the KPIs match the events, in whatever order and parts they arrive."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +8,7 @@ from random import Random
 import pytest
 
 import compute_kpis
-from factories import raw_tables as sample
-from factories import shop_events
+from factories import raw_tables, shop_events
 from shopnow import kpis
 from shopnow.dates import add_days_clamped
 from shopnow.events import TOPIC_OF, TOPICS, Event, OrderPlaced, Stock, encode
@@ -30,40 +29,35 @@ START = int(datetime(2026, 11, 1, 12, tzinfo=UTC).timestamp() * 1000)
 
 @pytest.fixture(scope="module")
 def shop() -> list[Event]:
-    """What happens in a shop in two days, over three dates, in the order of the events."""
+    """The events of a simulated shop in two days, on three dates, in order."""
     return shop_events.events(shop_events.make_run(sessions=150, seed=7, start=START, days=2))
 
 
-@pytest.fixture
-def refresh(spark):
-    return lambda lake: jobs.refresh(lake, lambda: spark)
+def test_the_tables_are_the_same_computed_at_once_and_in_parts(lake, refresh, shop):
+    at_once, parts = f"{lake}/at-once", f"{lake}/parts"
+    raw_tables.land(at_once, shop)
+    refresh(at_once)
+    assert_derived_from(at_once, shop)
 
-
-def test_the_same_tables_in_one_go_and_in_parts(lake, refresh, shop):
-    whole, parts = f"{lake}/whole", f"{lake}/parts"
-    sample.land(whole, shop)
-    refresh(whole)
-    assert_derived_from(whole, shop)
-
-    # In two parts, the last of them in another order, and with every tenth event repeated in either part.
-    rest, last = shop[: len(shop) // 2], shop[len(shop) // 2 :]
+    # In two parts, the second in another order, with every tenth event repeated in each part.
+    first, last = shop[: len(shop) // 2], shop[len(shop) // 2 :]
     stock = [event for event in last if isinstance(event, Stock)]
     others = [event for event in last if not isinstance(event, Stock)]
     Random(1).shuffle(others)
-    for part in ([*rest, *rest[::10]], [*others, *stock, *shop[::10]]):
-        sample.land(parts, part)
+    for part in ([*first, *first[::10]], [*others, *stock, *shop[::10]]):
+        raw_tables.land(parts, part)
         refresh(parts)
     assert_derived_from(parts, shop)
-    assert_plain(parts)
+    assert_plain_features(parts)
     for kpi in kpis.KPIS:
         ignored = ["last_offset"] if kpi is kpis.STOCK_POSITION else []
-        assert read_content(parts, kpi.name).drop_columns(ignored) == read_content(whole, kpi.name).drop_columns(
-            ignored
-        )
+        assert read_content(parts, kpi.name).drop_columns(ignored) == read_content(
+            at_once, kpi.name
+        ).drop_columns(ignored)
 
 
-def assert_plain(lake: str) -> None:
-    """Every reader can read every table."""
+def assert_plain_features(lake: str) -> None:
+    """Assert that every table has the protocol versions that all readers support."""
     for name in DERIVED_TABLES:
         table = Table(lake, name).open()
         protocol = table.protocol()
@@ -74,8 +68,8 @@ def assert_plain(lake: str) -> None:
         assert table.metadata().partition_columns == partitioned_by
 
 
-def test_nothing_new_writes_nothing_and_does_not_start_spark(lake, refresh, shop):
-    sample.land(lake, shop)
+def test_without_new_records_nothing_is_written_and_spark_does_not_start(lake, refresh, shop):
+    raw_tables.land(lake, shop)
     refresh(lake)
     before = versions(lake)
     assert jobs.refresh(lake, fail_if_spark_starts) == []
@@ -84,24 +78,24 @@ def test_nothing_new_writes_nothing_and_does_not_start_spark(lake, refresh, shop
     # Compaction rewrites files but no rows.
     for name in ("raw/orders", "raw/stock", "events/orders", "events/stock"):
         Table(lake, name).open().optimize.compact()
-    sample.land_records(lake, TOPICS["carts"], [b"not an event"])
-    done = refresh(lake)
-    assert [(each.table, each.written) for each in done] == [("events/carts", 0)]
+    raw_tables.land_records(lake, TOPICS["carts"], [b"not an event"])
+    results = refresh(lake)
+    assert {name: result.written for name, result in results.items()} == {"events/carts": 0}
     before = versions(lake)
     assert jobs.refresh(lake, fail_if_spark_starts) == []
     assert versions(lake) == before
 
 
-def test_only_changed_dates_are_computed_anew(lake, refresh, shop):
+def test_only_changed_dates_are_recomputed(lake, refresh, shop):
     late = next(event for event in shop if isinstance(event, OrderPlaced))
-    sample.land(lake, [event for event in shop if event is not late])
+    raw_tables.land(lake, [event for event in shop if event is not late])
     refresh(lake)
-    sample.land(lake, [late])
-    done = {each.table: each for each in refresh(lake)}
+    raw_tables.land(lake, [late])
+    results = refresh(lake)
     day, following = str(late.event_time.date()), str(add_days_clamped(late.event_time.date(), 1))
-    assert set(done) == {"events/orders", *(kpi.name for kpi in kpis.KPIS if "orders" in kpi.topics)}
+    assert set(results) == {"events/orders", *(kpi.name for kpi in kpis.KPIS if "orders" in kpi.topics)}
     for name, days in {"sales_hourly": [day], "sales_daily": [day], "top_products": [day, following]}.items():
-        assert list(done[f"kpi/{name}"].dates) == days
+        assert list(results[f"kpi/{name}"].dates) == days
     assert_derived_from(lake, shop)
 
     raw = Table(lake, "raw/orders").version()
@@ -112,27 +106,27 @@ def test_only_changed_dates_are_computed_anew(lake, refresh, shop):
 def test_records_of_a_recreated_topic_and_of_new_partitions_are_new(lake, refresh, shop):
     orders = [event for event in shop if isinstance(event, OrderPlaced)][:6]
     values = [encode(event) for event in orders]
-    sample.land_records(lake, TOPICS["orders"], values[:2])
+    raw_tables.land_records(lake, TOPICS["orders"], values[:2])
     refresh(lake)
-    sample.land_records(lake, TOPICS["orders"], values[2:4], topic_id="recreated")
-    sample.land_records(lake, TOPICS["orders"], values[4:], partition=5)
+    raw_tables.land_records(lake, TOPICS["orders"], values[2:4], topic_id="recreated")
+    raw_tables.land_records(lake, TOPICS["orders"], values[4:], partition=5)
     refresh(lake)
     assert_derived_from(lake, orders)
 
 
-def test_two_runs_at_once_count_nothing_twice(lake, refresh, shop):
+def test_two_concurrent_runs_count_nothing_twice(lake, refresh, shop):
     sold = [event for event in shop if TOPIC_OF[type(event)].name in {"orders", "stock"}]
     half = len(sold) // 2
     for part in (sold[:half], sold[half:]):
-        sample.land(lake, part)
+        raw_tables.land(lake, part)
         with ThreadPoolExecutor(2) as runs:
             list(runs.map(refresh, [lake, lake]))
     assert_derived_from(lake, sold)
     assert jobs.refresh(lake, fail_if_spark_starts) == []
 
 
-def test_says_what_it_wrote_and_when_nothing_is_new(lake, spark, shop, capsys):
-    sample.land(lake, shop)
+def test_prints_the_tables_it_wrote_or_that_nothing_is_new(lake, spark, shop, capsys):
+    raw_tables.land(lake, shop)
     assert compute_kpis.main(["--lake", lake]) == 0
     written = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
     assert written == [name for name in DERIVED_TABLES if name in written]

@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from deltalake import CommitProperties, write_deltalake
 
 from factories import raw_tables as sample
@@ -17,11 +16,6 @@ from support.kpi_assertions import fail_if_spark_starts, read
 
 ONE_DAY_KPIS = {kpi.name for kpi in (SALES_HOURLY, SALES_DAILY)}
 DAYS = [datetime(2026, 11, day, 12, tzinfo=UTC) for day in (1, 2)]
-
-
-@pytest.fixture
-def refresh(spark):
-    return lambda lake: {result.table: result for result in jobs.refresh(lake, lambda: spark)}
 
 
 def acknowledge(lake: str, loss: Loss) -> None:

@@ -84,11 +84,9 @@ def figures(lake: str) -> dict[str, list[dict]]:
 
 
 def test_erases_all_personal_data_and_changes_nothing_else(lake, spark):
-    shop_events_ = shop()
-    order = next(
-        event for event in shop_events_ if isinstance(event, OrderPlaced) and event.customer_id == ANN
-    )
-    sample.land(lake, shop_events_)
+    original = shop()
+    order = next(event for event in original if isinstance(event, OrderPlaced) and event.customer_id == ANN)
+    sample.land(lake, original)
     invalid = json.dumps({**json.loads(events.encode(order)), "total_cents": "x"}).encode()
     newer = json.dumps({**json.loads(events.encode(order)), "event_id": "0" * 36, "email": "1 Rue"}).encode()
     namesake = events.encode(

@@ -1,11 +1,11 @@
-"""Records of several schema versions side by side, from landing to events."""
+"""Records of several schema versions in one topic, from landing to the events tables."""
 
 import json
 
 import pyarrow as pa
 import pytest
 
-from factories import raw_tables as sample
+from factories import raw_tables
 from shopnow import schemas
 from shopnow.events import SCHEMA_VERSION, TOPICS
 from shopnow.lake.delta import tables
@@ -17,6 +17,7 @@ ITEM = {"product_id": "p", "product_name": "n", "category": "c", "quantity": 1, 
 
 
 def order(number: int, version: int = 1, without: str = "", **changes: object) -> bytes:
+    """Return an order as JSON, which can lack a field or have invalid values."""
     event = {
         "event_type": "order_placed",
         "event_id": f"0199d3f0-1111-7abc-8def-{number:012}",
@@ -36,19 +37,20 @@ def order(number: int, version: int = 1, without: str = "", **changes: object) -
 
 
 def delivery(number: int, progress: str) -> bytes:
+    """Return a delivery as JSON, with the progress spelled as `progress`."""
     event = {
         "event_type": "delivery_created",
         "event_id": f"0199d3f0-2222-7abc-8def-{number:012}",
         "event_time": "2026-11-22T07:56:00Z",
     }
-    parcel = {
+    fields = {
         "delivery_id": "d",
         "order_id": "o",
         "address": "a",
         "promised_at": "2026-11-23T07:56:00Z",
         "progress": 0.25,
     }
-    return json.dumps({**event, **parcel, "schema_version": 1}).replace("0.25", progress).encode()
+    return json.dumps({**event, **fields, "schema_version": 1}).replace("0.25", progress).encode()
 
 
 def rows(lake: str, name: str) -> list[dict]:
@@ -64,7 +66,7 @@ def without_coupon(schema: pa.Schema) -> pa.Schema:
 
 @pytest.fixture
 def lake_of_version_1(lake: str) -> str:
-    """A lake whose events table was made before the optional field was known."""
+    """A lake whose events table was created before the optional field existed."""
     Table(lake, "events/orders").ensure(without_coupon(schemas.events(ORDERS)), ["event_date"])
     return lake
 
@@ -90,15 +92,15 @@ def test_compatible_records_evolve_the_tables_and_others_are_quarantined(lake_of
         order(13, 2, coupon="C"): (None, "C"),
     }
     numbers = {"1": 1.0, "0": 0.0, "1e0": 1.0, "5e-1": 0.5, "0." + "3" * 900: 1 / 3, "1E-400": 0.0}
-    sample.land_records(lake, ORDERS, list(expected))
-    sample.land_records(lake, DELIVERIES, [delivery(number, text) for number, text in enumerate(numbers)])
+    raw_tables.land_records(lake, ORDERS, list(expected))
+    raw_tables.land_records(lake, DELIVERIES, [delivery(number, text) for number, text in enumerate(numbers)])
     jobs.refresh(lake, lambda: spark)
 
     raw = rows(lake, "raw/orders")
     assert [(row["value"], row["problem"]) for row in raw] == [
         (value, problem) for value, (problem, _) in expected.items()
     ]
-    # Versions that alternate record by record make one file each, as any other batch does.
+    # Alternating versions are written to one file, like any other batch.
     assert [len(Table(lake, name).open().file_uris()) for name in ("raw/orders", "events/orders")] == [
         1,
         1,

@@ -1,18 +1,18 @@
-"""Who buys: customers, cohorts, and how far their visits lead."""
+"""Customer KPIs: customers, cohorts and the conversion funnel."""
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from shopnow.kpis.sales import ORDER_DAYS
-from shopnow_spark.kpis.orders import placed
-from shopnow_spark.kpis.safe_math import day, ratio, together, total
+from shopnow_spark.kpis.orders import orders_placed
+from shopnow_spark.kpis.safe_math import day, ratio, total, union_all
 
 
 def customer_orders(known: DataFrame | None, orders: DataFrame) -> DataFrame:
-    """The orders of every customer: those `known` so far, and orders placed it has not seen."""
+    """Merge the `known` order totals of every customer with newly placed orders."""
     columns = ("customer_id", "first_order_at", "last_order_at", "orders")
     time = F.col("event_time")
-    new = placed(orders).select(
+    new = orders_placed(orders).select(
         "customer_id", time.alias("first_order_at"), time.alias("last_order_at"), F.lit(1).alias("orders")
     )
     rows = new if known is None else known.select(*columns).unionByName(new)
@@ -24,12 +24,13 @@ def customer_orders(known: DataFrame | None, orders: DataFrame) -> DataFrame:
 
 
 def customers(orders: DataFrame, customer_orders: DataFrame) -> DataFrame:
-    """Customers by day."""
-    # Who is new on a day is told by the days of first orders alone: nobody has to be looked up among all customers.
-    bought = placed(orders).select(F.col("event_date").alias("date"), "customer_id").distinct()
+    """Count customers by day."""
+    # New customers of a day follow from the dates of first orders alone, so no join with all customers is
+    # needed.
+    bought = orders_placed(orders).select(F.col("event_date").alias("date"), "customer_id").distinct()
     new = customer_orders.select(F.to_date("first_order_at").alias("date"), F.lit(True).alias("new"))
     return (
-        together([bought, new])
+        union_all([bought, new])
         .groupBy("date")
         .agg(F.count("customer_id").alias("customers"), F.count_if("new").alias("new"))
         .where("customers > 0")
@@ -39,8 +40,8 @@ def customers(orders: DataFrame, customer_orders: DataFrame) -> DataFrame:
 
 
 def cohorts(orders: DataFrame, customer_orders: DataFrame) -> DataFrame:
-    """Customers of each month by the month of their first order."""
-    bought = placed(orders).select("customer_id", F.trunc("event_date", "month").alias("date"))
+    """Count the customers of each month by the month of their first order."""
+    bought = orders_placed(orders).select("customer_id", F.trunc("event_date", "month").alias("date"))
     known = customer_orders.select(
         "customer_id", F.trunc(F.to_date("first_order_at"), "month").alias("cohort")
     )
@@ -59,13 +60,13 @@ def cohorts(orders: DataFrame, customer_orders: DataFrame) -> DataFrame:
 def funnel(
     views: DataFrame, carts: DataFrame, orders: DataFrame, payments: DataFrame, deliveries: DataFrame
 ) -> DataFrame:
-    """How many of the sessions that began on a day went how far."""
-    begun = _sessions(views, carts, _orders(orders, payments, deliveries)).select(
+    """Count the sessions that began on a day by the funnel step they reached."""
+    sessions = _sessions(views, carts, _orders(orders, payments, deliveries)).select(
         "day", *(day(f"cart.{name}").alias(name) for name in _AFTER)
     )
     ordered = F.expr("ordered_at <= day + 1")
     return (
-        begun.groupBy("day")
+        sessions.groupBy("day")
         .agg(
             F.count("*").alias("viewed"),
             F.count_if(F.expr("added_at <= day + 1")).alias("carted"),
@@ -87,10 +88,13 @@ _AFTER = ("added_at", "ordered_at", "paid_at", "delivered_at")
 
 
 def _orders(orders: DataFrame, payments: DataFrame, deliveries: DataFrame) -> DataFrame:
-    """Orders placed: session_id, at, and a struct `purchase` with the first payment after it and the first delivery after that."""
+    """Return orders placed: session_id, at, and a struct `purchase`.
+
+    `purchase` holds the first payment after the order and the first delivery after that payment.
+    """
     at = F.col("event_time").alias("at")
     steps = _steps(
-        placed(orders).select("order_id", at, "session_id", "event_id"),
+        orders_placed(orders).select("order_id", at, "session_id", "event_id"),
         payments.where("event_type = 'payment_succeeded'").select(
             "order_id", at, F.col("event_time").alias("paid_at")
         ),
@@ -99,10 +103,10 @@ def _orders(orders: DataFrame, payments: DataFrame, deliveries: DataFrame) -> Da
         ),
     )
     return (
-        steps.withColumn("delivered_at", _from_then_on("order_id", F.col("delivered_at")))
+        steps.withColumn("delivered_at", _min_from_row_on("order_id", F.col("delivered_at")))
         .withColumn(
             "payment",
-            _from_then_on("order_id", F.expr("if(paid_at IS NULL, NULL, struct(paid_at, delivered_at))")),
+            _min_from_row_on("order_id", F.expr("if(paid_at IS NULL, NULL, struct(paid_at, delivered_at))")),
         )
         .where("session_id IS NOT NULL")
         .select(
@@ -116,12 +120,15 @@ def _orders(orders: DataFrame, payments: DataFrame, deliveries: DataFrame) -> Da
 
 
 def _sessions(views: DataFrame, carts: DataFrame, purchases: DataFrame) -> DataFrame:
-    """Sessions that began: their day, and a struct `cart` with the first item added after that and the first order after it."""
+    """Return sessions by the day they began, with a struct `cart`.
+
+    `cart` holds the first item added after the beginning and the first order after that.
+    """
     at = F.col("event_time").alias("at")
     steps = _steps(
         views.groupBy("session_id", "event_date")
         .agg(F.min("event_time").alias("at"))
-        .select("session_id", "at", F.lit(True).alias("seen")),
+        .select("session_id", "at", F.lit(True).alias("viewed")),
         carts.where("event_type = 'cart_item_added'").select(
             "session_id", at, F.col("event_time").alias("added_at")
         ),
@@ -129,21 +136,23 @@ def _sessions(views: DataFrame, carts: DataFrame, purchases: DataFrame) -> DataF
     )
     day_before = Window.partitionBy("session_id").orderBy(F.desc("day")).rangeBetween(1, 1)
     return (
-        steps.withColumn("purchase", _from_then_on("session_id", F.col("purchase")))
+        steps.withColumn("purchase", _min_from_row_on("session_id", F.col("purchase")))
         .withColumn(
             "cart",
-            _from_then_on("session_id", F.expr("if(added_at IS NULL, NULL, struct(added_at, purchase.*))")),
+            _min_from_row_on(
+                "session_id", F.expr("if(added_at IS NULL, NULL, struct(added_at, purchase.*))")
+            ),
         )
-        .withColumn("seen_before", F.max("seen").over(day_before))
-        .where("seen AND seen_before IS NULL")
+        .withColumn("viewed_day_before", F.max("viewed").over(day_before))
+        .where("viewed AND viewed_day_before IS NULL")
     )
 
 
 def _steps(*frames: DataFrame) -> DataFrame:
-    return together(frames).withColumn("day", day("at"))
+    return union_all(frames).withColumn("day", day("at"))
 
 
-def _from_then_on(key: str, value: Column) -> Column:
-    """The least value of the rows with the same key that are not before the row."""
-    # From the latest on, as a frame that grows row by row. Sorted by the day first, as the window of days needs it.
+def _min_from_row_on(key: str, value: Column) -> Column:
+    """Return the minimum of the rows with the same key that are not before the row."""
+    # Descending order makes the frame grow row by row; the day comes first, so one sort serves both windows.
     return F.min(value).over(Window.partitionBy(key).orderBy(F.desc("day"), F.desc("at")))

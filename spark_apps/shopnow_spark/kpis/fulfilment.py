@@ -1,4 +1,4 @@
-"""What becomes of orders: payments and deliveries."""
+"""Fulfilment KPIs: payments and deliveries."""
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -10,11 +10,11 @@ _RECENT = {
     kind: f"coalesce(latest_{kind} >= on - {ORDER_DAYS}, false)"
     for kind in ("created", "transit", "delivered")
 }
-"""Whether there was an event of a kind on a day or in those before it that count."""
+"""SQL conditions: an event of the kind occurred on the day or within ORDER_DAYS before it."""
 
 
 def payments(payments: DataFrame) -> DataFrame:
-    """Payments by day, currency and method."""
+    """Aggregate payments by day, currency and method."""
     succeeded, failed, refunded = (
         F.col("event_type") == f"payment_{what}" for what in ("succeeded", "failed", "refunded")
     )
@@ -40,16 +40,17 @@ def payments(payments: DataFrame) -> DataFrame:
 
 
 def deliveries(deliveries: DataFrame) -> DataFrame:
-    """Deliveries by day: what happened to them that day, and how they stood after its last event."""
+    """Aggregate deliveries by day: their events of that day, and their states after its last event."""
     days = (
-        _in_order(deliveries)
-        .withColumn("on", F.explode(F.sequence("day", _until())))
+        _with_history(deliveries)
+        .withColumn("on", F.explode(F.sequence("day", _last_open_day())))
         .withColumn("happened", F.expr("on = day"))
         .withColumn("first", F.expr("happened AND first"))
         .withColumn(
             "pending",
             F.expr(
-                f"last_of_day AND {_RECENT['created']} AND NOT {_RECENT['transit']} AND NOT {_RECENT['delivered']}"
+                f"last_of_day AND {_RECENT['created']} "
+                f"AND NOT {_RECENT['transit']} AND NOT {_RECENT['delivered']}"
             ),
         )
         .withColumn(
@@ -79,7 +80,7 @@ def deliveries(deliveries: DataFrame) -> DataFrame:
                 "due"
             ),
         )
-        .where("as_of IS NOT NULL")  # a day without events has no row
+        .where("as_of IS NOT NULL")  # days without events have no row
         .withColumn("date", F.date_from_unix_date("on"))
         .withColumn("on_time_rate", ratio("on_time", "delivered"))
         .withColumn("days_to_deliver", ratio("milliseconds", "timed") / 86_400_000)
@@ -88,11 +89,12 @@ def deliveries(deliveries: DataFrame) -> DataFrame:
     )
 
 
-def _in_order(deliveries: DataFrame) -> DataFrame:
-    """Every event with what is known of its delivery by then.
+def _with_history(deliveries: DataFrame) -> DataFrame:
+    """Return every event with the history of its delivery up to then.
 
-    `latest_{kind}` is the latest day with an event of that kind, `first` whether this one is the first of its kind, `created_at` when
-    the delivery was created, of the days that count; `last_of_day` and `next_day` tell how long nothing else happens.
+    `latest_{kind}` is the latest day with an event of that kind, `first` is true for the first of its kind,
+    and `created_at` is when the delivery was created, all within ORDER_DAYS; `last_of_day` and `next_day`
+    tell how long the state lasts.
     """
     events = deliveries.select(
         *("delivery_id", "event_time", "event_id", "promised_at"),
@@ -114,16 +116,16 @@ def _in_order(deliveries: DataFrame) -> DataFrame:
             *("event_time", "promised_at", "kind", "day", "next_day", "created_at"),
             F.expr("next_day IS NULL OR next_day > day").alias("last_of_day"),
             F.expr(
-                "coalesce(CASE kind WHEN 'created' THEN earlier_created WHEN 'transit' THEN earlier_transit ELSE earlier_delivered END "
-                f"< day - {ORDER_DAYS}, true)"
+                "coalesce(CASE kind WHEN 'created' THEN earlier_created WHEN 'transit' THEN earlier_transit "
+                f"ELSE earlier_delivered END < day - {ORDER_DAYS}, true)"
             ).alias("first"),
             *(F.greatest(f"earlier_{kind}", day_of[kind]).alias(f"latest_{kind}") for kind in day_of),
         )
     )
 
 
-def _until() -> Column:
-    """The last day on which a delivery may be undelivered and its latest event is the row's; the event's own day, if there is none."""
+def _last_open_day() -> Column:
+    """Return the last day on which the event is the latest of an open delivery, or the event's day."""
     until = F.expr(f"least(next_day - 1, greatest(latest_created, latest_transit) + {ORDER_DAYS})")
     delivered = F.col("latest_delivered") + ORDER_DAYS >= until
     return F.when(

@@ -1,32 +1,34 @@
-"""Orders placed: what their items come to, altogether and by category."""
+"""Orders placed: totals of their items, overall and by category."""
 
 from collections.abc import Callable
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from shopnow_spark.kpis.safe_math import HIGHEST, WIDE
+from shopnow_spark.kpis.safe_math import MAX_BIGINT, WIDE_DECIMAL
 
 
-def placed(orders: DataFrame) -> DataFrame:
-    """The orders placed; what is placed again with the same order_id is an order of its own."""
+def orders_placed(orders: DataFrame) -> DataFrame:
+    """Keep the orders placed; a second one with the same order_id counts as another order."""
     return orders.where("event_type = 'order_placed'")
 
 
-# Of the items, only fields that are named like `items.quantity` are read from the files.
+# Only item fields addressed by path, such as `items.quantity`, are read from the files.
 def units() -> Column:
     """Σ quantity of an order."""
     return F.aggregate("items.quantity", F.lit(0).cast("bigint"), lambda sum, quantity: sum + quantity)
 
 
 def gmv_cents() -> Column:
-    """Σ quantity × unit price of an order; like every total it stops at the highest number."""
+    """Σ quantity × unit price of an order, saturated at MAX_BIGINT like every total."""
     lines = F.zip_with("items.quantity", "items.unit_price_cents", lambda quantity, price: quantity * price)
-    return F.aggregate(lines, F.lit(0).cast("bigint"), lambda sum, line: sum + F.least(line, HIGHEST - sum))
+    return F.aggregate(
+        lines, F.lit(0).cast("bigint"), lambda sum, line: sum + F.least(line, MAX_BIGINT - sum)
+    )
 
 
 def lines() -> Column:
-    """The items of an order without names."""
+    """Return the items of an order without their names."""
     return F.arrays_zip("items.category", "items.quantity", "items.unit_price_cents")
 
 
@@ -34,14 +36,14 @@ def gross(line: Column) -> Column:
     return line["quantity"] * line["unit_price_cents"]
 
 
-def by_category(lines: str) -> Column:
-    """The categories of an order in order of name, each once, as structs of category, units and gmv_cents, the sums wide."""
+def category_totals(lines: str) -> Column:
+    """Return the distinct categories of an order, sorted, as structs of category, units and gmv_cents."""
 
     def sum_of(category: Column, value: Callable[[Column], Column]) -> Column:
         def add(sum: Column, line: Column) -> Column:
-            return F.when(line["category"] == category, (sum + value(line)).cast(WIDE)).otherwise(sum)
+            return F.when(line["category"] == category, (sum + value(line)).cast(WIDE_DECIMAL)).otherwise(sum)
 
-        return F.aggregate(lines, F.lit(0).cast(WIDE), add)
+        return F.aggregate(lines, F.lit(0).cast(WIDE_DECIMAL), add)
 
     def sums(category: Column) -> Column:
         units, gmv_cents = sum_of(category, lambda line: line["quantity"]), sum_of(category, gross)
@@ -51,20 +53,26 @@ def by_category(lines: str) -> Column:
 
 
 def weights(categories: str) -> Column:
-    """By what amounts of an order are divided among its categories: their gross value, or if all of it is zero, their pieces."""
-    worthless = F.forall(f"{categories}.gmv_cents", lambda gmv_cents: gmv_cents == 0)
-    return F.when(worthless, F.col(f"{categories}.units")).otherwise(F.col(f"{categories}.gmv_cents"))
+    """Return the categories' weights in an order's amounts: gross value, or units if that is 0."""
+    has_no_value = F.forall(f"{categories}.gmv_cents", lambda gmv_cents: gmv_cents == 0)
+    return F.when(has_no_value, F.col(f"{categories}.units")).otherwise(F.col(f"{categories}.gmv_cents"))
 
 
-def part(amount: str, weights: str, nth: str) -> Column:
-    """The part of an amount that goes to the nth weight, from 0: the rounded-down running total less that before."""
+def allocated_share(amount: str, weights: str, nth: str) -> Column:
+    """Return the share of an amount for the nth weight, from 0.
 
-    def until(count: Column) -> Column:
-        up_to_there, all_of_them = _sum(F.slice(weights, F.lit(1), count)), _sum(F.col(weights))
-        return F.call_function("div", F.col(amount).cast(WIDE) * up_to_there, all_of_them)
+    Shares are differences of rounded-down running totals, so they add up to the amount.
+    """
 
-    return F.when(F.size(weights) == 1, F.col(amount)).otherwise(until(F.col(nth) + 1) - until(F.col(nth)))
+    def running_total(count: Column) -> Column:
+        first, all_weights = _sum(F.slice(weights, F.lit(1), count)), _sum(F.col(weights))
+        return F.call_function("div", F.col(amount).cast(WIDE_DECIMAL) * first, all_weights)
+
+    share = running_total(F.col(nth) + 1) - running_total(F.col(nth))
+    return F.when(F.size(weights) == 1, F.col(amount)).otherwise(share)
 
 
 def _sum(numbers: Column) -> Column:
-    return F.aggregate(numbers, F.lit(0).cast(WIDE), lambda sum, number: (sum + number).cast(WIDE))
+    return F.aggregate(
+        numbers, F.lit(0).cast(WIDE_DECIMAL), lambda sum, number: (sum + number).cast(WIDE_DECIMAL)
+    )

@@ -4,8 +4,17 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from shopnow.kpis.sales import ORDER_DAYS, UNKNOWN
-from shopnow_spark.kpis.orders import by_category, gmv_cents, gross, lines, part, placed, units, weights
-from shopnow_spark.kpis.safe_math import WIDE, average, day, together, total
+from shopnow_spark.kpis.orders import (
+    allocated_share,
+    category_totals,
+    gmv_cents,
+    gross,
+    lines,
+    orders_placed,
+    units,
+    weights,
+)
+from shopnow_spark.kpis.safe_math import WIDE_DECIMAL, average, day, total, union_all
 
 _COUNTS = {
     "orders": "order_placed",
@@ -21,30 +30,30 @@ _AMOUNTS = {
 
 
 def sales_hourly(orders: DataFrame, payments: DataFrame) -> DataFrame:
-    """Sales by hour and currency."""
+    """Aggregate sales by hour and currency."""
     return _sales(
         _events(orders, payments), F.date_trunc("hour", "event_time").alias("hour"), "date", "currency"
     )
 
 
 def sales_daily(orders: DataFrame, payments: DataFrame) -> DataFrame:
-    """Sales by day and currency."""
+    """Aggregate sales by day and currency."""
     return _sales(_events(orders, payments), "date", "currency")
 
 
 def sales_by_country(payments: DataFrame, orders: DataFrame) -> DataFrame:
-    """Sales by day, currency and country of the order."""
+    """Aggregate sales by day, currency and country of the order."""
     country = F.coalesce("country", _of_first_order("country"), F.lit(UNKNOWN))
     return _sales(_events(orders, payments).withColumn("country", country), "date", "currency", "country")
 
 
 def sales_by_category(payments: DataFrame, orders: DataFrame) -> DataFrame:
-    """Sales by day, currency and category of the order's items."""
-    events = _events(orders, payments).withColumn("categories", by_category("lines"))
+    """Aggregate sales by day, currency and category of the order's items."""
+    events = _events(orders, payments).withColumn("categories", category_totals("lines"))
     event = ("event_type", "date", "currency", "amount_cents")
     categories = F.coalesce("categories", _of_first_order("categories"), _unknown_category())
-    # What a payment takes from its order's categories is their weight alone.
-    own = [
+    # A payment uses the categories of its order as weights only.
+    totals = [
         F.when(F.col("event_type") == "order_placed", F.col(f"its.{name}")).alias(name)
         for name in ("units", "gmv_cents")
     ]
@@ -53,8 +62,8 @@ def sales_by_category(payments: DataFrame, orders: DataFrame) -> DataFrame:
         .select(
             *event, weights("categories").alias("weights"), F.posexplode("categories").alias("nth", "its")
         )
-        .withColumn("amount_cents", part("amount_cents", "weights", "nth"))
-        .select(*event, "its.category", *own)
+        .withColumn("amount_cents", allocated_share("amount_cents", "weights", "nth"))
+        .select(*event, "its.category", *totals)
     )
     return _sales(parts, "date", "currency", "category").drop(
         "payments_succeeded", "payments_failed", "refunds"
@@ -62,9 +71,9 @@ def sales_by_category(payments: DataFrame, orders: DataFrame) -> DataFrame:
 
 
 def top_products(orders: DataFrame) -> DataFrame:
-    """Products sold by day and currency, ranked by gross merchandise value and by units."""
+    """Aggregate products sold by day and currency, ranked by gross merchandise value and by units."""
     ids = F.col("items.product_id")
-    sold = placed(orders).select(
+    sold = orders_placed(orders).select(
         F.col("event_date").alias("date"),
         "currency",
         "event_time",
@@ -77,7 +86,7 @@ def top_products(orders: DataFrame) -> DataFrame:
         sold.groupBy("date", "currency", F.col("item.product_id").alias("product_id"))
         .agg(
             latest.alias("latest"),
-            # A product may be in several lines of an order; the first of them counts it.
+            # A product may be in several lines of an order; only the first of them counts the order.
             F.count_if(F.array_position("ids", F.col("item.product_id")) == F.col("nth") + 1).alias("orders"),
             total(F.col("item.quantity")).alias("units"),
             total(gross(F.col("item"))).alias("gmv_cents"),
@@ -106,7 +115,7 @@ def top_products(orders: DataFrame) -> DataFrame:
 
 
 def _events(orders: DataFrame, payments: DataFrame) -> DataFrame:
-    """Orders placed and payments as one frame, so that there is no join that could count a refund twice."""
+    """Return orders placed and payments as one frame, so that no join can count a refund twice."""
     event = (
         "event_type",
         "event_id",
@@ -116,29 +125,31 @@ def _events(orders: DataFrame, payments: DataFrame) -> DataFrame:
         "currency",
     )
     order = (units().alias("units"), gmv_cents().alias("gmv_cents"), "country", lines().alias("lines"))
-    return together(
+    return union_all(
         [
-            placed(orders).select(*event, F.col("discount_cents").alias("amount_cents"), *order),
+            orders_placed(orders).select(*event, F.col("discount_cents").alias("amount_cents"), *order),
             payments.select(*event, "amount_cents"),
         ]
     )
 
 
 def _of_first_order(name: str) -> Column:
-    """What a payment's order says: the first placed with its id in the days around it."""
+    """Return a field of a payment's order: the first placed under its id in the days around it."""
     around = Window.partitionBy("order_id").orderBy(day("event_time")).rangeBetween(-ORDER_DAYS, 1)
     order = F.when(F.col("event_type") == "order_placed", F.struct("event_time", "event_id", name))
     return F.min(order).over(around)[name]
 
 
 def _unknown_category() -> Column:
-    """The categories of an order that is not on record: one, with the whole of every amount."""
-    numbers = [F.lit(number).cast(WIDE).alias(name) for name, number in (("units", 1), ("gmv_cents", 0))]
+    """Return the categories of an unknown order: one, with the whole of every amount."""
+    numbers = [
+        F.lit(number).cast(WIDE_DECIMAL).alias(name) for name, number in (("units", 1), ("gmv_cents", 0))
+    ]
     return F.array(F.struct(F.lit(UNKNOWN).alias("category"), *numbers))
 
 
 def _sales(events: DataFrame, *grain: Column | str) -> DataFrame:
-    """The figures of events, all of them, by grain."""
+    """Aggregate all sales columns by grain."""
     event_type = F.col("event_type")
     return (
         events.groupBy(*grain)

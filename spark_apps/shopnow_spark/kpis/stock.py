@@ -1,4 +1,4 @@
-"""Stock: on hand, and by day."""
+"""Stock KPIs: position and daily movements."""
 
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
@@ -6,12 +6,12 @@ from pyspark.sql import functions as F
 from shopnow_spark.kpis.safe_math import ratio, total
 from shopnow_spark.kpis.times import midnight, whole_seconds
 
-IN_ORDER = ("event_time", "source_offset", "source_partition")
-"""How a product's events follow each other; the partition only matters if it has changed."""
+EVENT_ORDER = ("event_time", "source_offset", "source_partition")
+"""Sort order of a product's events; the partition only matters if it has changed."""
 
 
 def stock_position(known: DataFrame | None, stock: DataFrame) -> DataFrame:
-    """The stock of every product: the position `known` so far, brought up to date with stock events it has not seen."""
+    """Merge the `known` position of every product with new stock events."""
     columns = ("product_id", "product_name", "quantity", "sold_units", "last_event_time", "last_offset")
     new = stock.select(
         "product_id",
@@ -37,9 +37,9 @@ def stock_position(known: DataFrame | None, stock: DataFrame) -> DataFrame:
 
 
 def stock_daily(stock: DataFrame) -> DataFrame:
-    """What happened to each product on each day, and how long there was something of it."""
+    """Aggregate each product's stock movements by day, and the time it was in stock."""
     day = ("date", "product_id")
-    order = Window.partitionBy(*day).orderBy(*IN_ORDER)
+    order = Window.partitionBy(*day).orderBy(*EVENT_ORDER)
     at, change, after = F.unix_micros("event_time"), F.col("quantity_change"), F.col("quantity_after")
     changes = with_shop_sold(stock, "product_name", "event_type", "quantity_change", "quantity_after").select(
         "*",
@@ -66,7 +66,7 @@ def stock_daily(stock: DataFrame) -> DataFrame:
         while_in_stock(F.lit(0), F.col("shop_sold"), F.col("shop_sold_until")).alias("shop_sold_in_stock"),
         F.max(F.struct("at", "shop_sold")).alias("last"),
     )
-    # The rest of the day, to the latest event of any product: with what was left after the product's own.
+    # From the product's last event to the latest event of any product, its closing stock applies.
     whole = days.withColumn("end", F.max("last").over(Window.partitionBy("date")))
     rest = F.when(F.col("closing") > 0, 1).otherwise(0)
     in_stock = F.col("in_stock") + rest * (F.col("end.at") - F.col("last.at"))
@@ -83,9 +83,9 @@ def stock_daily(stock: DataFrame) -> DataFrame:
 
 
 def with_shop_sold(stock: DataFrame, *columns: str) -> DataFrame:
-    """Stock events with the units `sold` by each, and those of all products, `shop_sold`, from midnight to its time."""
-    by_then = Window.partitionBy("date").orderBy("event_time")
+    """Add the units `sold` by each event, and those of all products since midnight, `shop_sold`."""
+    since_midnight = Window.partitionBy("date").orderBy("event_time")
     sold = F.when(F.col("event_type") == "stock_sold", -F.col("quantity_change")).otherwise(0)
     return stock.select(
-        F.col("event_date").alias("date"), "product_id", *IN_ORDER, *columns, sold.alias("sold")
-    ).withColumn("shop_sold", F.sum("sold").over(by_then))
+        F.col("event_date").alias("date"), "product_id", *EVENT_ORDER, *columns, sold.alias("sold")
+    ).withColumn("shop_sold", F.sum("sold").over(since_midnight))

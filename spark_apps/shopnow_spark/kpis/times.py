@@ -1,4 +1,4 @@
-"""Times as whole numbers of µs since 1970: differences of any two, and no calendar that ends at some year."""
+"""Times as integers of µs since 1970, whose differences are exact in any year."""
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -9,10 +9,10 @@ DAY = 24 * HOUR
 
 
 def midnight(date: Column) -> Column:
-    """The beginning of the day, UTC."""
+    """Return the start of the day, UTC, in µs."""
     return F.unix_date(date).cast("bigint") * DAY
 
 
 def whole_seconds(micros: Column) -> Column:
-    """Seconds, rounded down; of a time that is not negative."""
+    """Return whole seconds of a non-negative duration, rounded down."""
     return F.call_function("div", micros, F.lit(SECOND))

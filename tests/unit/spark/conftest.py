@@ -1,4 +1,4 @@
-"""Frames of a few events, typed as the pipeline types them."""
+"""Fixtures that create frames of raw records and of events typed by the pipeline."""
 
 from collections.abc import Callable, Sequence
 
@@ -16,7 +16,7 @@ EventsOf = Callable[..., DataFrame]
 
 @pytest.fixture
 def raw_of(spark: SparkSession) -> RawOf:
-    """Makes rows of raw: one a value, at offsets 0, 1, …, with the problems and corrections given."""
+    """Create rows of a raw table: one per value, at offsets 0, 1, …, with these problems and corrections."""
 
     def make(
         values: Sequence[bytes],
@@ -39,7 +39,7 @@ def _binary(value: bytes | None) -> bytearray | None:
 
 @pytest.fixture
 def events_of(raw_of: RawOf) -> EventsOf:
-    """Makes rows of `events/{topic}` of these events."""
+    """Create rows of `events/{topic}` from these events."""
 
     def make(topic: str, *events: Event) -> DataFrame:
         return transformations.parse_events(raw_of([encode(event) for event in events]), TOPICS[topic])

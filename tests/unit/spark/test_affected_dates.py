@@ -25,14 +25,14 @@ def test_a_payment_changes_its_own_day_and_an_order_those_of_its_payments():
     )
 
 
-def test_what_happens_to_an_order_changes_the_day_its_session_began():
+def test_events_of_an_order_change_the_day_its_session_started():
     assert affected_dates.affected(FUNNEL, {"events/deliveries": days(20)}, NOVEMBER) == set(
         days(*range(6, 21))
     )
     assert affected_dates.affected(FUNNEL, {"events/views": days(20)}, NOVEMBER) == set(days(20, 21))
 
 
-def test_who_is_new_on_later_days_depends_on_an_order_for_good():
+def test_new_customers_on_all_later_days_depend_on_an_order():
     assert affected_dates.affected(CUSTOMERS, {"events/orders": days(20)}, NOVEMBER) == set(
         days(*range(20, 31))
     )
@@ -54,10 +54,10 @@ def test_rows_take_the_dates_of_their_window():
     assert affected_dates.source_dates(TRENDS, hourly, days(20, 2), days(2, 3, 4, 19)) == days(2, 3, 19)
 
 
-def test_nothing_lies_beyond_the_ends_of_the_calendar():
+def test_windows_stop_at_the_ends_of_the_calendar():
     ends = [date.min, date.max]
     for kpi in (FUNNEL, TRENDS, COHORTS):
-        known = affected_dates.kpi_dates(kpi, ends)
-        for source in (each for each in kpi.sources if each.date):
-            assert affected_dates.affected(kpi, {source.table: ends}, known) == known
-            assert affected_dates.source_dates(kpi, source, known, ends) == ends
+        dates = affected_dates.kpi_dates(kpi, ends)
+        for source in (source for source in kpi.sources if source.date):
+            assert affected_dates.affected(kpi, {source.table: ends}, dates) == dates
+            assert affected_dates.source_dates(kpi, source, dates, ends) == ends

@@ -17,18 +17,18 @@ from support.frames import rows
 
 @pytest.fixture
 def orders(events_of):
-    bought = [
+    purchases = [
         ("a", "2026-10-31T23:00"),
         ("b", "2026-11-02T10:00"),
         ("a", "2026-11-02T11:00"),
         ("b", "2026-11-02T12:00"),
         ("b", "2026-12-01T00:00"),
     ]
-    placed = [event(OrderPlaced, f"{time}:00Z", customer_id=customer) for customer, time in bought]
+    placed = [event(OrderPlaced, f"{time}:00Z", customer_id=customer) for customer, time in purchases]
     return events_of("orders", *placed, event(OrderCancelled, "2026-12-01T00:00:00Z"))
 
 
-def test_customer_orders_are_the_same_whichever_way_the_events_come(orders):
+def test_customer_orders_do_not_depend_on_the_order_of_arrival(orders):
     columns = ("customer_id", "first_order_at", "last_order_at", "orders")
     expected = [
         ("a", "2026-10-31 23:00:00", "2026-11-02 11:00:00", 2),
@@ -54,17 +54,17 @@ def test_a_customer_is_new_on_the_day_of_the_first_order_ever(orders):
 
 
 def test_only_days_with_orders_have_customers(orders):
-    known = customers.customer_orders(None, orders)
-    assert rows(customers.customers(orders.where("event_date = '2026-12-01'"), known), "date", "new") == [
-        ("2026-12-01", 0)
-    ]
+    customer_orders = customers.customer_orders(None, orders)
+    assert rows(
+        customers.customers(orders.where("event_date = '2026-12-01'"), customer_orders), "date", "new"
+    ) == [("2026-12-01", 0)]
 
 
 def test_cohorts_come_back_month_by_month(events_of, orders):
-    everything = orders.unionByName(
+    all_orders = orders.unionByName(
         events_of("orders", event(OrderPlaced, "2026-10-01T00:00:00Z", customer_id="c"))
     )
-    by_month = customers.cohorts(everything, customers.customer_orders(None, everything))
+    by_month = customers.cohorts(all_orders, customers.customer_orders(None, all_orders))
     assert rows(by_month, "date", "cohort", "months_since", "customers", "cohort_size", "retention") == [
         ("2026-10-01", "2026-10-01", 0, 2, 2, 1.0),
         ("2026-11-01", "2026-10-01", 1, 1, 2, 0.5),
@@ -81,7 +81,7 @@ VISIT = (
     event(PaymentSucceeded, "2026-11-02T10:03:00Z"),
     event(DeliveryDelivered, "2026-11-03T10:00:00Z"),
 )
-"""All of one session and one order, as the examples are."""
+"""One session and one order, as in the examples of the docs."""
 
 
 @pytest.fixture
@@ -94,9 +94,9 @@ def funnel(events_of):
         "deliveries": (DeliveryDelivered,),
     }
 
-    def compute(*happened, columns: tuple[str, ...] = STEPS) -> list[tuple]:
+    def compute(*events, columns: tuple[str, ...] = STEPS) -> list[tuple]:
         frames = [
-            events_of(topic, *(each for each in happened if isinstance(each, types)))
+            events_of(topic, *(event for event in events if isinstance(event, types)))
             for topic, types in topics.items()
         ]
         return rows(customers.funnel(*frames), "date", *columns)
@@ -104,11 +104,11 @@ def funnel(events_of):
     return compute
 
 
-def test_a_session_goes_all_the_way(funnel):
+def test_a_session_passes_all_steps(funnel):
     assert funnel(*VISIT) == [("2026-11-02", 1, 1, 1, 1, 1)]
 
 
-def test_steps_at_the_same_time_are_in_order(funnel):
+def test_steps_with_equal_times_count_in_order(funnel):
     time = "2026-11-02T10:00:00Z"
     assert funnel(*(event(type(step), time) for step in reversed(VISIT))) == [("2026-11-02", 1, 1, 1, 1, 1)]
 
@@ -130,13 +130,13 @@ def test_a_step_before_the_one_it_follows_does_not_count(funnel, step):
         *((4, "2026-11-16T23:59:59.999Z", 5), (4, "2026-11-17T00:00:00Z", 4)),
     ],
 )
-def test_a_step_has_to_come_in_time(funnel, step, time, reached):
+def test_a_step_must_follow_within_its_window(funnel, step, time, reached):
     assert funnel(*VISIT[:step], event(type(VISIT[step]), time)) == [
         ("2026-11-02", *[1] * reached, *[0] * (5 - reached))
     ]
 
 
-def test_a_session_begins_once_it_was_not_seen_the_day_before(funnel):
+def test_a_session_starts_after_a_day_without_its_events(funnel):
     days = ("2026-11-02", "2026-11-03", "2026-11-04", "2026-11-06", "2026-11-06")
     assert funnel(*(event(ProductViewed, f"{day}T10:00:00Z") for day in days)) == [
         ("2026-11-02", 1, 0, 0, 0, 0),
@@ -144,7 +144,7 @@ def test_a_session_begins_once_it_was_not_seen_the_day_before(funnel):
     ]
 
 
-def test_the_first_order_is_followed(funnel):
+def test_the_first_order_of_a_session_counts(funnel):
     placed = [event(OrderPlaced, "2026-11-02T10:02:00Z", order_id=id_) for id_ in ("first", "second")]
     paid = event(PaymentSucceeded, "2026-11-02T10:03:00Z", order_id="second")
     assert funnel(*VISIT[:2], *placed, paid) == [("2026-11-02", 1, 1, 1, 0, 0)]
@@ -152,7 +152,7 @@ def test_the_first_order_is_followed(funnel):
     assert funnel(*VISIT[:2], *placed, paid) == [("2026-11-02", 1, 1, 1, 1, 0)]
 
 
-def test_what_is_taken_out_and_what_fails_is_no_step(funnel):
+def test_removed_items_and_failed_payments_are_no_steps(funnel):
     removed, failed = (
         event(CartItemRemoved, "2026-11-02T10:01:00Z"),
         event(PaymentFailed, "2026-11-02T10:03:00Z"),
@@ -161,7 +161,7 @@ def test_what_is_taken_out_and_what_fails_is_no_step(funnel):
     assert funnel(*VISIT[:3], failed, VISIT[4]) == [("2026-11-02", 1, 1, 1, 0, 0)]
 
 
-def test_abandonment_is_a_share_of_the_step_before(funnel):
+def test_abandonment_is_a_share_of_the_previous_step(funnel):
     only_viewed, only_carted = (
         [event(ProductViewed, "2026-11-02T11:00:00Z", session_id=session) for session in ("v", "w")],
         [event(type_, "2026-11-02T11:00:00Z", session_id="x") for type_ in (ProductViewed, CartItemAdded)],

@@ -8,12 +8,13 @@ from pyspark.sql import functions as F
 from shopnow import schemas
 from shopnow.events import TOPICS, OrderItem, OrderPlaced, encode
 from shopnow.lake.lineage.lineage import OffsetRange
-from shopnow_spark.events import deduplicate, parse_events, filter_ranges
+from shopnow_spark.events import deduplicate, filter_ranges, parse_events
 
 PAYMENTS, ORDERS = TOPICS["payments"], TOPICS["orders"]
 
 
 def payment(number: int = 1, **fields: object) -> bytes:
+    """Return a payment as JSON, which unlike the factories' events can have extra and malformed fields."""
     event = {
         "event_type": "payment_succeeded",
         "event_id": f"0199d3f0-1111-7abc-8def-{number:012}",
@@ -66,7 +67,7 @@ def test_nested_items_are_kept(raw_of):
     assert [item.asDict() for item in row["items"]] == msgspec.to_builtins(items)
 
 
-def test_quarantined_records_are_no_events(raw_of):
+def test_quarantined_records_are_not_events(raw_of):
     frame = parse_events(raw_of([payment(1), b"{", payment(2)], [None, "not JSON", "unknown"]), PAYMENTS)
     assert [row.source_offset for row in frame.collect()] == [0]
 
@@ -93,19 +94,19 @@ def test_a_correction_is_read_instead_of_the_value(raw_of):
         "9999-12-31T23:59:59.999Z",
     ],
 )
-def test_times_are_what_landing_took_them_for(raw_of, time):
+def test_times_equal_those_that_landing_decoded(raw_of, time):
     value = payment(event_time=time)
-    meant = PAYMENTS.decoder().decode(value).event_time.astimezone(UTC)
+    decoded = PAYMENTS.decoder().decode(value).event_time.astimezone(UTC)
     [row] = (
         parse_events(raw_of([value]), PAYMENTS)
         .select(F.unix_micros("event_time").alias("time"), "event_date")
         .collect()
     )
-    assert row.time == (meant - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution)
-    assert row.event_date == meant.date()
+    assert row.time == (decoded - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution)
+    assert row.event_date == decoded.date()
 
 
-def test_what_landing_accepts_is_typed_whatever_else_is_in_it(raw_of):
+def test_accepted_records_are_typed_whatever_else_they_contain(raw_of):
     values = [
         b" \n" + payment(1) + b"\t",
         payment(2, extra=[1, {"deep": None}]),
@@ -115,10 +116,10 @@ def test_what_landing_accepts_is_typed_whatever_else_is_in_it(raw_of):
         payment(6, amount_cents=10**12),
     ]
     decoder = PAYMENTS.decoder()
-    meant = [decoder.decode(value) for value in values]
+    decoded = [decoder.decode(value) for value in values]
     rows = parse_events(raw_of(values), PAYMENTS).orderBy("source_offset").collect()
     assert [(row.event_id, row.payment_id, row.amount_cents) for row in rows] == [
-        (e.event_id, e.payment_id, e.amount_cents) for e in meant
+        (event.event_id, event.payment_id, event.amount_cents) for event in decoded
     ]
 
 

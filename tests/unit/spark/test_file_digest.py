@@ -23,18 +23,18 @@ def changed(index: int, value) -> tuple:
     return (*ROW[:index], value, *ROW[index + 1 :])
 
 
-def test_order_does_not_matter_and_parts_add_up(spark):
-    one, other = digest(spark, ROW), digest(spark, changed(0, 2))
+def test_digests_ignore_order_and_are_additive(spark):
+    first, second = digest(spark, ROW), digest(spark, changed(0, 2))
     assert (
         digest(spark, ROW, changed(0, 2))
         == digest(spark, changed(0, 2), ROW)
-        == file_digest.combine([one, other])
+        == file_digest.combine([first, second])
     )
     assert file_digest.combine([]) == digest(spark) == Digest()
 
 
 @pytest.mark.parametrize(
-    "other",
+    "changed_row",
     [
         changed(0, None),
         changed(1, ""),
@@ -49,11 +49,11 @@ def test_order_does_not_matter_and_parts_add_up(spark):
         changed(4, [("k", None), ("k", None)]),
     ],
 )
-def test_each_value_and_each_null_counts(spark, other):
-    assert digest(spark, other) != digest(spark, ROW)
+def test_every_value_and_every_null_changes_the_digest(spark, changed_row):
+    assert digest(spark, changed_row) != digest(spark, ROW)
 
 
-def test_a_repeated_row_and_a_lost_one_count(spark):
+def test_a_repeated_and_a_missing_row_change_the_digest(spark):
     assert digest(spark, ROW, ROW) != digest(spark, ROW)
-    # Had the hashes been combined by exclusive or, two of the same would be none.
+    # If the hashes were combined by XOR, two equal rows would cancel each other.
     assert digest(spark, ROW, ROW)[1:] != Digest()[1:]

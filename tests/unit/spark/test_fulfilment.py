@@ -13,7 +13,7 @@ from shopnow_spark.kpis import fulfilment
 from support.frames import rows
 
 
-def test_payments_recovered_succeeded_at_a_later_attempt(events_of):
+def test_recovered_payments_succeeded_at_a_later_attempt(events_of):
     paid = events_of(
         "payments",
         event(PaymentFailed, "2026-11-02T10:00:00Z", attempt=1),
@@ -62,50 +62,50 @@ def delivery(type_, time: str, id_: str, promised: str):
 
 @pytest.fixture
 def by_day(events_of):
-    def compute(*columns: str, of: tuple) -> list[tuple]:
-        return rows(fulfilment.deliveries(events_of("deliveries", *of)), "date", *columns)
+    def compute(*columns: str, events: tuple) -> list[tuple]:
+        return rows(fulfilment.deliveries(events_of("deliveries", *events)), "date", *columns)
 
     return compute
 
 
 def test_deliveries_move_on(by_day):
-    happened = (
+    events = (
         created("2026-11-02T10:00:00Z"),
         shipped("2026-11-03T10:00:00Z"),
         delivered("2026-11-04T22:00:00Z"),
     )
     columns = ("created", "shipped", "delivered", "pending", "in_transit", "days_to_deliver")
-    assert by_day(*columns, of=happened) == [
+    assert by_day(*columns, events=events) == [
         ("2026-11-02", 1, 0, 0, 1, 0, None),
         ("2026-11-03", 0, 1, 0, 0, 1, None),
         ("2026-11-04", 0, 0, 1, 0, 0, 2.5),
     ]
 
 
-def test_of_events_repeated_for_a_delivery_the_first_counts(by_day):
-    happened = (
+def test_the_first_of_repeated_events_of_a_delivery_counts(by_day):
+    events = (
         created("2026-11-02T10:00:00Z"),
         created("2026-11-02T11:00:00Z"),
         delivered("2026-11-03T10:00:00Z", promised="2026-11-03T10:00:00Z"),
         delivered("2026-11-03T11:00:00Z", promised="2026-11-03T10:00:00Z"),
         delivered("2026-11-04T10:00:00Z"),
     )
-    assert by_day("created", "delivered", "on_time", "on_time_rate", "days_to_deliver", of=happened) == [
+    assert by_day("created", "delivered", "on_time", "on_time_rate", "days_to_deliver", events=events) == [
         ("2026-11-02", 1, 0, 0, None, None),
         ("2026-11-03", 0, 1, 1, 1.0, 1.0),
         ("2026-11-04", 0, 0, 0, None, None),
     ]
 
 
-def test_what_is_longer_ago_than_14_days_is_forgotten(by_day):
-    happened = (
+def test_events_older_than_14_days_do_not_count(by_day):
+    events = (
         created("2026-11-01T10:00:00Z", "old"),
         created("2026-11-15T10:00:00Z", "old"),  # the first is 14 days ago
         created("2026-11-30T10:00:00Z", "old"),  # that was 15 days ago
         delivered("2026-11-16T10:00:00Z", "late"),
         created("2026-11-01T10:00:00Z", "late"),
     )
-    assert by_day("created", "delivered", "pending", "days_to_deliver", of=happened) == [
+    assert by_day("created", "delivered", "pending", "days_to_deliver", events=events) == [
         ("2026-11-01", 2, 0, 2, None),
         ("2026-11-15", 0, 0, 2, None),
         ("2026-11-16", 0, 1, 1, None),
@@ -113,9 +113,9 @@ def test_what_is_longer_ago_than_14_days_is_forgotten(by_day):
     ]
 
 
-def test_deliveries_stand_as_they_do_after_the_last_event_of_a_day_with_any(by_day):
-    happened = (created("2026-11-02T10:00:00Z"), created("2026-11-05T09:00:00Z", "other"))
-    assert by_day("as_of", "pending", of=happened) == [
+def test_open_deliveries_are_counted_after_the_last_event_of_a_day(by_day):
+    events = (created("2026-11-02T10:00:00Z"), created("2026-11-05T09:00:00Z", "other"))
+    assert by_day("as_of", "pending", events=events) == [
         ("2026-11-02", "2026-11-02 10:00:00", 1),
         ("2026-11-05", "2026-11-05 09:00:00", 2),
     ]
@@ -130,23 +130,23 @@ def test_deliveries_stand_as_they_do_after_the_last_event_of_a_day_with_any(by_d
         ("2026-11-06T00:00:00Z", 0),
     ],
 )
-def test_what_was_promised_for_before_the_last_event_is_overdue(by_day, promised, overdue):
-    happened = (
+def test_a_delivery_promised_before_the_last_event_is_overdue(by_day, promised, overdue):
+    events = (
         created("2026-11-02T10:00:00Z", promised="2026-11-02T00:00:00Z"),
         shipped("2026-11-03T10:00:00Z", promised=promised),  # the latest promise counts
         created("2026-11-05T09:00:00Z", "other"),
     )
-    assert by_day("overdue", of=happened)[-1] == ("2026-11-05", overdue)
+    assert by_day("overdue", events=events)[-1] == ("2026-11-05", overdue)
 
 
-def test_delivered_before_created_takes_less_than_no_time(by_day):
-    happened = (delivered("2026-11-02T06:00:00Z"), created("2026-11-02T12:00:00Z"))
-    assert by_day("pending", "days_to_deliver", of=happened) == [("2026-11-02", 0, -0.25)]
+def test_a_delivery_before_its_creation_has_a_negative_duration(by_day):
+    events = (delivered("2026-11-02T06:00:00Z"), created("2026-11-02T12:00:00Z"))
+    assert by_day("pending", "days_to_deliver", events=events) == [("2026-11-02", 0, -0.25)]
 
 
-def test_the_first_and_the_last_year_are_years_like_others(by_day):
-    happened = (
+def test_years_1_and_9999_are_supported(by_day):
+    events = (
         created("0001-01-01T00:00:00Z"),
         created("9999-12-31T23:59:59.999Z", promised="9999-12-31T00:00:00Z"),
     )
-    assert by_day("pending", "overdue", of=happened) == [("0001-01-01", 1, 0), ("9999-12-31", 1, 1)]
+    assert by_day("pending", "overdue", events=events) == [("0001-01-01", 1, 0), ("9999-12-31", 1, 1)]

@@ -7,7 +7,7 @@ from shopnow_spark.result import Refreshed
 
 
 @pytest.mark.parametrize(
-    ("done", "line"),
+    ("refreshed", "line"),
     [
         (
             Refreshed("events/orders", 1200, 1100, ["2026-11-01"]),
@@ -24,13 +24,13 @@ from shopnow_spark.result import Refreshed
         ),
     ],
 )
-def test_summary(done, line):
-    assert done.summary() == line
+def test_summary(refreshed, line):
+    assert refreshed.summary() == line
 
 
-def test_restated_dates_are_a_line_each():
-    def restated(day: int, figure: str, late: int, why: str) -> Restatement:
-        return Restatement("kpi/sales_daily", date(2026, 11, day), "EUR", figure, 10, 12, late, why)
+def test_each_restated_date_has_a_line():
+    def restated(day: int, figure: str, late: int, reason: str) -> Restatement:
+        return Restatement("kpi/sales_daily", date(2026, 11, day), "EUR", figure, 10, 12, late, reason)
 
     restatements = [
         restated(20, "orders", 2, "…"),

@@ -40,7 +40,7 @@ def payments(events_of):
     )
 
 
-def test_sales_count_each_event_in_its_own_day_and_once(orders, payments):
+def test_sales_count_each_event_once_on_its_own_day(orders, payments):
     assert rows(sales.sales_daily(orders, payments), "date", "currency", *FIGURES, "net_revenue_cents") == [
         ("2026-11-02", "EUR", 2, 6, 4000, 101, 1, 1, 2400, 0, 0, 2400),
         ("2026-11-03", "EUR", 1, 1, 1000, 0, 0, 0, 0, 2, 1000, -1000),
@@ -81,7 +81,7 @@ def test_without_orders_there_is_no_average(events_of):
     assert rows(daily, "orders", "average_order_cents") == [(0, None)]
 
 
-def test_currencies_are_kept_apart(events_of):
+def test_currencies_are_separate(events_of):
     placed = events_of(
         "orders",
         event(OrderPlaced, "2026-11-02T10:00:00Z", items=[order_item("a", 1, 10)]),
@@ -96,7 +96,7 @@ def test_currencies_are_kept_apart(events_of):
     ]
 
 
-def test_sums_beyond_64_bits_stop_at_the_highest_number(events_of):
+def test_sums_beyond_64_bits_are_clamped(events_of):
     placed = events_of(
         "orders",
         event(
@@ -123,7 +123,7 @@ def test_no_events_make_no_rows(events_of):
     assert sales.top_products(orders).count() == 0
 
 
-def test_a_payment_is_of_the_country_of_the_first_order_in_the_days_around_it(events_of):
+def test_a_payment_gets_the_country_of_the_first_order_around_its_date(events_of):
     placed = events_of(
         "orders",
         event(OrderPlaced, "2026-11-01T23:59:59.999Z", order_id="o", country="DE"),
@@ -144,7 +144,7 @@ def test_a_payment_is_of_the_country_of_the_first_order_in_the_days_around_it(ev
     assert countries == list(zip(days, ("unknown", "DE", "DE", "FR", "unknown", "ES"), [1] * 6, strict=True))
 
 
-def test_an_order_placed_again_multiplies_no_payment(events_of):
+def test_a_repeated_order_does_not_multiply_payments(events_of):
     placed = events_of(
         "orders",
         *[
@@ -159,7 +159,7 @@ def test_an_order_placed_again_multiplies_no_payment(events_of):
         assert rows(kpi(paid, placed), "currency", "orders", "paid_cents") == [("EUR", 1, 5), ("USD", 1, 0)]
 
 
-def test_categories_share_discount_payment_and_refund_to_the_cent(events_of):
+def test_discount_payment_and_refund_are_split_by_category_to_the_cent(events_of):
     items = [
         order_item("x", 1, 100, "c"),
         order_item("y", 1, 60, "a"),
@@ -192,7 +192,7 @@ def test_categories_share_discount_payment_and_refund_to_the_cent(events_of):
     ]
 
 
-def test_an_order_worth_nothing_is_shared_by_pieces(events_of):
+def test_an_order_worth_nothing_is_split_by_units(events_of):
     items = [order_item("x", 3, 0, "a"), order_item("y", 1, 0, "b")]
     placed = events_of(
         "orders", event(OrderPlaced, "2026-11-02T10:00:00Z", order_id="o", items=items, discount_cents=0)
@@ -243,7 +243,7 @@ def test_top_products_are_ranked_within_their_day(events_of):
     ]
 
 
-def test_places_climbed_are_counted_from_the_day_before(events_of):
+def test_rank_changes_are_relative_to_the_day_before(events_of):
     placed = events_of(
         "orders",
         event(OrderPlaced, "2026-11-02T10:00:00Z", items=[order_item("a", 1, 300), order_item("b", 2, 100)]),

@@ -1,4 +1,4 @@
-"""warm_class_list does what compute_kpis does, away from any lake, and tells the classpath."""
+"""warm_class_list runs the code of compute_kpis on a temporary lake and writes the classpath."""
 
 import warm_class_list
 from shopnow_spark import lake_reader
@@ -7,6 +7,6 @@ from shopnow_spark import lake_reader
 def test_runs_on_a_lake_of_its_own(spark, tmp_path, monkeypatch):
     monkeypatch.setattr(
         lake_reader, "WORTH_COMPILING", lake_reader.CODEGEN_MIN_RECORDS
-    )  # put back afterwards
+    )  # so that it is restored
     assert warm_class_list.main(tmp_path / "classpath") == 0
     assert "delta-spark" in (tmp_path / "classpath").read_text()
