@@ -115,13 +115,13 @@ def land(
             plan = plan_landing(conf, raw, table, kafka_topic or topic.name, acknowledgement, shard)
             failpoint("land:plan")
             if plan.ranges:
-                batches_ = batches.enforce_quarantine_limit(
+                batch_stream = batches.enforce_quarantine_limit(
                     quarantine_limit,
                     topic,
                     batches.read(conf, topic, plan, batch_rows, batch_bytes, queue_bytes),
                 )
                 try:
-                    _run(conf, store, table, topic, plan, batches_, committed)
+                    _run(conf, store, table, topic, plan, batch_stream, committed)
                 except CommitConflict:
                     _wait_for_winner(table, plan)
                     raise
@@ -137,7 +137,7 @@ def _run(
     table: DeltaTable,
     topic: Topic,
     plan: Plan,
-    batches_: Generator[Batch],
+    batch_stream: Generator[Batch],
     committed: list[Receipt],
 ) -> None:
     """Upload and commit the batches as they are read, and append the receipts of commits to `committed`.
@@ -166,8 +166,8 @@ def _run(
                 commit = committer.submit(_commit, conf, table, topic, plan, uploaded, positions, committed)
 
         try:
-            with closing(batches_):
-                for batch in batches_:
+            with closing(batch_stream):
+                for batch in batch_stream:
                     uploads.append((batch.receipt, uploaders.submit(_upload, store, topic, batch.rows)))
                     commit_uploaded(_MAX_UPLOADS)
             commit_uploaded(0)

@@ -41,8 +41,8 @@ def mark_seen(kafka_id: str) -> Transaction:
 
 def is_known(table: DeltaTable, kafka_id: str, partitions: list[int]) -> bool:
     """Return whether the table has an app transaction of this topic."""
-    app_ids = [f"{kafka_id}/{_TRUNCATIONS}", *(app_id(kafka_id, partition) for partition in partitions)]
-    return any(table.transaction_version(app_id_) is not None for app_id_ in app_ids)
+    candidates = [f"{kafka_id}/{_TRUNCATIONS}", *(app_id(kafka_id, partition) for partition in partitions)]
+    return any(table.transaction_version(candidate) is not None for candidate in candidates)
 
 
 def position(table: DeltaTable, topic_id: str, partition: int) -> int | None:
