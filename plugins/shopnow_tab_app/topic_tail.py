@@ -103,7 +103,7 @@ class Tail:
                 self._read()
             except (UserError, KafkaException) as error:
                 self._fail(
-                    str(error if isinstance(error, UserError) else client.failure(self._conf(), error))
+                    str(error if isinstance(error, UserError) else client.to_user_error(self._conf(), error))
                 )
             except Exception:
                 log.exception("the topics could not be read")

@@ -145,7 +145,7 @@ class Where:
         states = topics.describe(self._conf(), TOPICS)
         with suppress(UserError):
             found: Positions = {topic: [] for topic in TOPICS}
-            for each in lag.positions_of(states, self._landed):
+            for each in lag.compute_positions(states, self._landed):
                 found[each.topic].append(each)
             self._last = found
         return self._last
@@ -238,7 +238,7 @@ def _reasons(lake: Lake, topic: str) -> list[Reason]:
     counts: dict[str, int] = {}
     examples: dict[str, list[str]] = {}
     for row in sorted(rows, key=lambda row: row["latest"], reverse=True):
-        reason = validation.reason(row["problem"])
+        reason = validation.reason_of(row["problem"])
         counts[reason] = counts.get(reason, 0) + row["records"]
         examples.setdefault(reason, []).append(row["problem"])
     return [

@@ -171,7 +171,7 @@ class ReplicaServer:
             return sorted(self._asked, key=lambda name: (name in self._versions, name))
 
     def _read(self, names: Sequence[str]) -> None:
-        errors.check_answers(self._address)
+        errors.check_reachable(self._address)
         with errors.as_user_errors(self._address):
             for name in names:
                 if name not in self._derived:

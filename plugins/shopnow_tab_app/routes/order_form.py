@@ -9,7 +9,7 @@ from fastapi import HTTPException
 from pydantic import BaseModel, Field, StringConstraints
 
 from shopnow.broker.client import Conf
-from shopnow.submission.service import submit, to_bytes
+from shopnow.submission.service import encode_events, submit
 from shopnow.traffic.catalogue import CATALOGUE, CURRENCY, PRODUCTS
 from shopnow.traffic.shoppers import shopper
 from shopnow_tab_app.pages.payments import Method
@@ -149,7 +149,7 @@ def _text(escaped: bytes) -> str:
 
 
 def _send(conf: Conf, request_id: str, event: Mapping[str, Any], cents: int) -> Receipt:
-    report = submit(conf, f"shopnow_tab/{request_id}", to_bytes(event), time_of(request_id))
+    report = submit(conf, f"shopnow_tab/{request_id}", encode_events(event), time_of(request_id))
     if report.rejected:
         raise HTTPException(422, report.rejected[0].problem)
     sent = report.sent[0]
