@@ -27,20 +27,26 @@ class Inputs:
     """The measurements and choices that the estimate starts from."""
 
     rate: float = measured(1_000_000, "events/s, sustained", "target")
-    event_bytes: float = measured(319, "bytes of an event in Kafka", "README, landing")
+    event_bytes: float = measured(319, "bytes of an event in Kafka", "docs/benchmarks.md, landing")
     planned: float = measured(
         0.5,
         "share of a measured rate that is planned for",
         "chosen: an hour's backlog is caught up in an hour",
     )
-    landing: float = measured(255_000, "events/s of one landing process", "README, benchmarks/landing.py")
+    landing: float = measured(
+        255_000, "events/s of one landing process", "docs/benchmarks.md, benchmarks/landing.py"
+    )
     landing_partitions: float = measured(4, "partitions that process read", "benchmarks/landing.py")
-    landing_gib: float = measured(0.7, "GiB of memory of that process", "README, benchmarks/landing.py")
+    landing_gib: float = measured(
+        0.7, "GiB of memory of that process", "docs/benchmarks.md, benchmarks/landing.py"
+    )
     broker_in: float = measured(
-        286_000, "events/s into one broker, from one producer", "README, benchmarks/traffic.py"
+        286_000, "events/s into one broker, from one producer", "docs/benchmarks.md, benchmarks/traffic.py"
     )
     broker_out: float = measured(
-        567_000, "events/s out of one broker, to one consumer", "README: landing was 0.45 of bare consuming"
+        567_000,
+        "events/s out of one broker, to one consumer",
+        "docs/benchmarks.md: landing was 0.45 of bare consuming",
     )
     spark: float = measured(
         8_500,
