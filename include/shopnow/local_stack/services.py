@@ -34,7 +34,7 @@ class Service(NamedTuple):
     }
 
 
-def _kafka_ready(settings: Settings) -> bool:
+def _is_kafka_ready(settings: Settings) -> bool:
     admin = AdminClient(
         {"bootstrap.servers": settings.bootstrap_servers, "log_level": 0, "socket.timeout.ms": 2000}
     )
@@ -52,11 +52,11 @@ def _namenode_info(settings: Settings) -> dict:
     )["beans"][0]
 
 
-def _namenode_ready(settings: Settings) -> bool:
+def _is_namenode_ready(settings: Settings) -> bool:
     return "Safemode" in _namenode_info(settings)
 
 
-def _datanode_ready(port_name: str) -> Probe:
+def _datanode_probe(port_name: str) -> Probe:
     def probe(settings: Settings) -> bool:
         info, port = _namenode_info(settings), settings.ports[port_name]
         live_nodes = {
@@ -71,7 +71,7 @@ def _datanode_ready(port_name: str) -> Probe:
     return probe
 
 
-def _airflow_ready(component: str) -> Probe:
+def _airflow_probe(component: str) -> Probe:
     def probe(settings: Settings) -> bool:
         health = json.loads(_http_get(f"{airflow.url(settings)}/api/v2/monitor/health"))
         return health[component]["status"] == "healthy"
@@ -79,16 +79,17 @@ def _airflow_ready(component: str) -> Probe:
     return probe
 
 
-def _smtp_ready(settings: Settings) -> bool:
+def _is_smtp_ready(settings: Settings) -> bool:
     with smtplib.SMTP("127.0.0.1", settings.ports["smtp"], timeout=2) as client:
         return client.noop()[0] == 250
 
 
-def _slack_ready(settings: Settings) -> bool:
-    return bool(_http_get(f"http://127.0.0.1:{settings.ports['slack']}/messages") or True)
+def _is_slack_ready(settings: Settings) -> bool:
+    _http_get(f"http://127.0.0.1:{settings.ports['slack']}/messages")
+    return True
 
 
-def _watchdog_ready(settings: Settings) -> bool:
+def _is_watchdog_ready(settings: Settings) -> bool:
     _, checked_at = incidents.load(settings)
     return checked_at is not None and datetime.now(UTC) - checked_at < timedelta(minutes=1)
 
@@ -133,61 +134,61 @@ SERVICES: dict[str, Service] = {
             "kafka",
             ("kafka", "kafka_controller"),
             lambda settings, java: kafka.broker_command(kafka.local_broker(settings), java),
-            _kafka_ready,
+            _is_kafka_ready,
         ),
         Service(
             "namenode",
             ("namenode", "namenode_http"),
             lambda settings, java: hdfs.namenode_command(hdfs.local_node(settings), java),
-            _namenode_ready,
+            _is_namenode_ready,
         ),
         Service(
             "datanode",
             ("datanode", "datanode_http", "datanode_ipc"),
             lambda settings, java: hdfs.datanode_command(hdfs.local_node(settings), java),
-            _datanode_ready("datanode_http"),
+            _datanode_probe("datanode_http"),
         ),
         Service(
             "datanode-2",
             ("datanode_2", "datanode_2_http", "datanode_2_ipc"),
             lambda settings, java: hdfs.datanode_command(hdfs.second_local_node(settings), java),
-            _datanode_ready("datanode_2_http"),
+            _datanode_probe("datanode_2_http"),
         ),
-        Service("smtp", ("smtp",), _test_server_command("mail_server", "smtp"), _smtp_ready),
-        Service("slack", ("slack",), _test_server_command("webhook_server", "slack"), _slack_ready),
+        Service("smtp", ("smtp",), _test_server_command("mail_server", "smtp"), _is_smtp_ready),
+        Service("slack", ("slack",), _test_server_command("webhook_server", "slack"), _is_slack_ready),
         Service(
             "airflow-api-server",
             ("airflow",),
             _airflow_command("api-server"),
-            _airflow_ready("metadatabase"),
+            _airflow_probe("metadatabase"),
             airflow.environment,
         ),
         Service(
             "airflow-scheduler",
             (),
             _airflow_command("scheduler", "--skip-serve-logs"),
-            _airflow_ready("scheduler"),
+            _airflow_probe("scheduler"),
             airflow.environment,
         ),
         Service(
             "airflow-dag-processor",
             (),
             _airflow_command("dag-processor"),
-            _airflow_ready("dag_processor"),
+            _airflow_probe("dag_processor"),
             airflow.environment,
         ),
         Service(
             "airflow-triggerer",
             (),
             _airflow_command("triggerer", "--skip-serve-logs"),
-            _airflow_ready("triggerer"),
+            _airflow_probe("triggerer"),
             airflow.environment,
         ),
         Service(
             "watchdog",
             (),
             lambda settings, java: [sys.executable, "-m", "shopnow.local_stack.service_monitor"],
-            _watchdog_ready,
+            _is_watchdog_ready,
             _watchdog_environment,
         ),
     )
