@@ -273,7 +273,7 @@ def _drain(
 
 def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -> str | None:
     if pending.channel not in channels:
-        raise Refused(f"there is no channel of that name; there are {', '.join(channels)}")
+        raise Refused(f"unknown channel; expected one of: {', '.join(channels)}")
     channel = channels[pending.channel]
     try:
         if pending.unconfirmed:

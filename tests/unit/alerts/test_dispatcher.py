@@ -130,7 +130,7 @@ def test_a_bug_in_a_channel_is_reported_without_its_text(lake, queued, caplog):
 
 
 def test_an_unknown_channel_is_named(lake, queued):
-    with pytest.raises(Undelivered, match="slack: there is no channel of that name; there are email"):
+    with pytest.raises(Undelivered, match="slack: unknown channel; expected one of: email"):
         run(lake, {"email": Recorder()})
 
 
