@@ -42,7 +42,7 @@ def pytest_report_header() -> str:
 
 
 class ServiceScheduling(LoadScopeScheduling):
-    """Run e2e/ with browser/ in one process, and faults/ in one, so that tests share the services they start."""
+    """Run e2e/ with browser/ in one process, and faults/ in one, to share the services they start."""
 
     def _split_scope(self, nodeid: str) -> str:
         folder = nodeid.split("/")[1]

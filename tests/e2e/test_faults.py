@@ -1,4 +1,4 @@
-"""What goes wrong around Airflow: nothing is lost, nothing is counted twice, and whoever has to act is told."""
+"""Faults of Airflow and Kafka: nothing is lost or counted twice, and alerts and failures are reported."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from shopnow.local_stack import airflow_api, supervision
 MINUTE = 60
 
 
-def test_the_audit_is_on_record_and_wakes_the_alerts(api, ends, settings):
+def test_the_audit_is_recorded_and_triggers_watch_stock(api, ends, settings):
     since = datetime.now(UTC)
     run_id = airflow_api.trigger(api, "audit_lake", {})
     assert ends("audit_lake", run_id) == "success"
@@ -25,12 +25,12 @@ def test_the_audit_is_on_record_and_wakes_the_alerts(api, ends, settings):
     assert audit.at >= since
     assert audit.broken == []
 
-    def woken() -> bool:
+    def is_triggered() -> bool:
         return any(
             run["run_type"] == "asset_triggered" for run in airflow_api.list_runs(api, "watch_stock", since)
         )
 
-    assert supervision.wait_until(woken, MINUTE, interval=1)
+    assert supervision.wait_until(is_triggered, MINUTE, interval=1)
 
 
 def test_clearing_old_runs_changes_nothing(api, ends, versions):
@@ -47,7 +47,7 @@ def test_clearing_old_runs_changes_nothing(api, ends, versions):
     assert versions() == before
 
 
-def test_a_loss_stops_the_landing_until_it_is_acknowledged(api, ends, settings, as_json):
+def test_data_loss_stops_landing_until_it_is_acknowledged(api, ends, settings, as_json):
     api.patch("/dags/land_events", json={"is_paused": True}).raise_for_status()
     conf = {"bootstrap.servers": settings.bootstrap_servers}
     producer = Producer(conf)
@@ -62,20 +62,24 @@ def test_a_loss_stops_the_landing_until_it_is_acknowledged(api, ends, settings, 
         .result()
         .offset
     )
-    gone = TopicPartition("views", 0, end - 2)
-    admin.delete_records([gone])[gone].result()
+    deleted = TopicPartition("views", 0, end - 2)
+    admin.delete_records([deleted])[deleted].result()
     api.patch("/dags/land_events", json={"is_paused": False}).raise_for_status()
 
     assert ends("land_events", airflow_api.trigger(api, "land_events", {})) == "failed"
-    word = {"acknowledge_loss_of": "views", "reason": "a test deleted them"}
-    assert ends("land_events", airflow_api.trigger(api, "land_events", word)) == "success"
+    approval = {"acknowledge_loss_of": "views", "reason": "a test deleted them"}
+    assert ends("land_events", airflow_api.trigger(api, "land_events", approval)) == "success"
     [loss] = data_loss.read(settings.lake_uri)
-    assert (loss.id, loss.missing_rows, loss.reason) == (f"views/0/{end - 6}-{end - 3}", 4, word["reason"])
+    assert (loss.id, loss.missing_rows, loss.reason) == (
+        f"views/0/{end - 6}-{end - 3}",
+        4,
+        approval["reason"],
+    )
     assert loss.acknowledged_by.startswith("admin, ")
     assert as_json("verify")["ok"]
 
 
-def test_scheduler_and_triggerer_killed_on_the_way_delay_an_alert_but_do_not_lose_it(
+def test_a_kill_of_scheduler_and_triggerer_delays_an_alert_but_does_not_lose_it(
     api, shopnow, settings, as_json
 ):
     product = f"product-{uuid.uuid4().hex[:8]}"
@@ -96,7 +100,7 @@ def test_scheduler_and_triggerer_killed_on_the_way_delay_an_alert_but_do_not_los
         os.kill(pids[name], signal.SIGKILL)
     shopnow("up")
 
-    def told() -> list[str]:
+    def dedup_keys() -> list[str]:
         mails = [
             message_from_bytes(file.read_bytes())
             for file in (settings.data_dir / "smtp").rglob("*")
@@ -104,6 +108,6 @@ def test_scheduler_and_triggerer_killed_on_the_way_delay_an_alert_but_do_not_los
         ]
         return [mail["X-ShopNow-Dedup-Key"] for mail in mails if product in mail.as_string()]
 
-    assert supervision.wait_until(lambda: bool(told()), 5 * MINUTE, interval=1)
-    assert len(set(told())) == 1
+    assert supervision.wait_until(lambda: bool(dedup_keys()), 5 * MINUTE, interval=1)
+    assert len(set(dedup_keys())) == 1
     assert as_json("verify")["ok"]

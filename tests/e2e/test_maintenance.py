@@ -1,4 +1,4 @@
-"""What is done to a lake over the years, through Airflow, with the proof holding after each."""
+"""Maintenance of the lake through Airflow; `verify` succeeds after each operation."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -12,16 +12,18 @@ MINUTE = 60
 def test_a_backfill_of_yesterday_finds_the_same_digest(api, versions, settled):
     before = settled()
     day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=1)
-    order = {
+    backfill = {
         "dag_id": "rebuild_day",
         "from_date": day.isoformat(),
         "to_date": day.isoformat(),
         "reprocess_behavior": "completed",
     }
-    api.post("/backfills", json={**order, "max_active_runs": 1, "run_backwards": False}).raise_for_status()
+    api.post("/backfills", json={**backfill, "max_active_runs": 1, "run_backwards": False}).raise_for_status()
 
     def runs() -> list[dict]:
-        return [run for run in airflow_api.list_runs(api, "rebuild_day", day) if run["run_type"] == "backfill"]
+        return [
+            run for run in airflow_api.list_runs(api, "rebuild_day", day) if run["run_type"] == "backfill"
+        ]
 
     assert supervision.wait_until(
         lambda: any(run["state"] in {"success", "failed"} for run in runs()), 5 * MINUTE, interval=1
@@ -49,7 +51,7 @@ def test_compaction_leaves_few_files_and_every_row(api, ends, settings, as_json)
     assert as_json("verify")["ok"]
 
 
-def test_a_customer_is_forgotten_and_the_proof_holds(api, ends, settings, as_json):
+def test_a_customer_is_forgotten_and_verify_succeeds(api, ends, settings, as_json):
     def customers() -> set[str]:
         return set(
             tables.read(Table(settings.lake_uri, "events/orders").open(), ["customer_id"])[
@@ -58,10 +60,12 @@ def test_a_customer_is_forgotten_and_the_proof_holds(api, ends, settings, as_jso
         )
 
     customer = min(customers() - {None})
-    wrong = airflow_api.trigger(api, "forget_customer", {"customer_id": customer, "confirm": "someone else"})
-    assert ends("forget_customer", wrong) == "failed"
+    unconfirmed = airflow_api.trigger(
+        api, "forget_customer", {"customer_id": customer, "confirm": "someone else"}
+    )
+    assert ends("forget_customer", unconfirmed) == "failed"
     assert customer in customers()
-    right = airflow_api.trigger(api, "forget_customer", {"customer_id": customer, "confirm": customer})
-    assert ends("forget_customer", right) == "success"
+    confirmed = airflow_api.trigger(api, "forget_customer", {"customer_id": customer, "confirm": customer})
+    assert ends("forget_customer", confirmed) == "success"
     assert customer not in customers()
     assert as_json("verify")["ok"]

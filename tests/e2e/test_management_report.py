@@ -1,4 +1,4 @@
-"""The report of a day, asked for through Airflow's API, as it arrives at the local mail server."""
+"""The management report of a day, triggered through Airflow's API, as the local mail server receives it."""
 
 import csv
 import io
@@ -18,14 +18,14 @@ from shopnow.local_stack import airflow_api
 
 @pytest.fixture
 def reports(settings):
-    """The reports that have arrived for somebody."""
+    """Return the reports that a recipient has received."""
 
-    def to(recipient: str) -> list[EmailMessage]:
+    def received_by(recipient: str) -> list[EmailMessage]:
         files = sorted((settings.data_dir / "smtp").glob("*.eml"))
         mails = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
         return [mail for mail in mails if mail["X-ShopNow-Report"] and mail["To"] == recipient]
 
-    return to
+    return received_by
 
 
 def test_the_report_of_a_day_arrives_with_charts_csv_and_pdf(api, ends, settings, reports):
@@ -41,14 +41,14 @@ def test_the_report_of_a_day_arrives_with_charts_csv_and_pdf(api, ends, settings
     assert revenue in mail["Subject"]
     html = mail.get_body(("html",)).get_content()
     assert revenue in html
-    shown = set(re.findall(r'src="cid:([^"]+)"', html))
+    referenced = set(re.findall(r'src="cid:([^"]+)"', html))
     pictures = {
         part["Content-ID"][1:-1]: part.get_content()
         for part in mail.walk()
         if part.get_content_type() == "image/png"
     }
-    assert shown == set(pictures)
-    assert f"hours-{row['currency']}" in shown
+    assert referenced == set(pictures)
+    assert f"hours-{row['currency']}" in referenced
     for picture in pictures.values():
         Image.open(io.BytesIO(picture)).verify()
 

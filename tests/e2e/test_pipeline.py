@@ -1,4 +1,4 @@
-"""The whole of it as a user has it: one checkout, `./shopnow …`, every DAG through Airflow's own scheduler."""
+"""The full stack as a user runs it: `./shopnow …`, and every DAG through Airflow's scheduler."""
 
 import os
 import signal
@@ -19,8 +19,8 @@ SERVICE_COUNT = 11
 MINUTE = 60
 
 
-def test_demo_prints_figures_proof_and_where_to_look(demo, settings):
-    for words in (
+def test_demo_prints_figures_checks_and_endpoints(demo, settings):
+    for text in (
         "Events",
         "net_revenue",
         "Top products",
@@ -29,7 +29,7 @@ def test_demo_prints_figures_proof_and_where_to_look(demo, settings):
         "holds",
         f"127.0.0.1:{settings.ports['airflow']}",
     ):
-        assert words in demo
+        assert text in demo
     assert "BROKEN" not in demo
 
 
@@ -51,7 +51,7 @@ def test_every_dag_ran_through_the_scheduler(demo, settings):
             assert "success" in states, dag_id
 
 
-def test_status_topics_and_verify_for_programs(demo, as_json):
+def test_json_of_status_topics_and_verify(demo, as_json):
     status = as_json("status")
     assert [service["state"] for service in status["services"]] == ["running"] * SERVICE_COUNT
     assert all(service["pid"] for service in status["services"])
@@ -81,7 +81,7 @@ def test_the_alert_is_one_grouped_mail_and_one_slack_message(demo, settings):
     ]
     with urllib.request.urlopen(f"http://127.0.0.1:{settings.ports['slack']}/messages") as response:
         slack = response.read().decode()
-    # The report and the watchdog send as well.
+    # The report and the service monitor send mails as well.
     mails = [mail for mail in mails if mail["X-ShopNow-Dedup-Key"]]
     keys = [mail["X-ShopNow-Dedup-Key"] for mail in mails]
     assert keys
@@ -90,7 +90,7 @@ def test_the_alert_is_one_grouped_mail_and_one_slack_message(demo, settings):
     assert any("stock" in mail["Subject"].lower() for mail in mails)
 
 
-def test_poison_lands_and_stops_nothing(demo, settings, as_json):
+def test_invalid_records_are_landed_and_do_not_stop_landing(demo, settings, as_json):
     producer = Producer({"bootstrap.servers": settings.bootstrap_servers})
     for value in (b"{", b"", None, b'{"event_type": "order_placed"}', b"\xff\xfe"):
         producer.produce("orders", value, key=b"poison")
@@ -98,26 +98,26 @@ def test_poison_lands_and_stops_nothing(demo, settings, as_json):
     with airflow_api.connect(settings) as api:
         run_id = airflow_api.trigger(api, "land_events", {})
 
-        def done() -> bool:
+        def has_ended() -> bool:
             return api.get(f"/dags/land_events/dagRuns/{run_id}").raise_for_status().json()["state"] in {
                 "success",
                 "failed",
             }
 
-        assert supervision.wait_until(done, 5 * MINUTE, interval=1)
+        assert supervision.wait_until(has_ended, 5 * MINUTE, interval=1)
         assert api.get(f"/dags/land_events/dagRuns/{run_id}").json()["state"] == "success"
     assert as_json("verify")["ok"]
 
 
-def test_wrong_params_are_refused_by_the_form(demo, settings):
+def test_invalid_params_are_rejected_by_the_form(demo, settings):
     with airflow_api.connect(settings) as api:
         for conf in ({"sessions": 0}, {"sessions": "many"}, {"malformed": 2}, {"scenario": "rush"}):
-            with pytest.raises(httpx.HTTPStatusError) as refused:
+            with pytest.raises(httpx.HTTPStatusError) as error:
                 airflow_api.trigger(api, "generate_traffic", conf)
-            assert refused.value.response.is_client_error, conf
+            assert error.value.response.is_client_error, conf
 
 
-def test_a_dead_service_is_named_and_started_again(demo, shopnow, as_json):
+def test_a_dead_service_is_reported_and_restarted(demo, shopnow, as_json):
     before = {service["name"]: service for service in as_json("status")["services"]}
     os.kill(before["datanode"]["pid"], signal.SIGKILL)
 
@@ -131,35 +131,37 @@ def test_a_dead_service_is_named_and_started_again(demo, shopnow, as_json):
     assert as_json("verify")["ok"]
 
 
-def test_everything_listens_on_this_machine_only(demo, settings):
+def test_all_services_listen_on_the_loopback_interface_only(demo, settings):
     listening = []
     for process in supervision.list_stack_processes(settings):
-        with suppress(psutil.NoSuchProcess):  # tasks come and go
+        with suppress(psutil.NoSuchProcess):  # task processes end at any time
             listening += [
-                each.laddr for each in process.net_connections("inet") if each.status == psutil.CONN_LISTEN
+                connection.laddr
+                for connection in process.net_connections("inet")
+                if connection.status == psutil.CONN_LISTEN
             ]
     assert len(listening) >= len(settings.ports)
     assert {address.ip for address in listening} <= {"127.0.0.1", "::ffff:127.0.0.1"}
 
 
-def test_wrong_settings_and_a_taken_port_are_one_line(demo, shopnow, settings, monkeypatch):
-    wrong = {**os.environ, "SHOPNOW_KAFKA_PORT": "many"}
-    done = subprocess.run(
-        [ROOT / "shopnow", "status"], env=wrong, capture_output=True, text=True, check=False
+def test_an_invalid_setting_and_a_port_in_use_are_one_line(demo, shopnow, settings, monkeypatch):
+    invalid = {**os.environ, "SHOPNOW_KAFKA_PORT": "many"}
+    process = subprocess.run(
+        [ROOT / "shopnow", "status"], env=invalid, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
-    assert len(done.stderr.strip().splitlines()) == 1
-    assert "SHOPNOW_KAFKA_PORT" in done.stderr
-    taken = {
+    assert process.returncode == 1
+    assert len(process.stderr.strip().splitlines()) == 1
+    assert "SHOPNOW_KAFKA_PORT" in process.stderr
+    port_in_use = {
         **os.environ,
         "SHOPNOW_DATA_DIR": str(settings.data_dir.parent / "other"),
         "SHOPNOW_SMTP_PORT": str(settings.ports["smtp"]),
     }
-    done = subprocess.run(
-        [ROOT / "shopnow", "up", "smtp"], env=taken, capture_output=True, text=True, check=False
+    process = subprocess.run(
+        [ROOT / "shopnow", "up", "smtp"], env=port_in_use, capture_output=True, text=True, check=False
     )
-    assert done.returncode == 1
-    assert str(settings.ports["smtp"]) in done.stderr.strip().splitlines()[-1]
+    assert process.returncode == 1
+    assert str(settings.ports["smtp"]) in process.stderr.strip().splitlines()[-1]
 
 
 def test_down_leaves_no_process_and_keeps_the_data(demo, shopnow, settings, as_json):
@@ -173,12 +175,14 @@ def test_down_leaves_no_process_and_keeps_the_data(demo, shopnow, settings, as_j
     shopnow("down")
     assert supervision.list_stack_processes(settings) == []
     assert workers
-    assert not [each for each in workers if each.is_running() and each.status() != psutil.STATUS_ZOMBIE]
+    assert not [
+        worker for worker in workers if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE
+    ]
     assert {service["state"] for service in as_json("status")["services"]} == {"stopped"}
     shopnow("down")
     for verb in ("topics", "verify"):
-        refused = shopnow(verb, check=False)
-        assert refused.returncode == 1
-        assert len(refused.stderr.strip().splitlines()) == 1
+        failed = shopnow(verb, check=False)
+        assert failed.returncode == 1
+        assert len(failed.stderr.strip().splitlines()) == 1
     shopnow("up", "kafka", "namenode", "datanode")
     assert as_json("verify")["ok"]

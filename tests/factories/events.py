@@ -1,7 +1,8 @@
 """Single valid events for tests: examples in which a test overrides the fields that it is about.
 
-The other factories of events differ in purpose: `shop_events` simulates a shop, `random_events` draws events that no shop
-would send, `oracle_events` has one-letter ids for figures worked out by hand, and `fuzz_inputs` makes invalid input.
+The other factories of events differ in purpose: `shop_events` simulates a shop, `random_events` draws events
+that no shop would send, `oracle_events` has one-letter ids for figures worked out by hand, and `fuzz_inputs`
+makes invalid input.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What a careless or malicious person may give to `send`: bytes of every kind between noise and nearly valid events."""
+"""Input that a careless or malicious person may give to `send`, from noise to nearly valid events."""
 
 import json
 from typing import Any
@@ -29,7 +29,7 @@ _VALUES = st.recursive(
 
 @st.composite
 def _events(draw: st.DrawFn) -> Any:
-    """An example, most often with something missing, wrong or too much."""
+    """An example event with some fields removed and some wrong or additional ones."""
     event = dict(draw(st.sampled_from(EXAMPLES)))
     for field in draw(
         st.lists(st.sampled_from(["event_id", "event_time", "schema_version", *FIELDS]), max_size=2)
@@ -40,7 +40,7 @@ def _events(draw: st.DrawFn) -> Any:
 
 
 _DOCUMENTS = st.one_of(_events(), _events(), _events(), _VALUES)
-# With lone surrogates as escapes, or, where the encoder lets them through, as bytes that are not UTF-8.
+# Lone surrogates are encoded as escapes, or as bytes that are not UTF-8.
 _JSON = st.builds(
     lambda value, plain: json.dumps(value, ensure_ascii=not plain).encode(errors="surrogatepass"),
     _DOCUMENTS,
@@ -55,12 +55,12 @@ def _damaged(draw: st.DrawFn) -> bytes:
     return data[:at] + draw(st.binary(max_size=4)) + data[at + draw(st.integers(0, 4)) :]
 
 
-_ONES = st.one_of(_JSON, _JSON, _damaged(), st.binary(max_size=30))
+_RECORDS = st.one_of(_JSON, _JSON, _damaged(), st.binary(max_size=30))
 BATCHES = st.one_of(
-    _ONES,
-    st.lists(_ONES, max_size=6).map(lambda each: b"[" + b", ".join(each) + b"]"),
-    st.lists(_ONES, max_size=6).map(b"\n".join),
-    st.lists(_ONES, max_size=3).map(b"".join),
+    _RECORDS,
+    st.lists(_RECORDS, max_size=6).map(lambda records: b"[" + b", ".join(records) + b"]"),
+    st.lists(_RECORDS, max_size=6).map(b"\n".join),
+    st.lists(_RECORDS, max_size=3).map(b"".join),
     _DOCUMENTS.map(lambda value: json.dumps(value, indent=2).encode()),
     st.sampled_from(
         [
@@ -76,4 +76,4 @@ BATCHES = st.one_of(
         ]
     ),
 )
-"""As bytes."""
+"""Inputs of `send`, as bytes."""

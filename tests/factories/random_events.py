@@ -1,4 +1,4 @@
-"""Events that no shop would send, but anyone may: few ids for many events, ties, several currencies, absurd sums, all times there are."""
+"""Valid events that no shop would send: few ids, equal times, several currencies, extreme sums and times."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -6,29 +6,24 @@ from typing import Any
 
 from shopnow.events import SCHEMA_VERSION, TOPIC_OF, Event, OrderItem
 
-BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
+START = datetime(2026, 1, 1, tzinfo=UTC)
 ENDS = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC))
-"""The first and the last moment there is."""
+"""The first and the last valid event time."""
 
 
 def events(random: Random, count: int, days: int = 40) -> list[Event]:
-    """So many of all types."""
+    """Return `count` events of random types and fields, most of them within `days` days."""
     return [_event(random, number, days) for number in range(count)]
 
 
 def _event(random: Random, number: int, days: int) -> Event:
-    kind = random.choice(list(TOPIC_OF))
-    return kind(
-        **{
-            name: value
-            for name, value in _fields(random, number, days).items()
-            if name in kind.__struct_fields__
-        }
-    )
+    type_ = random.choice(list(TOPIC_OF))
+    fields = _fields(random, number, days)
+    return type_(**{name: value for name, value in fields.items() if name in type_.__struct_fields__})
 
 
 def _fields(random: Random, number: int, days: int) -> dict[str, Any]:
-    def one_of(letters: str) -> str:
+    def letter(letters: str) -> str:
         return random.choice(letters)
 
     def amount() -> int:
@@ -37,18 +32,18 @@ def _fields(random: Random, number: int, days: int) -> dict[str, Any]:
     def time() -> datetime:
         if random.random() < 0.02:
             return random.choice(ENDS)
-        # Often at a full hour, and at midnight.
-        moment = timedelta(days=random.randrange(days)) + timedelta(
+        # Often at a full hour or at midnight, so that times coincide.
+        offset = timedelta(days=random.randrange(days)) + timedelta(
             hours=random.choice((0, random.randrange(24)))
         )
-        return BEGINNING + moment + timedelta(milliseconds=random.choice((0, 0, random.randrange(3_600_000))))
+        return START + offset + timedelta(milliseconds=random.choice((0, 0, random.randrange(3_600_000))))
 
     def item() -> OrderItem:
-        product = one_of("pqr")
+        product = letter("pqr")
         return OrderItem(
             product_id=product,
             product_name=product.upper() * random.randrange(1, 3),
-            category=one_of("abc"),
+            category=letter("abc"),
             quantity=random.choice((1, 2, random.randrange(1, 50), 10**6)),
             unit_price_cents=amount(),
         )
@@ -58,14 +53,14 @@ def _fields(random: Random, number: int, days: int) -> dict[str, Any]:
         "event_id": f"{random.getrandbits(64):016x}{number:020}",
         "event_time": time(),
         "schema_version": SCHEMA_VERSION,
-        "order_id": one_of("abcdefghij"),
-        "session_id": one_of("abcdefgh"),
-        "customer_id": one_of("abcdefgh"),
-        "payment_id": one_of("abc"),
-        "delivery_id": one_of("abcdefghij"),
-        "product_id": one_of("pqr"),
-        "product_name": one_of("PQR"),
-        "category": one_of("abc"),
+        "order_id": letter("abcdefghij"),
+        "session_id": letter("abcdefgh"),
+        "customer_id": letter("abcdefgh"),
+        "payment_id": letter("abc"),
+        "delivery_id": letter("abcdefghij"),
+        "product_id": letter("pqr"),
+        "product_name": letter("PQR"),
+        "category": letter("abc"),
         "currency": random.choice(("EUR", "EUR", "USD")),
         "country": random.choice(("FR", "DE")),
         "method": random.choice(("card", "paypal")),

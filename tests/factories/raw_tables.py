@@ -10,9 +10,8 @@ from deltalake import CommitProperties, Transaction, write_deltalake
 from shopnow import events
 from shopnow.broker.reader import Chunk
 from shopnow.events import TOPIC_OF, TOPICS, Event, Topic
-from shopnow.lake.ingest import raw_encoding
 from shopnow.lake.delta.tables import Table
-from shopnow.lake.ingest import landing, offsets, receipts
+from shopnow.lake.ingest import landing, offsets, raw_encoding, receipts
 from shopnow.schemas import RAW
 
 

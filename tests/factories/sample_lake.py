@@ -1,7 +1,8 @@
 # ruff: noqa: E501, S608  (SQL of our own, in lines as long as it needs)
-"""A lake of any size to show and to measure with, made in seconds, without Kafka or Spark: orders, payments, deliveries and KPIs.
+"""A lake of any size for demonstrations and measurements, written in seconds without Kafka or Spark.
 
-What is in it hangs together (payments are of orders that are there, KPI rows sum up events), but it is not the simulated shop.
+Its orders, payments, deliveries and KPIs are consistent (payments belong to orders of the lake, KPI rows sum
+up its events), but they are not those of the simulated shop.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -105,7 +106,7 @@ def _kpis() -> dict[str, str]:
 
 
 def write_lake(lake: str, orders: int, days: float, now: datetime | None = None) -> None:
-    """Writes the tables of a shop with so many orders in the days until now."""
+    """Write the tables of a shop with `orders` orders in the `days` days until `now`."""
     now = now or datetime.now(UTC)
     database = duckdb.connect()
     database.execute("SET TimeZone='UTC'; SET memory_limit='2GB'")
@@ -114,7 +115,7 @@ def write_lake(lake: str, orders: int, days: float, now: datetime | None = None)
         {
             "product": pa.array(range(len(CATALOGUE)), pa.int32()),
             **{
-                name: [getattr(each, name) for each in CATALOGUE]
+                name: [getattr(product, name) for product in CATALOGUE]
                 for name in ("product_id", "name", "category", "price_cents")
             },
         }
@@ -135,8 +136,8 @@ def write_lake(lake: str, orders: int, days: float, now: datetime | None = None)
     proof = "'{}' AS raw_versions, $now::TIMESTAMPTZ AS computed_at, 0::BIGINT AS missing_rows, []::VARCHAR[] AS losses, 'holds' AS audit"
     for kpi in kpis.KPIS:
         if rows := _kpis().get(kpi.name):
-            database.execute(f"CREATE OR REPLACE TABLE made AS SELECT *, {proof} FROM ({rows})", {"now": now})
-            _write(database, lake, kpi.name, "made", kpi.schema, list(kpi.partition_by))
+            database.execute(f"CREATE OR REPLACE TABLE kpi AS SELECT *, {proof} FROM ({rows})", {"now": now})
+            _write(database, lake, kpi.name, "kpi", kpi.schema, list(kpi.partition_by))
 
 
 def _write(
@@ -147,12 +148,12 @@ def _write(
     schema: pa.Schema,
     partition_by: list[str],
 ) -> None:
-    there = {row[0] for row in database.execute(f"DESCRIBE {source}").fetchall()}
+    existing = {row[0] for row in database.execute(f"DESCRIBE {source}").fetchall()}
     columns = [
         "event_time::DATE AS event_date"
         if field.name == "event_date"
         else field.name
-        if field.name in there
+        if field.name in existing
         else f"NULL AS {field.name}"
         for field in schema
     ]

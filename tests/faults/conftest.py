@@ -1,7 +1,7 @@
 """The fault suite: kills its services while the pipeline works; has a seed and a scoreboard.
 
-`--chaos=short`, the default, takes minutes; `--chaos=full` is what `./shopnow chaos` runs. Every random choice
-follows from `--chaos-seed`, which is printed with the scoreboard.
+`--chaos=short`, the default, takes minutes; `--chaos=full` is what `./shopnow chaos` runs. Every random
+choice follows from `--chaos-seed`, which is printed with the scoreboard.
 """
 
 import json
@@ -77,14 +77,14 @@ def scoreboard(request: pytest.FixtureRequest) -> Scoreboard:
 
 
 @pytest.fixture(scope="session")
-def often(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
+def for_suite(request: pytest.FixtureRequest) -> Callable[[int, int], int]:
     """Choose between the count for the short and the count for the full suite."""
     is_full = _option(request.config, "chaos") == "full"
     return lambda short, full: full if is_full else short
 
 
 @pytest.fixture
-def chance(request: pytest.FixtureRequest, scoreboard: Scoreboard) -> Random:
+def rng(request: pytest.FixtureRequest, scoreboard: Scoreboard) -> Random:
     """The test's random generator, which depends on the seed and not on which other tests run."""
     return Random(f"{scoreboard.seed} {request.path.name} {request.node.name}")
 
@@ -102,7 +102,7 @@ def services(tmp_path_factory: pytest.TempPathFactory, scoreboard: Scoreboard) -
 
 
 @pytest.fixture(scope="session")
-def battered(services: Services) -> str:
+def shared_lake(services: Services) -> str:
     """A lake shared by all tests, which must leave it intact.
 
     In the end its KPIs must equal those of a lake that met no fault.

@@ -1,4 +1,4 @@
-"""What the suite measured, by fault."""
+"""The results of the fault suite, by fault."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from support import isolated_process
 from faults.oracle import Score
+from support import isolated_process
 
 
 class Fault(StrEnum):
-    """The faults, in the order of the table."""
+    """The faults, in the order of the table; the values appear in docs/chaos.md and in `chaos --json`."""
 
     BROKER = "broker killed while producing, while fetching"
     NAMENODE = "NameNode killed before, during, after a commit"
@@ -33,55 +33,54 @@ class Fault(StrEnum):
 
 @dataclass
 class Entry:
-    """Everything measured of one fault."""
+    """The results of one fault."""
 
     kills: Counter[str] = field(default_factory=Counter)
-    """By where they hit."""
+    """Number of kills by place."""
     score: Score = field(default_factory=Score)
     recoveries: list[float] = field(default_factory=list)
-    """Seconds from each kill that was followed by a retry to the end of that."""
+    """Seconds from a kill to the end of the retry that followed it."""
     skipped: str = ""
 
 
 class Scoreboard:
-    """Collects what the tests measure; `tell` is given a line for each thing that happens."""
+    """Collects the results of the tests; `report_progress` receives one line for each result."""
 
-    def __init__(self, seed: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, seed: int, report_progress: Callable[[str], None]) -> None:
         self.seed = seed
         self.entries: dict[Fault, Entry] = {}
-        self._tell = tell
+        self._report_progress = report_progress
 
     def kill(self, fault: Fault, where: str) -> None:
         entry = self._entry(fault)
         entry.kills[where] += 1
-        self._tell(f"{fault}: {where} ({entry.kills.total()} kills)")
+        self._report_progress(f"{fault}: {where} ({entry.kills.total()} kills)")
 
     def recovered(self, fault: Fault, seconds: float) -> None:
         self._entry(fault).recoveries.append(seconds)
 
     def judge(self, fault: Fault, score: Score) -> None:
-        """Notes the score, and fails the test if anything was lost, duplicated or made up."""
+        """Record the score, and fail the test if any record was lost, duplicated or never sent."""
         entry = self._entry(fault)
         entry.score += score
-        self._tell(f"{fault}: {score.lost} lost, {score.duplicated} duplicated")
+        self._report_progress(f"{fault}: {score.lost} lost, {score.duplicated} duplicated")
         assert score == Score(), f"{fault}, seed {self.seed}"
 
     def skip(self, fault: Fault, reason: str) -> None:
         self._entry(fault).skipped = reason
 
     def report(self) -> dict[str, Any]:
-        """As `./shopnow chaos --json` prints it."""
+        """The results that `./shopnow chaos` reads."""
         faults = [_row(fault, self.entries[fault]) for fault in Fault if fault in self.entries]
         return {"seed": self.seed, "faults": faults, "hung": isolated_process.hung}
 
     def lines(self) -> Iterable[str]:
-        """As a table of text."""
+        """The results as lines of a text table."""
         for row in self.report()["faults"]:
-            seconds = (
-                "" if row["recovery_seconds"] is None else f"recovered in at most {row['recovery_seconds']} s"
-            )
+            seconds = row["recovery_seconds"]
+            recovery = "" if seconds is None else f"recovered in at most {seconds} s"
             counts = f"{row['kills']:>3} kills  {row['lost']} lost  {row['duplicated']} duplicated"
-            yield f"{row['fault']:<50} {row['skipped'] or f'{counts}  {seconds}'}"
+            yield f"{row['fault']:<50} {row['skipped'] or f'{counts}  {recovery}'}"
 
     def _entry(self, fault: Fault) -> Entry:
         return self.entries.setdefault(fault, Entry())

@@ -1,4 +1,4 @@
-"""A Kafka and an HDFS of the fault suite's own: here to be killed, frozen and started again."""
+"""Kafka and HDFS of the fault suite, which its tests kill, freeze and restart."""
 
 import os
 import signal
@@ -13,13 +13,13 @@ from shopnow.local_stack.services import STORAGE_SERVICES
 from shopnow.settings import Settings
 
 DISK_MB = 4096
-"""Size of the disks under the broker and each DataNode; of memory they take only what is on them."""
+"""Size of the in-memory disks of the broker and each DataNode; they take the memory of their files only."""
 
-_SECONDS = 30
+_DEATH_SECONDS = 30
 
 
 class Services:
-    """The running services; each stays down until it is restarted, as under `./shopnow up`."""
+    """The running services; a service that died stays down until `restart`, as under `./shopnow up`."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -38,14 +38,14 @@ class Services:
             disk.unmount()
 
     def new_lake(self) -> str:
-        """The address of an empty lake."""
+        """Return the URI of an empty lake."""
         return f"{self.settings.lake_uri}/{uuid.uuid4()}"
 
     def pid(self, name: str) -> int:
         pid = next(
             process.pid for process in supervision.list_processes(self.settings) if process.name == name
         )
-        assert pid, f"{name} does not run"
+        assert pid, f"{name} is not running"
         return pid
 
     def kill(self, name: str) -> None:
@@ -53,25 +53,27 @@ class Services:
         self.await_death(name)
 
     def freeze(self, name: str) -> None:
-        """Stops the process where it is: it keeps its connections and answers nothing."""
+        """Suspend the process: it keeps its connections and answers nothing."""
         os.kill(self.pid(name), signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
         os.kill(self.pid(name), signal.SIGCONT)
 
-    def frozen(self, name: str) -> bool:
+    def is_frozen(self, name: str) -> bool:
         return psutil.Process(self.pid(name)).status() == psutil.STATUS_STOPPED
 
-    def died(self, name: str) -> bool:
+    def has_died(self, name: str) -> bool:
         return any(
             process.died for process in supervision.list_processes(self.settings) if process.name == name
         )
 
-    def await_death(self, name: str, seconds: float = _SECONDS) -> None:
-        assert supervision.wait_until(lambda: self.died(name), seconds, interval=0.02), f"{name} still runs"
+    def await_death(self, name: str, seconds: float = _DEATH_SECONDS) -> None:
+        assert supervision.wait_until(lambda: self.has_died(name), seconds, interval=0.02), (
+            f"{name} is still running"
+        )
 
     def restart(self, name: str) -> None:
-        """Starts a service that died, and waits until it answers."""
+        """Start a service that died, and wait until it answers."""
         self._start(name)
 
     def _start(self, *names: str) -> None:
@@ -79,39 +81,39 @@ class Services:
 
 
 class Disk:
-    """A disk of its own under a folder, in memory, whose size can be changed; needs the right to mount."""
+    """An in-memory file system at a folder, whose size can be changed; needs the permission to mount."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.refused = "not mounted"
-        """Why it could not be mounted, empty if it was."""
+        self.mount_error = "not mounted"
+        """Why it could not be mounted; empty if it is mounted."""
 
     def mount(self, megabytes: int) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        done = subprocess.run(
+        process = subprocess.run(
             ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", self.folder],
             capture_output=True,
             text=True,
             check=False,
         )
-        self.refused = done.stderr.strip() if done.returncode else ""
+        self.mount_error = process.stderr.strip() if process.returncode else ""
 
     def unmount(self) -> None:
-        if not self.refused:
-            # Lazily: whoever still has a file open there is about to end.
+        if not self.mount_error:
+            # Lazily, because a process that is about to end may still have files open there.
             subprocess.run(["umount", "--lazy", self.folder], check=True)
 
     def fill(self) -> None:
-        """From now on not another byte can be written."""
-        room = os.statvfs(self.folder)
-        # Not 0, which is no limit.
-        self._resize(f"{max(room.f_blocks - room.f_bfree, 1) * room.f_frsize}")
+        """Shrink the disk to its used size, so that no more byte can be written."""
+        usage = os.statvfs(self.folder)
+        # A size of 0 would mean no limit.
+        self._resize(f"{max(usage.f_blocks - usage.f_bfree, 1) * usage.f_frsize}")
 
     def free(self, megabytes: int = DISK_MB) -> None:
         self._resize(f"{megabytes}m")
 
     def _resize(self, size: str) -> None:
-        # Without the options it has: in a user namespace of its own, mount reads ids among them that are unknown there.
+        # The current options are ignored: in a user namespace they contain ids that are unknown there.
         subprocess.run(
             ["mount", "--options-mode", "ignore", "-o", f"remount,size={size}", "tmpfs", self.folder],
             check=True,

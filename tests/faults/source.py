@@ -1,4 +1,4 @@
-"""A topic of a test's own, and what the broker acknowledged of it."""
+"""A topic of one test and the records that the broker acknowledged in it."""
 
 from collections.abc import Sequence
 
@@ -20,14 +20,14 @@ PAYMENTS = TOPICS["payments"]
 
 
 class Source:
-    """A topic of a test's own, a lake for it, and every record the broker acknowledged and committed."""
+    """A topic, a lake for it, and every record that the broker acknowledged and committed."""
 
     def __init__(self, services: Services, name: str) -> None:
         self.conf, self.lake, self.name = services.conf, services.new_lake(), name
         self.sent: Records = Records()
 
     def send(self, count: int, producer: Producer | None = None, partition: int = -1) -> Records:
-        """Sends payments; with a producer of one's own they count only when `sent` is given them."""
+        """Send payments; with a `producer`, the caller adds them to `sent` once they are committed."""
         return self.send_values([payment_record(number) for number in range(count)], producer, partition)
 
     def send_values(
@@ -36,14 +36,14 @@ class Source:
         topic_id = topics.topic_id(self.conf, self.name)
         delivered: Records = Records()
 
-        def note(error: object, message: object) -> None:
+        def record_delivery(error: object, message: object) -> None:
             assert error is None
             delivered[topic_id, message.partition(), message.offset(), oracle.hash_of(message.value())] += 1  # type: ignore[attr-defined]
 
-        through = producer or Producer({**self.conf, "message.max.bytes": topics.MAX_RECORD_BYTES})
+        active_producer = producer or Producer({**self.conf, "message.max.bytes": topics.MAX_RECORD_BYTES})
         for value in values:
-            through.produce(self.name, value, partition=partition, on_delivery=note)
-        assert through.flush(30) == 0
+            active_producer.produce(self.name, value, partition=partition, on_delivery=record_delivery)
+        assert active_producer.flush(30) == 0
         if producer is None:
             self.sent += delivered
         return delivered
@@ -58,21 +58,23 @@ class Source:
             acknowledgement=acknowledgement,
         )
 
-    def land_without(self, protection: str) -> None:
-        """Lands what is new in a process that a protection is taken out of: one of `protections.mutations`."""
+    def land_with_mutation(self, mutation: str) -> None:
+        """Land what is new in a process to which this mutation of `protections.mutations` is applied."""
         run = {"conf": self.conf, "lake": self.lake, "topics": [PAYMENTS.name], "kafka_topic": self.name}
-        ended = worker.run("land", mutation=protection, **run)
+        ended = worker.run("land", mutation=mutation, **run)
         assert ended.code == 0, ended.errors
 
     def score(self) -> oracle.Score:
+        """Score the raw table against the records sent."""
         return oracle.score(self.sent, oracle.records_in_raw(self.lake, "payments"))
 
     def expire(self, partition: int, before: int) -> None:
-        admin, upto = AdminClient(self.conf), TopicPartition(self.name, partition, before)
-        admin.delete_records([upto])[upto].result()
+        """Delete the records of a partition before an offset, as retention does."""
+        admin, end = AdminClient(self.conf), TopicPartition(self.name, partition, before)
+        admin.delete_records([end])[end].result()
 
     def expired(self, partition: int, start: int, end: int) -> Records:
-        """What was sent to these offsets."""
+        """Return the records sent to the offsets [start, end)."""
         return Records(
             {record: 1 for record in self.sent if record[1] == partition and start <= record[2] < end}
         )

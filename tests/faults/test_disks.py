@@ -1,4 +1,4 @@
-"""Disks that are full: each failure is one clear line, and room is all it takes to go on."""
+"""Full disks: each failure is one clear line, and freeing space is enough to continue."""
 
 import time
 import uuid
@@ -13,22 +13,22 @@ from faults.scoreboard import Fault, Scoreboard
 from faults.services import Disk, Services
 from shopnow.traffic.generate import generate
 
-Often = Callable[[int, int], int]
+ForSuite = Callable[[int, int], int]
 
 
 def test_full_disk_under_the_broker(
-    services: Services, battered: str, chance: Random, scoreboard: Scoreboard
+    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard
 ) -> None:
-    disk = mounted(services.disks["kafka"], scoreboard)
+    disk = require_mounted(services.disks["kafka"], scoreboard)
     run = {
         "conf": services.conf,
         "run_id": str(uuid.uuid4()),
         "sessions": 400,
-        "seed": chance.randrange(2**31),
+        "seed": rng.randrange(2**31),
     }
     disk.fill()
     producing = worker.Worker("traffic", **run)
-    services.await_death("kafka", 120)  # it can keep no promise any more
+    services.await_death("kafka", 120)  # a broker that cannot write its log stops
     disk.free()
     at = time.monotonic()
     services.restart("kafka")
@@ -37,53 +37,54 @@ def test_full_disk_under_the_broker(
 
 
 def test_full_disk_under_the_datanode(
-    services: Services, battered: str, chance: Random, scoreboard: Scoreboard
+    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard
 ) -> None:
-    disks = [mounted(services.disks[name], scoreboard) for name in ("datanode", "datanode-2")]
-    generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
-    run = {"conf": services.conf, "lake": battered, "topics": ["views", "orders"]}
+    disks = [require_mounted(services.disks[name], scoreboard) for name in ("datanode", "datanode-2")]
+    generate(services.conf, str(uuid.uuid4()), sessions=60, seed=rng.randrange(2**31))
+    run = {"conf": services.conf, "lake": shared_lake, "topics": ["views", "orders"]}
     for disk in disks:
         disk.fill()
-    refused = worker.run("land", **run)
+    failed = worker.run("land", **run)
     for disk in disks:
         disk.free()
     at = time.monotonic()
-    assert refused.code == 1
-    scoreboard.recovered(Fault.DISK, worker.retried(refused, "land", **run).at - at)
-    scoreboard.judge(Fault.DISK, oracle.score_raw(services.conf, battered, run["topics"]))
+    assert failed.code == 1
+    scoreboard.recovered(Fault.DISK, worker.retried(failed, "land", **run).at - at)
+    scoreboard.judge(Fault.DISK, oracle.score_raw(services.conf, shared_lake, run["topics"]))
 
 
 def test_full_disk_under_spark(
-    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often
+    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard, for_suite: ForSuite
 ) -> None:
-    if not often(0, 1):
+    if not for_suite(0, 1):
         pytest.skip("in the full suite only: it takes three runs of Spark")
-    generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
-    land_all(services, battered)
+    generate(services.conf, str(uuid.uuid4()), sessions=60, seed=rng.randrange(2**31))
+    land_all(services, shared_lake)
     scratch = Disk(services.settings.data_dir / "spark" / "scratch")
     scratch.mount(1)
-    mounted(scratch, scoreboard)
+    require_mounted(scratch, scoreboard)
     try:
         scratch.fill()
-        failed = run_spark(services, battered)
+        failed = run_spark(services, shared_lake)
         assert failed.returncode == 1, failed
-        # spark-submit prints what the application said, on either stream, to its standard output.
+        # spark-submit prints both streams of the application on its standard output.
         assert [
             line for line in failed.stdout.splitlines() if "Spark has no room for its temporary files" in line
         ], failed.stdout
         assert "Traceback" not in failed.stdout
         scratch.free(64)
         at = time.monotonic()
-        done = run_spark(services, battered)
-        assert done.returncode == 0, done.stderr
+        retry = run_spark(services, shared_lake)
+        assert retry.returncode == 0, retry.stderr
         scoreboard.recovered(Fault.DISK, time.monotonic() - at)
     finally:
         scratch.unmount()
-    scoreboard.judge(Fault.DISK, oracle.score_events(services.conf, battered))
+    scoreboard.judge(Fault.DISK, oracle.score_events(services.conf, shared_lake))
 
 
-def mounted(disk: Disk, scoreboard: Scoreboard) -> Disk:
-    if disk.refused:
-        scoreboard.skip(Fault.DISK, disk.refused)
-        pytest.skip(disk.refused)
+def require_mounted(disk: Disk, scoreboard: Scoreboard) -> Disk:
+    """Return the disk, or skip the test if it could not be mounted."""
+    if disk.mount_error:
+        scoreboard.skip(Fault.DISK, disk.mount_error)
+        pytest.skip(disk.mount_error)
     return disk

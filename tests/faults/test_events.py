@@ -1,4 +1,4 @@
-"""Events that come at the wrong time or in the wrong form: on their own date, once, and the figures say what changed."""
+"""Late and malformed events: each is counted once on its own date, and restatements record what changed."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -32,13 +32,13 @@ SALES = "kpi/sales_daily"
 
 
 @pytest.fixture(autouse=True)
-def _in_full_only(often: Callable[[int, int], int]) -> None:
-    if not often(0, 1):
-        pytest.skip("in the full suite only; the short one leaves it to the integration tests")
+def _in_full_only(for_suite: Callable[[int, int], int]) -> None:
+    if not for_suite(0, 1):
+        pytest.skip("only in the full suite; the integration tests cover it otherwise")
 
 
 def events(lake: str) -> Counter[tuple]:
-    """Which events there are, on which dates."""
+    """Return the number of events by id and date."""
     rows = oracle.read(lake, "events/payments", ["event_id", "event_date"])
     assert rows is not None
     return Counter(zip(rows["event_id"].to_pylist(), rows["event_date"].to_pylist(), strict=True))
@@ -48,10 +48,10 @@ def event_id(value: bytes) -> str:
     return PAYMENTS.decoder().decode(value).event_id
 
 
-def test_late_events(services: Services, source: Source, chance: Random, scoreboard: Scoreboard) -> None:
-    # At noon, so that five minutes do not make another day.
+def test_late_events(services: Services, source: Source, rng: Random, scoreboard: Scoreboard) -> None:
+    # At noon, so that five minutes do not change the date.
     noon = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0)
-    times = [noon - chance.choice(LATE) for _ in range(100)]
+    times = [noon - rng.choice(LATE) for _ in range(100)]
     sent = [payment_record(number, at) for number, at in enumerate(times)]
     for part in (sent[:50], sent[50:]):
         source.send_values(part)
@@ -70,24 +70,24 @@ def test_late_events(services: Services, source: Source, chance: Random, scorebo
         for row in commit_metadata.read(Table(source.lake, SALES), RESTATEMENTS).to_pylist()
         if row["figure"] == "net_revenue_cents"
     ]
-    # Only days that were over when they were first published can be restated.
+    # Only days that had ended when they were first published can be restated.
     assert {row["kpi_date"] for row in restated} == {
         at.date() for at in times[50:] if at.date() < datetime.now(UTC).date()
     }
     assert all(row["after"] == figures[row["kpi_date"]] and row["late_events"] > 0 for row in restated)
 
 
-def test_schema_versions(services: Services, source: Source, chance: Random, scoreboard: Scoreboard) -> None:
+def test_schema_versions(services: Services, source: Source, rng: Random, scoreboard: Scoreboard) -> None:
     good = [payment_record(number, version=1 + number % 2) for number in range(60)]
     bad = [payment_record(number, version=3) for number in range(100, 110)]
     bad += [payment_record(number).replace(b'"amount_cents":', b'"cents":') for number in range(110, 120)]
     values = [*good, *bad]
-    chance.shuffle(values)
+    rng.shuffle(values)
     source.send_values(values)
     assert source.land().commits == 1
     assert run_spark(services, source.lake).returncode == 0
     assert Counter(record.value for record in quarantine.records(source.lake)) == Counter(bad)
-    found = Counter((id_,) for id_, _ in events(source.lake).elements())
+    actual = Counter((id_,) for id_, _ in events(source.lake).elements())
     scoreboard.judge(
-        Fault.SCHEMA, oracle.score(Counter((event_id(value),) for value in good), found) + source.score()
+        Fault.SCHEMA, oracle.score(Counter((event_id(value),) for value in good), actual) + source.score()
     )

@@ -1,4 +1,4 @@
-"""Landing, killed anywhere or run twice: each record exactly once, and the score would tell if not."""
+"""Landing killed at every failpoint or run twice lands each record once; the score detects violations."""
 
 import signal
 import time
@@ -8,33 +8,33 @@ from random import Random
 
 import pytest
 
-from support import isolated_process
 from faults import oracle, worker
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from shopnow.events import TOPICS
 from shopnow.lake.ingest.landing import FAILPOINTS, land
 from shopnow.traffic.generate import generate
+from support import isolated_process
 
-SMALL = 25
-"""Rows a file, so that each kill point is passed often."""
+BATCH_ROWS = 25
+"""Rows per file, so few that each failpoint is passed several times."""
 
-Often = Callable[[int, int], int]
+ForSuite = Callable[[int, int], int]
 
 
 def test_killed_at_every_point(
-    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often
+    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard, for_suite: ForSuite
 ) -> None:
-    rounds = often(1, 10)
-    for nth in range(1, rounds + 1):
-        lake = battered if nth == rounds else services.new_lake()
+    rounds = for_suite(1, 10)
+    for round_ in range(1, rounds + 1):
+        lake = shared_lake if round_ == rounds else services.new_lake()
         topics = [
             "views",
-            *chance.sample(sorted(TOPICS.keys() - {"views"}), often(2, 5) if nth == rounds else 1),
+            *rng.sample(sorted(TOPICS.keys() - {"views"}), for_suite(2, 5) if round_ == rounds else 1),
         ]
-        chance.shuffle(topics)
-        for point in chance.sample(FAILPOINTS, len(FAILPOINTS)):
-            killed = kill(services, lake, topics, point, chance)
+        rng.shuffle(topics)
+        for point in rng.sample(FAILPOINTS, len(FAILPOINTS)):
+            killed = kill(services, lake, topics, point, rng)
             scoreboard.kill(Fault.LANDING, point)
         for topic in topics:
             isolated_process.call(land, services.conf, lake, TOPICS[topic])
@@ -42,9 +42,9 @@ def test_killed_at_every_point(
         scoreboard.judge(Fault.LANDING, oracle.score_raw(services.conf, lake, topics))
 
 
-def kill(services: Services, lake: str, topics: list[str], point: str, chance: Random) -> worker.Ended:
-    """A run over these topics that was killed at that point, at one of its first passages."""
-    passage = chance.randint(1, 3)
+def kill(services: Services, lake: str, topics: list[str], point: str, rng: Random) -> worker.Ended:
+    """Run landing until it is killed at one of its first passages of the failpoint."""
+    passage = rng.randint(1, 3)
     while True:
         ended = worker.run(
             "land",
@@ -52,66 +52,66 @@ def kill(services: Services, lake: str, topics: list[str], point: str, chance: R
             conf=services.conf,
             lake=lake,
             topics=topics,
-            batch_rows=SMALL,
+            batch_rows=BATCH_ROWS,
         )
         if ended.code == -signal.SIGKILL:
             return ended
-        if ended.hung:
+        if ended.is_hung:
             continue
         assert ended.code == 0, ended.errors
-        # Everything was landed before it came to that: more is needed.
+        # Everything was landed before the failpoint was reached: the next run needs new traffic.
         passage = 1
-        generate(services.conf, str(uuid.uuid4()), sessions=30, seed=chance.randrange(2**31))
+        generate(services.conf, str(uuid.uuid4()), sessions=30, seed=rng.randrange(2**31))
 
 
-def test_a_second_run_commits_nothing(services: Services, battered: str, scoreboard: Scoreboard) -> None:
+def test_a_second_run_commits_nothing(services: Services, shared_lake: str, scoreboard: Scoreboard) -> None:
     for topic in TOPICS.values():
-        first = isolated_process.call(land, services.conf, battered, topic)
-        second = isolated_process.call(land, services.conf, battered, topic)
+        first = isolated_process.call(land, services.conf, shared_lake, topic)
+        second = isolated_process.call(land, services.conf, shared_lake, topic)
         assert (second.rows, second.commits, second.version) == (0, 0, first.version)
-    scoreboard.judge(Fault.TWICE, oracle.score_raw(services.conf, battered))
+    scoreboard.judge(Fault.TWICE, oracle.score_raw(services.conf, shared_lake))
 
 
-def test_two_runs_at_once(services: Services, scoreboard: Scoreboard, often: Often) -> None:
-    for _ in range(often(1, 4)):
+def test_two_runs_at_once(services: Services, scoreboard: Scoreboard, for_suite: ForSuite) -> None:
+    for _ in range(for_suite(1, 4)):
         lake, topics = services.new_lake(), ["views", "orders"]
-        both = [
-            worker.Worker("land", conf=services.conf, lake=lake, topics=topics, batch_rows=SMALL * 8)
+        workers = [
+            worker.Worker("land", conf=services.conf, lake=lake, topics=topics, batch_rows=BATCH_ROWS * 8)
             for _ in range(2)
         ]
-        answers = [each.wait() for each in both]
-        assert [each.code for each in answers] == [0, 0], answers
+        results = [process.wait() for process in workers]
+        assert [result.code for result in results] == [0, 0], results
         scoreboard.judge(Fault.TWICE, oracle.score_raw(services.conf, lake, topics))
-        landed = sum(each.answer[topic]["rows"] for each in answers for topic in topics)
+        landed = sum(result.answer[topic]["rows"] for result in results for topic in topics)
         assert landed == sum(
             truth.total() for truth in oracle.records_in_ledger(services.conf, topics).values()
         )
 
 
 @pytest.mark.parametrize("mutation", ["no_offsets_in_commits", "landed_offsets_ignored"])
-def test_the_score_tells_of_a_kill_without_protection_against_repeats(
-    services: Services, mutation: str
-) -> None:
-    assert score_without(mutation, services).duplicated > 0
+def test_the_score_detects_repeats_after_a_kill_without_protection(services: Services, mutation: str) -> None:
+    assert score_with(mutation, services).duplicated > 0
 
 
-def test_the_score_tells_of_a_kill_between_offsets_and_rows(services: Services) -> None:
-    assert score_without("offsets_before_rows", services).lost > 0
+def test_the_score_detects_a_kill_between_the_commits_of_offsets_and_rows(services: Services) -> None:
+    assert score_with("offsets_before_rows", services).lost > 0
 
 
-def score_without(mutation: str, services: Services) -> oracle.Score:
-    """The score of a run that was killed right after a commit, and run again, both without a protection."""
+def score_with(mutation: str, services: Services) -> oracle.Score:
+    """Score a run that is killed right after a commit and then repeated, both with the mutation."""
     run = {"conf": services.conf, "lake": services.new_lake(), "topics": ["views"], "mutation": mutation}
-    assert worker.run("land", kill_at="land:committed:2", batch_rows=SMALL, **run).code == -signal.SIGKILL
+    assert (
+        worker.run("land", kill_at="land:committed:2", batch_rows=BATCH_ROWS, **run).code == -signal.SIGKILL
+    )
     assert worker.run("land", **run).code == 0
     return oracle.score_raw(services.conf, run["lake"], ["views"])
 
 
-def test_the_score_tells_of_two_runs_at_once_without_protection(services: Services) -> None:
+def test_the_score_detects_two_concurrent_runs_without_protection(services: Services) -> None:
     lake, run = (
         services.new_lake(),
         {"conf": services.conf, "topics": ["views"], "mutation": "no_offsets_in_commits"},
     )
-    both = [worker.Worker("land", lake=lake, **run) for _ in range(2)]
-    assert [each.wait().code for each in both] == [0, 0]
+    workers = [worker.Worker("land", lake=lake, **run) for _ in range(2)]
+    assert [process.wait().code for process in workers] == [0, 0]
     assert oracle.score_raw(services.conf, lake, ["views"]).duplicated > 0

@@ -1,4 +1,4 @@
-"""The broker, the NameNode and the DataNode killed or frozen while traffic is made and landed; the step goes on or is tried again."""
+"""Kafka, the NameNode and the DataNode killed or frozen during a step: a retry completes the step."""
 
 import signal
 import time
@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from support import isolated_process
 from faults import oracle, worker
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
@@ -18,23 +17,24 @@ from shopnow.events import TOPICS
 from shopnow.lake.ingest.landing import land
 from shopnow.local_stack import supervision
 from shopnow.traffic import generate
+from support import isolated_process
 
-SMALL = 25
-Often = Callable[[int, int], int]
+BATCH_ROWS = 25
+ForSuite = Callable[[int, int], int]
 
 
 def test_broker_killed_while_producing(
-    services: Services, chance: Random, scoreboard: Scoreboard, often: Often
+    services: Services, rng: Random, scoreboard: Scoreboard, for_suite: ForSuite
 ) -> None:
-    for _ in range(often(1, 10)):
+    for _ in range(for_suite(1, 10)):
         run = {
             "conf": services.conf,
             "run_id": str(uuid.uuid4()),
             "sessions": 120,
-            "seed": chance.randrange(2**31),
+            "seed": rng.randrange(2**31),
         }
-        point = chance.choice(generate.FAILPOINTS)
-        seconds = survive(services, "kafka", signal.SIGKILL, point, chance, "traffic", **run)
+        point = rng.choice(generate.FAILPOINTS)
+        seconds = survive(services, "kafka", signal.SIGKILL, point, rng, "traffic", **run)
         scoreboard.kill(Fault.BROKER, point)
         scoreboard.recovered(Fault.BROKER, seconds)
         assert worker.run("traffic", **run).answer["already_done"]
@@ -42,40 +42,40 @@ def test_broker_killed_while_producing(
 
 
 def test_broker_killed_while_fetching(
-    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often
+    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard, for_suite: ForSuite
 ) -> None:
-    for _ in range(often(1, 10)):
-        point = chance.choice(["land:plan", "land:read", "land:commit"])
-        land_through(services, battered, "kafka", signal.SIGKILL, point, Fault.BROKER, chance, scoreboard)
+    for _ in range(for_suite(1, 10)):
+        point = rng.choice(["land:plan", "land:read", "land:commit"])
+        land_through(services, shared_lake, "kafka", signal.SIGKILL, point, Fault.BROKER, rng, scoreboard)
 
 
 def test_namenode_killed_before_during_and_after_a_commit(
-    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often
+    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard, for_suite: ForSuite
 ) -> None:
-    for _ in range(often(1, 4)):
-        for point in chance.sample(["land:plan", "land:commit", "land:committed"], often(1, 3)):
+    for _ in range(for_suite(1, 4)):
+        for point in rng.sample(["land:plan", "land:commit", "land:committed"], for_suite(1, 3)):
             land_through(
-                services, battered, "namenode", signal.SIGKILL, point, Fault.NAMENODE, chance, scoreboard
+                services, shared_lake, "namenode", signal.SIGKILL, point, Fault.NAMENODE, rng, scoreboard
             )
 
 
 def test_datanode_killed_while_writing(
-    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often
+    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard, for_suite: ForSuite
 ) -> None:
-    if not often(0, 1):
+    if not for_suite(0, 1):
         pytest.skip("in the full suite only: the HDFS client takes a minute to give up")
     for _ in range(5):
         land_through(
-            services, battered, "datanode", signal.SIGKILL, "land:write", Fault.DATANODE, chance, scoreboard
+            services, shared_lake, "datanode", signal.SIGKILL, "land:write", Fault.DATANODE, rng, scoreboard
         )
 
 
 def test_datanode_frozen_while_writing(
-    services: Services, battered: str, chance: Random, scoreboard: Scoreboard, often: Often
+    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard, for_suite: ForSuite
 ) -> None:
-    for _ in range(often(1, 5)):
+    for _ in range(for_suite(1, 5)):
         land_through(
-            services, battered, "datanode", signal.SIGSTOP, "land:write", Fault.DATANODE, chance, scoreboard
+            services, shared_lake, "datanode", signal.SIGSTOP, "land:write", Fault.DATANODE, rng, scoreboard
         )
 
 
@@ -86,47 +86,45 @@ def land_through(
     signal_: int,
     point: str,
     fault: Fault,
-    chance: Random,
+    rng: Random,
     scoreboard: Scoreboard,
 ) -> None:
-    """Lands new traffic while the service is struck as the run passes the point."""
-    topics = ["views", chance.choice(sorted(TOPICS.keys() - {"views"}))]
+    """Land new traffic while the service receives the signal when the run passes the failpoint."""
+    topics = ["views", rng.choice(sorted(TOPICS.keys() - {"views"}))]
     for topic in topics:
         isolated_process.call(land, services.conf, lake, TOPICS[topic])
-    generate.generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
-    run = {"conf": services.conf, "lake": lake, "topics": topics, "batch_rows": SMALL}
-    seconds = survive(services, name, signal_, point, chance, "land", **run)
+    generate.generate(services.conf, str(uuid.uuid4()), sessions=60, seed=rng.randrange(2**31))
+    run = {"conf": services.conf, "lake": lake, "topics": topics, "batch_rows": BATCH_ROWS}
+    seconds = survive(services, name, signal_, point, rng, "land", **run)
     scoreboard.kill(fault, f"{point}{' (frozen)' if signal_ == signal.SIGSTOP else ''}")
     scoreboard.recovered(fault, seconds)
     scoreboard.judge(fault, oracle.score_raw(services.conf, lake, topics))
 
 
 def survive(
-    services: Services, name: str, signal_: int, point: str, chance: Random, step: str, **run: Any
+    services: Services, name: str, signal_: int, point: str, rng: Random, step: str, **run: Any
 ) -> float:
-    """Runs the step while the service is struck, brings the service back, and tries again until the step is done.
+    """Run the step, strike the service concurrently, recover the service, and retry until the step succeeds.
 
     Returns:
         Seconds from the strike to the end of the step.
     """
-    passage = 1 if point == "land:plan" else chance.randint(1, 2)
-    strike = Strike(
-        point, passage, services.pid(name), signal_, delay=chance.choice([0, chance.uniform(0, 0.2)])
-    )
-    struck = Worker(step, strike=strike, **run)
+    passage = 1 if point == "land:plan" else rng.randint(1, 2)
+    strike = Strike(point, passage, services.pid(name), signal_, delay=rng.choice([0, rng.uniform(0, 0.2)]))
+    process = Worker(step, strike=strike, **run)
 
-    def hit() -> bool:
-        return services.frozen(name) if signal_ == signal.SIGSTOP else services.died(name)
+    def is_hit() -> bool:
+        return services.is_frozen(name) if signal_ == signal.SIGSTOP else services.has_died(name)
 
-    supervision.wait_until(lambda: hit() or struck.ended(), 120, interval=0.02)
+    supervision.wait_until(lambda: is_hit() or process.has_ended(), 120, interval=0.02)
     at = time.monotonic()
-    # The strike may have come with the step's last breath.
-    assert supervision.wait_until(hit, 5, interval=0.02), (
-        f"the step ended before it came to {point}: {struck.wait()}"
+    # The step may have ended just after it struck.
+    assert supervision.wait_until(is_hit, 5, interval=0.02), (
+        f"the step ended before it passed {point}: {process.wait()}"
     )
     if signal_ == signal.SIGSTOP:
-        time.sleep(chance.uniform(1, 8))  # how long it is frozen, not how long something takes
+        time.sleep(rng.uniform(1, 8))  # the duration of the freeze, not a wait for something
         services.thaw(name)
     else:
         services.restart(name)
-    return worker.retried(struck.wait(), step, **run).at - at
+    return worker.retried(process.wait(), step, **run).at - at

@@ -1,4 +1,4 @@
-"""The Spark driver, killed at every point of its jobs: every table is as before or as after, and in the end as without faults."""
+"""The Spark driver killed at every failpoint: no table is half written, the result is as without faults."""
 
 import signal
 import time
@@ -14,64 +14,71 @@ from shopnow.kpis import KPIS
 from shopnow.traffic.generate import generate
 
 EVENTS_POINTS = ("kpi:plan", "kpi:events", "kpi:events_committed")
-"""Passed once for each topic."""
+"""Failpoints that are passed once per topic."""
 KPI_POINTS = tuple(f"{kpi.name.replace('/', ':')}{end}" for kpi in KPIS for end in ("", "_committed"))
 
 
-KILLS_A_ROUND = 4
+KILLS_PER_ROUND = 4
 
 
 def test_killed_at_every_point(
     services: Services,
-    battered: str,
-    chance: Random,
+    shared_lake: str,
+    rng: Random,
     scoreboard: Scoreboard,
-    often: Callable[[int, int], int],
+    for_suite: Callable[[int, int], int],
 ) -> None:
-    points = schedule(chance, often)
+    points = schedule(rng, for_suite)
     while points:
-        generate(services.conf, str(uuid.uuid4()), sessions=60, seed=chance.randrange(2**31))
-        land_all(services, battered)
-        seen = [oracle.contents(battered)]
-        done, last_kill = kill_and_recover(services, battered, points, scoreboard, seen)
+        generate(services.conf, str(uuid.uuid4()), sessions=60, seed=rng.randrange(2**31))
+        land_all(services, shared_lake)
+        snapshots = [oracle.contents(shared_lake)]
+        done, last_kill = kill_and_recover(services, shared_lake, points, scoreboard, snapshots)
         if last_kill:
             scoreboard.recovered(Fault.SPARK, done - last_kill)
-        scoreboard.judge(Fault.SPARK, oracle.score_events(services.conf, battered))
-        before, after = seen[0], oracle.contents(battered)
+        scoreboard.judge(Fault.SPARK, oracle.score_events(services.conf, shared_lake))
+        before, after = snapshots[0], oracle.contents(shared_lake)
         for name in oracle.DERIVED_TABLES:
-            whole = (before[name] or [], after[name])
-            assert all((each[name] or []) in whole for each in seen), f"{name} was seen half done"
+            complete = (before[name] or [], after[name])
+            assert all((snapshot[name] or []) in complete for snapshot in snapshots), (
+                f"{name} was half written"
+            )
 
     without_faults = services.new_lake()
     land_all(services, without_faults)
     assert run_spark(services, without_faults).returncode == 0
     expected = oracle.contents(without_faults)
-    for name, rows in oracle.contents(battered).items():
-        assert rows == expected[name], f"{name} is not what it is without faults"
+    for name, rows in oracle.contents(shared_lake).items():
+        assert rows == expected[name], f"{name} differs from its content without faults"
 
 
-def schedule(chance: Random, often: Callable[[int, int], int]) -> list[str]:
-    """Points to kill at, in the order they are passed, as what is committed is not done again."""
-    events_points = [f"{point}:{chance.randint(1, 2)}" for point in EVENTS_POINTS]
-    if often(0, 1):
+def schedule(rng: Random, for_suite: Callable[[int, int], int]) -> list[str]:
+    """Failpoints to kill at, in the order in which they are passed, as committed work is not repeated."""
+    events_points = [f"{point}:{rng.randint(1, 2)}" for point in EVENTS_POINTS]
+    if for_suite(0, 1):
         return [*events_points, *KPI_POINTS] * 2
-    return [chance.choice([*events_points, *KPI_POINTS])]
+    return [rng.choice([*events_points, *KPI_POINTS])]
 
 
 def kill_and_recover(
-    services: Services, lake: str, points: list[str], scoreboard: Scoreboard, seen: list[dict]
+    services: Services, lake: str, points: list[str], scoreboard: Scoreboard, snapshots: list[dict]
 ) -> tuple[float, float | None]:
-    """Kills runs at the next of the points, which it takes away, until one ends well: when that was, and the last kill.
+    """Kill runs at the next failpoints until a run succeeds.
 
-    What the derived tables hold after each kill is added to `seen`.
+    Args:
+        points: Failpoints left; those that were hit are removed.
+        snapshots: Receives the content of the derived tables after each kill.
+
+    Returns:
+        The times of the success and of the last kill, by `time.monotonic`.
     """
     last_kill = None
-    for nth in range(KILLS_A_ROUND + 1):
-        point = points[0] if points and nth < KILLS_A_ROUND else ""
+    for attempt in range(KILLS_PER_ROUND + 1):
+        point = points[0] if points and attempt < KILLS_PER_ROUND else ""
         run = run_spark(services, lake, kill_at=point)
         at = time.monotonic()
         if run.returncode == 0:
-            if point:  # it had no work left that passes there
+            if point:  # no work was left that passes the failpoint
                 points[0] = point.removesuffix(":2")
             return at, last_kill
         assert run.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL, 1}, run.stderr
@@ -79,5 +86,5 @@ def kill_and_recover(
         assert "rows written" not in run.stdout
         last_kill = at
         scoreboard.kill(Fault.SPARK, points.pop(0).removesuffix(":1").removesuffix(":2"))
-        seen.append(oracle.contents(lake))
+        snapshots.append(oracle.contents(lake))
     raise AssertionError("not reached")

@@ -1,4 +1,4 @@
-"""What happens to a topic behind the lake's back: records expire, topics are made anew or grow, transactions abort, nothing comes."""
+"""Changes of a topic: records expire, it is recreated or grows, transactions abort, or no record arrives."""
 
 from random import Random
 
@@ -15,8 +15,7 @@ from shopnow.lake.ingest.data_loss import Acknowledgement, UnacknowledgedLoss
 from support import kafka_topics
 from support.kafka_topics import PARTITIONS
 
-GO_ON = Acknowledgement("chaos", "the fault suite")
-
+ACKNOWLEDGEMENT = Acknowledgement("chaos", "the fault suite")
 
 BAD = (
     b"nope",
@@ -30,11 +29,9 @@ BAD = (
 )
 
 
-def test_bad_records_are_kept_and_replayed_once(
-    source: Source, chance: Random, scoreboard: Scoreboard
-) -> None:
+def test_bad_records_are_kept_and_replayed_once(source: Source, rng: Random, scoreboard: Scoreboard) -> None:
     values = [*BAD, *map(payment_record, range(100, 150))]
-    chance.shuffle(values)
+    rng.shuffle(values)
     source.send_values(values)
     landed = source.land()
     assert (landed.rows, landed.quarantined) == (len(values), len(BAD))
@@ -45,23 +42,23 @@ def test_bad_records_are_kept_and_replayed_once(
     }
     for replayed in (len(bad) - 1, 0):
         outcomes = quarantine.correct(source.lake, corrections, why="chaos", by="the fault suite")
-        assert sum(each.replayed for each in outcomes) == replayed
+        assert sum(outcome.replayed for outcome in outcomes) == replayed
     assert [record.record_id for record in quarantine.records(source.lake)] == [bad[0].record_id]
     assert source.land().rows == 0
     scoreboard.judge(Fault.BAD, source.score())
 
 
-def test_retention_removes_unread_records(source: Source, chance: Random, scoreboard: Scoreboard) -> None:
-    source.send(chance.randint(20, 60), partition=1)
+def test_retention_removes_unread_records(source: Source, rng: Random, scoreboard: Scoreboard) -> None:
+    source.send(rng.randint(20, 60), partition=1)
     landed = source.land()
     start = landed.offsets[1][1]
     source.send(100)
     source.send(20, partition=1)
-    end = start + chance.randint(1, 20)
+    end = start + rng.randint(1, 20)
     source.expire(1, end)
     with pytest.raises(UnacknowledgedLoss, match=f"partition 1: offsets {start} to {end - 1} are gone"):
         source.land()
-    source.land(GO_ON)
+    source.land(ACKNOWLEDGEMENT)
     source.sent -= source.expired(1, start, end)
     [loss] = data_loss.read(source.lake)
     assert (loss.partition, loss.start_offset, loss.end_offset, loss.missing_rows) == (
@@ -73,66 +70,66 @@ def test_retention_removes_unread_records(source: Source, chance: Random, scoreb
     scoreboard.judge(Fault.RETENTION, source.score())
 
 
-def test_the_score_tells_of_expired_records_without_protection(source: Source) -> None:
+def test_the_score_detects_expired_records_without_protection(source: Source) -> None:
     source.send(20, partition=1)
     source.land()
     source.send(20, partition=1)
     source.expire(1, 30)
-    source.land_without("data_loss_ignored")
+    source.land_with_mutation("data_loss_ignored")
     assert source.score().lost == 10
 
 
-def test_topic_deleted_and_created_again(source: Source, chance: Random, scoreboard: Scoreboard) -> None:
-    source.send(chance.randint(10, 100))
+def test_topic_deleted_and_created_again(source: Source, rng: Random, scoreboard: Scoreboard) -> None:
+    source.send(rng.randint(10, 100))
     first = source.land()
     kafka_topics.delete(source.conf, source.name)
     kafka_topics.create(source.conf, source.name)
-    source.send(chance.randint(10, 200))
+    source.send(rng.randint(10, 200))
     with pytest.raises(UnacknowledgedLoss, match="deleted and created again"):
         source.land()
-    assert source.land(GO_ON).topic_id != first.topic_id
+    assert source.land(ACKNOWLEDGEMENT).topic_id != first.topic_id
     scoreboard.judge(Fault.RECREATED, source.score())
 
 
-def test_the_score_tells_of_a_recreated_topic_known_by_its_name_only(source: Source) -> None:
+def test_the_score_detects_a_recreated_topic_identified_by_name(source: Source) -> None:
     source.send(20, partition=0)
-    source.land_without("topics_identified_by_name")
+    source.land_with_mutation("topics_identified_by_name")
     kafka_topics.delete(source.conf, source.name)
     kafka_topics.create(source.conf, source.name)
     source.send(50, partition=0)
-    source.land_without("topics_identified_by_name")
+    source.land_with_mutation("topics_identified_by_name")
     assert source.score().lost == 20
 
 
-def test_partitions_added(source: Source, chance: Random, scoreboard: Scoreboard) -> None:
+def test_partitions_added(source: Source, rng: Random, scoreboard: Scoreboard) -> None:
     source.send(50)
     source.land()
-    admin, more = AdminClient(source.conf), PARTITIONS + chance.randint(1, 4)
-    admin.create_partitions([NewPartitions(source.name, more)])[source.name].result()
-    for partition in range(more):
+    admin, partitions = AdminClient(source.conf), PARTITIONS + rng.randint(1, 4)
+    admin.create_partitions([NewPartitions(source.name, partitions)])[source.name].result()
+    for partition in range(partitions):
         source.send(5, partition=partition)
     assert {
         partition: start for partition, (start, _) in source.land().offsets.items() if start == 0
-    } == dict.fromkeys(range(PARTITIONS, more), 0)
+    } == dict.fromkeys(range(PARTITIONS, partitions), 0)
     scoreboard.judge(Fault.PARTITIONS, source.score())
 
 
-def test_the_score_tells_of_added_partitions_read_from_their_end(source: Source) -> None:
+def test_the_score_detects_added_partitions_read_from_their_high_watermark(source: Source) -> None:
     admin = AdminClient(source.conf)
     admin.create_partitions([NewPartitions(source.name, PARTITIONS + 1)])[source.name].result()
     source.send(5, partition=PARTITIONS)
     source.send(5, partition=0)
-    source.land_without("new_partitions_read_from_high_watermark")
+    source.land_with_mutation("new_partitions_read_from_high_watermark")
     assert source.score().lost == 5
 
 
-def test_aborted_transactions(source: Source, chance: Random, scoreboard: Scoreboard) -> None:
+def test_aborted_transactions(source: Source, rng: Random, scoreboard: Scoreboard) -> None:
     producer = Producer({**source.conf, "transactional.id": source.name})
     producer.init_transactions()
     for _ in range(6):
         producer.begin_transaction()
-        delivered = source.send(chance.randint(1, 30), producer)
-        if chance.random() < 0.5:
+        delivered = source.send(rng.randint(1, 30), producer)
+        if rng.random() < 0.5:
             producer.commit_transaction()
             source.sent += delivered
         else:
@@ -142,14 +139,14 @@ def test_aborted_transactions(source: Source, chance: Random, scoreboard: Scoreb
     scoreboard.judge(Fault.ABORTED, source.score())
 
 
-def test_the_score_tells_of_aborted_records_that_are_read(source: Source) -> None:
+def test_the_score_detects_aborted_records_that_are_read(source: Source) -> None:
     producer = Producer({**source.conf, "transactional.id": source.name})
     producer.init_transactions()
     producer.begin_transaction()
     source.send(7, producer)
     producer.abort_transaction()
     source.send(5)
-    source.land_without("aborted_records_read")
+    source.land_with_mutation("aborted_records_read")
     assert source.score().unknown == 7
 
 

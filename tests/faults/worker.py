@@ -1,9 +1,10 @@
-"""The processes that meet the faults: a step of the pipeline, as a task of Airflow would run it, in a process of its own.
+"""The processes that meet the faults: a step of the pipeline in its own process, as an Airflow task runs it.
 
     python -m faults.worker '{"step": "land", "arguments": {…}, "strike": null, "mutation": null}'
 
-`SHOPNOW_KILL_AT` kills the process itself. A `strike` signals another one when this one passes a kill point for the n-th
-time, `delay` seconds after. A `mutation` takes one protection out of this process (see `protections.mutations`).
+`SHOPNOW_KILL_AT` kills the process itself. A `strike` sends a signal to another process, `delay` seconds
+after this one has passed a failpoint for the n-th time. A `mutation` disables one protection here (see
+`protections.mutations`).
 """
 
 import json
@@ -18,21 +19,21 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaException
 
-from support import isolated_process
 from shopnow import failpoints, hard_timeout
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake.ingest import landing
 from shopnow.settings import ROOT
 from shopnow.traffic import generate
+from support import isolated_process
 
 TIMEOUT_SECONDS = 400
 ATTEMPTS = 5
-"""Airflow tries less often, but waits longer in between."""
+"""More attempts than in Airflow, which waits longer between them."""
 
 
 class Strike(NamedTuple):
-    """A signal to another process, sent when the worker passes a kill point."""
+    """A signal to another process, sent when the worker passes a failpoint."""
 
     point: str
     passage: int
@@ -42,22 +43,24 @@ class Strike(NamedTuple):
 
 
 class Ended(NamedTuple):
+    """The end of a worker."""
+
     code: int
-    """As of `subprocess`: minus the signal that killed it."""
+    """Exit code as in `subprocess`: negative for the signal that killed the process."""
     answer: Any
-    """What the step returned, if it did."""
+    """What the step returned; None if it failed."""
     errors: str
     at: float
-    """When, by `time.monotonic`."""
+    """Time of the end, by `time.monotonic`."""
 
     @property
-    def hung(self) -> bool:
-        """Whether the watchdog ended it."""
+    def is_hung(self) -> bool:
+        """True if the hard timeout ended it."""
         return self.code == 1 and "Timeout (" in self.errors
 
 
 class Worker:
-    """A step that runs in a process of its own."""
+    """A step that runs in its own process."""
 
     def __init__(
         self,
@@ -81,10 +84,10 @@ class Worker:
         self._step = step
 
     def wait(self, seconds: float = TIMEOUT_SECONDS) -> Ended:
-        """How it ended; it is killed if it has not by then.
+        """Wait for the end, and kill the process after `seconds`.
 
         Raises:
-            subprocess.TimeoutExpired: it had to be killed.
+            subprocess.TimeoutExpired: the process had to be killed.
         """
         try:
             output, errors = self._process.communicate(timeout=seconds)
@@ -94,40 +97,40 @@ class Worker:
             raise
         code = self._process.returncode
         ended = Ended(code, json.loads(output) if code == 0 else None, errors, time.monotonic())
-        if ended.hung:
+        if ended.is_hung:
             isolated_process.hung.append(self._step)
         return ended
 
-    def ended(self) -> bool:
+    def has_ended(self) -> bool:
         return self._process.poll() is not None
 
 
 def run(step: str, **options: Any) -> Ended:
-    """A step, waited for."""
+    """Run a step and wait for its end."""
     return Worker(step, **options).wait()
 
 
 def retried(ended: Ended, step: str, **options: Any) -> Ended:
-    """The step, as Airflow would try it again until it ends well; every failure has to be one clear line."""
+    """Retry the step, as Airflow would, until it succeeds; every failure must be one clear line."""
     for _ in range(ATTEMPTS):
         if ended.code == 0:
             break
-        if ended.hung:
+        if ended.is_hung:
             ended = run(step, **options)
             continue
-        # Beside it the HDFS client may warn.
-        told = [line for line in ended.errors.splitlines() if "WARN  hdfs_native" not in line]
+        # The HDFS client may add warnings of its own.
+        messages = [line for line in ended.errors.splitlines() if "WARN  hdfs_native" not in line]
         assert ended.code == 1, ended
-        assert [line.partition(":")[0] for line in told] == ["shopnow"], ended
+        assert [line.partition(":")[0] for line in messages] == ["shopnow"], ended
         ended = run(step, **options)
-    assert ended.code == 0, f"{step} failed {ATTEMPTS} times more: {ended.errors}"
+    assert ended.code == 0, f"{step} failed {ATTEMPTS} more times: {ended.errors}"
     return ended
 
 
 def land(
     conf: dict, lake: str, topics: Sequence[str], kafka_topic: str | None = None, **sizes: int
 ) -> dict[str, Any]:
-    """Lands the topics one after the other; what `landing.land` says of each, by topic."""
+    """Land the topics one after the other; returns the result of `landing.land` by topic."""
     return {
         name: asdict(landing.land(conf, lake, TOPICS[name], kafka_topic=kafka_topic, **sizes))
         for name in topics
@@ -135,16 +138,16 @@ def land(
 
 
 def traffic(conf: dict, run_id: str, sessions: int, seed: int) -> dict[str, Any]:
-    """A run of the generator, in transactions of a few sessions."""
-    done = generate.generate(conf, run_id, sessions, seed, sessions_per_transaction=20)
-    return {"events": done.events, "already_done": done.already_done}
+    """Run the generator, in transactions of a few sessions."""
+    summary = generate.generate(conf, run_id, sessions, seed, sessions_per_transaction=20)
+    return {"events": summary.events, "already_done": summary.already_done}
 
 
 STEPS = {"land": land, "traffic": traffic}
 
 
 def install_strike(strike: Strike) -> None:
-    """Make every `failpoint` of this process send the strike's signal when it comes to its point."""
+    """Make every `failpoint` of this process send the strike's signal when its point is passed."""
     passed = 0
     lock = threading.Lock()
 

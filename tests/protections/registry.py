@@ -71,7 +71,7 @@ PROTECTIONS = (
         6,
         "a task that sends alerts killed",
         "messages_marked_sent_too_early",
-        f"{_INTEGRATION}/test_alerts.py::test_a_run_killed_anywhere_and_tried_again_sends_everything_and_repeats_at_most_once",
+        f"{_INTEGRATION}/test_alerts.py::test_a_killed_run_sends_everything_on_retry_and_repeats_at_most_once",
     ),
     Protection(
         7,
@@ -86,7 +86,7 @@ PROTECTIONS = (
         8,
         "an old day rebuilt",
         "rebuilds_always_commit",
-        f"{_INTEGRATION}/test_rebuild.py::test_a_sound_day_is_left_alone_and_a_damaged_one_restored",
+        f"{_INTEGRATION}/test_rebuild.py::test_an_intact_day_is_left_alone_and_a_damaged_day_is_restored",
     ),
     Protection(
         9,
@@ -158,7 +158,7 @@ PROTECTIONS = (
         18,
         "mail down",
         "messages_marked_sent_too_early",
-        f"{_INTEGRATION}/test_alerts.py::test_mail_that_is_down_loses_nothing_and_holds_back_no_slack",
+        f"{_INTEGRATION}/test_alerts.py::test_an_unreachable_mail_server_loses_nothing_and_does_not_delay_slack",
     ),
     Protection(
         19,

@@ -2,8 +2,8 @@
 
     python -m protections.run --report FILE [--only MUTATION]
 
-Only a failed assertion counts: a test that passes, or ends in any other way, has not caught the mutation. Exits 1
-if a mutation is not caught.
+Only a failed assertion counts: a test that passes, or ends in any other way, has not caught the mutation.
+Exits 1 if a mutation is not caught.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Calls in a separate process that a hard timeout ends, because the HDFS client was seen to wait for ever.
 
-A call that timed out is repeated, so only calls that may be repeated are made this way: reads, and steps that are
-exactly once by themselves.
+A call that timed out is repeated, so only calls that may be repeated are made this way: reads, and steps that
+are exactly once by themselves.
 """
 
 from collections.abc import Callable
