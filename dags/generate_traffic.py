@@ -29,7 +29,7 @@ is complete does nothing. `./shopnow ledger` shows the ground truth.
 **When it fails.**
 - Kafka is unreachable or rejected a record: the task retries. See `./shopnow status`.
 - The producer was fenced: another run of this DAG has taken over; nothing to do.
-- The shop has already lived through the period: its history cannot be rewritten. Leave the period empty, or
+- The shop has already simulated the period: its history cannot be rewritten. Leave the period empty, or
   start a new shop.
 
 **Triggers** `land_events` through the asset `traffic`.

@@ -334,7 +334,7 @@ def _source(source: Source) -> str:
     return f"`{source.table}` of the date{''.join(f', {days}' for days in window)}"
 
 
-_ROLES = {"key": "key", "sum": "additive", "figure": "", "proof": "proof"}
+_ROLES = {"key": "key", "sum": "additive", "figure": "", "provenance": "provenance"}
 
 
 def _meta(field: pa.Field, name: str) -> str:

@@ -1,4 +1,4 @@
-"""The trigger on a topic of its own: it wakes at once, keeps up, and misses nothing wherever it is killed."""
+"""The stock trigger on its own topic: it fires at once, keeps up, and misses nothing when it is killed."""
 
 import asyncio
 import json
@@ -23,7 +23,7 @@ from shopnow.kpis import STOCK_COVER
 from shopnow.lake.delta.tables import Table
 from support import kafka_topics
 
-SOON = 10.0
+TIMEOUT_SECONDS = 10.0
 
 
 @pytest.fixture
@@ -61,24 +61,24 @@ def send(conf, topic, *values: bytes, count: int = 1) -> None:
     assert producer.flush(30) == 0
 
 
-def test_wakes_when_it_starts_and_for_what_crosses_a_limit(conf, topic, lake):
+def test_fires_at_start_and_when_stock_crosses_a_threshold(conf, topic, lake):
     write_deltalake(
         Table(lake, STOCK_COVER.name).uri, pa.Table.from_pylist([cover(product_id="cup", reorder_point=40)])
     )
 
     async def watch() -> None:
-        async with aclosing(StockTrigger(topic).run()) as wakeups:
+        async with aclosing(StockTrigger(topic).run()) as events:
 
-            async def next_one() -> list[str]:
-                return (await asyncio.wait_for(anext(wakeups), SOON)).payload["products"]
+            async def next_products() -> list[str]:
+                return (await asyncio.wait_for(anext(events), TIMEOUT_SECONDS)).payload["products"]
 
-            assert await next_one() == []
+            assert await next_products() == []
             send(conf, topic, b"not an event", b"{}", sold("plate", 30), sold("mug", 0))
-            assert await next_one() == ["mug"]
-            # A busy topic: records of no concern do not hold up the one that is.
+            assert await next_products() == ["mug"]
+            # Irrelevant records of a busy topic do not delay a relevant one.
             send(conf, topic, sold("plate", 20), count=50_000)
             send(conf, topic, sold("cup", 40))
-            assert await next_one() == ["cup"]
+            assert await next_products() == ["cup"]
 
     asyncio.run(watch())
 
@@ -95,7 +95,7 @@ asyncio.run(watch())
 """
 
 
-def test_killed_before_its_event_is_stored_it_wakes_again(conf, topic):
+def test_fires_again_after_a_kill_before_its_event_was_stored(conf, topic):
     def start() -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-c", TRIGGER, topic], stdout=subprocess.PIPE, text=True, env=os.environ
@@ -106,27 +106,27 @@ def test_killed_before_its_event_is_stored_it_wakes_again(conf, topic):
         send(conf, topic, sold("mug", 0))
         assert first.stdout.readline() == "['mug']\n"
         first.send_signal(signal.SIGKILL)
-    send(conf, topic, sold("bowl", 0))  # and while nobody waits
+    send(conf, topic, sold("bowl", 0))  # while no trigger runs
     with start() as second:
-        assert second.stdout.readline() == "[]\n"  # whoever is woken looks at everything
+        assert second.stdout.readline() == "[]\n"  # the alert run evaluates all products
         send(conf, topic, sold("cup", 0))
         assert second.stdout.readline() == "['cup']\n"
         second.kill()
 
 
-def test_starts_over_when_the_topic_is_made_anew(conf, topic, monkeypatch):
+def test_restarts_when_the_topic_is_recreated(conf, topic, monkeypatch):
     monkeypatch.setattr("shopnow.alerts.trigger.RESTART_SECONDS", 2.0)
 
     async def watch() -> None:
-        async with aclosing(StockTrigger(topic).run()) as wakeups:
-            await asyncio.wait_for(anext(wakeups), SOON)
+        async with aclosing(StockTrigger(topic).run()) as events:
+            await asyncio.wait_for(anext(events), TIMEOUT_SECONDS)
             kafka_topics.delete(conf, topic)
             kafka_topics.create(conf, topic)
             send(conf, topic, sold("mug", 0))
-            await asyncio.wait_for(anext(wakeups), 3 * SOON)
+            await asyncio.wait_for(anext(events), 3 * TIMEOUT_SECONDS)
 
     asyncio.run(watch())
 
 
-def test_no_reorder_points_without_their_table(lake):
-    assert stock_watcher.load_thresholds(lake).own == {}
+def test_there_are_no_reorder_points_without_their_table(lake):
+    assert stock_watcher.load_thresholds(lake).by_product == {}

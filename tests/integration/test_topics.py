@@ -1,19 +1,19 @@
-"""The topics' settings on a real Kafka."""
+"""Topic configuration on a real Kafka."""
 
 from shopnow.broker import topics
 from support import kafka_topics
 
 
-def test_topics_that_are_there_are_given_another_retention_once(kafka: str) -> None:
+def test_retention_of_existing_topics_is_changed_once(kafka: str) -> None:
     conf = {"bootstrap.servers": kafka}
-    with kafka_topics.topic(conf) as one, kafka_topics.topic(conf) as other:
-        assert topics.set_retention(conf, [one], 2) == [one]
-        assert topics.set_retention(conf, [one, other], 2) == [other]
-        assert topics.set_retention(conf, [one, other], 2) == []
+    with kafka_topics.topic(conf) as first, kafka_topics.topic(conf) as second:
+        assert topics.set_retention(conf, [first], 2) == [first]
+        assert topics.set_retention(conf, [first, second], 2) == [second]
+        assert topics.set_retention(conf, [first, second], 2) == []
 
 
-def test_a_topic_that_was_created_is_known_at_once(kafka: str) -> None:
-    # Of 40 on a young broker some three are not, unless somebody waits.
+def test_a_created_topic_is_usable_at_once(kafka: str) -> None:
+    # Without the wait in `topics.create`, about 3 of 40 topics on a new broker are not.
     conf = {"bootstrap.servers": kafka}
     for _ in range(40):
         with kafka_topics.topic(conf) as name:

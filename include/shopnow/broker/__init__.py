@@ -1,0 +1,1 @@
+"""Kafka: clients, topics, an exact-range reader and a transactional producer."""

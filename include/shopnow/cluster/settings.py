@@ -41,10 +41,10 @@ class ClusterSettings(BaseSettings):
     hdfs_replicas: int = Field(
         3, ge=1, le=512, description="replicas of each block, limited by the number of DataNodes"
     )
-    spark_daemon_memory_mb: Megabytes = 256
+    spark_daemon_memory_mb: Megabytes = Field(256, description="JVM heap of each Spark master and worker, MB")
     spark_worker_cores: int = Field(2, ge=1, description="cores that a Spark worker offers")
     spark_worker_memory_mb: Megabytes = Field(1024, description="memory that a Spark worker offers")
-    spark_executor_memory_mb: Megabytes = 1024
+    spark_executor_memory_mb: Megabytes = Field(1024, description="JVM heap of each Spark executor, MB")
     celery_concurrency: int = Field(4, ge=1, description="tasks that a Celery worker runs at once")
 
     @property

@@ -109,22 +109,22 @@ PROVENANCE = (
         pa.string(),
         "JSON: version of raw/{topic} from which the row was computed, by topic",
         "",
-        "proof",
+        "provenance",
     ),
-    _field("computed_at", TIMESTAMP, "time when the row was computed", "", "proof"),
+    _field("computed_at", TIMESTAMP, "time when the row was computed", "", "provenance"),
     _field(
         "missing_rows",
         pa.int64(),
         "upper bound on records of its topics lost before they were read: 0 if complete, null if unknown",
         "records",
-        "proof",
+        "provenance",
     ),
     _field(
         "losses",
         pa.list_(pa.string()),
         "ids, in the table `losses`, of the losses that may affect the row",
         "",
-        "proof",
+        "provenance",
     ),
     _field(
         "audit",
@@ -132,7 +132,7 @@ PROVENANCE = (
         "result of the latest audit before the row was computed: holds, or the failed checks; null before "
         "the first audit",
         "",
-        "proof",
+        "provenance",
     ),
 )
 """The last columns of every KPI table: when and from what a row was computed, and how complete it is."""

@@ -1,0 +1,1 @@
+"""The simulated shop: sessions, orders, inventory, injected faults, and the ledger as ground truth."""

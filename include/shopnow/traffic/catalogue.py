@@ -17,6 +17,8 @@ ZIPF = 1.0
 
 
 class Supplier(NamedTuple):
+    """A supplier and its reliability."""
+
     name: str
     lead_hours: int
     """Usual lead time of a delivery."""
@@ -33,6 +35,8 @@ MAKER = Supplier("Made to Order", 240, 0.6)
 
 
 class Product(NamedTuple):
+    """A product, its opening stock and its supplier."""
+
     product_id: str
     name: str
     category: str
@@ -42,6 +46,7 @@ class Product(NamedTuple):
 
     @property
     def is_scarce(self) -> bool:
+        """Whether its supplier takes three days or more."""
         return self.supplier.lead_hours >= 72
 
 

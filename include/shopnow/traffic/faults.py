@@ -33,9 +33,9 @@ _WORDS_PER_EVENT = 3
 
 
 class InjectedFault(NamedTuple):
-    """The fault of an event and, unless malformed, the delay of the record in ms."""
+    """The kind of fault of an event and, unless malformed, the delay of its record in ms."""
 
-    fault: str
+    kind: str
     delay: int = 0
 
 

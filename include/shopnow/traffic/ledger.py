@@ -35,25 +35,25 @@ SCHEMA = pa.schema(
 DEMAND_SCHEMA = pa.schema(
     [
         pa.field("run_id", pa.string(), nullable=False),
-        pa.field("hour", TIMESTAMP, nullable=False, metadata={"comment": "its start"}),
+        pa.field("hour", TIMESTAMP, nullable=False, metadata={"comment": "start of the hour"}),
         pa.field("product_id", pa.string(), nullable=False),
         pa.field(
             "wanted",
             pa.int64(),
             nullable=False,
-            metadata={"comment": "pieces that shoppers wanted in their carts"},
+            metadata={"comment": "pieces that shoppers requested"},
         ),
         pa.field(
             "unmet",
             pa.int64(),
             nullable=False,
-            metadata={"comment": "pieces of those that were not on the shelf"},
+            metadata={"comment": "of these: pieces not in stock"},
         ),
         pa.field(
             "lost",
             pa.int64(),
             nullable=False,
-            metadata={"comment": "pieces of those that would have been paid for"},
+            metadata={"comment": "of these: lost sales"},
         ),
     ]
 )

@@ -36,7 +36,7 @@ RECORD_SCHEMA = pa.schema(
         pa.field(
             "quantity",
             pa.int64(),
-            metadata={"comment": "pieces of an order_placed, quantity_change of a stock event"},
+            metadata={"comment": "units of an order_placed, quantity_change of a stock event"},
         ),
         pa.field("quantity_after", pa.int64(), metadata={"comment": "of stock events"}),
         pa.field(
@@ -47,13 +47,13 @@ RECORD_SCHEMA = pa.schema(
         pa.field(
             "fault",
             pa.string(),
-            metadata={"comment": "what is wrong with the record on purpose; null: nothing"},
+            metadata={"comment": "injected fault; null without one"},
         ),
         pa.field(
             "skew_ms",
             pa.int64(),
             nullable=False,
-            metadata={"comment": "by how much event_time is ahead of the true time"},
+            metadata={"comment": "ms by which event_time is ahead of the true time"},
         ),
     ]
 )
@@ -124,11 +124,11 @@ def build_batch(
     is_sent = np.ones(len(reached), dtype=bool)
     held = []
     for index, fault in injected.items():
-        if fault.fault in MALFORMED:
-            records.values[index] = fault_injection.corrupt(records.values[index], fault.fault)
-            records.faults[index] = fault.fault
+        if fault.kind in MALFORMED:
+            records.values[index] = fault_injection.corrupt(records.values[index], fault.kind)
+            records.faults[index] = fault.kind
         else:
-            is_sent[index] = fault.fault == DUPLICATE
+            is_sent[index] = fault.kind == DUPLICATE
             record = _hold(records, index, fault, first + index, int(reached[index]) + fault.delay)
             held.append(record)
             heapq.heappush(queue, (record.due, record.number, record))
@@ -173,7 +173,7 @@ def _hold(records: _Columns, index: int, fault: InjectedFault, number: int, due:
     return HeldRecord(
         due,
         number,
-        fault.fault,
+        fault.kind,
         int(records.kinds[index]),
         int(records.times[index]),
         int(records.skews[index]),
