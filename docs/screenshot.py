@@ -44,7 +44,7 @@ def take_stack(browser: Browser, names: set[str]) -> None:
     settings = Settings.load()
     page = browser.new_page(base_url=airflow.url(settings))
     page.goto("/")
-    page.fill("[name=username]", airflow.USERNAME)
+    page.fill("[name=username]", airflow.ADMIN_USER)
     page.fill("[name=password]", airflow.password(settings))
     page.keyboard.press("Enter")
     page.wait_for_url("**/")
