@@ -24,7 +24,7 @@ Example: `{"before": "2026-11-24"}`
 **When it fails.**
 - *compacted files do not hold the rows that were read*: nothing was committed, the table is unchanged. The
   message names table and partition. Run it again; if it fails again, check the machine's memory and disks.
-- *others changed the files*: three attempts lost to concurrent commits; the next run retries.
+- *concurrent commits changed the files*: three attempts lost to other commits; the next run retries.
 - HDFS is unreachable: the task retries. See `./shopnow status`.
 """
 
