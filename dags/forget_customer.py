@@ -61,7 +61,9 @@ with DAG(
         if params["confirm"] != params["customer_id"]:
             raise AirflowFailException("confirm is not the customer's id; nothing was changed")
         lag.check_landed(kafka_conf(), lake_uri())
-        erasures = erasure.erase_customer(lake_uri(), params["customer_id"], why=params["why"], by=context["run_id"])
+        erasures = erasure.erase_customer(
+            lake_uri(), params["customer_id"], why=params["why"], by=context["run_id"]
+        )
         for line in erasure.describe_remaining_copies(erasures, topics.read_retention(kafka_conf(), TOPICS)):
             logging.getLogger("airflow.task").info(line)
         return {table.table: table.rows for table in erasures}

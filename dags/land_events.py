@@ -49,7 +49,7 @@ from shopnow.lake.ingest.data_loss import LOSSES, Acknowledgement, Unacknowledge
 from shopnow.lake.ingest.plan import PartitionShard
 from shopnow.lake.ingest.receipts import RECEIPTS
 
-SHARES = conf.getint("shopnow", "landing_shares")
+SHARD_COUNT = conf.getint("shopnow", "landing_shares")
 
 with DAG(
     dag_id="land_events",
@@ -90,13 +90,13 @@ with DAG(
         return [
             {"topic": topic, "share": share}
             for topic in lag.lagging_topics(kafka_conf(), lake_uri())
-            for share in range(SHARES)
+            for share in range(SHARD_COUNT)
         ]
 
     # Bounded, so that a worker slot stays free for alerts.
     @task(
         map_index_template="{{ task.op_kwargs['topic'] }} {{ task.op_kwargs['share'] }}",
-        max_active_tis_per_dagrun=3 * SHARES,
+        max_active_tis_per_dagrun=3 * SHARD_COUNT,
     )
     def land(topic: str, share: int) -> dict:
         context = get_current_context()
@@ -111,7 +111,7 @@ with DAG(
                 TOPICS[topic],
                 quarantine_limit=params["quarantine_limit"],
                 acknowledgement=acknowledgement if params["acknowledge_loss_of"] == topic else None,
-                shard=PartitionShard(share, SHARES),
+                shard=PartitionShard(share, SHARD_COUNT),
             )
         except (UnacknowledgedLoss, QuarantineLimitExceeded) as error:
             raise AirflowFailException(str(error)) from error  # a retry would fail the same way
