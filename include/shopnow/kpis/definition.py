@@ -44,7 +44,7 @@ class Kpi(NamedTuple):
     is_monthly: bool = False
     """Whether `date` stands for a month, by its first day."""
     tracks_restatements: bool = False
-    """Whether changes of past dates, which only late events can cause, are recorded as restatements."""
+    """Whether a change of a past date is recorded as a restatement."""
 
     @property
     def topics(self) -> tuple[str, ...]:

@@ -56,7 +56,7 @@ DELIVERIES = Kpi(
             figure(
                 "on_time_rate",
                 pa.float64(),
-                "on_time ÷ delivered; null without deliveries delivered",
+                "on_time ÷ delivered; null if delivered is 0",
                 "share",
             ),
             figure(

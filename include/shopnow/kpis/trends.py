@@ -41,7 +41,7 @@ TRENDS = Kpi(
                 "change",
                 pa.float64(),
                 "(this_week − week_before) ÷ |week_before|; null if week_before is 0 or incomplete: no "
-                "sales in any currency from 24 hours before its start to 24 hours after it",
+                "sales in any currency within 24 hours of its start",
                 "share",
             ),
             *PROVENANCE,

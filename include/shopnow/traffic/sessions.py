@@ -106,8 +106,8 @@ class VisitSimulator:
     """Simulates one visit at a time: call `shop` or `crawl`, then `end`.
 
     The events of a visit are buffered with the time elapsed since its start, until `end` converts them to
-    absolute times. Visits are simulated in the order they *end*, so stock is never removed before an earlier
-    simulated visit saw it.
+    absolute times. Visits are simulated in the order they *end*, so a sale is never timed before the stock
+    changes of visits that were simulated earlier.
     """
 
     def __init__(self, buffer: EventBuffer, inventory: Inventory, draw: Callable[[], float]) -> None:

@@ -6,7 +6,6 @@ printed.
 
 import math
 import os
-import secrets
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
@@ -40,7 +39,7 @@ class Simulated:
     """The events of some days of a scenario, by type."""
 
     def __init__(self, name: str, sessions: int, days: int) -> None:
-        seed = int(os.environ.get("SHOPNOW_TEST_SEED") or secrets.randbelow(2**31))
+        seed = int(os.environ["SHOPNOW_TEST_SEED"])
         print(f"SHOPNOW_TEST_SEED={seed} for {name}")
         self.scenario: Scenario = scenarios.scenario(name)
         self.conditions = self.scenario.conditions
