@@ -25,8 +25,9 @@ os.environ |= {
     ),
 }
 
-# Set here, not where it is used, so that all processes of the suite share it and the header can print it.
+# Set here, not where they are used, so that all processes share the seeds and the header prints them.
 os.environ.setdefault("SHOPNOW_CHAOS_SEED", str(secrets.randbelow(10**6)))
+os.environ.setdefault("SHOPNOW_TEST_SEED", str(secrets.randbelow(10**6)))
 
 from shopnow.local_stack import jvm, spark_cds_archive, stack
 from shopnow.local_stack import spark as platform_spark
@@ -36,9 +37,12 @@ from support.free_ports import settings_on_free_ports
 
 pytest_plugins = ["support.full_stack"]
 
+SEEDS = ("SHOPNOW_CHAOS_SEED", "SHOPNOW_TEST_SEED")
+"""Seeds of the fault suite and of the other randomized tests; set them to replay a run."""
+
 
 def pytest_report_header() -> str:
-    return f"seed of the fault suite: {os.environ['SHOPNOW_CHAOS_SEED']} (set SHOPNOW_CHAOS_SEED to replay)"
+    return f"random seeds: {' '.join(f'{name}={os.environ[name]}' for name in SEEDS)} (set them to replay)"
 
 
 class ServiceScheduling(LoadScopeScheduling):
