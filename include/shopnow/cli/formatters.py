@@ -1,6 +1,7 @@
 """Format events and table rows as cells for people."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from shopnow import validation
+from shopnow.broker.tail import Record
 from shopnow.events import TOPICS
 from shopnow.text_format import excerpt
 
@@ -72,11 +74,6 @@ def event_cells(service: str, event: Mapping[str, Any], place: str) -> list[str]
     return [_time(event["event_time"]), str(event["event_type"]), *cells, place]
 
 
-def problem_cells(service: str, at: datetime, problem: str, place: str) -> list[str]:
-    """Return the cells of a record that is not a valid event; `at` is its Kafka timestamp."""
-    return [_time(at), f"({problem})", *([""] * len(COLUMNS[service])), place]
-
-
 def decode(service: str, value: bytes | None) -> tuple[dict[str, Any], str | None]:
     """Decode a record of a service's topic: its fields, or no fields and the reason it is invalid."""
     decoder = TOPICS[service].decoder().decode
@@ -84,6 +81,50 @@ def decode(service: str, value: bytes | None) -> tuple[dict[str, Any], str | Non
         return {}, problems[0]
     event = decoder(value or b"")
     return {"event_type": event.__struct_config__.tag, **msgspec.structs.asdict(event)}, None
+
+
+def record_cells(service: str, record: Record) -> list[str]:
+    """Return the cells of a record of a service's topic, valid or not."""
+    event, problem = decode(service, record.value)
+    if problem:
+        return _problem_cells(service, record, problem)
+    return event_cells(service, event, _position(record))
+
+
+def raw_cells(service: str, row: Mapping[str, Any]) -> list[str]:
+    """Return the cells of a row of `raw/{service}`, with its correction if it has one."""
+    value = row["value"] if row["correction"] is None else row["correction"]
+    record = Record(round(row["timestamp"].timestamp() * 1000), row["partition"], row["offset"], value)
+    # The stored problem was found by landing or a replay; validating again could give another result.
+    return (
+        _problem_cells(service, record, row["problem"]) if row["problem"] else record_cells(service, record)
+    )
+
+
+def record_as_json(service: str, record: Record) -> dict[str, Any]:
+    """Return a record of a service's topic in the form of the JSON output."""
+    _, problem = decode(service, record.value)
+    value = record.value or b""
+    return {
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": _arrival(record).isoformat(timespec="milliseconds"),
+        "event": value.decode(errors="backslashreplace") if problem else json.loads(value),
+        "problem": problem,
+    }
+
+
+def arrival_order(service: str) -> Callable[[Record], tuple[int, datetime, int]]:
+    """Return the sort key of a service's records: arrival, and within one second the event time.
+
+    The generator sends a batch of events in one second.
+    """
+
+    def key(record: Record) -> tuple[int, datetime, int]:
+        event, _ = decode(service, record.value)
+        return record.timestamp // 1000, event.get("event_time", _arrival(record)), record.offset
+
+    return key
 
 
 def by_importance(columns: Sequence[str]) -> list[str]:
@@ -122,6 +163,19 @@ def cell(column: str, value: Any, currency: str | None) -> str:
         case list():
             return ", ".join(map(str, value))
     return str(value)
+
+
+def _problem_cells(service: str, record: Record, problem: str) -> list[str]:
+    empty = [""] * len(COLUMNS[service])
+    return [_time(_arrival(record)), f"({problem})", *empty, _position(record)]
+
+
+def _position(record: Record) -> str:
+    return f"{record.partition}/{record.offset}"
+
+
+def _arrival(record: Record) -> datetime:
+    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
 
 
 def _item(item: Any) -> str:

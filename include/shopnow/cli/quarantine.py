@@ -119,7 +119,12 @@ def _print_reasons(reasons: list[Reason], as_json: bool) -> None:
 
 def _print_records(records: list[Record], as_json: bool) -> None:
     rows = [
-        (_format_record_id(record.topic, record.record_id), record.time, record.problem, _excerpt(record.value))
+        (
+            _format_record_id(record.topic, record.record_id),
+            record.time,
+            record.problem,
+            _excerpt(record.value),
+        )
         for record in records
     ]
     if as_json:

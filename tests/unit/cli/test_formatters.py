@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shopnow.broker.tail import Record
 from shopnow.cli import formatters
 from shopnow.events import TOPIC_OF, TOPICS, encode
 from shopnow.examples import example
@@ -37,7 +38,8 @@ def test_amounts_items_and_shares_are_written_as_people_do():
 
 
 def test_what_is_no_event_is_a_row_with_its_problem():
-    _, problem = formatters.decode("orders", b"nope")
-    cells = formatters.problem_cells("orders", datetime(2026, 1, 1, tzinfo=UTC), problem or "", "0/1")
+    arrival = int(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
+    cells = formatters.record_cells("orders", Record(arrival, 0, 1, b"nope"))
+    assert cells[-1] == "0/1"
     assert cells[:2] == ["2026-01-01 00:00:00", "(invalid JSON (invalid character, byte 4))"]
     assert len(cells) == len(formatters.headings("orders"))
