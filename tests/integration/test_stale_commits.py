@@ -42,6 +42,6 @@ def test_the_file_of_a_killed_writer_is_deleted_before_the_next_commit(lake, mon
     write_deltalake(Table(lake, "numbers").ensure(ROWS.schema), ROWS, mode="append")
     assert file in log_files(lake)
 
-    monkeypatch.setattr(stale_commits, "OLD", timedelta(0))
+    monkeypatch.setattr(stale_commits, "STALE_AFTER", timedelta(0))
     write_deltalake(Table(lake, "numbers").ensure(ROWS.schema), ROWS, mode="append")
     assert log_files(lake) == {f"{version:020}.json" for version in range(3)}
