@@ -216,7 +216,7 @@ def test_lost_sales_are_the_products_share_of_the_shops_sales_in_that_time(event
     events = events_of(
         "stock",
         *(sold("01T08:00", "a", 2, 2), sold("01T09:00", "b", 8, 92)),  # a: 4 pieces
-        *(sold("02T08:00", "a", 2, 0), sold("02T09:00", "b", 30, 62)),  # beside 8 others
+        *(sold("02T08:00", "a", 2, 0), sold("02T09:00", "b", 30, 62)),  # while 8 others are sold
         restocked("02T10:00", "a", 9, 9),
     )
     top = table(
