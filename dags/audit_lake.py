@@ -52,6 +52,7 @@ with DAG(
 
     @task
     def judge(broken: list[str]) -> None:
+        """Fail if a check failed."""
         if broken:
             raise AirflowFailException("; ".join(broken))
 

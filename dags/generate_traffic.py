@@ -55,6 +55,7 @@ with DAG(
 
     @task(outlets=[TRAFFIC], execution_timeout=LONG_TIMEOUT)
     def simulate() -> dict:
+        """Simulate the period; return the totals of the run."""
         context = get_current_context()
         run_id = context["run_id"]
         return generate(kafka_conf(), run_id, **dag_params.parse(context["params"], run_id))._asdict()

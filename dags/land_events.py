@@ -88,17 +88,18 @@ with DAG(
     def find_unread() -> list[dict]:
         """Return the shards of topics that have records the lake does not have."""
         return [
-            {"topic": topic, "share": share}
+            {"topic": topic, "shard": shard}
             for topic in lag.lagging_topics(kafka_conf(), lake_uri())
-            for share in range(SHARD_COUNT)
+            for shard in range(SHARD_COUNT)
         ]
 
     # Bounded, so that a worker slot stays free for alerts.
     @task(
-        map_index_template="{{ task.op_kwargs['topic'] }} {{ task.op_kwargs['share'] }}",
+        map_index_template="{{ task.op_kwargs['topic'] }} {{ task.op_kwargs['shard'] }}",
         max_active_tis_per_dagrun=3 * SHARD_COUNT,
     )
-    def land(topic: str, share: int) -> dict:
+    def land(topic: str, shard: int) -> dict:
+        """Land one shard of a topic; return what was landed."""
         context = get_current_context()
         params, run = context["params"], context["dag_run"]
         acknowledgement = Acknowledgement(
@@ -111,7 +112,7 @@ with DAG(
                 TOPICS[topic],
                 quarantine_limit=params["quarantine_limit"],
                 acknowledgement=acknowledgement if params["acknowledge_loss_of"] == topic else None,
-                shard=PartitionShard(share, SHARD_COUNT),
+                shard=PartitionShard(shard, SHARD_COUNT),
             )
         except (UnacknowledgedLoss, QuarantineLimitExceeded) as error:
             raise AirflowFailException(str(error)) from error  # a retry would fail the same way

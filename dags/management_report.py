@@ -77,6 +77,7 @@ with DAG(
 
     @task.sensor(mode="reschedule", poke_interval=30, timeout=timedelta(minutes=30).total_seconds())
     def caught_up(day: str) -> PokeReturnValue:
+        """Wait until the lake has the events that Kafka received before the end of the day."""
         end = end_of_day(date.fromisoformat(day))
         return PokeReturnValue(
             is_done=end > datetime.now(UTC) or not lagging_topics(kafka_conf(), lake_uri(), end)

@@ -70,6 +70,7 @@ with DAG(
 
     @task(outlets=[TRAFFIC])
     def send() -> dict:
+        """Validate and send the events; return the report."""
         context = get_current_context()
         params, run = context["params"], context["dag_run"]
         try:
