@@ -1,5 +1,7 @@
-"""The ShopNow+ tab: what the lake, the topics and the DAGs say, as pages inside the Airflow UI.
+"""The ShopNow+ tab: pages in the Airflow UI about the lake, the topics and the DAGs.
 
-`copies` and `lake` keep local copies of what the pages read from the lake, `tail` the newest events of the topics; a module a
-page turns them into data, `app` serves it. The pages themselves are in `ui/`, and what is built of them in `static/`.
+`replica/` holds DuckDB copies of the lake's tables and `sources/` reads Kafka and Airflow's database; `pages/` builds
+the content of each page from them, `routes/` is the HTTP API, and `app` serves it with the pages, whose TypeScript
+sources are in `ui/` and whose build output is in `static/`. Imports run in this order: app, routes, pages, then
+sources and replica.
 """

@@ -1,4 +1,4 @@
-"""The tab's app: pages, and the API they and others read."""
+"""The tab's FastAPI app: the pages, and their API."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,11 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shopnow import airflow_internals, dag_common
 from shopnow.errors import UserError
 from shopnow_tab_app.replica import tables
-from shopnow_tab_app.replica.client import Lake
-from shopnow_tab_app.response_cache import Answers
-from shopnow_tab_app.routes.read_routes import reading
-from shopnow_tab_app.routes.write_routes import writing
-from shopnow_tab_app.topic_tail import Tail
+from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.routes.read_routes import create_read_router
+from shopnow_tab_app.routes.write_routes import create_write_router
+from shopnow_tab_app.sources.topic_tail import TopicTail
 
 STATIC = Path(__file__).with_name("static")
 TYPES = {
@@ -27,9 +26,9 @@ TYPES = {
 }
 
 HEADERS = {
-    # Everything comes from here, nothing is written into the page, and only Airflow's own pages may frame it.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
+    # No third-party resources, no inline scripts or styles, and framing by Airflow's own pages only.
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -37,47 +36,53 @@ HEADERS = {
 
 
 def create(
-    lake: Lake | None = None,
-    tail: Tail | None = None,
+    lake: LakeReplica | None = None,
+    tail: TopicTail | None = None,
     conf: Callable[[], dict[str, Any]] = dag_common.kafka_conf,
 ) -> FastAPI:
-    """The app; reads the lake and the topics of Airflow's connections unless it is given others."""
-    lake = lake or Lake(dag_common.lake_uri, tables.COPIES, tables.DERIVED)
+    """Create the app.
+
+    Args:
+        lake: replica of the lake; by default of the lake in Airflow's connection.
+        tail: reader of the newest events; by default of the Kafka in Airflow's connection.
+        conf: function that returns the Kafka configuration.
+    """
+    lake = lake or LakeReplica(dag_common.lake_uri, tables.COPIES, tables.DERIVED)
     app = FastAPI(
         title="ShopNow+",
-        description="What the pages of the ShopNow+ tab read. Amounts are integer cents of a currency, times and days UTC.",
+        description="The API of the ShopNow+ tab. Amounts are integer cents of a currency, times and days UTC.",
         dependencies=[Depends(airflow_internals.current_user_dependency())],
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
     )
-    app.include_router(reading(Answers(lake), tail or Tail(conf), conf))
-    app.include_router(writing(conf))
+    app.include_router(create_read_router(lake, tail or TopicTail(conf), conf))
+    app.include_router(create_write_router(conf))
     app.add_api_route("/api/openapi.json", lambda: app.openapi(), include_in_schema=False)
-    app.add_api_route("/", lambda: _file("index.html"), include_in_schema=False)
-    app.add_api_route("/assets/{name}", _file, include_in_schema=False)
-    app.add_exception_handler(UserError, _unavailable)
-    app.add_middleware(_WithHeaders)
+    app.add_api_route("/", lambda: _static_file("index.html"), include_in_schema=False)
+    app.add_api_route("/assets/{name}", _static_file, include_in_schema=False)
+    app.add_exception_handler(UserError, _to_503)
+    app.add_middleware(_SecurityHeaders)
     return app
 
 
-def _file(name: str) -> Response:
-    """A file of those built of `ui/`."""
+def _static_file(name: str) -> Response:
+    """Serve a file of the build output of `ui/`."""
     path = STATIC / name
     if path.parent != STATIC or path.suffix not in TYPES or not path.is_file():
-        raise HTTPException(404, "there is no such page")
-    # Asked for anew each time: what is built of a new version has the same names.
+        raise HTTPException(404, f"no file {name!r}")
+    # Not cached, because the files of every version have the same names.
     return Response(
         path.read_bytes(), media_type=TYPES[path.suffix], headers={"Cache-Control": "private, no-cache"}
     )
 
 
-async def _unavailable(request: Request, error: Exception) -> Response:
+async def _to_503(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 503)
 
 
-class _WithHeaders:
-    """Adds `HEADERS` to every answer."""
+class _SecurityHeaders:
+    """Adds `HEADERS` to every response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

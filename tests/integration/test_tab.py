@@ -14,9 +14,9 @@ from shopnow.ids import uuid7
 from shopnow.local_stack import supervision
 from shopnow_tab_app.app import create
 from shopnow_tab_app.replica import tables
-from shopnow_tab_app.replica.client import Lake
+from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.routes import access
-from shopnow_tab_app.topic_tail import Tail
+from shopnow_tab_app.sources.topic_tail import TopicTail
 
 WRITES = {access.HEADER: "1"}
 NOWHERE = {"bootstrap.servers": "127.0.0.1:1", "socket.connection.setup.timeout.ms": "1000"}
@@ -26,16 +26,16 @@ Client = Callable[..., TestClient]
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    """The app of a lake and a Kafka, for somebody who is logged in and may do everything."""
+    """The app of a lake and a Kafka, for a user with all permissions."""
     monkeypatch.setattr(
         "airflow.api_fastapi.core_api.security.requires_access_dag", lambda *rights: lambda: None
     )
 
-    lakes: list[Lake] = []
+    lakes: list[LakeReplica] = []
 
     def client(address: str, conf: dict[str, Any]) -> TestClient:
-        lakes.append(Lake(lambda: address, tables.COPIES, tables.DERIVED))
-        app = create(lakes[-1], Tail(lambda: conf), lambda: conf)
+        lakes.append(LakeReplica(lambda: address, tables.COPIES, tables.DERIVED))
+        app = create(lakes[-1], TopicTail(lambda: conf), lambda: conf)
         app.dependency_overrides[get_user] = lambda: None
         return TestClient(app)
 
@@ -48,7 +48,7 @@ def request_id() -> str:
     return uuid7(round(time.time() * 1000), f"{time.time_ns():032x}")
 
 
-def test_order_is_sent_once_and_seen_at_once(client: Client, lake: str, conf: dict[str, str]) -> None:
+def test_order_is_sent_once_and_shown_at_once(client: Client, lake: str, conf: dict[str, str]) -> None:
     api = client(lake, conf)
     api.get("/api/activity")
     order = {
@@ -59,19 +59,21 @@ def test_order_is_sent_once_and_seen_at_once(client: Client, lake: str, conf: di
     first = api.post("/api/orders", json=order, headers=WRITES)
     assert first.status_code == 201
     assert first.json() == api.post("/api/orders", json=order, headers=WRITES).json()
-    place = first.json()["partition"], first.json()["offset"]
+    position = first.json()["partition"], first.json()["offset"]
 
-    def seen() -> list[dict[str, Any]]:
+    def shown_events() -> list[dict[str, Any]]:
         events = api.get("/api/activity").json()["events"]
         return [event for event in events if event["subject"] == first.json()["subject"]]
 
-    assert supervision.wait_until(lambda: bool(seen()), 2)
-    assert [(event["partition"], event["offset"], event["who"]) for event in seen()] == [(*place, "Zoé")]
+    assert supervision.wait_until(lambda: bool(shown_events()), 2)
+    assert [(event["partition"], event["offset"], event["who"]) for event in shown_events()] == [
+        (*position, "Zoé")
+    ]
     records = tail.read_tail(conf, "orders", 50, lambda record: record.offset).records
     assert sum(first.json()["event_id"].encode() in (record.value or b"") for record in records) == 1
 
 
-def test_answer_is_worked_out_once_for_each_version(client: Client, lake: str, conf: dict[str, str]) -> None:
+def test_response_is_computed_once_for_each_version(client: Client, lake: str, conf: dict[str, str]) -> None:
     api = client(lake, conf)
     sample_lake.write_lake(lake, 50, 1)
 
@@ -87,11 +89,11 @@ def test_answer_is_worked_out_once_for_each_version(client: Client, lake: str, c
     assert supervision.wait_until(lambda: dashboard(**{"If-None-Match": etag}).status_code == 200, 60)
 
 
-def unread(answer: dict[str, Any]) -> bool:
-    return any(each["why"] == "unread" for each in answer["missing"])
+def unread(response: dict[str, Any]) -> bool:
+    return any(missing["why"] == "unread" for missing in response["missing"])
 
 
-def test_kafka_that_is_away_is_said_calmly(client: Client, lake: str) -> None:
+def test_unreachable_kafka_is_reported(client: Client, lake: str) -> None:
     api = client(lake, NOWHERE)
     activity = api.get("/api/activity").json()
     assert activity["events"] == []
@@ -103,11 +105,11 @@ def test_kafka_that_is_away_is_said_calmly(client: Client, lake: str) -> None:
     assert "Kafka at 127.0.0.1:1 failed" in refused.json()["detail"]
 
 
-def test_lake_that_is_away_is_said_calmly(client: Client, conf: dict[str, str]) -> None:
+def test_unreachable_lake_is_reported(client: Client, conf: dict[str, str]) -> None:
     api = client("hdfs://127.0.0.1:1/shopnow", conf)
     for path in ("dashboard", "orders", "payments", "deliveries", "stock"):
-        answer = api.get(f"/api/{path}")
-        assert answer.status_code == 200
-        assert answer.json()["missing"][0]["what"] == "lake"
-        assert "check the address, that HDFS runs" in answer.json()["missing"][0]["why"]
+        response = api.get(f"/api/{path}")
+        assert response.status_code == 200
+        assert response.json()["missing"][0]["what"] == "lake"
+        assert "check the address, that HDFS runs" in response.json()["missing"][0]["why"]
     assert api.get("/api/tables/orders.csv").status_code == 503

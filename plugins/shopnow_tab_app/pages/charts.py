@@ -1,4 +1,4 @@
-"""Charts as data: what is drawn, shown as a table and given out as JSON is the same."""
+"""Data of the charts, shared by the drawings, their tables and the JSON export."""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -17,7 +17,7 @@ class Series(BaseModel):
 
 
 class Chart(BaseModel):
-    """`values` of each series stand beside `labels`: times in UTC, days, or keys."""
+    """A chart; the values of each series belong to the labels at the same index: UTC times, days, or keys."""
 
     name: str
     labels: list[str]
@@ -25,7 +25,14 @@ class Chart(BaseModel):
 
 
 def chart(name: str, rows: Sequence[dict[str, Any]], label: str, **units: str) -> Chart:
-    """A chart of rows: the column of the labels, and those of the series with their units."""
+    """Return a chart of rows.
+
+    Args:
+        name: name of the chart.
+        rows: rows, by column.
+        label: column of the labels.
+        units: unit of each series, by column.
+    """
     return Chart(
         name=name,
         labels=[text(row[label]) for row in rows],

@@ -1,4 +1,4 @@
-"""The deliveries: where each parcel is, and how many came into each state by day."""
+"""The deliveries page: a table of all deliveries, and a timeline of their stages by day."""
 
 from datetime import datetime
 from typing import Literal
@@ -7,15 +7,15 @@ from pydantic import BaseModel
 
 from shopnow_tab_app.pages.charts import Chart, chart
 from shopnow_tab_app.pages.paging import Listing, PageQuery
-from shopnow_tab_app.pages.period import PeriodQuery, period
-from shopnow_tab_app.replica.client import Lake
-from shopnow_tab_app.replica.protocol import State
-from shopnow_tab_app.replica.tables import DELIVERIES_NOW
-from shopnow_tab_app.response_cache import Answer, as_of, missing
+from shopnow_tab_app.pages.period import Period, PeriodQuery, resolve_period
+from shopnow_tab_app.pages.response import PageResponse, as_of, missing
+from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.replica.protocol import ReplicaState
+from shopnow_tab_app.replica.tables import DELIVERIES_NOW, with_sources
 
 STAGES = ("pending", "in_transit", "delivered")
 Stage = Literal["pending", "in_transit", "delivered"]
-TABLES = (DELIVERIES_NOW.table, *DELIVERIES_NOW.keys)
+TABLES = with_sources(DELIVERIES_NOW.table)
 
 
 class Delivery(BaseModel):
@@ -24,19 +24,19 @@ class Delivery(BaseModel):
     address: str
     stage: Stage
     promised_at: datetime
-    """When it is expected."""
+    """Promised delivery time."""
     progress: float
     """From 0 to 1."""
     event_time: datetime
-    """When it came into its stage."""
+    """When it entered its stage."""
     created_at: datetime | None
     shipped_at: datetime | None
     delivered_at: datetime | None
     overdue: bool
-    """Not delivered by the time promised, or, if it still is not, by the newest event of any delivery."""
+    """Delivered after the promised time, or open although the newest event of any delivery is later than it."""
 
 
-class Deliveries(Answer):
+class Deliveries(PageResponse):
     period: tuple[str, str]
     rows: list[Delivery]
     total: int
@@ -45,52 +45,59 @@ class Deliveries(Answer):
     charts: dict[str, Chart]
 
 
+CHARTS = ("timeline",)
 COLUMNS = [name for name in Delivery.model_fields if name != "overdue"]
 LISTING = Listing(DELIVERIES_NOW.table, COLUMNS, ("delivery_id", "order_id", "address"), "delivery_id")
 
 
-def deliveries(
-    lake: Lake, asked: PeriodQuery, turn: PageQuery, stage: Stage | None, state: State
+def stage_number(stage: Stage | None) -> int | None:
+    """Return the number of a stage in the table."""
+    return STAGES.index(stage) if stage else None
+
+
+def build(
+    lake: LakeReplica, period_query: PeriodQuery, query: PageQuery, stage: Stage | None, state: ReplicaState
 ) -> Deliveries:
-    """A page of the table, and the timeline of the days asked for."""
-    where, bound = ("stage = $stage", {"stage": STAGES.index(stage)}) if stage else ("true", {})
-    days = period(lake, asked, "events/deliveries", "event_time")
+    """Build the page."""
+    filter_ = LISTING.filter(stage=stage_number(stage))
+    period = resolve_period(lake, period_query, "events/deliveries", "event_time")
     now = lake.query('SELECT max(event_time) AS now FROM "events/deliveries"')[0]["now"]
     counts = lake.query(
-        f"SELECT stage, count(*) AS deliveries, count(*) FILTER (stage < 2 AND promised_at < ?) AS overdue "  # noqa: S608  (a name of our own)
-        f"FROM {DELIVERIES_NOW.table} GROUP BY 1",
+        f"""
+        SELECT stage, count(*) AS deliveries, count(*) FILTER (stage < 2 AND promised_at < ?) AS overdue
+        FROM {DELIVERIES_NOW.table} GROUP BY 1
+        """,  # noqa: S608  (a name of our own)
         [now],
     )
-    rows = LISTING.rows(lake, turn, where, bound)
     return Deliveries(
         as_of=as_of(state),
         missing=missing(state),
-        period=(days.first.isoformat(), days.last.isoformat()),
+        period=(period.first.isoformat(), period.last.isoformat()),
         rows=[
             Delivery(
                 **{**row, "stage": STAGES[row["stage"]]},
                 overdue=(row["delivered_at"] or now) > row["promised_at"],
             )
-            for row in rows
+            for row in LISTING.rows(lake, query, filter_)
         ],
-        total=LISTING.total(lake, turn, where, bound),
+        total=LISTING.total(lake, query, filter_),
         stages={
             name: sum(row["deliveries"] for row in counts if row["stage"] == number)
             for number, name in enumerate(STAGES)
         },
         overdue=sum(row["overdue"] for row in counts),
-        charts={"timeline": _timeline(lake, days.first, days.last)},
+        charts={"timeline": _timeline(lake, period)},
     )
 
 
-def _timeline(lake: Lake, first, last) -> Chart:
+def _timeline(lake: LakeReplica, period: Period) -> Chart:
     rows = lake.query(
         """
-        SELECT event_time::DATE AS date, count(*) FILTER (stage = 0) AS pending, count(*) FILTER (stage = 1) AS in_transit,
-            count(*) FILTER (stage = 2) AS delivered
+        SELECT event_time::DATE AS date, count(*) FILTER (stage = 0) AS pending,
+            count(*) FILTER (stage = 1) AS in_transit, count(*) FILTER (stage = 2) AS delivered
         FROM "events/deliveries" WHERE event_time >= ?::DATE AND event_time < ?::DATE + 1 GROUP BY 1 ORDER BY 1
         """,
-        [first, last],
+        [*period],
     )
     return chart(
         "timeline", rows, "date", pending="deliveries", in_transit="deliveries", delivered="deliveries"

@@ -1,4 +1,4 @@
-"""The orders: a table of all that the lake has."""
+"""The orders page: a table of all orders."""
 
 from datetime import datetime
 from typing import Literal
@@ -6,13 +6,13 @@ from typing import Literal
 from pydantic import BaseModel
 
 from shopnow_tab_app.pages.paging import Listing, PageQuery
-from shopnow_tab_app.replica.client import Lake
-from shopnow_tab_app.replica.protocol import State
-from shopnow_tab_app.replica.tables import ORDERS_NOW
-from shopnow_tab_app.response_cache import Answer, as_of, missing
+from shopnow_tab_app.pages.response import PageResponse, as_of, missing
+from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.replica.protocol import ReplicaState
+from shopnow_tab_app.replica.tables import ORDERS_NOW, with_sources
 
 Status = Literal["placed", "failed", "paid", "in_transit", "delivered", "refunded", "cancelled"]
-TABLES = (ORDERS_NOW.table, *ORDERS_NOW.keys)
+TABLES = with_sources(ORDERS_NOW.table)
 
 
 class Order(BaseModel):
@@ -20,7 +20,7 @@ class Order(BaseModel):
     customer_name: str
     country: str
     product: str
-    """Its first product."""
+    """Name of its first product."""
     products: int
     units: int
     total_cents: int
@@ -29,12 +29,12 @@ class Order(BaseModel):
     status: Status
 
 
-class Orders(Answer):
+class Orders(PageResponse):
     rows: list[Order]
     total: int
-    """Rows on all pages."""
+    """Number of rows on all pages."""
     statuses: dict[str, int]
-    """How many there are of each status, whatever is searched."""
+    """Number of orders by status, without search or filter."""
 
 
 LISTING = Listing(
@@ -42,15 +42,15 @@ LISTING = Listing(
 )
 
 
-def orders(lake: Lake, turn: PageQuery, status: str | None, state: State) -> Orders:
-    """A page of the table."""
-    where, bound = ("status = $status", {"status": status}) if status else ("true", {})
+def build(lake: LakeReplica, query: PageQuery, status: str | None, state: ReplicaState) -> Orders:
+    """Build the page."""
     by_status = f"SELECT status::VARCHAR AS status, count(*) AS orders FROM {ORDERS_NOW.table} GROUP BY 1"  # noqa: S608
     counts = lake.query(by_status)
+    filter_ = LISTING.filter(status=status)
     return Orders(
         as_of=as_of(state),
         missing=missing(state),
-        rows=[Order(**row) for row in LISTING.rows(lake, turn, where, bound)],
-        total=LISTING.total(lake, turn, where, bound),
+        rows=[Order(**row) for row in LISTING.rows(lake, query, filter_)],
+        total=LISTING.total(lake, query, filter_),
         statuses={row["status"]: row["orders"] for row in counts},
     )

@@ -1,17 +1,17 @@
-"""Tables that are searched, sorted and turned page by page."""
+"""Tables of the pages: search, sort, filter and pagination."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 from fastapi import HTTPException, Query
 
-from shopnow_tab_app.replica.client import Lake
+from shopnow_tab_app.replica.client import LakeReplica
 
-SIZE = 25
+PAGE_SIZE = 25
 
 
 class PageQuery(NamedTuple):
-    """Which rows are asked for."""
+    """Search, order and page of rows."""
 
     search: str
     sort: str
@@ -20,59 +20,80 @@ class PageQuery(NamedTuple):
     size: int
 
 
+class Filter(NamedTuple):
+    """Condition of the rows to show."""
+
+    condition: str = "true"
+    """An SQL expression."""
+    parameters: Mapping[str, Any] = {}
+    """Its parameters, by name."""
+
+
+ALL = Filter()
+
+
 class Listing(NamedTuple):
-    """A table that can be asked for rows: those of an SQL select, sorted and searched by these of its columns."""
+    """A table whose rows can be searched, sorted and exported."""
 
     table: str
     columns: Sequence[str]
+    """SQL names of the columns."""
     searched: Sequence[str]
+    """Columns that the search looks into."""
     tie: str
     """The column that orders rows which are otherwise equal."""
 
-    def rows(
-        self, lake: Lake, turn: PageQuery, where: str = "true", parameters: Mapping[str, Any] | None = None
-    ) -> list[dict[str, Any]]:
-        """The rows asked for."""
-        if turn.sort not in self.columns:
-            raise HTTPException(422, f"sort by one of {', '.join(self.columns)}")
-        direction = "DESC" if turn.descending else "ASC"
+    def filter(self, **values: Any) -> Filter:
+        """Return the filter of the rows with these values by column, ignoring None and columns it does not have."""
+        parameters = {
+            name: value for name, value in values.items() if value is not None and name in self.columns
+        }
+        return Filter(" AND ".join(["true", *(f"{name} = ${name}" for name in parameters)]), parameters)
+
+    def rows(self, lake: LakeReplica, query: PageQuery, filter_: Filter = ALL) -> list[dict[str, Any]]:
+        """Return the rows of a page."""
+        if query.sort not in self.columns:
+            raise HTTPException(
+                422, f"unknown sort column {query.sort!r}; choose one of {', '.join(self.columns)}"
+            )
+        direction = "DESC" if query.descending else "ASC"
         return lake.query(
-            f'SELECT {", ".join(self.columns)} FROM "{self.table}" WHERE {self._found(turn)} AND {where} '  # noqa: S608  (names of our own)
-            f"ORDER BY {turn.sort} {direction} NULLS LAST, {self.tie} LIMIT {turn.size} OFFSET {turn.page * turn.size}",
-            self._bound(turn, parameters),
+            f"{self._select(query, filter_)} "
+            f"ORDER BY {query.sort} {direction} NULLS LAST, {self.tie} "
+            f"LIMIT {query.size} OFFSET {query.page * query.size}",
+            self._parameters(query, filter_),
         )
 
     def chunks(
-        self, lake: Lake, turn: PageQuery, where: str, parameters: Mapping[str, Any] | None = None
+        self, lake: LakeReplica, search: str, size: int, filter_: Filter = ALL
     ) -> Iterator[list[tuple]]:
-        """All rows that are found, so many at a time as a page has, in the order of `tie`."""
-        sql = f'SELECT {", ".join(self.columns)} FROM "{self.table}" WHERE {self._found(turn)} AND {where} ORDER BY {self.tie}'  # noqa: S608
-        return lake.chunks(sql, self._bound(turn, parameters), turn.size)
+        """Yield all rows of a search in the order of `tie`, in chunks of `size` rows."""
+        query = PageQuery(search, self.tie, False, 0, size)
+        sql = f"{self._select(query, filter_)} ORDER BY {self.tie}"
+        return lake.chunks(sql, self._parameters(query, filter_), size)
 
-    def total(
-        self, lake: Lake, turn: PageQuery, where: str = "true", parameters: Mapping[str, Any] | None = None
-    ) -> int:
-        """How many rows there are, on all pages."""
-        sql = f'SELECT count(*) AS rows FROM "{self.table}" WHERE {self._found(turn)} AND {where}'  # noqa: S608
-        return int(lake.query(sql, self._bound(turn, parameters))[0]["rows"])
+    def total(self, lake: LakeReplica, query: PageQuery, filter_: Filter = ALL) -> int:
+        """Return the number of rows on all pages."""
+        sql = f"SELECT count(*) AS rows FROM ({self._select(query, filter_)})"  # noqa: S608
+        return int(lake.query(sql, self._parameters(query, filter_))[0]["rows"])
 
-    def _found(self, turn: PageQuery) -> str:
+    def _select(self, query: PageQuery, filter_: Filter) -> str:
+        search = " OR ".join(f"contains(lower({column}), $search)" for column in self.searched)
         return (
-            f"({' OR '.join(f'contains(lower({column}), $search)' for column in self.searched)})"
-            if turn.search
-            else "true"
+            f'SELECT {", ".join(self.columns)} FROM "{self.table}" '  # noqa: S608  (names of our own)
+            f"WHERE ({search if query.search else 'true'}) AND {filter_.condition}"
         )
 
-    def _bound(self, turn: PageQuery, parameters: Mapping[str, Any] | None) -> dict[str, Any]:
-        return {**(parameters or {}), **({"search": turn.search.lower()} if turn.search else {})}
+    def _parameters(self, query: PageQuery, filter_: Filter) -> dict[str, Any]:
+        return {**filter_.parameters, **({"search": query.search.lower()} if query.search else {})}
 
 
-async def turn(
+async def page_query(
     search: Annotated[str, Query(max_length=100)] = "",
     sort: Annotated[str, Query(max_length=30)] = "event_time",
     descending: bool = True,
     page: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-    size: Annotated[int, Query(ge=1, le=200)] = SIZE,
+    size: Annotated[int, Query(ge=1, le=200)] = PAGE_SIZE,
 ) -> PageQuery:
-    """What is asked for, from the query."""
+    """Read search, order and page from the query parameters."""
     return PageQuery(search.strip(), sort, descending, page, size)

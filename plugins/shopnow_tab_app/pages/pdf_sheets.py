@@ -22,22 +22,15 @@ TEXT_SCOPES = {"title": "alert_title", "facts": "alert_facts", "subject_name": "
 """Translation scope by column that holds English texts."""
 
 
-def sheet(page: str, data: Any, t: Translator) -> Sheet:
-    """The sheet of a page.
+def sheet(page: str, data: Any, t: Translator, content: Callable[[Any, Translator], Sheet]) -> Sheet:
+    """Return the sheet of a page with its title.
 
     Args:
         page: name of the page.
         data: response of the page's API route.
         t: translator of the reader's language.
+        content: function of this module that fills the sheet.
     """
-    builders: dict[str, Callable[[Any, Translator], Sheet]] = {
-        "dashboard": _dashboard,
-        "orders": _orders,
-        "payments": _payments,
-        "deliveries": _deliveries,
-        "stock": _stock,
-        "pipeline": _pipeline,
-    }
     defaults: Sheet = {
         "title": f"ShopNow+ · {t(f'page_{page}')}",
         "subtitle": f"{_text(data.as_of)} UTC",
@@ -45,10 +38,10 @@ def sheet(page: str, data: Any, t: Translator) -> Sheet:
         "charts": [],
         "tables": [],
     }
-    return {**defaults, **builders[page](data, t)}
+    return {**defaults, **content(data, t)}
 
 
-def _dashboard(page: Dashboard, t: Translator) -> Sheet:
+def dashboard(page: Dashboard, t: Translator) -> Sheet:
     computed_at = page.freshness.computed_at
     subtitle = [
         f"{page.period[0]} – {page.period[1]}",
@@ -82,7 +75,7 @@ def _dashboard(page: Dashboard, t: Translator) -> Sheet:
     }
 
 
-def _orders(page: Orders, t: Translator) -> Sheet:
+def orders(page: Orders, t: Translator) -> Sheet:
     return {
         "cards": [(t.term("order_status", status), _text(count)) for status, count in page.statuses.items()],
         "tables": [
@@ -98,7 +91,7 @@ def _orders(page: Orders, t: Translator) -> Sheet:
     }
 
 
-def _payments(page: Payments, t: Translator) -> Sheet:
+def payments(page: Payments, t: Translator) -> Sheet:
     return {
         "charts": [
             _chart(t, "payment_outcomes", "bars", page.charts["outcome"]),
@@ -117,7 +110,7 @@ def _payments(page: Payments, t: Translator) -> Sheet:
     }
 
 
-def _deliveries(page: Deliveries, t: Translator) -> Sheet:
+def deliveries(page: Deliveries, t: Translator) -> Sheet:
     return {
         "cards": [
             *((t.term("delivery_stage", stage), _text(count)) for stage, count in page.stages.items()),
@@ -136,7 +129,7 @@ def _deliveries(page: Deliveries, t: Translator) -> Sheet:
     }
 
 
-def _stock(page: Stock, t: Translator) -> Sheet:
+def stock(page: Stock, t: Translator) -> Sheet:
     return {
         "cards": [(t("alerts"), _text(len(page.alerts)))],
         "tables": [
@@ -158,7 +151,7 @@ def _stock(page: Stock, t: Translator) -> Sheet:
     }
 
 
-def _pipeline(page: Pipeline, t: Translator) -> Sheet:
+def pipeline(page: Pipeline, t: Translator) -> Sheet:
     return {
         "tables": [
             _table(

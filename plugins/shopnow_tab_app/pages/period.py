@@ -1,4 +1,4 @@
-"""The days, and what of the shop, a page is about."""
+"""Period and sales filter of a page."""
 
 from datetime import date, timedelta
 from typing import Annotated, NamedTuple
@@ -6,13 +6,13 @@ from typing import Annotated, NamedTuple
 from fastapi import HTTPException, Query
 
 from shopnow.dates import add_days_clamped
-from shopnow_tab_app.replica.client import Lake
+from shopnow_tab_app.replica.client import LakeReplica
 
 DAYS = 7
 
 
 class PeriodQuery(NamedTuple):
-    """What a request asks for; None for everything, or for what has most."""
+    """Period and sales filter of a request; None is not filtered, except the currency: the one with most orders."""
 
     first: date | None
     last: date | None
@@ -23,7 +23,7 @@ class PeriodQuery(NamedTuple):
 
 
 class Period(NamedTuple):
-    """Days from `first` to `last`, both of them in it."""
+    """The days from `first` to `last`, both included."""
 
     first: date
     last: date
@@ -34,36 +34,47 @@ class Period(NamedTuple):
 
     @property
     def before(self) -> "Period":
-        """As many days, just before."""
+        """The previous period of the same length."""
         return Period(add_days_clamped(self.first, -self.days), add_days_clamped(self.first, -1))
 
 
 _Text = Annotated[str | None, Query(max_length=100)]
 
 
-# Not run in a thread of its own, as FastAPI does with what is not `async`: that would take longer than what it does.
-async def asked(
+# `async`, because FastAPI runs other functions in a thread, which would take longer than the function itself.
+async def period_query(
     first: Annotated[date | None, Query(alias="from", description="first day, UTC")] = None,
     last: Annotated[
-        date | None, Query(alias="to", description="last day, UTC; the latest with sales if not given")
+        date | None, Query(alias="to", description="last day, UTC; default: the last day with sales")
     ] = None,
-    days: Annotated[int, Query(ge=1, le=3660, description="so many days, if there is no first")] = DAYS,
+    days: Annotated[
+        int, Query(ge=1, le=3660, description="number of days; ignored if `from` is given")
+    ] = DAYS,
     currency: _Text = None,
     category: _Text = None,
     country: _Text = None,
 ) -> PeriodQuery:
-    """What is asked for, from the query."""
+    """Read period and sales filter from the query parameters."""
     if first and last and first > last:
         raise HTTPException(422, "End date is before start date")
     if category and country:
         raise HTTPException(
-            422, "figures are kept by category and by country, not by both at once: choose one"
+            422, "sales cannot be filtered by category and country at the same time; choose one"
         )
     return PeriodQuery(first, last, days, currency or None, category or None, country or None)
 
 
-def period(lake: Lake, asked: PeriodQuery, table: str = "kpi/sales_daily", day: str = "date") -> Period:
-    """The days asked for: by default those up to the latest a table has."""
+def resolve_period(
+    lake: LakeReplica, query: PeriodQuery, table: str = "kpi/sales_daily", day: str = "date"
+) -> Period:
+    """Return the period of a query; by default it ends on the last day that a table has rows of.
+
+    Args:
+        lake: replica of the lake.
+        query: query of the request.
+        table: table that has the last day.
+        day: its column of the day, or of a time.
+    """
     newest = lake.query(f'SELECT max({day})::DATE AS last FROM "{table}"')[0]["last"]  # noqa: S608
-    last = asked.last or newest or date.today()  # noqa: DTZ011
-    return Period(asked.first or last - timedelta(days=asked.days - 1), last)
+    last = query.last or newest or date.today()  # noqa: DTZ011
+    return Period(query.first or last - timedelta(days=query.days - 1), last)

@@ -1,4 +1,4 @@
-"""Stock and alerts: what is on the shelves and how long it lasts, what alerts stand, what people do about them, and what was sent."""
+"""The stock and alerts page: stock levels, active alerts, people's actions on them, and sent messages."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -6,18 +6,48 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from shopnow_tab_app import runs
-from shopnow_tab_app.replica.client import Lake
-from shopnow_tab_app.replica.protocol import State
-from shopnow_tab_app.response_cache import Answer, as_of, missing
+from shopnow_tab_app.pages.paging import Listing
+from shopnow_tab_app.pages.response import PageResponse, as_of, missing
+from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.replica.protocol import ReplicaState
+from shopnow_tab_app.sources import runs
 
 TABLES = ("kpi/stock_position", "kpi/stock_cover", "kpi/stock_outs", "alerts")
-OVER = ("resolved",)
-MESSAGES = 50
+CLOSED_STATES = ("resolved",)
+SEVERITIES = ("critical", "warning", "info")
+"""Most severe first."""
+MAX_MESSAGES = 50
+_POSITION = ("product_id", "product_name", "quantity", "last_event_time")
+_COVER = (
+    "product_id",
+    "product_name",
+    "quantity",
+    "demand_per_day",
+    "days_of_cover",
+    "reorder_point",
+    "safety_stock",
+)
+_ALERTS = (
+    '"at"',
+    "kind",
+    "state",
+    "rule",
+    "severity",
+    "subject",
+    "subject_name",
+    "facts",
+    "channel",
+    "reason",
+)
+EXPORTS = {
+    "stock": Listing("kpi/stock_position", _POSITION, _POSITION[:2], "product_id"),
+    "stock_cover": Listing("kpi/stock_cover", _COVER, _COVER[:2], "product_id"),
+    "alerts": Listing("alerts", _ALERTS, ("rule", "subject_name"), '"at"'),
+}
 
 
 class Shelf(BaseModel):
-    """A product's stock; what rests on its demand is null before that is known."""
+    """Stock level of a product; figures based on its demand are null until the demand is known."""
 
     product_id: str
     product_name: str
@@ -31,7 +61,7 @@ class Shelf(BaseModel):
 
 
 class Alert(BaseModel):
-    """An alert as it stands."""
+    """Latest state of an alert."""
 
     fingerprint: str
     rule: str
@@ -40,28 +70,28 @@ class Alert(BaseModel):
     subject: str | None
     subject_name: str | None
     facts: str | None
-    """The figure that is wrong, in words."""
+    """The figures of the breach, as text."""
     title: str | None
     todo: str | None
     since: datetime | None
     by: str | None
-    """Who acknowledged it; null if nobody did."""
+    """Who acknowledged it; null if not acknowledged."""
     reason: str | None
-    """And why."""
+    """Reason given for the acknowledgement."""
 
 
 class Silence(BaseModel):
-    """Nothing is told of an alert, or of all of a rule, until then."""
+    """Notifications of an alert, or of all alerts of a rule, are suppressed until `until`."""
 
     target: str
-    """The alert's fingerprint, or the rule."""
+    """Fingerprint of the alert, or name of the rule."""
     until: datetime
     by: str | None
     reason: str | None
 
 
 class Message(BaseModel):
-    """A message on a channel, and what became of it."""
+    """A message on a channel, and its delivery state."""
 
     dedup_key: str
     channel: str | None
@@ -69,87 +99,96 @@ class Message(BaseModel):
     at: datetime
     reason: str | None
     about: list[str]
-    """Titles of the alerts it tells of."""
+    """Titles of the alerts in the message."""
 
 
-class Act(BaseModel):
-    """Something a person does about an alert, and how far it is."""
+class AlertAction(BaseModel):
+    """A person's acknowledgement or silence of an alert, and the run that carries it out."""
 
     action: str
     alert: str
     by: str | None
     run: runs.Run
     refused: str | None
-    """Why it was not done, in a sentence; null if it was, or if it was not refused but failed."""
+    """Why the action was refused, in a sentence; null if it was not refused, also if its run failed."""
 
 
-class Stock(Answer):
+class Stock(PageResponse):
     shelves: list[Shelf]
     alerts: list[Alert]
     silences: list[Silence]
-    """Those in force."""
-    acts: list[Act]
-    """What people are doing about alerts now, or did within the last minutes, newest first."""
+    """Active silences."""
+    acts: list[AlertAction]
+    """Actions on alerts that are in progress or ended in the last minutes, newest first."""
     resolved: int
-    """Alerts that are over."""
+    """Number of resolved alerts."""
     messages: list[Message]
     lost_cents: dict[str, int]
     """Estimated sales lost in stock-outs, by currency."""
 
 
-def stock(lake: Lake, acts: Sequence[Act], now: datetime, state: State) -> Stock:
-    """All of the page."""
+def build(lake: LakeReplica, actions: Sequence[AlertAction], now: datetime, state: ReplicaState) -> Stock:
+    """Build the page.
+
+    Args:
+        lake: replica of the lake.
+        actions: recent actions on alerts.
+        now: time that decides which silences are active.
+        state: state of the replica.
+    """
     alerts = _alerts(lake)
-    standing = [Alert(**row) for row in alerts if row["state"] not in OVER]
-    severity = ["critical", "warning", "info"]
+    active = [Alert(**row) for row in alerts if row["state"] not in CLOSED_STATES]
     return Stock(
         as_of=as_of(state),
         missing=missing(state),
         shelves=[Shelf(**row) for row in _shelves(lake)],
-        alerts=sorted(
-            standing,
-            key=lambda each: (
-                severity.index(each.severity) if each.severity in severity else 9,
-                each.fingerprint,
-            ),
-        ),
+        alerts=sorted(active, key=_severity_order),
         silences=[Silence(**row) for row in _silences(lake, now)],
-        acts=list(acts),
-        resolved=len(alerts) - len(standing),
+        acts=list(actions),
+        resolved=len(alerts) - len(active),
         messages=[Message(**row) for row in _messages(lake)],
         lost_cents={
             row["currency"]: row["cents"]
             for row in lake.query(
-                'SELECT currency, sum(lost_cents)::BIGINT AS cents FROM "kpi/stock_outs" WHERE lost_cents > 0 GROUP BY 1'
+                """
+                SELECT currency, sum(lost_cents)::BIGINT AS cents FROM "kpi/stock_outs"
+                WHERE lost_cents > 0 GROUP BY 1
+                """
             )
         },
     )
 
 
-def _shelves(lake: Lake) -> list[dict[str, Any]]:
+def _severity_order(alert: Alert) -> tuple[int, str]:
+    unknown = len(SEVERITIES)
+    severity = SEVERITIES.index(alert.severity) if alert.severity in SEVERITIES else unknown
+    return severity, alert.fingerprint
+
+
+def _shelves(lake: LakeReplica) -> list[dict[str, Any]]:
     return lake.query(
         """
-        SELECT stock.product_id, stock.product_name, stock.quantity, demand_per_day, days_of_cover, reorder_point, safety_stock,
-            below_reorder_point, last_event_time
+        SELECT stock.product_id, stock.product_name, stock.quantity, demand_per_day, days_of_cover, reorder_point,
+            safety_stock, below_reorder_point, last_event_time
         FROM "kpi/stock_position" AS stock LEFT JOIN "kpi/stock_cover" AS cover USING (product_id)
         ORDER BY stock.quantity = 0 DESC, coalesce(days_of_cover, 1e9), stock.quantity, stock.product_id
         """
     )
 
 
-def _alerts(lake: Lake) -> list[dict[str, Any]]:
-    """The newest row of each alert."""
+def _alerts(lake: LakeReplica) -> list[dict[str, Any]]:
+    """Return the latest row of each alert."""
     return lake.query(
         """
-        SELECT fingerprint, rule, severity, state, subject, subject_name, facts, title, todo, since, "by", reason FROM alerts
-        WHERE kind = 'alert' AND fingerprint IS NOT NULL
+        SELECT fingerprint, rule, severity, state, subject, subject_name, facts, title, todo, since, "by", reason
+        FROM alerts WHERE kind = 'alert' AND fingerprint IS NOT NULL
         QUALIFY row_number() OVER (PARTITION BY fingerprint ORDER BY sequence DESC, "at" DESC) = 1
         """
     )
 
 
-def _silences(lake: Lake, now: datetime) -> list[dict[str, Any]]:
-    """The newest of each target, if it is not over."""
+def _silences(lake: LakeReplica, now: datetime) -> list[dict[str, Any]]:
+    """Return the latest silence of each target, if it is active."""
     return lake.query(
         """
         SELECT target, until, "by", reason FROM (
@@ -161,15 +200,15 @@ def _silences(lake: Lake, now: datetime) -> list[dict[str, Any]]:
     )
 
 
-def _messages(lake: Lake) -> list[dict[str, Any]]:
-    """The newest row of each message, newest first."""
+def _messages(lake: LakeReplica) -> list[dict[str, Any]]:
+    """Return the latest row of each message, newest first."""
     return lake.query(
         f"""
         SELECT dedup_key, channel, state, "at", reason, coalesce(
-            (SELECT list(DISTINCT title || coalesce(': ' || subject_name, '')) FROM alerts AS told
-             WHERE told.kind = 'alert' AND told.dedup_key = message.dedup_key), []) AS about
+            (SELECT list(DISTINCT title || coalesce(': ' || subject_name, '')) FROM alerts AS alert
+             WHERE alert.kind = 'alert' AND alert.dedup_key = message.dedup_key), []) AS about
         FROM alerts AS message WHERE kind = 'message' AND dedup_key IS NOT NULL
         QUALIFY row_number() OVER (PARTITION BY dedup_key, channel ORDER BY sequence DESC, "at" DESC) = 1
-        ORDER BY "at" DESC LIMIT {MESSAGES}
+        ORDER BY "at" DESC LIMIT {MAX_MESSAGES}
         """  # noqa: S608  (a number of our own)
     )

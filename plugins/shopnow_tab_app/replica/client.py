@@ -1,6 +1,7 @@
-"""What the pages know of the lake, asked of a process of its own.
+"""Client of the replica, whose process it starts.
 
-There it takes neither memory nor Python's lock from the API server, which serves all of Airflow's pages, to read a large table.
+A separate process, so that reading a large table takes neither memory nor the interpreter lock from the API server,
+which serves all of Airflow's pages.
 """
 
 import os
@@ -18,111 +19,133 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from shopnow.errors import UserError
-from shopnow_tab_app.replica.protocol import LISTENS, Asked, Copy, Derived, Manager, State, TableStats, Task
+from shopnow_tab_app.replica.protocol import (
+    READY,
+    DerivedTable,
+    ReplicaManager,
+    ReplicaProxy,
+    ReplicaState,
+    ServerConfig,
+    TableCopy,
+    TableStats,
+)
 
-ENDED = (EOFError, ConnectionError, FileNotFoundError)
-"""What asking a process that ended raises."""
-ENDS = "the process that reads the lake ended and is started again: try again in a moment"
+CONNECTION_ERRORS = (EOFError, ConnectionError, FileNotFoundError)
+"""Errors of a call to a process that has ended."""
+RESTART_MESSAGE = "the process that reads the lake ended and is being restarted; try again in a moment"
 
 START_SECONDS = 30.0
-"""So long the process may take to start."""
-AGAIN_SECONDS = 5.0
-"""So long after it could not be started, or the lake's address not be had, nobody tries again."""
+"""Time limit for the process to start."""
+RETRY_SECONDS = 5.0
+"""Wait after a failed start, or a failed look-up of the lake's address."""
 ADDRESS_SECONDS = 2.0
-"""So old the lake's address may be."""
+"""How long the lake's address is cached."""
 
 
 class _Running(NamedTuple):
     process: subprocess.Popen
-    keeper: Asked
+    proxy: ReplicaProxy
     address: str
     folder: tempfile.TemporaryDirectory
 
 
-class Lake:
-    """The process that keeps the copies: started when something is asked, and anew when it ended or the lake's address is another.
+class LakeReplica:
+    """The replica, in a process that is started on the first call, and again if it ends or the lake's address changes.
 
-    Whatever is asked raises UserError if there is none, or if it does not say where the lake is.
+    Every method raises UserError if the process cannot be started, or Airflow has no address of the lake.
     """
 
     def __init__(
-        self, address: Callable[[], str], wanted: Sequence[Copy], derived: Sequence[Derived] = ()
+        self, address: Callable[[], str], copies: Sequence[TableCopy], derived: Sequence[DerivedTable] = ()
     ) -> None:
-        self._address, self._wanted, self._derived = address, wanted, derived
+        """Configure the replica without starting its process.
+
+        Args:
+            address: function that returns the lake's address.
+            copies: tables to copy.
+            derived: tables to compute from the copies.
+        """
+        self._address, self._copies, self._derived = address, copies, derived
         self._lock = threading.Lock()
         self._running: _Running | None = None
-        self._known: tuple[float, str] | None = None
-        """The lake's address, and until when it is believed."""
-        self._failed: tuple[float, str] | None = None
-        """Why there is no process, and until when that is believed."""
+        self._cached_address: tuple[float, str] | None = None
+        """The lake's address, after the monotonic time at which it expires."""
+        self._start_error: tuple[float, str] | None = None
+        """Why the process did not start, after the monotonic time of the next attempt."""
 
     def close(self) -> None:
-        """Ends the process; the next question starts another."""
+        """End the process; the next call starts another."""
         with self._lock:
             self._end()
 
-    def state(self, names: Iterable[str]) -> State:
-        """Where these tables stand; has them kept up to date for a while. Waits a little for those never read."""
-        return self._ask("state", tuple(names))
+    def state(self, names: Iterable[str]) -> ReplicaState:
+        """Return the versions of tables, and keep them up to date for a while.
+
+        Waits a few seconds for tables that were never read.
+        """
+        return self._call("state", tuple(names))
 
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
-        """The rows a query gives, by column."""
-        return self._ask("query", sql, parameters)
+        """Return the rows of a query, by column name."""
+        return self._call("query", sql, parameters)
 
     def chunks(
         self, sql: str, parameters: Sequence[Any] | dict[str, Any], size: int
     ) -> Iterator[list[tuple]]:
-        """The rows a query gives, so many at a time."""
+        """Yield the rows of a query in chunks of `size` rows."""
         try:
-            yield from self._ask("chunks", sql, parameters, size)
-        except ENDED as error:
-            raise UserError(ENDS) from error
+            yield from self._call("chunks", sql, parameters, size)
+        except CONNECTION_ERRORS as error:
+            raise UserError(RESTART_MESSAGE) from error
 
-    def stands(self, names: Iterable[str]) -> dict[str, TableStats]:
-        """How those of the tables that there are were when they were last read."""
-        return self._ask("stands", tuple(names))
+    def table_stats(self, names: Iterable[str]) -> dict[str, TableStats]:
+        """Return version and size of the tables that exist, as of their last read."""
+        return self._call("table_stats", tuple(names))
 
     def transaction_version(self, name: str, app_id: str) -> int | None:
-        """The version of an application's transaction, by the log of a table that has a stand; None if there is none.
+        """Return the version of an app transaction in the log of a table that was read.
+
+        Returns:
+            None if the log has no transaction of this app id.
 
         Raises:
             UserError: the lake does not answer.
         """
-        return self._ask("transaction_version", name, app_id)
+        return self._call("transaction_version", name, app_id)
 
-    def _ask(self, method: str, *arguments: Any) -> Any:
-        # Whatever can be asked only reads: when the process ended on the way, it is asked of the next.
-        for last in (False, True):
-            call: Callable[[str, tuple], Any] = self._keeper()._callmethod
+    def _call(self, method: str, *arguments: Any) -> Any:
+        # All methods only read, so a call that a crash interrupted can be repeated in the next process.
+        for is_last in (False, True):
+            call: Callable[[str, tuple], Any] = self._proxy()._callmethod
             try:
                 return call(method, arguments)
-            except ENDED as error:
-                if last:
-                    raise UserError(ENDS) from error
+            except CONNECTION_ERRORS as error:
+                if is_last:
+                    raise UserError(RESTART_MESSAGE) from error
         raise AssertionError
 
-    def _keeper(self) -> Asked:
+    def _proxy(self) -> ReplicaProxy:
         with self._lock:
             now = time.monotonic()
-            if self._failed and now < self._failed[0]:
-                raise UserError(self._failed[1])
+            if self._start_error and now < self._start_error[0]:
+                raise UserError(self._start_error[1])
             try:
-                if self._known is None or now > self._known[0]:
-                    self._known = now + ADDRESS_SECONDS, _told(self._address)
-                address = self._known[1]
+                if self._cached_address is None or now > self._cached_address[0]:
+                    self._cached_address = now + ADDRESS_SECONDS, _resolve_address(self._address)
+                address = self._cached_address[1]
                 if self._running and (
                     self._running.address != address or self._running.process.poll() is not None
                 ):
                     self._end()
                 self._running = self._running or self._start(address)
             except UserError as error:
-                self._failed = time.monotonic() + AGAIN_SECONDS, str(error)
+                self._start_error = time.monotonic() + RETRY_SECONDS, str(error)
                 raise
-            return self._running.keeper
+            return self._running.proxy
 
     def _start(self, address: str) -> _Running:
         folder = tempfile.TemporaryDirectory(prefix="shopnow-tab-")
-        task = Task(folder.name, secrets.token_bytes(), address, self._wanted, self._derived)
+        config = ServerConfig(folder.name, secrets.token_bytes(), address, self._copies, self._derived)
         modules = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         process = subprocess.Popen(
             [sys.executable, "-m", "shopnow_tab_app.replica.server"],
@@ -131,20 +154,20 @@ class Lake:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(modules)},
         )
         try:
-            given, said = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
-            given.write(pickle.dumps(task))
-            given.flush()
-            if not _readable(said, START_SECONDS) or said.read(len(LISTENS)) != LISTENS:
+            stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
+            stdin.write(pickle.dumps(config))
+            stdin.flush()
+            if not _wait_readable(stdout, START_SECONDS) or stdout.read(len(READY)) != READY:
                 raise UserError(
-                    "the process that reads the lake does not start: the API server's log says why"
+                    "the process that reads the lake does not start; see the API server's log for the reason"
                 )
-            manager = Manager(task.socket, task.key)
+            manager = ReplicaManager(config.socket, config.key)
             manager.connect()
-            return _Running(process, manager.keeper(), address, folder)  # type: ignore[attr-defined]
+            return _Running(process, manager.replica(), address, folder)  # type: ignore[attr-defined]
         except BaseException as error:
             _stop(process, folder)
-            if isinstance(error, ENDED):
-                raise UserError(ENDS) from error
+            if isinstance(error, CONNECTION_ERRORS):
+                raise UserError(RESTART_MESSAGE) from error
             raise
 
     def _end(self) -> None:
@@ -153,17 +176,17 @@ class Lake:
             _stop(running.process, running.folder)
 
 
-def _told(address: Callable[[], str]) -> str:
+def _resolve_address(address: Callable[[], str]) -> str:
     try:
         return address()
-    except (
-        Exception
-    ) as error:  # whatever Airflow raises that has no such connection, or none that can be read
-        raise UserError(f"Airflow does not say where the lake is: {error or type(error).__name__}") from error
+    except Exception as error:  # Airflow raises errors of many types for a missing or invalid connection.
+        raise UserError(
+            f"no address of the lake from Airflow; check the lake's connection: {error or type(error).__name__}"
+        ) from error
 
 
-def _readable(stream: IO[bytes], seconds: float) -> bool:
-    # select.select can't take a descriptor over 1,023, which a server may well have.
+def _wait_readable(stream: IO[bytes], seconds: float) -> bool:
+    # select.select rejects descriptors over 1,023, which a server may reach.
     with selectors.DefaultSelector() as selector:
         selector.register(stream, selectors.EVENT_READ)
         return bool(selector.select(seconds))

@@ -1,4 +1,4 @@
-"""What the process that keeps the copies of the lake's tables is given, what it can be asked, and what it answers."""
+"""Protocol between the API server and the replica's process: start configuration, methods and result types."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -8,91 +8,92 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 
-class Copy(NamedTuple):
-    """What is copied of a table, into a table of the same name."""
+class TableCopy(NamedTuple):
+    """Columns and rows of a lake table to copy into a DuckDB table of the same name."""
 
     table: str
     schema: pa.Schema
-    """The columns that are read; one that a file lacks is null."""
+    """Columns to read; a column that a file lacks is null."""
     select: str = "*"
-    """What is kept of them, as an SQL select list."""
+    """SQL select list of the columns to keep."""
     where: str = "true"
-    """Of which rows, as an SQL condition."""
+    """SQL condition of the rows to keep."""
 
 
-class Derived(NamedTuple):
-    """A table made from copies whenever one of them changed, for what would take too long to ask each time."""
+class DerivedTable(NamedTuple):
+    """A table recomputed from copies when one of them changes, because computing it per query would be too slow."""
 
     table: str
     keys: Mapping[str, str]
-    """By copy it is made from, an SQL expression of its columns: a row of the table rests on those rows whose value is its `key`."""
+    """By source copy, an SQL expression of its columns: a row depends on the source rows whose value is its `key`."""
     select: str
 
 
 class TableStats(NamedTuple):
-    """A table as it was last read."""
+    """Version and size of a table as of its last read."""
 
     version: int
     rows: int
-    """By its log; rows that no file says the number of are left out."""
+    """By the table's log; files without a row count are left out."""
 
 
-class State(NamedTuple):
-    """Where the copies of some tables stand."""
+class ReplicaState(NamedTuple):
+    """Versions of some tables of the replica."""
 
     versions: Mapping[str, int | None]
     """By table; None for one that the lake does not have."""
     unread: tuple[str, ...]
     """Tables not read yet."""
-    trouble: str | None
-    """Why the lake could not be read just now, in a sentence; None if it could."""
+    error: str | None
+    """Why the lake cannot be read, in a sentence; None if it can."""
     as_of: datetime | None
-    """When the lake was last read; None if never."""
+    """When the lake was last read; None before the first read."""
 
 
-LISTENS = b"\n"
-"""What it prints once it can be asked."""
+READY = b"\n"
+"""Output of the server once it accepts connections."""
 
 
-class Task(NamedTuple):
-    """What it is started with."""
+class ServerConfig(NamedTuple):
+    """Configuration that the server reads from its standard input."""
 
     folder: str
     """A directory that only its owner may enter, for the copies and the socket."""
     key: bytes
-    """Whoever asks has to have it."""
+    """Authentication key of the connections."""
     address: str
-    copies: Sequence[Copy]
-    derived: Sequence[Derived]
+    """The lake's address."""
+    copies: Sequence[TableCopy]
+    derived: Sequence[DerivedTable]
 
     @property
     def socket(self) -> str:
         return f"{self.folder}/socket"
 
 
-class Asked(BaseProxy):
-    """The keeper, for another process; each of its threads has a connection of its own."""
+class ReplicaProxy(BaseProxy):
+    """Client-side proxy of the replica server; each thread has a connection of its own."""
 
-    _exposed_ = ("state", "query", "chunks", "stands", "transaction_version")
-    _method_to_typeid_ = {"chunks": "Chunks"}  # noqa: RUF012  (as the base class has it)
+    _exposed_ = ("state", "query", "chunks", "table_stats", "transaction_version")
+    _method_to_typeid_ = {"chunks": "ChunkIterator"}  # noqa: RUF012  (as the base class has it)
 
 
-class Chunks(BaseProxy):
-    """An iterator of that process."""
+class ChunkIterator(BaseProxy):
+    """Client-side proxy of an iterator in the server's process."""
 
     _exposed_ = ("__next__",)
 
-    def __iter__(self) -> "Chunks":
+    def __iter__(self) -> "ChunkIterator":
         return self
 
     def __next__(self) -> Any:
-        following: Callable[[str], Any] = self._callmethod
-        return following("__next__")
+        call: Callable[[str], Any] = self._callmethod
+        return call("__next__")
 
 
-class Manager(BaseManager):
-    """Serves a keeper, or finds the one that is served."""
+class ReplicaManager(BaseManager):
+    """Serves the replica, or connects to the server."""
 
 
-Manager.register("keeper", proxytype=Asked)
-Manager.register("Chunks", proxytype=Chunks, create_method=False)
+ReplicaManager.register("replica", proxytype=ReplicaProxy)
+ReplicaManager.register("ChunkIterator", proxytype=ChunkIterator, create_method=False)

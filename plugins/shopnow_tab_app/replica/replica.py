@@ -1,7 +1,7 @@
-"""Local copies, in DuckDB, of the columns and rows of the lake's tables that pages show.
+"""DuckDB copies of the columns and rows of the lake's tables that the pages show.
 
-A copy notes which file each row came from. So when the table has a new version, only files that came are read, and rows of
-files that went are removed, in one transaction: who queries sees one version of the table, whole.
+A copy records the file of each row. For a new version of the table, only added files are read and the rows of removed
+files are deleted, in one transaction, so that a query sees exactly one version of the table.
 """
 
 import tempfile
@@ -19,59 +19,67 @@ from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import PyFileSystem
 
 from shopnow.lake.delta.file_swap import DataFile
-from shopnow_tab_app.replica.protocol import Copy
+from shopnow_tab_app.replica.protocol import TableCopy
 
 BATCH_ROWS = 32_768
 SMALL_BYTES = 256 << 10
-AT_ONCE = 6
+PARALLEL_FILES = 6
 
 
-def create(database: duckdb.DuckDBPyConnection, copy: Copy) -> None:
-    """An empty copy, which is also what there is of a table that the lake does not have."""
+def create(database: duckdb.DuckDBPyConnection, copy: TableCopy) -> None:
+    """Create an empty copy, which also stands for a table that the lake does not have."""
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
         pq.write_table(copy.schema.empty_table(), file.name)
-        columns = f"SELECT 0::UBIGINT AS _file, {copy.select} FROM read_parquet(?)"  # noqa: S608  (our own words)
+        columns = f"SELECT 0::UBIGINT AS _file, {copy.select} FROM read_parquet(?)"  # noqa: S608  (SQL of our own)
         database.execute(f'CREATE OR REPLACE TABLE "{copy.table}" AS {columns}', [file.name])
 
 
 def update(
     database: duckdb.DuckDBPyConnection,
-    copy: Copy,
+    copy: TableCopy,
     table: DeltaTable,
-    there: Iterable[DataFile],
-    held: dict[str, int],
+    data_files: Iterable[DataFile],
+    file_numbers: dict[str, int],
 ) -> dict[str, int]:
-    """Bring a copy up to the version `table` is open at, which has the files that are `there`.
+    """Bring a copy up to the open version of its table.
 
-    `held` are the files the copy has, each with its number, as are those returned.
+    Args:
+        database: connection to the database of the copies.
+        copy: copy to update.
+        table: table, open at the version to copy.
+        data_files: data files of that version.
+        file_numbers: by path, the numbers of the files in the copy.
+
+    Returns:
+        The numbers of the files in the updated copy, by path.
 
     Raises:
-        OSError, deltalake.exceptions.DeltaError: the lake does not answer; the copy is as it was.
+        OSError, deltalake.exceptions.DeltaError: the lake does not answer; the copy is unchanged.
     """
-    files = {file.path: file for file in there}
-    gone = [number for path, number in held.items() if path not in files]
-    kept = {path: number for path, number in held.items() if path in files}
-    numbers = iter(range(max(held.values(), default=0) + 1, 2**63))
+    files = {file.path: file for file in data_files}
+    removed = [number for path, number in file_numbers.items() if path not in files]
+    numbers = {path: number for path, number in file_numbers.items() if path in files}
+    next_number = iter(range(max(file_numbers.values(), default=0) + 1, 2**63))
     database.execute("BEGIN")
     try:
-        if gone:
-            database.execute(f'DELETE FROM "{copy.table}" WHERE _file IN (SELECT unnest(?))', [gone])  # noqa: S608  (our own names)
-        new = [file for path, file in files.items() if path not in kept]
-        for some, batches in _read(table, new, copy.schema):
-            kept[some.path] = next(numbers)
-            _insert(database, copy, kept[some.path], batches)
+        if removed:
+            database.execute(f'DELETE FROM "{copy.table}" WHERE _file IN (SELECT unnest(?))', [removed])  # noqa: S608  (our own names)
+        added = [file for path, file in files.items() if path not in numbers]
+        for file, batches in _read(table, added, copy.schema):
+            numbers[file.path] = next(next_number)
+            _insert(database, copy, numbers[file.path], batches)
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
         raise
     pa.default_memory_pool().release_unused()
-    return kept
+    return numbers
 
 
 def _insert(
-    database: duckdb.DuckDBPyConnection, copy: Copy, number: int, batches: Iterable[pa.RecordBatch]
+    database: duckdb.DuckDBPyConnection, copy: TableCopy, number: int, batches: Iterable[pa.RecordBatch]
 ) -> None:
-    # By way of a file: to read what is in Python's memory DuckDB needs Python's lock, and whoever holds it may wait for DuckDB.
+    # Through a file: reading Arrow data in memory takes the interpreter lock, whose holder may be waiting for DuckDB.
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
         with pq.ParquetWriter(file.name, copy.schema) as writer:
             for batch in batches:
@@ -85,11 +93,11 @@ def _insert(
 def _read(
     table: DeltaTable, files: Sequence[DataFile], schema: pa.Schema
 ) -> Iterator[tuple[DataFile, Iterable[pa.RecordBatch]]]:
-    """The rows of each file: small files some at a time, as HDFS takes its time to open one; large ones in pieces."""
+    """Yield the rows of each file: small files in parallel, because HDFS is slow to open one, large files in batches."""
     small = [file for file in files if file.size <= SMALL_BYTES]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        for start in range(0, len(small), AT_ONCE):
-            group = small[start : start + AT_ONCE]
+    with ThreadPoolExecutor(PARALLEL_FILES) as pool:
+        for start in range(0, len(small), PARALLEL_FILES):
+            group = small[start : start + PARALLEL_FILES]
             yield from zip(
                 group, pool.map(lambda file: list(_batches(table, file, schema)), group), strict=True
             )
@@ -99,12 +107,12 @@ def _read(
 
 
 def _batches(table: DeltaTable, file: DataFile, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
-    """Some rows of a file at a time, partition columns with them."""
+    """Yield the rows of a file in batches, with the partition columns."""
     with PyFileSystem(DeltaStorageHandler(table.table_uri)).open_input_file(unquote(file.path)) as source:
-        # As Spark writes times: 96 bits, which as nanoseconds do not reach the year 2263.
+        # Spark writes times as INT96, whose default unit of nanoseconds overflows in the year 2262.
         parquet = pq.ParquetFile(source, coerce_int96_timestamp_unit="us")
-        there = [name for name in schema.names if name in parquet.schema_arrow.names]
-        for batch in parquet.iter_batches(BATCH_ROWS, columns=there):
+        columns = [name for name in schema.names if name in parquet.schema_arrow.names]
+        for batch in parquet.iter_batches(BATCH_ROWS, columns=columns):
             yield pa.RecordBatch.from_arrays([_column(batch, file, field) for field in schema], schema=schema)
 
 

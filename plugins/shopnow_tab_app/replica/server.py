@@ -1,8 +1,8 @@
-"""Keeps copies of the lake's tables up to date in the background, for as long as somebody looks.
+"""Server of the replica: keeps copies of the lake's tables up to date in the background while pages show them.
 
-One thread reads; requests only ever query what it has copied, so that a lake that is slow or away makes figures old, which is
-said, and no request wait. All of it is a process of its own: the API server starts it and writes to its standard input what it is to
-keep. It ends when that is closed, however the API server ended.
+One thread reads the lake; requests only query the copies. A slow or unreachable lake therefore makes figures old, which
+the pages say, but delays no request. The server is a process of its own: the API server starts it, writes its
+configuration to its standard input, and the process ends when that is closed, however the API server ended.
 """
 
 import logging
@@ -26,233 +26,258 @@ from shopnow.lake.delta import errors
 from shopnow.lake.delta.file_swap import data_files
 from shopnow.lake.delta.tables import Table
 from shopnow_tab_app.replica import derived_tables, replica
-from shopnow_tab_app.replica.protocol import LISTENS, Asked, Copy, Derived, Manager, State, TableStats, Task
+from shopnow_tab_app.replica.protocol import (
+    READY,
+    DerivedTable,
+    ReplicaManager,
+    ReplicaProxy,
+    ReplicaState,
+    ServerConfig,
+    TableCopy,
+    TableStats,
+)
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS = 2.0
-"""So often the tables that are looked at are asked for a new version."""
+POLL_SECONDS = 2.0
+"""Interval at which requested tables are checked for a new version."""
 WATCHED_SECONDS = 60.0
-"""So long after a request its tables are kept up to date."""
-FIRST_SECONDS = 3.0
-"""So long a request waits for a table nobody has looked at yet."""
-PATIENCE_SECONDS = 20.0
-"""So long one table may take until it is said that the lake does not answer."""
+"""Time after the last request for a table until it is no longer kept up to date."""
+FIRST_READ_SECONDS = 3.0
+"""How long a request waits for the first read of a table."""
+SLOW_SECONDS = 20.0
+"""Reading time of one table after which HDFS is reported as slow."""
 MEMORY = "192MB"
-TRIES = 6
-"""So often, every half second, a query is tried for which there is no memory, as there is while a large table is read."""
+MEMORY_ATTEMPTS = 6
+"""Attempts, half a second apart, of a query that runs out of memory, as it may while a large table is read."""
 
 
 class ReplicaServer:
-    """The copies, and the thread that keeps them."""
+    """The copies, and the thread that updates them."""
 
     def __init__(
-        self, folder: str, address: str, wanted: Sequence[Copy], derived: Sequence[Derived] = ()
+        self, folder: str, address: str, copies: Sequence[TableCopy], derived: Sequence[DerivedTable] = ()
     ) -> None:
-        """`folder` is a directory for them, `address` that of the lake."""
+        """Create empty copies.
+
+        Args:
+            folder: directory for the copies.
+            address: the lake's address.
+            copies: tables to copy.
+            derived: tables to compute from the copies.
+        """
         self._address = address
-        self._copies = {copy.table: copy for copy in wanted}
-        self._derived = {each.table: each for each in derived}
-        # Each thread has a cursor of its own; the connection itself does nothing, as to ask it for a cursor waits for what it does.
+        self._copies = {copy.table: copy for copy in copies}
+        self._derived = {table.table: table for table in derived}
+        # The connection runs no queries itself: opening a cursor, one for each thread, would wait for them.
         self._connection = duckdb.connect(f"{folder}/copies.duckdb")
         self._database = self._connection.cursor()
         self._database.execute(
             f"SET memory_limit='{MEMORY}'; SET threads=2; SET preserve_insertion_order=false; SET TimeZone='UTC'"
         )
-        for copy in wanted:
+        for copy in copies:
             replica.create(self._database, copy)
-        for each in derived:
-            derived_tables.create(self._database, each)
+        for table in derived:
+            derived_tables.create(self._database, table)
         self._changed = threading.Condition()
-        self._asked: dict[str, float] = {}
+        self._requested: dict[str, float] = {}
+        """By table, when it was last requested."""
         self._open: dict[str, DeltaTable] = {}
-        self._stands: dict[str, TableStats] = {}
-        self._files: dict[str, dict[str, int]] = {}
+        self._stats: dict[str, TableStats] = {}
+        self._file_numbers: dict[str, dict[str, int]] = {}
+        """By copy, the numbers of its files by path."""
         self._versions: dict[str, int | None] = {}
-        self._made: dict[str, dict[str, dict[str, int]]] = {}
-        self._trouble: str | None = None
+        self._derived_from: dict[str, dict[str, dict[str, int]]] = {}
+        """By derived table, the file numbers of its sources when it was last computed."""
+        self._error: str | None = None
         self._as_of: datetime | None = None
-        self._busy: float | None = None
-        """Since when the thread has been at one table."""
+        self._reading_since: float | None = None
+        """When the thread began to read the current table."""
         self._thread: threading.Thread | None = None
 
-    def state(self, names: Iterable[str]) -> State:
-        """Where these tables stand; has them kept up to date for a while. Waits a little for those never read."""
+    def state(self, names: Iterable[str]) -> ReplicaState:
+        """Return the versions of tables, and keep them up to date for WATCHED_SECONDS.
+
+        Waits up to FIRST_READ_SECONDS for tables that were never read.
+        """
         names = tuple(names)
-        asked = [
+        requested = [
             *names,
             *(source for name in names if name in self._derived for source in self._derived[name].keys),
         ]
         now = time.monotonic()
         with self._changed:
-            self._asked.update(dict.fromkeys(asked, now))
+            self._requested.update(dict.fromkeys(requested, now))
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._keep, name="shopnow-tab-lake", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="shopnow-tab-lake", daemon=True)
                 self._thread.start()
             self._changed.notify_all()
             self._changed.wait_for(
-                lambda: self._stuck() or all(name in self._versions for name in names), FIRST_SECONDS
+                lambda: self._current_error() or all(name in self._versions for name in names),
+                FIRST_READ_SECONDS,
             )
-            return State(
+            return ReplicaState(
                 {name: self._versions[name] for name in names if name in self._versions},
                 tuple(name for name in names if name not in self._versions),
-                self._stuck(),
+                self._current_error(),
                 self._as_of,
             )
 
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
-        """The rows a query gives, by column."""
+        """Return the rows of a query, by column name."""
         with self._connection.cursor() as cursor:
-            found = _executed(cursor, sql, parameters)
-            names = [column[0] for column in found.description]
-            return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+            result = _execute(cursor, sql, parameters)
+            names = [column[0] for column in result.description]
+            return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     def chunks(
         self, sql: str, parameters: Sequence[Any] | dict[str, Any], size: int
     ) -> Iterator[list[tuple]]:
-        """The rows a query gives, so many at a time."""
+        """Yield the rows of a query in chunks of `size` rows."""
         with self._connection.cursor() as cursor:
-            found = _executed(cursor, sql, parameters)
-            while rows := found.fetchmany(size):
+            result = _execute(cursor, sql, parameters)
+            while rows := result.fetchmany(size):
                 yield rows
 
-    def stands(self, names: Iterable[str]) -> dict[str, TableStats]:
-        """How those of the tables that there are were when they were last read."""
-        stands = self._stands
-        return {name: stands[name] for name in names if name in stands}
+    def table_stats(self, names: Iterable[str]) -> dict[str, TableStats]:
+        """Return version and size of the tables that exist, as of their last read."""
+        stats = self._stats
+        return {name: stats[name] for name in names if name in stats}
 
     def transaction_version(self, name: str, app_id: str) -> int | None:
-        """The version of an application's transaction, by the log of a table that has a stand; None if there is none.
+        """Return the version of an app transaction in the log of a table that was read.
+
+        Returns:
+            None if the log has no transaction of this app id.
 
         Raises:
             UserError: the lake does not answer.
         """
         table = self._open.get(name)
         if table is None:
-            raise UserError(f"{name} is being read anew: try again in a moment")
+            raise UserError(f"{name} is being read again; try again in a moment")
         with errors.as_user_errors(self._address):
             return table.transaction_version(app_id)
 
-    def _stuck(self) -> str | None:
-        if self._busy and time.monotonic() - self._busy > PATIENCE_SECONDS:
-            return "HDFS takes very long to answer"
-        return self._trouble
+    def _current_error(self) -> str | None:
+        if self._reading_since and time.monotonic() - self._reading_since > SLOW_SECONDS:
+            return "HDFS is slow to answer"
+        return self._error
 
-    def _keep(self) -> None:
-        """Until nobody has looked for a while."""
-        while wanted := self._watched():
+    def _run(self) -> None:
+        """Update the requested tables until none was requested for WATCHED_SECONDS."""
+        while names := self._requested_tables():
             started = time.monotonic()
             try:
-                self._read(wanted)
-                trouble = None
+                self._update(names)
+                message = None
             except UserError as error:
-                trouble = str(error)
+                message = str(error)
             except Exception:
-                log.exception("the lake could not be read")
-                trouble = "the lake could not be read; the API server's log says why"
+                log.exception("reading the lake failed")
+                message = "reading the lake failed; see the API server's log for the reason"
             with self._changed:
-                self._busy = None
-                if trouble != self._trouble and trouble:
-                    log.warning("%s", trouble)
-                self._trouble = trouble
+                self._reading_since = None
+                if message != self._error and message:
+                    log.warning("%s", message)
+                self._error = message
                 self._changed.notify_all()
-                self._pause(max(LOOK_SECONDS - (time.monotonic() - started), LOOK_SECONDS / 4))
+                self._pause(max(POLL_SECONDS - (time.monotonic() - started), POLL_SECONDS / 4))
 
     def _pause(self, seconds: float) -> None:
-        """Until then, or until a table is asked for that nobody asked for before."""
-        known = set(self._asked)
-        self._changed.wait_for(lambda: not self._asked.keys() <= known, seconds)
+        """Wait, but no longer than until the first request for another table."""
+        before = set(self._requested)
+        self._changed.wait_for(lambda: not self._requested.keys() <= before, seconds)
 
-    def _watched(self) -> list[str]:
+    def _requested_tables(self) -> list[str]:
         with self._changed:
             limit = time.monotonic() - WATCHED_SECONDS
-            self._asked = {name: at for name, at in self._asked.items() if at > limit}
-            # What nobody has read yet comes first: somebody may be waiting.
-            return sorted(self._asked, key=lambda name: (name in self._versions, name))
+            self._requested = {name: at for name, at in self._requested.items() if at > limit}
+            # Unread tables come first, because a request may be waiting for them.
+            return sorted(self._requested, key=lambda name: (name in self._versions, name))
 
-    def _read(self, names: Sequence[str]) -> None:
+    def _update(self, names: Sequence[str]) -> None:
         errors.check_reachable(self._address)
         with errors.as_user_errors(self._address):
             for name in names:
                 if name not in self._derived:
-                    self._note(name, self._look(name))
+                    self._set_version(name, self._update_copy(name))
         for name in names:
-            if each := self._derived.get(name):
-                held = {source: self._files.get(source, {}) for source in each.keys}
-                if self._made.get(name) != held:
-                    derived_tables.update(self._database, each, self._made.get(name, {}), held)
-                    self._made[name] = held
-                    # Never one of a process before, whose answers may be kept.
-                    self._note(name, (self._versions.get(name) or time.time_ns()) + 1)
+            if derived := self._derived.get(name):
+                sources = {source: self._file_numbers.get(source, {}) for source in derived.keys}
+                if self._derived_from.get(name) != sources:
+                    derived_tables.update(self._database, derived, self._derived_from.get(name, {}), sources)
+                    self._derived_from[name] = sources
+                    # Versions start at the time, so that none equals one of an earlier process, whose responses
+                    # may be cached.
+                    self._set_version(name, (self._versions.get(name) or time.time_ns()) + 1)
         self._as_of = datetime.now(UTC)
 
-    def _note(self, name: str, version: int | None) -> None:
+    def _set_version(self, name: str, version: int | None) -> None:
         with self._changed:
             self._versions[name] = version
             self._changed.notify_all()
 
-    def _look(self, name: str) -> int | None:
-        """Bring a copy up to date; its version, None if there is no such table."""
-        self._busy = time.monotonic()
-        table = self._current(name)
+    def _update_copy(self, name: str) -> int | None:
+        """Bring a copy up to date and return its version; None if the lake does not have the table."""
+        self._reading_since = time.monotonic()
+        table = self._open_latest(name)
         copy = self._copies.get(name)
         if table is None:
-            self._stands.pop(name, None)
+            self._stats.pop(name, None)
             self._open.pop(name, None)
-            if copy and self._files.pop(name, None):
+            if copy and self._file_numbers.pop(name, None):
                 replica.create(self._database, copy)
             return None
-        if name not in self._stands or self._stands[name].version != table.version():
+        if name not in self._stats or self._stats[name].version != table.version():
             files = data_files(table)
             if copy:
-                self._files[name] = replica.update(
-                    self._database, copy, table, files, self._files.get(name, {})
+                self._file_numbers[name] = replica.update(
+                    self._database, copy, table, files, self._file_numbers.get(name, {})
                 )
-            self._stands[name] = TableStats(table.version(), sum(file.rows for file in files))
+            self._stats[name] = TableStats(table.version(), sum(file.rows for file in files))
         self._open[name] = table
         return table.version()
 
-    def _current(self, name: str) -> DeltaTable | None:
+    def _open_latest(self, name: str) -> DeltaTable | None:
         table = self._open.get(name)
         if table is not None:
             try:
                 table.update_incremental()
                 return table
             except DeltaError:
-                pass  # its log was cleaned up, or it was made anew
+                pass  # The log was cleaned up, or the table was recreated.
         try:
             return Table(self._address, name).open()
         except TableNotFoundError:
             return None
 
 
-def _executed(
+def _execute(
     cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | dict[str, Any]
 ) -> duckdb.DuckDBPyConnection:
-    for left in reversed(range(TRIES)):
+    for attempts_left in reversed(range(MEMORY_ATTEMPTS)):
         try:
             return cursor.execute(sql, parameters)
         except duckdb.OutOfMemoryException:
-            if left:
+            if attempts_left:
                 time.sleep(0.5)
-    raise UserError(
-        "the memory for the figures is taken up by tables that are being read: try again in a moment"
-    )
+    raise UserError("a table that is being read takes up the replica's memory; try again in a moment")
 
 
 def main() -> None:
-    """Keeps the copies until the standard input is closed."""
+    """Serve the replica until the standard input is closed."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    task: Task = pickle.load(sys.stdin.buffer)  # noqa: S301  (of the process that started this one)
-    tempfile.tempdir = task.folder
-    keeper = ReplicaServer(task.folder, task.address, task.copies, task.derived)
-    Manager.register("keeper", lambda: keeper, Asked)
-    server = Manager(task.socket, task.key).get_server()
+    config: ServerConfig = pickle.load(sys.stdin.buffer)  # noqa: S301  (written by the parent process)
+    tempfile.tempdir = config.folder
+    replica_server = ReplicaServer(config.folder, config.address, config.copies, config.derived)
+    ReplicaManager.register("replica", lambda: replica_server, ReplicaProxy)
+    server = ReplicaManager(config.socket, config.key).get_server()
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    os.write(sys.stdout.fileno(), LISTENS)
+    os.write(sys.stdout.fileno(), READY)
     sys.stdin.buffer.read()
-    for _ in range(2):  # DuckDB may write meanwhile
-        shutil.rmtree(task.folder, ignore_errors=True)
+    for _ in range(2):  # DuckDB may write a file during the first attempt.
+        shutil.rmtree(config.folder, ignore_errors=True)
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""What the pages need of each table of the lake."""
+"""The copies of the lake's tables that the pages query, and the tables derived from them."""
 
 import pyarrow as pa
 
@@ -8,19 +8,19 @@ from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
 from shopnow.lake.ingest.data_loss import LOSSES
 from shopnow.lake.ingest.receipts import RECEIPTS
-from shopnow_tab_app.replica.protocol import Copy, Derived
+from shopnow_tab_app.replica.protocol import DerivedTable, TableCopy
 
 EVENTS = {name: schemas.events(topic) for name, topic in TOPICS.items()}
 
 
-def _of(topic: str, *names: str) -> pa.Schema:
+def _columns(topic: str, *names: str) -> pa.Schema:
     return pa.schema([EVENTS[topic].field(name) for name in names])
 
 
-# Ids are long texts: tables are joined by a hash of them.
-_ORDERS = Copy(
+# Tables are joined by a hash of their ids, which are long texts.
+_ORDERS = TableCopy(
     "events/orders",
-    _of(
+    _columns(
         "orders",
         "event_type",
         "event_time",
@@ -35,9 +35,9 @@ _ORDERS = Copy(
     "hash(order_id) AS key, event_type, event_time, order_id, customer_id, customer_name, country, items[1].product_name AS product, "
     "len(items)::INTEGER AS products, list_sum([item.quantity FOR item IN items])::BIGINT AS units, total_cents, currency",
 )
-_PAYMENTS = Copy(
+_PAYMENTS = TableCopy(
     "events/payments",
-    _of(
+    _columns(
         "payments",
         "event_type",
         "event_time",
@@ -52,9 +52,9 @@ _PAYMENTS = Copy(
     "hash(order_id) AS key, event_type.replace('payment_', '') AS status, event_time, payment_id, order_id, method, amount_cents, "
     "currency, attempt::SMALLINT AS attempt, reason",
 )
-_DELIVERIES = Copy(
+_DELIVERIES = TableCopy(
     "events/deliveries",
-    _of(
+    _columns(
         "deliveries",
         "event_type",
         "event_time",
@@ -70,16 +70,15 @@ _DELIVERIES = Copy(
 )
 
 
-def _raw(topic: str) -> Copy:
-    """Of raw only what is in quarantine."""
+def _raw(topic: str) -> TableCopy:
+    """Copy the quarantined records of a raw table."""
     names = ("topic_id", "partition", "offset", "timestamp", "key", "value", "problem")
-    return Copy(
+    return TableCopy(
         f"raw/{topic}", pa.schema([schemas.RAW.field(name) for name in names]), where="problem IS NOT NULL"
     )
 
 
-# The alert engine's log, as far as pages show it.
-_TOLD = (
+_ALERT_COLUMNS = (
     "kind",
     "state",
     "dedup_key",
@@ -92,28 +91,38 @@ _TOLD = (
     "title",
     "todo",
 )
-_ALERTS = Copy(
+_ALERTS = TableCopy(
     alert_log.TABLE,
     pa.schema(
         [
             alert_log.SCHEMA.field(name)
-            for name in (*_TOLD, "channel", "reason", "by", "target", "sequence", "at", "since", "until")
+            for name in (
+                *_ALERT_COLUMNS,
+                "channel",
+                "reason",
+                "by",
+                "target",
+                "sequence",
+                "at",
+                "since",
+                "until",
+            )
         ]
     ),
 )
 
 COPIES = (
-    *(Copy(kpi.name, kpi.schema) for kpi in KPIS if kpi.name != "kpi/customer_orders"),
+    *(TableCopy(kpi.name, kpi.schema) for kpi in KPIS if kpi.name != "kpi/customer_orders"),
     _ORDERS,
     _PAYMENTS,
     _DELIVERIES,
     *map(_raw, TOPICS),
-    Copy(RECEIPTS.table, RECEIPTS.schema),
-    Copy(LOSSES.table, LOSSES.schema),
+    TableCopy(RECEIPTS.table, RECEIPTS.schema),
+    TableCopy(LOSSES.table, LOSSES.schema),
     _ALERTS,
 )
 
-ORDERS_NOW = Derived(
+ORDERS_NOW = DerivedTable(
     "orders_now",
     {"events/orders": "key", "events/payments": "key", "events/deliveries": "hash(order_id)"},
     """
@@ -137,9 +146,9 @@ ORDERS_NOW = Derived(
     WHERE event_type = 'order_placed'
     """,
 )
-"""Every order placed, and what became of it."""
+"""Every order placed, with its current status."""
 
-DELIVERIES_NOW = Derived(
+DELIVERIES_NOW = DerivedTable(
     "deliveries_now",
     {"events/deliveries": "key"},
     """
@@ -151,6 +160,11 @@ DELIVERIES_NOW = Derived(
     ) AS stages USING (key, stage)
     """,
 )
-"""Every delivery in its latest state, and when it came into each."""
+"""Every delivery in its latest stage, with the time it entered each stage."""
 
 DERIVED = (ORDERS_NOW, DELIVERIES_NOW)
+
+
+def with_sources(table: str) -> tuple[str, ...]:
+    """Return a table and, if it is derived, the copies it is computed from."""
+    return (table, *(source for derived in DERIVED if derived.table == table for source in derived.keys))

@@ -1,4 +1,4 @@
-"""What people do about alerts on the pages: each a run of the DAG that does it, started in their name."""
+"""Acknowledging and silencing alerts from the pages: each action is a DAG run started in the user's name."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -13,80 +13,88 @@ from shopnow.airflow_internals import InvalidConfError, RunRecord, UnknownDagErr
 from shopnow.alerts.commands import MAX_REASON_LENGTH
 from shopnow.dag_common import REFUSAL_KEY
 from shopnow.errors import UserError
-from shopnow_tab_app import runs
-from shopnow_tab_app.pages.stock import Act
-from shopnow_tab_app.routes.request_id import Once, time_of
+from shopnow_tab_app.pages.stock import AlertAction
+from shopnow_tab_app.routes.request_id import IdempotentRequest, time_of
+from shopnow_tab_app.sources import runs
 
 DAG = "acknowledge_alert"
-"""Whoever may trigger it may acknowledge and silence from here."""
-SHOWN = timedelta(minutes=10)
-"""So long what is done is shown after it has ended."""
-MOST = 20
-KEPT_SECONDS = 1.0
+"""The DAG that carries out the actions; permission to trigger it is the permission to act."""
+SHOWN_FOR = timedelta(minutes=10)
+"""How long an action is shown after it has ended."""
+MAX_RUNS = 20
+CACHE_SECONDS = 1.0
 
 
-class Acknowledgement(Once):
-    """Somebody takes care of an alert: it is not told again, until it is over."""
+class AcknowledgeRequest(IdempotentRequest):
+    """Acknowledgement of an alert, which stops its notifications until it is resolved."""
 
     alert: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
-    """Its fingerprint."""
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON_LENGTH)]
-    """Kept for ever."""
+    """Fingerprint of the alert."""
+    reason: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_REASON_LENGTH)
+    ]
+    """Kept permanently in the alert log."""
 
 
-class Silence(Acknowledgement):
-    """Nothing is told of an alert, or of all of a rule, until then; `alert` may be a rule."""
+class SilenceRequest(AcknowledgeRequest):
+    """Suppression of notifications of an alert, or of all alerts of a rule, whose name is then in `alert`."""
 
     until: AwareDatetime
 
 
-def acknowledge(asked: Acknowledgement, user: str) -> Act:
-    """Have an alert acknowledged in a person's name."""
-    return _start(asked, user, {"action": "acknowledge"})
+def acknowledge(request: AcknowledgeRequest, user: str) -> AlertAction:
+    """Start a run that acknowledges an alert in a user's name."""
+    return _start(request, user, {"action": "acknowledge"})
 
 
-def silence(asked: Silence, user: str) -> Act:
-    """Have an alert, or all of a rule, silenced in a person's name."""
-    if asked.until <= datetime.now(UTC):
-        raise HTTPException(422, "until is over; give a time to come")
-    return _start(asked, user, {"action": "silence", "until": asked.until.isoformat()})
+def silence(request: SilenceRequest, user: str) -> AlertAction:
+    """Start a run that silences an alert, or all alerts of a rule, in a user's name."""
+    if request.until <= datetime.now(UTC):
+        raise HTTPException(422, f"until is {request.until.isoformat()}; expected a time in the future")
+    return _start(request, user, {"action": "silence", "until": request.until.isoformat()})
 
 
-def _start(asked: Acknowledgement, user: str, conf: Mapping[str, str]) -> Act:
-    """The run of this request, started unless it was before.
+def _start(request: AcknowledgeRequest, user: str, action: Mapping[str, str]) -> AlertAction:
+    """Start the run of a request, unless an earlier request with the same id did.
 
     Raises:
         UserError: Airflow cannot start it now.
     """
-    time_of(asked.request_id)
-    run_id, whole = f"shopnow_tab__{asked.request_id}", {**conf, "alert": asked.alert, "reason": asked.reason}
+    time_of(request.request_id)
+    run_id = f"shopnow_tab__{request.request_id}"
+    conf = {**action, "alert": request.alert, "reason": request.reason}
     try:
-        run = airflow_internals.trigger_run_as_user(DAG, run_id, whole, user)
+        run = airflow_internals.trigger_run_as_user(DAG, run_id, conf, user)
     except InvalidConfError as error:
         raise HTTPException(422, str(error)) from None
     except UnknownDagError:
-        raise UserError(f"Airflow has no DAG {DAG}: has it read the DAG files yet?") from None
+        raise UserError(
+            f"Airflow has no DAG {DAG}; try again once its DAG processor has read the DAG files"
+        ) from None
     except SQLAlchemyError:
         raise UserError("Airflow's database does not answer; try again") from None
-    acts.forget()
-    return _act(run, None)
+    recent_actions.invalidate()
+    return _to_action(run, None)
 
 
-def _acts() -> list[Act]:
-    runs_and_refusals = airflow_internals.recent_runs(DAG, datetime.now(UTC) - SHOWN, MOST, REFUSAL_KEY)
-    return [_act(run, refused) for run, refused in runs_and_refusals]
+def _recent_actions() -> list[AlertAction]:
+    since = datetime.now(UTC) - SHOWN_FOR
+    return [
+        _to_action(run, refused)
+        for run, refused in airflow_internals.recent_runs(DAG, since, MAX_RUNS, REFUSAL_KEY)
+    ]
 
 
-def _act(run: RunRecord, refused: str | None) -> Act:
+def _to_action(run: RunRecord, refused: str | None) -> AlertAction:
     conf = run.conf
-    return Act(
+    return AlertAction(
         action=str(conf.get("action", "acknowledge")),
         alert=str(conf.get("alert", "")),
         by=run.triggering_user_name,
-        run=runs.run_of(run),
+        run=runs.to_run(run),
         refused=refused,
     )
 
 
-acts: runs.Kept[list[Act]] = runs.Kept(_acts, [], KEPT_SECONDS)
-"""What is being done about alerts, and what was within the last minutes, newest first."""
+recent_actions: runs.CachedRead[list[AlertAction]] = runs.CachedRead(_recent_actions, [], CACHE_SECONDS)
+"""Actions on alerts that are in progress or ended within `SHOWN_FOR`, newest first."""

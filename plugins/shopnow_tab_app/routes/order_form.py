@@ -1,4 +1,4 @@
-"""Orders and payments a person makes on the pages: events like any other, checked and sent once as everybody's are."""
+"""Orders and payments that a user sends from the pages, validated and sent once like those of any producer."""
 
 import json
 from collections.abc import Mapping
@@ -13,11 +13,12 @@ from shopnow.submission.service import encode_events, submit
 from shopnow.traffic.catalogue import CATALOGUE, CURRENCY, PRODUCTS
 from shopnow.traffic.shoppers import shopper
 from shopnow_tab_app.pages.payments import Method
-from shopnow_tab_app.routes.request_id import Once, time_of
+from shopnow_tab_app.routes.request_id import IdempotentRequest, time_of
 
 DAG = "send_events"
-"""Whoever may trigger it may send from here."""
+"""The DAG that sends events; permission to trigger it is the permission to send from the pages."""
 CUSTOMERS = 10_000
+"""Number of simulated customers that a random order is drawn from."""
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 _Id = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64)]
@@ -28,8 +29,8 @@ class Item(BaseModel):
     quantity: Annotated[int, Field(ge=1, le=1000)] = 1
 
 
-class NewOrder(Once):
-    """An order; without items the shop makes one up, as a shopper might."""
+class NewOrder(IdempotentRequest):
+    """An order; fields that are not given are random, as in the simulated shop."""
 
     customer_name: _Text | None = None
     country: Annotated[str, StringConstraints(pattern="^[A-Z]{2}$")] | None = None
@@ -37,7 +38,7 @@ class NewOrder(Once):
     items: Annotated[list[Item], Field(default_factory=list, max_length=20)]
 
 
-class NewPayment(Once):
+class NewPayment(IdempotentRequest):
     order_id: _Id
     method: Method
     amount_cents: Annotated[int, Field(ge=1, le=10**12)]
@@ -45,7 +46,7 @@ class NewPayment(Once):
 
 
 class Receipt(BaseModel):
-    """Where an event went."""
+    """Position of the sent event in Kafka."""
 
     service: str
     topic: str
@@ -54,13 +55,13 @@ class Receipt(BaseModel):
     event_id: str
     event_type: str
     subject: str
-    """The order's id."""
+    """Id of the order."""
     cents: int
     currency: str
 
 
 class Product(BaseModel):
-    """What can be ordered."""
+    """A product that can be ordered."""
 
     product_id: str
     name: str
@@ -71,80 +72,86 @@ class Product(BaseModel):
 def products() -> list[Product]:
     return [
         Product(
-            product_id=each.product_id, name=each.name, category=each.category, price_cents=each.price_cents
+            product_id=product.product_id,
+            name=product.name,
+            category=product.category,
+            price_cents=product.price_cents,
         )
-        for each in CATALOGUE
+        for product in CATALOGUE
     ]
 
 
-def order(conf: Conf, asked: NewOrder) -> Receipt:
+def place_order(conf: Conf, order: NewOrder) -> Receipt:
     """Send an order.
 
     Raises:
         UserError: Kafka does not answer.
     """
-    event = order_event(asked)
-    return _send(conf, asked.request_id, event, event["total_cents"])
+    event = order_event(order)
+    return _send(conf, order.request_id, event, event["total_cents"])
 
 
-def payment(conf: Conf, asked: NewPayment) -> Receipt:
-    """Send a payment, or an attempt that failed.
+def pay(conf: Conf, payment: NewPayment) -> Receipt:
+    """Send a succeeded or failed payment.
 
     Raises:
         UserError: Kafka does not answer.
     """
-    return _send(conf, asked.request_id, payment_event(asked), asked.amount_cents)
+    return _send(conf, payment.request_id, payment_event(payment), payment.amount_cents)
 
 
-def order_event(asked: NewOrder) -> dict[str, Any]:
-    """The order as an event, without what every event has; what is not given is made up, the same for the same request."""
-    draw = Random(asked.request_id)
-    person = shopper(draw.randrange(CUSTOMERS))
-    items = asked.items or [
+def order_event(order: NewOrder) -> dict[str, Any]:
+    """Return the event of an order, without the fields that all events have.
+
+    Fields that are not given are random, seeded by the request id, so that a repeated request gives the same event.
+    """
+    draw = Random(order.request_id)
+    customer = shopper(draw.randrange(CUSTOMERS))
+    items = order.items or [
         Item(product_id=CATALOGUE[draw.randrange(len(CATALOGUE))].product_id, quantity=draw.randint(1, 3))
     ]
-    if unknown := [each.product_id for each in items if each.product_id not in PRODUCTS]:
-        raise HTTPException(422, f"there is no product {unknown[0]!r}")
-    lines = [
-        {
-            "product_id": each.product_id,
-            "product_name": PRODUCTS[each.product_id].name,
-            "category": PRODUCTS[each.product_id].category,
-            "quantity": each.quantity,
-            "unit_price_cents": PRODUCTS[each.product_id].price_cents,
-        }
-        for each in items
-    ]
+    if unknown := [item.product_id for item in items if item.product_id not in PRODUCTS]:
+        raise HTTPException(422, f"unknown product {unknown[0]!r}; GET /api/products lists the product ids")
     return {
         "event_type": "order_placed",
-        "order_id": f"o-{asked.request_id}",
-        "session_id": f"s-{asked.request_id}",
-        "customer_id": f"c-{asked.request_id}" if asked.customer_name else person.customer_id.decode(),
-        "customer_name": asked.customer_name or _text(person.name),
-        "country": asked.country or person.country.decode(),
-        "items": lines,
+        "order_id": f"o-{order.request_id}",
+        "session_id": f"s-{order.request_id}",
+        "customer_id": f"c-{order.request_id}" if order.customer_name else customer.customer_id.decode(),
+        "customer_name": order.customer_name or _unescape(customer.name),
+        "country": order.country or customer.country.decode(),
+        "items": [
+            {
+                "product_id": item.product_id,
+                "product_name": PRODUCTS[item.product_id].name,
+                "category": PRODUCTS[item.product_id].category,
+                "quantity": item.quantity,
+                "unit_price_cents": PRODUCTS[item.product_id].price_cents,
+            }
+            for item in items
+        ],
         "discount_cents": 0,
-        "total_cents": sum(PRODUCTS[each.product_id].price_cents * each.quantity for each in items),
+        "total_cents": sum(PRODUCTS[item.product_id].price_cents * item.quantity for item in items),
         "currency": CURRENCY,
-        "address": asked.address or _text(person.address),
+        "address": order.address or _unescape(customer.address),
     }
 
 
-def payment_event(asked: NewPayment) -> dict[str, Any]:
-    """The payment as an event, without what every event has."""
+def payment_event(payment: NewPayment) -> dict[str, Any]:
+    """Return the event of a payment, without the fields that all events have."""
     return {
-        "event_type": f"payment_{asked.outcome}",
-        "payment_id": f"pay-{asked.request_id}",
-        "order_id": asked.order_id,
-        "method": asked.method,
-        "amount_cents": asked.amount_cents,
+        "event_type": f"payment_{payment.outcome}",
+        "payment_id": f"pay-{payment.request_id}",
+        "order_id": payment.order_id,
+        "method": payment.method,
+        "amount_cents": payment.amount_cents,
         "currency": CURRENCY,
         "attempt": 1,
-        **({"reason": "declined by hand"} if asked.outcome == "failed" else {}),
+        **({"reason": "declined by hand"} if payment.outcome == "failed" else {}),
     }
 
 
-def _text(escaped: bytes) -> str:
+def _unescape(escaped: bytes) -> str:
+    """Decode the contents of a JSON string."""
     return json.loads(b'"%s"' % escaped)
 
 

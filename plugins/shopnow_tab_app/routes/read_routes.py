@@ -1,211 +1,144 @@
-"""The routes that pages read."""
+"""The API routes that read: one for each page of the registry, and its PDF, charts and CSV exports."""
 
 import re
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from collections.abc import Callable
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
+from fastapi import Query as QueryParameter
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel
 
+from shopnow.broker.client import Conf
 from shopnow.errors import UserError
-from shopnow_tab_app import i18n, runs
-from shopnow_tab_app.pages import (
-    csv_export,
-    dashboard,
-    deliveries,
-    orders,
-    payments,
-    pdf,
-    pdf_sheets,
-    pipeline,
-    stock,
-)
+from shopnow_tab_app import i18n
+from shopnow_tab_app.pages import csv_export, deliveries, pdf, pdf_sheets
 from shopnow_tab_app.pages.charts import Chart
-from shopnow_tab_app.pages.paging import PageQuery, turn
-from shopnow_tab_app.pages.period import PeriodQuery, asked
-from shopnow_tab_app.polled_cache import Fetched
-from shopnow_tab_app.replica.protocol import State
-from shopnow_tab_app.response_cache import Answers, Missing
+from shopnow_tab_app.pages.paging import PageQuery, page_query
+from shopnow_tab_app.pages.period import PeriodQuery, period_query
+from shopnow_tab_app.pages.positions import PositionReader, Positions
+from shopnow_tab_app.pages.registry import EXPORTS, PAGES, Page, PageName, Query, Sources, Status
+from shopnow_tab_app.pages.response import Missing
+from shopnow_tab_app.replica import tables
+from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.routes import access, alert_actions, order_form
-from shopnow_tab_app.topic_tail import Event, Tail
+from shopnow_tab_app.routes.response_cache import ResponseCache
+from shopnow_tab_app.sources import runs
+from shopnow_tab_app.sources.polled_cache import PolledCache
+from shopnow_tab_app.sources.topic_tail import Event, TopicTail
 
-_Asked = Annotated[PeriodQuery, Depends(asked)]
-_Turn = Annotated[PageQuery, Depends(turn)]
+_Period = Annotated[PeriodQuery, Depends(period_query)]
+_Rows = Annotated[PageQuery, Depends(page_query)]
+_PageName = Annotated[PageName, Path(alias="shown")]
 
 
 class Activity(BaseModel):
-    """The newest events on the topics, newest first."""
+    """The newest events of the topics, newest first."""
 
     events: list[Event]
     missing: list[Missing]
 
 
 class Me(BaseModel):
-    """What the one who asks may do."""
+    """Permissions of the user."""
 
     may_send: bool
     may_act: bool
-    """About alerts."""
+    """Acknowledge and silence alerts."""
 
 
-def reading(answers: Answers, tail: Tail, conf: Callable[[], dict[str, Any]]) -> APIRouter:
-    """The routes, for a lake and topics."""
+def create_read_router(lake: LakeReplica, tail: TopicTail, conf: Callable[[], Conf]) -> APIRouter:
+    """Return the routes, for a lake and the topics of a Kafka configuration."""
     router = APIRouter(prefix="/api", tags=["read"])
-    lake = answers.lake
-
-    where: Fetched[pipeline.Positions] = Fetched("Kafka", pipeline.Where(conf, lake), {})
+    positions: PolledCache[Positions] = PolledCache("Kafka", PositionReader(conf, lake), {})
+    sources = Sources(lake, positions, runs.dags, alert_actions.recent_actions)
+    responses = ResponseCache()
+    for name, page in PAGES.items():
+        _add_page(router, name, page, sources, responses)
 
     @router.get("/me")
     def me(
         may_send: Annotated[bool, Depends(access.allowed_to_trigger(order_form.DAG))],
         may_act: Annotated[bool, Depends(access.allowed_to_trigger(alert_actions.DAG))],
     ) -> Me:
-        """What the one who asks may do."""
+        """Permissions of the user."""
         return Me(may_send=may_send, may_act=may_act)
 
-    @router.get("/dashboard", response_model=dashboard.Dashboard)
-    def get_dashboard(request: Request, asked: _Asked) -> Response:
-        """How the shop does, over some days and beside as many before them."""
-        return answers.give(request, dashboard.TABLES, lambda state: dashboard.dashboard(lake, asked, state))
-
     @router.get("/activity", response_model=Activity)
-    def get_activity(request: Request, limit: Annotated[int, Query(ge=1, le=200)] = 20) -> Response:
-        """The newest events, as they are on the topics at this moment."""
-        changes, events, trouble = tail.changes, tail.newest(limit), tail.trouble
-        missing = [Missing(what="kafka", why=trouble, as_of=tail.as_of)] if trouble else []
-        return answers.keep(
-            request, (changes, len(events), trouble), lambda: Activity(events=events, missing=missing)
+    def get_activity(request: Request, limit: Annotated[int, QueryParameter(ge=1, le=200)] = 20) -> Response:
+        """The newest events on the topics."""
+        received, events, error = tail.received, tail.newest(limit), tail.error
+        missing = [Missing(what="kafka", why=error, as_of=tail.as_of)] if error else []
+        return responses.respond(
+            request, (received, len(events), error), lambda: Activity(events=events, missing=missing)
         )
 
     @router.get("/products")
     def get_products() -> list[order_form.Product]:
-        """What can be ordered."""
+        """The products that can be ordered."""
         return order_form.products()
-
-    @router.get("/orders", response_model=orders.Orders)
-    def get_orders(request: Request, turn: _Turn, status: orders.Status | None = None) -> Response:
-        """A page of the orders."""
-        return answers.give(request, orders.TABLES, lambda state: orders.orders(lake, turn, status, state))
-
-    @router.get("/payments", response_model=payments.Payments)
-    def get_payments(
-        request: Request,
-        asked: _Asked,
-        turn: _Turn,
-        status: payments.Status | None = None,
-        method: payments.Method | None = None,
-    ) -> Response:
-        """A page of the payments, and how many succeed."""
-        return answers.give(
-            request,
-            (payments.TABLE,),
-            lambda state: payments.payments(lake, asked, turn, status, method, state),
-        )
-
-    @router.get("/deliveries", response_model=deliveries.Deliveries)
-    def get_deliveries(
-        request: Request, asked: _Asked, turn: _Turn, stage: deliveries.Stage | None = None
-    ) -> Response:
-        """A page of the deliveries, and their timeline."""
-        return answers.give(
-            request, deliveries.TABLES, lambda state: deliveries.deliveries(lake, asked, turn, stage, state)
-        )
-
-    @router.get("/stock", response_model=stock.Stock)
-    def get_stock(request: Request) -> Response:
-        """What is on the shelves, the alerts that stand, what people do about them, and what was sent."""
-        acts, minute = alert_actions.acts(), datetime.now(UTC).replace(second=0, microsecond=0)
-        return answers.give(
-            request, stock.TABLES, lambda state: stock.stock(lake, acts, minute, state), (repr(acts), minute)
-        )
-
-    @router.get("/pipeline", response_model=pipeline.Pipeline)
-    def get_pipeline(request: Request) -> Response:
-        """How far each step has come, what it took, what is in quarantine, and what is lost."""
-        lake.state(pipeline.TABLES)
-        found, dags = where(), runs.dags()
-        also = repr((found.value, found.trouble, dags))
-        return answers.give(
-            request, pipeline.TABLES, lambda state: pipeline.pipeline(lake, found, dags, state), also
-        )
 
     @router.get(
         "/pages/{shown}.pdf", response_class=Response, responses={200: {"content": {"application/pdf": {}}}}
     )
     def get_page(
-        shown: Literal["dashboard", "orders", "payments", "deliveries", "stock", "pipeline"],
-        asked: _Asked,
-        turn: _Turn,
-        language: Annotated[str, Query(max_length=10)] = "en",
-        status: orders.Status | payments.Status | None = None,
+        name: _PageName,
+        period: _Period,
+        rows: _Rows,
+        language: Annotated[str, QueryParameter(max_length=10)] = "en",
+        status: Status | None = None,
         stage: deliveries.Stage | None = None,
     ) -> Response:
         """A page as PDF, on A4, in English or French."""
-        work: dict[str, tuple[Sequence[str], Callable[[State], BaseModel]]] = {
-            "dashboard": (dashboard.TABLES, lambda state: dashboard.dashboard(lake, asked, state)),
-            "orders": (orders.TABLES, lambda state: orders.orders(lake, turn, status, state)),
-            "payments": (
-                (payments.TABLE,),
-                lambda state: payments.payments(lake, asked, turn, status, None, state),
-            ),
-            "deliveries": (
-                deliveries.TABLES,
-                lambda state: deliveries.deliveries(lake, asked, turn, stage, state),
-            ),
-            "stock": (
-                stock.TABLES,
-                lambda state: stock.stock(lake, alert_actions.acts(), datetime.now(UTC), state),
-            ),
-            "pipeline": (pipeline.TABLES, lambda state: pipeline.pipeline(lake, where(), runs.dags(), state)),
-        }
-        tables, make = work[shown]
-        made = pdf.render(pdf_sheets.sheet(shown, make(lake.state(tables)), i18n.translator(language)))
-        headers = {"Content-Disposition": f'attachment; filename="shopnow-{shown}.pdf"'}
-        return Response(made, media_type="application/pdf", headers=headers)
+        page = PAGES[name]
+        data = page.build(sources, Query(period, rows, status=status, stage=stage))
+        content = pdf.render(pdf_sheets.sheet(name, data, i18n.translator(language), page.sheet))
+        headers = {"Content-Disposition": f'attachment; filename="shopnow-{name}.pdf"'}
+        return Response(content, media_type="application/pdf", headers=headers)
 
     @router.get("/charts/{shown}/{name}")
-    def get_chart(shown: str, name: str, asked: _Asked, turn: _Turn) -> Chart:
-        """What a chart shows."""
+    def get_chart(
+        page_name: Annotated[str, Path(alias="shown")], name: str, period: _Period, rows: _Rows
+    ) -> Chart:
+        """The data of a chart."""
         charts = {
-            "dashboard": lambda: dashboard.dashboard(lake, asked, lake.state(dashboard.TABLES)).charts,
-            "payments": lambda: (
-                payments.payments(lake, asked, turn, None, None, lake.state((payments.TABLE,))).charts
-            ),
-            "deliveries": lambda: (
-                deliveries.deliveries(lake, asked, turn, None, lake.state(deliveries.TABLES)).charts
-            ),
+            chart: page for page_key, page in PAGES.items() if page_key == page_name for chart in page.charts
         }
-        found = charts[shown]().get(name) if shown in charts else None
-        if found is None:
-            raise HTTPException(404, "there is no such chart")
-        return found
+        if name not in charts:
+            raise HTTPException(404, f"page {page_name!r} has no chart {name!r}")
+        return charts[name].build(sources, Query(period, rows)).charts[name]  # type: ignore[attr-defined]
 
     @router.get("/tables/{name}.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
     def get_table(
         name: str,
-        search: Annotated[str, Query(max_length=100)] = "",
-        status: orders.Status | payments.Status | None = None,
+        search: Annotated[str, QueryParameter(max_length=100)] = "",
+        status: Status | None = None,
         stage: deliveries.Stage | None = None,
     ) -> Response:
-        """A table whole, as CSV: what was searched or filtered, in the table's own order."""
-        export = csv_export.EXPORTS.get(name)
-        if export is None:
-            raise HTTPException(404, f"there is no such table; there are {', '.join(csv_export.EXPORTS)}")
-        state = lake.state(export.tables)
+        """A whole table as CSV, searched and filtered, in the table's own order."""
+        listing = EXPORTS.get(name)
+        if listing is None:
+            raise HTTPException(404, f"unknown table {name!r}; choose one of {', '.join(EXPORTS)}")
+        state = lake.state(tables.with_sources(listing.table))
         if state.unread:
-            raise UserError(
-                state.trouble or "the lake is being read for the first time: try again in a moment"
-            )
-        condition: str = "true"
-        bound: dict[str, Any] = {}
-        if status and "status" in export.listing.columns:
-            condition, bound = "status = $status", {"status": status}
-        elif stage and "stage" in export.listing.columns:
-            condition, bound = "stage = $stage", {"stage": deliveries.STAGES.index(stage)}
-        lines = csv_export.lines(lake, export.listing, search.strip(), condition, bound)
+            raise UserError(state.error or "the first read of the lake is in progress; try again in a moment")
+        filter_ = listing.filter(status=status, stage=deliveries.stage_number(stage))
+        lines = csv_export.lines(lake, listing, search.strip(), filter_)
         headers = {"Content-Disposition": f'attachment; filename="{re.sub(r"[^a-z_]", "", name)}.csv"'}
         return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
 
     return router
+
+
+def _add_page(router: APIRouter, name: str, page: Page, sources: Sources, responses: ResponseCache) -> None:
+    """Add the route of a page, whose response is cached until a table or another input changes."""
+
+    def get_page(request: Request, query: Annotated[Query, Depends(page.parameters)]) -> Response:
+        build = page.prepare(sources, query)
+        state = sources.lake.state(page.tables)
+        stamp = tuple(state.versions.items()), state.error, build.stamp
+        return responses.respond(request, stamp, lambda: build.run(state))
+
+    router.add_api_route(
+        f"/{name}", get_page, name=f"get_{name}", response_model=page.response, description=page.summary
+    )

@@ -1,4 +1,4 @@
-"""The id a page gives each request that changes something: what is asked for twice under one id is done once."""
+"""Ids of requests that write, which make them idempotent."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -6,25 +6,33 @@ from datetime import UTC, datetime, timedelta
 from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
-AGE = timedelta(minutes=10)
+MAX_AGE = timedelta(minutes=10)
 
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
-class Once(BaseModel):
-    """A request that changes something."""
+class IdempotentRequest(BaseModel):
+    """A request that writes."""
 
     request_id: str = Field(
-        description="UUIDv7 of the page's own: what is asked for twice under one is done once"
+        description="UUIDv7 chosen by the client; repeated requests with the same id take effect once"
     )
 
 
 def time_of(request_id: str) -> datetime:
-    """The time in a request's id: the same however often it is asked."""
+    """Return the time in a request's id, which repeated requests share.
+
+    Raises:
+        HTTPException: the id is not a UUIDv7, or its time differs from now by more than `MAX_AGE`.
+    """
     if not _UUID7.fullmatch(request_id):
-        raise HTTPException(422, "request_id is no UUIDv7")
+        raise HTTPException(422, f"request_id is {request_id!r}; expected a lowercase UUIDv7")
     at = datetime.fromtimestamp(int(request_id.replace("-", "")[:12], 16) / 1000, UTC)
     now = datetime.now(UTC)
-    if not now - AGE < at < now + AGE:
-        raise HTTPException(422, "request_id is not of now: is the clock of your computer right?")
+    if not now - MAX_AGE < at < now + MAX_AGE:
+        raise HTTPException(
+            422,
+            f"the time in request_id, {at:%Y-%m-%d %H:%M:%S} UTC, is more than "
+            f"{MAX_AGE.total_seconds() / 60:.0f} minutes from now; check your computer's clock",
+        )
     return at

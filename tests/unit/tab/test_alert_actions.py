@@ -1,4 +1,4 @@
-"""Acknowledging and silencing from the pages: runs of the DAG in the person's name, and what the page shows of them."""
+"""Acknowledging and silencing from the pages: DAG runs in the user's name, shown on the stock page."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -17,17 +17,17 @@ from fastapi import HTTPException
 from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
-from shopnow.alerts import commands as shop
+from shopnow.alerts import commands
 from shopnow.alerts.commands import Attribution
 from shopnow.alerts.evaluate import STOCK, evaluate
 from shopnow.ids import uuid7
 from shopnow.lake.delta.tables import Table
-from shopnow_tab_app import runs
 from shopnow_tab_app.app import create
 from shopnow_tab_app.pages import stock
 from shopnow_tab_app.replica import tables
-from shopnow_tab_app.replica.client import Lake
+from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.routes import access, alert_actions
+from shopnow_tab_app.sources import runs
 
 WRITES = {access.HEADER: "1"}
 LATER = datetime.now(UTC) + timedelta(hours=2)
@@ -35,31 +35,31 @@ ALERT = "stock_out:mug"
 
 
 def run(
-    run_id: str, conf: dict[str, Any], triggering_user_name: str = "anna", **others: Any
+    run_id: str, conf: dict[str, Any], triggering_user_name: str = "anna", **ignored: Any
 ) -> SimpleNamespace:
-    """A run as Airflow's database has it."""
-    own = {"dag_id": alert_actions.DAG, "state": "queued", "start_date": None, "end_date": None}
-    return SimpleNamespace(run_id=run_id, conf=conf, triggering_user_name=triggering_user_name, **own)
+    """A run of Airflow's database."""
+    fields = {"dag_id": alert_actions.DAG, "state": "queued", "start_date": None, "end_date": None}
+    return SimpleNamespace(run_id=run_id, conf=conf, triggering_user_name=triggering_user_name, **fields)
 
 
 @pytest.fixture
 def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, SimpleNamespace]:
-    """The runs that were started, by id, in the place of Airflow's database."""
-    found: dict[str, SimpleNamespace] = {}
+    """The started runs, by id, in place of Airflow's database."""
+    runs_by_id: dict[str, SimpleNamespace] = {}
 
-    def trigger(dag_id: str, run_id: str, **given: Any) -> SimpleNamespace:
+    def trigger(dag_id: str, run_id: str, **arguments: Any) -> SimpleNamespace:
         assert dag_id == alert_actions.DAG
-        if run_id in found:
-            raise DagRunAlreadyExists(found[run_id])
-        return found.setdefault(run_id, run(run_id, **given))
+        if run_id in runs_by_id:
+            raise DagRunAlreadyExists(runs_by_id[run_id])
+        return runs_by_id.setdefault(run_id, run(run_id, **arguments))
 
     monkeypatch.setattr("airflow.api.common.trigger_dag.trigger_dag", trigger)
-    return found
+    return runs_by_id
 
 
 @pytest.fixture
-def api(empty: Lake, monkeypatch: pytest.MonkeyPatch) -> TestClient:
-    """The app for Anna, who may do everything."""
+def api(empty: LakeReplica, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """The app for a user with all permissions."""
     monkeypatch.setattr(
         "airflow.api_fastapi.core_api.security.requires_access_dag", lambda *rights: lambda: None
     )
@@ -68,45 +68,45 @@ def api(empty: Lake, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     return TestClient(app)
 
 
-def asked(**given: Any) -> dict[str, Any]:
+def request_body(**fields: Any) -> dict[str, Any]:
     request_id = uuid7(round(time.time() * 1000), f"{time.time_ns():032x}")
-    return {"request_id": request_id, "alert": ALERT, "reason": "ordered <b>more</b>", **given}
+    return {"request_id": request_id, "alert": ALERT, "reason": "ordered <b>more</b>", **fields}
 
 
-def test_acknowledgement_is_a_run_in_the_persons_name_started_once(
+def test_acknowledgement_starts_one_run_in_the_users_name(
     api: TestClient, started: dict[str, SimpleNamespace]
 ) -> None:
-    body = asked()
-    first, again = (api.post("/api/alerts/acknowledge", json=body, headers=WRITES) for _ in range(2))
+    body = request_body()
+    first, second = (api.post("/api/alerts/acknowledge", json=body, headers=WRITES) for _ in range(2))
     assert first.status_code == 202
-    assert again.json() == first.json()
-    [it] = started.values()
-    assert it.conf == {"action": "acknowledge", "alert": ALERT, "reason": "ordered <b>more</b>"}
+    assert second.json() == first.json()
+    [dag_run] = started.values()
+    assert dag_run.conf == {"action": "acknowledge", "alert": ALERT, "reason": "ordered <b>more</b>"}
     assert (first.json()["by"], first.json()["run"]["run_id"], first.json()["run"]["state"]) == (
         "anna",
-        it.run_id,
+        dag_run.run_id,
         "queued",
     )
 
 
-def test_silence_says_until_when(api: TestClient, started: dict[str, SimpleNamespace]) -> None:
+def test_silence_passes_its_end_to_the_run(api: TestClient, started: dict[str, SimpleNamespace]) -> None:
     answer = api.post(
-        "/api/alerts/silence", json=asked(alert="stock_out", until=LATER.isoformat()), headers=WRITES
+        "/api/alerts/silence", json=request_body(alert="stock_out", until=LATER.isoformat()), headers=WRITES
     )
     assert (answer.status_code, answer.json()["action"], answer.json()["alert"]) == (
         202,
         "silence",
         "stock_out",
     )
-    [it] = started.values()
-    assert datetime.fromisoformat(it.conf["until"]) == LATER
+    [dag_run] = started.values()
+    assert datetime.fromisoformat(dag_run.conf["until"]) == LATER
 
 
 @pytest.mark.parametrize(
-    ("action", "given"),
+    ("action", "fields"),
     [
         ("acknowledge", {"reason": "  "}),
-        ("acknowledge", {"reason": "x" * (shop.LONGEST_WHY + 1)}),
+        ("acknowledge", {"reason": "x" * (commands.MAX_REASON_LENGTH + 1)}),
         ("acknowledge", {"alert": ""}),
         ("acknowledge", {"request_id": "x"}),
         ("silence", {}),
@@ -114,22 +114,22 @@ def test_silence_says_until_when(api: TestClient, started: dict[str, SimpleNames
         ("silence", {"until": "2126-01-01T00:00:00"}),
     ],
 )
-def test_what_is_wrong_starts_nothing(
-    api: TestClient, started: dict[str, SimpleNamespace], action: str, given: dict[str, Any]
+def test_invalid_request_starts_no_run(
+    api: TestClient, started: dict[str, SimpleNamespace], action: str, fields: dict[str, Any]
 ) -> None:
-    assert api.post(f"/api/alerts/{action}", json=asked(**given), headers=WRITES).status_code == 422
+    assert api.post(f"/api/alerts/{action}", json=request_body(**fields), headers=WRITES).status_code == 422
     assert not started
 
 
 @pytest.mark.parametrize("action", ["acknowledge", "silence"])
-def test_only_our_own_pages_may_ask_and_only_for_who_may_trigger_the_dag(
+def test_requests_of_other_sites_and_without_permission_are_rejected(
     api: TestClient,
-    empty: Lake,
+    empty: LakeReplica,
     started: dict[str, SimpleNamespace],
     monkeypatch: pytest.MonkeyPatch,
     action: str,
 ) -> None:
-    body = asked(until=LATER.isoformat())
+    body = request_body(until=LATER.isoformat())
     assert api.post(f"/api/alerts/{action}", json=body).status_code == 403
     assert (
         api.post(
@@ -152,14 +152,12 @@ def test_only_our_own_pages_may_ask_and_only_for_who_may_trigger_the_dag(
     assert not started
 
 
-def test_airflows_database_that_does_not_answer_is_said(
-    api: TestClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def locked(*dag: str, **given: Any) -> None:
+def test_unavailable_airflow_database_is_reported(api: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def locked(*arguments: str, **options: Any) -> None:
         raise OperationalError("INSERT", {}, Exception("database is locked"))
 
     monkeypatch.setattr("airflow.api.common.trigger_dag.trigger_dag", locked)
-    answer = api.post("/api/alerts/acknowledge", json=asked(), headers=WRITES)
+    answer = api.post("/api/alerts/acknowledge", json=request_body(), headers=WRITES)
     assert (answer.status_code, answer.json()["detail"]) == (
         503,
         "Airflow's database does not answer; try again",
@@ -167,8 +165,8 @@ def test_airflows_database_that_does_not_answer_is_said(
 
 
 @pytest.fixture
-def told(tmp_path: Path) -> Iterator[tuple[str, Lake]]:
-    """A lake where an alert fires, as a mug is sold out; and what the tab knows of it."""
+def firing(tmp_path: Path) -> Iterator[tuple[str, LakeReplica]]:
+    """The address of a lake where an alert fires because the mug is sold out, and its replica."""
     address = tmp_path.as_uri()
     mug = {
         "product_id": "mug",
@@ -179,18 +177,18 @@ def told(tmp_path: Path) -> Iterator[tuple[str, Lake]]:
     }
     write_deltalake(Table(address, STOCK).uri, pa.Table.from_pylist([mug]))
     evaluate(address, "run-1")
-    with closing(Lake(lambda: address, tables.COPIES, tables.DERIVED)) as lake:
+    with closing(LakeReplica(lambda: address, tables.COPIES, tables.DERIVED)) as lake:
         yield address, lake
 
 
-def test_page_shows_who_acknowledged_and_silenced_until_when_and_what_is_being_done(
-    told: tuple[str, Lake],
+def test_page_shows_acknowledgements_active_silences_and_actions_in_progress(
+    firing: tuple[str, LakeReplica],
 ) -> None:
-    address, lake = told
-    shop.acknowledge(address, ALERT, Attribution("anna", "ordered"))
-    shop.silence(address, "stock_out", LATER + timedelta(hours=1), Attribution("anna", "moving house"))
-    shop.silence(address, "stock_out", LATER, Attribution("ben", "moving house"))
-    going = alert_actions.Act(
+    address, lake = firing
+    commands.acknowledge(address, ALERT, Attribution("anna", "ordered"))
+    commands.silence(address, "stock_out", LATER + timedelta(hours=1), Attribution("anna", "moving house"))
+    commands.silence(address, "stock_out", LATER, Attribution("ben", "moving house"))
+    action = stock.AlertAction(
         action="silence",
         alert=ALERT,
         by="anna",
@@ -199,11 +197,13 @@ def test_page_shows_who_acknowledged_and_silenced_until_when_and_what_is_being_d
     )
 
     def page(now: datetime) -> stock.Stock:
-        return stock.stock(lake, [going], now, lake.state(stock.TABLES))
+        return stock.build(lake, [action], now, lake.state(stock.TABLES))
 
-    made = page(datetime.now(UTC))
-    [alert] = made.alerts
+    current = page(datetime.now(UTC))
+    [alert] = current.alerts
     assert (alert.state, alert.by, alert.reason) == ("acknowledged", "anna", "ordered")
-    assert [(each.target, each.until, each.by) for each in made.silences] == [("stock_out", LATER, "ben")]
-    assert made.acts == [going]
+    assert [(silence.target, silence.until, silence.by) for silence in current.silences] == [
+        ("stock_out", LATER, "ben")
+    ]
+    assert current.acts == [action]
     assert page(LATER).silences == []

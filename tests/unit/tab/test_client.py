@@ -1,4 +1,4 @@
-"""The copies of the lake's tables: they follow every version, and what cannot be read is said."""
+"""The replica follows every version of the lake's tables, and reports what it cannot read."""
 
 import os
 import subprocess
@@ -17,70 +17,70 @@ from factories import sample_lake
 from shopnow.errors import UserError
 from shopnow.local_stack import supervision
 from shopnow_tab_app.replica import tables
-from shopnow_tab_app.replica.client import Lake
-from shopnow_tab_app.replica.protocol import Copy, Derived, State
+from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.replica.protocol import DerivedTable, ReplicaState, TableCopy
 
 SCHEMA = pa.schema(
     [("date", pa.date32()), ("product", pa.string()), ("units", pa.int64()), ("later", pa.string())]
 )
-COPY = Copy("sales", SCHEMA, "date, product, units * 2 AS twice, later", "units > 0")
+COPY = TableCopy("sales", SCHEMA, "date, product, units * 2 AS twice, later", "units > 0")
 PATHS = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-TOTAL = Derived(
+TOTAL = DerivedTable(
     "total",
     {"sales": "product"},
     'SELECT product AS key, sum(twice)::BIGINT AS twice FROM "sales" GROUP BY product',
 )
 
 
-def rows(*found: tuple[int, str, int]) -> pa.Table:
+def rows(*sales: tuple[int, str, int]) -> pa.Table:
     return pa.Table.from_pylist(
-        [{"date": date(2026, 11, day), "product": product, "units": units} for day, product, units in found]
+        [{"date": date(2026, 11, day), "product": product, "units": units} for day, product, units in sales]
     )
 
 
 @pytest.fixture
-def lake(tmp_path: Path) -> Iterator[Lake]:
-    with closing(Lake(lambda: str(tmp_path), [COPY], [TOTAL])) as lake:
+def lake(tmp_path: Path) -> Iterator[LakeReplica]:
+    with closing(LakeReplica(lambda: str(tmp_path), [COPY], [TOTAL])) as lake:
         yield lake
 
 
-def sorted_total(lake: Lake, source: str) -> list[dict]:
+def sorted_total(lake: LakeReplica, source: str) -> list[dict]:
     return lake.query(f"SELECT * FROM {source} ORDER BY key")  # noqa: S608
 
 
-def caught_up(lake: Lake, version: int) -> State:
-    """Where the lake stands once it has read that version, and all that is made of it."""
+def caught_up(lake: LakeReplica, version: int) -> ReplicaState:
+    """Wait until the replica has read a version and computed the derived table from it; return its state."""
 
-    def state() -> State:
+    def state() -> ReplicaState:
         return lake.state(["total", "sales"])
 
-    def there() -> bool:
-        found = state()
+    def is_caught_up() -> bool:
+        current = state()
         return (
-            found.versions.get("sales") == version
-            and not found.unread
+            current.versions.get("sales") == version
+            and not current.unread
             and sorted_total(lake, "total") == sorted_total(lake, f"({TOTAL.select})")
         )
 
-    assert supervision.wait_until(there, 30)
+    assert supervision.wait_until(is_caught_up, 30)
     return state()
 
 
-def test_copy_holds_the_rows_wanted_with_partition_columns_and_null_for_what_a_file_lacks(
-    lake: Lake, tmp_path: Path
+def test_copy_has_selected_rows_partition_columns_and_null_for_missing_columns(
+    lake: LakeReplica, tmp_path: Path
 ) -> None:
     write_deltalake(
         tmp_path / "sales", rows((24, "mat", 2), (25, "lamp", 3), (25, "none", 0)), partition_by=["date"]
     )
     state = caught_up(lake, 0)
-    assert state.trouble is None
+    assert state.error is None
     assert lake.query("SELECT date, product, twice, later FROM sales ORDER BY date") == [
         {"date": date(2026, 11, 24), "product": "mat", "twice": 4, "later": None},
         {"date": date(2026, 11, 25), "product": "lamp", "twice": 6, "later": None},
     ]
 
 
-def test_copy_follows_appends_replacements_and_compaction(lake: Lake, tmp_path: Path) -> None:
+def test_copy_follows_appends_replacements_and_compaction(lake: LakeReplica, tmp_path: Path) -> None:
     table = tmp_path / "sales"
     write_deltalake(table, rows((24, "mat", 2)), partition_by=["date"])
     caught_up(lake, 0)
@@ -107,33 +107,33 @@ def test_copy_follows_appends_replacements_and_compaction(lake: Lake, tmp_path: 
     ]
 
 
-def test_table_that_is_not_there_is_empty_and_appears_when_it_comes(lake: Lake, tmp_path: Path) -> None:
+def test_missing_table_is_empty_until_it_is_created(lake: LakeReplica, tmp_path: Path) -> None:
     assert lake.state(["sales"]).versions == {"sales": None}
     assert lake.query("SELECT * FROM sales") == []
     write_deltalake(tmp_path / "sales", rows((24, "mat", 2)), partition_by=["date"])
     caught_up(lake, 0)
 
 
-def test_lake_out_of_reach_is_said_in_a_sentence() -> None:
-    with closing(Lake(lambda: "hdfs://127.0.0.1:1/shopnow", [COPY])) as lake:
+def test_unreachable_lake_is_reported_in_a_sentence() -> None:
+    with closing(LakeReplica(lambda: "hdfs://127.0.0.1:1/shopnow", [COPY])) as lake:
         state = lake.state(["sales"])
     assert state.unread == ("sales",)
-    assert state.trouble is not None
-    assert "check the address, that HDFS runs" in state.trouble
+    assert state.error is not None
+    assert "check the address, that HDFS runs" in state.error
 
 
-def test_a_query_without_memory_is_tried_again_and_then_says_so(lake: Lake) -> None:
+def test_query_that_runs_out_of_memory_is_retried_then_rejected(lake: LakeReplica) -> None:
     with pytest.raises(UserError, match="try again in a moment"):
         lake.query("SELECT list(number) FROM range(50_000_000) AS numbers(number)")
     assert lake.query("SELECT 1 AS one") == [{"one": 1}]
 
 
-def test_large_answers_come_in_pieces(lake: Lake) -> None:
-    pieces = lake.chunks("SELECT number::INT FROM range(?) AS numbers(number)", [2500], 1000)
-    assert [len(piece) for piece in pieces] == [1000, 1000, 500]
+def test_large_results_come_in_chunks(lake: LakeReplica) -> None:
+    chunks = lake.chunks("SELECT number::INT FROM range(?) AS numbers(number)", [2500], 1000)
+    assert [len(chunk) for chunk in chunks] == [1000, 1000, 500]
 
 
-def test_process_that_was_killed_is_started_again(lake: Lake, tmp_path: Path) -> None:
+def test_killed_process_is_restarted(lake: LakeReplica, tmp_path: Path) -> None:
     write_deltalake(tmp_path / "sales", rows((24, "mat", 2)), partition_by=["date"])
     caught_up(lake, 0)
     [process] = readers()
@@ -143,17 +143,17 @@ def test_process_that_was_killed_is_started_again(lake: Lake, tmp_path: Path) ->
     assert len(readers()) == 1
 
 
-def test_reader_starts_in_a_server_with_many_open_files(lake: Lake) -> None:
+def test_process_starts_from_a_server_with_many_open_files(lake: LakeReplica) -> None:
     with ExitStack() as opened:
         for _ in range(1100):
             opened.enter_context(Path(os.devnull).open())
         assert lake.query("SELECT 1 AS one") == [{"one": 1}]
 
 
-def test_no_process_is_left_when_the_one_that_started_it_is_killed(tmp_path: Path) -> None:
+def test_process_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = (
-        "from shopnow_tab_app import tables; from shopnow_tab_app.replica.client import Lake; "
-        f"lake = Lake(lambda: {str(tmp_path)!r}, tables.COPIES); lake.query('SELECT 1'); print('up', flush=True); input()"
+        "from shopnow_tab_app.replica import tables; from shopnow_tab_app.replica.client import LakeReplica; "
+        f"lake = LakeReplica(lambda: {str(tmp_path)!r}, tables.COPIES); lake.query('SELECT 1'); print('up', flush=True); input()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=PATHS
@@ -169,10 +169,10 @@ def test_no_process_is_left_when_the_one_that_started_it_is_killed(tmp_path: Pat
     assert not folder.exists()
 
 
-def test_what_became_of_an_order_is_known_when_a_payment_or_delivery_comes(tmp_path: Path) -> None:
-    sample_lake.make(str(tmp_path), 300, 2, sample_lake.NOW)
-    with closing(Lake(lambda: str(tmp_path), tables.COPIES, tables.DERIVED)) as lake:
-        names = [*(each.table for each in tables.DERIVED), *tables.ORDERS_NOW.keys]
+def test_derived_tables_follow_new_payments_and_deliveries(tmp_path: Path) -> None:
+    sample_lake.write_lake(str(tmp_path), 300, 2, sample_lake.NOW)
+    with closing(LakeReplica(lambda: str(tmp_path), tables.COPIES, tables.DERIVED)) as lake:
+        names = [*(derived.table for derived in tables.DERIVED), *tables.ORDERS_NOW.keys]
         before = {
             name: version
             for name, version in lake.state(names).versions.items()
@@ -191,10 +191,10 @@ def test_what_became_of_an_order_is_known_when_a_payment_or_delivery_comes(tmp_p
                 table, pa.Table.from_pylist(changed, pa.schema(table.schema().to_arrow())), mode="append"
             )
 
-        def agrees(derived: Derived) -> bool:
-            found = [f"FROM {source}" for source in (derived.table, f"({derived.select})")]
+        def agrees(derived: DerivedTable) -> bool:
+            sources = [f"FROM {source}" for source in (derived.table, f"({derived.select})")]
             return not lake.query(
-                f"({found[0]} EXCEPT ALL {found[1]}) UNION ALL ({found[1]} EXCEPT ALL {found[0]})"
+                f"({sources[0]} EXCEPT ALL {sources[1]}) UNION ALL ({sources[1]} EXCEPT ALL {sources[0]})"
             )
 
         def all_agree() -> bool:
@@ -209,27 +209,29 @@ def test_what_became_of_an_order_is_known_when_a_payment_or_delivery_comes(tmp_p
         ]
 
 
-def readers(of: int | None = None) -> list[psutil.Process]:
-    """The processes that keep copies for this one, or for another."""
+def readers(parent: int | None = None) -> list[psutil.Process]:
+    """Return the replica processes that this process, or another, started."""
     return [
-        each for each in psutil.Process(of).children() if "shopnow_tab_app.replica.server" in each.cmdline()
+        process
+        for process in psutil.Process(parent).children()
+        if "shopnow_tab_app.replica.server" in process.cmdline()
     ]
 
 
-def test_what_cannot_be_started_is_said_and_not_tried_again_at_once(
+def test_failed_start_is_reported_and_not_retried_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with closing(Lake(lambda: str(tmp_path), [COPY])) as lake:
+    with closing(LakeReplica(lambda: str(tmp_path), [COPY])) as lake:
         for _ in range(2):
             with pytest.raises(UserError, match=r"does not start|ended"):
                 lake.query("SELECT 1")
             monkeypatch.undo()
 
 
-def test_no_address_is_said() -> None:
+def test_missing_address_is_reported() -> None:
     with (
-        closing(Lake(lambda: {}["lake"], [COPY])) as lake,
-        pytest.raises(UserError, match="Airflow does not say where the lake is"),
+        closing(LakeReplica(lambda: {}["lake"], [COPY])) as lake,
+        pytest.raises(UserError, match="no address of the lake"),
     ):
         lake.state(["sales"])

@@ -10,8 +10,9 @@ from shopnow import kpis
 from shopnow.alerts import metrics, rules
 from shopnow.events import TOPICS, Method
 from shopnow.traffic.catalogue import CATALOGUE
-from shopnow_tab_app import i18n, topic_tail
+from shopnow_tab_app import i18n
 from shopnow_tab_app.pages import deliveries, orders, payments
+from shopnow_tab_app.sources import topic_tail
 
 API_CODES: dict[str, tuple[str, ...]] = {
     "order_status": get_args(orders.Status),

@@ -1,4 +1,4 @@
-"""Orders and payments made on the pages are valid events, the same whenever they are asked for again."""
+"""Orders and payments of the pages: valid events, identical for repeated requests."""
 
 import json
 from datetime import UTC, datetime
@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 import pytest
 from fastapi import HTTPException
 
+from shopnow.ids import uuid7
 from shopnow.submission.validation import Defaults, check
-from shopnow.traffic.event_buffer import uuid7
 from shopnow_tab_app.routes import order_form
 from shopnow_tab_app.routes.order_form import Item, NewOrder, NewPayment
 from shopnow_tab_app.routes.request_id import time_of
@@ -15,29 +15,29 @@ from shopnow_tab_app.routes.request_id import time_of
 REQUEST = uuid7(1_790_000_000_000, "0123456789abcdef" * 2)
 
 
-def checked(event: dict) -> bool:
-    found = check(json.dumps(event).encode(), Defaults(datetime.now(UTC), lambda number: REQUEST))
-    return not found.rejected
+def is_valid(event: dict) -> bool:
+    batch = check(json.dumps(event).encode(), Defaults(datetime.now(UTC), lambda number: REQUEST))
+    return not batch.rejected
 
 
-def test_order_made_up_is_valid_and_the_same_for_the_same_request() -> None:
+def test_random_order_is_valid_and_identical_for_the_same_request() -> None:
     event = order_form.order_event(NewOrder(request_id=REQUEST))
-    assert checked(event)
+    assert is_valid(event)
     assert event == order_form.order_event(NewOrder(request_id=REQUEST))
 
 
-def test_order_given_is_what_was_given() -> None:
-    asked = NewOrder(
+def test_order_has_the_requested_values() -> None:
+    order = NewOrder(
         request_id=REQUEST, customer_name="Zoé", country="FR", items=[Item(product_id="p-009", quantity=2)]
     )
-    event = order_form.order_event(asked)
-    assert checked(event)
+    event = order_form.order_event(order)
+    assert is_valid(event)
     assert (event["customer_name"], event["total_cents"]) == ("Zoé", 5_980)
 
 
 @pytest.mark.parametrize("outcome", ["succeeded", "failed"])
 def test_payment_is_valid(outcome: str) -> None:
-    assert checked(
+    assert is_valid(
         order_form.payment_event(
             NewPayment(request_id=REQUEST, order_id="o-1", method="card", amount_cents=100, outcome=outcome)
         )
@@ -45,11 +45,11 @@ def test_payment_is_valid(outcome: str) -> None:
 
 
 def test_unknown_product_is_named() -> None:
-    with pytest.raises(HTTPException, match="no product 'p-999'"):
+    with pytest.raises(HTTPException, match="unknown product 'p-999'"):
         order_form.order_event(NewOrder(request_id=REQUEST, items=[Item(product_id="p-999")]))
 
 
 @pytest.mark.parametrize("request_id", ["x", REQUEST])
-def test_request_id_has_to_be_a_uuid_of_now(request_id: str) -> None:
+def test_request_id_is_rejected_unless_it_is_a_recent_uuid7(request_id: str) -> None:
     with pytest.raises(HTTPException, match="request_id"):
         time_of(request_id)

@@ -1,154 +1,148 @@
-"""What each page says of a lake, and of one that is empty."""
+"""The pages of a sample lake, and of an empty one."""
 
 import csv
-from collections.abc import Callable
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, get_args
 
 import pytest
-from pydantic import BaseModel
 
 from factories.sample_lake import NOW
-from shopnow_tab_app import i18n, runs
-from shopnow_tab_app.pages import (
-    csv_export,
-    dashboard,
-    deliveries,
-    orders,
-    payments,
-    pdf,
-    pdf_sheets,
-    pipeline,
-    stock,
-)
-from shopnow_tab_app.pages.paging import PageQuery
+from shopnow_tab_app import i18n
+from shopnow_tab_app.pages import csv_export, dashboard, orders, pdf, pdf_sheets
 from shopnow_tab_app.pages.period import Period, PeriodQuery
-from shopnow_tab_app.polled_cache import Last
-from shopnow_tab_app.replica.client import Lake
-from shopnow_tab_app.replica.protocol import State
+from shopnow_tab_app.pages.registry import DEFAULT_ROWS, EXPORTS, PAGES, PageName, Query, Sources
+from shopnow_tab_app.replica import tables
+from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.sources import runs
+from shopnow_tab_app.sources.polled_cache import PollResult
 
 TODAY = NOW.date()
-ASKED = PeriodQuery(None, None, 2, None, None, None)
-NEWEST = PageQuery("", "event_time", True, 0, 25)
-
-PAGES: dict[str, tuple[tuple[str, ...], Callable[[Lake, State], BaseModel]]] = {
-    "dashboard": (dashboard.TABLES, lambda lake, state: dashboard.dashboard(lake, ASKED, state)),
-    "orders": (orders.TABLES, lambda lake, state: orders.orders(lake, NEWEST, None, state)),
-    "payments": (
-        (payments.TABLE,),
-        lambda lake, state: payments.payments(lake, ASKED, NEWEST, None, None, state),
-    ),
-    "deliveries": (
-        deliveries.TABLES,
-        lambda lake, state: deliveries.deliveries(lake, ASKED, NEWEST, None, state),
-    ),
-    "stock": (stock.TABLES, lambda lake, state: stock.stock(lake, [], NOW, state)),
-    "pipeline": (
-        pipeline.TABLES,
-        lambda lake, state: pipeline.pipeline(lake, Last({}, None, "Kafka is away"), [], state),
-    ),
-}
+TWO_DAYS = PeriodQuery(None, None, 2, None, None, None)
+STAGE_PROGRESS = {"pending": 0.0, "in_transit": 0.5, "delivered": 1.0}
 
 
 @pytest.fixture(autouse=True)
 def no_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow's database, which is not here."""
-    monkeypatch.setattr(runs, "at", lambda dag_id, moment: None)
+    """Replaces Airflow's database."""
+    monkeypatch.setattr(runs, "find_active_run", lambda dag_id, moment: None)
 
 
-def page(lake: Lake, name: str) -> Any:
-    tables, make = PAGES[name]
-    state = lake.state(tables)
-    while state.unread:
-        state = lake.state(tables)
-    return make(lake, state)
+def build(lake: LakeReplica, name: PageName) -> Any:
+    sources = Sources(lake, lambda: PollResult({}, None, "Kafka is down"), list, list)
+    while lake.state(PAGES[name].tables).unread:
+        pass
+    return PAGES[name].build(sources, Query(TWO_DAYS, DEFAULT_ROWS))
 
 
-def test_cards_are_the_sums_of_the_period_beside_those_of_the_period_before(lake: Lake) -> None:
-    made = page(lake, "dashboard")
-    found = lake.query('SELECT date, orders, net_revenue_cents FROM "kpi/sales_daily"')
-    days, before = Period(date(2026, 11, 23), TODAY), Period(date(2026, 11, 21), date(2026, 11, 22))
-    assert days.before == before
-
-    def total(period: Period, column: str) -> int:
-        return sum(row[column] for row in found if period.first <= row["date"] <= period.last)
-
-    cards = {card.name: card for card in made.cards}
-    assert (cards["orders"].value, cards["orders"].before) == (total(days, "orders"), total(before, "orders"))
-    assert cards["revenue"].value == total(days, "net_revenue_cents")
-    assert made.completeness.complete
-    assert sum(made.charts["orders"].series[0].values) == cards["orders"].value
-
-
-def test_days_without_sales_are_in_the_chart_as_such(lake: Lake) -> None:
-    page(lake, "dashboard")
-    quiet = dashboard.dashboard(lake, ASKED._replace(days=9), lake.state(dashboard.TABLES)).charts["payments"]
-    assert quiet.labels == [(TODAY - timedelta(days=ago)).isoformat() for ago in range(8, -1, -1)]
-    assert quiet.series[0].values[0] is None
-
-
-@pytest.mark.parametrize("column", ["category", "country"])
-def test_sales_of_all_parts_add_up(lake: Lake, column: str) -> None:
-    whole = page(lake, "dashboard")
-    values = whole.options.categories if column == "category" else whole.options.countries
-    state = lake.state(dashboard.TABLES)
-    parts = [dashboard.dashboard(lake, ASKED._replace(**{column: value}), state) for value in values]
-    revenue = [next(card.value for card in each.cards if card.name == "revenue") for each in parts]
-    assert sum(value or 0 for value in revenue) == next(
-        card.value for card in whole.cards if card.name == "revenue"
-    )
-
-
-def test_order_has_the_status_of_what_became_of_it(lake: Lake) -> None:
-    made = page(lake, "orders")
-    assert made.total == 600
-    assert sum(made.statuses.values()) == 600
-    failed = lake.query("SELECT count(*) AS orders FROM \"events/payments\" WHERE status = 'failed'")[0][
-        "orders"
-    ]
-    assert made.statuses["failed"] == failed
-    assert set(made.statuses) == {"failed", "paid", "in_transit", "delivered"} - (
-        {"paid"} - set(made.statuses)
-    )
-
-
-def test_delivery_is_in_its_latest_stage_once(lake: Lake) -> None:
-    made = page(lake, "deliveries")
-    assert (
-        sum(made.stages.values())
-        == lake.query('SELECT count(DISTINCT delivery_id) AS n FROM "events/deliveries"')[0]["n"]
-    )
-    assert all(row.progress == sheets_progress[row.stage] for row in made.rows)
-
-
-sheets_progress = {"pending": 0.0, "in_transit": 0.5, "delivered": 1.0}
-
-
-def test_search_looks_into_what_is_there_letter_by_letter(lake: Lake) -> None:
-    page(lake, "orders")
-    found = orders.LISTING.rows(lake, NEWEST._replace(search="o'neil</b"))
-    assert {row["customer_name"] for row in found} == {"<b>O'Neil</b>"}
-    assert orders.LISTING.rows(lake, NEWEST._replace(search="%")) == []
+def test_registry_has_every_page_name() -> None:
+    assert tuple(PAGES) == get_args(PageName)
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_of_an_empty_lake_says_what_is_not_there(empty: Lake, name: str) -> None:
-    made = page(empty, name)
-    assert {each.what for each in made.missing if each.why == "absent"} <= {*PAGES[name][0]}
-    assert any(each.why == "absent" for each in made.missing)
+def test_registry_names_the_charts_of_the_page(lake: LakeReplica, name: PageName) -> None:
+    assert tuple(getattr(build(lake, name), "charts", ())) == tuple(PAGES[name].charts)
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_every_export_can_be_read(lake: LakeReplica, name: str) -> None:
+    while lake.state(tables.with_sources(EXPORTS[name].table)).unread:
+        pass
+    header = "".join(csv_export.lines(lake, EXPORTS[name])).splitlines()[0]
+    assert header.split(",") == [column.strip('"') for column in EXPORTS[name].columns]
+
+
+def test_cards_sum_the_period_and_the_previous_period(lake: LakeReplica) -> None:
+    page = build(lake, "dashboard")
+    sales = lake.query('SELECT date, orders, net_revenue_cents FROM "kpi/sales_daily"')
+    period, before = Period(date(2026, 11, 23), TODAY), Period(date(2026, 11, 21), date(2026, 11, 22))
+    assert period.before == before
+
+    def total(days: Period, column: str) -> int:
+        return sum(row[column] for row in sales if days.first <= row["date"] <= days.last)
+
+    cards = {card.name: card for card in page.cards}
+    assert (cards["orders"].value, cards["orders"].before) == (
+        total(period, "orders"),
+        total(before, "orders"),
+    )
+    assert cards["revenue"].value == total(period, "net_revenue_cents")
+    assert page.completeness.complete
+    assert sum(page.charts["orders"].series[0].values) == cards["orders"].value
+
+
+def test_chart_has_null_on_days_without_sales(lake: LakeReplica) -> None:
+    build(lake, "dashboard")
+    page = dashboard.build(lake, TWO_DAYS._replace(days=9), lake.state(dashboard.TABLES))
+    chart = page.charts["payments"]
+    assert chart.labels == [(TODAY - timedelta(days=ago)).isoformat() for ago in range(8, -1, -1)]
+    assert chart.series[0].values[0] is None
+
+
+@pytest.mark.parametrize("column", ["category", "country"])
+def test_revenue_of_all_filter_values_adds_up(lake: LakeReplica, column: str) -> None:
+    def revenue(page: dashboard.Dashboard) -> int | None:
+        return next(card.value for card in page.cards if card.name == "revenue")
+
+    page = build(lake, "dashboard")
+    values = page.options.categories if column == "category" else page.options.countries
+    state = lake.state(dashboard.TABLES)
+    filtered = [dashboard.build(lake, TWO_DAYS._replace(**{column: value}), state) for value in values]
+    assert sum(revenue(part) or 0 for part in filtered) == revenue(page)
+
+
+def test_order_has_its_current_status(lake: LakeReplica) -> None:
+    page = build(lake, "orders")
+    assert page.total == 600
+    assert sum(page.statuses.values()) == 600
+    failed = lake.query("SELECT count(*) AS orders FROM \"events/payments\" WHERE status = 'failed'")[0][
+        "orders"
+    ]
+    assert page.statuses["failed"] == failed
+    assert set(page.statuses) == {"failed", "paid", "in_transit", "delivered"} - (
+        {"paid"} - set(page.statuses)
+    )
+
+
+def test_delivery_is_counted_once_in_its_latest_stage(lake: LakeReplica) -> None:
+    page = build(lake, "deliveries")
+    assert (
+        sum(page.stages.values())
+        == lake.query('SELECT count(DISTINCT delivery_id) AS n FROM "events/deliveries"')[0]["n"]
+    )
+    assert all(row.progress == STAGE_PROGRESS[row.stage] for row in page.rows)
+
+
+def test_search_matches_text_literally(lake: LakeReplica) -> None:
+    build(lake, "orders")
+    rows = orders.LISTING.rows(lake, DEFAULT_ROWS._replace(search="o'neil</b"))
+    assert {row["customer_name"] for row in rows} == {"<b>O'Neil</b>"}
+    assert orders.LISTING.rows(lake, DEFAULT_ROWS._replace(search="%")) == []
+
+
+def test_filter_restricts_the_rows_and_the_total(lake: LakeReplica) -> None:
+    page = build(lake, "orders")
+    failed = orders.build(lake, DEFAULT_ROWS, "failed", lake.state(orders.TABLES))
+    assert failed.total == page.statuses["failed"]
+    assert {row.status for row in failed.rows} == {"failed"}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_of_an_empty_lake_names_the_missing_tables(empty: LakeReplica, name: PageName) -> None:
+    page = build(empty, name)
+    absent = {missing.what for missing in page.missing if missing.why == "absent"}
+    assert absent
+    assert absent <= {*PAGES[name].tables}
 
 
 @pytest.mark.parametrize("language", ["en", "fr"])
 @pytest.mark.parametrize("name", PAGES)
-def test_page_can_be_drawn_as_pdf(lake: Lake, name: str, language: str) -> None:
+def test_page_can_be_drawn_as_pdf(lake: LakeReplica, name: PageName, language: str) -> None:
     pytest.importorskip("matplotlib")
-    assert pdf.render(pdf_sheets.sheet(name, page(lake, name), i18n.translator(language))).startswith(
-        b"%PDF-"
-    )
+    sheet = pdf_sheets.sheet(name, build(lake, name), i18n.translator(language), PAGES[name].sheet)
+    assert pdf.render(sheet).startswith(b"%PDF-")
 
 
-def test_csv_has_every_row(lake: Lake) -> None:
-    page(lake, "orders")
-    listing = csv_export.EXPORTS["orders"].listing
-    found = list(csv.DictReader("".join(csv_export.lines(lake, listing, "", "true", {})).splitlines()))
-    assert len(found) == 600
+def test_csv_has_every_row(lake: LakeReplica) -> None:
+    build(lake, "orders")
+    rows = list(csv.DictReader("".join(csv_export.lines(lake, EXPORTS["orders"])).splitlines()))
+    assert len(rows) == 600

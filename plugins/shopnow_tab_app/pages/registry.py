@@ -1,0 +1,204 @@
+"""Registry of the tab's pages, which drives their API routes, PDF sheets, charts and CSV exports."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Annotated, Any, Literal, NamedTuple
+
+from fastapi import Depends
+
+from shopnow_tab_app.i18n import Translator
+from shopnow_tab_app.pages import dashboard, deliveries, orders, payments, pdf_sheets, pipeline, stock
+from shopnow_tab_app.pages.paging import PAGE_SIZE, Listing, PageQuery, page_query
+from shopnow_tab_app.pages.period import DAYS, PeriodQuery, period_query
+from shopnow_tab_app.pages.positions import Positions
+from shopnow_tab_app.pages.response import PageResponse
+from shopnow_tab_app.pages.stock import AlertAction
+from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.replica.protocol import ReplicaState
+from shopnow_tab_app.sources import runs
+from shopnow_tab_app.sources.polled_cache import PollResult
+
+PageName = Literal["dashboard", "orders", "payments", "deliveries", "stock", "pipeline"]
+Status = orders.Status | payments.Status
+
+_Period = Annotated[PeriodQuery, Depends(period_query)]
+_Page = Annotated[PageQuery, Depends(page_query)]
+
+
+DEFAULT_PERIOD = PeriodQuery(None, None, DAYS, None, None, None)
+DEFAULT_ROWS = PageQuery("", "event_time", True, 0, PAGE_SIZE)
+
+
+class Sources(NamedTuple):
+    """What the pages read."""
+
+    lake: LakeReplica
+    positions: Callable[[], PollResult[Positions]]
+    dags: Callable[[], list[runs.Dag]]
+    alert_actions: Callable[[], list[AlertAction]]
+
+
+class Query(NamedTuple):
+    """Query parameters of a page's request; a page ignores those it has no use for."""
+
+    period: PeriodQuery
+    rows: PageQuery
+    status: Status | None = None
+    method: payments.Method | None = None
+    stage: deliveries.Stage | None = None
+
+
+class Build(NamedTuple):
+    """A page ready to be built: its inputs other than the lake have been read."""
+
+    stamp: Any
+    """Equal for equal inputs other than the lake."""
+    run: Callable[[ReplicaState], PageResponse]
+
+
+class Page(NamedTuple):
+    """A page of the tab."""
+
+    tables: Sequence[str]
+    """Tables that the page is built from."""
+    response: type[PageResponse]
+    summary: str
+    """Description of the page's API route."""
+    parameters: Callable[..., Any]
+    """FastAPI dependency that reads the page's query parameters into a `Query`."""
+    prepare: Callable[[Sources, Query], Build]
+    sheet: Callable[[Any, Translator], pdf_sheets.Sheet]
+    """Fills the page's PDF sheet from its response."""
+    charts: Sequence[str] = ()
+    """Names of the charts in its response."""
+    exports: Mapping[str, Listing] = {}
+    """Tables to export as CSV, by name."""
+
+    def build(self, sources: Sources, query: Query) -> PageResponse:
+        """Build the page from the current state of its tables."""
+        build = self.prepare(sources, query)
+        return build.run(sources.lake.state(self.tables))
+
+
+async def _period_parameters(period: _Period) -> Query:
+    return Query(period, DEFAULT_ROWS)
+
+
+async def _orders_parameters(rows: _Page, status: orders.Status | None = None) -> Query:
+    return Query(DEFAULT_PERIOD, rows, status=status)
+
+
+async def _payments_parameters(
+    period: _Period,
+    rows: _Page,
+    status: payments.Status | None = None,
+    method: payments.Method | None = None,
+) -> Query:
+    return Query(period, rows, status=status, method=method)
+
+
+async def _deliveries_parameters(
+    period: _Period, rows: _Page, stage: deliveries.Stage | None = None
+) -> Query:
+    return Query(period, rows, stage=stage)
+
+
+async def _no_parameters() -> Query:
+    return Query(DEFAULT_PERIOD, DEFAULT_ROWS)
+
+
+def _prepare_dashboard(sources: Sources, query: Query) -> Build:
+    return Build(None, partial(dashboard.build, sources.lake, query.period))
+
+
+def _prepare_orders(sources: Sources, query: Query) -> Build:
+    return Build(None, partial(orders.build, sources.lake, query.rows, query.status))
+
+
+def _prepare_payments(sources: Sources, query: Query) -> Build:
+    build = partial(payments.build, sources.lake, query.period, query.rows, query.status, query.method)
+    return Build(None, build)
+
+
+def _prepare_deliveries(sources: Sources, query: Query) -> Build:
+    return Build(None, partial(deliveries.build, sources.lake, query.period, query.rows, query.stage))
+
+
+def _prepare_stock(sources: Sources, query: Query) -> Build:
+    # To the minute, so that the response can be cached.
+    actions, now = sources.alert_actions(), datetime.now(UTC).replace(second=0, microsecond=0)
+    return Build((actions, now), partial(stock.build, sources.lake, actions, now))
+
+
+def _prepare_pipeline(sources: Sources, query: Query) -> Build:
+    sources.lake.state(pipeline.TABLES)  # Before the positions, which need the raw tables' versions.
+    positions, dags = sources.positions(), sources.dags()
+    stamp = positions.value, positions.error, dags
+    return Build(stamp, partial(pipeline.build, sources.lake, positions, dags))
+
+
+PAGES: Mapping[PageName, Page] = {
+    "dashboard": Page(
+        tables=dashboard.TABLES,
+        response=dashboard.Dashboard,
+        summary="Figures of a period compared with the previous period of the same length.",
+        parameters=_period_parameters,
+        prepare=_prepare_dashboard,
+        sheet=pdf_sheets.dashboard,
+        charts=dashboard.CHARTS,
+        exports=dashboard.EXPORTS,
+    ),
+    "orders": Page(
+        tables=orders.TABLES,
+        response=orders.Orders,
+        summary="A page of the orders.",
+        parameters=_orders_parameters,
+        prepare=_prepare_orders,
+        sheet=pdf_sheets.orders,
+        exports={"orders": orders.LISTING},
+    ),
+    "payments": Page(
+        tables=payments.TABLES,
+        response=payments.Payments,
+        summary="A page of the payments, and charts of their outcomes.",
+        parameters=_payments_parameters,
+        prepare=_prepare_payments,
+        sheet=pdf_sheets.payments,
+        charts=payments.CHARTS,
+        exports={"payments": payments.LISTING},
+    ),
+    "deliveries": Page(
+        tables=deliveries.TABLES,
+        response=deliveries.Deliveries,
+        summary="A page of the deliveries, and a timeline of their stages.",
+        parameters=_deliveries_parameters,
+        prepare=_prepare_deliveries,
+        sheet=pdf_sheets.deliveries,
+        charts=deliveries.CHARTS,
+        exports={"deliveries": deliveries.LISTING},
+    ),
+    "stock": Page(
+        tables=stock.TABLES,
+        response=stock.Stock,
+        summary="Stock levels, active alerts, people's actions on them, and sent messages.",
+        parameters=_no_parameters,
+        prepare=_prepare_stock,
+        sheet=pdf_sheets.stock,
+        exports=stock.EXPORTS,
+    ),
+    "pipeline": Page(
+        tables=pipeline.TABLES,
+        response=pipeline.Pipeline,
+        summary="Lag of each topic, landed batches, quarantine, data loss, KPI tables and DAGs.",
+        parameters=_no_parameters,
+        prepare=_prepare_pipeline,
+        sheet=pdf_sheets.pipeline,
+        exports=pipeline.EXPORTS,
+    ),
+}
+
+EXPORTS: Mapping[str, Listing] = {
+    name: listing for page in PAGES.values() for name, listing in page.exports.items()
+}
+"""Tables to export as CSV, by name."""
