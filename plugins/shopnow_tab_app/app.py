@@ -27,8 +27,8 @@ TYPES = {
 
 HEADERS = {
     # No third-party resources, no inline scripts or styles, and framing by Airflow's own pages only.
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -50,7 +50,7 @@ def create(
     lake = lake or LakeReplica(dag_common.lake_uri, tables.COPIES, tables.DERIVED)
     app = FastAPI(
         title="ShopNow+",
-        description="The API of the ShopNow+ tab. Amounts are integer cents of a currency, times and days UTC.",
+        description="API of the ShopNow+ tab. Amounts are integer cents of a currency, times and days UTC.",
         dependencies=[Depends(airflow_internals.current_user_dependency())],
         docs_url=None,
         redoc_url=None,

@@ -1,4 +1,4 @@
-"""The dashboard: figures of a period compared with the previous one, charts, top products and stock at risk."""
+"""The dashboard: figures of a period and the previous one, charts, top products and stock at risk."""
 
 import json
 from datetime import datetime

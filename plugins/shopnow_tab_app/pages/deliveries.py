@@ -33,7 +33,7 @@ class Delivery(BaseModel):
     shipped_at: datetime | None
     delivered_at: datetime | None
     overdue: bool
-    """Delivered after the promised time, or open although the newest event of any delivery is later than it."""
+    """Delivered after the promised time, or still open at the time of the newest delivery event."""
 
 
 class Deliveries(PageResponse):
@@ -95,7 +95,8 @@ def _timeline(lake: LakeReplica, period: Period) -> Chart:
         """
         SELECT event_time::DATE AS date, count(*) FILTER (stage = 0) AS pending,
             count(*) FILTER (stage = 1) AS in_transit, count(*) FILTER (stage = 2) AS delivered
-        FROM "events/deliveries" WHERE event_time >= ?::DATE AND event_time < ?::DATE + 1 GROUP BY 1 ORDER BY 1
+        FROM "events/deliveries" WHERE event_time >= ?::DATE AND event_time < ?::DATE + 1
+        GROUP BY 1 ORDER BY 1
         """,
         [*period],
     )

@@ -44,7 +44,7 @@ class Listing(NamedTuple):
     """The column that orders rows which are otherwise equal."""
 
     def filter(self, **values: Any) -> Filter:
-        """Return the filter of the rows with these values by column, ignoring None and columns it does not have."""
+        """Return the filter of rows with these values, ignoring None and columns the table does not have."""
         parameters = {
             name: value for name, value in values.items() if value is not None and name in self.columns
         }

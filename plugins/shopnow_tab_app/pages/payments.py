@@ -72,7 +72,8 @@ def _count_by(lake: LakeReplica, column: str, period: Period) -> list[dict[str, 
         f"""
         SELECT {column}, count(*) FILTER (status = 'succeeded') AS succeeded,
             count(*) FILTER (status = 'failed') AS failed, count(*) AS payments
-        FROM "{TABLE}" WHERE event_time >= ?::DATE AND event_time < ?::DATE + 1 GROUP BY 1 ORDER BY payments DESC, 1
+        FROM "{TABLE}" WHERE event_time >= ?::DATE AND event_time < ?::DATE + 1
+        GROUP BY 1 ORDER BY payments DESC, 1
         """,  # noqa: S608  (names of our own)
         [*period],
     )

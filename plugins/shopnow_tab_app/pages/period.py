@@ -12,7 +12,7 @@ DAYS = 7
 
 
 class PeriodQuery(NamedTuple):
-    """Period and sales filter of a request; None is not filtered, except the currency: the one with most orders."""
+    """Period and sales filter of a request; by default all sales, in the currency with most orders."""
 
     first: date | None
     last: date | None

@@ -206,7 +206,8 @@ def _batches(lake: LakeReplica) -> list[dict[str, Any]]:
 def _losses(lake: LakeReplica) -> list[dict[str, Any]]:
     return lake.query(
         """
-        SELECT topic, partition, kind, start_offset, end_offset, missing_rows, reason, acknowledged_by, committed_at
+        SELECT topic, partition, kind, start_offset, end_offset, missing_rows, reason, acknowledged_by,
+            committed_at
         FROM losses ORDER BY committed_at DESC
         """
     )

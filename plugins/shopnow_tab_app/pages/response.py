@@ -13,7 +13,7 @@ class Missing(BaseModel):
     what: str
     """A table's name, `lake`, `kafka` or `airflow`."""
     why: str
-    """`absent`: the table does not exist yet; `unread`: the first read is in progress; otherwise a sentence."""
+    """`absent`: the table does not exist; `unread`: its first read is in progress; else a sentence."""
     as_of: datetime | None = None
     """Time of the older data shown instead, UTC; null if none is shown."""
 

@@ -83,8 +83,10 @@ class Sales:
         """Return the products with the highest GMV."""
         return self._lake.query(
             f"""
-            SELECT product_id, arg_max(product_name, date) AS product_name, arg_max(category, date) AS category,
-                sum(orders)::BIGINT AS orders, sum(units)::BIGINT AS units, sum(gmv_cents)::BIGINT AS gmv_cents
+            SELECT product_id, arg_max(product_name, date) AS product_name,
+                arg_max(category, date) AS category,
+                sum(orders)::BIGINT AS orders, sum(units)::BIGINT AS units,
+                sum(gmv_cents)::BIGINT AS gmv_cents
             FROM "kpi/top_products"
             WHERE date BETWEEN $first AND $last AND currency = $currency
                 AND ($category IS NULL OR category = $category)

@@ -168,8 +168,8 @@ def _severity_order(alert: Alert) -> tuple[int, str]:
 def _shelves(lake: LakeReplica) -> list[dict[str, Any]]:
     return lake.query(
         """
-        SELECT stock.product_id, stock.product_name, stock.quantity, demand_per_day, days_of_cover, reorder_point,
-            safety_stock, below_reorder_point, last_event_time
+        SELECT stock.product_id, stock.product_name, stock.quantity, demand_per_day, days_of_cover,
+            reorder_point, safety_stock, below_reorder_point, last_event_time
         FROM "kpi/stock_position" AS stock LEFT JOIN "kpi/stock_cover" AS cover USING (product_id)
         ORDER BY stock.quantity = 0 DESC, coalesce(days_of_cover, 1e9), stock.quantity, stock.product_id
         """
@@ -180,7 +180,8 @@ def _alerts(lake: LakeReplica) -> list[dict[str, Any]]:
     """Return the latest row of each alert."""
     return lake.query(
         """
-        SELECT fingerprint, rule, severity, state, subject, subject_name, facts, title, todo, since, "by", reason
+        SELECT fingerprint, rule, severity, state, subject, subject_name, facts, title, todo, since, "by",
+            reason
         FROM alerts WHERE kind = 'alert' AND fingerprint IS NOT NULL
         QUALIFY row_number() OVER (PARTITION BY fingerprint ORDER BY sequence DESC, "at" DESC) = 1
         """

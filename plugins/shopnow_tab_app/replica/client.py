@@ -1,7 +1,7 @@
 """Client of the replica, whose process it starts.
 
-A separate process, so that reading a large table takes neither memory nor the interpreter lock from the API server,
-which serves all of Airflow's pages.
+It is a separate process, so that reading a large table takes neither memory nor the interpreter lock from the
+API server, which serves all of Airflow's pages.
 """
 
 import os
@@ -50,7 +50,9 @@ class _Running(NamedTuple):
 
 
 class LakeReplica:
-    """The replica, in a process that is started on the first call, and again if it ends or the lake's address changes.
+    """The replica, in a process of its own.
+
+    The process is started on the first call, and again if it ends or the lake's address changes.
 
     Every method raises UserError if the process cannot be started, or Airflow has no address of the lake.
     """
@@ -181,7 +183,8 @@ def _resolve_address(address: Callable[[], str]) -> str:
         return address()
     except Exception as error:  # Airflow raises errors of many types for a missing or invalid connection.
         raise UserError(
-            f"no address of the lake from Airflow; check the lake's connection: {error or type(error).__name__}"
+            "no address of the lake from Airflow; check the lake's connection: "
+            f"{error or type(error).__name__}"
         ) from error
 
 

@@ -42,8 +42,8 @@ def update(
         for source, key in derived.keys.items()
     ]
     database.execute(f"CREATE OR REPLACE TEMP TABLE changed AS {' UNION '.join(keys)}", new_files)
-    # A name in WITH hides the table of that name, so that one select computes these rows and all rows. Row ids are
-    # looked up by the key alone: the scan of all rows reads the key column, and only the changed rows' long texts.
+    # A name in WITH hides the table of that name, so that one select computes these rows and all rows. Row
+    # ids are looked up by key, so that the scan reads the key column only, not the long texts of all rows.
     changed_rows = ", ".join(
         f'"{source}" AS MATERIALIZED (SELECT * FROM main."{source}" '
         f'WHERE rowid IN (SELECT rowid FROM main."{source}" WHERE {key} IN (SELECT key FROM changed)))'

@@ -1,4 +1,4 @@
-"""Protocol between the API server and the replica's process: start configuration, methods and result types."""
+"""Protocol between the API server and the replica's process: configuration, methods and results."""
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -21,11 +21,11 @@ class TableCopy(NamedTuple):
 
 
 class DerivedTable(NamedTuple):
-    """A table recomputed from copies when one of them changes, because computing it per query would be too slow."""
+    """A table computed from copies when one of them changes, because each query would take too long."""
 
     table: str
     keys: Mapping[str, str]
-    """By source copy, an SQL expression of its columns: a row depends on the source rows whose value is its `key`."""
+    """By source copy, an SQL expression: a row depends on the source rows whose value is its `key`."""
     select: str
 
 

@@ -1,7 +1,7 @@
 """DuckDB copies of the columns and rows of the lake's tables that the pages show.
 
-A copy records the file of each row. For a new version of the table, only added files are read and the rows of removed
-files are deleted, in one transaction, so that a query sees exactly one version of the table.
+A copy records the file of each row. For a new version of the table, only added files are read and the rows of
+removed files are deleted, in one transaction, so that a query sees exactly one version of the table.
 """
 
 import tempfile
@@ -79,13 +79,14 @@ def update(
 def _insert(
     database: duckdb.DuckDBPyConnection, copy: TableCopy, number: int, batches: Iterable[pa.RecordBatch]
 ) -> None:
-    # Through a file: reading Arrow data in memory takes the interpreter lock, whose holder may be waiting for DuckDB.
+    # Through a file: reading Arrow data takes the interpreter lock, whose holder may be waiting for DuckDB.
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
         with pq.ParquetWriter(file.name, copy.schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
         database.execute(
-            f'INSERT INTO "{copy.table}" SELECT {number}, {copy.select} FROM read_parquet(?) WHERE {copy.where}',  # noqa: S608
+            f'INSERT INTO "{copy.table}" '  # noqa: S608
+            f"SELECT {number}, {copy.select} FROM read_parquet(?) WHERE {copy.where}",
             [file.name],
         )
 
@@ -93,7 +94,7 @@ def _insert(
 def _read(
     table: DeltaTable, files: Sequence[DataFile], schema: pa.Schema
 ) -> Iterator[tuple[DataFile, Iterable[pa.RecordBatch]]]:
-    """Yield the rows of each file: small files in parallel, because HDFS is slow to open one, large files in batches."""
+    """Yield the rows of each file: small files in parallel, as HDFS opens slowly; large ones in batches."""
     small = [file for file in files if file.size <= SMALL_BYTES]
     with ThreadPoolExecutor(PARALLEL_FILES) as pool:
         for start in range(0, len(small), PARALLEL_FILES):

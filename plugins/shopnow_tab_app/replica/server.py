@@ -1,8 +1,9 @@
-"""Server of the replica: keeps copies of the lake's tables up to date in the background while pages show them.
+"""Server of the replica: keeps copies of the lake's tables up to date while pages show them.
 
-One thread reads the lake; requests only query the copies. A slow or unreachable lake therefore makes figures old, which
-the pages say, but delays no request. The server is a process of its own: the API server starts it, writes its
-configuration to its standard input, and the process ends when that is closed, however the API server ended.
+One thread reads the lake; requests only query the copies. A slow or unreachable lake therefore makes figures
+old, which the pages say, but delays no request. The server is a process of its own: the API server starts it
+and writes its configuration to its standard input, and the process ends when that is closed, however the API
+server ended.
 """
 
 import logging
@@ -49,7 +50,7 @@ SLOW_SECONDS = 20.0
 """Reading time of one table after which HDFS is reported as slow."""
 MEMORY = "192MB"
 MEMORY_ATTEMPTS = 6
-"""Attempts, half a second apart, of a query that runs out of memory, as it may while a large table is read."""
+"""Attempts, half a second apart, of a query without memory, as happens while a large table is read."""
 
 
 class ReplicaServer:
@@ -73,7 +74,8 @@ class ReplicaServer:
         self._connection = duckdb.connect(f"{folder}/copies.duckdb")
         self._database = self._connection.cursor()
         self._database.execute(
-            f"SET memory_limit='{MEMORY}'; SET threads=2; SET preserve_insertion_order=false; SET TimeZone='UTC'"
+            f"SET memory_limit='{MEMORY}'; SET threads=2; SET preserve_insertion_order=false; "
+            "SET TimeZone='UTC'"
         )
         for copy in copies:
             replica.create(self._database, copy)
@@ -208,8 +210,8 @@ class ReplicaServer:
                 if self._derived_from.get(name) != sources:
                     derived_tables.update(self._database, derived, self._derived_from.get(name, {}), sources)
                     self._derived_from[name] = sources
-                    # Versions start at the time, so that none equals one of an earlier process, whose responses
-                    # may be cached.
+                    # Versions start at the time, so that none equals one of an earlier process, which may be
+                    # part of a cached response's stamp.
                     self._set_version(name, (self._versions.get(name) or time.time_ns()) + 1)
         self._as_of = datetime.now(UTC)
 

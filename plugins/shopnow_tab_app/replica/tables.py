@@ -32,8 +32,9 @@ _ORDERS = TableCopy(
         "total_cents",
         "currency",
     ),
-    "hash(order_id) AS key, event_type, event_time, order_id, customer_id, customer_name, country, items[1].product_name AS product, "
-    "len(items)::INTEGER AS products, list_sum([item.quantity FOR item IN items])::BIGINT AS units, total_cents, currency",
+    "hash(order_id) AS key, event_type, event_time, order_id, customer_id, customer_name, country, "
+    "items[1].product_name AS product, len(items)::INTEGER AS products, "
+    "list_sum([item.quantity FOR item IN items])::BIGINT AS units, total_cents, currency",
 )
 _PAYMENTS = TableCopy(
     "events/payments",
@@ -49,8 +50,8 @@ _PAYMENTS = TableCopy(
         "attempt",
         "reason",
     ),
-    "hash(order_id) AS key, event_type.replace('payment_', '') AS status, event_time, payment_id, order_id, method, amount_cents, "
-    "currency, attempt::SMALLINT AS attempt, reason",
+    "hash(order_id) AS key, event_type.replace('payment_', '') AS status, event_time, payment_id, order_id, "
+    "method, amount_cents, currency, attempt::SMALLINT AS attempt, reason",
 )
 _DELIVERIES = TableCopy(
     "events/deliveries",
@@ -65,7 +66,8 @@ _DELIVERIES = TableCopy(
         "progress",
     ),
     "hash(delivery_id) AS key, "
-    "CASE event_type WHEN 'delivery_created' THEN 0 WHEN 'delivery_in_transit' THEN 1 ELSE 2 END::TINYINT AS stage, "
+    "CASE event_type WHEN 'delivery_created' THEN 0 WHEN 'delivery_in_transit' THEN 1 ELSE 2 END::TINYINT "
+    "AS stage, "
     "event_time, delivery_id, order_id, address, promised_at, progress",
 )
 
@@ -127,7 +129,8 @@ ORDERS_NOW = DerivedTable(
     {"events/orders": "key", "events/payments": "key", "events/deliveries": "hash(order_id)"},
     """
     WITH paid AS (
-        SELECT key, max(CASE status WHEN 'refunded' THEN 3 WHEN 'succeeded' THEN 2 ELSE 1 END)::TINYINT AS stage
+        SELECT key,
+            max(CASE status WHEN 'refunded' THEN 3 WHEN 'succeeded' THEN 2 ELSE 1 END)::TINYINT AS stage
         FROM "events/payments" GROUP BY key
     ), sent AS (
         SELECT hash(order_id) AS key, max(stage) AS stage FROM "events/deliveries" GROUP BY ALL
@@ -141,8 +144,10 @@ ORDERS_NOW = DerivedTable(
         WHEN sent.stage = 1 THEN 'in_transit'
         WHEN paid.stage = 2 THEN 'paid'
         WHEN paid.stage = 1 THEN 'failed'
-        ELSE 'placed' END::ENUM('placed', 'failed', 'paid', 'in_transit', 'delivered', 'refunded', 'cancelled') AS status
-    FROM "events/orders" AS orders LEFT JOIN paid USING (key) LEFT JOIN sent USING (key) LEFT JOIN cancelled USING (key)
+        ELSE 'placed'
+        END::ENUM('placed', 'failed', 'paid', 'in_transit', 'delivered', 'refunded', 'cancelled') AS status
+    FROM "events/orders" AS orders
+    LEFT JOIN paid USING (key) LEFT JOIN sent USING (key) LEFT JOIN cancelled USING (key)
     WHERE event_type = 'order_placed'
     """,
 )
@@ -155,7 +160,8 @@ DELIVERIES_NOW = DerivedTable(
     SELECT latest.* EXCLUDE (_file), stages.created_at, stages.shipped_at, stages.delivered_at
     FROM "events/deliveries" AS latest JOIN (
         SELECT key, max(stage) AS stage, min(event_time) FILTER (stage = 0) AS created_at,
-            min(event_time) FILTER (stage = 1) AS shipped_at, min(event_time) FILTER (stage = 2) AS delivered_at
+            min(event_time) FILTER (stage = 1) AS shipped_at,
+            min(event_time) FILTER (stage = 2) AS delivered_at
         FROM "events/deliveries" GROUP BY key
     ) AS stages USING (key, stage)
     """,

@@ -1,4 +1,4 @@
-"""Permissions: every logged-in user may read; writing requires permission to trigger the DAG that does the same."""
+"""Permissions: every user may read; writing requires permission to trigger the DAG that does the same."""
 
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -16,7 +16,7 @@ HEADER = "X-ShopNow"
 
 
 def may_trigger(dag_id: str) -> list:
-    """Return the dependencies of a route that does what a DAG does: permission to trigger it, and `same_site`."""
+    """Return the checks of a route that does what a DAG does: permission to trigger it, and `same_site`."""
     return [Depends(airflow_internals.trigger_permission_check(dag_id)), Depends(same_site)]
 
 

@@ -1,4 +1,4 @@
-"""Orders and payments that a user sends from the pages, validated and sent once like those of any producer."""
+"""Orders and payments that a user sends from the pages, validated like any producer's and sent once."""
 
 import json
 from collections.abc import Mapping
@@ -103,7 +103,8 @@ def pay(conf: Conf, payment: NewPayment) -> Receipt:
 def order_event(order: NewOrder) -> dict[str, Any]:
     """Return the event of an order, without the fields that all events have.
 
-    Fields that are not given are random, seeded by the request id, so that a repeated request gives the same event.
+    Fields that are not given are random, seeded by the request id, so that a repeated request gives the same
+    event.
     """
     draw = Random(order.request_id)
     customer = shopper(draw.randrange(CUSTOMERS))

@@ -25,8 +25,8 @@ class _CachedResponse(NamedTuple):
 class ResponseCache:
     """The most recently used responses, by URL.
 
-    An entry is valid while its stamp is unchanged. One of `LOCKS` locks, chosen by URL, makes concurrent requests
-    for a URL share one computation; the cache itself is not thread-safe and has a lock of its own.
+    An entry is valid while its stamp is unchanged. One of `LOCKS` locks, chosen by URL, makes concurrent
+    requests for a URL share one computation; the cache itself is not thread-safe and has a lock of its own.
     """
 
     def __init__(self) -> None:

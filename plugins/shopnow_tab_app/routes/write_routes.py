@@ -33,7 +33,7 @@ def create_write_router(conf: Callable[[], dict[str, Any]]) -> APIRouter:
 
     @router.post("/alerts/silence", status_code=202, tags=["alerts"], dependencies=may_act)
     def silence(body: SilenceRequest, user: access.CurrentUser) -> AlertAction:
-        """Start a DAG run that suppresses notifications of an alert, or of all alerts of a rule, for a while."""
+        """Start a DAG run that silences an alert, or all alerts of a rule, until a time."""
         return alert_actions.silence(body, user.get_name())
 
     return router

@@ -28,8 +28,8 @@ class PollResult(NamedTuple, Generic[T]):
 class PolledCache(Generic[T]):
     """Cached response of a service, refreshed at most every POLL_SECONDS; callers wait at most WAIT_SECONDS.
 
-    A library's TTL cache does not fit: a slow or failed refresh returns the previous response together with the
-    error, and the refresh goes on in the background.
+    A library's TTL cache does not fit: after a slow or failed refresh the previous response is returned with
+    the error, and a slow refresh goes on in the background.
     """
 
     def __init__(self, service: str, fetch: Callable[[], T], default: T) -> None:

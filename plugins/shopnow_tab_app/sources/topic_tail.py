@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 TOPICS = ("orders", "payments", "deliveries", "stock")
 EVENTS_PER_TOPIC = 60
 SKIP_RECORDS = 2_000
-"""Lag of a partition, in records, beyond which the consumer seeks to the newest `EVENTS_PER_TOPIC` records."""
+"""Lag of a partition, in records, beyond which the consumer seeks to the newest records."""
 CONSUME_RECORDS = 500
 IDLE_SECONDS = 60.0
 """Time after the last request until the consumer stops."""
@@ -181,7 +181,7 @@ def _assign(consumer: Consumer, assigned: dict[str, int]) -> dict[str, int]:
 
 
 def _skip_backlog(consumer: Consumer) -> None:
-    """Seek shortly before the end of each partition whose lag exceeds `SKIP_RECORDS`: no reader could follow."""
+    """Seek shortly before the end of each partition whose lag exceeds `SKIP_RECORDS`."""
     for position in consumer.position(consumer.assignment()):
         near_end = _near_end(consumer, TopicPartition(position.topic, position.partition))
         if near_end.offset - position.offset > SKIP_RECORDS:

@@ -153,7 +153,8 @@ def test_process_starts_from_a_server_with_many_open_files(lake: LakeReplica) ->
 def test_process_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "from shopnow_tab_app.replica import tables; from shopnow_tab_app.replica.client import LakeReplica; "
-        f"lake = LakeReplica(lambda: {str(tmp_path)!r}, tables.COPIES); lake.query('SELECT 1'); print('up', flush=True); input()"
+        f"lake = LakeReplica(lambda: {str(tmp_path)!r}, tables.COPIES); "
+        "lake.query('SELECT 1'); print('up', flush=True); input()"
     )
     with subprocess.Popen(
         [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=PATHS
