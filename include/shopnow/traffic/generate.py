@@ -6,11 +6,9 @@ run is not repeated. There is only one shop: a generator that starts while anoth
 other stops with a clear error.
 """
 
-import gc
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -22,6 +20,7 @@ from shopnow.broker.topics import LEDGER, SHOP_STATE
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.failpoints import failpoint
+from shopnow.gc_pause import gc_paused
 from shopnow.traffic import ledger, run_config, scenarios, state_reader
 from shopnow.traffic.arrivals import Arrivals
 from shopnow.traffic.event_buffer import to_datetime
@@ -105,7 +104,8 @@ def generate(
     state = load_state(conf)
     run = begin_run(state, run_id, config)
     already_done = run.finished
-    with _gc_disabled():
+    # The collector costs a sixth of the time and finds no reference cycles here.
+    with gc_paused():
         for chunk in remaining_chunks(state, run, sessions_per_transaction):
             with producer.transaction():
                 send_chunk(producer, chunk, run_id, topic_ids)
@@ -196,18 +196,6 @@ def send_chunk(
     for state_key, state_value in chunk.state:
         producer.send(SHOP_STATE, state_key, state_value)
     failpoint("traffic:state")
-
-
-@contextmanager
-def _gc_disabled() -> Iterator[None]:
-    """Disable garbage collection, which costs a sixth of the time and finds no reference cycles here."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _describe(config: RunConfig) -> str:

@@ -10,13 +10,12 @@ The main thread reads from Kafka, validates and encodes; a few threads upload fi
 one thread commits in order, all uploaded batches at once.
 """
 
-import gc
 import time
 import uuid
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -30,6 +29,7 @@ from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow.events import Topic
 from shopnow.failpoints import failpoint
+from shopnow.gc_pause import gc_paused
 from shopnow.lake.delta import conflicts, errors, parquet
 from shopnow.lake.delta.conflicts import CommitConflict, Conflict, retry_on_conflict
 from shopnow.lake.delta.hdfs import Store
@@ -149,7 +149,8 @@ def _run(
     commit: Future[None] | None = None
     positions = {partition: start for partition, (start, _) in plan.ranges.items()}
 
-    with _gc_disabled(), ThreadPoolExecutor(_UPLOAD_THREADS) as uploaders, ThreadPoolExecutor(1) as committer:
+    # The collector would scan millions of short-lived objects without cycles.
+    with gc_paused(), ThreadPoolExecutor(_UPLOAD_THREADS) as uploaders, ThreadPoolExecutor(1) as committer:
 
         def commit_uploaded(max_pending: int) -> None:
             """Commit uploaded batches in order; wait only while more than `max_pending` are pending."""
@@ -298,15 +299,3 @@ def _result(topic: Topic, topic_id: str, committed: list[Receipt], version: int)
         commits=len(committed),
         version=version,
     )
-
-
-@contextmanager
-def _gc_disabled() -> Iterator[None]:
-    """Disable garbage collection: it would scan millions of short-lived objects without cycles."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
