@@ -60,7 +60,9 @@ def test_the_newest_rows_of_a_table_come_first(lake):
     rows = [{"date": date(2026, 1, day), "rank": rank} for day in (1, 3, 2) for rank in (2, 1, 3)]
     table = Table(lake, "kpi/top").ensure(schema, ["date"])
     write_deltalake(table, pa.Table.from_pylist(rows, schema), mode="append")
-    found = [(row["date"].day, row["rank"]) for row in newest_rows(Table(lake, "kpi/top").open(), 4).to_pylist()]
+    found = [
+        (row["date"].day, row["rank"]) for row in newest_rows(Table(lake, "kpi/top").open(), 4).to_pylist()
+    ]
     assert found == [(3, 1), (3, 2), (3, 3), (2, 1)]
     assert newest_rows(Table(lake, "kpi/top").open(), 100).num_rows == len(rows)
 

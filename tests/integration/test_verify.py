@@ -45,7 +45,7 @@ CHECKS = [
 
 @pytest.fixture(scope="module")
 def pipeline(storage: Settings) -> tuple[dict, str]:
-    """A Kafka and a lake through which some traffic with faults, and someone else's records, have gone to the KPIs."""
+    """Kafka and a lake whose KPIs hold traffic with faults and records of another producer."""
     conf, lake = {"bootstrap.servers": storage.bootstrap_servers}, f"{storage.lake_uri}/{uuid.uuid4()}"
     generate(conf, f"verify-{uuid.uuid4()}", sessions=150, seed=3, faults=TROUBLE)
     send(conf, "orders", b"not an event")
@@ -75,7 +75,7 @@ def send(conf: dict, topic: str, value: bytes, **more) -> None:
 
 
 def of_all(conf: dict) -> tuple[int, int]:
-    """How many records in Kafka are no valid events, and how many repeat one, whoever sent them: other tests do as well."""
+    """Count invalid and duplicate records in Kafka, of all producers, as other tests send some too."""
     bad, repeated = 0, 0
     for name, state in topics.describe(conf, TOPICS).items():
         ids = []
@@ -173,7 +173,8 @@ def test_a_lost_raw_row_is_named(pipeline, touched):
     table.delete(f'partition = {row["partition"]} AND "offset" = {row["offset"]}')
     found = broken(pipeline)
     assert (
-        f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, but missing or different in raw"
+        f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, "
+        "but missing or different in raw"
         in found["topics = raw"]
     )
     assert f"orders partition {row['partition']}" in found["raw = receipts"]
@@ -185,7 +186,8 @@ def test_a_lost_raw_row_is_named_though_personal_data_was_erased_from_it(pipelin
     row = next(row for row in rows if b'"address":"erased"' in row["value"])
     table.delete(f'partition = {row["partition"]} AND "offset" = {row["offset"]}')
     assert (
-        f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, but missing or different in raw"
+        f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, "
+        "but missing or different in raw"
         in broken(pipeline)["topics = raw"]
     )
 

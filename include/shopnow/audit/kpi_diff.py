@@ -26,7 +26,9 @@ def diff(oracle: Oracle, kpi: Kpi, expected: str, actual: str) -> KpiDiff:
     """
     rest = [column for column in kpi.value_columns if column not in kpi.key_columns]
     same = {column: _same(kpi, column) for column in rest}
-    same_key = " AND ".join(f'one."{column}" IS NOT DISTINCT FROM other."{column}"' for column in kpi.key_columns)
+    same_key = " AND ".join(
+        f'one."{column}" IS NOT DISTINCT FROM other."{column}"' for column in kpi.key_columns
+    )
     pairs = f"""
         FROM ({_numbered(kpi, rest, expected)}) AS one
         FULL JOIN ({_numbered(kpi, rest, actual)}) AS other ON {same_key} AND one.nth = other.nth

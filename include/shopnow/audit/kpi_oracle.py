@@ -121,7 +121,10 @@ class Oracle:
     def rows(self, kpi: Kpi, name: str) -> pa.Table:
         """Return a stored table with the KPI's content columns, in Arrow."""
         return (
-            self.connection.sql(f'FROM "{name}"').to_arrow_table().select(kpi.value_columns).cast(_schema(kpi.name))
+            self.connection.sql(f'FROM "{name}"')
+            .to_arrow_table()
+            .select(kpi.value_columns)
+            .cast(_schema(kpi.name))
         )
 
     def execute(self, sql: str, parameters: object = None) -> duckdb.DuckDBPyConnection:

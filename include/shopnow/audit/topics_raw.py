@@ -55,7 +55,9 @@ def check(evidence: Evidence) -> str:
                     f"{name}: partition {partition}: a record differs from what the erasure wrote"
                 )
             compared += in_raw[partition].rows
-            redacted += len({record.record_id for record in erased if record.record_id.partition == partition})
+            redacted += len(
+                {record.record_id for record in erased if record.record_id.partition == partition}
+            )
     return f"{compared:,} records are the same" + (
         f", except for personal data erased from {redacted:,} of them" if redacted else ""
     )

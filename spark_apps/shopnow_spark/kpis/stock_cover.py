@@ -46,7 +46,9 @@ def stock_cover(
     as_of = F.broadcast(days.agg(F.max("as_of").alias("as_of")))
     products = position.select("product_id", "product_name", "quantity").crossJoin(as_of)
     known = products.join(demand, "product_id", "left").join(_lead_times(outs, as_of), "product_id", "left")
-    return _cover(known, NormalDist().inv_cdf(service_level), lead_time_days).select(*STOCK_COVER.value_columns)
+    return _cover(known, NormalDist().inv_cdf(service_level), lead_time_days).select(
+        *STOCK_COVER.value_columns
+    )
 
 
 def _days(daily: DataFrame) -> DataFrame:

@@ -33,7 +33,13 @@ MOST = 2**63 - 1
 
 def test_sales():
     happened = [
-        order(at(1, 9.5), order_item(quantity=2, price=50), order_item("q", 1, 25), discount_cents=10, order_id="o1"),
+        order(
+            at(1, 9.5),
+            order_item(quantity=2, price=50),
+            order_item("q", 1, 25),
+            discount_cents=10,
+            order_id="o1",
+        ),
         order(at(1, 10), order_item(price=10), order_id="o2", country="DE"),
         order(at(1, 10), order_item(price=7), order_id="o3", currency="USD"),
         payment(PaymentFailed, at(1, 10.5), 115, order_id="o1"),
@@ -103,7 +109,13 @@ def test_a_payment_is_put_to_the_first_order_with_its_id_in_its_days():
 
 def test_the_parts_of_categories_are_those_of_the_whole():
     happened = [
-        order(at(1), order_item(category="z"), order_item(category="a"), order_item(category="m"), discount_cents=50),
+        order(
+            at(1),
+            order_item(category="z"),
+            order_item(category="a"),
+            order_item(category="m"),
+            discount_cents=50,
+        ),
         paid(at(1), 100),
         order(
             at(1),

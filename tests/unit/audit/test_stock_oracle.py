@@ -86,7 +86,8 @@ def test_stock_outs():
     out = ("started_at", "product_name", "ended_at", "duration_seconds", "shop_sold", "shop_sold_first_day")
     [found] = rows("stock_outs", happened)
     assert select([found], *out) == [(at(2, 6), "P", at(4, 6), 48 * 3600, 8 + 16 + 1, 8)]
-    # While it was there, with the moment it went, 10 of it were sold and 102 of others; on the day it came back it had not begun.
+    # While it was there, with the moment it went, 10 of it were sold and 102 of others; on the day it came
+    # back it had not begun.
     worth = ("demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents")
     assert select([found], *worth) == [(10 / 102, 10 / 102 * 25, "AUD", 9, 22)]
     at_once = [
