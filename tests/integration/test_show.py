@@ -44,11 +44,11 @@ def test_the_last_records_are_found_behind_what_was_never_committed(conf):
             for _ in range(60):
                 producer.send(topic, b"key", b"aborted")
             raise ZeroDivisionError
-        found = read_tail(conf, topic, 3, lambda record: record.offset)
-        assert [record.value for record in found.records] == [b"2", b"3", b"4"]
+        records = read_tail(conf, topic, 3, lambda record: record.offset)
+        assert [record.value for record in records.records] == [b"2", b"3", b"4"]
         assert len(read_tail(conf, topic, 100, lambda record: record.offset).records) == 6
 
-        following = follow(conf, topic, found.ends, lambda record: record.offset)
+        following = follow(conf, topic, records.ends, lambda record: record.offset)
         kafka_topics.send(conf, topic, [b"new"])
         assert [record.value for record in next(following)] == [b"new"]
         kafka_topics.send(conf, topic, [b"newer"])
@@ -60,10 +60,10 @@ def test_the_newest_rows_of_a_table_come_first(lake):
     rows = [{"date": date(2026, 1, day), "rank": rank} for day in (1, 3, 2) for rank in (2, 1, 3)]
     table = Table(lake, "kpi/top").ensure(schema, ["date"])
     write_deltalake(table, pa.Table.from_pylist(rows, schema), mode="append")
-    found = [
+    records = [
         (row["date"].day, row["rank"]) for row in newest_rows(Table(lake, "kpi/top").open(), 4).to_pylist()
     ]
-    assert found == [(3, 1), (3, 2), (3, 3), (2, 1)]
+    assert records == [(3, 1), (3, 2), (3, 3), (2, 1)]
     assert newest_rows(Table(lake, "kpi/top").open(), 100).num_rows == len(rows)
 
 
@@ -108,7 +108,7 @@ def test_the_command_shows_a_service_and_its_tables(conf, lake, show):
         assert "\x1b[2J" not in answer.stdout
         landing.land(conf, lake, TOPICS["orders"])
     shown = json.loads(show("orders", "--json", "--limit", "2").stdout)["events"]
-    assert [(each["event"]["order_id"], each["problem"]) for each in shown] == [(order, None)] * 2
+    assert [(event["event"]["order_id"], event["problem"]) for event in shown] == [(order, None)] * 2
     rows = json.loads(show("raw/orders", "--json", "-n", "2").stdout)["rows"]
     assert [json.loads(row["value"])["order_id"] for row in rows] == [order] * 2
 

@@ -81,15 +81,15 @@ def of_all(conf: dict) -> tuple[int, int]:
         ids = []
         for chunk in reader.read(conf, name, state.partitions):
             values = chunk.values
-            found = validation.check_records(
+            problems = validation.check_records(
                 TOPICS[name].decoder().decode, values, pa.array(values, pa.binary())
             ).problems or [None] * len(values)
             ids += [
                 TOPICS[name].decoder().decode(value).event_id
-                for value, problem in zip(values, found, strict=True)
+                for value, problem in zip(values, problems, strict=True)
                 if not problem
             ]
-            bad += sum(problem is not None for problem in found)
+            bad += sum(problem is not None for problem in problems)
         repeated += len(ids) - len(set(ids))
     return bad, repeated
 
@@ -143,7 +143,7 @@ def test_holds_after_a_customer_was_forgotten(pipeline):
     customer = next(
         row["customer_id"] for row in orders if row["order_id"] == delivered and row["customer_id"]
     )
-    erased = {each.table for each in erasure.erase_customer(lake, customer, why="asked", by="me")}
+    erased = {result.table for result in erasure.erase_customer(lake, customer, why="asked", by="me")}
     assert {"raw/orders", "raw/deliveries", "raw/views"} <= erased
     assert broken(pipeline) == {}
     assert (
@@ -171,13 +171,12 @@ def test_a_lost_raw_row_is_named(pipeline, touched):
     table = touched("raw/orders")
     row = tables.read(table, ["partition", "offset"]).slice(0, 1).to_pylist()[0]
     table.delete(f'partition = {row["partition"]} AND "offset" = {row["offset"]}')
-    found = broken(pipeline)
+    broken_checks = broken(pipeline)
     assert (
         f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, "
-        "but missing or different in raw"
-        in found["topics = raw"]
+        "but missing or different in raw" in broken_checks["topics = raw"]
     )
-    assert f"orders partition {row['partition']}" in found["raw = receipts"]
+    assert f"orders partition {row['partition']}" in broken_checks["raw = receipts"]
 
 
 def test_a_lost_raw_row_is_named_though_personal_data_was_erased_from_it(pipeline, touched):
@@ -187,8 +186,7 @@ def test_a_lost_raw_row_is_named_though_personal_data_was_erased_from_it(pipelin
     table.delete(f'partition = {row["partition"]} AND "offset" = {row["offset"]}')
     assert (
         f"orders: partition {row['partition']} offset {row['offset']} is in Kafka, "
-        "but missing or different in raw"
-        in broken(pipeline)["topics = raw"]
+        "but missing or different in raw" in broken(pipeline)["topics = raw"]
     )
 
 
@@ -196,9 +194,9 @@ def test_a_doubled_raw_row_is_named(pipeline, touched):
     table = touched("raw/payments")
     rows = tables.read(table)
     write_deltalake(table, rows.slice(0, 1), mode="append")
-    found = broken(pipeline)
-    assert "payments" in found["topics = raw"]
-    assert "payments" in found["raw = receipts"]
+    broken_checks = broken(pipeline)
+    assert "payments" in broken_checks["topics = raw"]
+    assert "payments" in broken_checks["raw = receipts"]
 
 
 def test_a_changed_figure_is_named_to_the_cent_and_put_on_record(pipeline, touched):
@@ -206,10 +204,10 @@ def test_a_changed_figure_is_named_to_the_cent_and_put_on_record(pipeline, touch
     assert audit_log.latest(lake) is None
     assert audit_log.record(lake, verify(conf, lake), "first").verdict == audit_log.HOLDS
     touched("kpi/sales_daily").update({"paid_cents": "paid_cents + 1"})
-    found = audit_log.record(lake, verify(conf, lake), "second")
-    assert found.verdict == "events = KPIs"
-    assert "paid_cents" in found.broken[0].detail
-    assert audit_log.latest(lake) == found
+    audit = audit_log.record(lake, verify(conf, lake), "second")
+    assert audit.verdict == "events = KPIs"
+    assert "paid_cents" in audit.broken[0].detail
+    assert audit_log.latest(lake) == audit
 
 
 def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline, storage):
@@ -221,10 +219,10 @@ def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline
         for partition in topics.describe(conf, ["payments"])["payments"].partitions
     ]
     ends = admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()))
-    gone = [
+    truncated_offsets = [
         TopicPartition("payments", place.partition, future.result().offset) for place, future in ends.items()
     ]
-    for future in admin.delete_records(gone).values():
+    for future in admin.delete_records(truncated_offsets).values():
         future.result()
     with pytest.raises(UnacknowledgedLoss):
         landing.land(conf, lake, TOPICS["payments"])

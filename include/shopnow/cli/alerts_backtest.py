@@ -36,11 +36,11 @@ def backtest_rules(
     begin = parse_since(since, datetime.now(UTC)) if since else None
     _, lake = endpoints()
     with errors.as_user_errors(lake):
-        found = backtest.run(lake, rule_set, begin)
+        result = backtest.run(lake, rule_set, begin)
     if as_json:
-        print_json(_replay(found))
+        print_json(_replay(result))
     else:
-        _print_replay(found, list(rule_set))
+        _print_replay(result, list(rule_set))
 
 
 def parse_since(text: str, now: datetime) -> datetime:
@@ -59,7 +59,7 @@ def parse_since(text: str, now: datetime) -> datetime:
         ) from None
 
 
-def _print_replay(found: Backtest, names: Iterable[str]) -> None:
+def _print_replay(result: Backtest, names: Iterable[str]) -> None:
     rows = [
         (
             minute(at),
@@ -68,28 +68,27 @@ def _print_replay(found: Backtest, names: Iterable[str]) -> None:
             change.alert.title,
             change.alert.facts,
         )
-        for at, change in found.notifications
+        for at, change in result.notifications
     ]
     print_table("Alerts", ("at", "", "alert", "title", "facts"), rows)
-    fired, reminded, resolved = (Counter(name) for name in _kinds(found))
+    fired, reminded, resolved = (Counter(name) for name in _kinds(result))
     print_table(
         "By rule",
         ("rule", "fired", "reminded", "resolved"),
         [(name, fired[name], reminded[name], resolved[name]) for name in names],
     )
-    messages = len({at for at, _ in found.notifications})
-    days = max((found.until - found.since).total_seconds() / 86_400, 1 / 24)
-    period = (
-        f"{minute(found.since)} to {minute(found.until)} UTC, {found.evaluations:,} evaluations, one per hour"
-    )
+    messages = len({at for at, _ in result.notifications})
+    days = max((result.until - result.since).total_seconds() / 86_400, 1 / 24)
+    span = f"{minute(result.since)} to {minute(result.until)} UTC"
+    period = f"{span}, {result.evaluations:,} evaluations, one per hour"
     say(f"{messages:,} messages on each channel, {messages / days:.1f} per day; {period}")
-    if found.skipped_rules:
-        say(f"not evaluated, as the lake has no history for them: {', '.join(found.skipped_rules)}")
+    if result.skipped_rules:
+        say(f"not evaluated, as the lake has no history for them: {', '.join(result.skipped_rules)}")
 
 
-def _kinds(found: Backtest) -> tuple[list[str], list[str], list[str]]:
+def _kinds(result: Backtest) -> tuple[list[str], list[str], list[str]]:
     """Return the rules that fired, sent a reminder and resolved, one name per occurrence."""
-    alerts = [(change.alert, change.repeated) for _, change in found.notifications]
+    alerts = [(change.alert, change.repeated) for _, change in result.notifications]
     return (
         [alert.rule for alert, repeated in alerts if alert.is_active and not repeated],
         [alert.rule for alert, repeated in alerts if repeated],
@@ -97,7 +96,7 @@ def _kinds(found: Backtest) -> tuple[list[str], list[str], list[str]]:
     )
 
 
-def _replay(found: Backtest) -> dict[str, Any]:
+def _replay(result: Backtest) -> dict[str, Any]:
     notifications = [
         {
             "at": at,
@@ -105,12 +104,12 @@ def _replay(found: Backtest) -> dict[str, Any]:
             "fingerprint": change.alert.fingerprint,
             **change.alert._asdict(),
         }
-        for at, change in found.notifications
+        for at, change in result.notifications
     ]
     return {
-        "since": found.since,
-        "until": found.until,
-        "looks": found.evaluations,
+        "since": result.since,
+        "until": result.until,
+        "looks": result.evaluations,
         "told": notifications,
-        "not_replayed": found.skipped_rules,
+        "not_replayed": result.skipped_rules,
     }

@@ -39,14 +39,14 @@ def lake(tmp_path_factory) -> str:
     return lake
 
 
-def evidence(lake: str, *names: str, given: KpiSettings | None = None) -> Evidence:
+def evidence(lake: str, *names: str, settings: KpiSettings | None = None) -> Evidence:
     kpis = {name: Table(lake, name).open() for name in names}
     return Evidence(
-        {}, lake, kpis, {}, {}, [], pa.table({}), {}, given or kpi_settings(), lambda subject, what: None
+        {}, lake, kpis, {}, {}, [], pa.table({}), {}, settings or kpi_settings(), lambda subject, what: None
     )
 
 
-def test_holds_for_all_tables(lake):
+def test_all_tables_hold(lake):
     assert events_kpis.check(evidence(lake, *(kpi.name for kpi in KPIS))).startswith(f"{len(KPIS)} tables, ")
     assert events_kpis.check(evidence(lake)) == "no KPIs yet"
 
@@ -66,10 +66,10 @@ def test_a_changed_figure_of_any_kpi_is_named(kpi, lake):
     table.restore(version)
 
 
-def test_another_setting_is_a_difference_that_says_so(lake):
+def test_a_changed_setting_is_named_in_the_difference(lake):
     hint = r"computed with SHOPNOW_SERVICE_LEVEL=0\.5, SHOPNOW_LEAD_TIME_DAYS=9"
     with pytest.raises(Difference, match=rf"kpi/stock_cover .*{hint}"):
-        events_kpis.check(evidence(lake, "kpi/stock_cover", given=KpiSettings(0.5, 9)))
+        events_kpis.check(evidence(lake, "kpi/stock_cover", settings=KpiSettings(0.5, 9)))
 
 
 def test_a_lost_row_and_a_lost_column_are_named(lake):

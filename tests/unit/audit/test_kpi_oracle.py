@@ -32,7 +32,7 @@ MOST = 2**63 - 1
 
 
 def test_sales():
-    happened = [
+    events = [
         order(
             at(1, 9.5),
             order_item(quantity=2, price=50),
@@ -52,14 +52,14 @@ def test_sales():
         ("payments_failed", "paid_cents", "net_revenue_cents"),
     )
     figures = (*orders, *payments, "average_order_cents")
-    assert select(rows("sales_daily", happened), "date", "currency", *figures) == [
+    assert select(rows("sales_daily", events), "date", "currency", *figures) == [
         (date(2026, 1, 1), "EUR", 2, 4, 135, 10, 1, 115, 115, 63),  # 125 ÷ 2, rounded up
         (date(2026, 1, 1), "USD", 1, 1, 7, 0, 0, 0, 0, 7),
         (date(2026, 1, 2), "EUR", 0, 0, 0, 0, 0, 3, -12, None),
     ]
     hours = [
         row
-        for row in rows("sales_hourly", happened)
+        for row in rows("sales_hourly", events)
         if row["date"] == date(2026, 1, 1) and row["currency"] == "EUR"
     ]
     assert select(hours, "hour", *figures) == [
@@ -68,7 +68,7 @@ def test_sales():
         (at(1, 11), 0, 0, 0, 0, 0, 115, 115, None),
     ]
     assert select(
-        rows("sales_by_country", happened),
+        rows("sales_by_country", events),
         "date",
         "currency",
         "country",
@@ -84,8 +84,8 @@ def test_sales():
     ]
 
 
-def test_a_payment_is_put_to_the_first_order_with_its_id_in_its_days():
-    happened = [
+def test_a_payment_belongs_to_the_first_order_with_its_id_in_the_window():
+    events = [
         order(at(1), country="AA"),
         order(at(3), country="BB"),
         order(at(3, 11), country="CC"),
@@ -97,8 +97,8 @@ def test_a_payment_is_put_to_the_first_order_with_its_id_in_its_days():
         paid(at(19, 0), 10_000, order_id="late"),
         paid(at(18, 23), 100_000, order_id="late"),
     ]
-    found = rows("sales_by_country", happened)
-    assert {(row["country"], row["date"].day, row["paid_cents"]) for row in found if row["paid_cents"]} == {
+    result = rows("sales_by_country", events)
+    assert {(row["country"], row["date"].day, row["paid_cents"]) for row in result if row["paid_cents"]} == {
         ("AA", 1, 1),
         ("AA", 15, 10),
         ("CC", 16, 100),
@@ -107,8 +107,8 @@ def test_a_payment_is_put_to_the_first_order_with_its_id_in_its_days():
     }
 
 
-def test_the_parts_of_categories_are_those_of_the_whole():
-    happened = [
+def test_category_shares_add_up_to_the_total():
+    events = [
         order(
             at(1),
             order_item(category="z"),
@@ -136,7 +136,7 @@ def test_the_parts_of_categories_are_those_of_the_whole():
         "refunds_cents",
         "average_order_cents",
     )
-    assert select(rows("sales_by_category", happened), *columns) == [
+    assert select(rows("sales_by_category", events), *columns) == [
         ("a", 2, 2, 100, 16, 33, 3, 42),
         ("b", 1, 2, 0, 0, 0, 7, 0),
         ("m", 1, 1, 100, 17, 33, 0, 83),
@@ -146,7 +146,7 @@ def test_the_parts_of_categories_are_those_of_the_whole():
 
 
 def test_top_products():
-    happened = [
+    events = [
         order(at(1), order_item("p", 1, 500), order_item("q", 3, 100), order_item("q", 1, 100)),
         order(at(2), order_item("q", 1, 100), order_item("r", 1, 900)),
         order(at(2, 13), order_item("q", 1, 100), order_item("p", 2, 100)),
@@ -161,12 +161,12 @@ def test_top_products():
         "units",
         "gmv_cents",
     )
-    found = rows("top_products", happened)
-    assert select([row for row in found if row["date"].day == 1], *columns) == [
+    result = rows("top_products", events)
+    assert select([row for row in result if row["date"].day == 1], *columns) == [
         ("p", 1, None, 2, None, 1, 1, 500),
         ("q", 2, None, 1, None, 1, 4, 400),
     ]
-    assert sorted(select([row for row in found if row["date"].day == 2], *columns)) == [
+    assert sorted(select([row for row in result if row["date"].day == 2], *columns)) == [
         ("p", 2, -1, 1, 1, 1, 2, 200),
         ("q", 3, -1, 2, -1, 2, 2, 200),
         ("r", 1, None, 3, None, 1, 1, 900),
@@ -174,7 +174,7 @@ def test_top_products():
 
 
 def test_funnel():
-    happened = [
+    events = [
         *(product_viewed(at(1), session) for session in "abcdef"),
         product_viewed(at(1, 23), "a"),
         product_viewed(at(2, 0), "a"),  # goes on
@@ -200,19 +200,19 @@ def test_funnel():
         "carts_abandoned",
         "checkouts_abandoned",
     )
-    found = rows("funnel", happened)
-    assert select(found, *columns) == [
+    result = rows("funnel", events)
+    assert select(result, *columns) == [
         (date(2026, 1, 1), 6, 4, 3, 2, 1, 1, 1),
         (date(2026, 1, 3), 1, 0, 0, 0, 0, 0, 0),
     ]
-    assert select(found, "cart_abandonment", "checkout_abandonment", "conversion") == [
+    assert select(result, "cart_abandonment", "checkout_abandonment", "conversion") == [
         (1 / 4, 1 / 3, 2 / 6),
         (None, None, 0),
     ]
 
 
 def test_payments():
-    happened = [
+    events = [
         payment(PaymentFailed, at(1), 10),
         payment(PaymentFailed, at(1), 10),
         paid(at(1), 30, attempt=2),
@@ -230,14 +230,14 @@ def test_payments():
         "recovered_cents",
         "refunds_cents",
     )
-    assert select(rows("payments", happened), *columns) == [
+    assert select(rows("payments", events), *columns) == [
         ("card", 4, 2, 2, 0.5, 1, 35, 30, 0),
         ("paypal", 0, 0, 0, None, 0, 0, 0, 7),
     ]
 
 
 def test_deliveries():
-    happened = [
+    events = [
         delivery(DeliveryCreated, at(1, 12), at(2, 0), "a"),
         delivery(DeliveryCreated, at(1, 12), at(2, 0), "b"),
         delivery(DeliveryCreated, at(1, 13), at(9, 0), "b"),  # again
@@ -249,14 +249,14 @@ def test_deliveries():
         delivery(DeliveryDelivered, at(16, 12), at(2, 0), "b"),  # 15 days after it was created
     ]
     counts = ("date", "created", "shipped", "delivered", "on_time", "on_time_rate", "days_to_deliver")
-    found = rows("deliveries", happened)
-    assert select(found, *counts) == [
+    result = rows("deliveries", events)
+    assert select(result, *counts) == [
         (date(2026, 1, 1), 2, 2, 0, 0, None, None),
         (date(2026, 1, 2), 0, 0, 2, 1, 0.5, 0.5),
         (date(2026, 1, 3), 0, 0, 0, 0, None, None),
         (date(2026, 1, 16), 0, 0, 1, 0, 0, None),
     ]
-    assert select(found, "as_of", "pending", "in_transit", "overdue") == [
+    assert select(result, "as_of", "pending", "in_transit", "overdue") == [
         (at(1, 19), 1, 2, 0),
         (at(2, 6), 1, 1, 1),
         (at(3, 6), 1, 1, 1),
@@ -265,7 +265,7 @@ def test_deliveries():
 
 
 def test_customers():
-    happened = [
+    events = [
         order(at(1), customer_id="a"),
         order(at(1, 13), customer_id="a"),
         order(at(1), customer_id="b"),
@@ -274,19 +274,19 @@ def test_customers():
         order(at(5, month=3), customer_id="c"),
     ]
     assert select(
-        rows("customer_orders", happened), "customer_id", "first_order_at", "last_order_at", "orders"
+        rows("customer_orders", events), "customer_id", "first_order_at", "last_order_at", "orders"
     ) == [
         ("a", at(1), at(5, month=3), 4),
         ("b", at(1), at(1), 1),
         ("c", at(5, month=3), at(5, month=3), 1),
     ]
-    assert select(rows("customers", happened), "date", "customers", "new", "returning", "repeat_rate") == [
+    assert select(rows("customers", events), "date", "customers", "new", "returning", "repeat_rate") == [
         (date(2026, 1, 1), 2, 2, 0, 0),
         (date(2026, 1, 2), 1, 0, 1, 1),
         (date(2026, 3, 5), 2, 1, 1, 0.5),
     ]
     months = ("date", "cohort", "months_since", "customers", "cohort_size", "retention")
-    assert select(rows("cohorts", happened), *months) == [
+    assert select(rows("cohorts", events), *months) == [
         (date(2026, 1, 1), date(2026, 1, 1), 0, 2, 2, 1),
         (date(2026, 3, 1), date(2026, 1, 1), 2, 1, 2, 0.5),
         (date(2026, 3, 1), date(2026, 3, 1), 0, 1, 1, 1),
@@ -295,13 +295,13 @@ def test_customers():
 
 def test_trends():
     # An order a day, two from the 15th on; of the 20th only until noon, and the hour that is not over.
-    happened = (
+    events = (
         [order(at(day)) for day in range(1, 21)]
         + [order(at(day, 13)) for day in range(15, 20)]
         + [order(at(20, 14))]
     )
-    found = [row for row in rows("trends", happened, now=at(20, 14.5)) if row["figure"] == "orders"]
-    by_day = {row["date"].day: row for row in found}
+    result = [row for row in rows("trends", events, now=at(20, 14.5)) if row["figure"] == "orders"]
+    by_day = {row["date"].day: row for row in result}
     trend = ("as_of", "this_week", "week_before", "change")
     assert select([by_day[7]], *trend) == [(at(8, 0), 7, 0, None)]
     assert select([by_day[13]], *trend) == [
@@ -314,51 +314,51 @@ def test_trends():
 
 def test_anomalies():
     mondays = [datetime(2026, 1, 5, 12, tzinfo=UTC) + timedelta(weeks=week) for week in range(5)]
-    happened = [order(time) for number, time in enumerate(mondays[:4]) for _ in range((2, 4, 2, 1)[number])]
-    happened += [order(mondays[4]) for _ in range(9)]
-    found = [row for row in rows("anomalies", happened) if row["figure"] == "orders"]
-    assert {row["date"] for row in found} == {mondays[3].date(), mondays[4].date()}
-    last = [row for row in found if row["date"] == mondays[4].date()]
+    events = [order(time) for number, time in enumerate(mondays[:4]) for _ in range((2, 4, 2, 1)[number])]
+    events += [order(mondays[4]) for _ in range(9)]
+    result = [row for row in rows("anomalies", events) if row["figure"] == "orders"]
+    assert {row["date"] for row in result} == {mondays[3].date(), mondays[4].date()}
+    last = [row for row in result if row["date"] == mondays[4].date()]
     assert [row["hour"].hour for row in last] == list(range(13))
     columns = ("value", "weeks", "expected", "deviation", "score", "anomaly")
     assert select(last[-2:], *columns) == [(0, 4, 0, 0, 0, False), (9, 4, 2, 0.5, 7, True)]
     money = [
         row
-        for row in rows("anomalies", [*happened, paid(mondays[4], 500)])
+        for row in rows("anomalies", [*events, paid(mondays[4], 500)])
         if row["figure"] == "net_revenue_cents" and row["value"]
     ]
     assert select(money, *columns) == [(500, 4, 0, 0, 5, True)]
 
 
-def test_survives_whatever_is_a_valid_event():
+def test_any_valid_event_can_be_computed():
     first, last = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC)
-    happened = []
+    events = []
     for time in (first, last):
-        happened += [
+        events += [
             order(time, *[order_item("p", 10**6, 10**12)] * 100, discount_cents=10**12, session_id="s")
             for _ in range(3)
         ]
-        happened += [
+        events += [
             paid(time, 10**12),
             payment(PaymentRefunded, time, 10**12),
             payment(PaymentFailed, time, 10**12),
         ]
-        happened += [product_viewed(time), cart_item_added(time)]
-        happened += [
+        events += [product_viewed(time), cart_item_added(time)]
+        events += [
             delivery(kind, time, first) for kind in (DeliveryCreated, DeliveryInTransit, DeliveryDelivered)
         ]
-        happened += [
+        events += [
             stock(StockSold, time, 10**9, 0),
             stock(StockAdjusted, time, -(10**9), 10**9),
             stock(StockSold, time, -1, 0),
         ]
-    found = compute_kpis(events_tables(happened), datetime(2026, 1, 1, tzinfo=UTC), KpiSettings(0.95, 2.0))
-    assert all(table.num_rows for name, table in found.items() if name not in {"kpi/anomalies"})
-    assert found["kpi/sales_daily"]["gmv_cents"].to_pylist() == [MOST, MOST]
-    assert found["kpi/customer_orders"]["last_order_at"].cast("int64").to_pylist() == [
+    result = compute_kpis(events_tables(events), datetime(2026, 1, 1, tzinfo=UTC), KpiSettings(0.95, 2.0))
+    assert all(table.num_rows for name, table in result.items() if name not in {"kpi/anomalies"})
+    assert result["kpi/sales_daily"]["gmv_cents"].to_pylist() == [MOST, MOST]
+    assert result["kpi/customer_orders"]["last_order_at"].cast("int64").to_pylist() == [
         (last - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1)
     ]
-    assert found["kpi/sales_hourly"].schema.field("hour").type == TIMESTAMP
+    assert result["kpi/sales_hourly"].schema.field("hour").type == TIMESTAMP
     assert not any(
         table.num_rows for table in compute_kpis(events_tables([]), last, KpiSettings(0.95, 2.0)).values()
     )

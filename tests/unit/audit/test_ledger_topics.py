@@ -12,7 +12,7 @@ from shopnow.broker.topics import TopicState
 from shopnow.traffic import ledger
 
 
-def test_a_partition_that_kafka_does_not_have_is_named() -> None:
+def test_a_partition_missing_in_kafka_is_named() -> None:
     schema = pa.schema([ledger.SCHEMA.field(name) for name in LEDGER])
     row = {
         "topic": "orders",
@@ -23,12 +23,12 @@ def test_a_partition_that_kafka_does_not_have_is_named() -> None:
         "payload_hash": bytes(16),
         "event_id": "e",
     }
-    told = pa.Table.from_pylist(
+    ledger_rows = pa.Table.from_pylist(
         [row | {"event_type": "order_placed", "event_time": datetime(2026, 11, 1, tzinfo=UTC)}], schema
     )
     topics = {"orders": TopicState("orders", "id", {0: (0, 0)})}
     evidence = Evidence(
-        {}, "", {}, {}, {}, [], told, topics, KpiSettings(0.95, 2.0), lambda subject, what: None
+        {}, "", {}, {}, {}, [], ledger_rows, topics, KpiSettings(0.95, 2.0), lambda subject, what: None
     )
     with pytest.raises(Difference, match=r"^orders: partition 1 is in the ledger, not in Kafka$"):
         ledger_topics.check(evidence)

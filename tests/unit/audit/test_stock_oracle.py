@@ -50,30 +50,30 @@ def test_stock():
         "in_stock_seconds",
         "observed_seconds",
     )
-    found = rows("stock_daily", STOCKED)
-    assert select(found, "date", *daily) == [
+    result = rows("stock_daily", STOCKED)
+    assert select(result, "date", *daily) == [
         (date(2026, 1, 1), "p", 0, 4, 0, 10, 6, 6 * 3600, 12 * 3600),
         (date(2026, 1, 2), "p", 6, 6, 0, 0, 0, 6 * 3600, 6 * 3600),
         (date(2026, 1, 4), "p", 0, 1, 8, 0, 7, 12 * 3600, 18 * 3600),
         (date(2026, 1, 4), "q", 0, 0, 0, 5, 5, 0, 18 * 3600),
         (date(2026, 1, 5), "q", 5, 0, 0, 0, 5, 12 * 3600, 12 * 3600),
     ]
-    assert select(found, "sold_per_day_in_stock") == [(16,), (24,), (2,), (None,), (0,)]
+    assert select(result, "sold_per_day_in_stock") == [(16,), (24,), (2,), (None,), (0,)]
 
 
-def test_how_busy_the_shop_was_while_a_product_was_there():
-    happened = [
+def test_shop_sales_count_only_while_a_product_is_in_stock():
+    events = [
         *(stock(StockSold, at(1, hour), -1, 50, "other") for hour in (0, 1, 2, 3, 4, 5, 6)),
-        stock(StockSold, at(1, 2), -1, 0),  # there from midnight on, with the end
+        stock(StockSold, at(1, 2), -1, 0),  # in stock from midnight until the last unit was sold
         stock(StockRestocked, at(1, 4), 9, 9),  # from then on, without the beginning
         stock(StockSold, at(1, 6), -2, 7),
     ]
-    other, p = rows("stock_daily", happened)
+    other, p = rows("stock_daily", events)
     assert select([other, p], "shop_sold_in_stock") == [(10,), (3 + 1 + 2 + 2,)]
 
 
 def test_stock_outs():
-    happened = [
+    events = [
         *STOCKED,
         stock(StockSold, at(1, 8), -2, 90, "r"),
         stock(StockSold, at(2, 6), -100, 90, "r"),
@@ -84,20 +84,19 @@ def test_stock_outs():
         order(at(1), order_item(quantity=3, price=9), currency="AUD"),
     ]
     out = ("started_at", "product_name", "ended_at", "duration_seconds", "shop_sold", "shop_sold_first_day")
-    [found] = rows("stock_outs", happened)
-    assert select([found], *out) == [(at(2, 6), "P", at(4, 6), 48 * 3600, 8 + 16 + 1, 8)]
-    # While it was there, with the moment it went, 10 of it were sold and 102 of others; on the day it came
-    # back it had not begun.
+    [result] = rows("stock_outs", events)
+    assert select([result], *out) == [(at(2, 6), "P", at(4, 6), 48 * 3600, 8 + 16 + 1, 8)]
+    # While it was in stock, 10 units of it and 102 of other products were sold.
     worth = ("demand_share", "lost_units", "currency", "unit_price_cents", "lost_cents")
-    assert select([found], *worth) == [(10 / 102, 10 / 102 * 25, "AUD", 9, 22)]
+    assert select([result], *worth) == [(10 / 102, 10 / 102 * 25, "AUD", 9, 22)]
     at_once = [
         stock(StockRestocked, at(2, 6), 1, 1),
         stock(StockSold, at(2, 6), -1, 0),
-    ]  # there for no time: the second is all there is
-    [found] = rows("stock_outs", [*STOCKED[:3], *at_once])
-    assert select([found], "started_at", "ended_at") == [(at(2, 6), None)]
-    [found] = rows("stock_outs", STOCKED[:3])
-    assert select([found], *out, *worth) == [(at(2, 6), "P", None, 0, 0, 0, None, None, None, None, None)]
+    ]  # in stock for no time, so only the second stock-out counts
+    [result] = rows("stock_outs", [*STOCKED[:3], *at_once])
+    assert select([result], "started_at", "ended_at") == [(at(2, 6), None)]
+    [result] = rows("stock_outs", STOCKED[:3])
+    assert select([result], *out, *worth) == [(at(2, 6), "P", None, 0, 0, 0, None, None, None, None, None)]
 
 
 def test_stock_cover():

@@ -53,8 +53,8 @@ def test_a_dry_run_says_what_would_have_been_told_and_sends_nothing(lake):
     assert "3 messages on each channel" in shown
     assert "not evaluated, as the lake has no history for them: short_cover" in shown
     assert not Table(lake, "alerts").exists()
-    told = json.loads(shopnow("alerts", "test", "--json"))["told"]
-    assert [(each["fingerprint"], each["state"]) for each in told] == [
+    notifications = json.loads(shopnow("alerts", "test", "--json"))["told"]
+    assert [(entry["fingerprint"], entry["state"]) for entry in notifications] == [
         ("low_stock:p-1", "firing"),
         ("stock_out:p-1", "firing"),
         ("stock_out:p-1", "resolved"),
@@ -62,10 +62,10 @@ def test_a_dry_run_says_what_would_have_been_told_and_sends_nothing(lake):
 
 
 def test_rules_that_are_wrong_are_named_before_anything_is_read(tmp_path, lake):
-    file = tmp_path / "mine.toml"
-    file.write_text("[mine]\nlooks_at = 5\n")
+    file = tmp_path / "custom.toml"
+    file.write_text("[custom]\nlooks_at = 5\n")
     with pytest.raises(
-        UserError, match=r"alert rules mine\.toml: mine: Expected `str`, got `int` - at `looks_at`"
+        UserError, match=r"alert rules custom\.toml: custom: Expected `str`, got `int` - at `looks_at`"
     ):
         shopnow("alerts", "test", str(file))
 

@@ -21,16 +21,16 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def mail(data: Path, minute: int, subject: str) -> None:
-    made = EmailMessage()
+    mail = EmailMessage()
     at = f"2026-07-01T12:{minute:02}:00+00:00"
-    made["X-Received-At"], made["X-RcptTo"], made["Subject"], made["X-ShopNow-Dedup-Key"] = (
+    mail["X-Received-At"], mail["X-RcptTo"], mail["Subject"], mail["X-ShopNow-Dedup-Key"] = (
         at,
         "ops@localhost",
         subject,
         f"key-{minute}",
     )
-    made.set_content("Sold out: \x1b[2JMug")
-    (data / "smtp" / f"20260701T12{minute:02}00.eml").write_bytes(made.as_bytes())
+    mail.set_content("Sold out: \x1b[2JMug")
+    (data / "smtp" / f"20260701T12{minute:02}00.eml").write_bytes(mail.as_bytes())
 
 
 def test_the_newest_comes_first_and_each_says_which_alert_it_is_of(data):
@@ -41,13 +41,13 @@ def test_the_newest_comes_first_and_each_says_which_alert_it_is_of(data):
         "elements": [{"type": "mrkdwn", "text": "<http://a.example|Open> · ShopNow+ alert key-9"}],
     }
     MessageStore(data / "slack").append({"text": "A &lt;b&gt;", "blocks": [context]}, channel="C1", ts="1.0")
-    found = messages(data / "smtp", data / "slack", 10)
-    assert [(each["channel"], each["subject"], each["dedup_key"]) for each in found] == [
+    received = messages(data / "smtp", data / "slack", 10)
+    assert [(message["channel"], message["subject"], message["dedup_key"]) for message in received] == [
         ("slack", "A <b>", "key-9"),
         ("email", "two", "key-2"),
         ("email", "one", "key-1"),
     ]
-    assert messages(data / "smtp", data / "slack", 1) == found[:1]
+    assert messages(data / "smtp", data / "slack", 1) == received[:1]
 
 
 def test_an_empty_inbox_is_empty(tmp_path):
