@@ -55,5 +55,5 @@ def texts(language: str) -> dict[str, str]:
 
 def translator(language: str) -> Translator:
     """The translator of a language tag such as `fr-FR`; English for other languages than `LANGUAGES`."""
-    known = next((name for name in LANGUAGES if language.startswith(name)), DEFAULT_LANGUAGE)
-    return Translator(texts(known), texts(DEFAULT_LANGUAGE))
+    supported = next((name for name in LANGUAGES if language.startswith(name)), DEFAULT_LANGUAGE)
+    return Translator(texts(supported), texts(DEFAULT_LANGUAGE))

@@ -101,12 +101,10 @@ def create_read_router(lake: LakeReplica, tail: TopicTail, conf: Callable[[], Co
         page_name: Annotated[str, Path(alias="shown")], name: str, period: _Period, rows: _Rows
     ) -> Chart:
         """The data of a chart."""
-        charts = {
-            chart: page for page_key, page in PAGES.items() if page_key == page_name for chart in page.charts
-        }
-        if name not in charts:
+        page = next((page for key, page in PAGES.items() if key == page_name and name in page.charts), None)
+        if page is None:
             raise HTTPException(404, f"page {page_name!r} has no chart {name!r}")
-        return charts[name].build(sources, Query(period, rows)).charts[name]  # type: ignore[attr-defined]
+        return page.build(sources, Query(period, rows)).charts[name]  # type: ignore[attr-defined]
 
     @router.get("/tables/{name}.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
     def get_table(

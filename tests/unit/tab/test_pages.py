@@ -5,14 +5,18 @@ from datetime import date, timedelta
 from typing import Any, get_args
 
 import pytest
+from airflow.api_fastapi.core_api.security import get_user
+from fastapi.testclient import TestClient
 
 from factories.sample_lake import NOW
 from shopnow_tab_app import i18n
+from shopnow_tab_app.app import create
 from shopnow_tab_app.pages import csv_export, dashboard, orders, pdf, pdf_sheets
 from shopnow_tab_app.pages.period import Period, PeriodQuery
 from shopnow_tab_app.pages.registry import DEFAULT_ROWS, EXPORTS, PAGES, PageName, Query, Sources
 from shopnow_tab_app.replica import tables
 from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.routes import alert_actions
 from shopnow_tab_app.sources import runs
 from shopnow_tab_app.sources.polled_cache import PollResult
 
@@ -146,3 +150,29 @@ def test_csv_has_every_row(lake: LakeReplica) -> None:
     build(lake, "orders")
     rows = list(csv.DictReader("".join(csv_export.lines(lake, EXPORTS["orders"])).splitlines()))
     assert len(rows) == 600
+
+
+@pytest.fixture
+def api(empty: LakeReplica, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+    """The API of an empty lake, without Kafka and Airflow's database."""
+    monkeypatch.setattr(runs, "dags", list)
+    monkeypatch.setattr(alert_actions, "recent_actions", list)
+    app = create(empty, conf=lambda: {"bootstrap.servers": "127.0.0.1:1"})
+    app.dependency_overrides[get_user] = lambda: None
+    return TestClient(app)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_api_serves_every_page_with_an_etag(api: TestClient, name: PageName) -> None:
+    response = api.get(f"/api/{name}")
+    assert (response.status_code, set(response.json())) == (200, set(PAGES[name].response.model_fields))
+    assert response.headers["ETag"]
+
+
+def test_api_serves_every_chart_and_rejects_others(api: TestClient) -> None:
+    for name, page in PAGES.items():
+        for chart in page.charts:
+            assert api.get(f"/api/charts/{name}/{chart}").json()["name"] == chart
+    assert api.get("/api/charts/orders/funnel").status_code == 404
+    assert api.get("/api/tables/funnel.csv").status_code == 404
+    assert api.get("/api/pages/funnel.pdf").status_code == 422
