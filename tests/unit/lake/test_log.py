@@ -1,7 +1,9 @@
+import shutil
 from pathlib import Path
 
 from deltalake import CommitProperties, DeltaTable, Transaction
 
+from shopnow.lake.delta import log
 from shopnow.lake.delta.tables import Table
 from shopnow.schemas import RAW
 
@@ -30,3 +32,13 @@ def test_a_commit_is_read_from_the_log_once(tmp_path: Path) -> None:
     for file in (tmp_path / "raw" / "x" / "_delta_log").iterdir():
         file.unlink()
     assert list(table.commits(last=1)) == before
+
+
+def test_a_table_created_again_has_the_commits_of_the_new_one(tmp_path: Path) -> None:
+    table = Table(tmp_path.as_uri(), "raw/x")
+    commit(table.ensure(RAW), "old", 1)
+    list(table.commits(last=1))
+    shutil.rmtree(tmp_path / "raw" / "x")
+    commit(table.ensure(RAW), "new", 1)
+    [(_, actions)] = table.commits(last=1, first=1)
+    assert log.info(actions)["note"] == "new"

@@ -14,8 +14,7 @@ Actions = list[dict[str, Any]]
 
 _COMMIT = re.compile(r"^(\d{20})\.json$")
 
-# A commit never changes once it is written, so one process reads each at most once. A commit of landing is a
-# few KB.
+# A commit never changes once it is written, so a process reads each once; a commit of landing takes a few KB.
 _CACHE: LRUCache[tuple[str, int], Actions] = LRUCache(maxsize=1024)
 _CACHE_LOCK = threading.Lock()
 
@@ -40,6 +39,13 @@ def commits(table_uri: str, last: int, first: int = 0) -> Iterator[tuple[int, Ac
             with _CACHE_LOCK:
                 _CACHE[table_uri, version] = actions
         yield version, actions
+
+
+def evict(table_uri: str) -> None:
+    """Forget the cached commits of a table, for one created again at the same address."""
+    with _CACHE_LOCK:
+        for key in [key for key in _CACHE if key[0] == table_uri]:
+            del _CACHE[key]
 
 
 def info(actions: Actions) -> dict[str, Any]:

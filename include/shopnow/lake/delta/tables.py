@@ -83,9 +83,10 @@ class Table:
             )
         except CommitFailedError:
             table = self.open()
+        if table.version() == 0:
+            log.evict(self.uri)
         while missing := _missing_fields(table, schema):
-            # Of concurrent callers only the first commits the metadata; existing rows read null in the
-            # column.
+            # Of concurrent callers only the first commits the metadata; existing rows read null in the column.
             with suppress(CommitFailedError):
                 table.alter.add_columns(missing)
             table.update_incremental()
