@@ -86,7 +86,7 @@ class Table:
         if table.version() == 0:
             log.evict(self.uri)
         while missing := _missing_fields(table, schema):
-            # Of concurrent callers only the first commits the metadata; existing rows read null in the column.
+            # Only the first of concurrent callers commits this; existing rows read null in the column.
             with suppress(CommitFailedError):
                 table.alter.add_columns(missing)
             table.update_incremental()
