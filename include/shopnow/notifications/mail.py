@@ -14,7 +14,8 @@ _log = logging.getLogger(__name__)
 class Mailer:
     """Sends mail by an Airflow connection.
 
-    The connection's extra holds `from_email` and `to_email` (several: comma-separated). It may also hold `owners`, addresses by owner: a mail about an owner's alerts goes to that address.
+    The connection's extra holds `from_email` and `to_email` (several: comma-separated). It may also hold
+    `owners`, addresses by owner: a mail about an owner's alerts goes to that address.
     """
 
     def __init__(self, conn_id: str = "smtp_default") -> None:
