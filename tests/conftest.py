@@ -30,7 +30,7 @@ os.environ.setdefault("SHOPNOW_CHAOS_SEED", str(secrets.randbelow(10**6)))
 os.environ.setdefault("SHOPNOW_TEST_SEED", str(secrets.randbelow(10**6)))
 
 from shopnow.local_stack import jvm, spark_cds_archive, stack
-from shopnow.local_stack import spark as platform_spark
+from shopnow.local_stack import spark as local_spark
 from shopnow.local_stack.services import STORAGE_SERVICES
 from shopnow.settings import Settings
 from support.free_ports import settings_on_free_ports
@@ -61,10 +61,10 @@ def pytest_sessionstart(session: pytest.Session) -> None:
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as environment:
         settings = Settings(data_dir=Path(folder))
         home = stack.install(settings, lambda subject, what: None)
-        for name, value in platform_spark.environment(settings, home).items():
+        for name, value in local_spark.environment(settings, home).items():
             environment.setenv(name, value)
         spark_cds_archive.create(
-            platform_spark.cds_archive(home), platform_spark.submit_command("warm_class_list.py")
+            local_spark.cds_archive(home), local_spark.submit_command("warm_class_list.py")
         )
 
 
@@ -101,9 +101,9 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A Spark session with the settings of the local stack, in a JVM of the suite."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("spark"))
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in platform_spark.environment(settings, jvm.java_home(settings.data_dir)).items():
+        for name, value in local_spark.environment(settings, jvm.java_home(settings.data_dir)).items():
             environment.setenv(name, value)
-        session = SparkSession.builder.master(platform_spark.MASTER).appName("tests").getOrCreate()
+        session = SparkSession.builder.master(local_spark.MASTER).appName("tests").getOrCreate()
     # py4j still logs at interpreter exit, to a stream that is closed by then.
     logging.getLogger("py4j").setLevel(logging.WARNING)
     yield session

@@ -23,8 +23,7 @@ def local_defaults(settings: Settings) -> dict[str, Connection]:
     ports = settings.ports
     return {
         "kafka_default": {"conn_type": "kafka", "extra": {"bootstrap.servers": settings.bootstrap_servers}},
-        # One connection for both HDFS addresses: WebHDFS in host and port, the lake's URI (NameNode RPC) in
-        # the extra.
+        # One connection for both HDFS addresses: WebHDFS in host and port, the lake's URI (RPC) in the extra.
         "webhdfs_default": {
             "conn_type": "webhdfs",
             "host": "127.0.0.1",

@@ -139,7 +139,10 @@ def _rewrite(
             f"{actual.first}/{actual.second}; the table was not changed"
         )
     failpoint("compact:checked")
-    return [_publish(store, name, file, file.address.rsplit("/", 1)[1], folder, group) for file in written]
+    return [
+        _move_to_partition(store, name, file, file.address.rsplit("/", 1)[1], folder, group)
+        for file in written
+    ]
 
 
 def write(rows: DataFrame, layout: Layout, files: int, address: str) -> None:
@@ -155,7 +158,9 @@ def write(rows: DataFrame, layout: Layout, files: int, address: str) -> None:
     )
 
 
-def _publish(store: Store, name: str, file: MeasuredFile, part: str, folder: str, group: Group) -> AddAction:
+def _move_to_partition(
+    store: Store, name: str, file: MeasuredFile, part: str, folder: str, group: Group
+) -> AddAction:
     """Move a file to its partition's folder."""
     path = "/".join([*(f"{column}={value}" for column, value in group.partition.items()), part])
     store.move(f"{name}/{folder}/{part}", f"{name}/{path}")

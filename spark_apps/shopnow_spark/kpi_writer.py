@@ -61,7 +61,7 @@ def publish(plan: Plan, rows: pa.Table, computation: Computation) -> Refreshed:
         CommitFailedError: the table changed after planning.
     """
     kpi = plan.kpi
-    rows = _with_proof(plan, rows, computation)
+    rows = _with_provenance(plan, rows, computation)
     metadata = {"userMetadata": lineage.describe(plan.sources)}
     restated = _restatements(plan, rows, computation.at) if kpi.tracks_restatements else []
     if restated:
@@ -85,7 +85,7 @@ def publish(plan: Plan, rows: pa.Table, computation: Computation) -> Refreshed:
     return Refreshed(kpi.name, None, len(rows), sorted(plan.dates or written), restated=restated)
 
 
-def _with_proof(plan: Plan, rows: pa.Table, computation: Computation) -> pa.Table:
+def _with_provenance(plan: Plan, rows: pa.Table, computation: Computation) -> pa.Table:
     """Append the columns on lineage, time of computation and completeness."""
     if plan.kpi.partition_by:
         by_day = {
@@ -95,7 +95,7 @@ def _with_proof(plan: Plan, rows: pa.Table, computation: Computation) -> pa.Tabl
     else:
         complete = [completeness.summarize_losses(plan.losses)] * len(rows)
     versions = json.dumps({name.removeprefix("raw/"): version for name, version in sorted(plan.raw.items())})
-    proof = {
+    provenance = {
         "raw_versions": [versions] * len(rows),
         "computed_at": [computation.at] * len(rows),
         "missing_rows": [entry.missing_rows for entry in complete],
@@ -103,7 +103,7 @@ def _with_proof(plan: Plan, rows: pa.Table, computation: Computation) -> pa.Tabl
         "audit": [computation.audit] * len(rows),
     }
     schema = plan.kpi.schema
-    for name, values in proof.items():
+    for name, values in provenance.items():
         rows = rows.append_column(name, pa.array(values, schema.field(name).type))
     return rows.select(schema.names).cast(schema)
 

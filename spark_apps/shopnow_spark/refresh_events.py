@@ -71,8 +71,7 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
             else _merge(spark, target, rows)
         )
         if refreshed is None:
-            # A concurrent run committed this or a later version of raw, or raw was redacted after it was
-            # read.
+            # A concurrent run committed this or a later version of raw, or an erasure changed raw.
             raise CommitConflict
         return refreshed._replace(late=_count_late(target, refreshed, version, materialized_at))
 
@@ -108,8 +107,7 @@ def _append(table: DeltaTable, name: str, rows: DataFrame, metadata: str, versio
         if pc.any(known).as_py():
             new = new.filter(pc.invert(known))
     failpoint("kpi:events")
-    # The app transaction makes this conflict with a concurrent run or erasure, so the rows read above are
-    # current.
+    # The app transaction makes this conflict with a concurrent run or erasure, so the rows read are current.
     properties = CommitProperties(
         custom_metadata={"userMetadata": metadata}, app_transactions=[Transaction(APPLICATION, version)]
     )
@@ -145,8 +143,7 @@ def _merge(spark: SparkSession, target: Table, rows: DataFrame) -> Refreshed | N
     inserted = (
         SparkTable.forPath(spark, target.uri)
         .alias("known")
-        # A merge commits against the rows it read, so one of two concurrent runs retries; an append would
-        # not.
+        # A merge commits against the rows it read, so of two concurrent runs one retries.
         .merge(
             events.deduplicate(rows).alias("new"),
             known & (F.col("known.event_id") == F.col("new.event_id")),

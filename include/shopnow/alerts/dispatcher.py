@@ -284,8 +284,7 @@ def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -
     except (Unavailable, Refused, Unconfirmed):
         raise
     except Exception as error:
-        # A bug in one channel must not block the others. The error's text may contain a secret, so it is not
-        # shown.
+        # A bug in one channel must not block the others. Its text is hidden, as it may contain a secret.
         frames = "".join(traceback.format_tb(error.__traceback__))
         _log.error("%s: %s at\n%s", pending.channel, type(error).__name__, frames)
         raise Refused(f"unexpected {type(error).__name__}; its traceback is in the log") from None

@@ -130,11 +130,11 @@ class Evaluation:
         return (now - status.notified_at) / self.rules[name].repeat_interval
 
     def _announces_end(self, name: str, subject: str) -> bool:
-        """Return whether the end of an alert is notified.
+        """Return whether people are notified of the end of an alert.
 
-        It is not if its firing was never notified, nor if another alert describes the subject better: one
-            that inhibited it, or one that takes over now ("back in stock" is not sent for a product that is
-            still low, unless that is silenced).
+        They are not if they were never notified that it fires, nor if another alert describes the subject
+        better: one that inhibited it, or one that takes over now ("back in stock" is not sent for a product
+        that is still low, unless that is silenced).
         """
         if self.statuses[fingerprint(name, subject)].notified_at is None:
             return False

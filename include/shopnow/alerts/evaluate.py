@@ -24,7 +24,7 @@ STOCK = STOCK_POSITION.name
 _log = logging.getLogger(__name__)
 
 
-class Evaluation(TypedDict):
+class EvaluationResult(TypedDict):
     """Result of an evaluation."""
 
     products: int
@@ -48,7 +48,7 @@ def evaluate(
     now: datetime | None = None,
     rule_set: Mapping[str, rules.Rule] | None = None,
     conf: Conf | None = None,
-) -> Evaluation:
+) -> EvaluationResult:
     """Evaluate the rules and commit the changed alerts together with the messages about them.
 
     Idempotent: evaluating the same data again changes nothing until a reminder is due. Of two concurrent
@@ -76,7 +76,7 @@ def evaluate(
 
 def _evaluate(
     lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules.Rule], conf: Conf | None
-) -> Evaluation:
+) -> EvaluationResult:
     # Open the alert log before reading data, so that a decision based on newer data makes this commit fail.
     table = alert_log.open_table(lake) if Table(lake, alert_log.TABLE).exists() else None
     observations = collect.observe(lake, rule_set, now, conf)
@@ -115,14 +115,14 @@ def _result(
     announced: list[Change],
     key: str | None,
     proposed: list[dict[str, Any]],
-) -> Evaluation:
+) -> EvaluationResult:
     reminders = [change for change in announced if change.repeated and change.alert.thread]
     products = {
         observation.subject
         for observation in observations
         if metrics.METRICS[observation.metric].about == "product"
     }
-    return Evaluation(
+    return EvaluationResult(
         products=len(products),
         firing=sum(change.alert.state == State.FIRING for change in announced) - len(reminders),
         resolved=sum(change.alert.state == State.RESOLVED for change in announced),

@@ -57,8 +57,7 @@ class TransactionalProducer:
                 "batch.size": 1_000_000,
                 "message.max.bytes": topics.MAX_RECORD_BYTES,
                 "queue.buffering.max.messages": 1_000_000,
-                # The partitioner of Java clients: records of an order go to the same partition whoever sends
-                # them.
+                # The partitioner of Java clients, so that every producer sends a key to the same partition.
                 "partitioner": "murmur2_random",
                 "log_level": 2,
                 **conf,

@@ -42,8 +42,7 @@ def common_conf(settings: Settings) -> dict[str, str]:
         # rows turn code generation on themselves.
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
-        # Delay before a writer asks again whether HDFS has the file's last block; the default is 400 ms per
-        # file.
+        # Delay before a writer asks again whether HDFS has a file's last block; the default is 400 ms.
         "spark.hadoop.dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "20",
         # Parameters of the KPIs.
         "spark.shopnow.serviceLevel": str(settings.service_level),

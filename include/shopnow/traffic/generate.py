@@ -81,11 +81,14 @@ def generate(
     held back beyond it, are sent by later runs.
 
     Args:
-        conf: Kafka client configuration with at least `bootstrap.servers`. run_id: identifies the run across
-            attempts, 1 to 250 characters. sessions: number of sessions to simulate. seed: seed of the random
-            numbers. sessions_per_transaction: maximum number of sessions in one Kafka transaction. progress:
-            called after each transaction. options: further fields of `shopnow.traffic.run_config.RunConfig`,
-            with `start` and `end` as datetimes.
+        conf: Kafka client configuration with at least `bootstrap.servers`.
+        run_id: identifies the run across attempts, 1 to 250 characters.
+        sessions: number of sessions to simulate.
+        seed: seed of the random numbers.
+        sessions_per_transaction: maximum number of sessions in one Kafka transaction.
+        progress: called after each transaction.
+        options: further fields of `shopnow.traffic.run_config.RunConfig`, with `start` and `end` as
+            datetimes.
 
     Raises:
         UserError: a parameter is invalid or differs from the run's first attempt, a topic does not exist,

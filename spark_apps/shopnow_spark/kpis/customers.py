@@ -25,8 +25,7 @@ def customer_orders(known: DataFrame | None, orders: DataFrame) -> DataFrame:
 
 def customers(orders: DataFrame, customer_orders: DataFrame) -> DataFrame:
     """Count customers by day."""
-    # New customers of a day follow from the dates of first orders alone, so no join with all customers is
-    # needed.
+    # Dates of first orders alone tell who is new, so no join with all customers is needed.
     bought = orders_placed(orders).select(F.col("event_date").alias("date"), "customer_id").distinct()
     new = customer_orders.select(F.to_date("first_order_at").alias("date"), F.lit(True).alias("new"))
     return (

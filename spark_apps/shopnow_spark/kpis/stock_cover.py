@@ -26,8 +26,7 @@ def stock_cover(
 
     Args:
         position, daily, outs: rows of `kpi/stock_position`, `kpi/stock_daily` (from each product's latest day
-        before
-            the last `DEMAND_DAYS` on) and `kpi/stock_outs`.
+            before the last `DEMAND_DAYS` on) and `kpi/stock_outs`.
         today: date of the computation; later days are ignored.
         service_level: probability that the safety stock lasts until the next delivery.
         lead_time_days: minimum lead time of a delivery.

@@ -37,11 +37,11 @@ def stock_outs(
     """Return all stock-outs: `known` ones that ended before `since`, and those of the events since.
 
     Args:
-        known: existing rows of the table; None if there are none, and `stock` holds all events. since: first
-        day whose source rows may have changed since `known` was computed. stock: events of that day and
-        later. stock_daily: rows from `DEMAND_DAYS` before that day on, and from the beginning of the first
-        known stock-out
-            that had not ended by then.
+        known: existing rows of the table; None if there are none, and `stock` holds all events.
+        since: first day whose source rows may have changed since `known` was computed.
+        stock: events of that day and later.
+        stock_daily: rows from `DEMAND_DAYS` before that day on, and from the beginning of the first known
+            stock-out that had not ended by then.
         top_products: rows from `DEMAND_DAYS` before that day on.
     """
     days = F.broadcast(_days(stock_daily))

@@ -5,8 +5,7 @@ from shopnow.settings import Settings
 
 
 def test_file_is_not_closed_before_its_last_block_is_reported(tmp_path):
-    # With an earlier close, 2 of 1,000 files that were read at once were empty, without an error: a lost
-    # commit.
+    # With an earlier close, 2 of 1,000 files read at once were empty without an error: a lost commit.
     node = hdfs.local_node(Settings(data_dir=tmp_path))
     hdfs.configure(node)
     site = (node.home / "conf" / "hdfs-site.xml").read_text()

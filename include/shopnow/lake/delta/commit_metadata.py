@@ -33,8 +33,7 @@ ORIGIN = pa.schema(
 )
 """Columns of every collected table after its own; it is partitioned by `date`."""
 
-# Versions without metadata are recorded as collected only after this many; a commit for each would be too
-# many.
+# Versions without metadata are recorded as collected only after this many, to save commits.
 _RECORD_PROGRESS_EVERY = 50
 
 Row = Mapping[str, Any]

@@ -68,8 +68,7 @@ def replace(
     ]
     properties = CommitProperties(
         custom_metadata=dict(metadata or {}),
-        # The library's own retry does not detect that another compaction removed the same files; `commit`
-        # does.
+        # The library's own retry misses that another compaction removed the same files; `commit` checks it.
         max_commit_retries=0,
     )
 

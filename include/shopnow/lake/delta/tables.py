@@ -129,8 +129,7 @@ def batches(
         predicate: an SQL condition that the rows must satisfy.
     """
     schema = _schema(snapshot, columns)
-    # Not to_pyarrow_dataset and the like: a process that has read a table on HDFS with them may abort at
-    # exit.
+    # Not to_pyarrow_dataset and the like: a process that has read HDFS with them may abort at exit.
     for batch in pa.RecordBatchReader.from_stream(snapshot.scan(schema.names, predicate)):
         yield batch.select(schema.names).cast(schema)
 

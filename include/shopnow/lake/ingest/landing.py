@@ -234,8 +234,7 @@ def _commit(
                 commit_properties=CommitProperties(custom_metadata=metadata, app_transactions=transactions),
             )
         except CommitFailedError as error:
-            # The files stay: a commit that is reported as failed may be in the log if only the response was
-            # lost.
+            # The files stay: a commit reported as failed may be in the log, if only the response was lost.
             if conflicts.classify(error) is Conflict.SAME_APP_TRANSACTION:
                 raise CommitConflict from error
             raise

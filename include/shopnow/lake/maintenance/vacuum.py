@@ -41,8 +41,7 @@ def _vacuum(store: Store, table: Table, hours: int, keep_versions: list[int]) ->
             hours, dry_run, enforce_retention_duration=False, full=True, keep_versions=keep_versions or None
         )
 
-    # The library also lists files that are already deleted, while the log has their removal, and commits each
-    # time.
+    # The library also lists deleted files while the log has their removal, and would commit each time.
     present = [path for path in run(dry_run=True) if store.exists(f"{table.name}/{path}")]
     if present:
         run(dry_run=False)
