@@ -9,7 +9,7 @@ with the form:
 
 | param | meaning |
 |---|---|
-| `quarantine_limit` | share of invalid records at which a run stops, 0 to 1 |
+| `quarantine_limit` | share of invalid records above which a landing task stops, 0 to 1 |
 | `acknowledge_loss_of` | topic to continue landing although Kafka has lost records of it |
 | `reason` | why continuing is right; kept with the loss in the table `losses` |
 
@@ -21,8 +21,13 @@ nothing.
 
 **When it fails.**
 - *offsets … are gone*, *cut off*, *deleted and created again*: Kafka lost records before they were landed.
-  The message names topic, partition and range. Landing of the topic stops until a run acknowledges the loss.
-- *… are not valid*: too many invalid records. They stay in Kafka; the message lists the problems.
+  The message names topic, partition and range. Landing of the topic stops until a run acknowledges the loss;
+  other topics still land.
+- *… are not valid*: too many of the records that the task has read so far are invalid; fewer than 10 invalid
+  records never stop it. It checks after each batch: batches committed before stay in the lake, the other
+  records stay in Kafka. The message lists the problems.
+- *Any landing task failed*: the run does not trigger `compute_kpis` and collects no metadata; the next
+  successful run does both. To compute the KPIs of the other topics before that, run `compute_kpis` by hand.
 - Kafka or HDFS is unreachable: the task retries. See `./shopnow status`.
 
 **Parallelism.** The partitions of a topic are divided among `SHOPNOW_LANDING_SHARES` tasks, 1 by default, so
@@ -30,7 +35,7 @@ several workers of a cluster can land one topic.
 
 **Writes** the tables `receipts`, `losses` and `amendments` from the metadata of the raw tables' commits.
 
-**Triggers** `compute_kpis` through the asset `raw`, only if something landed.
+**Triggers** `compute_kpis` through the asset `raw`, if something landed and no landing task failed.
 """
 
 from collections import Counter
@@ -67,7 +72,7 @@ with DAG(
             minimum=0,
             maximum=1,
             title="Quarantine limit",
-            description="Share of invalid records at which the run stops.",
+            description="Share of invalid records above which a landing task stops.",
         ),
         "acknowledge_loss_of": Param(
             None,

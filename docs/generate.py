@@ -65,10 +65,12 @@ names the variable.
 - `SHOPNOW_TRAFFIC=off` disables the scheduled traffic; runs by hand still work.
 - `SHOPNOW_TOPIC_PARTITIONS` applies to topics that do not exist yet.
 - `SHOPNOW_KAFKA_RETENTION_DAYS` also applies to existing topics, at `up`.
-- `SHOPNOW_QUARANTINE_LIMIT` is compared with the share of invalid records of each run.
+- `SHOPNOW_QUARANTINE_LIMIT` is the default of a param of [`land_events`](DAGs.md#land_events), which explains
+  it.
 - `SHOPNOW_SERVICE_LEVEL` and `SHOPNOW_LEAD_TIME_DAYS` determine the safety stock and the reorder points in
-  `kpi/stock_cover`. On a cluster, set them in Spark's configuration as `spark.shopnow.serviceLevel` and
-  `spark.shopnow.leadTimeDays`.
+  `kpi/stock_cover`. The local stack and the containers pass them to Spark as `spark.shopnow.serviceLevel` and
+  `spark.shopnow.leadTimeDays`. If the local stack uses a Spark cluster of your own, set the same values in
+  that cluster's configuration, too: `verify` reads the `SHOPNOW_…` settings.
 - `SHOPNOW_OTEL_ENDPOINT` is the base URL of an OTLP/HTTP receiver, such as `http://127.0.0.1:4318`.
 - `SHOPNOW_OPENLINEAGE` covers the lineage of DAGs, tasks and Spark jobs. The first `up` with it downloads
   54 MB.
@@ -81,9 +83,11 @@ names the variable.
 {ports}
 ## On the cluster
 
-The containers of `docker-compose.yaml` also take these. That file sets its own defaults for some of the
-settings above (12 partitions and 2 landing tasks per topic, for example) and holds the memory limits of the
-containers (`SHOPNOW_…_LIMIT`). [cluster.md](cluster.md) describes the secrets and how to create them.
+`docker-compose.yaml` passes the settings above to the containers from its environment or `.env`, with some
+defaults of its own (12 partitions and 2 landing tasks per topic, for example). Not passed are
+`SHOPNOW_DATA_DIR`, `SHOPNOW_PORT_OFFSET` and the ports, which are fixed in containers; `SHOPNOW_MAVEN_MIRROR`
+is for building the image. The file also holds the memory limits of the containers (`SHOPNOW_…_LIMIT`).
+[cluster.md](cluster.md) describes the secrets and how to create them. Containers also take these settings:
 
 {cluster}
 ## Other variables

@@ -1,4 +1,7 @@
-"""Settings of the local stack, read from the environment or `.env`; every one has a working default."""
+"""Settings of the local stack and of the cluster's containers, read from the environment or `.env`.
+
+Every one has a working default. `shopnow.cluster.settings` has those that only the containers use.
+"""
 
 import hashlib
 from functools import cached_property
@@ -18,7 +21,7 @@ Megabytes = Annotated[int, Field(ge=64, le=65536)]
 
 
 class Settings(BaseSettings):
-    """All settings; each is read from the variable `SHOPNOW_<NAME>`.
+    """The settings; each is read from the variable `SHOPNOW_<NAME>`.
 
     The generated settings page (docs/settings.md) takes its texts from the fields' descriptions.
     """
@@ -76,7 +79,7 @@ class Settings(BaseSettings):
     )
 
     quarantine_limit: float = Field(
-        0.25, ge=0, le=1, description="share of invalid records in a landing run above which it stops"
+        0.25, ge=0, le=1, description="share of invalid records above which a landing task stops"
     )
     service_level: float = Field(
         0.95, gt=0.5, lt=0.9999, description="target probability that stock lasts until the next resupply"

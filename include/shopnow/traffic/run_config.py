@@ -38,7 +38,7 @@ LIMITS: dict[str, Limit] = {
     "late": SHARE,
     "duplicate": SHARE,
     "out_of_order": SHARE,
-    # Below a quarter, the default share of invalid records at which landing stops.
+    # Below a quarter, the default share of invalid records above which landing stops.
     "malformed": Limit(0, 0.2, is_integer=False),
     "schema_v1": Limit(0, 1, is_integer=False),
     "clock_skew_seconds": Limit(0, 3600, is_integer=False),

@@ -15,7 +15,8 @@ import yaml
 from shopnow.cluster import kafka_users, make_secrets
 from shopnow.cluster.health import PROBES
 from shopnow.cluster.services import SERVICES
-from shopnow.settings import ROOT
+from shopnow.cluster.settings import ClusterSettings
+from shopnow.settings import ROOT, Settings
 
 UNITS = {"M": 1, "G": 1024}
 SMALL_MB = 8 * 1024
@@ -147,6 +148,14 @@ def test_service_has_only_the_kafka_password_it_needs(name):
     command = service["command"][0]
     expected = kafka_users.USERS if command == "setup" else [users[command]] if command in users else []
     assert mounted == {f"kafka_{user}_password" for user in expected}
+
+
+def test_every_setting_is_passed_to_the_containers_unless_it_is_fixed_there():
+    environments = [service.get("environment", {}) for service in services("full").values()]
+    passed = {name for environment in environments for name in environment}
+    fixed = {"data_dir", "port_offset", "maven_mirror"} | {f"{name}_port" for name in Settings().ports}
+    names = {*Settings.model_fields, *ClusterSettings.model_fields} - fixed
+    assert {f"SHOPNOW_{name.upper()}" for name in names} - passed == set()
 
 
 def test_stateful_services_have_volumes():

@@ -40,9 +40,10 @@ class QuarantineLimitExceeded(UserError):
         reasons = ", ".join(f"{reason}: {count:,}" for reason, count in self.reasons.most_common(3))
         return (
             f"topic {self.topic}: {self.reasons.total():,} of {self.rows:,} records are not valid "
-            f"({reasons}), more than the limit of {self.limit:.0%}; they stay in Kafka. Correct the producer "
-            "or the event definitions and run again. To land them in quarantine instead, run land_events "
-            'with {"quarantine_limit": 1}'
+            f"({reasons}), more than the limit of {self.limit:.0%}; records of batches that are already "
+            "committed stay in the lake, the others in Kafka. Correct the producer or the event definitions "
+            "and run again. To land invalid records in quarantine instead, run land_events with "
+            '{"quarantine_limit": 1}'
         )
 
 
@@ -95,6 +96,9 @@ def read(
 
 def enforce_quarantine_limit(limit: float, topic: Topic, batches: Generator[Batch]) -> Generator[Batch]:
     """Yield the batches while the run's share of invalid records is at most the limit, 0 to 1.
+
+    The share is that of all records read so far, checked before each batch is yielded. Fewer than
+    `MIN_PROBLEMS` invalid records never exceed the limit.
 
     Raises:
         QuarantineLimitExceeded: the share is over the limit; the batch that exceeds it is not yielded.

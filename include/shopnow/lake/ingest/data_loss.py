@@ -1,7 +1,8 @@
 """Losses: records that Kafka lost before they were landed. They are detected before every landing.
 
-A loss stops the landing of its topic. To continue takes an acknowledgement with a reason. The commit that
-moves the position past the gap records it, and it is kept in the table `losses`.
+A loss stops the landing of its topic; other topics still land, but the failed run of `land_events` does not
+trigger `compute_kpis`. To continue takes an acknowledgement with a reason. The commit that moves the position
+past the gap records it, and it is kept in the table `losses`.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -93,16 +93,18 @@ def land(
         lake: address such as `hdfs://127.0.0.1:9820/shopnow`.
         topic: records are validated against its event types.
         kafka_topic: name of the topic in Kafka, if it differs.
-        batch_rows, batch_bytes: a file is written when either is reached; bytes of Kafka keys and values.
+        batch_rows, batch_bytes: a file is written when either is reached; bytes of the rows in Arrow, which
+            are more than those in Kafka.
         queue_bytes: size of the prefetch queue. Memory is bounded by these three, whatever the backlog.
-        quarantine_limit: maximum share of invalid records before the run stops, 0 to 1.
+        quarantine_limit: share of invalid records above which the run stops, 0 to 1.
         acknowledgement: approval to continue past records that Kafka has lost; it is recorded.
         shard: land only these partitions, while other runs land the others.
 
     Raises:
         UnacknowledgedLoss: Kafka has lost records before they were landed.
         MissingOffsets: Kafka lost records while this run was reading; earlier commits stay.
-        QuarantineLimitExceeded: too many records are invalid; the batch that exceeds the limit is not landed.
+        QuarantineLimitExceeded: too many records are invalid; the batch that exceeds the limit is not landed,
+            earlier commits stay.
         UserError: the topic does not exist, or Kafka or HDFS does not respond; earlier commits stay.
     """
     committed: list[Receipt] = []
