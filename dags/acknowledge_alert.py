@@ -3,8 +3,8 @@
 
 The same as `./shopnow alerts ack` and `./shopnow alerts silence`; `./shopnow alerts` lists the alerts. The
 buttons of the ShopNow+ tab trigger runs of this DAG. The action, its author and the reason stay in the table
-`alerts`. When an acknowledged alert is resolved, a notification is sent; an alert that still fires when its
-silence ends is notified again.
+`alerts`. A notification is sent when an acknowledged alert is resolved, and when a silence ends while its
+alert still fires.
 
 **Runs** by hand, with params:
 

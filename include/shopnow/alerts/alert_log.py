@@ -1,6 +1,6 @@
 """The append-only `alerts` table: every change of an alert, every silence and every message.
 
-Rows of `kind` "alert" are alerts in a new state, or notified again in the same one; announced ones carry the
+Rows of `kind` "alert" are alerts in a new state, or announced again in the same one; announced ones carry the
 `dedup_key` of their message. Rows of `kind` "silence" suppress notifications for a target until a time; the
 newest of a target counts. Rows of `kind` "message" are one message on one channel: `queued` in the same
 commit as its alerts, then `sent`, possibly after `claimed`, `unconfirmed` or `failed`, or given up as `dead`.
@@ -146,7 +146,7 @@ def latest_statuses(rows: Iterable[Row]) -> dict[str, AlertStatus]:
 
 
 def update_status(statuses: dict[str, AlertStatus], alert: Alert, notified_at: datetime | None) -> None:
-    """Update the statuses with a changed alert; `notified_at` is None if the change was not notified."""
+    """Update the statuses with a changed alert; `notified_at` is None if the change was not announced."""
     previous = statuses.get(alert.fingerprint)
     if notified_at is None and previous and previous.alert.firing == alert.firing:
         notified_at = previous.notified_at

@@ -164,7 +164,7 @@ def _compose_all(rows: list[Row], messages: Iterable[Pending], link: str, warnin
 
 
 def _for_channel(channel: str, alerts: Iterable[Alert]) -> list[Alert]:
-    """Return the alerts that are notified on the channel."""
+    """Return the alerts whose rule names the channel."""
     return [alert for alert in alerts if channel in alert.channels]
 
 

@@ -17,7 +17,7 @@ def compute_changes(
     """Compute the alerts that change state or are due for notification.
 
     Subjects that are not observed keep their state. Of rules that inhibit each other, at most one alert fires
-    per product. A reader of only the announced changes, with nothing silenced, is notified of each breach
+    per product. A reader of only the announced changes, with nothing silenced, learns of each breach
     once, again after its rule's `repeat_after` while nobody acknowledges it (after half of that if another
     reminder is due), and of its end once.
 

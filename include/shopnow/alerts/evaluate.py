@@ -30,15 +30,15 @@ class EvaluationResult(TypedDict):
     products: int
     """Products whose stock was evaluated."""
     firing: int
-    """Alerts notified as firing: new firings, and those whose silence has ended."""
+    """Alerts announced as firing: new firings, and those whose silence has ended."""
     resolved: int
-    """Alerts notified as resolved."""
+    """Alerts announced as resolved."""
     repeated: int
-    """Alerts notified again because nobody has acknowledged them."""
+    """Alerts with a reminder, because nobody has acknowledged them."""
     dedup_key: str | None
-    """The message queued on the channels; None if there is nothing to notify."""
+    """The message queued on the channels; None if no change is announced."""
     proposed: list[dict[str, Any]]
-    """Restock proposals: for each stock alert that this owner is the first to notify, product_id,
+    """Restock proposals: for each stock alert that this owner is the first to announce, product_id,
     product_name, quantity on hand, rule, fingerprint and dedup_key. The same on every retry of the owner."""
 
 
@@ -135,7 +135,7 @@ def _result(
 def _proposals(
     rows: Iterable[alert_log.Row], owner: str, observations: list[Observation]
 ) -> list[dict[str, Any]]:
-    """Return the stock alerts first notified by messages that this owner queued, now or in an earlier try.
+    """Return the stock alerts first announced by messages that this owner queued, now or in an earlier try.
 
     A product that goes from low to sold out gives only one proposal, because its answer covers the whole
     restock.

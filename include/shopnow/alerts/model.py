@@ -66,7 +66,7 @@ class Alert(NamedTuple):
 
 
 class AlertStatus(NamedTuple):
-    """Latest state of an alert, and when its current firing was last notified."""
+    """Latest state of an alert, and when the last message about its firing was queued."""
 
     alert: Alert
     notified_at: datetime | None = None
@@ -86,7 +86,7 @@ class Silence(NamedTuple):
 
 
 class Change(NamedTuple):
-    """An alert in its new state, or in the same state if `repeated`; `announced` if it is notified."""
+    """An alert in its new state, or in the same state if `repeated`; `announced` if a message is sent."""
 
     alert: Alert
     announced: bool

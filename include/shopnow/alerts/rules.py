@@ -50,7 +50,9 @@ class Rule(
             description="the team responsible; mail goes to its address",
         ),
     ]
-    channels: Annotated[tuple[str, ...], Meta(min_length=1, description="channels that notify of it")]
+    channels: Annotated[
+        tuple[str, ...], Meta(min_length=1, description="channels on which its notifications are sent")
+    ]
     repeat_after: Annotated[
         str,
         Meta(

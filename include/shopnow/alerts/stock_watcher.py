@@ -27,7 +27,7 @@ _UNITS_AT_ONE: dict[str, Callable[[Row], float | None]] = {
         row["lead_time_days"] * row["demand_per_day"] if row["demand_per_day"] else None
     ),
 }
-"""For metrics that are ratios: the number of units on hand at which the ratio is one."""
+"""Units on hand at which a ratio metric is 1, by metric; times a threshold, the units it means."""
 
 _MAX_RECORDS = 10_000
 """Records consumed at once: more than a busy topic has between two polls."""
