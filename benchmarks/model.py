@@ -65,7 +65,9 @@ class Inputs:
         "upper bound; Parquet is smaller, by how much was not measured",
     )
     landed_bytes: float = measured(
-        64 << 20, "bytes in Kafka per landed file", "lake/ingest/landing.py, BATCH_BYTES"
+        64 << 20,
+        "bytes of the rows of a landed file",
+        "lake/ingest/landing.py, BATCH_BYTES: Arrow's, taken for bytes in Kafka, which are fewer",
     )
     compacted_bytes: float = measured(
         256 << 20, "bytes of a compacted file", "lake/maintenance/compaction.py, TARGET_BYTES"

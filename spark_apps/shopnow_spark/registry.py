@@ -1,4 +1,4 @@
-"""The function that computes each KPI."""
+"""The function that computes each KPI, except `stock_outs`, which `planning` computes in its own way."""
 
 from collections.abc import Callable
 from datetime import datetime

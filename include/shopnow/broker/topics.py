@@ -68,8 +68,8 @@ def event_config(retention_days: float = RETENTION_DAYS) -> dict[str, str]:
 def shop_topics(partitions: int, retention_days: float = RETENTION_DAYS) -> list[NewTopic]:
     """Return all topics of ShopNow+: the event topics and the bookkeeping topics of their producers.
 
-    Of the latter, `ledger` and `delivery_notes` are kept for ever, `shop_state` is compacted, and
-    `sent_batches` expires.
+    Of the latter, `ledger` keeps all records; `shop_state` and `delivery_notes` are compacted, which keeps
+    the newest record of each key; records of `sent_batches` expire.
     """
     max_size = {"max.message.bytes": str(MAX_RECORD_BYTES)}
     return [

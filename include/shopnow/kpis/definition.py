@@ -14,9 +14,10 @@ from shopnow.schemas import TIMESTAMP
 
 
 class Source(NamedTuple):
-    """A source of a KPI: rows of date D are computed from its rows of dates D - `back` to D + `forward`.
+    """A source of a KPI: a row of date D is computed from its rows of dates D - `back` to D + `forward`.
 
-    A source without dates is read completely, and its changes follow from its own sources.
+    A source without dates is read completely. Which dates its changes affect cannot be seen in it, so a KPI
+    by date that has such a source also has the source that it accumulates, with `is_cumulative`.
     """
 
     table: str
@@ -28,7 +29,7 @@ class Source(NamedTuple):
     forward: int = 0
     """Days after the row's date."""
     is_cumulative: bool = False
-    """Whether a change on a date affects all later dates too, through another table that accumulates it."""
+    """Whether a change on a date affects all later dates too: another source of the KPI accumulates it."""
 
 
 class Kpi(NamedTuple):

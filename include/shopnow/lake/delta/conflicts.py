@@ -52,10 +52,11 @@ def retry_on_conflict(
 ) -> Result:
     """Call the operation until it succeeds, and return its result.
 
-    There is no backoff: a conflict means that another writer has made progress.
+    There is no backoff: after a conflict another writer has made progress, so a new attempt can succeed.
 
     Args:
         on: exceptions, or causes of a `CommitFailedError`, after which to retry; others are raised at once.
+            `CommitFailedError` itself also stands for failures that are not conflicts; they are retried too.
         attempts: maximum number of calls; unlimited by default.
         before_retry: called before each further attempt, for example to update the snapshot; what it raises
             ends the retries.

@@ -28,7 +28,9 @@ class Store:
     def __init__(self, lake: str) -> None:
         address = urlsplit(lake)
         if address.scheme != "hdfs":
-            raise UserError(f"the lake's address {lake!r} is not on HDFS; it reads hdfs://host:port/path")
+            raise UserError(
+                f"the lake's address {lake!r} is not on HDFS; give one of the form hdfs://host:port/path"
+            )
         self._client = Client(f"hdfs://{address.netloc}", _CONFIG)
         self._root = address.path.rstrip("/")
 
