@@ -141,7 +141,7 @@ def test_the_command_without_a_name_lists_what_there_is(filled):
     assert set(shown) >= {*TOPICS, *(kpi.name for kpi in KPIS), "receipts", "restatements"}
     assert shown["kpi/funnel"] == {
         "name": "kpi/funnel",
-        "title": "Funnel: a day on which sessions began",
+        "title": "Conversion funnel: a day on which sessions began",
         "there": True,
     }
     assert not shown["receipts"]["there"]

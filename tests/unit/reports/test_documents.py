@@ -65,7 +65,7 @@ def test_the_html_shows_its_charts_and_escapes_every_name(mail_received):
     assert "<script" not in html
     assert "<img src=x" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html
-    assert 'title="payments succeeded − refunds, each when it happened"' in html
+    assert 'title="payments succeeded − refunds, each by its own event date"' in html
     assert f'href="{LINK}"' in html
 
 

@@ -129,7 +129,7 @@ def test_tables_without_figures_are_listed_at_the_end(lake):
     result = compose(lake)
     assert result.sections[-1].title == "Not in this report"
     assert result.sections[-1].paragraphs[0].startswith("Not computed yet: Week over week, ")
-    assert result.sections[-1].paragraphs[1] == "No data for this day: Funnel."
+    assert result.sections[-1].paragraphs[1] == "No data for this day: Conversion funnel."
 
 
 def test_a_table_of_an_older_version_lacks_columns(lake):
@@ -202,5 +202,5 @@ def test_every_table_of_the_report_is_in_the_proof(lake):
     assert {kpi.title for kpi in numbers.REPORTED} == {row[0] for row in section(result, "Proof").rows}
     assert (
         result.definitions["Sales by day"]["Net revenue"]
-        == "payments succeeded − refunds, each when it happened"
+        == "payments succeeded − refunds, each by its own event date"
     )

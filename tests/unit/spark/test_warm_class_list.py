@@ -5,8 +5,7 @@ from shopnow_spark import lake_reader
 
 
 def test_runs_on_a_lake_of_its_own(spark, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        lake_reader, "WORTH_COMPILING", lake_reader.CODEGEN_MIN_RECORDS
-    )  # so that it is restored
+    # The application sets the constant; monkeypatch restores it.
+    monkeypatch.setattr(lake_reader, "CODEGEN_MIN_RECORDS", lake_reader.CODEGEN_MIN_RECORDS)
     assert warm_class_list.main(tmp_path / "classpath") == 0
     assert "delta-spark" in (tmp_path / "classpath").read_text()
