@@ -86,7 +86,7 @@ def unpause_dags(api: httpx.Client) -> None:
         httpx.HTTPStatusError: Airflow refuses, or fails at every attempt.
     """
     if any(dag["is_paused"] for dag in list_dags(api)):
-        _retry_server_errors(
+        retry_server_errors(
             lambda: api.patch("/dags", params={"dag_id_pattern": "%"}, json={"is_paused": False})
         ).raise_for_status()
 
@@ -99,14 +99,14 @@ def trigger(api: httpx.Client, dag_id: str, conf: dict[str, Any]) -> str:
     """
     run_id = f"manual__{datetime.now(UTC).isoformat()}"
     request = {"logical_date": None, "conf": conf, "dag_run_id": run_id}
-    response = _retry_server_errors(lambda: api.post(f"/dags/{dag_id}/dagRuns", json=request))
+    response = retry_server_errors(lambda: api.post(f"/dags/{dag_id}/dagRuns", json=request))
     # A conflict means that a failed attempt took effect after all: nobody else uses this run id.
     if response.status_code != httpx.codes.CONFLICT:
         response.raise_for_status()
     return run_id
 
 
-def _retry_server_errors(send: Callable[[], httpx.Response]) -> httpx.Response:
+def retry_server_errors(send: Callable[[], httpx.Response]) -> httpx.Response:
     """Send an idempotent request until Airflow answers without a server error; returns the last response.
 
     With SQLite a request fails now and then. Airflow writes its audit log in the event loop that another
