@@ -7,11 +7,9 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
-from xdist.scheduler import LoadScopeScheduling
 
 # Set before anything imports Airflow, which reads its configuration once and must not touch the user's own.
 os.environ |= {
@@ -29,7 +27,7 @@ os.environ |= {
 os.environ.setdefault("SHOPNOW_CHAOS_SEED", str(secrets.randbelow(10**6)))
 os.environ.setdefault("SHOPNOW_TEST_SEED", str(secrets.randbelow(10**6)))
 
-from shopnow.local_stack import jvm, spark_cds_archive, stack
+from shopnow.local_stack import jvm, stack
 from shopnow.local_stack import spark as local_spark
 from shopnow.local_stack.services import STORAGE_SERVICES
 from shopnow.settings import Settings
@@ -45,31 +43,18 @@ def pytest_report_header() -> str:
     return f"random seeds: {' '.join(f'{name}={os.environ[name]}' for name in SEEDS)} (set them to replay)"
 
 
-class ServiceScheduling(LoadScopeScheduling):
-    """Run e2e/ with browser/ in one process, and faults/ in one, to share the services they start."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        folder = nodeid.split("/")[1]
-        shared = {"e2e": "stack", "browser": "stack", "faults": "faults"}
-        return shared.get(folder) or nodeid.split("::")[0]
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--leave-out", action="append", default=[], help="deselect the tests that need this tool"
+    )
 
 
-def pytest_sessionstart(session: pytest.Session) -> None:
-    """Create Spark's class archive before a parallel run: it saves each start of Spark six seconds."""
-    if not session.config.getoption("numprocesses", None):
-        return
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as environment:
-        settings = Settings(data_dir=Path(folder))
-        home = stack.install(settings, lambda subject, what: None)
-        for name, value in local_spark.environment(settings, home).items():
-            environment.setenv(name, value)
-        spark_cds_archive.create(
-            local_spark.cds_archive(home), local_spark.submit_command("warm_class_list.py")
-        )
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ServiceScheduling:
-    return ServiceScheduling(config, log)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = set(config.getoption("leave_out"))
+    deselected = [item for item in items for mark in item.iter_markers("needs") if left_out & {*mark.args}]
+    if deselected:
+        config.hook.pytest_deselected(items=deselected)
+        items[:] = [item for item in items if item not in deselected]
 
 
 @pytest.fixture(scope="session")

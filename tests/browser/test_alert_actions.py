@@ -14,6 +14,8 @@ from shopnow.ids import uuid7
 from shopnow.local_stack import airflow
 from shopnow.settings import Settings
 
+pytestmark = pytest.mark.needs("browser")
+
 OpenPage = Callable[..., Page]
 AccessibilityViolations = Callable[[Page], list]
 

@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from shopnow.local_stack import airflow, airflow_api, supervision
 from shopnow.settings import Settings
 
+pytestmark = pytest.mark.needs("browser")
+
 OpenPage = Callable[..., Page]
 COUNT_SOUNDS = """
     window.soundCount = 0;

@@ -3,10 +3,13 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from shopnow.local_stack import stack, supervision
 from shopnow.settings import Settings
+
+pytestmark = pytest.mark.needs("browser")
 
 PAGES = ("dashboard", "orders", "payments", "deliveries", "stock", "pipeline")
 KAFKA_PAGES = ("dashboard", "orders", "pipeline")

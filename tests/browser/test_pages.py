@@ -9,6 +9,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from shopnow.local_stack import airflow
 
+pytestmark = pytest.mark.needs("browser")
+
 TITLES = {
     "dashboard": ("Dashboard", "Tableau de bord"),
     "orders": ("Orders", "Commandes"),

@@ -34,7 +34,7 @@ SALES = "kpi/sales_daily"
 @pytest.fixture(autouse=True)
 def _in_full_only(for_suite: Callable[[int, int], int]) -> None:
     if not for_suite(0, 1):
-        pytest.skip("only in the full suite; the integration tests cover it otherwise")
+        pytest.skip("only in the full suite; the services tests cover it otherwise")
 
 
 def events(lake: str) -> Counter[tuple]:

@@ -18,14 +18,14 @@ def _seed(number: int) -> tuple[str, ...]:
     return (f"--chaos-seed={number}",)
 
 
-_FAULTS, _INTEGRATION = "tests/faults", "tests/integration"
+_FAULTS, _SERVICES = "tests/faults", "tests/services"
 
 PROTECTIONS = (
     Protection(
         1,
         "broker killed while producing",
         "non_transactional_producer",
-        f"{_INTEGRATION}/test_traffic.py::test_killed_twenty_times_a_run_ends_with_neither_gap_nor_duplicate",
+        f"{_SERVICES}/test_traffic.py::test_killed_twenty_times_a_run_ends_with_neither_gap_nor_duplicate",
     ),
     Protection(
         1,
@@ -52,7 +52,7 @@ PROTECTIONS = (
         3,
         "a dead writer leaves its lease",
         "stale_commits_kept",
-        f"{_INTEGRATION}/test_stale_commits.py::test_the_file_of_a_killed_writer_is_deleted_before_the_next_commit",
+        f"{_SERVICES}/test_stale_commits.py::test_the_file_of_a_killed_writer_is_deleted_before_the_next_commit",
     ),
     Protection(
         4, "landing killed", "no_offsets_in_commits", f"{_FAULTS}/test_landing.py::test_killed_at_every_point"
@@ -71,7 +71,7 @@ PROTECTIONS = (
         6,
         "a task that sends alerts killed",
         "messages_marked_sent_too_early",
-        f"{_INTEGRATION}/test_alerts.py::test_a_killed_run_sends_everything_on_retry_and_repeats_at_most_once",
+        f"{_SERVICES}/test_alerts.py::test_a_killed_run_sends_everything_on_retry_and_repeats_at_most_once",
     ),
     Protection(
         7,
@@ -86,7 +86,7 @@ PROTECTIONS = (
         8,
         "an old day rebuilt",
         "rebuilds_always_commit",
-        f"{_INTEGRATION}/test_rebuild.py::test_an_intact_day_is_left_alone_and_a_damaged_day_is_restored",
+        f"{_SERVICES}/test_rebuild.py::test_an_intact_day_is_left_alone_and_a_damaged_day_is_restored",
     ),
     Protection(
         9,
@@ -98,7 +98,7 @@ PROTECTIONS = (
         9,
         "too many bad records",
         "quarantine_limit_disabled",
-        f"{_INTEGRATION}/test_data_loss.py::test_exceeding_the_quarantine_limit_stops_the_landing",
+        f"{_SERVICES}/test_data_loss.py::test_exceeding_the_quarantine_limit_stops_the_landing",
     ),
     Protection(
         10,
@@ -128,25 +128,25 @@ PROTECTIONS = (
         14,
         "late events",
         "events_dated_by_processing_time",
-        f"{_INTEGRATION}/test_late_events.py::test_late_events_restate_what_was_published",
+        f"{_SERVICES}/test_late_events.py::test_late_events_restate_what_was_published",
     ),
     Protection(
         15,
         "incompatible records",
         "incompatible_records_accepted",
-        f"{_INTEGRATION}/test_schema_versions.py::test_compatible_records_evolve_the_tables_and_others_are_quarantined",
+        f"{_SERVICES}/test_schema_versions.py::test_compatible_records_evolve_the_tables_and_others_are_quarantined",
     ),
     Protection(
         16,
         "compaction that writes other rows",
         "compacted_files_not_verified",
-        f"{_INTEGRATION}/test_compaction.py::test_rejects_new_files_that_do_not_hold_the_rows_read",
+        f"{_SERVICES}/test_compaction.py::test_rejects_new_files_that_do_not_hold_the_rows_read",
     ),
     Protection(
         16,
         "two compactions at once",
         "file_swap_without_conflict_check",
-        f"{_INTEGRATION}/test_compaction.py::test_concurrent_commits_are_neither_lost_nor_undone",
+        f"{_SERVICES}/test_compaction.py::test_concurrent_commits_are_neither_lost_nor_undone",
     ),
     Protection(
         17,
@@ -158,7 +158,7 @@ PROTECTIONS = (
         18,
         "mail down",
         "messages_marked_sent_too_early",
-        f"{_INTEGRATION}/test_alerts.py::test_an_unreachable_mail_server_loses_nothing_and_does_not_delay_slack",
+        f"{_SERVICES}/test_alerts.py::test_an_unreachable_mail_server_loses_nothing_and_does_not_delay_slack",
     ),
     Protection(
         19,

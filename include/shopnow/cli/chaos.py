@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from shopnow.cli.mount_namespace import mount_prefix
 from shopnow.cli.output import Json, complain, print_json, print_table
 from shopnow.settings import ROOT
 
@@ -51,7 +51,7 @@ def chaos(
         pytest = [sys.executable, "-m", "pytest", "tests/faults", "-v", "--no-header", *options]
         # The output of pytest is progress; standard output is reserved for the result.
         passed = (
-            subprocess.run([*_mounting(), *pytest], cwd=ROOT, stdout=sys.stderr, check=False).returncode == 0
+            subprocess.run([*mount_prefix(), *pytest], cwd=ROOT, stdout=sys.stderr, check=False).returncode == 0
         )
         if not report.exists():
             complain("the fault suite did not run: see above")
@@ -87,7 +87,7 @@ def disable_protections(as_json: bool) -> int:
         command = [sys.executable, "-m", "protections.run", "--report", str(report)]
         caught = (
             subprocess.run(
-                [*_mounting(), *command], cwd=ROOT, env=environment, stdout=sys.stderr, check=False
+                [*mount_prefix(), *command], cwd=ROOT, env=environment, stdout=sys.stderr, check=False
             ).returncode
             == 0
         )
@@ -164,8 +164,8 @@ Positions of the kills:
 {hung} steps hung in the HDFS client until the hard timeout ended them; they were retried, as by Airflow.
 
 Three faults need Airflow or the notification channels and are tested by `./shopnow test`: scheduler and
-triggerer killed, old runs cleared (`tests/e2e/test_faults.py`); mail and Slack down, refusing, or silent
-(`tests/integration/test_alerts.py`).
+triggerer killed, old runs cleared (`tests/stack/test_faults.py`); mail and Slack down, refusing, or silent
+(`tests/services/test_alerts.py`).
 """
 
 
@@ -177,15 +177,3 @@ def _cells(row: dict[str, Any]) -> list[Any]:
 
 def _where(kills_at: dict[str, int]) -> str:
     return ", ".join(f"{where} {count}" for where, count in kills_at.items())
-
-
-def _mounting() -> list[str]:
-    """Return the command prefix that allows mounting disks, in a user namespace; empty if not needed."""
-    own = ["unshare", "--user", "--map-root-user", "--mount"]
-    if (
-        os.geteuid() == 0
-        or shutil.which(own[0]) is None
-        or subprocess.run([*own, "true"], capture_output=True, check=False).returncode
-    ):
-        return []
-    return own

@@ -1,48 +1,179 @@
-"""`test`: all checks that CI runs."""
+"""`test`: the checks that CI runs: format, lint, types, and the tests in tiers."""
 
+import signal
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from shopnow.cli import test_tools
+from shopnow.cli.mount_namespace import mount_prefix
 from shopnow.cli.output import complain, say
+from shopnow.cli.tiers import OTHERS, TIERS, UNIT, Tier
+from shopnow.errors import UserError
 from shopnow.settings import ROOT
 
-LINT = (
-    ("format", ["ruff", "format", "--check", "."]),
-    ("lint", ["ruff", "check", "."]),
-)
+RESULTS = ROOT / ".test"
+"""Logs of the tiers, coverage data, and what `--changed` has recorded."""
+STATIC_CHECKS = {
+    "format": ["ruff", "format", "--check", "."],
+    "lint": ["ruff", "check", "."],
+    "types": ["mypy"],
+}
+CHANGED_TIERS = ("unit", "services")
+"""Tiers of `--changed`: their tests run the code in their own process, where it can be recorded."""
+NO_TESTS = 5
+"""Exit code of pytest."""
 
 
 def run_checks(
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(help="Passed to pytest, such as tests/unit or -k landing; all tests by default."),
+        typer.Argument(
+            metavar="[TIER|PYTEST ARGUMENT]...",
+            help=f"Tiers to run ({', '.join(TIERS)}; by default all), or arguments of pytest, such as "
+            "tests/unit/lake or -k landing.",
+        ),
+    ] = None,
+    changed: Annotated[
+        bool,
+        typer.Option(
+            "--changed",
+            help=f"Only those tests of {' and '.join(CHANGED_TIERS)} that ran code which has changed since; "
+            "the first time all of them, to record what each runs.",
+        ),
+    ] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help=f"Leave out a tier, or the tests that need a tool: {', '.join(test_tools.TOOLS)}.",
+        ),
+    ] = None,
+    coverage: Annotated[
+        bool | None,
+        typer.Option(help="Measure line and branch coverage; by default if all tiers run."),
     ] = None,
 ) -> None:
     """Check format, lint and types, and run the tests on real services that they start themselves."""
-    for name, command in LINT:
-        say(f"checking {name}")
-        if _start_module(*command).wait():
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    left_out = set(without or ())
+    if unknown := sorted(left_out - TIERS.keys() - test_tools.TOOLS.keys()):
+        known = ", ".join([*TIERS, *test_tools.TOOLS])
+        raise UserError(f"--without {unknown[0]}: unknown, expected one of {known}")
+    named = [TIERS[word] for word in arguments or () if word in TIERS]
+    options = [word for word in arguments or () if word not in TIERS]
+    RESULTS.mkdir(exist_ok=True)
+    with ThreadPoolExecutor() as pool:
+        static = pool.submit(_check_statically)
+        if any((ROOT / word.partition("::")[0]).exists() for word in options):
+            passed = _run_paths(options)
+        else:
+            tiers = named or [TIERS[name] for name in (CHANGED_TIERS if changed else TIERS)]
+            tiers = [tier for tier in tiers if tier.name not in left_out]
+            if coverage is None:
+                coverage = len(tiers) == len(TIERS) and not options
+            if changed:
+                options += ["--testmon"]
+            passed = _run_tiers(pool, tiers, left_out, options, coverage)
+            if changed:
+                others = [name for name in TIERS if name not in CHANGED_TIERS]
+                say(f"not run: {' and '.join(others)}, which run the code in other processes")
+        sys.exit(0 if static.result() and passed else 1)
+
+
+def _check_statically() -> bool:
+    """Run the checks that run no test; prints the output of one that fails."""
+    passed = True
+    for name, command in STATIC_CHECKS.items():
+        process = subprocess.run(
+            [sys.executable, "-m", *command], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        if process.returncode:
+            print(process.stdout + process.stderr, file=sys.stderr)
             complain(f"{name}: see above")
-            sys.exit(1)
-    # mypy uses one processor for a minute, the time in which the tests' services start.
-    say("checking types in the background")
-    types = _start_module("mypy")
-    # Two processes, as the tests wait much of their time; the longest folders come first.
-    tests = _start_module(
-        "pytest", "-n", "2", "--dist", "loadscope", "--no-loadscope-reorder", *(arguments or [])
-    )
+            passed = False
+    say(f"format, lint and types: {'passed' if passed else 'failed'}")
+    return passed
+
+
+def _run_paths(options: Sequence[str]) -> bool:
+    """Run pytest as if called directly, for a part of the tests."""
+    return not _wait(subprocess.Popen([sys.executable, "-m", "pytest", *_parallel(2), *options], cwd=ROOT))
+
+
+def _run_tiers(
+    pool: ThreadPoolExecutor, tiers: Sequence[Tier], left_out: set[str], options: Sequence[str], coverage: bool
+) -> bool:
+    start = time.monotonic()
+    names = [tier.name for tier in tiers]
+    tools = [name for name, tool in test_tools.TOOLS.items() if tool.tier in names and name not in left_out]
+    advice: Future[dict[str, str]] = pool.submit(test_tools.prepare, tools, say)
+    if coverage:
+        for file in RESULTS.glob("coverage*"):
+            file.unlink()
+    passed = True
+    for at_once in ([UNIT], OTHERS):
+        runs = []
+        for tier in at_once:
+            if tier in tiers:
+                missing = {} if tier is UNIT else advice.result()
+                runs.append(_TierRun(tier, left_out | missing.keys(), options, coverage))
+        passed &= all([run.wait() for run in runs])
+    for name, what in advice.result().items():
+        complain(f"{test_tools.TOOLS[name].tier}: {name} is missing: {what}, or add --without {name}")
+        passed = False
+    if coverage:
+        _report_coverage()
+    say(f"tests: {'passed' if passed else 'failed'} in {time.monotonic() - start:.0f} s")
+    return passed
+
+
+class _TierRun:
+    """A running tier, whose plugin prints progress, failures and the summary."""
+
+    def __init__(self, tier: Tier, left_out: set[str], options: Sequence[str], coverage: bool) -> None:
+        self._log = RESULTS / f"{tier.name}.log"
+        self._tier = tier
+        measured = ["coverage", "run", "-m"] if coverage else []
+        command = [sys.executable, "-m", *measured, "pytest", "-p", "support.tier_report"]
+        command += [f"--tier={tier.name}", f"--tier-budget={tier.budget_seconds}"]
+        command += [f"--leave-out={name}" for name in sorted(left_out)]
+        prefix = mount_prefix() if tier.name == "chaos" else []
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                [*prefix, *command, *_parallel(tier.processes), *tier.folders, *options], cwd=ROOT, stdout=log
+            )
+
+    def wait(self) -> bool:
+        code = _wait(self._process)
+        counts = self._log.read_text().rstrip().rpartition("\n")[2].strip("= ")
+        say(f"{self._tier.name}: {counts}")
+        if code not in {0, NO_TESTS}:
+            complain(f"{self._tier.name}: failed, see above and {self._log.relative_to(ROOT)}")
+        return code in {0, NO_TESTS}
+
+
+def _parallel(processes: int) -> list[str]:
+    return ["-n", str(processes), "--dist", "loadscope", "--no-loadscope-reorder"] if processes > 1 else []
+
+
+def _wait(process: subprocess.Popen) -> int:
+    """Wait for the end of pytest, which on an interrupt first stops the services it started."""
     try:
-        failed = tests.wait()
-        if types.wait():
-            complain("types: see above")
-        sys.exit(failed or types.returncode)
-    finally:
-        tests.kill()
-        types.kill()
+        return process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)
+        process.wait()
+        raise
 
 
-def _start_module(*arguments: str) -> subprocess.Popen:
-    return subprocess.Popen([sys.executable, "-m", *arguments], cwd=ROOT)
+def _report_coverage() -> None:
+    coverage = [sys.executable, "-m", "coverage"]
+    subprocess.run([*coverage, "combine", "-q"], cwd=ROOT, check=False)
+    subprocess.run([*coverage, "report", "--format=total"], cwd=ROOT, check=False)

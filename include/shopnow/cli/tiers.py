@@ -1,0 +1,27 @@
+"""The tiers of the tests, by what they start: from a unit that needs nothing to faults in running services."""
+
+from typing import NamedTuple
+
+
+class Tier(NamedTuple):
+    """Tests that run together, with a budget of time that their additions must keep."""
+
+    name: str
+    folders: tuple[str, ...]
+    starts: str
+    """What its tests start."""
+    budget_seconds: int
+    """Time on two cores with installed packages; a longer run is reported, not failed."""
+    processes: int = 1
+    """Number of pytest processes, each with services of its own."""
+
+
+UNIT = Tier("unit", ("tests/unit",), "nothing", 90, processes=2)
+"""First, as its answer comes first."""
+OTHERS = (
+    Tier("services", ("tests/services",), "Kafka, HDFS and a Spark session", 300, processes=2),
+    Tier("stack", ("tests/stack", "tests/browser"), "the whole stack and a browser", 420),
+    Tier("chaos", ("tests/faults",), "Kafka, HDFS and Spark, which it kills", 300),
+)
+"""At once, as they wait for their services most of the time."""
+TIERS = {tier.name: tier for tier in (UNIT, *OTHERS)}
