@@ -1,10 +1,11 @@
-"""Pytest plugin of `./shopnow test`: progress of a tier, its time against its budget, and its slowest tests."""
+"""Pytest plugin of `./shopnow test`: progress of a tier, time against budget, slowest tests."""
 
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
 
+import psutil
 import pytest
 
 PROGRESS_SECONDS = 10
@@ -28,7 +29,7 @@ class _Report:
     def __init__(self, config: pytest.Config) -> None:
         self._name, self._budget = config.getoption("tier"), config.getoption("tier_budget")
         self._capture = config.pluginmanager.getplugin("capturemanager")
-        self._start = self._printed = time.monotonic()
+        self._printed = time.monotonic()
         self._total = 0
         self._outcomes: Counter[str] = Counter()
         self._seconds: Counter[str] = Counter()
@@ -51,7 +52,7 @@ class _Report:
 
     def pytest_sessionfinish(self) -> None:
         self._print_progress()
-        seconds = time.monotonic() - self._start
+        seconds = time.time() - psutil.Process().create_time()
         over = ", over it: make others cheaper" if self._budget and seconds > self._budget else ""
         self._print(f"{seconds:.0f} s of a budget of {self._budget} s{over}; the slowest:")
         for nodeid, duration in self._seconds.most_common(SLOWEST):

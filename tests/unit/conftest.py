@@ -13,7 +13,9 @@ _is_running = False
 
 def _forbid_processes(event: str, arguments: tuple) -> None:
     if _is_running and event in STARTS_A_PROCESS:
-        raise AssertionError(f"a unit test starts a process ({event} {arguments[:2]}): move it to tests/services")
+        raise AssertionError(
+            f"a unit test starts a process ({event} {arguments[:2]}): move it to tests/services"
+        )
 
 
 sys.addaudithook(_forbid_processes)

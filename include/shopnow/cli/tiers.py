@@ -1,4 +1,4 @@
-"""The tiers of the tests, by what they start: from a unit that needs nothing to faults in running services."""
+"""The tiers of the tests, by what they start: from nothing to services that they kill."""
 
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@
 
 import json
 import re
-import shutil
-import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -86,15 +84,3 @@ def test_files_of_the_prometheus_configuration_exist(tmp_path):
         for name in yaml.safe_load(configuration.read_text())["rule_files"]
     )
     assert options["storage.tsdb.path"].startswith(str(tmp_path))
-
-
-@pytest.mark.skipif(not shutil.which("promtool"), reason="promtool, of Prometheus, is not installed")
-@pytest.mark.parametrize(
-    "words",
-    [["check", "config", MONITORING / "prometheus" / "prometheus.yml"], ["test", "rules", "rules_test.yml"]],
-)
-def test_promtool_accepts_configuration_and_rules(words):
-    result = subprocess.run(
-        ["promtool", *words], cwd=Path(__file__).parent, capture_output=True, text=True, check=False
-    )
-    assert result.returncode == 0, result.stdout + result.stderr
