@@ -1,9 +1,11 @@
 """Pytest plugin of `./shopnow test`: progress of a tier, time against budget, slowest tests."""
 
+import json
 import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 
 import psutil
 import pytest
@@ -16,6 +18,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("tier")
     group.addoption("--tier", help="name of the tier", default="tests")
     group.addoption("--tier-budget", type=int, help="seconds that it may take", default=0)
+    group.addoption("--tier-report", type=Path, help="write times and failures to this file, as JSON")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -33,6 +36,8 @@ class _Report:
         self._total = 0
         self._outcomes: Counter[str] = Counter()
         self._seconds: Counter[str] = Counter()
+        self._failed: list[str] = []
+        self._file: Path | None = config.getoption("tier_report")
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self._total = len(session.items)
@@ -46,6 +51,7 @@ class _Report:
         if report.when == "call" or report.outcome != "passed":
             self._outcomes[report.outcome] += 1
         if report.failed:
+            self._failed.append(report.nodeid)
             self._print(f"FAILED {report.nodeid} ({report.when})\n{report.longreprtext}")
         if time.monotonic() - self._printed > PROGRESS_SECONDS:
             self._print_progress()
@@ -57,6 +63,9 @@ class _Report:
         self._print(f"{seconds:.0f} s of a budget of {self._budget} s{over}; the slowest:")
         for nodeid, duration in self._seconds.most_common(SLOWEST):
             self._print(f"{duration:8.1f} s  {nodeid}")
+        if self._file:
+            report = {"seconds": seconds, "tests": dict(self._seconds.most_common()), "failed": self._failed}
+            self._file.write_text(json.dumps(report, indent=1))
 
     def _print_progress(self) -> None:
         self._printed = time.monotonic()

@@ -146,6 +146,8 @@ class _TierRun:
 
     def __init__(self, tier: Tier, left_out: set[str], options: Sequence[str], coverage: bool) -> None:
         self._log = RESULTS / f"{tier.name}.log"
+        report = self._log.with_suffix(".json")
+        report.unlink(missing_ok=True)
         self._tier = tier
         measured = ["coverage", "run", "-m"] if coverage else []
         environment = os.environ | {
@@ -153,6 +155,7 @@ class _TierRun:
         }
         command = [sys.executable, "-m", *measured, "pytest", "-p", "support.tier_report"]
         command += [f"--tier={tier.name}", f"--tier-budget={tier.budget_seconds}"]
+        command += [f"--tier-report={report}"]
         command += [f"--leave-out={name}" for name in sorted(left_out)]
         prefix = mount_prefix() if tier.name == "chaos" else []
         with self._log.open("w") as log:
