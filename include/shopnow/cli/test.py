@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -64,29 +64,54 @@ def run_checks(
 ) -> None:
     """Check format, lint and types, and run the tests on real services that they start themselves."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    left_out = set(without or ())
-    if unknown := sorted(left_out - TIERS.keys() - test_tools.TOOLS.keys()):
-        known = ", ".join([*TIERS, *test_tools.TOOLS])
-        raise UserError(f"--without {unknown[0]}: unknown, expected one of {known}")
-    named = [TIERS[word] for word in arguments or () if word in TIERS]
-    options = [word for word in arguments or () if word not in TIERS]
+    chosen = select(arguments or [], changed, without or [])
     RESULTS.mkdir(exist_ok=True)
     with ThreadPoolExecutor() as pool:
         static = pool.submit(_check_statically)
-        if any((ROOT / word.partition("::")[0]).exists() for word in options):
-            passed = _run_paths(options)
+        if chosen.has_paths:
+            passed = _run_paths(chosen.options)
         else:
-            tiers = named or [TIERS[name] for name in (CHANGED_TIERS if changed else TIERS)]
-            tiers = [tier for tier in tiers if tier.name not in left_out]
             if coverage is None:
-                coverage = len(tiers) == len(TIERS) and not options
-            if changed:
-                options += ["--testmon"]
-            passed = _run_tiers(pool, tiers, left_out, options, coverage)
+                coverage = len(chosen.tiers) == len(TIERS) and not chosen.options
+            passed = _run_tiers(pool, chosen, coverage)
             if changed:
                 others = [name for name in TIERS if name not in CHANGED_TIERS]
                 say(f"not run: {' and '.join(others)}, which run the code in other processes")
         sys.exit(0 if static.result() and passed else 1)
+
+
+class Selection(NamedTuple):
+    """The tests to run."""
+
+    tiers: tuple[Tier, ...]
+    options: list[str]
+    """Arguments of pytest."""
+    left_out: frozenset[str]
+    """Tools whose tests are left out."""
+    has_paths: bool
+    """Whether the options name files or folders, which are run instead of tiers."""
+
+
+def select(arguments: Sequence[str], changed: bool, without: Sequence[str]) -> Selection:
+    """Choose the tiers and the options of pytest.
+
+    Raises:
+        UserError: `without` has an unknown name, or nothing is left to run.
+    """
+    if unknown := [name for name in without if name not in {*TIERS, *test_tools.TOOLS}]:
+        known = ", ".join([*TIERS, *test_tools.TOOLS])
+        raise UserError(f"--without {unknown[0]} is unknown: expected one of {known}")
+    options = [word for word in arguments if word not in TIERS]
+    names = [name for name in TIERS if name in arguments] or (CHANGED_TIERS if changed else TIERS)
+    tiers = tuple(TIERS[name] for name in names if name not in without)
+    if not tiers:
+        raise UserError("nothing is left to run: leave out fewer tiers")
+    return Selection(
+        tiers,
+        [*options, *(["--testmon"] if changed else [])],
+        frozenset(without) - TIERS.keys(),
+        has_paths=any((ROOT / word.partition("::")[0]).exists() for word in options),
+    )
 
 
 def _check_statically() -> bool:
@@ -109,16 +134,12 @@ def _run_paths(options: Sequence[str]) -> bool:
     return not _wait(subprocess.Popen([sys.executable, "-m", "pytest", *_parallel(2), *options], cwd=ROOT))
 
 
-def _run_tiers(
-    pool: ThreadPoolExecutor,
-    tiers: Sequence[Tier],
-    left_out: set[str],
-    options: Sequence[str],
-    coverage: bool,
-) -> bool:
+def _run_tiers(pool: ThreadPoolExecutor, chosen: Selection, coverage: bool) -> bool:
     start = time.monotonic()
-    names = [tier.name for tier in tiers]
-    tools = [name for name, tool in test_tools.TOOLS.items() if tool.tier in names and name not in left_out]
+    names = {tier.name for tier in chosen.tiers}
+    tools = [
+        name for name, tool in test_tools.TOOLS.items() if tool.tier in names and name not in chosen.left_out
+    ]
     advice: Future[dict[str, str]] = pool.submit(test_tools.prepare, tools, say)
     if coverage:
         for file in RESULTS.glob("coverage*"):
@@ -127,9 +148,9 @@ def _run_tiers(
     for at_once in ([UNIT], OTHERS):
         runs = []
         for tier in at_once:
-            if tier in tiers:
+            if tier in chosen.tiers:
                 missing = {} if tier is UNIT else advice.result()
-                runs.append(_TierRun(tier, left_out | missing.keys(), options, coverage))
+                runs.append(_TierRun(tier, chosen.left_out | missing.keys(), chosen.options, coverage))
         results = [run.wait() for run in runs]
         passed = passed and all(results)
     for name, what in advice.result().items():
@@ -144,7 +165,7 @@ def _run_tiers(
 class _TierRun:
     """A running tier, whose plugin prints progress, failures and the summary."""
 
-    def __init__(self, tier: Tier, left_out: set[str], options: Sequence[str], coverage: bool) -> None:
+    def __init__(self, tier: Tier, left_out: frozenset[str], options: Sequence[str], coverage: bool) -> None:
         self._log = RESULTS / f"{tier.name}.log"
         report = self._log.with_suffix(".json")
         report.unlink(missing_ok=True)
