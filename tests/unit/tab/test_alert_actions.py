@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,10 +23,10 @@ from shopnow.ids import uuid7
 from shopnow.lake.delta.tables import Table
 from shopnow_tab_app.app import create
 from shopnow_tab_app.pages import stock
-from shopnow_tab_app.replica import tables
-from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.replica.server import ReplicaServer
 from shopnow_tab_app.routes import access, alert_actions
 from shopnow_tab_app.sources import runs
+from support.local_replica import local_replica
 
 WRITES = {access.HEADER: "1"}
 LATER = datetime.now(UTC) + timedelta(hours=2)
@@ -58,7 +57,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> dict[str, SimpleNamespace]:
 
 
 @pytest.fixture
-def api(empty: LakeReplica, monkeypatch: pytest.MonkeyPatch) -> TestClient:
+def api(empty: ReplicaServer, monkeypatch: pytest.MonkeyPatch) -> TestClient:
     """The app for a user with all permissions."""
     monkeypatch.setattr(
         "airflow.api_fastapi.core_api.security.requires_access_dag", lambda *rights: lambda: None
@@ -124,7 +123,7 @@ def test_invalid_request_starts_no_run(
 @pytest.mark.parametrize("action", ["acknowledge", "silence"])
 def test_requests_of_other_sites_and_without_permission_are_rejected(
     api: TestClient,
-    empty: LakeReplica,
+    empty: ReplicaServer,
     started: dict[str, SimpleNamespace],
     monkeypatch: pytest.MonkeyPatch,
     action: str,
@@ -165,7 +164,7 @@ def test_unavailable_airflow_database_is_reported(api: TestClient, monkeypatch: 
 
 
 @pytest.fixture
-def firing(tmp_path: Path) -> Iterator[tuple[str, LakeReplica]]:
+def firing(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, ReplicaServer]]:
     """The address of a lake where an alert fires because the mug is sold out, and its replica."""
     address = tmp_path.as_uri()
     mug = {
@@ -177,12 +176,12 @@ def firing(tmp_path: Path) -> Iterator[tuple[str, LakeReplica]]:
     }
     write_deltalake(Table(address, STOCK).uri, pa.Table.from_pylist([mug]))
     evaluate(address, "run-1")
-    with closing(LakeReplica(lambda: address, tables.COPIES, tables.DERIVED)) as lake:
+    with local_replica(address, tmp_path_factory.mktemp("replica")) as lake:
         yield address, lake
 
 
 def test_page_shows_acknowledgements_active_silences_and_actions_in_progress(
-    firing: tuple[str, LakeReplica],
+    firing: tuple[str, ReplicaServer],
 ) -> None:
     address, lake = firing
     commands.acknowledge(address, ALERT, Attribution("anna", "ordered"))

@@ -1,14 +1,10 @@
 """The replica follows every version of the lake's tables, and reports what it cannot read."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 from datetime import date
+from functools import partial
 from pathlib import Path
 
-import psutil
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -16,15 +12,15 @@ from deltalake import DeltaTable, write_deltalake
 from factories import sample_lake
 from shopnow.errors import UserError
 from shopnow.local_stack import supervision
-from shopnow_tab_app.replica import tables
-from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.replica import server, tables
 from shopnow_tab_app.replica.protocol import DerivedTable, ReplicaState, TableCopy
+from shopnow_tab_app.replica.server import ReplicaServer
+from support import local_replica
 
 SCHEMA = pa.schema(
     [("date", pa.date32()), ("product", pa.string()), ("units", pa.int64()), ("later", pa.string())]
 )
 COPY = TableCopy("sales", SCHEMA, "date, product, units * 2 AS twice, later", "units > 0")
-PATHS = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 TOTAL = DerivedTable(
     "total",
     {"sales": "product"},
@@ -38,17 +34,26 @@ def rows(*sales: tuple[int, str, int]) -> pa.Table:
     )
 
 
+replica = partial(local_replica.local_replica, poll_seconds=0.02)
+
+
 @pytest.fixture
-def lake(tmp_path: Path) -> Iterator[LakeReplica]:
-    with closing(LakeReplica(lambda: str(tmp_path), [COPY], [TOTAL])) as lake:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a replica's copies."""
+    return tmp_path_factory.mktemp("replica")
+
+
+@pytest.fixture
+def lake(tmp_path: Path, folder: Path) -> Iterator[ReplicaServer]:
+    with replica(str(tmp_path), folder, [COPY], [TOTAL]) as lake:
         yield lake
 
 
-def sorted_total(lake: LakeReplica, source: str) -> list[dict]:
+def sorted_total(lake: ReplicaServer, source: str) -> list[dict]:
     return lake.query(f"SELECT * FROM {source} ORDER BY key")  # noqa: S608
 
 
-def caught_up(lake: LakeReplica, version: int) -> ReplicaState:
+def caught_up(lake: ReplicaServer, version: int) -> ReplicaState:
     """Wait until the replica has read a version and computed the derived table from it; return its state."""
 
     def state() -> ReplicaState:
@@ -67,7 +72,7 @@ def caught_up(lake: LakeReplica, version: int) -> ReplicaState:
 
 
 def test_copy_has_selected_rows_partition_columns_and_null_for_missing_columns(
-    lake: LakeReplica, tmp_path: Path
+    lake: ReplicaServer, tmp_path: Path
 ) -> None:
     write_deltalake(
         tmp_path / "sales", rows((24, "mat", 2), (25, "lamp", 3), (25, "none", 0)), partition_by=["date"]
@@ -80,7 +85,7 @@ def test_copy_has_selected_rows_partition_columns_and_null_for_missing_columns(
     ]
 
 
-def test_copy_follows_appends_replacements_and_compaction(lake: LakeReplica, tmp_path: Path) -> None:
+def test_copy_follows_appends_replacements_and_compaction(lake: ReplicaServer, tmp_path: Path) -> None:
     table = tmp_path / "sales"
     write_deltalake(table, rows((24, "mat", 2)), partition_by=["date"])
     caught_up(lake, 0)
@@ -107,72 +112,40 @@ def test_copy_follows_appends_replacements_and_compaction(lake: LakeReplica, tmp
     ]
 
 
-def test_missing_table_is_empty_until_it_is_created(lake: LakeReplica, tmp_path: Path) -> None:
+def test_missing_table_is_empty_until_it_is_created(lake: ReplicaServer, tmp_path: Path) -> None:
     assert lake.state(["sales"]).versions == {"sales": None}
     assert lake.query("SELECT * FROM sales") == []
     write_deltalake(tmp_path / "sales", rows((24, "mat", 2)), partition_by=["date"])
     caught_up(lake, 0)
 
 
-def test_unreachable_lake_is_reported_in_a_sentence() -> None:
-    with closing(LakeReplica(lambda: "hdfs://127.0.0.1:1/shopnow", [COPY])) as lake:
+def test_unreachable_lake_is_reported_in_a_sentence(folder: Path) -> None:
+    with replica("hdfs://127.0.0.1:1/shopnow", folder, [COPY], []) as lake:
         state = lake.state(["sales"])
     assert state.unread == ("sales",)
     assert state.error is not None
     assert "check the address, that HDFS runs" in state.error
 
 
-def test_query_that_runs_out_of_memory_is_retried_then_rejected(lake: LakeReplica) -> None:
+def test_query_that_runs_out_of_memory_is_retried_then_rejected(
+    lake: ReplicaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(server.time, "sleep", waits.append)
     with pytest.raises(UserError, match="try again in a moment"):
         lake.query("SELECT list(number) FROM range(50_000_000) AS numbers(number)")
+    assert len(waits) == server.MEMORY_ATTEMPTS - 1
     assert lake.query("SELECT 1 AS one") == [{"one": 1}]
 
 
-def test_large_results_come_in_chunks(lake: LakeReplica) -> None:
+def test_large_results_come_in_chunks(lake: ReplicaServer) -> None:
     chunks = lake.chunks("SELECT number::INT FROM range(?) AS numbers(number)", [2500], 1000)
     assert [len(chunk) for chunk in chunks] == [1000, 1000, 500]
 
 
-def test_killed_process_is_restarted(lake: LakeReplica, tmp_path: Path) -> None:
-    write_deltalake(tmp_path / "sales", rows((24, "mat", 2)), partition_by=["date"])
-    caught_up(lake, 0)
-    [process] = readers()
-    process.kill()
-    process.wait()
-    caught_up(lake, 0)
-    assert len(readers()) == 1
-
-
-def test_process_starts_from_a_server_with_many_open_files(lake: LakeReplica) -> None:
-    with ExitStack() as opened:
-        for _ in range(1100):
-            opened.enter_context(Path(os.devnull).open())
-        assert lake.query("SELECT 1 AS one") == [{"one": 1}]
-
-
-def test_process_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
-    script = (
-        "from shopnow_tab_app.replica import tables; from shopnow_tab_app.replica.client import LakeReplica; "
-        f"lake = LakeReplica(lambda: {str(tmp_path)!r}, tables.COPIES); "
-        "lake.query('SELECT 1'); print('up', flush=True); input()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=PATHS
-    ) as owner:
-        assert owner.stdout
-        assert owner.stdout.readline() == b"up\n"
-        [process] = readers(owner.pid)
-        [folder] = {
-            Path(file.path).parent for file in process.open_files() if file.path.endswith("copies.duckdb")
-        }
-        owner.kill()
-    process.wait(10)
-    assert not folder.exists()
-
-
-def test_derived_tables_follow_new_payments_and_deliveries(tmp_path: Path) -> None:
+def test_derived_tables_follow_new_payments_and_deliveries(tmp_path: Path, folder: Path) -> None:
     sample_lake.write_lake(str(tmp_path), 300, 2, sample_lake.NOW)
-    with closing(LakeReplica(lambda: str(tmp_path), tables.COPIES, tables.DERIVED)) as lake:
+    with replica(str(tmp_path), folder) as lake:
         names = [*(derived.table for derived in tables.DERIVED), *tables.ORDERS_NOW.keys]
         before = {
             name: version
@@ -208,31 +181,3 @@ def test_derived_tables_follow_new_payments_and_deliveries(tmp_path: Path) -> No
         assert lake.query("SELECT count(*) AS orders FROM orders_now WHERE status = 'refunded'") == [
             {"orders": 1}
         ]
-
-
-def readers(parent: int | None = None) -> list[psutil.Process]:
-    """Return the replica processes that this process, or another, started."""
-    return [
-        process
-        for process in psutil.Process(parent).children()
-        if "shopnow_tab_app.replica.server" in process.cmdline()
-    ]
-
-
-def test_failed_start_is_reported_and_not_retried_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "executable", "/bin/false")
-    with closing(LakeReplica(lambda: str(tmp_path), [COPY])) as lake:
-        for _ in range(2):
-            with pytest.raises(UserError, match=r"does not start|ended"):
-                lake.query("SELECT 1")
-            monkeypatch.undo()
-
-
-def test_missing_address_is_reported() -> None:
-    with (
-        closing(LakeReplica(lambda: {}["lake"], [COPY])) as lake,
-        pytest.raises(UserError, match="no address of the lake"),
-    ):
-        lake.state(["sales"])

@@ -1,0 +1,34 @@
+"""The tab's replica in this process, without the server process that `LakeReplica` starts."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from shopnow_tab_app.replica import server, tables
+from shopnow_tab_app.replica.protocol import DerivedTable, TableCopy
+from shopnow_tab_app.replica.server import ReplicaServer
+
+
+@contextmanager
+def local_replica(
+    address: str,
+    folder: Path,
+    copies: Sequence[TableCopy] = tables.COPIES,
+    derived: Sequence[DerivedTable] = tables.DERIVED,
+    poll_seconds: float = 0.5,
+) -> Iterator[ReplicaServer]:
+    """The replica of a lake, which is read every `poll_seconds`.
+
+    Args:
+        folder: directory for the copies.
+    """
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(server, "POLL_SECONDS", poll_seconds)
+        replica = ReplicaServer(str(folder), address, copies, derived)
+        yield replica
+        # The thread ends when no table is requested; it must not run while the interpreter exits.
+        monkeypatch.setattr(server, "WATCHED_SECONDS", 0.0)
+        if replica._thread:
+            replica._thread.join(60)
