@@ -4,10 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from shopnow.cli.mount_namespace import mount_prefix
 from shopnow.settings import ROOT
 
 UI = ROOT / "plugins" / "shopnow_tab_app" / "ui"
@@ -116,12 +118,23 @@ def _run(*command: str, folder: Path = ROOT) -> bool:
     return process.returncode == 0
 
 
+def _can_mount() -> bool:
+    """Try what the fault suite does: mount a small disk in a folder."""
+    with tempfile.TemporaryDirectory() as folder:
+        return _run(*mount_prefix(), "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder) and (
+            bool(mount_prefix()) or _run("umount", folder)
+        )
+
+
 TOOLS = {
     "browser": Tool(
         "stack",
         _is_browser_there,
         (_install_playwright_browser, _install_system_browser),
         "install Chromium (Debian, Ubuntu: apt install chromium)",
+    ),
+    "mounts": Tool(
+        "chaos", _can_mount, (), "run as root, or where users may create namespaces (unshare --user --mount)"
     ),
     "node": Tool(
         "services",
