@@ -38,6 +38,21 @@ def _option(config: pytest.Config, name: str, default: object = None) -> object:
     return config.getoption(name, default)
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the tests of the full suite from the short one, and print how many they are."""
+    if _option(config, "chaos") == "full":
+        return
+    full_only = [item for item in items if item.get_closest_marker("full_suite")]
+    if full_only:
+        config.hook.pytest_deselected(items=full_only)
+        items[:] = [item for item in items if item not in full_only]
+        capture = config.pluginmanager.getplugin("capturemanager")
+        with capture.global_and_fixture_disabled():
+            print(
+                f"faults: {len(full_only)} tests run in the full suite only: ./shopnow chaos", file=sys.stderr
+            )
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     seed = int(str(_option(session.config, "chaos_seed") or os.environ["SHOPNOW_CHAOS_SEED"]))
     capture = session.config.pluginmanager.getplugin("capturemanager")

@@ -40,7 +40,6 @@ class Entry:
     score: Score = field(default_factory=Score)
     recoveries: list[float] = field(default_factory=list)
     """Seconds from a kill to the end of the retry that followed it."""
-    skipped: str = ""
 
 
 class Scoreboard:
@@ -66,9 +65,6 @@ class Scoreboard:
         self._report_progress(f"{fault}: {score.lost} lost, {score.duplicated} duplicated")
         assert score == Score(), f"{fault}, seed {self.seed}"
 
-    def skip(self, fault: Fault, reason: str) -> None:
-        self._entry(fault).skipped = reason
-
     def report(self) -> dict[str, Any]:
         """The results that `./shopnow chaos` reads."""
         faults = [_row(fault, self.entries[fault]) for fault in Fault if fault in self.entries]
@@ -80,7 +76,7 @@ class Scoreboard:
             seconds = row["recovery_seconds"]
             recovery = "" if seconds is None else f"recovered in at most {seconds} s"
             counts = f"{row['kills']:>3} kills  {row['lost']} lost  {row['duplicated']} duplicated"
-            yield f"{row['fault']:<50} {row['skipped'] or f'{counts}  {recovery}'}"
+            yield f"{row['fault']:<50} {counts}  {recovery}"
 
     def _entry(self, fault: Fault) -> Entry:
         return self.entries.setdefault(fault, Entry())
@@ -94,5 +90,4 @@ def _row(fault: Fault, entry: Entry) -> dict[str, Any]:
         "lost": entry.score.lost,
         "duplicated": entry.score.duplicated + entry.score.unknown,
         "recovery_seconds": round(max(entry.recoveries), 1) if entry.recoveries else None,
-        "skipped": entry.skipped,
     }

@@ -3,7 +3,6 @@
 import signal
 import time
 import uuid
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 from urllib.parse import urlsplit
@@ -25,15 +24,10 @@ from shopnow_spark.compaction import FAILPOINTS
 BATCH_ROWS = 25
 
 
+@pytest.mark.full_suite(reason="six runs of Spark")
 def test_killed_at_every_point_while_landing(
-    services: Services,
-    shared_lake: str,
-    rng: Random,
-    scoreboard: Scoreboard,
-    for_suite: Callable[[int, int], int],
+    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard
 ) -> None:
-    if not for_suite(0, 1):
-        pytest.skip("in the full suite only: it takes six runs of Spark")
     tomorrow = str(datetime.now(UTC).date() + timedelta(days=1))
     land_all(services, shared_lake)
     for point in FAILPOINTS:

@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from collections.abc import Callable
 from random import Random
 
 import pytest
@@ -13,13 +12,13 @@ from faults.scoreboard import Fault, Scoreboard
 from faults.services import Disk, Services
 from shopnow.traffic.generate import generate
 
-ForSuite = Callable[[int, int], int]
+pytestmark = pytest.mark.needs("mounts")
 
 
 def test_full_disk_under_the_broker(
     services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard
 ) -> None:
-    disk = require_mounted(services.disks["kafka"], scoreboard)
+    disk = require_mounted(services.disks["kafka"])
     run = {
         "conf": services.conf,
         "run_id": str(uuid.uuid4()),
@@ -39,7 +38,7 @@ def test_full_disk_under_the_broker(
 def test_full_disk_under_the_datanode(
     services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard
 ) -> None:
-    disks = [require_mounted(services.disks[name], scoreboard) for name in ("datanode", "datanode-2")]
+    disks = [require_mounted(services.disks[name]) for name in ("datanode", "datanode-2")]
     generate(services.conf, str(uuid.uuid4()), sessions=60, seed=rng.randrange(2**31))
     run = {"conf": services.conf, "lake": shared_lake, "topics": ["views", "orders"]}
     for disk in disks:
@@ -53,16 +52,15 @@ def test_full_disk_under_the_datanode(
     scoreboard.judge(Fault.DISK, oracle.score_raw(services.conf, shared_lake, run["topics"]))
 
 
+@pytest.mark.full_suite(reason="three runs of Spark")
 def test_full_disk_under_spark(
-    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard, for_suite: ForSuite
+    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard
 ) -> None:
-    if not for_suite(0, 1):
-        pytest.skip("in the full suite only: it takes three runs of Spark")
     generate(services.conf, str(uuid.uuid4()), sessions=60, seed=rng.randrange(2**31))
     land_all(services, shared_lake)
     scratch = Disk(services.settings.data_dir / "spark" / "scratch")
     scratch.mount(1)
-    require_mounted(scratch, scoreboard)
+    require_mounted(scratch)
     try:
         scratch.fill()
         failed = run_spark(services, shared_lake)
@@ -82,9 +80,12 @@ def test_full_disk_under_spark(
     scoreboard.judge(Fault.DISK, oracle.score_events(services.conf, shared_lake))
 
 
-def require_mounted(disk: Disk, scoreboard: Scoreboard) -> Disk:
-    """Return the disk, or skip the test if it could not be mounted."""
+def require_mounted(disk: Disk) -> Disk:
+    """Return the disk, or fail the test if it could not be mounted."""
     if disk.mount_error:
-        scoreboard.skip(Fault.DISK, disk.mount_error)
-        pytest.skip(disk.mount_error)
+        pytest.fail(
+            f"{disk.mount_error}: run as root or where users may create namespaces, or leave these tests out "
+            "with --leave-out mounts",
+            pytrace=False,
+        )
     return disk

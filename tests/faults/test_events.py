@@ -1,7 +1,6 @@
 """Late and malformed events: each is counted once on its own date, and restatements record what changed."""
 
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -30,11 +29,7 @@ LATE = [
 ]
 SALES = "kpi/sales_daily"
 
-
-@pytest.fixture(autouse=True)
-def _in_full_only(for_suite: Callable[[int, int], int]) -> None:
-    if not for_suite(0, 1):
-        pytest.skip("only in the full suite; the services tests cover it otherwise")
+pytestmark = pytest.mark.full_suite(reason="the services tests cover it otherwise")
 
 
 def events(lake: str) -> Counter[tuple]:

@@ -59,11 +59,10 @@ def test_namenode_killed_before_during_and_after_a_commit(
             )
 
 
+@pytest.mark.full_suite(reason="the HDFS client takes a minute to give up")
 def test_datanode_killed_while_writing(
-    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard, for_suite: ForSuite
+    services: Services, shared_lake: str, rng: Random, scoreboard: Scoreboard
 ) -> None:
-    if not for_suite(0, 1):
-        pytest.skip("in the full suite only: the HDFS client takes a minute to give up")
     for _ in range(5):
         land_through(
             services, shared_lake, "datanode", signal.SIGKILL, "land:write", Fault.DATANODE, rng, scoreboard

@@ -171,8 +171,6 @@ triggerer killed, old runs cleared (`tests/stack/test_faults.py`); mail and Slac
 
 
 def _cells(row: dict[str, Any]) -> list[Any]:
-    if row["skipped"]:
-        return [f"{row['fault']} (not run: {row['skipped']})", *[""] * (len(COLUMNS) - 1)]
     return ["–" if row[name] is None else row[name] for name in COLUMNS]
 
 
