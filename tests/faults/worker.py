@@ -1,21 +1,26 @@
 """The processes that meet the faults: a step of the pipeline in its own process, as an Airflow task runs it.
 
-    python -m faults.worker '{"step": "land", "arguments": {…}, "strike": null, "mutation": null}'
+`kill_at` kills the process itself at a failpoint. A `strike` sends a signal to another process, `delay`
+seconds after this one has passed a failpoint for the n-th time. A `mutation` disables one protection here
+(see `protections.mutations`).
 
-`SHOPNOW_KILL_AT` kills the process itself. A `strike` sends a signal to another process, `delay` seconds
-after this one has passed a failpoint for the n-th time. A `mutation` disables one protection here (see
-`protections.mutations`).
+The processes are forked from a server that has imported the pipeline and has connected to nothing, because
+the imports take longer than most steps.
 """
 
 import json
 import os
-import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import cache
+from multiprocessing import context, forkserver, get_context
+from pathlib import Path
 from typing import Any, NamedTuple
+from unittest import mock
 
 from confluent_kafka import KafkaException
 
@@ -46,7 +51,7 @@ class Ended(NamedTuple):
     """The end of a worker."""
 
     code: int
-    """Exit code as in `subprocess`: negative for the signal that killed the process."""
+    """Exit code as in `multiprocessing`: negative for the signal that killed the process."""
     answer: Any
     """What the step returned; None if it failed."""
     errors: str
@@ -71,15 +76,18 @@ class Worker:
         mutation: str | None = None,
         **arguments: Any,
     ) -> None:
-        task = {"step": step, "arguments": arguments, "strike": strike, "mutation": mutation}
-        path = os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT / "tests")])
-        environment = {**os.environ, "PYTHONPATH": path} | (
-            {failpoints.ENV_VARIABLE: kill_at} if kill_at else {}
-        )
-        command = [sys.executable, "-m", "faults.worker", json.dumps(task)]
-        self._process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        self._folder = tempfile.TemporaryDirectory(prefix="shopnow-worker-")
+        self._files = [Path(self._folder.name) / name for name in ("stdout", "stderr")]
+        task = {
+            "step": step,
+            "arguments": arguments,
+            "kill_at": kill_at,
+            "strike": strike,
+            "mutation": mutation,
+        }
+        self._process = _fork_server().Process(target=main, args=(task, *self._files))
+        self._process.start()
+        assert self._process.pid
         self.pid = self._process.pid
         self._step = step
 
@@ -87,22 +95,34 @@ class Worker:
         """Wait for the end, and kill the process after `seconds`.
 
         Raises:
-            subprocess.TimeoutExpired: the process had to be killed.
+            TimeoutError: the process had to be killed.
         """
-        try:
-            output, errors = self._process.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
+        self._process.join(seconds)
+        if (code := self._process.exitcode) is None:
             self._process.kill()
-            self._process.communicate()
-            raise
-        code = self._process.returncode
+            self._process.join()
+            raise TimeoutError(f"{self._step} did not end within {seconds} s")
+        # A process that was killed early has opened no file.
+        output, errors = (file.read_text() if file.exists() else "" for file in self._files)
         ended = Ended(code, json.loads(output) if code == 0 else None, errors, time.monotonic())
+        self._folder.cleanup()
         if ended.is_hung:
             isolated_process.hung.append(self._step)
         return ended
 
     def has_ended(self) -> bool:
-        return self._process.poll() is not None
+        return not self._process.is_alive()
+
+
+@cache
+def _fork_server() -> context.ForkServerContext:
+    """Start the process from which workers are forked; it has imported this module."""
+    server = get_context("forkserver")
+    server.set_forkserver_preload([__name__])
+    path = os.pathsep.join([os.environ["PYTHONPATH"], str(ROOT / "tests")])
+    with mock.patch.dict(os.environ, PYTHONPATH=path):
+        forkserver.ensure_running()
+    return server
 
 
 def run(step: str, **options: Any) -> Ended:
@@ -170,7 +190,13 @@ def install_strike(strike: Strike) -> None:
             module.failpoint = failpoint  # type: ignore[attr-defined]
 
 
-def main(task: dict[str, Any]) -> int:
+def main(task: dict[str, Any], stdout: Path, stderr: Path) -> None:
+    """Run the step in this process; `stdout` and `stderr` receive its output, also that of native code."""
+    for stream, file in ((sys.stdout, stdout), (sys.stderr, stderr)):
+        stream.flush()
+        os.dup2(os.open(file, os.O_WRONLY | os.O_CREAT, 0o600), stream.fileno())
+    if task["kill_at"]:
+        os.environ[failpoints.ENV_VARIABLE] = task["kill_at"]
     hard_timeout.start(isolated_process.LIMIT)
     if task["mutation"]:
         from protections.mutations import MUTATIONS
@@ -182,9 +208,4 @@ def main(task: dict[str, Any]) -> int:
         print(json.dumps(STEPS[task["step"]](**task["arguments"]), default=str))
     except (UserError, KafkaException) as error:
         print(f"shopnow: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(json.loads(sys.argv[1])))
+        sys.exit(1)
