@@ -126,7 +126,10 @@ def _with_history(deliveries: DataFrame) -> DataFrame:
 
 def _last_open_day() -> Column:
     """Return the last day on which the event is the latest of an open delivery, or the event's day."""
-    until = F.expr(f"least(next_day - 1, greatest(latest_created, latest_transit) + {ORDER_DAYS})")
+    open_until = F.expr(f"greatest(latest_created, latest_transit) + {ORDER_DAYS}")
+    # `least` skips nulls: without the condition, a delivery that was never open would have rows for every
+    # day up to its next event.
+    until = F.when(open_until.isNotNull(), F.least(F.expr("next_day - 1"), open_until))
     delivered = F.col("latest_delivered") + ORDER_DAYS >= until
     return F.when(
         F.col("last_of_day") & ~F.coalesce(delivered, F.lit(False)), F.greatest("day", until)
