@@ -81,13 +81,33 @@ def lake(request: pytest.FixtureRequest) -> str:
     return f"{hdfs}/{uuid.uuid4()}"
 
 
+@pytest.fixture
+def local_lake(tmp_path: Path) -> str:
+    """The URI of an empty lake in a folder, for tests that write no file by HDFS' own client.
+
+    Landing, compaction, VACUUM and the changes of raw records do; KPIs only need Delta tables.
+    """
+    return f"file://{tmp_path}/lake"
+
+
+# Tests have few rows, so each further partition would only add a task to schedule.
+ONE_PARTITION = {
+    "spark.default.parallelism": "1",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.databricks.delta.snapshotPartitions": "1",
+}
+
+
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A Spark session with the settings of the local stack, in a JVM of the suite."""
+    """A Spark session with the settings of the local stack but few partitions, in a JVM of the suite."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("spark"))
     with pytest.MonkeyPatch.context() as environment:
         for name, value in local_spark.environment(settings, jvm.java_home(settings.data_dir)).items():
             environment.setenv(name, value)
+        # The last of repeated options counts, as the JVM reads them in order.
+        partitions = [f"-D{name}={value}" for name, value in ONE_PARTITION.items()]
+        environment.setenv("SPARK_SUBMIT_OPTS", " ".join([os.environ["SPARK_SUBMIT_OPTS"], *partitions]))
         session = SparkSession.builder.master(local_spark.MASTER).appName("tests").getOrCreate()
     # py4j still logs at interpreter exit, to a stream that is closed by then.
     logging.getLogger("py4j").setLevel(logging.WARNING)

@@ -33,8 +33,8 @@ def shop() -> list[Event]:
     return shop_events.events(shop_events.make_run(sessions=150, seed=7, start=START, days=2))
 
 
-def test_the_tables_are_the_same_computed_at_once_and_in_parts(lake, refresh, shop):
-    at_once, parts = f"{lake}/at-once", f"{lake}/parts"
+def test_the_tables_are_the_same_computed_at_once_and_in_parts(local_lake, refresh, shop):
+    at_once, parts = f"{local_lake}/at-once", f"{local_lake}/parts"
     raw_tables.land(at_once, shop)
     refresh(at_once)
     assert_derived_from(at_once, shop)
@@ -68,71 +68,71 @@ def assert_plain_features(lake: str) -> None:
         assert table.metadata().partition_columns == partitioned_by
 
 
-def test_without_new_records_nothing_is_written_and_spark_does_not_start(lake, refresh, shop):
-    raw_tables.land(lake, shop)
-    refresh(lake)
-    before = versions(lake)
-    assert jobs.refresh(lake, fail_if_spark_starts) == []
-    assert versions(lake) == before
+def test_without_new_records_nothing_is_written_and_spark_does_not_start(local_lake, refresh, shop):
+    raw_tables.land(local_lake, shop)
+    refresh(local_lake)
+    before = versions(local_lake)
+    assert jobs.refresh(local_lake, fail_if_spark_starts) == []
+    assert versions(local_lake) == before
 
     # Compaction rewrites files but no rows.
     for name in ("raw/orders", "raw/stock", "events/orders", "events/stock"):
-        Table(lake, name).open().optimize.compact()
-    raw_tables.land_records(lake, TOPICS["carts"], [b"not an event"])
-    results = refresh(lake)
+        Table(local_lake, name).open().optimize.compact()
+    raw_tables.land_records(local_lake, TOPICS["carts"], [b"not an event"])
+    results = refresh(local_lake)
     assert {name: result.written for name, result in results.items()} == {"events/carts": 0}
-    before = versions(lake)
-    assert jobs.refresh(lake, fail_if_spark_starts) == []
-    assert versions(lake) == before
+    before = versions(local_lake)
+    assert jobs.refresh(local_lake, fail_if_spark_starts) == []
+    assert versions(local_lake) == before
 
 
-def test_only_changed_dates_are_recomputed(lake, refresh, shop):
+def test_only_changed_dates_are_recomputed(local_lake, refresh, shop):
     late = next(event for event in shop if isinstance(event, OrderPlaced))
-    raw_tables.land(lake, [event for event in shop if event is not late])
-    refresh(lake)
-    raw_tables.land(lake, [late])
-    results = refresh(lake)
+    raw_tables.land(local_lake, [event for event in shop if event is not late])
+    refresh(local_lake)
+    raw_tables.land(local_lake, [late])
+    results = refresh(local_lake)
     day, following = str(late.event_time.date()), str(add_days_clamped(late.event_time.date(), 1))
     assert set(results) == {"events/orders", *(kpi.name for kpi in kpis.KPIS if "orders" in kpi.topics)}
     for name, days in {"sales_hourly": [day], "sales_daily": [day], "top_products": [day, following]}.items():
         assert list(results[f"kpi/{name}"].dates) == days
-    assert_derived_from(lake, shop)
+    assert_derived_from(local_lake, shop)
 
-    raw = Table(lake, "raw/orders").version()
-    for row in read(lake, "kpi/sales_daily").to_pylist():
+    raw = Table(local_lake, "raw/orders").version()
+    for row in read(local_lake, "kpi/sales_daily").to_pylist():
         assert json.loads(row["raw_versions"])["orders"] == (raw if str(row["date"]) == day else raw - 1)
 
 
-def test_records_of_a_recreated_topic_and_of_new_partitions_are_new(lake, refresh, shop):
+def test_records_of_a_recreated_topic_and_of_new_partitions_are_new(local_lake, refresh, shop):
     orders = [event for event in shop if isinstance(event, OrderPlaced)][:6]
     values = [encode(event) for event in orders]
-    raw_tables.land_records(lake, TOPICS["orders"], values[:2])
-    refresh(lake)
-    raw_tables.land_records(lake, TOPICS["orders"], values[2:4], topic_id="recreated")
-    raw_tables.land_records(lake, TOPICS["orders"], values[4:], partition=5)
-    refresh(lake)
-    assert_derived_from(lake, orders)
+    raw_tables.land_records(local_lake, TOPICS["orders"], values[:2])
+    refresh(local_lake)
+    raw_tables.land_records(local_lake, TOPICS["orders"], values[2:4], topic_id="recreated")
+    raw_tables.land_records(local_lake, TOPICS["orders"], values[4:], partition=5)
+    refresh(local_lake)
+    assert_derived_from(local_lake, orders)
 
 
-def test_two_concurrent_runs_count_nothing_twice(lake, refresh, shop):
+def test_two_concurrent_runs_count_nothing_twice(local_lake, refresh, shop):
     sold = [event for event in shop if TOPIC_OF[type(event)].name in {"orders", "stock"}]
     half = len(sold) // 2
     for part in (sold[:half], sold[half:]):
-        raw_tables.land(lake, part)
+        raw_tables.land(local_lake, part)
         with ThreadPoolExecutor(2) as runs:
-            list(runs.map(refresh, [lake, lake]))
-    assert_derived_from(lake, sold)
-    assert jobs.refresh(lake, fail_if_spark_starts) == []
+            list(runs.map(refresh, [local_lake, local_lake]))
+    assert_derived_from(local_lake, sold)
+    assert jobs.refresh(local_lake, fail_if_spark_starts) == []
 
 
-def test_prints_the_tables_it_wrote_or_that_nothing_is_new(lake, spark, shop, capsys):
-    raw_tables.land(lake, shop)
-    assert compute_kpis.main(["--lake", lake]) == 0
+def test_prints_the_tables_it_wrote_or_that_nothing_is_new(local_lake, spark, shop, capsys):
+    raw_tables.land(local_lake, shop)
+    assert compute_kpis.main(["--lake", local_lake]) == 0
     written = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
     assert written == [name for name in DERIVED_TABLES if name in written]
-    assert_derived_from(lake, shop)
-    assert compute_kpis.main(["--lake", lake]) == 0
+    assert_derived_from(local_lake, shop)
+    assert compute_kpis.main(["--lake", local_lake]) == 0
     assert capsys.readouterr().out == "nothing new\n"
-    assert lineage.sources(Table(lake, "events/orders"), Table(lake, "events/orders").version()) == {
-        "raw/orders": Table(lake, "raw/orders").version()
-    }
+    assert lineage.sources(
+        Table(local_lake, "events/orders"), Table(local_lake, "events/orders").version()
+    ) == {"raw/orders": Table(local_lake, "raw/orders").version()}

@@ -34,20 +34,24 @@ def acknowledge(lake: str, loss: Loss) -> None:
     )
 
 
-def test_a_loss_recomputes_the_rows_that_it_affects(lake, refresh):
+def test_a_loss_recomputes_the_rows_that_it_affects(local_lake, refresh):
     # The table was created before these columns.
     older = SALES_DAILY._replace(
         schema=SALES_DAILY.schema.remove(len(SALES_DAILY.schema) - 1).remove(len(SALES_DAILY.schema) - 2)
     )
-    Table(lake, older.name).ensure(older.schema, older.partition_by)
-    sample.land(lake, [event for day in DAYS for event in sale(day)])
-    refresh(lake)
+    Table(local_lake, older.name).ensure(older.schema, older.partition_by)
+    sample.land(local_lake, [event for day in DAYS for event in sale(day)])
+    refresh(local_lake)
     assert {
-        (row["missing_rows"], *row["losses"]) for kpi in ONE_DAY_KPIS for row in read(lake, kpi).to_pylist()
+        (row["missing_rows"], *row["losses"])
+        for kpi in ONE_DAY_KPIS
+        for row in read(local_lake, kpi).to_pylist()
     } == {(0,)}
 
-    acknowledge(lake, Loss("orders", "id", 2, "expired", 10, 13, 3, DAYS[0], DAYS[0] + timedelta(hours=1)))
-    results = refresh(lake)
+    acknowledge(
+        local_lake, Loss("orders", "id", 2, "expired", 10, 13, 3, DAYS[0], DAYS[0] + timedelta(hours=1))
+    )
+    results = refresh(local_lake)
     # Without views there are no sessions and so no funnel rows.
     assert set(results) == {kpi.name for kpi in KPIS if "orders" in kpi.topics} - {FUNNEL.name}
     assert {name: list(results[name].dates) for name in ONE_DAY_KPIS} == {
@@ -60,7 +64,7 @@ def test_a_loss_recomputes_the_rows_that_it_affects(lake, refresh):
     assert not any(result.restated for result in results.values())
     for kpi in ONE_DAY_KPIS:
         completeness = {
-            row["date"]: (row["missing_rows"], row["losses"]) for row in read(lake, kpi).to_pylist()
+            row["date"]: (row["missing_rows"], row["losses"]) for row in read(local_lake, kpi).to_pylist()
         }
         assert completeness == {DAYS[0].date(): (3, ["orders/2/10-12"]), DAYS[1].date(): (0, [])}
-    assert jobs.refresh(lake, fail_if_spark_starts) == []
+    assert jobs.refresh(local_lake, fail_if_spark_starts) == []

@@ -29,22 +29,22 @@ SALES = {
 """KPI tables, and which figures of a sale they have."""
 
 
-def test_late_events_restate_what_was_published(lake, refresh):
+def test_late_events_restate_what_was_published(local_lake, refresh):
     now = datetime.now(UTC).replace(microsecond=0)
     times = [now - lag for lag in LATE.values()]
     on_time, late = ([event for time in times for event in sale(time)] for _ in range(2))
-    raw_tables.land(lake, on_time)
-    assert all(result.late == 0 and not result.restated for result in refresh(lake).values())
-    published = min(row["computed_at"] for row in read(lake, "kpi/sales_daily").to_pylist())
-    raw_tables.land(lake, late)
-    results = refresh(lake)
+    raw_tables.land(local_lake, on_time)
+    assert all(result.late == 0 and not result.restated for result in refresh(local_lake).values())
+    published = min(row["computed_at"] for row in read(local_lake, "kpi/sales_daily").to_pylist())
+    raw_tables.land(local_lake, late)
+    results = refresh(local_lake)
 
     # Always the two oldest dates; the others only if midnight has passed since.
     ended = sorted(time.date() for time in times if end_of_day(time.date()) <= published)
     assert {time.date() for time in times[2:4]} <= set(ended)
     for name in ("events/orders", "events/payments"):
         assert results[name].late == len(ended)
-        assert sorted(read(lake, name)["event_date"].to_pylist()) == sorted(
+        assert sorted(read(local_lake, name)["event_date"].to_pylist()) == sorted(
             2 * [time.date() for time in times]
         )
     for kpi, figures in SALES.items():
@@ -64,26 +64,28 @@ def test_late_events_restate_what_was_published(lake, refresh):
     in_commits = [
         row
         for kpi in RESTATEMENTS.sources
-        for row in commit_metadata.read(Table(lake, kpi), RESTATEMENTS).to_pylist()
+        for row in commit_metadata.read(Table(local_lake, kpi), RESTATEMENTS).to_pylist()
     ]
-    in_table = read(lake, "restatements").to_pylist()
+    in_table = read(local_lake, "restatements").to_pylist()
     assert len(in_table) == len(in_commits) == sum(len(results[kpi].restated) for kpi in RESTATEMENTS.sources)
-    assert jobs.refresh(lake, fail_if_spark_starts) == []
-    assert read(lake, "restatements").to_pylist() == in_table
+    assert jobs.refresh(local_lake, fail_if_spark_starts) == []
+    assert read(local_lake, "restatements").to_pylist() == in_table
 
-    all_on_time = f"{lake}/punctual"
+    all_on_time = f"{local_lake}/punctual"
     raw_tables.land(all_on_time, [*on_time, *late])
     refresh(all_on_time)
-    assert [read_content(lake, kpi) for kpi in SALES] == [read_content(all_on_time, kpi) for kpi in SALES]
+    assert [read_content(local_lake, kpi) for kpi in SALES] == [
+        read_content(all_on_time, kpi) for kpi in SALES
+    ]
 
-    raw_tables.land(lake, late)  # repeated
-    assert {name: (result.written, result.late) for name, result in refresh(lake).items()} == {
+    raw_tables.land(local_lake, late)  # repeated
+    assert {name: (result.written, result.late) for name, result in refresh(local_lake).items()} == {
         "events/orders": (0, 0),
         "events/payments": (0, 0),
     }
 
 
-def test_every_valid_event_time_is_kept(lake, refresh):
+def test_every_valid_event_time_is_kept(local_lake, refresh):
     times = [
         datetime(*day, tzinfo=UTC)
         for day in ((1, 1, 1), (1582, 10, 10), (1899, 12, 31), (9999, 12, 31, 23, 59, 59, 999_000))
@@ -91,9 +93,9 @@ def test_every_valid_event_time_is_kept(lake, refresh):
     payments = [
         TOPICS["payments"].decoder().decode(payment_record(number, at)) for number, at in enumerate(times)
     ]
-    raw_tables.land(lake, payments)
-    refresh(lake)
-    rows = read(lake, "events/payments")
+    raw_tables.land(local_lake, payments)
+    refresh(local_lake)
+    rows = read(local_lake, "events/payments")
     times_by_id = dict(
         zip(rows["event_id"].to_pylist(), rows["event_time"].cast(pa.int64()).to_pylist(), strict=True)
     )

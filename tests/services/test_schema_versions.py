@@ -65,10 +65,10 @@ def without_coupon(schema: pa.Schema) -> pa.Schema:
 
 
 @pytest.fixture
-def lake_of_version_1(lake: str) -> str:
+def lake_of_version_1(local_lake: str) -> str:
     """A lake whose events table was created before the optional field existed."""
-    Table(lake, "events/orders").ensure(without_coupon(schemas.events(ORDERS)), ["event_date"])
-    return lake
+    Table(local_lake, "events/orders").ensure(without_coupon(schemas.events(ORDERS)), ["event_date"])
+    return local_lake
 
 
 def test_compatible_records_evolve_the_tables_and_others_are_quarantined(lake_of_version_1, spark):

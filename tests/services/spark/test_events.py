@@ -5,6 +5,7 @@ import msgspec
 import pytest
 from pyspark.sql import functions as F
 
+from factories.events import event
 from shopnow import schemas
 from shopnow.events import TOPICS, OrderItem, OrderPlaced, encode
 from shopnow.lake.lineage.lineage import OffsetRange
@@ -41,6 +42,15 @@ def test_columns_are_those_of_the_table(raw_of):
         date(2026, 11, 22),
     )
     assert (row.source_topic_id, row.source_partition, row.source_offset) == ("id", 0, 0)
+
+
+@pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
+def test_events_of_the_kpi_tests_are_those_of_the_pipeline(raw_of, events_of, topic):
+    events = [event(type_, "2026-11-03T01:30:00+02:00") for type_ in topic.types]
+    parsed = parse_events(raw_of([encode(event) for event in events]), topic)
+    created = events_of(topic.name, *events)
+    assert created.columns == parsed.columns
+    assert created.toArrow().to_pylist() == parsed.toArrow().to_pylist()
 
 
 def test_nested_items_are_kept(raw_of):

@@ -1,4 +1,5 @@
 import pytest
+from pyspark.sql import functions as F
 
 from factories.events import event
 from shopnow.events import (
@@ -150,3 +151,16 @@ def test_years_1_and_9999_are_supported(by_day):
         created("9999-12-31T23:59:59.999Z", promised="9999-12-31T00:00:00Z"),
     )
     assert by_day("pending", "overdue", events=events) == [("0001-01-01", 1, 0), ("9999-12-31", 1, 1)]
+
+
+def test_a_delivery_that_was_never_open_counts_on_the_days_of_its_events_only(events_of, by_day):
+    events = (delivered("0001-01-01T00:00:00Z"), delivered("9999-12-31T00:00:00Z"))
+    assert by_day("delivered", "pending", "in_transit", events=events) == [
+        ("0001-01-01", 1, 0, 0),
+        ("9999-12-31", 1, 0, 0),
+    ]
+    history = fulfilment._with_history(events_of("deliveries", *events))
+    assert rows(history.select((fulfilment._last_open_day() - F.col("day")).alias("days")), "days") == [
+        (0,),
+        (0,),
+    ]

@@ -4,12 +4,11 @@ from itertools import pairwise
 
 import pyarrow as pa
 import pytest
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
 from factories.events import event
-from shopnow import schemas
 from shopnow.events import StockAdjusted, StockRestocked, StockSold
-from shopnow.kpis import STOCK_COVER, STOCK_DAILY, STOCK_OUTS, STOCK_POSITION, TOP_PRODUCTS, Kpi
+from shopnow.kpis import STOCK_COVER, STOCK_DAILY, STOCK_OUTS, STOCK_POSITION, TOP_PRODUCTS
 from shopnow_spark.kpis import stock as kpis
 from shopnow_spark.kpis.stock_cover import stock_cover
 from shopnow_spark.kpis.stock_outs import stock_outs
@@ -38,19 +37,6 @@ def restocked(time: str, product: str, pieces: int, after: int):
 
 def adjusted(time: str, product: str, pieces: int, after: int):
     return stock(StockAdjusted, time, product, pieces, after)
-
-
-@pytest.fixture
-def table(spark: SparkSession):
-    """Create a frame of a KPI table's content columns; columns that a row does not name are null."""
-
-    def make(kpi: Kpi, *values: dict) -> DataFrame:
-        schema = pa.schema([kpi.schema.field(name) for name in kpi.value_columns])
-        return spark.createDataFrame(
-            [tuple(row.get(name) for name in schema.names) for row in values], schemas.spark_ddl(schema)
-        )
-
-    return make
 
 
 POSITION = ("product_id", "product_name", "quantity", "sold_units", "last_offset", "stock_out")

@@ -21,16 +21,20 @@ NOW = datetime(2028, 1, 1, tzinfo=UTC)
 def hourly(spark: SparkSession) -> Callable[..., DataFrame]:
     """Create rows of `kpi/sales_hourly` from (hour, figures) pairs; other figures are 0."""
     names = ["hour", "date", "currency", *TREND_FIGURES]
-    schema = schemas.spark_ddl(pa.schema([SALES_HOURLY.schema.field(name) for name in names]))
+    schema = pa.schema([SALES_HOURLY.schema.field(name) for name in names])
 
     def make(rows: Iterable[tuple[datetime, dict[str, int]]], currency: str = "EUR") -> DataFrame:
-        return spark.createDataFrame(
-            [
-                (hour, hour.date(), currency, *(figures.get(name, 0) for name in TREND_FIGURES))
-                for hour, figures in rows
-            ],
-            schema,
-        )
+        table_rows = [
+            {
+                "hour": hour,
+                "date": hour.date(),
+                "currency": currency,
+                **dict.fromkeys(TREND_FIGURES, 0),
+                **figures,
+            }
+            for hour, figures in rows
+        ]
+        return spark.createDataFrame(pa.Table.from_pylist(table_rows, schema))
 
     return make
 
