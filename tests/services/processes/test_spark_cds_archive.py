@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from shopnow.local_stack import spark_cds_archive
+from shopnow.local_stack import jvm, spark, spark_cds_archive
+from shopnow.settings import Settings
 
 SUBMIT = """\
 #!/bin/sh
@@ -75,3 +76,21 @@ def test_key_depends_on_jars_and_options(tmp_path):
     keys = [spark_cds_archive.cache_key(tmp_path, [jar], options) for options in ([], ["-Xint"])]
     jar.write_text("other")
     assert len({*keys, spark_cds_archive.cache_key(tmp_path, [jar], [])}) == 3
+
+
+def test_java_is_silent_about_an_unusable_archive(tmp_path, monkeypatch):
+    home, archive = jvm.java_home(tmp_path), tmp_path / "classes.jsa"
+    monkeypatch.setattr(spark, "cds_archive", lambda java: archive)
+    environment = spark.environment(Settings(data_dir=tmp_path), home)
+    options = [
+        option for option in shlex.split(environment["SPARK_SUBMIT_OPTS"]) if not option.startswith("-D")
+    ]
+    assert f"-XX:SharedArchiveFile={archive}" in options
+    for content in (None, b"", b"no archive" * 1000):
+        if content is not None:
+            archive.write_bytes(content)
+        result = subprocess.run(
+            [home / "bin" / "java", *options, "-version"], capture_output=True, text=True, check=True
+        )
+        assert result.stdout == ""
+        assert all("archive" not in line and "cds" not in line for line in result.stderr.splitlines())

@@ -2,12 +2,11 @@
 
 import json
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from shopnow.local_stack import airflow, jvm, spark
+from shopnow.local_stack import airflow, spark
 from shopnow.settings import Settings
 
 JAVA = Path("/usr/lib/jvm/some")
@@ -50,21 +49,3 @@ def test_cluster_keeps_its_own_settings(tmp_path, monkeypatch, master):
 
 def test_submit_command_names_an_existing_application():
     assert Path(spark.submit_command("compute_kpis.py")[-1]).is_file()
-
-
-def test_java_is_silent_about_an_unusable_archive(tmp_path, monkeypatch):
-    home, archive = jvm.java_home(tmp_path), tmp_path / "classes.jsa"
-    monkeypatch.setattr(spark, "cds_archive", lambda java: archive)
-    environment = spark.environment(Settings(data_dir=tmp_path), home)
-    options = [
-        option for option in shlex.split(environment["SPARK_SUBMIT_OPTS"]) if not option.startswith("-D")
-    ]
-    assert f"-XX:SharedArchiveFile={archive}" in options
-    for content in (None, b"", b"no archive" * 1000):
-        if content is not None:
-            archive.write_bytes(content)
-        result = subprocess.run(
-            [home / "bin" / "java", *options, "-version"], capture_output=True, text=True, check=True
-        )
-        assert result.stdout == ""
-        assert all("archive" not in line and "cds" not in line for line in result.stderr.splitlines())

@@ -1,10 +1,6 @@
 import hashlib
-import os
-import subprocess
-import sys
 from collections import Counter, defaultdict
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
 
@@ -53,21 +49,6 @@ def day() -> list[Event]:
 
 def of(kind: type, events: list[Event]) -> list:
     return [event for event in events if isinstance(event, kind)]
-
-
-def test_another_process_gives_the_same_bytes() -> None:
-    code = (
-        "import test_simulation as t; "
-        "print(t.digest(t.sent(t.shop_events.chunks(t.make_run(faults=t.FAULTS)))))"
-    )
-    tests = Path(shop_events.__file__).parents[1]
-    path = os.pathsep.join(map(str, (Path(__file__).parent, tests, tests.parent / "include")))
-    for hash_seed in ("1", "2"):
-        environment = {**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": hash_seed}
-        process = subprocess.run(
-            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
-        )
-        assert process.stdout.strip() == digest(sent(shop_events.chunks(make_run(faults=FAULTS))))
 
 
 def test_another_seed_gives_other_events() -> None:
