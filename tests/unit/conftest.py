@@ -1,9 +1,16 @@
 """Keeps the unit tier what it is: a unit test that starts a process or a Spark session fails."""
 
+import os
 import sys
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import core, settings
+
+# No test depends on the speed of the machine, and the printed seed replays the examples of a run.
+settings.register_profile("unit", deadline=None, max_examples=50, database=None)
+settings.load_profile("unit")
+core.global_force_seed = int(os.environ["SHOPNOW_TEST_SEED"])
 
 STARTS_A_PROCESS = frozenset({"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system"})
 """Audit events of Python."""
