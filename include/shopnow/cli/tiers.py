@@ -20,7 +20,7 @@ UNIT = Tier("unit", ("tests/unit",), "nothing", 90, processes=2)
 """First, as its answer comes first."""
 OTHERS = (
     Tier("services", ("tests/services",), "Kafka, HDFS and a Spark session", 300, processes=2),
-    Tier("stack", ("tests/stack", "tests/browser"), "the whole stack and a browser", 420),
+    Tier("stack", ("tests/browser", "tests/stack"), "the whole stack and a browser", 420),
     Tier("chaos", ("tests/faults",), "Kafka, HDFS and Spark, which it kills", 300),
 )
 """At once, as they wait for their services most of the time."""
