@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from compose_stack import PROJECT, ROOT, Stack, log, output_of, wait_for
 from leaks import find_leaks, needles
-from stack import PROJECT, ROOT, Stack, log, output_of, wait_for
 from steps import PIPELINE_DAGS
 
 DASHBOARD = ROOT / "monitoring" / "grafana" / "dashboards" / "pipeline.json"

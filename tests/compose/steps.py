@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 
-from stack import Stack, log, wait_for
+from compose_stack import Stack, log, wait_for
 
 PIPELINE_DAGS = ("generate_traffic", "land_events", "compute_kpis", "watch_stock")
 """In the order in which they trigger one another."""
