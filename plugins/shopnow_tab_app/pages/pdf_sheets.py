@@ -33,7 +33,7 @@ def sheet(page: str, data: Any, t: Translator, content: Callable[[Any, Translato
     """
     defaults: Sheet = {
         "title": f"ShopNow+ · {t(f'page_{page}')}",
-        "subtitle": f"{_text(data.as_of)} UTC",
+        "subtitle": f"{_text(datetime.fromisoformat(data.as_of))} UTC" if data.as_of else NO_VALUE,
         "cards": [],
         "charts": [],
         "tables": [],
