@@ -67,7 +67,9 @@ def test_full_disk_under_spark(
         assert failed.returncode == 1, failed
         # spark-submit prints both streams of the application on its standard output.
         assert [
-            line for line in failed.stdout.splitlines() if "Spark has no room for its temporary files" in line
+            line
+            for line in failed.stdout.splitlines()
+            if "Spark has no disk space for temporary files" in line
         ], failed.stdout
         assert "Traceback" not in failed.stdout
         scratch.free(64)

@@ -7,6 +7,8 @@ import pytest
 
 from protections.mutations import MUTATIONS
 
+CAUGHT = (AssertionError, pytest.fail.Exception)
+"""What counts as caught; any other exception may have another cause."""
 SITECUSTOMIZE_DIR = Path(__file__).parent / "everywhere"
 
 
@@ -28,6 +30,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_exception_interact(node: pytest.Item, call: pytest.CallInfo, report: pytest.TestReport) -> None:
     """Print the assertion that failed, on a line that `protections.run` parses."""
-    if call.when == "call" and call.excinfo:
+    if call.when == "call" and call.excinfo and call.excinfo.errisinstance(CAUGHT):
         message = call.excinfo.exconly(tryshort=True).splitlines()[0]
         print(f"\ncaught: {node.name}: {message}", flush=True)
