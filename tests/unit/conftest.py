@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 
+import croniter  # noqa: F401  (Airflow's; it starts a process when it is imported)
 import pytest
 from hypothesis import core, settings
 
