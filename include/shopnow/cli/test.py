@@ -15,8 +15,9 @@ import typer
 from shopnow.cli import test_tools
 from shopnow.cli.mount_namespace import mount_prefix
 from shopnow.cli.output import complain, say
-from shopnow.cli.tiers import OTHERS, TIERS, UNIT, Tier
+from shopnow.cli.tiers import TIERS, Tier
 from shopnow.errors import UserError
+from shopnow.local_stack import supervision
 from shopnow.settings import ROOT
 
 RESULTS = ROOT / ".test"
@@ -29,6 +30,8 @@ STATIC_CHECKS = {
 CHANGED_TIERS = ("unit", "services")
 """Tiers of `--changed`: their tests run the code in their own process, where it can be recorded."""
 COVERED = ("include", "plugins", "spark_apps")
+RUN_VARIABLE = "SHOPNOW_TEST_RUN"
+"""Environment variable of the processes of a run and their children: the process id of the command."""
 NO_TESTS = 5
 """Exit code of pytest."""
 
@@ -58,9 +61,8 @@ def run_checks(
         ),
     ] = None,
     coverage: Annotated[
-        bool | None,
-        typer.Option(help="Measure line and branch coverage; by default if all tiers run."),
-    ] = None,
+        bool, typer.Option("--coverage", help="Measure line and branch coverage, in all processes.")
+    ] = False,
 ) -> None:
     """Check format, lint and types, and run the tests on real services that they start themselves."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -71,8 +73,6 @@ def run_checks(
         if chosen.has_paths:
             passed = _run_paths(chosen.options)
         else:
-            if coverage is None:
-                coverage = len(chosen.tiers) == len(TIERS) and not chosen.options
             passed = _run_tiers(pool, chosen, coverage)
             if changed:
                 others = [name for name in TIERS if name not in CHANGED_TIERS]
@@ -131,7 +131,12 @@ def _check_statically() -> bool:
 
 def _run_paths(options: Sequence[str]) -> bool:
     """Run pytest as if called directly, for a part of the tests."""
-    return not _wait(subprocess.Popen([sys.executable, "-m", "pytest", *_parallel(2), *options], cwd=ROOT))
+    process = subprocess.Popen([sys.executable, "-m", "pytest", *_parallel(2), *options], cwd=ROOT)
+    try:
+        return process.wait() == 0
+    except KeyboardInterrupt:
+        process.wait()  # the terminal has interrupted it, too; it stops the services that it started
+        raise
 
 
 def _run_tiers(pool: ThreadPoolExecutor, chosen: Selection, coverage: bool) -> bool:
@@ -145,14 +150,14 @@ def _run_tiers(pool: ThreadPoolExecutor, chosen: Selection, coverage: bool) -> b
         for file in RESULTS.glob("coverage*"):
             file.unlink()
     passed = True
-    for at_once in ([UNIT], OTHERS):
-        runs = []
-        for tier in at_once:
-            if tier in chosen.tiers:
-                missing = {} if tier is UNIT else advice.result()
-                runs.append(_TierRun(tier, chosen.left_out | missing.keys(), chosen.options, coverage))
-        results = [run.wait() for run in runs]
-        passed = passed and all(results)
+    for tier in chosen.tiers:
+        missing = {} if tier.name == "unit" else advice.result()
+        try:
+            succeeded = _run_tier(tier, chosen.left_out | missing.keys(), chosen.options, coverage)
+        finally:
+            # A process that was killed has not stopped the services that it started.
+            supervision.end_processes(supervision.list_marked_processes(RUN_VARIABLE, str(os.getpid())))
+        passed = passed and succeeded
     for name, what in advice.result().items():
         complain(f"{test_tools.TOOLS[name].tier}: {name} is missing: {what}, or add --without {name}")
         passed = False
@@ -162,52 +167,42 @@ def _run_tiers(pool: ThreadPoolExecutor, chosen: Selection, coverage: bool) -> b
     return passed
 
 
-class _TierRun:
-    """A running tier, whose plugin prints progress, failures and the summary."""
-
-    def __init__(self, tier: Tier, left_out: frozenset[str], options: Sequence[str], coverage: bool) -> None:
-        self._log = RESULTS / f"{tier.name}.log"
-        report = self._log.with_suffix(".json")
-        report.unlink(missing_ok=True)
-        self._tier = tier
-        measured = ["coverage", "run", "-m"] if coverage else []
-        environment = os.environ | {
-            "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), os.environ["PYTHONPATH"]])
-        }
-        command = [sys.executable, "-m", *measured, "pytest", "-p", "support.tier_report"]
-        command += [f"--tier={tier.name}", f"--tier-budget={tier.budget_seconds}"]
-        command += [f"--tier-report={report}"]
-        command += [f"--leave-out={name}" for name in sorted(left_out)]
-        prefix = mount_prefix() if tier.name == "chaos" else []
-        with self._log.open("w") as log:
-            self._process = subprocess.Popen(
-                [*prefix, *command, *_parallel(tier.processes), *tier.folders, *options],
-                cwd=ROOT,
-                env=environment,
-                stdout=log,
-            )
-
-    def wait(self) -> bool:
-        code = _wait(self._process)
-        counts = self._log.read_text().rstrip().rpartition("\n")[2].strip("= ")
-        say(f"{self._tier.name}: {counts}")
-        if code not in {0, NO_TESTS}:
-            complain(f"{self._tier.name}: failed, see above and {self._log.relative_to(ROOT)}")
-        return code in {0, NO_TESTS}
+def _run_tier(tier: Tier, left_out: frozenset[str], options: Sequence[str], coverage: bool) -> bool:
+    """Run a tier, whose plugin prints progress, failures and the summary; returns whether it passed."""
+    log_file, report = (RESULTS / f"{tier.name}.{suffix}" for suffix in ("log", "json"))
+    report.unlink(missing_ok=True)
+    measured = ["coverage", "run", "-m"] if coverage else []
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "tests"), os.environ["PYTHONPATH"]]),
+        RUN_VARIABLE: str(os.getpid()),
+    }
+    command = [sys.executable, "-m", *measured, "pytest", "-p", "support.tier_report"]
+    command += [f"--tier={tier.name}", f"--tier-budget={tier.budget_seconds}", f"--tier-report={report}"]
+    command += [f"--leave-out={name}" for name in sorted(left_out)]
+    prefix = mount_prefix() if tier.name == "chaos" else []
+    with log_file.open("w") as log:
+        process = subprocess.Popen(
+            [*prefix, *command, *_parallel(tier.processes), *tier.folders, *options],
+            cwd=ROOT,
+            env=environment,
+            stdout=log,
+            # Otherwise a terminal would interrupt it twice, the second time while it stops its services.
+            start_new_session=True,
+        )
+    try:
+        code = process.wait()
+    except KeyboardInterrupt:
+        process.send_signal(signal.SIGINT)  # pytest first stops the services that it started
+        process.wait()
+        raise
+    say(f"{tier.name}: {log_file.read_text().rstrip().rpartition(chr(10))[2].strip('= ')}")
+    if code not in {0, NO_TESTS}:
+        complain(f"{tier.name}: failed, see above and {log_file.relative_to(ROOT)}")
+    return code in {0, NO_TESTS}
 
 
 def _parallel(processes: int) -> list[str]:
     return ["-n", str(processes), "--dist", "loadscope", "--no-loadscope-reorder"] if processes > 1 else []
-
-
-def _wait(process: subprocess.Popen) -> int:
-    """Wait for the end of pytest, which on an interrupt first stops the services it started."""
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)
-        process.wait()
-        raise
 
 
 def _report_coverage() -> None:

@@ -16,12 +16,11 @@ class Tier(NamedTuple):
     """Number of pytest processes, each with services of its own."""
 
 
-UNIT = Tier("unit", ("tests/unit",), "nothing", 90, processes=2)
-"""First, as its answer comes first."""
-OTHERS = (
+_ALL = (
+    Tier("unit", ("tests/unit",), "nothing", 90, processes=2),
     Tier("services", ("tests/services",), "Kafka, HDFS and a Spark session", 300, processes=2),
     Tier("stack", ("tests/browser", "tests/stack"), "the whole stack and a browser", 420),
     Tier("chaos", ("tests/faults",), "Kafka, HDFS and Spark, which it kills", 300),
 )
-"""At once, as they wait for their services most of the time."""
-TIERS = {tier.name: tier for tier in (UNIT, *OTHERS)}
+TIERS = {tier.name: tier for tier in _ALL}
+"""The tiers by name, in the order in which they run: one after the other, as each uses two cores."""

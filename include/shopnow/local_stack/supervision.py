@@ -117,26 +117,35 @@ def stop_daemon(settings: Settings) -> None:
 
 def end_leftover_processes(settings: Settings) -> None:
     """End the remaining processes: tasks outlive their scheduler, and services a killed supervisord."""
-    remaining = list_stack_processes(settings)
-    for process in remaining:
+    end_processes(list_stack_processes(settings))
+    socket_path(settings).unlink(missing_ok=True)
+
+
+def end_processes(processes: list[psutil.Process]) -> None:
+    """End processes, by a kill if they do not end themselves."""
+    for process in processes:
         _signal(process.terminate)
-    _, still_running = psutil.wait_procs(remaining, timeout=10)
+    _, still_running = psutil.wait_procs(processes, timeout=10)
     for process in still_running:
         _signal(process.kill)
     psutil.wait_procs(still_running, timeout=10)
-    socket_path(settings).unlink(missing_ok=True)
 
 
 def list_stack_processes(settings: Settings) -> list[psutil.Process]:
     """Return every process that carries this stack's `STACK_VARIABLE`."""
-    stack_processes = []
+    return list_marked_processes(STACK_VARIABLE, settings.key)
+
+
+def list_marked_processes(variable: str, value: str) -> list[psutil.Process]:
+    """Return every other process that has this environment variable with this value."""
+    marked = []
     for process in psutil.process_iter():
         try:
-            if process.environ().get(STACK_VARIABLE) == settings.key and process.pid != os.getpid():
-                stack_processes.append(process)
+            if process.environ().get(variable) == value and process.pid != os.getpid():
+                marked.append(process)
         except (psutil.Error, OSError):
             continue
-    return stack_processes
+    return marked
 
 
 def list_processes(settings: Settings) -> list[Process]:
