@@ -37,7 +37,7 @@ def test_pages_show_their_last_data_during_an_outage_and_recover(
     pages = {name: open_page(name) for name in PAGES}
     for page in pages.values():
         expect(page.locator("main tbody tr").first).to_be_visible(timeout=60_000)
-        expect(page.get_by_text("is unavailable")).to_have_count(0)
+        expect(page.get_by_text("is unavailable")).to_have_count(0, timeout=RECOVERY_TIMEOUT)
     with outage(stack_settings):
         for name, page in pages.items():
             lake = page.get_by_text("Lake is unavailable")
