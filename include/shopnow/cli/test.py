@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from typing import Annotated, NamedTuple
 
 import typer
@@ -193,7 +194,8 @@ def _run_tier(tier: Tier, left_out: frozenset[str], options: Sequence[str], cove
         code = process.wait()
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)  # pytest first stops the services that it started
-        process.wait()
+        with suppress(subprocess.TimeoutExpired):  # in the background it may ignore the signal
+            process.wait(60)
         raise
     say(f"{tier.name}: {log_file.read_text().rstrip().rpartition(chr(10))[2].strip('= ')}")
     if code not in {0, NO_TESTS}:
