@@ -1,17 +1,16 @@
 """A real Chromium with users logged in to the running stack."""
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from shopnow.cli.test_tools import browser_executable
 from shopnow.local_stack import airflow
 from shopnow.settings import Settings
 
-BROWSERS = ("chromium", "google-chrome", "chromium-browser")
 DESKTOP = {"width": 1440, "height": 1000}
 
 AXE = Path(__file__).parent / "axe" / "axe.min.js"
@@ -30,15 +29,11 @@ def stack_settings(request: pytest.FixtureRequest) -> Settings:
 # Module scope, as Playwright runs an event loop while open and tests of other folders start their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The installed Chromium, or else the one of Playwright."""
-    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    """The system's Chromium, or else the one of Playwright."""
     with sync_playwright() as playwright:
-        try:
-            chromium = playwright.chromium.launch(
-                executable_path=path, args=["--no-sandbox", "--disable-background-networking"]
-            )
-        except Error as error:
-            pytest.skip(f"no Chromium: {str(error).splitlines()[0]}")
+        chromium = playwright.chromium.launch(
+            executable_path=browser_executable(), args=["--no-sandbox", "--disable-background-networking"]
+        )
         yield chromium
         chromium.close()
 

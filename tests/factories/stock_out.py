@@ -8,18 +8,23 @@ from confluent_kafka import Producer
 from shopnow.events import SCHEMA_VERSION, StockSold, encode, key
 
 
-def sell_out(bootstrap_servers: str, product: str) -> None:
-    """Send an event that sells the last unit of the product, and wait for its acknowledgement."""
-    event = StockSold(
+def sold(product: str, left: int) -> StockSold:
+    """Return the sale of a unit now, after which `left` units are in stock."""
+    return StockSold(
         event_id=str(uuid.uuid4()),
         event_time=datetime.now(UTC),
         schema_version=SCHEMA_VERSION,
         product_id=product,
         product_name=product,
         quantity_change=-1,
-        quantity_after=0,
+        quantity_after=left,
         order_id="order",
     )
+
+
+def sell_out(bootstrap_servers: str, product: str) -> None:
+    """Send an event that sells the last unit of the product, and wait for its acknowledgement."""
+    event = sold(product, 0)
     producer = Producer({"bootstrap.servers": bootstrap_servers})
     producer.produce("stock", encode(event), key(event))
     assert producer.flush(30) == 0

@@ -87,7 +87,7 @@ def require_mounted(disk: Disk) -> Disk:
     if disk.mount_error:
         pytest.fail(
             f"{disk.mount_error}: run as root or where users may create namespaces, or leave these tests out "
-            "with --leave-out mounts",
+            "with ./shopnow test --without mounts",
             pytrace=False,
         )
     return disk

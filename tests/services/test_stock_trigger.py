@@ -6,9 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-import uuid
 from contextlib import aclosing
-from datetime import UTC, datetime
 
 import pyarrow as pa
 import pytest
@@ -16,9 +14,10 @@ from confluent_kafka import Producer
 from deltalake import write_deltalake
 
 from factories.alert_factory import cover
+from factories.stock_out import sold
 from shopnow.alerts import stock_watcher
 from shopnow.alerts.trigger import StockTrigger
-from shopnow.events import SCHEMA_VERSION, StockSold, encode
+from shopnow.events import encode
 from shopnow.kpis import STOCK_COVER
 from shopnow.lake.delta.tables import Table
 from support import kafka_topics
@@ -34,23 +33,8 @@ def topic(conf, lake, monkeypatch):
         json.dumps({"conn_type": "webhdfs", "host": "h", "extra": {"lake": lake}}),
     )
     with kafka_topics.topic(conf) as name:
-        send(conf, name, sold("before", 0))
+        send(conf, name, encode(sold("before", 0)))
         yield name
-
-
-def sold(product: str, left: int) -> bytes:
-    return encode(
-        StockSold(
-            event_id=str(uuid.uuid4()),
-            event_time=datetime.now(UTC),
-            schema_version=SCHEMA_VERSION,
-            product_id=product,
-            product_name=product,
-            quantity_change=-1,
-            quantity_after=left,
-            order_id="order",
-        )
-    )
 
 
 def send(conf, topic, *values: bytes, count: int = 1) -> None:
@@ -73,11 +57,11 @@ def test_fires_at_start_and_when_stock_crosses_a_threshold(conf, topic, lake):
                 return (await asyncio.wait_for(anext(events), TIMEOUT_SECONDS)).payload["products"]
 
             assert await next_products() == []
-            send(conf, topic, b"not an event", b"{}", sold("plate", 30), sold("mug", 0))
+            send(conf, topic, b"not an event", b"{}", encode(sold("plate", 30)), encode(sold("mug", 0)))
             assert await next_products() == ["mug"]
             # Irrelevant records of a busy topic do not delay a relevant one.
-            send(conf, topic, sold("plate", 20), count=50_000)
-            send(conf, topic, sold("cup", 40))
+            send(conf, topic, encode(sold("plate", 20)), count=50_000)
+            send(conf, topic, encode(sold("cup", 40)))
             assert await next_products() == ["cup"]
 
     asyncio.run(watch())
@@ -103,13 +87,13 @@ def test_fires_again_after_a_kill_before_its_event_was_stored(conf, topic):
 
     with start() as first:
         assert first.stdout.readline() == "[]\n"
-        send(conf, topic, sold("mug", 0))
+        send(conf, topic, encode(sold("mug", 0)))
         assert first.stdout.readline() == "['mug']\n"
         first.send_signal(signal.SIGKILL)
-    send(conf, topic, sold("bowl", 0))  # while no trigger runs
+    send(conf, topic, encode(sold("bowl", 0)))  # while no trigger runs
     with start() as second:
         assert second.stdout.readline() == "[]\n"  # the alert run evaluates all products
-        send(conf, topic, sold("cup", 0))
+        send(conf, topic, encode(sold("cup", 0)))
         assert second.stdout.readline() == "['cup']\n"
         second.kill()
 
@@ -122,7 +106,7 @@ def test_restarts_when_the_topic_is_recreated(conf, topic, monkeypatch):
             await asyncio.wait_for(anext(events), TIMEOUT_SECONDS)
             kafka_topics.delete(conf, topic)
             kafka_topics.create(conf, topic)
-            send(conf, topic, sold("mug", 0))
+            send(conf, topic, encode(sold("mug", 0)))
             await asyncio.wait_for(anext(events), 3 * TIMEOUT_SECONDS)
 
     asyncio.run(watch())

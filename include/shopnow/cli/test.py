@@ -22,7 +22,7 @@ from shopnow.local_stack import supervision
 from shopnow.settings import ROOT
 
 RESULTS = ROOT / ".test"
-"""Logs of the tiers, coverage data, and what `--changed` has recorded."""
+"""Logs and times of the tiers, and coverage data."""
 STATIC_CHECKS = {
     "format": ["ruff", "format", "--check", "."],
     "lint": ["ruff", "check", "."],
@@ -72,7 +72,7 @@ def run_checks(
     with ThreadPoolExecutor() as pool:
         static = pool.submit(_check_statically)
         if chosen.has_paths:
-            passed = _run_paths(chosen.options)
+            passed = _run_paths(chosen)
         else:
             passed = _run_tiers(pool, chosen, coverage)
             if changed:
@@ -130,9 +130,10 @@ def _check_statically() -> bool:
     return passed
 
 
-def _run_paths(options: Sequence[str]) -> bool:
+def _run_paths(chosen: Selection) -> bool:
     """Run pytest as if called directly, for a part of the tests."""
-    process = subprocess.Popen([sys.executable, "-m", "pytest", *_parallel(2), *options], cwd=ROOT)
+    command = [sys.executable, "-m", "pytest", *_parallel(2), *_leave_out(chosen.left_out)]
+    process = subprocess.Popen([*command, *chosen.options], cwd=ROOT)
     try:
         return process.wait() == 0
     except KeyboardInterrupt:
@@ -179,7 +180,7 @@ def _run_tier(tier: Tier, left_out: frozenset[str], options: Sequence[str], cove
     }
     command = [sys.executable, "-m", *measured, "pytest", "-p", "support.tier_report"]
     command += [f"--tier={tier.name}", f"--tier-budget={tier.budget_seconds}", f"--tier-report={report}"]
-    command += [f"--leave-out={name}" for name in sorted(left_out)]
+    command += _leave_out(left_out)
     prefix = mount_prefix() if tier.name == "chaos" else []
     with log_file.open("w") as log:
         process = subprocess.Popen(
@@ -201,6 +202,10 @@ def _run_tier(tier: Tier, left_out: frozenset[str], options: Sequence[str], cove
     if code not in {0, NO_TESTS}:
         complain(f"{tier.name}: failed, see above and {log_file.relative_to(ROOT)}")
     return code in {0, NO_TESTS}
+
+
+def _leave_out(tools: frozenset[str]) -> list[str]:
+    return [f"--leave-out={name}" for name in sorted(tools)]
 
 
 def _parallel(processes: int) -> list[str]:

@@ -120,10 +120,11 @@ def _run(*command: str, folder: Path = ROOT) -> bool:
 
 def _can_mount() -> bool:
     """Try what the fault suite does: mount a small disk in a folder."""
+    prefix = mount_prefix()
     with tempfile.TemporaryDirectory() as folder:
-        return _run(*mount_prefix(), "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder) and (
-            bool(mount_prefix()) or _run("umount", folder)
-        )
+        mounted = _run(*prefix, "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder)
+        # A mount in a namespace ends with the process.
+        return mounted and (bool(prefix) or _run("umount", folder))
 
 
 TOOLS = {

@@ -1,19 +1,15 @@
 """OpenLineage's provider sends to the configured target, in a process with Airflow's environment."""
 
 import json
-import os
-import subprocess
-import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 
 import pytest
 
-from shopnow.local_stack import airflow, openlineage
+from shopnow.local_stack import openlineage
 from shopnow.settings import Settings
+from support.airflow_process import run_code
 
-JAVA = Path("/usr/lib/jvm/some")
 EMIT = """
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -49,16 +45,7 @@ def api():
 
 def emit(settings: Settings) -> None:
     openlineage.install()
-    environment = {**os.environ, **airflow.environment(settings, JAVA)}
-    result = subprocess.run(
-        [sys.executable, "-c", EMIT],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stderr
+    run_code(settings, EMIT)
 
 
 def test_provider_appends_to_the_file(tmp_path):

@@ -15,7 +15,6 @@ SHEET = {
 
 
 def test_process_returns_the_document_or_a_sentence() -> None:
-    pytest.importorskip("matplotlib")
     document = pdf.render(SHEET)
     assert b"/Title (Orders)" in document
     assert document.rstrip().endswith(b"%%EOF")

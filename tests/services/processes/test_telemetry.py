@@ -1,15 +1,11 @@
 """Airflow sends its metrics and traces to the configured OpenTelemetry receiver."""
 
-import os
-import subprocess
-import sys
 import threading
-from pathlib import Path
 
 import pytest
 
-from shopnow.local_stack import airflow
 from shopnow.settings import Settings
+from support.airflow_process import run_code
 from support.otlp_receiver import Receiver
 
 EMIT = """
@@ -34,21 +30,8 @@ def receiver():
         server.shutdown()
 
 
-def emit(settings: Settings) -> None:
-    environment = {**os.environ, **airflow.environment(settings, Path("/usr/lib/jvm/some"))}
-    result = subprocess.run(
-        [sys.executable, "-c", EMIT],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    assert result.returncode == 0, result.stderr
-
-
 def test_metrics_and_traces_arrive(tmp_path, receiver):
-    emit(Settings(data_dir=tmp_path, otel_endpoint=receiver.address))
+    run_code(Settings(data_dir=tmp_path, otel_endpoint=receiver.address), EMIT)
     assert "airflow.scheduler_heartbeat" in receiver.metrics
     assert "a span" in receiver.spans
     assert receiver.services == {"shopnow"}
