@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
@@ -27,13 +26,21 @@ def refresh(spark: SparkSession) -> Callable[[str], dict[str, Refreshed]]:
     return lambda lake: {result.table: result for result in jobs.refresh(lake, lambda: spark)}
 
 
-@pytest.fixture
-def inbox(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Inbox]:
-    """The inbox of running mail and webhook servers, to which Airflow's connections point."""
-    inbox = Inbox(tmp_path)
+@pytest.fixture(scope="session")
+def mail_and_slack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Inbox, dict[str, str]]]:
+    """The inbox of running mail and webhook servers, and Airflow's connections to them by variable."""
+    inbox = Inbox(tmp_path_factory.mktemp("inbox"))
     with ExitStack() as stack:
         mail_port, _ = stack.enter_context(run_server("mail_server", inbox.mail_directory))
         slack_port, _ = stack.enter_context(run_server("webhook_server", inbox.slack_directory))
-        for name, value in inbox.connections(mail_port, slack_port).items():
-            monkeypatch.setenv(name, value)
-        yield inbox
+        yield inbox, inbox.connections(mail_port, slack_port)
+
+
+@pytest.fixture
+def inbox(mail_and_slack: tuple[Inbox, dict[str, str]], monkeypatch: pytest.MonkeyPatch) -> Inbox:
+    """The empty inbox of the servers, to which Airflow's connections point."""
+    inbox, connections = mail_and_slack
+    inbox.clear()
+    for name, value in connections.items():
+        monkeypatch.setenv(name, value)
+    return inbox

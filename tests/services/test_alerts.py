@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +20,7 @@ import pytest
 from deltalake import write_deltalake
 from typer.testing import CliRunner
 
-from shopnow.alerts import alert_log, channels, outbox
+from shopnow.alerts import alert_log, channels, dispatcher, outbox
 from shopnow.alerts.dispatcher import Undelivered, deliver, sent_totals
 from shopnow.alerts.evaluate import STOCK, evaluate
 from shopnow.cli.__main__ import app
@@ -93,19 +93,19 @@ def test_one_mail_and_one_slack_message_include_all_alerts(
 
 
 def test_a_bot_updates_the_first_message_and_does_not_leak_its_token(
-    lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    local_lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
     caplog.set_level("DEBUG")
     webhook = json.loads(os.environ["AIRFLOW_CONN_SLACK_DEFAULT"])
     extra = {"base_url": webhook["host"].replace("/services", "/api/"), "channel": "#shop", "timeout": 5}
     bot = {"conn_type": "slack", "password": "xoxb-very-secret", "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_SLACK_API_DEFAULT", json.dumps(bot))
-    stock(lake, {"Mug": 0, "Bowl": 3})
-    evaluate(lake, "run-1")
-    send(lake)
-    stock(lake, {"Mug": 50, "Bowl": 3})
-    evaluate(lake, "run-2")
-    assert sorted(send(lake, "run-2")) == ["email", "slack"]
+    stock(local_lake, {"Mug": 0, "Bowl": 3})
+    evaluate(local_lake, "run-1")
+    send(local_lake)
+    stock(local_lake, {"Mug": 50, "Bowl": 3})
+    evaluate(local_lake, "run-2")
+    assert sorted(send(local_lake, "run-2")) == ["email", "slack"]
     [stored] = MessageStore(inbox.slack_directory).messages()
     texts = [
         block["text"]["text"].splitlines()[0]
@@ -113,7 +113,7 @@ def test_a_bot_updates_the_first_message_and_does_not_leak_its_token(
         if block["type"] == "section"
     ]
     assert texts == ["🟠 *Low stock: Bowl (P1)*", "🟢 *Back in stock: Mug (P0)*"]
-    rows = alert_log.read_rows(alert_log.open_table(lake), "alert", "message")
+    rows = alert_log.read_rows(alert_log.open_table(local_lake), "alert", "message")
     assert f"{stored['channel']}/{stored['ts']}" in {row["reference"] for row in rows}
     received = messages(inbox.mail_directory, inbox.slack_directory, limit=10)
     assert [message["channel"] for message in received].count("email") == 2
@@ -125,21 +125,21 @@ def test_a_bot_updates_the_first_message_and_does_not_leak_its_token(
 
 
 def test_an_undeliverable_message_is_dead_and_shown_by_the_command_line(
-    lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    local_lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(outbox, "MAX_FAILED_RUNS", 2)
-    stock(lake, {"Mug": 0})
-    key = evaluate(lake, "run-1")["dedup_key"]
+    stock(local_lake, {"Mug": 0})
+    key = evaluate(local_lake, "run-1")["dedup_key"]
     with failing_slack(*[Answer(403)] * 2) as (port, accepted):
         monkeypatch.setenv(
             "AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"]
         )
         for _ in range(2):
             with pytest.raises(Undelivered, match=r"slack: .*Slack answers 403"):
-                send(lake)
-        assert send(lake) == []
+                send(local_lake)
+        assert send(local_lake) == []
     assert accepted == []
-    [message] = shopnow(lake, "alerts")["messages"]
+    [message] = shopnow(local_lake, "alerts")["messages"]
     assert (message["channel"], message["state"], message["dedup_key"], message["attempts"]) == (
         "slack",
         "dead",
@@ -161,16 +161,16 @@ def shopnow(lake: str, *words: str) -> dict:
     return json.loads(result.stdout)
 
 
-def test_acknowledged_and_silenced_from_the_command_line(lake: str, inbox: Inbox):
-    stock(lake, {"Mug": 0, "Bowl": 3})
-    evaluate(lake, "run-1")
-    send(lake)
-    shopnow(lake, "alerts", "ack", "stock_out:P0", "--why", "ordered <b>")
-    shopnow(lake, "alerts", "silence", "low_stock", "--for", "1d", "--why", "stocktaking")
-    stock(lake, {"Mug": 0, "Bowl": 3, "Cup": 2})
-    evaluate(lake, "run-2", datetime.now(UTC) + timedelta(hours=20))
-    assert send(lake, "run-2") == []
-    shown = shopnow(lake, "alerts", "--all")
+def test_acknowledged_and_silenced_from_the_command_line(local_lake: str, inbox: Inbox):
+    stock(local_lake, {"Mug": 0, "Bowl": 3})
+    evaluate(local_lake, "run-1")
+    send(local_lake)
+    shopnow(local_lake, "alerts", "ack", "stock_out:P0", "--why", "ordered <b>")
+    shopnow(local_lake, "alerts", "silence", "low_stock", "--for", "1d", "--why", "stocktaking")
+    stock(local_lake, {"Mug": 0, "Bowl": 3, "Cup": 2})
+    evaluate(local_lake, "run-2", datetime.now(UTC) + timedelta(hours=20))
+    assert send(local_lake, "run-2") == []
+    shown = shopnow(local_lake, "alerts", "--all")
     assert {
         alert["fingerprint"]: (alert["state"], alert["reason"], bool(alert["silenced_until"]))
         for alert in shown["alerts"]
@@ -183,31 +183,75 @@ def test_acknowledged_and_silenced_from_the_command_line(lake: str, inbox: Inbox
         ("low_stock", "stocktaking")
     ]
     assert [change["state"] for change in shown["history"]].count("acknowledged") == 1
-    evaluate(lake, "run-3", datetime.now(UTC) + timedelta(days=2))
-    send(lake, "run-3")
+    evaluate(local_lake, "run-3", datetime.now(UTC) + timedelta(days=2))
+    send(local_lake, "run-3")
     assert inbox.mails()[-1]["Subject"] == "[ShopNow+] Low stock: Cup"
 
 
-RUN = """
-import sys
+# Forking before any client exists is safe, and saves importing Airflow for each run.
+RUNS = """
+import json, os, signal, sys, traceback
 from datetime import timedelta
+
+import airflow.providers.slack.hooks.slack_webhook, airflow.providers.smtp.hooks.smtp
 from shopnow.alerts import channels, dispatcher
 from shopnow.alerts.evaluate import evaluate
-lake, owner = sys.argv[1:]
-evaluate(lake, owner)
-dispatcher.deliver(lake, owner, channels.default(), "http://airflow.example", timedelta(seconds=30))
+
+def run(lake, owner, failpoint):
+    signal.alarm(60)  # a run that hangs is killed
+    os.dup2(2, 1)  # logs go to stdout
+    if failpoint:
+        os.environ["SHOPNOW_KILL_AT"] = failpoint
+    try:
+        evaluate(lake, owner)
+        dispatcher.deliver(lake, owner, channels.default(), "http://airflow.example", timedelta(seconds=30))
+    except BaseException:
+        traceback.print_exc()
+        os._exit(1)
+    os._exit(0)
+
+for line in sys.stdin:
+    children = [os.fork() or run(*arguments) for arguments in json.loads(line)]
+    print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children], flush=True)
 """
 
 
-def run(lake: str, owner: str, **env: str) -> subprocess.Popen[bytes]:
-    """Start a run of watch_stock in its own process."""
-    return subprocess.Popen([sys.executable, "-c", RUN, lake, owner], env={**os.environ, **env})
+class Run(NamedTuple):
+    """A run of watch_stock in its own process."""
+
+    lake: str
+    owner: str
+    failpoint: str | None = None
+
+
+@pytest.fixture(scope="module")
+def run_concurrently(mail_and_slack: tuple[Inbox, dict[str, str]]) -> Iterator[Callable[..., list[int]]]:
+    """Return a function that runs watch_stock in one process each and returns the exit codes."""
+    _, connections = mail_and_slack
+    with subprocess.Popen(
+        [sys.executable, "-c", RUNS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **connections},
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+
+        def run(*runs: Run) -> list[int]:
+            print(json.dumps(runs), file=process.stdin, flush=True)
+            return json.loads(process.stdout.readline())
+
+        yield run
+        process.stdin.close()
 
 
 @pytest.mark.parametrize("point", ["alerts:queued", "alerts:sending", "alerts:sent", "alerts:marked"])
-def test_a_killed_run_sends_everything_on_retry_and_repeats_at_most_once(lake: str, inbox: Inbox, point: str):
+def test_a_killed_run_sends_everything_on_retry_and_repeats_at_most_once(
+    lake: str, inbox: Inbox, run_concurrently: Callable[..., list[int]], point: str
+):
     stock(lake, {"Mug": 0, "Bowl": 3})
-    assert run(lake, "run-1", SHOPNOW_KILL_AT=point).wait() == -signal.SIGKILL
+    assert run_concurrently(Run(lake, "run-1", point)) == [-signal.SIGKILL]
     evaluate(lake, "run-1")
     send(lake)
     for counts in inbox.keys().values():
@@ -216,52 +260,47 @@ def test_a_killed_run_sends_everything_on_retry_and_repeats_at_most_once(lake: s
     assert [totals["messages"] for totals in sent_totals(lake)] == [1, 1]
 
 
-def test_concurrent_runs_send_one_message(lake: str, inbox: Inbox):
+def test_concurrent_runs_send_one_message(
+    lake: str, inbox: Inbox, run_concurrently: Callable[..., list[int]]
+):
     stock(lake, {"Mug": 0, "Bowl": 3})
-    runs = [run(lake, f"run-{number}") for number in (1, 2)]
-    assert [process.wait() for process in runs] == [0, 0]
+    assert run_concurrently(Run(lake, "run-1"), Run(lake, "run-2")) == [0, 0]
     assert [sorted(counts.values()) for counts in inbox.keys().values()] == [[1], [1]]
 
 
 def test_an_unreachable_mail_server_loses_nothing_and_does_not_delay_slack(
-    lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    local_lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ):
-    inbox = Inbox(tmp_path)
-    stock(lake, {"Mug": 0})
-    evaluate(lake, "run-1")
-    with (
-        run_server("mail_server", inbox.mail_directory) as (mail_port, mail),
-        run_server("webhook_server", inbox.slack_directory) as (slack_port, _),
-    ):
-        for name, value in inbox.connections(mail_port, slack_port).items():
-            monkeypatch.setenv(name, value)
-        mail.kill()
-        mail.wait()
+    stock(local_lake, {"Mug": 0})
+    evaluate(local_lake, "run-1")
+    with run_server("mail_server", inbox.mail_directory) as (port, server):
+        server.kill()
+        server.wait()
+        connections = inbox.connections(port, 0)
+        monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", connections["AIRFLOW_CONN_SMTP_DEFAULT"])
         with pytest.raises(Undelivered, match="email: cannot reach the mail server"):
-            send(lake, retry_seconds=1)
+            send(local_lake, retry_seconds=1)
         assert [len(counts) for counts in inbox.keys().values()] == [0, 1]
-        with run_server("mail_server", inbox.mail_directory, mail_port):
-            assert send(lake) == ["email"]
+        with run_server("mail_server", inbox.mail_directory, port):
+            assert send(local_lake) == ["email"]
     assert [list(counts.values()) for counts in inbox.keys().values()] == [[1], [1]]
 
 
 def test_a_hanging_slack_gets_the_message_at_most_twice(
-    lake: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    local_lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ):
-    inbox = Inbox(tmp_path)
-    stock(lake, {"Mug": 0})
-    evaluate(lake, "run-1")
-    with (
-        run_server("mail_server", inbox.mail_directory) as (mail_port, _),
-        run_server("webhook_server", inbox.slack_directory) as (slack_port, slack),
-    ):
-        for name, value in inbox.connections(mail_port, slack_port).items():
-            monkeypatch.setenv(name, value)
-        slack.send_signal(signal.SIGSTOP)
+    stock(local_lake, {"Mug": 0})
+    evaluate(local_lake, "run-1")
+    with run_server("webhook_server", inbox.slack_directory) as (port, server):
+        connection = json.loads(inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"])
+        hanging = connection | {"extra": {"timeout": 1}}
+        monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(hanging))
+        server.send_signal(signal.SIGSTOP)
         with pytest.raises(Undelivered, match="slack: no answer from Slack"):
-            send(lake, retry_seconds=6)
-        slack.send_signal(signal.SIGCONT)
-        send(lake)
+            send(local_lake, retry_seconds=2.5)
+        server.send_signal(signal.SIGCONT)
+        monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", json.dumps(connection))
+        send(local_lake)
     [(_, count)] = inbox.keys()["slack"].items()
     assert count == 2
 
@@ -299,7 +338,7 @@ def failing_slack(*answers: Answer) -> Iterator[tuple[int, list[str]]]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
         try:
             yield server.server_port, accepted
@@ -313,57 +352,70 @@ OUTAGE = [Answer(500), Answer(429, retry_after="1"), Answer(503)]
 
 
 @pytest.mark.parametrize(
-    ("answers", "arrivals"),
+    ("answers", "arrivals", "retry_after"),
     [
-        (OUTAGE, 1),
-        ([CLOSED_AFTER_ACCEPT, *OUTAGE], 2),
-        ([CLOSED_AFTER_ACCEPT] * 5, 2),
+        (OUTAGE, 1, [0, 1, 0]),
+        ([CLOSED_AFTER_ACCEPT, *OUTAGE], 2, [0, 1, 0]),
+        ([CLOSED_AFTER_ACCEPT] * 5, 2, []),
     ],
 )
 def test_a_failing_slack_gets_every_message_and_at_most_one_repeat(
-    lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch, answers: list[Answer], arrivals: int
+    local_lake: str,
+    inbox: Inbox,
+    monkeypatch: pytest.MonkeyPatch,
+    answers: list[Answer],
+    arrivals: int,
+    retry_after: list[float],
 ):
-    stock(lake, {"Mug": 0})
-    evaluate(lake, "run-1")
+    waits = []
+
+    def backoff_seconds(attempt: int, retry_after: float) -> float:
+        waits.append(retry_after)
+        return 0.05
+
+    monkeypatch.setattr(dispatcher, "backoff_seconds", backoff_seconds)
+    stock(local_lake, {"Mug": 0})
+    evaluate(local_lake, "run-1")
     with failing_slack(*answers) as (port, accepted):
         monkeypatch.setenv(
             "AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"]
         )
-        send(lake)
-        send(lake, "run-2")
+        send(local_lake)
+        send(local_lake, "run-2")
     assert accepted == ["[ShopNow+] Sold out: Mug"] * arrivals
+    assert waits == retry_after
     assert list(inbox.keys()["email"].values()) == [1]
 
 
 def test_a_rejected_token_is_reported_with_slacks_answer_and_without_the_token(
-    lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+    local_lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch
 ):
-    stock(lake, {"Mug": 0})
-    evaluate(lake, "run-1")
+    stock(local_lake, {"Mug": 0})
+    evaluate(local_lake, "run-1")
     with failing_slack(Answer(403)) as (port, _):
         monkeypatch.setenv(
             "AIRFLOW_CONN_SLACK_DEFAULT", inbox.connections(0, port)["AIRFLOW_CONN_SLACK_DEFAULT"]
         )
         with pytest.raises(Undelivered, match="slack: Slack answers 403") as caught:
-            send(lake)
+            send(local_lake)
     assert "very-secret" not in str(caught.value)
 
 
-def test_no_proxy_is_respected(lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
-    stock(lake, {"Mug": 0})
-    evaluate(lake, "run-1")
+def test_no_proxy_is_respected(local_lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
+    stock(local_lake, {"Mug": 0})
+    evaluate(local_lake, "run-1")
     for name in ("HTTP_PROXY", "HTTPS_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    assert sorted(send(lake)) == ["email", "slack"]
+    assert sorted(send(local_lake)) == ["email", "slack"]
 
 
-def test_a_missing_connection_is_named(lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
-    stock(lake, {"Mug": 0})
-    evaluate(lake, "run-1")
+def test_a_missing_connection_is_named(local_lake: str, inbox: Inbox, monkeypatch: pytest.MonkeyPatch):
+    stock(local_lake, {"Mug": 0})
+    evaluate(local_lake, "run-1")
     monkeypatch.delenv("AIRFLOW_CONN_SLACK_DEFAULT")
     with pytest.raises(Undelivered, match="slack: connection slack_default is missing"):
-        send(lake)
+        send(local_lake)
 
 
 @pytest.mark.parametrize("module", ["mail_server", "webhook_server"])

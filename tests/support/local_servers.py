@@ -40,6 +40,12 @@ class Inbox:
     def __init__(self, directory: Path) -> None:
         self.mail_directory, self.slack_directory = directory / "mail", directory / "slack"
 
+    def clear(self) -> None:
+        """Delete what earlier tests received."""
+        for directory in (self.mail_directory, self.slack_directory):
+            for path in directory.iterdir():
+                path.unlink()
+
     @staticmethod
     def connections(mail_port: int, slack_port: int) -> dict[str, str]:
         smtp = {
