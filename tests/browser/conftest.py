@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -26,6 +27,12 @@ def stack_settings(request: pytest.FixtureRequest) -> Settings:
     return request.getfixturevalue("settings")
 
 
+@pytest.fixture(scope="session")
+def logins() -> dict[str, Any]:
+    """Cookies of the users that have logged in, by name."""
+    return {}
+
+
 # Module scope, as Playwright runs an event loop while open and tests of other folders start their own.
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
@@ -39,13 +46,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def logged_in(browser: Browser, stack_settings: Settings) -> Callable[..., BrowserContext]:
+def logged_in(
+    browser: Browser, stack_settings: Settings, logins: dict[str, Any]
+) -> Callable[..., BrowserContext]:
     """Opens a browser context as one of the Airflow users."""
     base_url = airflow.url(stack_settings)
-    states: dict[str, dict] = {}
 
     def logged_in(user: str, **options: object) -> BrowserContext:
-        if user not in states:
+        if user not in logins:
             context = browser.new_context(base_url=base_url)
             page = context.new_page()
             page.goto("/auth/login?next=/")
@@ -53,10 +61,10 @@ def logged_in(browser: Browser, stack_settings: Settings) -> Callable[..., Brows
             page.fill("[name=password]", airflow.password(stack_settings, user))
             page.keyboard.press("Enter")
             page.wait_for_url(lambda url: "/auth/" not in url)
-            states[user] = context.storage_state()
+            logins[user] = context.storage_state()
             context.close()
         return browser.new_context(
-            base_url=base_url, storage_state=states[user], **{"viewport": DESKTOP, **options}
+            base_url=base_url, storage_state=logins[user], **{"viewport": DESKTOP, **options}
         )
 
     return logged_in

@@ -20,7 +20,7 @@ from shopnow.traffic.generate import generate
 from support import kafka_topics
 from support.free_ports import settings_on_free_ports
 
-SESSIONS = 400
+SESSIONS = 200
 SCOREBOARD = pytest.StashKey[Scoreboard]()
 
 

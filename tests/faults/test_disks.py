@@ -22,7 +22,7 @@ def test_full_disk_under_the_broker(
     run = {
         "conf": services.conf,
         "run_id": str(uuid.uuid4()),
-        "sessions": 400,
+        "sessions": 200,
         "seed": rng.randrange(2**31),
     }
     disk.fill()

@@ -6,19 +6,46 @@ import uuid
 from collections.abc import Callable
 from random import Random
 
+import pytest
+
 from faults import oracle
 from faults.pipeline import land_all, run_spark
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from shopnow.kpis import KPIS
 from shopnow.traffic.generate import generate
+from shopnow_spark import jobs
 
 EVENTS_POINTS = ("kpi:plan", "kpi:events", "kpi:events_committed")
 """Failpoints that are passed once per topic."""
 KPI_POINTS = tuple(f"{kpi.name.replace('/', ':')}{end}" for kpi in KPIS for end in ("", "_committed"))
 
-
 KILLS_PER_ROUND = 4
+
+Compute = Callable[[str], None]
+
+
+@pytest.fixture
+def compute(
+    services: Services, for_suite: Callable[[int, int], int], request: pytest.FixtureRequest
+) -> Compute:
+    """Compute the KPIs of a lake without a fault.
+
+    The short suite computes in one Spark session for all runs, as every spark-submit costs a start.
+    """
+
+    def submit(lake: str) -> None:
+        run = run_spark(services, lake)
+        assert run.returncode == 0, run.stderr
+
+    if for_suite(0, 1):
+        return submit
+    spark = request.getfixturevalue("spark")
+
+    def refresh(lake: str) -> None:
+        jobs.refresh(lake, lambda: spark)
+
+    return refresh
 
 
 def test_killed_at_every_point(
@@ -27,15 +54,17 @@ def test_killed_at_every_point(
     rng: Random,
     scoreboard: Scoreboard,
     for_suite: Callable[[int, int], int],
+    compute: Compute,
 ) -> None:
     points = schedule(rng, for_suite)
     while points:
         generate(services.conf, str(uuid.uuid4()), sessions=60, seed=rng.randrange(2**31))
         land_all(services, shared_lake)
         snapshots = [oracle.contents(shared_lake)]
-        done, last_kill = kill_and_recover(services, shared_lake, points, scoreboard, snapshots)
-        if last_kill:
-            scoreboard.recovered(Fault.SPARK, done - last_kill)
+        kill(services, shared_lake, points, scoreboard, snapshots)
+        last_kill = time.monotonic()
+        compute(shared_lake)
+        scoreboard.recovered(Fault.SPARK, time.monotonic() - last_kill)
         scoreboard.judge(Fault.SPARK, oracle.score_events(services.conf, shared_lake))
         before, after = snapshots[0], oracle.contents(shared_lake)
         for name in oracle.DERIVED_TABLES:
@@ -46,7 +75,7 @@ def test_killed_at_every_point(
 
     without_faults = services.new_lake()
     land_all(services, without_faults)
-    assert run_spark(services, without_faults).returncode == 0
+    compute(without_faults)
     expected = oracle.contents(without_faults)
     for name, rows in oracle.contents(shared_lake).items():
         assert rows == expected[name], f"{name} differs from its content without faults"
@@ -60,31 +89,21 @@ def schedule(rng: Random, for_suite: Callable[[int, int], int]) -> list[str]:
     return [rng.choice([*events_points, *KPI_POINTS])]
 
 
-def kill_and_recover(
+def kill(
     services: Services, lake: str, points: list[str], scoreboard: Scoreboard, snapshots: list[dict]
-) -> tuple[float, float | None]:
-    """Kill runs at the next failpoints until a run succeeds.
+) -> None:
+    """Kill runs at the next failpoints, or until a run succeeds, as no work is left that passes the next one.
 
     Args:
         points: Failpoints left; those that were hit are removed.
         snapshots: Receives the content of the derived tables after each kill.
-
-    Returns:
-        The times of the success and of the last kill, by `time.monotonic`.
     """
-    last_kill = None
-    for attempt in range(KILLS_PER_ROUND + 1):
-        point = points[0] if points and attempt < KILLS_PER_ROUND else ""
-        run = run_spark(services, lake, kill_at=point)
-        at = time.monotonic()
+    for _ in range(min(KILLS_PER_ROUND, len(points))):
+        run = run_spark(services, lake, kill_at=points[0])
         if run.returncode == 0:
-            if point:  # no work was left that passes the failpoint
-                points[0] = point.removesuffix(":2")
-            return at, last_kill
+            points[0] = points[0].removesuffix(":2")
+            break
         assert run.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL, 1}, run.stderr
-        assert point, run.stderr
         assert "rows written" not in run.stdout
-        last_kill = at
         scoreboard.kill(Fault.SPARK, points.pop(0).removesuffix(":1").removesuffix(":2"))
         snapshots.append(oracle.contents(lake))
-    raise AssertionError("not reached")

@@ -4,11 +4,16 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
 
 import httpx
 import pytest
 
+from shopnow import connections
+from shopnow.audit.audit_log import Check
+from shopnow.audit.verify import verify
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
 from shopnow.lake.delta.tables import Table
@@ -17,6 +22,8 @@ from shopnow.settings import ROOT, Settings
 from support.free_ports import settings_on_free_ports
 
 MINUTE = 60
+FINAL_STATES = {"success", "failed"}
+"""States of a DAG run that has ended."""
 TABLES = [f"{layer}/{topic}" for layer in ("raw", "events") for topic in TOPICS] + [kpi.name for kpi in KPIS]
 
 Shopnow = Callable[..., subprocess.CompletedProcess]
@@ -63,53 +70,51 @@ def as_json(shopnow: Shopnow) -> Callable[..., dict]:
     return lambda *arguments: json.loads(shopnow(*arguments, "--json").stdout)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def api(demo: str, settings: Settings) -> Iterator[httpx.Client]:
     with airflow_api.connect(settings) as api:
         yield api
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ends(api: httpx.Client) -> Callable[[str, str], str]:
     """Wait for a DAG run to end; returns its final state."""
 
     def ends(dag_id: str, run_id: str) -> str:
         def state() -> str:
-            return api.get(f"/dags/{dag_id}/dagRuns/{run_id}").raise_for_status().json()["state"]
+            return get(api, f"/dags/{dag_id}/dagRuns/{run_id}")["state"]
 
-        assert supervision.wait_until(lambda: state() in {"success", "failed"}, 5 * MINUTE, interval=1)
+        assert supervision.wait_until(lambda: state() in FINAL_STATES, 5 * MINUTE, interval=0.5)
         return state()
 
     return ends
 
 
-@pytest.fixture
+def get(api: httpx.Client, path: str) -> dict[str, Any]:
+    """Return what Airflow's API has at a path."""
+    return airflow_api.retry_server_errors(lambda: api.get(path)).raise_for_status().json()
+
+
+@pytest.fixture(scope="session")
 def versions(settings: Settings) -> Callable[[], dict[str, int]]:
     """Return the current version of every table."""
     return lambda: {name: Table(settings.lake_uri, name).version() for name in TABLES}
 
 
-@pytest.fixture
-def settled(api: httpx.Client, versions: Callable[[], dict[str, int]]) -> Callable[[], dict[str, int]]:
-    """Wait until the runs that earlier tests triggered have ended; returns every table's version then."""
-    since = datetime.now(UTC) - timedelta(days=1)
-    samples: list[dict[str, int]] = []
+@pytest.fixture(scope="session")
+def mails(settings: Settings) -> Callable[[str], list[EmailMessage]]:
+    """Return the mails that contain a text, oldest first."""
 
-    def is_idle() -> bool:
-        runs = [
-            run
-            for dag_id in ("land_events", "compute_kpis")
-            for run in airflow_api.list_runs(api, dag_id, since)
-        ]
-        if any(run["state"] in {"queued", "running"} for run in runs):
-            samples.clear()
-            return False
-        samples.append(versions())
-        # A changed asset triggers the next DAG with a delay, so the versions must hold for some samples.
-        return len(samples) > 3 and samples[-3] == samples[-1]
+    def find(text: str) -> list[EmailMessage]:
+        files = sorted((settings.data_dir / "smtp").glob("*.eml"))
+        mails = [message_from_bytes(file.read_bytes(), policy=policy.default) for file in files]
+        return [mail for mail in mails if text in mail.as_string()]
 
-    def settled() -> dict[str, int]:
-        assert supervision.wait_until(is_idle, 5 * MINUTE, interval=2)
-        return samples[-1]
+    return find
 
-    return settled
+
+@pytest.fixture(scope="session")
+def broken_checks(settings: Settings) -> Callable[[], list[Check]]:
+    """Run `verify`; returns the checks that do not hold."""
+    conf = connections.kafka_conf(connections.load(settings))
+    return lambda: [check for check in verify(conf, settings.lake_uri) if not check.ok]

@@ -11,8 +11,13 @@ from shopnow.errors import UserError
 Conf = Mapping[str, Any]
 """A confluent_kafka configuration; needs `bootstrap.servers`."""
 
-# librdkafka logs every failed connection attempt to stderr; relevant failures are raised as errors anyway.
-_QUIET = {"log_level": 2}
+DEFAULTS: Conf = {
+    # librdkafka logs every failed connection attempt to stderr; relevant failures are raised as errors anyway.
+    "log_level": 2,
+    # A broker that has restarted is found within a second; the default waits up to ten.
+    "reconnect.backoff.max.ms": 1000,
+}
+"""The configuration of every client, which `conf` may override."""
 
 
 def admin_client(conf: Conf) -> AdminClient:
@@ -24,7 +29,7 @@ def admin_client(conf: Conf) -> AdminClient:
         UserError: the configuration is not valid.
     """
     try:
-        return AdminClient({**_QUIET, **conf})
+        return AdminClient({**DEFAULTS, **conf})
     except KafkaException as error:
         raise to_user_error(conf, error) from error
 
@@ -36,7 +41,7 @@ def consumer(conf: Conf, settings: Conf) -> Consumer:
         UserError: the configuration is not valid.
     """
     try:
-        return Consumer({**_QUIET, **conf, **settings})
+        return Consumer({**DEFAULTS, **conf, **settings})
     except KafkaException as error:
         raise to_user_error(conf, error) from error
 

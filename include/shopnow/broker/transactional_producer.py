@@ -52,6 +52,7 @@ class TransactionalProducer:
         self._failed: list[KafkaError] = []
         self._producer = Producer(
             {
+                **client.DEFAULTS,
                 "linger.ms": 5,
                 "compression.type": "lz4",
                 "batch.size": 1_000_000,
@@ -59,7 +60,6 @@ class TransactionalProducer:
                 "queue.buffering.max.messages": 1_000_000,
                 # The partitioner of Java clients, so that every producer sends a key to the same partition.
                 "partitioner": "murmur2_random",
-                "log_level": 2,
                 **conf,
                 "transactional.id": transactional_id,
                 "on_delivery": self._on_delivery,
