@@ -25,7 +25,14 @@ def jar(file: str, *holds: dict[str, str]) -> dict:
 def test_bom_is_valid_cyclonedx():
     from cyclonedx.schema import SchemaVersion
     from cyclonedx.validation.json import JsonStrictValidator  # takes seconds, also when nothing is run
+    from jsonschema import Draft7Validator
+    from rfc3986_validator import validate_rfc3986
 
+    # Every URI is an IRI. The package that jsonschema checks IRIs with would be imported by every process
+    # of Airflow, for three seconds.
+    Draft7Validator.FORMAT_CHECKER.checks("iri-reference")(
+        lambda text: bool(validate_rfc3986(text, rule="URI_reference"))
+    )
     lock = bom.parse_python_lock((ROOT / "requirements.txt").read_text())
     package_lock = json.loads((ROOT / "plugins/shopnow_tab_app/ui/package-lock.json").read_text())
     thing = jar("thing_2.13-1.0.jar", OWN, GUAVA)
@@ -36,7 +43,11 @@ def test_bom_is_valid_cyclonedx():
         *bom.npm_components(package_lock),
     ]
     document = bom.build_bom("shopnow:local", "2026-01-01T00:00:00Z", components)
-    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(json.dumps(document)) is None
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+    assert validator.validate_str(json.dumps(document)) is None
+    invalid_url = {"externalReferences": [{"type": "website", "url": "not a URL"}]}
+    for invalid in ({"metadata": {"timestamp": "today"}}, invalid_url):
+        assert validator.validate_str(json.dumps(document | invalid))
 
 
 def test_names_and_versions_are_quoted_in_the_purl():
