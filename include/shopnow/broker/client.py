@@ -12,7 +12,7 @@ Conf = Mapping[str, Any]
 """A confluent_kafka configuration; needs `bootstrap.servers`."""
 
 DEFAULTS: Conf = {
-    # librdkafka logs every failed connection attempt to stderr; relevant failures are raised as errors anyway.
+    # librdkafka logs every failed connection attempt to stderr; relevant failures are raised anyway.
     "log_level": 2,
     # A broker that has restarted is found within a second; the default waits up to ten.
     "reconnect.backoff.max.ms": 1000,
