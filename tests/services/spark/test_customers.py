@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 import pytest
 
 from factories.events import event
@@ -5,6 +7,7 @@ from shopnow.events import (
     CartItemAdded,
     CartItemRemoved,
     DeliveryDelivered,
+    Event,
     OrderCancelled,
     OrderPlaced,
     PaymentFailed,
@@ -12,6 +15,7 @@ from shopnow.events import (
     ProductViewed,
 )
 from shopnow_spark.kpis import customers
+from support import scenarios
 from support.frames import rows
 
 
@@ -36,12 +40,9 @@ def test_customer_orders_do_not_depend_on_the_order_of_arrival(orders):
     ]
     assert rows(customers.customer_orders(None, orders), *columns) == expected
     before, after = orders.where("source_offset < 2"), orders.where("source_offset >= 2")
-    assert (
-        rows(customers.customer_orders(customers.customer_orders(None, before), after), *columns) == expected
-    )
-    assert (
-        rows(customers.customer_orders(customers.customer_orders(None, after), before), *columns) == expected
-    )
+    for first, second in ((before, after), (after, before)):
+        table = customers.customer_orders(None, first)
+        assert rows(customers.customer_orders(table, second), *columns) == expected
 
 
 def test_a_customer_is_new_on_the_day_of_the_first_order_ever(orders):
@@ -84,96 +85,115 @@ VISIT = (
 """One session and one order, as in the examples of the docs."""
 
 
-@pytest.fixture
-def funnel(events_of):
-    topics = {
-        "views": (ProductViewed,),
-        "carts": (CartItemAdded, CartItemRemoved),
-        "orders": (OrderPlaced,),
-        "payments": (PaymentSucceeded, PaymentFailed),
-        "deliveries": (DeliveryDelivered,),
-    }
-
-    def compute(*events, columns: tuple[str, ...] = STEPS) -> list[tuple]:
-        frames = [
-            events_of(topic, *(event for event in events if isinstance(event, types)))
-            for topic, types in topics.items()
-        ]
-        return rows(customers.funnel(*frames), "date", *columns)
-
-    return compute
-
-
-def test_a_session_passes_all_steps(funnel):
-    assert funnel(*VISIT) == [("2026-11-02", 1, 1, 1, 1, 1)]
-
-
-def test_steps_with_equal_times_count_in_order(funnel):
-    time = "2026-11-02T10:00:00Z"
-    assert funnel(*(event(type(step), time) for step in reversed(VISIT))) == [("2026-11-02", 1, 1, 1, 1, 1)]
-
-
-@pytest.mark.parametrize("step", range(1, 5))
-def test_a_step_before_the_one_it_follows_does_not_count(funnel, step):
-    too_early = event(type(VISIT[step]), "2026-11-02T10:00:00Z" if step > 1 else "2026-11-02T09:59:59.999Z")
-    assert funnel(*VISIT[:step], too_early, *VISIT[step + 1 :]) == [
-        ("2026-11-02", *[1] * step, *[0] * (5 - step))
-    ]
-
-
-@pytest.mark.parametrize(
-    ("step", "time", "reached"),
-    [
-        *((1, "2026-11-03T23:59:59.999Z", 2), (1, "2026-11-04T00:00:00Z", 1)),
-        *((2, "2026-11-03T23:59:59.999Z", 3), (2, "2026-11-04T00:00:00Z", 2)),
-        *((3, "2026-11-16T23:59:59.999Z", 4), (3, "2026-11-17T00:00:00Z", 3)),
-        *((4, "2026-11-16T23:59:59.999Z", 5), (4, "2026-11-17T00:00:00Z", 4)),
-    ],
+TOPICS_OF_STEPS = {
+    "views": (ProductViewed,),
+    "carts": (CartItemAdded, CartItemRemoved),
+    "orders": (OrderPlaced,),
+    "payments": (PaymentSucceeded, PaymentFailed),
+    "deliveries": (DeliveryDelivered,),
+}
+ABANDONED = (
+    "carts_abandoned",
+    "checkouts_abandoned",
+    "cart_abandonment",
+    "checkout_abandonment",
+    "conversion",
 )
-def test_a_step_must_follow_within_its_window(funnel, step, time, reached):
-    assert funnel(*VISIT[:step], event(type(VISIT[step]), time)) == [
-        ("2026-11-02", *[1] * reached, *[0] * (5 - reached))
+
+
+def reached(steps: int) -> list[tuple]:
+    """Return the figures of one session that reaches this many steps."""
+    return [("2026-11-02", *[1] * steps, *[0] * (5 - steps))]
+
+
+def too_early(step: int) -> Event:
+    return event(type(VISIT[step]), "2026-11-02T10:00:00Z" if step > 1 else "2026-11-02T09:59:59.999Z")
+
+
+def viewed(time: str, session_id: str = "s") -> Event:
+    return event(ProductViewed, time, session_id=session_id)
+
+
+REMOVED, FAILED = (
+    event(CartItemRemoved, "2026-11-02T10:01:00Z"),
+    event(PaymentFailed, "2026-11-02T10:03:00Z"),
+)
+ORDERED_TWICE = [event(OrderPlaced, "2026-11-02T10:02:00Z", order_id=id_) for id_ in ("first", "second")]
+FIRST_PAID, SECOND_PAID = (
+    event(PaymentSucceeded, "2026-11-02T10:03:00Z", order_id=id_) for id_ in ("first", "second")
+)
+ONLY_VIEWED = [viewed("2026-11-02T11:00:00Z", session) for session in ("v", "w")]
+ONLY_CARTED = [
+    event(type_, "2026-11-02T11:00:00Z", session_id="x") for type_ in (ProductViewed, CartItemAdded)
+]
+
+FUNNELS: dict[str, tuple[Sequence[Event], tuple[str, ...], list[tuple]]] = {
+    "a session passes all steps": (VISIT, STEPS, reached(5)),
+    "steps with equal times count in order": (
+        [event(type(step), "2026-11-02T10:00:00Z") for step in reversed(VISIT)],
+        STEPS,
+        reached(5),
+    ),
+    **{
+        f"step {step} before the one it follows does not count": (
+            [*VISIT[:step], too_early(step), *VISIT[step + 1 :]],
+            STEPS,
+            reached(step),
+        )
+        for step in range(1, 5)
+    },
+    **{
+        f"step {step} must follow within its window: {time}": (
+            [*VISIT[:step], event(type(VISIT[step]), time)],
+            STEPS,
+            reached(steps),
+        )
+        for step, time, steps in (
+            *((1, "2026-11-03T23:59:59.999Z", 2), (1, "2026-11-04T00:00:00Z", 1)),
+            *((2, "2026-11-03T23:59:59.999Z", 3), (2, "2026-11-04T00:00:00Z", 2)),
+            *((3, "2026-11-16T23:59:59.999Z", 4), (3, "2026-11-17T00:00:00Z", 3)),
+            *((4, "2026-11-16T23:59:59.999Z", 5), (4, "2026-11-17T00:00:00Z", 4)),
+        )
+    },
+    "a session starts after a day without its events": (
+        [viewed(f"2026-11-0{day}T10:00:00Z") for day in (2, 3, 4, 6, 6)],
+        STEPS,
+        [("2026-11-02", 1, 0, 0, 0, 0), ("2026-11-06", 1, 0, 0, 0, 0)],
+    ),
+    "only the first order of a session counts": (
+        [*VISIT[:2], *ORDERED_TWICE, SECOND_PAID],
+        STEPS,
+        reached(3),
+    ),
+    "the first order of a session counts": ([*VISIT[:2], *ORDERED_TWICE, FIRST_PAID], STEPS, reached(4)),
+    "a removed item is no step": ([VISIT[0], REMOVED, *VISIT[2:]], STEPS, reached(1)),
+    "a failed payment is no step": ([*VISIT[:3], FAILED, VISIT[4]], STEPS, reached(3)),
+    "abandonment is a share of the previous step": (
+        [*VISIT, *ONLY_VIEWED, *ONLY_CARTED],
+        ABANDONED,
+        [("2026-11-02", 1, 0, 0.5, 0.0, 0.25)],
+    ),
+    "without a previous step there is no abandonment": (
+        ONLY_VIEWED,
+        ABANDONED,
+        [("2026-11-02", 0, 0, None, None, 0.0)],
+    ),
+}
+"""Events, columns and expected rows, each independent of the others."""
+
+
+@pytest.fixture(scope="module")
+def funnel_rows(events_of) -> dict[str, list[dict]]:
+    """The rows of each funnel, from one computation over all of them."""
+    moved = scenarios.move(events for events, _, _ in FUNNELS.values())
+    frames = [
+        events_of(topic, *(step for step in moved if isinstance(step, types)))
+        for topic, types in TOPICS_OF_STEPS.items()
     ]
+    return scenarios.rows_by_scenario(customers.funnel(*frames), FUNNELS)
 
 
-def test_a_session_starts_after_a_day_without_its_events(funnel):
-    days = ("2026-11-02", "2026-11-03", "2026-11-04", "2026-11-06", "2026-11-06")
-    assert funnel(*(event(ProductViewed, f"{day}T10:00:00Z") for day in days)) == [
-        ("2026-11-02", 1, 0, 0, 0, 0),
-        ("2026-11-06", 1, 0, 0, 0, 0),
-    ]
-
-
-def test_the_first_order_of_a_session_counts(funnel):
-    placed = [event(OrderPlaced, "2026-11-02T10:02:00Z", order_id=id_) for id_ in ("first", "second")]
-    paid = event(PaymentSucceeded, "2026-11-02T10:03:00Z", order_id="second")
-    assert funnel(*VISIT[:2], *placed, paid) == [("2026-11-02", 1, 1, 1, 0, 0)]
-    paid = event(PaymentSucceeded, "2026-11-02T10:03:00Z", order_id="first")
-    assert funnel(*VISIT[:2], *placed, paid) == [("2026-11-02", 1, 1, 1, 1, 0)]
-
-
-def test_removed_items_and_failed_payments_are_no_steps(funnel):
-    removed, failed = (
-        event(CartItemRemoved, "2026-11-02T10:01:00Z"),
-        event(PaymentFailed, "2026-11-02T10:03:00Z"),
-    )
-    assert funnel(VISIT[0], removed, *VISIT[2:]) == [("2026-11-02", 1, 0, 0, 0, 0)]
-    assert funnel(*VISIT[:3], failed, VISIT[4]) == [("2026-11-02", 1, 1, 1, 0, 0)]
-
-
-def test_abandonment_is_a_share_of_the_previous_step(funnel):
-    only_viewed, only_carted = (
-        [event(ProductViewed, "2026-11-02T11:00:00Z", session_id=session) for session in ("v", "w")],
-        [event(type_, "2026-11-02T11:00:00Z", session_id="x") for type_ in (ProductViewed, CartItemAdded)],
-    )
-    columns = (
-        "carts_abandoned",
-        "checkouts_abandoned",
-        "cart_abandonment",
-        "checkout_abandonment",
-        "conversion",
-    )
-    assert funnel(*VISIT, *only_viewed, *only_carted, columns=columns) == [
-        ("2026-11-02", 1, 0, 0.5, 0.0, 0.25)
-    ]
-    assert funnel(*only_viewed, columns=columns) == [("2026-11-02", 0, 0, None, None, 0.0)]
+@pytest.mark.parametrize("name", FUNNELS)
+def test_funnel(funnel_rows, name):
+    _, columns, expected = FUNNELS[name]
+    assert scenarios.select(funnel_rows[name], "date", *columns) == expected
