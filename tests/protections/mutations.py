@@ -303,3 +303,35 @@ def messages_marked_sent_too_early() -> None:
         return messages
 
     outbox.claim = mark
+
+
+@mutation
+def gaps_of_compacted_topics_are_markers() -> None:
+    """Offsets that compaction emptied before they landed count as transaction markers."""
+    from shopnow.broker import topics
+
+    topics.compacted = lambda conf, names: frozenset()
+
+
+@mutation
+def held_back_records_ignored() -> None:
+    """Records behind an open transaction are neither counted nor named."""
+    from shopnow.broker.topics import TopicState
+
+    TopicState.held_back = property(lambda state: {})  # type: ignore[assignment, misc]
+
+
+@mutation
+def held_back_events_fail() -> None:
+    """Sending fails if the events, although committed, do not become visible."""
+    from shopnow.broker.transactional_producer import TransactionalProducer
+    from shopnow.errors import UserError
+
+    wait = TransactionalProducer.wait_until_visible
+
+    def wait_or_fail(self: TransactionalProducer) -> list[str]:
+        if hidden := wait(self):
+            raise UserError(f"records committed to {hidden[0]} do not become visible")
+        return []
+
+    TransactionalProducer.wait_until_visible = wait_or_fail  # type: ignore[method-assign]

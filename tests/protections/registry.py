@@ -166,4 +166,22 @@ PROTECTIONS = (
         "raw_hdfs_errors",
         f"{_FAULTS}/test_disks.py::test_full_disk_under_the_datanode",
     ),
+    Protection(
+        23,
+        "a transaction left open",
+        "held_back_records_ignored",
+        f"{_SERVICES}/test_hidden_records.py::test_records_behind_an_open_transaction_are_counted_and_not_landed",
+    ),
+    Protection(
+        23,
+        "events sent behind an open transaction",
+        "held_back_events_fail",
+        f"{_SERVICES}/test_hidden_records.py::test_events_sent_behind_an_open_transaction_are_reported_as_sent",
+    ),
+    Protection(
+        27,
+        "topic compacted before landing",
+        "gaps_of_compacted_topics_are_markers",
+        f"{_SERVICES}/test_hidden_records.py::test_what_compaction_removed_before_landing_is_a_possible_loss",
+    ),
 )

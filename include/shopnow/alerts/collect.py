@@ -8,9 +8,10 @@ from deltalake import DeltaTable
 
 from shopnow.alerts import live_stock
 from shopnow.alerts.live_stock import StockLevel
-from shopnow.alerts.metrics import METRICS, UNPROCESSED, Metric, Row
+from shopnow.alerts.metrics import HELD_BACK, METRICS, UNPROCESSED, Metric, Row
 from shopnow.alerts.model import Observation
 from shopnow.alerts.rules import Rule
+from shopnow.broker import held_back
 from shopnow.broker.client import Conf
 from shopnow.events import TOPICS
 from shopnow.kpis import STOCK_COVER, STOCK_POSITION
@@ -27,7 +28,8 @@ def observe(
     """Return the observations of all metrics of the rules; a missing table gives none.
 
     Args:
-        conf: with it, stock levels include the records in the topic that the lake does not have yet.
+        conf: with it, stock levels include the records in the topic that the lake does not have yet, and
+            topics are observed in Kafka.
     """
     metrics = {rule.metric: METRICS[rule.metric] for rule in rules.values()}
     needs_stock = any(metric.about == "product" for metric in metrics.values())
@@ -35,17 +37,30 @@ def observe(
     return [
         observation
         for name, metric in metrics.items()
-        for observation in metric.observe(name, read_rows(lake, metric, levels), now)
+        for observation in metric.observe(name, read_rows(lake, metric, levels, conf), now)
     ]
 
 
-def read_rows(lake: str, metric: Metric, levels: Sequence[StockLevel] = ()) -> list[Row]:
-    """Return the rows of a metric; rows about products have the quantities of `levels`."""
+def read_rows(
+    lake: str, metric: Metric, levels: Sequence[StockLevel] = (), conf: Conf | None = None
+) -> list[Row]:
+    """Return the rows of a metric; rows about products have the quantities of `levels`.
+
+    Without `conf` there are no rows about topics in Kafka.
+    """
+    if metric.source == HELD_BACK:
+        return _held_back(conf) if conf else []
     if metric.source == STOCK_POSITION.name:
         return [{**level._asdict(), "last_event_time": level.at} for level in levels]
     if metric.source == STOCK_COVER.name:
         return _with_levels(_read(lake, metric), levels)
     return _read(lake, metric)
+
+
+def _held_back(conf: Conf) -> list[Row]:
+    """Return each topic's records behind an open transaction; `since` is None if there is none."""
+    held = {topic.topic: topic._asdict() for topic in held_back.read(conf, TOPICS)}
+    return [held.get(topic, {"topic": topic, "records": 0, "since": None}) for topic in TOPICS]
 
 
 def _with_levels(cover: list[Row], levels: Sequence[StockLevel]) -> list[Row]:

@@ -10,11 +10,18 @@ from typing import Any, NamedTuple
 from shopnow.alerts.model import Observation
 from shopnow.audit import audit_log
 from shopnow.kpis import ANOMALIES, DELIVERIES, PAYMENTS, SALES_HOURLY, STOCK_COVER, STOCK_POSITION
+from shopnow.lake.ingest.receipts import RECEIPTS
 
 Row = dict[str, Any]
 
 UNPROCESSED = "unprocessed"
 """Not a table: records that have landed but are in no event table yet, as computed by `collect`."""
+
+HELD_BACK = "held back"
+"""Not a table: records in Kafka behind an open transaction, as read by `collect`."""
+
+POSSIBLE_LOSS_PERIOD = timedelta(days=1)
+"""How long a possible loss of records is alerted."""
 
 PAYMENT_WINDOW_HOURS = 2
 """Hours of payments evaluated, the current one included: enough data, without keeping old failures long."""
@@ -165,6 +172,29 @@ def minutes_landed_unused(metric: str, rows: Sequence[Row], now: datetime) -> li
     return observations
 
 
+def minutes_held_back(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
+    observations = []
+    for row in rows:
+        minutes = (now - row["since"]).total_seconds() / 60 if row["since"] else 0.0
+        facts = (
+            f"up to {row['records']:,} records wait since {row['since']:%H:%M} UTC behind an open transaction"
+            if row["since"]
+            else "no records are held back"
+        )
+        observations.append(Observation(metric, row["topic"], f"topic {row['topic']}", minutes, now, facts))
+    return observations
+
+
+def records_possibly_lost(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
+    observations = []
+    for topic, receipts in _group(rows, "topic").items():
+        recent = [row for row in receipts if row["committed_at"] > now - POSSIBLE_LOSS_PERIOD]
+        lost = sum(row["possibly_lost"] or 0 for row in recent)
+        facts = f"up to {lost:,} records were removed by compaction before they landed, in a day"
+        observations.append(Observation(metric, topic, f"topic {topic}", lost, now, facts))
+    return observations
+
+
 def missing_rows(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
     if not rows:
         return []
@@ -299,6 +329,23 @@ METRICS: dict[str, Metric] = {
         ("topic", "since"),
         None,
         minutes_landed_unused,
+    ),
+    "minutes_held_back": Metric(
+        "minutes since the oldest record of a topic that an open transaction holds back",
+        "topic",
+        HELD_BACK,
+        ("topic", "records", "since"),
+        None,
+        minutes_held_back,
+    ),
+    "records_possibly_lost": Metric(
+        "upper bound on the records of a compacted topic that Kafka removed before they landed, in a day",
+        "topic",
+        RECEIPTS.table,
+        ("topic", "possibly_lost", "committed_at"),
+        "committed_at",
+        records_possibly_lost,
+        newest_days=2,
     ),
     "missing_rows": Metric(
         "upper bound on lost records of the newest day's sales; at least 1 if the number is unknown",

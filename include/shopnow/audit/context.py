@@ -51,6 +51,8 @@ class Evidence(NamedTuple):
     kpi_settings: KpiSettings
     report: Report
     """Called with the progress, as (subject, status)."""
+    compacted: frozenset[str] = frozenset()
+    """Topics of which Kafka removes records that have a newer one with the same key."""
 
 
 def gather(conf: Conf, lake: str, report: Report) -> Evidence:
@@ -77,6 +79,7 @@ def gather(conf: Conf, lake: str, report: Report) -> Evidence:
         topics=topics.describe(conf, TOPICS),
         kpi_settings=KpiSettings(settings.service_level, settings.lead_time_days),
         report=report,
+        compacted=topics.compacted(conf, TOPICS),
     )
 
 

@@ -12,7 +12,7 @@ _COLUMNS = [*records.RECORD_ID, "key", "payload_hash", "event_time"]
 
 
 def check(evidence: Evidence) -> str:
-    compared = foreign = expired = truncated = 0
+    compared = foreign = expired = truncated = compacted = 0
     for name, state in evidence.topics.items():
         evidence.report("verify", f"ledger = topics: {name}")
         rows = evidence.ledger.select(["topic", *_COLUMNS]).filter(pc.field("topic") == name).select(_COLUMNS)
@@ -33,6 +33,8 @@ def check(evidence: Evidence) -> str:
             in_kafka, is_generated = records.read_kafka(evidence.conf, name, state.topic_id, range_)
             expected = records.from_ledger(certain)
             uncertain = records.from_ledger(kept.filter(is_uncertain))
+            if name in evidence.compacted:
+                uncertain, expected = records.from_ledger(kept), expected.slice(0, 0)
             if uncertain.num_rows:
                 survivors = uncertain.join(in_kafka, keys=records.SCHEMA.names, join_type="left semi")
                 expected = pa.concat_tables([expected, survivors])
@@ -40,8 +42,12 @@ def check(evidence: Evidence) -> str:
             compared += expected.num_rows
             foreign += in_kafka.num_rows - expected.num_rows
             expired -= kept.num_rows
-            truncated += kept.num_rows - expected.num_rows
+            if name in evidence.compacted:
+                compacted += kept.num_rows - expected.num_rows
+            else:
+                truncated += kept.num_rows - expected.num_rows
     detail = f"{compared:,} records of the generator are the same"
     detail += f"; {foreign:,} records of other producers among them" if foreign else ""
     detail += f"; {truncated:,} were truncated, which is acknowledged" if truncated else ""
+    detail += f"; {compacted:,} were removed by compaction" if compacted else ""
     return detail + (f"; {expired:,} are no longer in Kafka" if expired else "")

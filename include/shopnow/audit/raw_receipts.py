@@ -1,5 +1,6 @@
 """Check that receipts have no gaps but acknowledged losses, and that their digests match the rows."""
 
+from collections import Counter
 from typing import Any
 
 from shopnow.audit import digests
@@ -13,6 +14,7 @@ from shopnow.lake.ingest import receipts
 
 def check(evidence: Evidence) -> str:
     count = amended = 0
+    possibly_lost: Counter[str] = Counter()
     gaps = {(loss.topic_id, loss.partition, loss.start_offset, loss.end_offset) for loss in evidence.losses}
     for name, raw in evidence.raw.items():
         evidence.report("verify", f"raw = receipts: {name}")
@@ -29,6 +31,7 @@ def check(evidence: Evidence) -> str:
             ends[topic_id, partition] = receipt["end_offset"]
             parts = expected.setdefault(topic_id, {})
             parts[partition] = parts.get(partition, EMPTY) + Digest.parse(receipt["rows"], receipt["digest"])
+            possibly_lost[topic] += receipt["possibly_lost"] or 0
             count += 1
         amendments = commit_metadata.read(Table(evidence.lake, name), AMENDMENTS, raw.version())
         amended += _apply_amendments(expected, amendments.to_pylist())
@@ -45,7 +48,13 @@ def check(evidence: Evidence) -> str:
             raise Difference(f"{topic}: raw has rows without a receipt")
     exceptions = f", except for {amended:,} rows that were erased or have expired" if amended else ""
     losses = f"; {len(evidence.losses)} acknowledged losses between them" if evidence.losses else ""
-    return f"{count:,} receipts without a gap, their digests equal those of the rows{exceptions}{losses}"
+    compacted = "".join(
+        f"; {topic} is compacted: up to {lost:,} of its records may be lost, removed before they landed"
+        for topic, lost in possibly_lost.items()
+        if lost
+    )
+    detail = f"{count:,} receipts without a gap, their digests equal those of the rows"
+    return detail + exceptions + losses + compacted
 
 
 def _apply_amendments(expected: dict[str, dict[int, Digest]], amendments: list[dict[str, Any]]) -> int:

@@ -46,6 +46,17 @@ class TopicState(NamedTuple):
     topic: str
     topic_id: str
     partitions: dict[int, tuple[int, int]]
+    high_watermarks: Mapping[int, int] = {}
+    """By partition, the offset after its last record, decided or not."""
+
+    @property
+    def held_back(self) -> dict[int, int]:
+        """By partition, the number of offsets that an open transaction holds back, where there are any."""
+        return {
+            partition: self.high_watermarks[partition] - stable
+            for partition, stable in self.end_offsets.items()
+            if self.high_watermarks.get(partition, 0) > stable
+        }
 
     @property
     def end_offsets(self) -> dict[int, int]:
@@ -87,14 +98,24 @@ def read_retention(conf: Conf, names: Iterable[str]) -> dict[str, float | None]:
     Raises:
         UserError: a topic does not exist, or Kafka does not respond.
     """
-    admin = client.admin_client(conf)
-    resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
-    futures = admin.describe_configs(resources, request_timeout=TIMEOUT_SECONDS)
     milliseconds = {
-        resource.name: int(_result(conf, future, resource.name)[_RETENTION].value)
-        for resource, future in futures.items()
+        name: int(configuration[_RETENTION].value)
+        for name, configuration in _describe_configs(conf, names).items()
     }
     return {name: None if value < 0 else value / 86_400_000 for name, value in milliseconds.items()}
+
+
+def compacted(conf: Conf, names: Iterable[str]) -> frozenset[str]:
+    """Return the topics of which Kafka removes records that have a newer one with the same key.
+
+    Raises:
+        UserError: a topic does not exist, or Kafka does not respond.
+    """
+    return frozenset(
+        name
+        for name, configuration in _describe_configs(conf, names).items()
+        if "compact" in configuration["cleanup.policy"].value
+    )
 
 
 def create(conf: Conf, new_topics: Iterable[NewTopic]) -> list[str]:
@@ -134,13 +155,10 @@ def set_retention(conf: Conf, names: Iterable[str], retention_days: float) -> li
     """
     admin = client.admin_client(conf)
     milliseconds = event_config(retention_days)[_RETENTION]
-    described = admin.describe_configs(
-        [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names], request_timeout=TIMEOUT_SECONDS
-    )
     outdated = [
-        resource.name
-        for resource, future in described.items()
-        if _result(conf, future, resource.name)[_RETENTION].value != milliseconds
+        name
+        for name, configuration in _describe_configs(conf, names).items()
+        if configuration[_RETENTION].value != milliseconds
     ]
     entry = ConfigEntry(_RETENTION, milliseconds, incremental_operation=AlterConfigOpType.SET)
     changes = [
@@ -165,13 +183,16 @@ def describe(conf: Conf, names: Iterable[str]) -> dict[str, TopicState]:
         for name, topic in described.items()
     }
     all_partitions = [partition for group in partitions.values() for partition in group]
-    earliest = _list_offsets(conf, admin, all_partitions, OffsetSpec.earliest())
+    # In this order, so that no record which is committed in between seems to be held back.
+    latest = _list_offsets(conf, admin, all_partitions, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
     stable = _list_offsets(conf, admin, all_partitions, OffsetSpec.latest())
+    earliest = _list_offsets(conf, admin, all_partitions, OffsetSpec.earliest())
     return {
         name: TopicState(
             name,
             str(topic.topic_id),
             {p.partition: (earliest[name, p.partition], stable[name, p.partition]) for p in partitions[name]},
+            {p.partition: latest[name, p.partition] for p in partitions[name]},
         )
         for name, topic in described.items()
     }
@@ -221,14 +242,26 @@ def _describe(conf: Conf, admin: AdminClient, names: Iterable[str]) -> dict[str,
     return {name: _result(conf, future, name) for name, future in futures.items()}
 
 
+def _describe_configs(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, ConfigEntry]]:
+    """Return the configuration of each topic, by option."""
+    admin = client.admin_client(conf)
+    resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
+    futures = admin.describe_configs(resources, request_timeout=TIMEOUT_SECONDS)
+    return {resource.name: _result(conf, future, resource.name) for resource, future in futures.items()}
+
+
 def _list_offsets(
-    conf: Conf, admin: AdminClient, partitions: list[TopicPartition], spec: OffsetSpec
+    conf: Conf,
+    admin: AdminClient,
+    partitions: list[TopicPartition],
+    spec: OffsetSpec,
+    isolation_level: IsolationLevel = IsolationLevel.READ_COMMITTED,
 ) -> Mapping[tuple[str, int], int]:
     if not partitions:
         return {}
     futures = admin.list_offsets(
         dict.fromkeys(partitions, spec),
-        isolation_level=IsolationLevel.READ_COMMITTED,
+        isolation_level=isolation_level,
         request_timeout=TIMEOUT_SECONDS,
     )
     return {(p.topic, p.partition): _result(conf, future, p.topic).offset for p, future in futures.items()}

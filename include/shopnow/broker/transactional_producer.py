@@ -151,30 +151,29 @@ class TransactionalProducer:
             )
         return delivered
 
-    def wait_until_visible(self) -> None:
+    def wait_until_visible(self) -> list[str]:
         """Wait until read-committed consumers see all committed records.
 
         A commit is final once the transaction coordinator has logged it, but the last stable offset of each
-        partition advances a little later.
+        partition advances a little later, or not before an open transaction of another producer has ended.
+
+        Returns:
+            The topics whose records, although committed, are still not visible after TIMEOUT_SECONDS.
 
         Raises:
-            UserError: a record is not visible after TIMEOUT_SECONDS.
+            UserError: Kafka does not respond.
         """
         deadline = time.monotonic() + TIMEOUT_SECONDS
         names = {topic for topic, _ in self._last_offsets}
         while True:
             states = topics.describe(self._conf, names)
-            hidden = [
+            hidden = {
                 topic
                 for (topic, partition), offset in self._last_offsets.items()
                 if states[topic].partitions[partition][1] <= offset
-            ]
-            if not hidden:
-                return
-            if time.monotonic() > deadline:
-                raise client.unavailable(
-                    self._conf, f"records committed to {hidden[0]} do not become visible"
-                )
+            }
+            if not hidden or time.monotonic() > deadline:
+                return sorted(hidden)
             time.sleep(0.02)
 
     def _produce(self, *record: Any, **options: Any) -> None:

@@ -25,11 +25,19 @@ Sources = Mapping[str, Callable[[], Iterable[Metric]]]
 
 
 def topic_metrics(positions: Iterable[lag.Position]) -> Iterator[Metric]:
-    """Yield the lag of each topic, summed over its partitions."""
+    """Yield the lag of each topic and its records held back, summed over its partitions."""
     lags: Counter[str] = Counter()
+    held_back: Counter[str] = Counter()
     for position in positions:
         lags[position.topic] += position.lag
+        held_back[position.topic] += position.held_back
     yield _gauge("shopnow_topic_lag", "Offsets in Kafka that the lake does not have yet.", "topic", lags)
+    yield _gauge(
+        "shopnow_topic_held_back",
+        "Offsets in Kafka that cannot be read yet, because a producer has left a transaction open.",
+        "topic",
+        held_back,
+    )
 
 
 def receipt_metrics(receipts: pa.Table) -> Iterator[Metric]:

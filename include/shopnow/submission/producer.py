@@ -43,6 +43,8 @@ class Sent(NamedTuple):
     partition: int
     offset: int
     event_id: str
+    held_back: bool = False
+    """Whether another producer's open transaction hides it from readers for now."""
 
 
 def send_batch(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime) -> list[Sent]:
@@ -101,8 +103,8 @@ def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime
         producer.send(SENT_BATCHES, batch_id.encode(), msgspec.json.encode(sent))
         failpoint("send:noted")
     failpoint("send:committed")
-    producer.wait_until_visible()
-    return sent
+    hidden = producer.wait_until_visible()
+    return [event._replace(held_back=event.topic in hidden) for event in sent]
 
 
 def _read_batches(conf: Conf, since: datetime) -> Iterator[tuple[bytes | None, bytes | None]]:

@@ -24,7 +24,8 @@ class Report(NamedTuple):
     def as_dict(self) -> dict[str, Any]:
         """Return the report for JSON.
 
-        The keys are `sent` (`number`, `service`, `event_type`, `topic`, `partition`, `offset`, `event_id`),
+        The keys are `sent` (`number`, `service`, `event_type`, `topic`, `partition`, `offset`, `event_id`,
+        `held_back`),
         `rejected` (`number`, `event_type`, `field`, `problem`) and `withheld`.
         """
         return {
@@ -41,7 +42,7 @@ class Report(NamedTuple):
         tables = []
         if self.sent:
             columns = ("#", "service", "event", "topic", "partition", "offset", "event id")
-            rows = [(event.number, event.topic, *event[1:]) for event in self.sent[:MAX_TABLE_ROWS]]
+            rows = [(event.number, event.topic, *event[1:-1]) for event in self.sent[:MAX_TABLE_ROWS]]
             tables.append(text_format.build_table(_title("Sent", self.sent), columns, rows))
         if self.rejected:
             rejected = [
@@ -64,9 +65,15 @@ class Report(NamedTuple):
             f"{count:,} to {service}"
             for service, count in Counter(event.topic for event in self.sent).items()
         )
-        return f"{len(self.sent):,} events sent ({services})" + (
-            f", {len(self.rejected):,} rejected" if self.rejected else ""
-        )
+        summary = f"{len(self.sent):,} events sent ({services})"
+        if self.rejected:
+            summary += f", {len(self.rejected):,} rejected"
+        if held_back := sorted({event.topic for event in self.sent if event.held_back}):
+            summary += (
+                f"; they are in Kafka, do not send them again: readers see those of {', '.join(held_back)} "
+                "once another producer has ended its open transaction, see ./shopnow topics"
+            )
+        return summary
 
 
 def _title(name: str, rows: Sequence[Any]) -> str:

@@ -118,7 +118,8 @@ def generate(
             )
             if progress:
                 progress(run.done, run.sessions)
-    producer.wait_until_visible()
+    for topic in producer.wait_until_visible():
+        log.warning("%s: the run's records are committed, but held back by another open transaction", topic)
     totals = run.totals
     return Summary(
         run_id,

@@ -7,6 +7,7 @@ ledger, state and the receipt in the topic `delivery_notes` are one transaction.
 that was fenced, and it resumes with the new inventory.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
@@ -26,6 +27,8 @@ from shopnow.traffic.producer import TransactionalProducer
 from shopnow.traffic.run_config import RunConfig
 from shopnow.traffic.simulation import Chunk, Simulation
 from shopnow.traffic.state import Run, State
+
+log = logging.getLogger(__name__)
 
 MAX_QUANTITY = 10**9
 
@@ -87,7 +90,8 @@ def receive(conf: Conf, run_id: str, deliveries: Sequence[Delivery]) -> list[Out
                         producer.send(DELIVERY_NOTES, key.encode(), msgspec.json.encode(outcome.receipt))
             failpoint("restock:noted")
         failpoint("restock:committed")
-        producer.wait_until_visible()
+        for topic in producer.wait_until_visible():
+            log.warning("%s: the goods are committed, but held back by another open transaction", topic)
     return outcomes
 
 

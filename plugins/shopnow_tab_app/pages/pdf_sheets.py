@@ -155,7 +155,10 @@ def pipeline(page: Pipeline, t: Translator) -> Sheet:
     return {
         "tables": [
             _table(
-                t, "topics_and_lag", ("topic", "records", "lag", "raw", "quarantined", "events"), page.topics
+                t,
+                "topics_and_lag",
+                ("topic", "records", "lag", "held_back", "raw", "quarantined", "events"),
+                page.topics,
             ),
             _table(
                 t,

@@ -68,6 +68,8 @@ class Topic(BaseModel):
     records: int | None
     """Offsets that Kafka holds, transaction markers included."""
     lag: int | None
+    held_back: int | None
+    """Offsets that cannot be read yet, because a producer has left a transaction open."""
     partitions: list[Partition]
     raw: int | None
     quarantined: int
@@ -175,6 +177,7 @@ def _topic(
         topic=topic,
         records=sum(position.stable - position.earliest for position in positions) if positions else None,
         lag=sum(position.lag for position in landed) if landed else None,
+        held_back=sum(position.held_back for position in positions) if positions else None,
         partitions=[
             Partition(
                 partition=position.partition,

@@ -113,6 +113,7 @@ def test_rules_without_history_are_listed(lake, sold):
         "short_cover",
         "under_reorder_point",
         "pipeline_late",
+        "records_held_back",
         "data_incomplete",
     ]
 

@@ -32,17 +32,22 @@ def values(family: Metric) -> dict[str, float]:
     return {"".join(sample.labels.values()): sample.value for sample in family.samples}
 
 
-def test_lag_is_summed_over_partitions():
+def test_lag_and_records_held_back_are_summed_over_partitions():
     positions = [
         Position("orders", "id", 0, 0, 10, 4),
         Position("orders", "id", 1, 5, 9, None),
-        Position("views", "id", 0, 0, 3, 3),
+        Position("views", "id", 0, 0, 3, 3, held_back=28),
     ]
     assert exposition(*metrics.topic_metrics(positions)).splitlines() == [
         "# HELP shopnow_topic_lag Offsets in Kafka that the lake does not have yet.",
         "# TYPE shopnow_topic_lag gauge",
         'shopnow_topic_lag{topic="orders"} 10.0',
         'shopnow_topic_lag{topic="views"} 0.0',
+        "# HELP shopnow_topic_held_back Offsets in Kafka that cannot be read yet, "
+        "because a producer has left a transaction open.",
+        "# TYPE shopnow_topic_held_back gauge",
+        'shopnow_topic_held_back{topic="orders"} 0.0',
+        'shopnow_topic_held_back{topic="views"} 28.0',
     ]
 
 

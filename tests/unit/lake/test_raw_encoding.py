@@ -48,7 +48,7 @@ def test_encodes_every_record_unchanged_with_its_problem() -> None:
         [],
     ]
     assert columns["problem"] == [None, "no value", "invalid UTF-8 (byte 0)"]
-    assert (receipt.start, receipt.end, receipt.rows, receipt.quarantined, receipt.markers) == (
+    assert (receipt.start, receipt.end, receipt.rows, receipt.quarantined, receipt.gaps) == (
         7,
         12,
         3,

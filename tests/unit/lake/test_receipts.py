@@ -20,7 +20,7 @@ def test_merges_consecutive_receipts() -> None:
 
 
 def test_counts_offsets_without_a_record() -> None:
-    assert PartitionReceipt(0, 10, Digest(8)).markers == 2
+    assert PartitionReceipt(0, 10, Digest(8)).gaps == 2
 
 
 def test_rejects_a_gap_between_receipts() -> None:
@@ -46,6 +46,7 @@ def test_receipt_is_plain_json() -> None:
         "rows": 8,
         "quarantined": 1,
         "markers": 2,
+        "possibly_lost": 0,
         "first_event_time": "2026-01-01T12:00:00+00:00",
         "last_event_time": "2026-01-01T13:00:00+00:00",
         "digest": "00000000000000010000000000000002",

@@ -53,6 +53,11 @@ SOURCE_ROWS: dict[str, list[dict[str, Any]]] = {
         {"date": NOW.date(), "as_of": NOW, "overdue": 5, "pending": 10, "in_transit": 10}
     ],
     "minutes_landed_unused": [{"topic": "orders", "since": NOW}, {"topic": "stock", "since": None}],
+    "minutes_held_back": [
+        {"topic": "orders", "records": 28, "since": NOW},
+        {"topic": "stock", "records": 0, "since": None},
+    ],
+    "records_possibly_lost": [{"topic": "orders", "possibly_lost": 59, "committed_at": NOW}],
     "missing_rows": [{"date": NOW.date(), "missing_rows": 5}],
     "broken_checks": [{"audited_at": NOW, "ok": True, "check": "orders", "detail": ""}],
 }

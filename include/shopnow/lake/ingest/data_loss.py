@@ -159,6 +159,19 @@ def read(lake: str, topics: Iterable[str] = TOPICS) -> list[Loss]:
     ]
 
 
+def upper_bound(lake: str, topic: str) -> int | None:
+    """Return how many records of a topic may be lost: acknowledged losses, and what compaction removed.
+
+    None if the number of an acknowledged loss is unknown.
+    """
+    compacted = sum(
+        row["possibly_lost"] or 0 for row in receipts.read(Table(lake, f"raw/{topic}")).to_pylist()
+    )
+    missing = [loss.missing_rows for loss in read(lake, [topic])]
+    known = [rows for rows in missing if rows is not None]
+    return compacted + sum(known) if len(known) == len(missing) else None
+
+
 def _new_positions(snapshot: DeltaTable, state: TopicState, losses: Sequence[Loss]) -> list[Transaction]:
     """Return the app transactions that move the positions past the losses."""
     kinds = {loss.kind for loss in losses}

@@ -26,6 +26,8 @@ class Position(NamedTuple):
     """The last stable offset: the one after the last committed record."""
     landed: int | None
     """The next offset to land; None before the first landing."""
+    held_back: int = 0
+    """Number of offsets after the last stable one, which an open transaction holds back."""
 
     @property
     def lag(self) -> int:
@@ -56,7 +58,8 @@ def compute_positions(
         topic_id = state.topic_id if snapshot is None else offsets.current_id(snapshot, state.topic_id)
         for partition, (earliest, stable) in sorted(state.partitions.items()):
             landed = None if snapshot is None else offsets.position(snapshot, topic_id, partition)
-            result.append(Position(topic, topic_id, partition, earliest, stable, landed))
+            held_back = state.held_back.get(partition, 0)
+            result.append(Position(topic, topic_id, partition, earliest, stable, landed, held_back))
     return result
 
 
@@ -83,7 +86,7 @@ def check_landed(conf: Conf, lake: str) -> None:
         )
 
 
-def count_markers(lake: str, partitions: Sequence[Position]) -> int:
+def count_gaps(lake: str, partitions: Sequence[Position]) -> int:
     """Count the landed offsets of a topic's partitions that Kafka still has and that hold no record."""
     earliest = {
         (position.topic_id, position.partition): position.earliest
@@ -94,7 +97,7 @@ def count_markers(lake: str, partitions: Sequence[Position]) -> int:
         return 0
     rows = receipts.read(Table(lake, f"raw/{partitions[0].topic}")).to_pylist()
     return sum(
-        row["markers"]
+        row["markers"] + (row["possibly_lost"] or 0)
         for row in rows
         if row["start_offset"] >= earliest.get((row["topic_id"], row["partition"]), row["end_offset"])
     )

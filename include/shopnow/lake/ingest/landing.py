@@ -66,6 +66,8 @@ class LandingResult:
     rows: int
     quarantined: int
     markers: int
+    possibly_lost: int
+    """Offsets of a compacted topic without a record: records that compaction removed, or markers."""
     offsets: dict[int, tuple[int, int]]
     commits: int
     version: int
@@ -130,7 +132,7 @@ def land(
             return plan
 
         plan = retry_on_conflict(attempt)
-    return _result(topic, plan.topic_id, committed, table.version())
+    return _result(topic, plan, committed, table.version())
 
 
 def _run(
@@ -223,7 +225,7 @@ def _commit(
     transactions = [
         Transaction(offsets.app_id(plan.topic_id, partition), part.end) for partition, part in receipt.items()
     ]
-    metadata = {RECEIPTS.key: receipts.dumps(topic.name, plan.topic_id, receipt)}
+    metadata = {RECEIPTS.key: receipts.dumps(topic.name, plan.topic_id, receipt, plan.is_compacted)}
     failpoint("land:commit")
 
     def commit() -> None:
@@ -284,7 +286,7 @@ def _wait_for_winner(table: DeltaTable, plan: Plan) -> None:
         time.sleep(_CONFLICT_POLL_SECONDS)
 
 
-def _result(topic: Topic, topic_id: str, committed: list[Receipt], version: int) -> LandingResult:
+def _result(topic: Topic, plan: Plan, committed: list[Receipt], version: int) -> LandingResult:
     parts = [part for receipt in committed for part in receipt.values()]
     ranges: dict[int, tuple[int, int]] = {}
     for receipt in committed:
@@ -292,10 +294,11 @@ def _result(topic: Topic, topic_id: str, committed: list[Receipt], version: int)
             ranges[partition] = (ranges.get(partition, (part.start, 0))[0], part.end)
     return LandingResult(
         topic=topic.name,
-        topic_id=topic_id,
+        topic_id=plan.topic_id,
         rows=sum(part.rows for part in parts),
         quarantined=sum(part.quarantined for part in parts),
-        markers=sum(part.markers for part in parts),
+        markers=0 if plan.is_compacted else sum(part.gaps for part in parts),
+        possibly_lost=sum(part.gaps for part in parts) if plan.is_compacted else 0,
         offsets=ranges,
         commits=len(committed),
         version=version,

@@ -38,6 +38,8 @@ class Plan:
     kafka_topic: str
     topic_id: str
     ranges: Ranges
+    is_compacted: bool
+    """Whether offsets without a record may have held one that compaction removed."""
 
 
 def plan_landing(
@@ -68,7 +70,7 @@ def plan_landing(
         start = earliest if landed is None else landed
         if start < stable and shard.contains(partition):
             ranges[partition] = (start, stable)
-    return Plan(kafka_topic, topic_id, ranges)
+    return Plan(kafka_topic, topic_id, ranges, kafka_topic in topics.compacted(conf, [kafka_topic]))
 
 
 def _record_losses(

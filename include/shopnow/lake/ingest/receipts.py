@@ -36,8 +36,11 @@ class PartitionReceipt:
         return self.digest.rows
 
     @property
-    def markers(self) -> int:
-        """Number of offsets without a committed record: transaction markers and aborted records."""
+    def gaps(self) -> int:
+        """Number of offsets without a readable record.
+
+        They are transaction markers and aborted records; in a compacted topic also removed records.
+        """
         return self.end - self.start - self.rows
 
     def __add__(self, later: "PartitionReceipt") -> "PartitionReceipt":
@@ -67,8 +70,12 @@ def merge(receipts: Iterable[Receipt]) -> Receipt:
     return merged
 
 
-def dumps(topic: str, topic_id: str, receipt: Receipt) -> str:
-    """Return the receipt as JSON for the commit's metadata."""
+def dumps(topic: str, topic_id: str, receipt: Receipt, is_compacted: bool = False) -> str:
+    """Return the receipt as JSON for the commit's metadata.
+
+    Args:
+        is_compacted: the topic is compacted, so an offset without a record may have held one.
+    """
     partitions = [
         {
             "partition": partition,
@@ -76,7 +83,8 @@ def dumps(topic: str, topic_id: str, receipt: Receipt) -> str:
             "end_offset": part.end,
             "rows": part.rows,
             "quarantined": part.quarantined,
-            "markers": part.markers,
+            "markers": 0 if is_compacted else part.gaps,
+            "possibly_lost": part.gaps if is_compacted else 0,
             "first_event_time": part.first_event and part.first_event.isoformat(),
             "last_event_time": part.last_event and part.last_event.isoformat(),
             "digest": str(part.digest),
@@ -114,6 +122,11 @@ RECEIPTS = CommitTable(
             pa.field("rows", pa.int64()),
             pa.field("quarantined", pa.int64()),
             pa.field("markers", pa.int64(), metadata={"comment": "offsets without a committed record"}),
+            pa.field(
+                "possibly_lost",
+                pa.int64(),
+                metadata={"comment": "offsets that compaction may have emptied before they were landed"},
+            ),
             pa.field("first_event_time", TIMESTAMP),
             pa.field("last_event_time", TIMESTAMP),
             pa.field("digest", pa.string()),

@@ -228,6 +228,7 @@ export interface Topic {
   topic: string;
   records: number | null;
   lag: number | null;
+  held_back: number | null;
   raw: number | null;
   quarantined: number;
   events: number | null;

@@ -132,6 +132,12 @@ const TopicPanel = ({ topics }: { topics: Topic[] }) => (
           alignRight: true,
           cell: (row) => (row.lag ? <Badge tone="warn">{number(row.lag)}</Badge> : number(row.lag)),
         },
+        {
+          name: "held_back",
+          alignRight: true,
+          cell: (row) =>
+            row.held_back ? <Badge tone="bad">{number(row.held_back)}</Badge> : number(row.held_back),
+        },
         { name: "partition_lag", cell: (row) => <PartitionLag topic={row} /> },
         { name: "quarantined", alignRight: true, cell: (row) => number(row.quarantined) },
         { name: "events", alignRight: true, cell: (row) => number(row.events) },
