@@ -1,4 +1,4 @@
-"""Real services, started once per suite on free ports, for every test that uses `kafka` or `lake`."""
+"""Real services, started once per run on free ports, for every test that uses `kafka` or `lake`."""
 
 import logging
 import os
@@ -27,11 +27,10 @@ os.environ |= {
 os.environ.setdefault("SHOPNOW_CHAOS_SEED", str(secrets.randbelow(10**6)))
 os.environ.setdefault("SHOPNOW_TEST_SEED", str(secrets.randbelow(10**6)))
 
-from shopnow.local_stack import jvm, stack
+from shopnow.local_stack import jvm
 from shopnow.local_stack import spark as local_spark
-from shopnow.local_stack.services import STORAGE_SERVICES
 from shopnow.settings import Settings
-from support.free_ports import settings_on_free_ports
+from support.storage_services import run_kafka_with_shared_hdfs, run_storage
 
 pytest_plugins = ["support.full_stack"]
 
@@ -60,12 +59,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture(scope="session")
 def storage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
     """Running Kafka and HDFS of the suite."""
-    settings = settings_on_free_ports(tmp_path_factory.mktemp("services"))
-    try:
-        stack.up(settings, lambda subject, what: None, STORAGE_SERVICES)
-        yield settings
-    finally:
-        stack.down(settings)
+    directory = tmp_path_factory.mktemp("services")
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        # Only the directory of the run is shared by its processes.
+        shared = tmp_path_factory.getbasetemp().parent / "hdfs"
+        with run_kafka_with_shared_hdfs(directory, shared) as settings:
+            yield settings
+    else:
+        with run_storage(directory) as settings:
+            yield settings
 
 
 @pytest.fixture(scope="session")

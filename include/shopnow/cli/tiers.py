@@ -11,7 +11,7 @@ class Tier(NamedTuple):
     budget_seconds: int
     """Time on two cores with installed packages; a longer run is reported, not failed."""
     processes: int = 1
-    """Number of pytest processes, each with services of its own."""
+    """Number of pytest processes, each with a Kafka and a Spark session of its own."""
 
 
 _ALL = (
