@@ -87,33 +87,35 @@ def test_a_correction_is_read_instead_of_the_value(raw_of):
     assert [row.amount_cents for row in frame.collect()] == [7, 100]
 
 
-@pytest.mark.parametrize(
-    "time",
-    [
-        "2026-11-22T07:56:00Z",
-        "2026-11-22T07:56:00.123456Z",
-        "2026-11-22 07:56:00Z",
-        "2026-11-22t07:56:00.5z",
-        "2026-11-22T07:56:00+02:00",
-        "2026-11-22T07:56:00-00:30",
-        "2026-11-22T01:00:00+0200",
-        "2026-11-22T07:56:00+23:59",
-        "2026-11-22T07:56:00-23:59",
-        "1969-12-31T23:59:59.999Z",
-        "0001-01-01T00:00:00Z",
-        "9999-12-31T23:59:59.999Z",
-    ],
-)
-def test_times_equal_those_that_landing_decoded(raw_of, time):
-    value = payment(event_time=time)
-    decoded = PAYMENTS.decoder().decode(value).event_time.astimezone(UTC)
-    [row] = (
-        parse_events(raw_of([value]), PAYMENTS)
-        .select(F.unix_micros("event_time").alias("time"), "event_date")
+TIMES = [
+    "2026-11-22T07:56:00Z",
+    "2026-11-22T07:56:00.123456Z",
+    "2026-11-22 07:56:00Z",
+    "2026-11-22t07:56:00.5z",
+    "2026-11-22T07:56:00+02:00",
+    "2026-11-22T07:56:00-00:30",
+    "2026-11-22T01:00:00+0200",
+    "2026-11-22T07:56:00+23:59",
+    "2026-11-22T07:56:00-23:59",
+    "1969-12-31T23:59:59.999Z",
+    "0001-01-01T00:00:00Z",
+    "9999-12-31T23:59:59.999Z",
+]
+
+
+def test_times_equal_those_that_landing_decoded(raw_of):
+    values = [payment(number, event_time=time) for number, time in enumerate(TIMES)]
+    decoded = [PAYMENTS.decoder().decode(value).event_time.astimezone(UTC) for value in values]
+    parsed = (
+        parse_events(raw_of(values), PAYMENTS)
+        .select("source_offset", F.unix_micros("event_time").alias("time"), "event_date")
         .collect()
     )
-    assert row.time == (decoded - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution)
-    assert row.event_date == decoded.date()
+    epoch = datetime(1970, 1, 1, tzinfo=UTC)
+    assert {TIMES[row.source_offset]: (row.time, row.event_date) for row in parsed} == {
+        text: ((time - epoch) // datetime.resolution, time.date())
+        for text, time in zip(TIMES, decoded, strict=True)
+    }
 
 
 def test_accepted_records_are_typed_whatever_else_they_contain(raw_of):
