@@ -25,7 +25,7 @@ PROTECTIONS = (
         1,
         "broker killed while producing",
         "non_transactional_producer",
-        f"{_SERVICES}/test_traffic.py::test_killed_twenty_times_a_run_ends_with_neither_gap_nor_duplicate",
+        f"{_SERVICES}/test_traffic.py::test_killed_at_every_failpoint_a_run_ends_with_neither_gap_nor_duplicate",
     ),
     Protection(
         1,

@@ -180,11 +180,19 @@ def land_in_batches(conf: dict[str, str], lake: str, name: str) -> LandingResult
     return land(conf, lake, PAYMENTS, kafka_topic=name, batch_rows=200)
 
 
-def test_concurrent_runs_land_each_record_once(conf: dict[str, str], lake: str, name: str) -> None:
-    send(conf, name, [payment_record(number) for number in range(3000)])
+@pytest.fixture(scope="module")
+def processes() -> Iterator[ProcessPoolExecutor]:
+    """Two processes, for runs at the same time."""
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        runs = [pool.submit(land_in_batches, conf, lake, name) for _ in range(2)]
-        assert sum(run.result().rows for run in runs) == 3000
+        yield pool
+
+
+def test_concurrent_runs_land_each_record_once(
+    conf: dict[str, str], lake: str, name: str, processes: ProcessPoolExecutor
+) -> None:
+    send(conf, name, [payment_record(number) for number in range(3000)])
+    runs = [processes.submit(land_in_batches, conf, lake, name) for _ in range(2)]
+    assert sum(run.result().rows for run in runs) == 3000
     assert_exactly_once(conf, lake, name, 3000)
 
 
@@ -192,15 +200,12 @@ def land_shard(conf: dict[str, str], lake: str, name: str, shard: PartitionShard
     return land(conf, lake, PAYMENTS, kafka_topic=name, batch_rows=200, shard=shard)
 
 
-def test_concurrent_runs_land_one_shard_each(conf: dict[str, str], lake: str, name: str) -> None:
+def test_concurrent_runs_land_one_shard_each(
+    conf: dict[str, str], lake: str, name: str, processes: ProcessPoolExecutor
+) -> None:
     send(conf, name, [payment_record(number) for number in range(3000)])
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        first, second = [
-            run.result()
-            for run in [
-                pool.submit(land_shard, conf, lake, name, PartitionShard(number, 2)) for number in range(2)
-            ]
-        ]
+    runs = [processes.submit(land_shard, conf, lake, name, PartitionShard(number, 2)) for number in range(2)]
+    first, second = (run.result() for run in runs)
     assert (set(first.offsets), set(second.offsets)) == ({0, 2}, {1})
     assert first.rows + second.rows == 3000
     assert_exactly_once(conf, lake, name, 3000)
