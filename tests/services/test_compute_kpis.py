@@ -1,11 +1,17 @@
 """compute_kpis on a real lake: the KPIs match the events, in whatever order and parts they arrive."""
 
+import contextlib
+import io
 import json
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import pytest
+from msgspec.structs import replace
 
 import compute_kpis
 from factories import raw_tables, shop_events
@@ -18,6 +24,7 @@ from shopnow_spark import jobs
 from support.kpi_assertions import (
     DERIVED_TABLES,
     assert_derived_from,
+    assert_events,
     fail_if_spark_starts,
     read,
     read_content,
@@ -33,26 +40,56 @@ def shop() -> list[Event]:
     return shop_events.events(shop_events.make_run(sessions=150, seed=7, start=START, days=2))
 
 
-def test_the_tables_are_the_same_computed_at_once_and_in_parts(local_lake, refresh, shop):
-    at_once, parts = f"{local_lake}/at-once", f"{local_lake}/parts"
-    raw_tables.land(at_once, shop)
-    refresh(at_once)
-    assert_derived_from(at_once, shop)
+class Computed(NamedTuple):
+    """A lake computed at once, and what the application printed."""
 
+    lake: Path
+    output: str
+
+
+@pytest.fixture(scope="module")
+def computed(spark, shop, tmp_path_factory) -> Computed:
+    """The lake of the shop's events, which tests must not change."""
+    lake = tmp_path_factory.mktemp("computed") / "lake"
+    raw_tables.land(f"file://{lake}", shop)
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        assert compute_kpis.main(["--lake", f"file://{lake}"]) == 0
+    return Computed(lake, output.getvalue())
+
+
+@pytest.fixture
+def computed_copy(computed, tmp_path) -> str:
+    """The URI of a copy of the computed lake, for tests that change it."""
+    shutil.copytree(computed.lake, tmp_path / "copy")
+    return f"file://{tmp_path}/copy"
+
+
+def test_every_table_is_derived_from_all_events_and_printed(computed, shop):
+    lake = f"file://{computed.lake}"
+    assert_derived_from(lake, shop)
+    written = [line.partition(":")[0] for line in computed.output.splitlines()]
+    assert written == [name for name in DERIVED_TABLES if name in written]
+    assert lineage.sources(Table(lake, "events/orders"), Table(lake, "events/orders").version()) == {
+        "raw/orders": Table(lake, "raw/orders").version()
+    }
+
+
+def test_the_tables_are_the_same_computed_at_once_and_in_parts(computed, local_lake, refresh, shop):
     # In two parts, the second in another order, with every tenth event repeated in each part.
     first, last = shop[: len(shop) // 2], shop[len(shop) // 2 :]
     stock = [event for event in last if isinstance(event, Stock)]
     others = [event for event in last if not isinstance(event, Stock)]
     Random(1).shuffle(others)
     for part in ([*first, *first[::10]], [*others, *stock, *shop[::10]]):
-        raw_tables.land(parts, part)
-        refresh(parts)
-    assert_derived_from(parts, shop)
-    assert_plain_features(parts)
+        raw_tables.land(local_lake, part)
+        refresh(local_lake)
+    assert_events(local_lake, shop)
+    assert_plain_features(local_lake)
+    # The oracle has approved those computed at once.
     for kpi in kpis.KPIS:
         ignored = ["last_offset"] if kpi is kpis.STOCK_POSITION else []
-        assert read_content(parts, kpi.name).drop_columns(ignored) == read_content(
-            at_once, kpi.name
+        assert read_content(local_lake, kpi.name).drop_columns(ignored) == read_content(
+            f"file://{computed.lake}", kpi.name
         ).drop_columns(ignored)
 
 
@@ -68,50 +105,43 @@ def assert_plain_features(lake: str) -> None:
         assert table.metadata().partition_columns == partitioned_by
 
 
-def test_without_new_records_nothing_is_written_and_spark_does_not_start(local_lake, refresh, shop):
-    raw_tables.land(local_lake, shop)
-    refresh(local_lake)
-    before = versions(local_lake)
-    assert jobs.refresh(local_lake, fail_if_spark_starts) == []
-    assert versions(local_lake) == before
+def test_without_new_records_nothing_is_written_and_spark_does_not_start(computed_copy, refresh, capsys):
+    before = versions(computed_copy)
+    assert jobs.refresh(computed_copy, fail_if_spark_starts) == []
+    assert compute_kpis.main(["--lake", computed_copy]) == 0
+    assert capsys.readouterr().out == "nothing new\n"
+    assert versions(computed_copy) == before
 
     # Compaction rewrites files but no rows.
     for name in ("raw/orders", "raw/stock", "events/orders", "events/stock"):
-        Table(local_lake, name).open().optimize.compact()
-    raw_tables.land_records(local_lake, TOPICS["carts"], [b"not an event"])
-    results = refresh(local_lake)
+        Table(computed_copy, name).open().optimize.compact()
+    raw_tables.land_records(computed_copy, TOPICS["carts"], [b"not an event"])
+    results = refresh(computed_copy)
     assert {name: result.written for name, result in results.items()} == {"events/carts": 0}
-    before = versions(local_lake)
-    assert jobs.refresh(local_lake, fail_if_spark_starts) == []
-    assert versions(local_lake) == before
+    before = versions(computed_copy)
+    assert jobs.refresh(computed_copy, fail_if_spark_starts) == []
+    assert versions(computed_copy) == before
 
 
-def test_only_changed_dates_are_recomputed(local_lake, refresh, shop):
-    late = next(event for event in shop if isinstance(event, OrderPlaced))
-    raw_tables.land(local_lake, [event for event in shop if event is not late])
-    refresh(local_lake)
-    raw_tables.land(local_lake, [late])
-    results = refresh(local_lake)
-    day, following = str(late.event_time.date()), str(add_days_clamped(late.event_time.date(), 1))
+def test_late_records_of_a_recreated_topic_and_of_a_new_partition_change_only_their_dates(
+    computed_copy, refresh, shop
+):
+    order = next(event for event in shop if isinstance(event, OrderPlaced))
+    late = [
+        replace(order, event_id=f"{order.event_id[:-4]}00{number:02}", order_id=f"late-{number}")
+        for number in range(3)
+    ]
+    before = Table(computed_copy, "raw/orders").version()
+    for event, position in zip(late, ({}, {"topic_id": "recreated"}, {"partition": 5}), strict=True):
+        raw_tables.land_records(computed_copy, TOPICS["orders"], [encode(event)], **position)
+    results = refresh(computed_copy)
+    day, following = str(order.event_time.date()), str(add_days_clamped(order.event_time.date(), 1))
     assert set(results) == {"events/orders", *(kpi.name for kpi in kpis.KPIS if "orders" in kpi.topics)}
     for name, days in {"sales_hourly": [day], "sales_daily": [day], "top_products": [day, following]}.items():
         assert list(results[f"kpi/{name}"].dates) == days
-    assert_derived_from(local_lake, shop)
-
-    raw = Table(local_lake, "raw/orders").version()
-    for row in read(local_lake, "kpi/sales_daily").to_pylist():
-        assert json.loads(row["raw_versions"])["orders"] == (raw if str(row["date"]) == day else raw - 1)
-
-
-def test_records_of_a_recreated_topic_and_of_new_partitions_are_new(local_lake, refresh, shop):
-    orders = [event for event in shop if isinstance(event, OrderPlaced)][:6]
-    values = [encode(event) for event in orders]
-    raw_tables.land_records(local_lake, TOPICS["orders"], values[:2])
-    refresh(local_lake)
-    raw_tables.land_records(local_lake, TOPICS["orders"], values[2:4], topic_id="recreated")
-    raw_tables.land_records(local_lake, TOPICS["orders"], values[4:], partition=5)
-    refresh(local_lake)
-    assert_derived_from(local_lake, orders)
+    assert_derived_from(computed_copy, [*shop, *late])
+    for row in read(computed_copy, "kpi/sales_daily").to_pylist():
+        assert json.loads(row["raw_versions"])["orders"] == before + (3 if str(row["date"]) == day else 0)
 
 
 def test_two_concurrent_runs_count_nothing_twice(local_lake, refresh, shop):
@@ -123,16 +153,3 @@ def test_two_concurrent_runs_count_nothing_twice(local_lake, refresh, shop):
             list(runs.map(refresh, [local_lake, local_lake]))
     assert_derived_from(local_lake, sold)
     assert jobs.refresh(local_lake, fail_if_spark_starts) == []
-
-
-def test_prints_the_tables_it_wrote_or_that_nothing_is_new(local_lake, spark, shop, capsys):
-    raw_tables.land(local_lake, shop)
-    assert compute_kpis.main(["--lake", local_lake]) == 0
-    written = [line.partition(":")[0] for line in capsys.readouterr().out.splitlines()]
-    assert written == [name for name in DERIVED_TABLES if name in written]
-    assert_derived_from(local_lake, shop)
-    assert compute_kpis.main(["--lake", local_lake]) == 0
-    assert capsys.readouterr().out == "nothing new\n"
-    assert lineage.sources(
-        Table(local_lake, "events/orders"), Table(local_lake, "events/orders").version()
-    ) == {"raw/orders": Table(local_lake, "raw/orders").version()}

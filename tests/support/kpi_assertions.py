@@ -1,6 +1,6 @@
 """Reads of the tables that Spark derives, and assertions on their content."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pyarrow as pa
 
@@ -36,6 +36,12 @@ def versions(lake: str) -> dict[str, int]:
 def assert_derived_from(lake: str, events: Iterable[Event]) -> None:
     """Assert that the events tables have exactly these events, and that the KPIs match the oracle's."""
     events = list(events)
+    assert_events(lake, events)
+    assert_kpis_match_oracle(lake, events)
+
+
+def assert_events(lake: str, events: Collection[Event]) -> None:
+    """Assert that the events tables have exactly these events."""
     for topic in TOPICS:
         rows = read(lake, f"events/{topic}")
         expected = {
@@ -45,4 +51,3 @@ def assert_derived_from(lake: str, events: Iterable[Event]) -> None:
             dict(zip(rows["event_id"].to_pylist(), rows["event_date"].to_pylist(), strict=True)) == expected
         )
         assert len(rows) == len(expected)
-    assert_kpis_match_oracle(lake, events)
