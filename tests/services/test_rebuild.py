@@ -1,4 +1,4 @@
-"""rebuild_day on a real lake: an intact day keeps its digest, and a damaged day is restored."""
+"""rebuild_day on a lake: an intact day keeps its digest, and a damaged day is restored."""
 
 import re
 from datetime import UTC, datetime
@@ -40,16 +40,16 @@ def stock_count(day: datetime, quantity: int) -> StockAdjusted:
 
 
 @pytest.fixture
-def intact(lake, refresh):
+def intact(local_lake, refresh):
     """A lake of two days, landed in two parts, with repeated events, one of them with another date."""
     events = [event for day in DAYS for event in (*sale(day), *sale(day), stock_count(day, day.day))]
     moved = msgspec.structs.replace(events[0], event_time=DAYS[1])
-    raw_tables.land_records(lake, TOPICS["orders"], [encode(events[0])], partition=3)
-    raw_tables.land(lake, events[5:])
-    refresh(lake)
-    raw_tables.land(lake, [*events, moved])
-    refresh(lake)
-    return lake
+    raw_tables.land_records(local_lake, TOPICS["orders"], [encode(events[0])], partition=3)
+    raw_tables.land(local_lake, events[5:])
+    refresh(local_lake)
+    raw_tables.land(local_lake, [*events, moved])
+    refresh(local_lake)
+    return local_lake
 
 
 def contents(lake: str) -> dict:
@@ -84,42 +84,42 @@ def test_an_intact_day_is_left_alone_and_a_damaged_day_is_restored(
     assert jobs.refresh(intact, fail_if_spark_starts) == []
 
 
-def test_a_concurrent_refresh_loses_no_row(lake, refresh, rebuild_first_day, spark, monkeypatch):
+def test_a_concurrent_refresh_loses_no_row(local_lake, refresh, rebuild_first_day, monkeypatch):
     first, late = list(sale(DAYS[0])), list(sale(DAYS[0]))
-    raw_tables.land(lake, first)
-    refresh(lake)
+    raw_tables.land(local_lake, first)
+    refresh(local_lake)
     for name in ("events/orders", "kpi/sales_daily"):
-        Table(lake, name).open().delete()
+        Table(local_lake, name).open().delete()
     passed = []
 
     def refresh_first(point: str) -> None:
         """Run a refresh between the comparison of a rebuild and its commit."""
         passed.append(point)
         if point == "rebuild:events" and passed.count(point) == 1:
-            raw_tables.land(lake, late)
-            refresh(lake)
+            raw_tables.land(local_lake, late)
+            refresh(local_lake)
 
     monkeypatch.setattr(rebuild, "failpoint", refresh_first)
-    rebuild_first_day(lake)
+    rebuild_first_day(local_lake)
     assert passed.count("rebuild:events") == 2
-    assert sorted(read(lake, "events/orders")["event_id"].to_pylist()) == sorted(
+    assert sorted(read(local_lake, "events/orders")["event_id"].to_pylist()) == sorted(
         [first[0].event_id, late[0].event_id]
     )
-    [row] = read(lake, "kpi/sales_daily").to_pylist()
+    [row] = read(local_lake, "kpi/sales_daily").to_pylist()
     assert (row["orders"], row["paid_cents"]) == (2, 200)
 
 
-def test_a_day_whose_records_expired_is_left_alone(lake, refresh, rebuild_first_day):
-    raw_tables.land(lake, list(sale(DAYS[0])))
-    refresh(lake)
+def test_a_day_whose_records_expired_is_left_alone(local_lake, refresh, rebuild_first_day):
+    raw_tables.land(local_lake, list(sale(DAYS[0])))
+    refresh(local_lake)
     expired = Amendment(Kind.EXPIRY, "old", "test", [PartitionChange("orders-id", 0, expired_below=1)])
     expiry = CommitProperties(custom_metadata={METADATA_KEY: dumps(expired)})
-    Table(lake, "raw/orders").open().delete(commit_properties=expiry)
-    refresh(lake)
-    before = versions(lake)
+    Table(local_lake, "raw/orders").open().delete(commit_properties=expiry)
+    refresh(local_lake)
+    before = versions(local_lake)
     with pytest.raises(
         UserError, match=r"^retention has removed records of raw/orders that the events of 2020-11-01"
     ) as error:
-        rebuild_first_day(lake)
+        rebuild_first_day(local_lake)
     assert "\n" not in str(error.value)
-    assert versions(lake) == before
+    assert versions(local_lake) == before

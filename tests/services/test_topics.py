@@ -1,7 +1,20 @@
 """Topic configuration on a real Kafka."""
 
 from shopnow.broker import topics
+from shopnow.events import TOPICS
 from support import kafka_topics
+
+
+def test_the_broker_deletes_events_after_days_and_keeps_the_ledger(conf: dict[str, str]) -> None:
+    kept = ("ledger", "shop_state")
+    assert topics.read_retention(conf, [*TOPICS, "ledger"]) == {
+        **dict.fromkeys(TOPICS, topics.RETENTION_DAYS),
+        "ledger": None,
+    }
+    assert topics.compacted(conf, [*TOPICS, *kept]) == {"shop_state"}
+    # The ledger and the state are read in the order of their offsets.
+    assert {len(state.partitions) for state in topics.describe(conf, kept).values()} == {1}
+    assert topics.create(conf, topics.shop_topics(partitions=3)) == []
 
 
 def test_retention_of_existing_topics_is_changed_once(kafka: str) -> None:
