@@ -17,6 +17,7 @@ class Fault(StrEnum):
     NAMENODE = "NameNode killed before, during, after a commit"
     DATANODE = "DataNode killed, frozen while writing"
     LANDING = "landing killed at every kill point"
+    FROZEN = "landing frozen past the commit of another run, at every kill point"
     SPARK = "Spark driver killed at every kill point"
     TWICE = "the same run twice, and two at once"
     BAD = "bad records, corrected and replayed"

@@ -1,5 +1,6 @@
 """Landing killed at every failpoint or run twice lands each record once; the score detects violations."""
 
+import os
 import signal
 import time
 import uuid
@@ -13,6 +14,7 @@ from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from shopnow.events import TOPICS
 from shopnow.lake.ingest.landing import FAILPOINTS, land
+from shopnow.local_stack import supervision
 from shopnow.traffic.generate import generate
 from support import isolated_process
 
@@ -62,6 +64,34 @@ def kill(services: Services, lake: str, topics: list[str], point: str, rng: Rand
         # Everything was landed before the failpoint was reached: the next run needs new traffic.
         passage = 1
         generate(services.conf, str(uuid.uuid4()), sessions=30, seed=rng.randrange(2**31))
+
+
+def test_frozen_past_the_commit_of_another_run(
+    services: Services, rng: Random, scoreboard: Scoreboard, for_suite: ForSuite
+) -> None:
+    """A run that is resumed after another one has landed its records commits none of them again."""
+    freezes = for_suite(len(FAILPOINTS), 120)
+    points = [
+        point for _ in range(freezes // len(FAILPOINTS)) for point in rng.sample(FAILPOINTS, len(FAILPOINTS))
+    ]
+    for point in points:
+        run = {
+            "conf": services.conf,
+            "lake": services.new_lake(),
+            "topics": ["views"],
+            "batch_rows": BATCH_ROWS,
+        }
+        passage = 1 if point == "land:plan" else rng.randint(1, 2)
+        frozen = worker.Worker("land", strike=worker.Strike(point, passage, None, signal.SIGSTOP), **run)
+        assert supervision.wait_until(frozen.is_frozen, 60, interval=0.02), f"{point} was not passed"
+        try:
+            assert worker.run("land", **run).code == 0
+        finally:
+            os.kill(frozen.pid, signal.SIGCONT)
+        at = time.monotonic()
+        scoreboard.kill(Fault.FROZEN, point)
+        scoreboard.recovered(Fault.FROZEN, worker.retried(frozen.wait(), "land", **run).at - at)
+        scoreboard.judge(Fault.FROZEN, oracle.score_raw(services.conf, run["lake"], run["topics"]))
 
 
 def test_a_second_run_commits_nothing(services: Services, shared_lake: str, scoreboard: Scoreboard) -> None:

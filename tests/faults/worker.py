@@ -1,8 +1,8 @@
 """The processes that meet the faults: a step of the pipeline in its own process, as an Airflow task runs it.
 
-`kill_at` kills the process itself at a failpoint. A `strike` sends a signal to another process, `delay`
-seconds after this one has passed a failpoint for the n-th time. A `mutation` disables one protection here
-(see `protections.mutations`).
+`kill_at` kills the process itself at a failpoint. A `strike` sends a signal to it or to another process,
+`delay` seconds after this one has passed a failpoint for the n-th time. A `mutation` disables one protection
+here (see `protections.mutations`).
 
 The processes are forked from a server that has imported the pipeline and has connected to nothing, because
 the imports take longer than most steps.
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
+import psutil
 from confluent_kafka import KafkaException
 
 from shopnow import failpoints, hard_timeout
@@ -38,11 +39,12 @@ ATTEMPTS = 5
 
 
 class Strike(NamedTuple):
-    """A signal to another process, sent when the worker passes a failpoint."""
+    """A signal to a process, sent when the worker passes a failpoint."""
 
     point: str
     passage: int
-    pid: int
+    pid: int | None
+    """The process; None for the worker itself."""
     signal: int
     delay: float = 0.0
 
@@ -110,6 +112,9 @@ class Worker:
             isolated_process.hung.append(self._step)
         return ended
 
+    def is_frozen(self) -> bool:
+        return psutil.Process(self.pid).status() == psutil.STATUS_STOPPED
+
     def has_ended(self) -> bool:
         return not self._process.is_alive()
 
@@ -172,7 +177,7 @@ def install_strike(strike: Strike) -> None:
     lock = threading.Lock()
 
     def send() -> None:
-        os.kill(strike.pid, strike.signal)
+        os.kill(strike.pid or os.getpid(), strike.signal)
 
     def failpoint(point: str) -> None:
         nonlocal passed

@@ -167,6 +167,12 @@ PROTECTIONS = (
         f"{_FAULTS}/test_disks.py::test_full_disk_under_the_datanode",
     ),
     Protection(
+        20,
+        "landing frozen past another run's commit",
+        "no_offsets_in_commits",
+        f"{_FAULTS}/test_landing.py::test_frozen_past_the_commit_of_another_run",
+    ),
+    Protection(
         23,
         "a transaction left open",
         "held_back_records_ignored",
