@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     datanode_2_port: Port = Field(9876, description="second HDFS DataNode, data transfer")
     datanode_2_http_port: Port = Field(9874, description="second HDFS DataNode, web UI and WebHDFS")
     datanode_2_ipc_port: Port = Field(9877, description="second HDFS DataNode, IPC")
+    postgres_port: Port = Field(5433, description="PostgreSQL, Airflow's metadata database")
     airflow_port: Port = Field(8080, description="Airflow web UI and API")
     smtp_port: Port = Field(1025, description="local SMTP test server")
     slack_port: Port = Field(1080, description="local Slack test server")

@@ -23,7 +23,7 @@ from shopnow.lake.ingest import data_loss, lag
 from shopnow.local_stack import airflow_api, supervision
 from support.full_stack import FINAL_STATES, MINUTE, get
 
-SERVICE_COUNT = 11
+SERVICE_COUNT = 12
 APPROVE = "/dags/approve_restock/dagRuns"
 PAUSED = ("land_events", "compute_kpis")
 SENT_BY_HAND = [example_json(type_) for name in ("orders", "payments") for type_ in TOPICS[name].types]

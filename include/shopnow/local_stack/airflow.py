@@ -3,23 +3,29 @@
 import json
 import os
 import secrets
-import sqlite3
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from shopnow import connections
 from shopnow.errors import UserError
-from shopnow.local_stack import openlineage, spark
+from shopnow.local_stack import openlineage, postgres, spark
 from shopnow.settings import ROOT, Settings
 
 ADMIN_USER = "admin"
 VIEWER_USER = "viewer"
 """A user with read access only."""
+
+_SECRETS: dict[str, Callable[[], str]] = {
+    "fernet_key": lambda: urlsafe_b64encode(secrets.token_bytes(32)).decode(),
+    "secret_key": lambda: secrets.token_hex(32),
+    "jwt_secret": lambda: secrets.token_hex(32),
+    "database_password": lambda: secrets.token_hex(32),
+}
 
 
 def home_dir(settings: Settings) -> Path:
@@ -85,8 +91,10 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
         "API__HOST": "127.0.0.1",
         "API__SECRET_KEY": keys["secret_key"],
         "API_AUTH__JWT_SECRET": keys["jwt_secret"],
-        # On a busy machine another process may hold SQLite's lock for longer than the default five seconds.
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(settings)}?timeout=15",
+        "DATABASE__SQL_ALCHEMY_CONN": (
+            f"postgresql+psycopg2://{postgres.ROLE}:{keys['database_password']}"
+            f"@127.0.0.1:{settings.ports['postgres']}/{postgres.ROLE}"
+        ),
         "SHOPNOW__HDFS_URL": f"http://127.0.0.1:{settings.ports['namenode_http']}/explorer.html",
         "SHOPNOW__SLACK_URL": f"http://127.0.0.1:{settings.ports['slack']}/messages",
     }
@@ -133,8 +141,13 @@ def otel_variables(settings: Settings) -> dict[str, str]:
     }
 
 
+def database_password(settings: Settings) -> str:
+    """Return the password of Airflow's role in the metadata database; created at the first call."""
+    return _load_or_create_secrets(settings)["database_password"]
+
+
 def prepare(settings: Settings, java: Path) -> None:
-    """Create the users' passwords and the metadata database, or migrate it to the installed version.
+    """Create the users' passwords and the tables of the metadata database, or migrate them to this version.
 
     Raises:
         UserError: the migration failed.
@@ -144,12 +157,9 @@ def prepare(settings: Settings, java: Path) -> None:
         _write_secret(
             password_file(settings), {name: secrets.token_urlsafe(12) for name in (ADMIN_USER, VIEWER_USER)}
         )
-    migrated_version = home_dir(settings) / "migrated"
-    if (
-        migrated_version.exists()
-        and migrated_version.read_text() == version("apache-airflow")
-        and _database(settings).exists()
-    ):
+    # Beside the database, so that it is not taken as migrated after it was deleted.
+    migrated_version = postgres.local_server(settings).data_dir / "airflow_version"
+    if migrated_version.exists() and migrated_version.read_text() == version("apache-airflow"):
         return
     migration = subprocess.run(
         command("db", "migrate"),
@@ -161,36 +171,26 @@ def prepare(settings: Settings, java: Path) -> None:
     if migration.returncode:
         error_lines = migration.stderr.strip().splitlines() or ["no output"]
         raise UserError(
-            f"migrating Airflow's database {_database(settings)} failed: {error_lines[-1]}; "
-            "fix that, or move the file away to start with an empty one"
+            f"migrating Airflow's database in {migrated_version.parent} failed: {error_lines[-1]}; "
+            "fix that, or move the folder away to start with an empty one"
         )
-    with sqlite3.connect(_database(settings)) as database:
-        # In WAL mode readers and the writer do not block each other; the mode is stored in the file.
-        database.execute("PRAGMA journal_mode=WAL")
     migrated_version.write_text(version("apache-airflow"))
 
 
-def _database(settings: Settings) -> Path:
-    return home_dir(settings) / "airflow.db"
-
-
 def _load_or_create_secrets(settings: Settings) -> dict[str, str]:
-    """Return the keys of this installation; created at the first call."""
+    """Return the keys of this installation; those that are missing are created."""
     file = home_dir(settings) / "secrets.json"
-    if not file.exists():
+    keys: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+    missing = {name: create() for name, create in _SECRETS.items() if name not in keys}
+    if missing:
         home_dir(settings).mkdir(parents=True, exist_ok=True)
-        fernet_key = urlsafe_b64encode(secrets.token_bytes(32)).decode()
-        _write_secret(
-            file,
-            {
-                "fernet_key": fernet_key,
-                "secret_key": secrets.token_hex(32),
-                "jwt_secret": secrets.token_hex(32),
-            },
-        )
-    return json.loads(file.read_text())
+        keys |= missing
+        _write_secret(file, keys)
+    return keys
 
 
 def _write_secret(file: Path, content: dict[str, str]) -> None:
-    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+    new = file.with_name(f"{file.name}.{os.getpid()}")
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
         json.dump(content, stream)
+    new.replace(file)

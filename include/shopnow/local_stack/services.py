@@ -9,11 +9,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+import psycopg2
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from shopnow import connections
-from shopnow.local_stack import airflow, hdfs, incidents, kafka
+from shopnow.local_stack import airflow, hdfs, incidents, kafka, postgres
 from shopnow.settings import ROOT, Settings
 
 Probe = Callable[[Settings], bool]
@@ -32,6 +33,7 @@ class Service(NamedTuple):
     environment: Callable[[Settings, Path], dict[str, str]] = lambda settings, java: {
         "PYTHONPATH": str(ROOT / "include")
     }
+    stop_signal: str = "TERM"
 
 
 def _is_kafka_ready(settings: Settings) -> bool:
@@ -69,6 +71,18 @@ def _datanode_probe(port_name: str) -> Probe:
         )
 
     return probe
+
+
+def _is_postgres_ready(settings: Settings) -> bool:
+    psycopg2.connect(
+        host="127.0.0.1",
+        port=settings.ports["postgres"],
+        dbname=postgres.ROLE,
+        user=postgres.ROLE,
+        password=airflow.database_password(settings),
+        connect_timeout=2,
+    ).close()
+    return True
 
 
 def _airflow_probe(component: str) -> Probe:
@@ -157,6 +171,14 @@ SERVICES: dict[str, Service] = {
         Service("smtp", ("smtp",), _test_server_command("mail_server", "smtp"), _is_smtp_ready),
         Service("slack", ("slack",), _test_server_command("webhook_server", "slack"), _is_slack_ready),
         Service(
+            "postgres",
+            ("postgres",),
+            lambda settings, java: postgres.command(postgres.local_server(settings)),
+            _is_postgres_ready,
+            # Closes open connections, for which SIGTERM would wait.
+            stop_signal="INT",
+        ),
+        Service(
             "airflow-api-server",
             ("airflow",),
             _airflow_command("api-server"),
@@ -205,5 +227,5 @@ def is_ready(service: Service, settings: Settings) -> bool:
     """Return whether the service passes its readiness check now."""
     try:
         return service.probe(settings)
-    except (OSError, KafkaException, KeyError, ValueError, IndexError):
+    except (OSError, KafkaException, psycopg2.Error, KeyError, ValueError, IndexError):
         return False

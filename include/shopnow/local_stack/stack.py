@@ -12,7 +12,18 @@ from shopnow import connections
 from shopnow.broker import topics
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
-from shopnow.local_stack import airflow, airflow_api, hdfs, jars, jvm, kafka, openlineage, spark, supervision
+from shopnow.local_stack import (
+    airflow,
+    airflow_api,
+    hdfs,
+    jars,
+    jvm,
+    kafka,
+    openlineage,
+    postgres,
+    spark,
+    supervision,
+)
 from shopnow.local_stack.services import HDFS_SERVICES, SERVICES, is_ready
 from shopnow.settings import Settings
 
@@ -26,9 +37,13 @@ START_SECONDS = 240
 def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVICES)) -> None:
     """Start the named services that are not running, and wait until each is ready; idempotent.
 
+    Airflow's services start their database, too.
+
     Raises:
         UserError: a dependency cannot be installed, a port is in use, or a service does not become ready.
     """
+    if any(name.startswith("airflow-") for name in names):
+        names = [*names, "postgres"]
     _check_disk(settings.data_dir)
     home = install(settings, report)
     stopped = {process.name for process in supervision.list_processes(settings) if not process.running}
@@ -97,6 +112,8 @@ def _start_test_servers(settings: Settings, home: Path, names: set[str], report:
 
 def _start_airflow(settings: Settings, home: Path, names: set[str], report: Report) -> None:
     services = [name for name in SERVICES if name.startswith("airflow-") and name in names]
+    if "postgres" in names:
+        _start_postgres(settings, home, report)
     if services:
         report("airflow", "preparing its database")
         if connections.spark_is_local(connections.load(settings)):
@@ -111,6 +128,16 @@ def _start_airflow(settings: Settings, home: Path, names: set[str], report: Repo
                 log = supervision.log_dir(settings) / "airflow-dag-processor.log"
                 raise UserError(f"Airflow has not parsed all DAG files after {START_SECONDS} s: see {log}")
             airflow_api.unpause_dags(api)
+
+
+def _start_postgres(settings: Settings, home: Path, report: Report) -> None:
+    is_running = any(
+        process.running for process in supervision.list_processes(settings) if process.name == "postgres"
+    )
+    if not is_running:
+        report("postgres", "preparing its data folder")
+        postgres.prepare(postgres.local_server(settings), airflow.database_password(settings))
+    _start(settings, home, ["postgres"], report)
 
 
 def _start(settings: Settings, home: Path, names: Collection[str], report: Report) -> None:

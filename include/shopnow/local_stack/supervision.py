@@ -194,9 +194,10 @@ def _configuration(settings: Settings) -> str:
         "autostart=false\n"
         # A dead service stays down until `up`, so that crashes are noticed instead of hidden by restarts.
         "autorestart=false\n"
-        "startsecs=0\nstopasgroup=true\nkillasgroup=true\nstopwaitsecs=20\nredirect_stderr=true\n"
+        f"startsecs=0\nstopsignal={service.stop_signal}\nstopasgroup=true\nkillasgroup=true\nstopwaitsecs=20\n"
+        "redirect_stderr=true\n"
         f"stdout_logfile={logs}/{name}.log\nstdout_logfile_maxbytes=20MB\nstdout_logfile_backups=1\n\n"
-        for name in SERVICES
+        for name, service in SERVICES.items()
     )
     return (
         "[supervisord]\nidentifier=shopnow\nnodaemon=true\nsilent=true\n"

@@ -123,7 +123,7 @@ def test_spark_reads_its_secret_from_a_private_file(container):
 
 
 def test_postgres_requires_a_password_from_remote_clients():
-    remote = [line for line in postgres._HBA_RULES.splitlines() if line.startswith("host")]
+    remote = [line for line in postgres._FILES["pg_hba.conf"].splitlines() if line.startswith("host")]
     assert remote == ["host airflow airflow all scram-sha-256"]
 
 

@@ -1,0 +1,105 @@
+"""The local stack's PostgreSQL: it survives kills, and starts as root without user namespaces."""
+
+import os
+import signal
+from collections.abc import Iterator
+
+import psycopg2
+import pytest
+
+from shopnow.local_stack import airflow, postgres, stack, supervision
+from shopnow.local_stack.services import SERVICES, is_ready
+from shopnow.settings import Settings
+from support.free_ports import settings_on_free_ports
+
+
+@pytest.fixture
+def settings(tmp_path) -> Iterator[Settings]:
+    settings = settings_on_free_ports(tmp_path / "é x")
+    yield settings
+    stack.down(settings)
+
+
+def start(settings: Settings) -> None:
+    stack.up(settings, lambda subject, what: None, ["postgres"])
+
+
+def execute(settings: Settings, statement: str) -> list[tuple]:
+    """Run a statement as Airflow does; returns its rows."""
+    connection = psycopg2.connect(
+        host="127.0.0.1",
+        port=settings.ports["postgres"],
+        dbname=postgres.ROLE,
+        user=postgres.ROLE,
+        password=airflow.database_password(settings),
+    )
+    try:
+        with connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+def process(settings: Settings) -> supervision.Process:
+    return next(process for process in supervision.list_processes(settings) if process.name == "postgres")
+
+
+def test_committed_rows_survive_a_kill_and_a_stop_with_open_connections(settings):
+    start(settings)
+    execute(settings, "CREATE TABLE runs (id int)")
+    execute(settings, "INSERT INTO runs VALUES (1)")
+    os.kill(process(settings).pid, signal.SIGKILL)
+    assert supervision.wait_until(lambda: process(settings).died, 10)
+    start(settings)
+    assert execute(settings, "SELECT id FROM runs") == [(1,)]
+    open_connection = psycopg2.connect(
+        host="127.0.0.1",
+        port=settings.ports["postgres"],
+        dbname=postgres.ROLE,
+        user=postgres.ROLE,
+        password=airflow.database_password(settings),
+    )
+    stack.down(settings)
+    open_connection.close()
+    assert supervision.list_stack_processes(settings) == []
+    start(settings)
+    assert execute(settings, "SELECT id FROM runs") == [(1,)]
+
+
+def test_a_half_created_folder_is_created_anew(settings):
+    half = settings.data_dir / "postgres.new"
+    half.mkdir(parents=True)
+    (half / "PG_VERSION").write_text("18\n")
+    start(settings)
+    assert execute(settings, "SELECT 1") == [(1,)]
+    assert not half.exists()
+
+
+def test_only_airflows_role_may_connect_and_only_with_its_password(settings):
+    start(settings)
+    for user, password in ((postgres.ROLE, "guessed"), ("postgres", airflow.database_password(settings))):
+        with pytest.raises(psycopg2.OperationalError):
+            psycopg2.connect(
+                host="127.0.0.1",
+                port=settings.ports["postgres"],
+                dbname=postgres.ROLE,
+                user=user,
+                password=password,
+            )
+    assert is_ready(SERVICES["postgres"], settings)
+
+
+if os.geteuid() == 0:
+
+    def test_root_starts_it_as_another_user_where_namespaces_are_forbidden(monkeypatch, tmp_path_factory):
+        monkeypatch.setattr(postgres, "_NAMESPACE", ("false",))
+        folder = tmp_path_factory.getbasetemp().parent.parent / f"shopnow-test-{os.getpid()}"
+        folder.mkdir(mode=0o755)
+        settings = settings_on_free_ports(folder)
+        try:
+            start(settings)
+            assert execute(settings, "SELECT 1") == [(1,)]
+            assert (folder / "postgres").stat().st_uid == 65534
+        finally:
+            stack.down(settings)
