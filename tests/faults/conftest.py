@@ -19,6 +19,7 @@ from faults.source import Source
 from shopnow.traffic.generate import generate
 from support import kafka_topics
 from support.free_ports import settings_on_free_ports
+from support.storage_services import without_optimizing_compiler
 
 SESSIONS = 200
 SCOREBOARD = pytest.StashKey[Scoreboard]()
@@ -109,7 +110,8 @@ def services(tmp_path_factory: pytest.TempPathFactory, scoreboard: Scoreboard) -
     """Running services with one day of traffic in the topics."""
     services = Services(settings_on_free_ports(tmp_path_factory.mktemp("faults")))
     try:
-        services.up()
+        with without_optimizing_compiler():
+            services.up()
         generate(services.conf, "before", SESSIONS, scoreboard.seed)
         yield services
     finally:

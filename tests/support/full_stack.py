@@ -20,6 +20,7 @@ from shopnow.lake.delta.tables import Table
 from shopnow.local_stack import airflow_api, supervision
 from shopnow.settings import ROOT, Settings
 from support.free_ports import settings_on_free_ports
+from support.storage_services import WITHOUT_OPTIMIZING_COMPILER
 
 MINUTE = 60
 FINAL_STATES = {"success", "failed"}
@@ -40,7 +41,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="session")
 def shopnow(settings: Settings) -> Iterator[Shopnow]:
     """Run `./shopnow` with these arguments; stops the stack in the end."""
-    environment = {
+    environment = WITHOUT_OPTIMIZING_COMPILER | {
         f"SHOPNOW_{name.upper()}": str(value)
         for name, value in settings.model_dump(exclude_none=True).items()
     }

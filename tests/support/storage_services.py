@@ -18,13 +18,16 @@ from shopnow.local_stack.services import HDFS_SERVICES, STORAGE_SERVICES
 from shopnow.settings import Settings
 from support.free_ports import settings_on_free_ports
 
+WITHOUT_OPTIMIZING_COMPILER = {"JAVA_TOOL_OPTIONS": "-XX:TieredStopAtLevel=1"}
+"""Environment of JVMs that live for minutes only: without C2, which takes half of their CPU time."""
+
 
 @contextmanager
 def run_storage(directory: Path) -> Iterator[Settings]:
     """Run Kafka and HDFS with their data in this directory."""
     settings = settings_on_free_ports(directory)
     with _stopped_at_end(settings):
-        with _without_optimizing_compiler():
+        with without_optimizing_compiler():
             _up(settings, STORAGE_SERVICES)
         yield settings
 
@@ -35,7 +38,7 @@ def run_kafka_with_shared_hdfs(directory: Path, shared: Path) -> Iterator[Settin
     settings = settings_on_free_ports(directory)
     with ExitStack() as stack:
         stack.enter_context(_stopped_at_end(settings))
-        with _without_optimizing_compiler(), ThreadPoolExecutor(1) as pool:
+        with without_optimizing_compiler(), ThreadPoolExecutor(1) as pool:
             kafka = pool.submit(_up, settings, ["kafka"])
             hdfs = stack.enter_context(_shared_hdfs(shared))
             kafka.result()
@@ -82,10 +85,11 @@ def _stopped_at_end(settings: Settings) -> Iterator[None]:
 
 
 @contextmanager
-def _without_optimizing_compiler() -> Iterator[None]:
-    """Start JVMs without C2, which takes half of the CPU time of services that live for minutes."""
+def without_optimizing_compiler() -> Iterator[None]:
+    """Start JVMs, and a supervisord that starts more of them, without C2."""
     with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("JAVA_TOOL_OPTIONS", "-XX:TieredStopAtLevel=1")
+        for name, value in WITHOUT_OPTIMIZING_COMPILER.items():
+            environment.setenv(name, value)
         yield
 
 
