@@ -32,6 +32,7 @@ from rich.console import Console
 from shopnow import events
 from shopnow.broker import client, topics
 from shopnow.errors import UserError
+from shopnow.ids import uuid7
 from shopnow.local_stack import jvm, stack
 from shopnow.local_stack import spark as local_spark
 from shopnow.settings import ROOT, Settings
@@ -176,7 +177,7 @@ def payments(count: int) -> Iterator[events.PaymentSucceeded]:
     start = datetime(2026, 1, 1, tzinfo=UTC)
     for number in range(count):
         yield events.PaymentSucceeded(
-            event_id=str(uuid.UUID(int=number)),
+            event_id=uuid7(number, f"{number:019x}"),
             event_time=start + timedelta(milliseconds=number),
             schema_version=events.SCHEMA_VERSION,
             payment_id=f"payment-{uuid.UUID(int=number)}",

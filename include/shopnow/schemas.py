@@ -29,6 +29,13 @@ RAW = pa.schema(
             "problem", pa.string(), metadata={"comment": "why the record is invalid; null if it is valid"}
         ),
         pa.field(
+            "payload",
+            pa.binary(),
+            metadata={
+                "comment": "canonical JSON of the event; null if every reader finds the same in `value`"
+            },
+        ),
+        pa.field(
             "correction",
             pa.binary(),
             metadata={"comment": "replacement payload from an operator; never set by landing"},
@@ -37,6 +44,9 @@ RAW = pa.schema(
     ]
 )
 """Schema of every `raw/{topic}` table, partitioned by `ingest_date`."""
+
+PAYLOADS = ("correction", "payload", "value")
+"""Columns of raw that may hold the JSON of a valid record's event: it is in the first that is not null."""
 
 SOURCE = pa.schema(
     [

@@ -4,6 +4,7 @@ Every one has a working default. `shopnow.cluster.settings` has those that only 
 """
 
 import hashlib
+from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
@@ -81,6 +82,17 @@ class Settings(BaseSettings):
 
     quarantine_limit: float = Field(
         0.25, ge=0, le=1, description="share of invalid records above which a landing task stops"
+    )
+    event_time_skew_seconds: float = Field(
+        300,
+        ge=0,
+        le=31 * 86400,
+        description="how far an event may lie after the timestamp that the broker gave its record, seconds",
+    )
+    earliest_event_date: date = Field(
+        date(1970, 1, 1),
+        ge=date(1900, 1, 1),
+        description="first date of events; records of earlier ones are quarantined",
     )
     service_level: float = Field(
         0.95, gt=0.5, lt=0.9999, description="target probability that stock lasts until the next resupply"

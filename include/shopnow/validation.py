@@ -1,63 +1,127 @@
 """Validation of records against the event definitions; its result is the `problem` column of the raw tables.
 
 A problem is `reason` or `reason (detail)`. Reasons are few, so that records can be counted by them:
-`missing field: order_id`, `invalid JSON (invalid character, byte 4)`, `too large (2097152 bytes)`, …
+`missing field: order_id`, `invalid JSON (invalid character, byte 4)`, `not JSON: gzip (…)`, …
+
+A valid record is read by everybody as the same event: what another reader would take differently is
+either brought into its canonical form, which landing stores beside the value as its payload, or is a problem.
 """
 
-import re
+import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shopnow import event_rules, events, screening
+from shopnow.canonical import canonical
+from shopnow.event_times import TimeLimits, canonical_time, configured_limits
 from shopnow.events import Event
-
-MAX_EVENT_BYTES = 1 << 20
+from shopnow.framing import Header, unframe
+from shopnow.record_problems import check_sizes, describe
 
 Decode = Callable[[bytes], Event]
-
-# Spark's JSON parser rejects a record with a longer number or name in any field, even an unknown one.
-_MAX_NUMBER_LENGTH, _MAX_NAME_LENGTH = 1000, 50_000
-_LONG_NUMBER = re.compile(rb"[:,\[\s][-+0-9.eE]{%d}" % _MAX_NUMBER_LENGTH)
-_LONG_NAME = re.compile(rb'"(?:[^"\\]|\\.){%d,}"\s*:' % _MAX_NAME_LENGTH, re.DOTALL)
-
-_FIELD = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
-_MISSING = re.compile(r"^Object missing required field `(.*)`$")
-_POSITION = re.compile(r" \((byte \d+)\)$")
-_INDEX = re.compile(r"\[(\d+|\.\.\.)\]")
 
 
 class CheckResult(NamedTuple):
     """Result of checking some records.
 
-    `problems` has a problem or None for each record, and is None if all are valid. The event times are those
-    of the valid records, None if there are none.
+    `problems` has a problem or None for each record, and is None if all are valid. `payloads` has, for each
+    valid record whose value is not itself the JSON of its event in canonical form, that JSON; it is None if
+    no record has one. The event times are those of the valid records, None if there are none.
     """
 
     problems: list[str | None] | None
+    payloads: list[bytes | None] | None
     first_event: datetime | None
     last_event: datetime | None
 
 
-def check_records(decode: Decode, values: Sequence[bytes | None], column: pa.Array) -> CheckResult:
+class CheckedRecord(NamedTuple):
+    """Result of checking a record: its event with canonical values, or its problem; see `CheckResult`."""
+
+    event: Event | None = None
+    payload: bytes | None = None
+    problem: str | None = None
+
+
+def check_records(
+    decode: Decode,
+    values: Sequence[bytes | None],
+    column: pa.Array,
+    headers: Sequence[Sequence[Header] | None] | None = None,
+    timestamps: Sequence[int] | np.ndarray | None = None,
+) -> CheckResult:
     """Check records against their topic's event types.
 
     Args:
         decode: decoder of the topic, see `shopnow.events.Topic.decoder`.
         values: the record values.
         column: the same values as an Arrow binary array, on which some checks are far cheaper.
+        headers: the headers of each record; by default they have none.
+        timestamps: the timestamp of each record, ms since 1970; by default now. A later one counts as now.
     """
-    try:
-        # The decoder does not check the UTF-8 of the strings it skips, those of unknown fields.
-        column.cast(pa.string())
-        _check_sizes(column)
-        return CheckResult(None, *_span([event.event_time for event in map(decode, values)]))  # type: ignore[arg-type]
-    except Exception:  # whatever a record's bytes cause, it must only affect that record
-        return _one_by_one(decode, values)
+    if not len(values):
+        return CheckResult(None, None, None, None)
+    received, limits = _received(timestamps, len(values)), configured_limits()
+    indices, decoded = _decode_all(decode, values)
+    times = [event.event_time for event in decoded]
+    suspects = set(range(len(values))).difference(indices) if len(decoded) < len(values) else set()
+    suspects |= screening.unusual_values(column)
+    if decoded:
+        unusual = screening.unusual_events(decoded, times, received[indices], limits)
+        suspects.update(indices[position] for position in unusual)
+    if not suspects:
+        return CheckResult(None, None, *_span(times, values))
+
+    checked = {
+        index: _check(
+            decode, values[index], headers[index] if headers else None, _datetime(received[index]), limits
+        )
+        for index in suspects
+    }
+    passed = CheckedRecord()
+    problems, payloads = (
+        [getattr(checked.get(index, passed), name) for index in range(len(values))]
+        for name in ("problem", "payload")
+    )
+    plain = [position for position, index in enumerate(indices) if index not in suspects]
+    spans = [
+        _span([times[position] for position in plain], [values[indices[position]] for position in plain]),
+        *[(record.event.event_time,) * 2 for record in checked.values() if record.event is not None],
+    ]
+    return CheckResult(
+        problems if any(problems) else None,
+        payloads if any(payloads) else None,
+        min((first for first, _ in spans if first), default=None),
+        max((last for _, last in spans if last), default=None),
+    )
+
+
+def check_record(
+    decode: Decode,
+    value: bytes | None,
+    headers: Sequence[Header] | None = None,
+    timestamp: int | None = None,
+) -> CheckedRecord:
+    """Check one record; see `check_records`."""
+    received = _received(None if timestamp is None else [timestamp], 1)[0]
+    return _check(decode, value, headers, _datetime(received), configured_limits())
+
+
+def read_valid(decode: Decode, payload: bytes) -> Event:
+    """Return the event of a valid record of the lake, with its canonical values.
+
+    Args:
+        payload: the record's correction, or else its payload, or else its value.
+    """
+    return canonical(decode(payload), payload)
 
 
 def reason_of(problem: str) -> str:
@@ -70,7 +134,7 @@ def field_of(problem: str) -> str | None:
     kind, _, name = reason_of(problem).partition(": ")
     if kind == "unknown event type":
         return "event_type"
-    return None if name in {"", "record"} else name
+    return None if name in {"", "record"} or kind == "not JSON" else name
 
 
 def count_reasons(columns: Iterable[pa.Array]) -> Counter[str]:
@@ -82,90 +146,95 @@ def count_reasons(columns: Iterable[pa.Array]) -> Counter[str]:
     return counts
 
 
-def _one_by_one(decode: Decode, values: Sequence[bytes | None]) -> CheckResult:
-    problems: list[str | None] = []
-    times = []
-    for value in values:
-        try:
-            times.append(_event_time(decode, value))
-            problems.append(None)
-        except Exception as error:
-            problems.append(_describe(error, value))
-    return CheckResult(problems if any(problems) else None, *_span(times))
+def _received(timestamps: Sequence[int] | np.ndarray | None, count: int) -> np.ndarray:
+    """Return when each record was received, ms since 1970: its timestamp, but never after now."""
+    now = time.time_ns() // 1_000_000
+    if timestamps is None:
+        return np.full(count, now, np.int64)
+    stamps = np.asarray(timestamps, np.int64)
+    return np.where(stamps < 0, now, np.minimum(stamps, now))
 
 
-class _InvalidRecord(ValueError):
-    """A record that fails a check of this module; the text is the problem."""
-
-
-def _event_time(decode: Decode, value: bytes | None) -> datetime:
-    if value is None:
-        raise _InvalidRecord("no value")
-    if not value:
-        raise _InvalidRecord("empty value")
-    if len(value) > MAX_EVENT_BYTES:
-        raise _InvalidRecord(f"too large ({len(value)} bytes)")
-    value.decode()
-    time = decode(value).event_time
-    _check_lengths(value)
+def _decode_all(decode: Decode, values: Sequence[bytes | None]) -> tuple[Sequence[int], list[Event]]:
+    """Return the events that the values decode to as they stand, and the indices of those values."""
     try:
-        return time.astimezone(UTC)
-    except OverflowError:
-        raise _InvalidRecord("out of range: event_time") from None
+        return range(len(values)), list(map(decode, values))  # type: ignore[arg-type]
+    except Exception:  # whatever a record's bytes cause, it must only affect that record
+        decoded = {}
+        for index, value in enumerate(values):
+            with suppress(Exception):
+                decoded[index] = decode(value)  # type: ignore[arg-type]
+        return list(decoded), list(decoded.values())
 
 
-def _check_sizes(column: pa.Array) -> None:
-    lengths = pc.binary_length(column)
-    longest = pc.max(lengths).as_py() or 0
-    if column.null_count or longest > MAX_EVENT_BYTES:
-        raise _InvalidRecord
-    if longest > _MAX_NUMBER_LENGTH:
-        for value in column.filter(pc.greater(lengths, _MAX_NUMBER_LENGTH)).to_pylist():
-            _check_lengths(value)
+def _check(
+    decode: Decode,
+    value: bytes | None,
+    headers: Sequence[Header] | None,
+    received: datetime,
+    limits: TimeLimits,
+) -> CheckedRecord:
+    try:
+        return _check_here(decode, value, headers, received, limits)
+    except RecursionError:
+        # The caller's stack is almost full; what is valid does not depend on that.
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(_check_here, decode, value, headers, received, limits).result()
 
 
-def _check_lengths(value: bytes) -> None:
-    if len(value) > _MAX_NUMBER_LENGTH and _LONG_NUMBER.search(value):
-        raise _InvalidRecord(f"number too long (over {_MAX_NUMBER_LENGTH} characters)")
-    if len(value) > _MAX_NAME_LENGTH and _LONG_NAME.search(value):
-        raise _InvalidRecord(f"field name too long (over {_MAX_NAME_LENGTH} bytes)")
+def _check_here(
+    decode: Decode,
+    value: bytes | None,
+    headers: Sequence[Header] | None,
+    received: datetime,
+    limits: TimeLimits,
+) -> CheckedRecord:
+    body = value or b""
+    try:
+        body = unframe(check_sizes(value), headers)
+        body.decode()
+        event = canonical(read := decode(body), body)
+        if problem := event_rules.problem_of(event, received, limits):
+            return CheckedRecord(problem=problem)
+        if body is value and _is_read_alike(read, event):
+            return CheckedRecord(event)
+        payload = events.encode(event)
+        decode(payload)  # text may be longer in its normal form
+        return CheckedRecord(event, payload)
+    except RecursionError:
+        raise
+    except Exception as error:
+        return CheckedRecord(problem=describe(error, body))
 
 
-def _span(times: list[datetime]) -> tuple[datetime | None, datetime | None]:
+def _is_read_alike(read: Event, event: Event) -> bool:
+    """Return whether all readers of the JSON get the canonical event, as each of them truncates times."""
+    times = {name: getattr(event, name) for name in ("event_time", "promised_at") if hasattr(event, name)}
+    return all(
+        getattr(read, name) == value
+        for name in event.__struct_fields__
+        if name not in times and (value := getattr(event, name)) is not None
+    )
+
+
+def _span(
+    times: list[datetime], values: Sequence[bytes | None]
+) -> tuple[datetime, datetime] | tuple[None, None]:
+    """Return the first and the last canonical time of events that were decoded from these values."""
     if not times:
         return None, None
-    return min(times).astimezone(UTC), max(times).astimezone(UTC)
+    return tuple(choose(_exact(choose(times), times, values)) for choose in (min, max))  # type: ignore[return-value]
 
 
-def _describe(error: Exception, value: bytes | None) -> str:
-    match error:
-        case _InvalidRecord():
-            return str(error)
-        case UnicodeDecodeError():
-            return f"invalid UTF-8 (byte {error.start})"
-        case RecursionError():
-            return "invalid JSON (nested too deep)"
-        case msgspec.ValidationError():
-            return _invalid(str(error))
-        case msgspec.DecodeError():
-            return _malformed(str(error))
-    return f"unreadable ({type(error).__name__})"
+def _exact(end: datetime, times: list[datetime], values: Sequence[bytes | None]) -> Iterator[datetime]:
+    """Yield the canonical times of the events whose time is `end` as decoded, which may be rounded up."""
+    index = -1
+    with suppress(ValueError):
+        while True:
+            index = times.index(end, index + 1)
+            value = values[index] or b""
+            yield canonical_time(value, end)
 
 
-def _malformed(message: str) -> str:
-    detail = _POSITION.sub(r", \1", message.removeprefix("JSON is malformed: "))
-    return f"invalid JSON ({detail[0].lower()}{detail[1:]})"
-
-
-def _invalid(message: str) -> str:
-    match_ = _FIELD.match(message)
-    what, path = (match_["what"], match_["path"]) if match_ else (message, None)
-    field = _INDEX.sub("[]", path) if path else "record"
-    if missing := _MISSING.match(what):
-        return f"missing field: {missing[1] if field == 'record' else f'{field}.{missing[1]}'}"
-    detail = what[0].lower() + what[1:200].replace("`", "")
-    if field == "event_type" and what.startswith("Invalid value"):
-        return f"unknown event type ({detail.removeprefix('invalid value ')})"
-    if ", got " in what or field == "event_type":
-        return f"wrong type: {field} ({detail})"
-    return f"invalid value: {field} ({detail})"
+def _datetime(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(int(milliseconds) / 1000, UTC)

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from shopnow import schemas
 from shopnow.events import Topic
 from shopnow.lake.lineage.lineage import OffsetRange
-from shopnow.schemas import TIMESTAMP
+from shopnow.schemas import PAYLOADS, TIMESTAMP
 
 
 def filter_ranges(rows: DataFrame, ranges: Iterable[OffsetRange] | None, prefix: str = "") -> DataFrame:
@@ -34,18 +34,16 @@ def filter_ranges(rows: DataFrame, ranges: Iterable[OffsetRange] | None, prefix:
 
 
 def parse_events(raw: DataFrame, topic: Topic) -> DataFrame:
-    """Parse the valid records of `raw/{topic}`, corrections applied, into the columns of `events/{topic}`."""
+    """Parse the valid records of `raw/{topic}` into `events/{topic}`, with canonical values."""
     fields = schemas.event_fields(topic)
-    text = F.coalesce("correction", "value").cast("string")
+    # A raw table of an older version lacks some of the columns.
+    text = F.coalesce(*(name for name in PAYLOADS if name in raw.columns)).cast("string")
+    # Times as text: Spark would round some of them, and cannot parse others.
+    read = pa.schema([_as_text(field) for field in fields])
     parsed = raw.where(F.col("problem").isNull()).withColumn(
-        "event", F.from_json(text, schemas.spark_ddl(fields))
+        "event", F.from_json(text, schemas.spark_ddl(read))
     )
-    columns = [
-        _timestamp(F.col("event")[field.name], F.get_json_object(text, f"$.{field.name}")).alias(field.name)
-        if field.type == TIMESTAMP
-        else F.col("event")[field.name].alias(field.name)
-        for field in fields
-    ]
+    columns = [_canonical(F.col("event")[field.name], field.type).alias(field.name) for field in fields]
     origin = [F.col(name).alias(f"source_{name}") for name in ("topic_id", "partition", "offset")]
     return parsed.select(*columns, *origin).withColumn("event_date", F.to_date("event_time"))
 
@@ -69,8 +67,19 @@ def deduplicate_arrow(events: pa.Table) -> pa.Table:
     return events if len(firsts) == len(events) else events.take(order.take(firsts.combine_chunks().sort()))
 
 
-def _timestamp(parsed: Column, text: Column) -> Column:
-    """Return the parsed time, or where Spark could not parse it, the time of the RFC 3339 text.
+def _as_text(field: pa.Field) -> pa.Field:
+    return field.with_type(pa.string()) if field.type == TIMESTAMP else field
+
+
+def _canonical(value: Column, type_: pa.DataType) -> Column:
+    if type_ == TIMESTAMP:
+        return _timestamp(value)
+    # Minus zero becomes zero.
+    return value + F.lit(0.0) if type_ == pa.float64() else value
+
+
+def _timestamp(text: Column) -> Column:
+    """Return the time of an RFC 3339 text, truncated to milliseconds like `shopnow.event_times`.
 
     Landing accepts every form of RFC 3339; Spark accepts neither lower-case t and z nor offsets beyond 18
     hours.
@@ -83,4 +92,5 @@ def _timestamp(parsed: Column, text: Column) -> Column:
         "bigint"
     )
     wall = F.regexp_replace(upper, offset, "Z").try_cast("timestamp")
-    return F.coalesce(parsed, F.timestamp_micros(F.unix_micros(wall) - east * F.lit(60_000_000)))
+    shifted = F.timestamp_micros(F.unix_micros(wall) - east * F.lit(60_000_000))
+    return F.date_trunc("millisecond", F.coalesce(text.try_cast("timestamp"), shifted))

@@ -5,11 +5,12 @@ that no shop would send, `oracle_events` has one-letter ids for figures worked o
 makes invalid input.
 """
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
-from uuid import UUID
+from uuid import uuid4
 
 import msgspec
 
@@ -31,11 +32,21 @@ SALE_FIGURES = {
 _numbers = count()
 
 
+def event_id(number: int) -> str:
+    """Return the event id of a number: a UUIDv7 of the time 0, greater for a greater number."""
+    return uuid7(0, f"{number:019x}")
+
+
+def unique_event_id() -> str:
+    """Return an event id of now that no other call returns."""
+    return uuid7(round(time.time() * 1000), uuid4().hex)
+
+
 def event(type_: type[Event], time: str | datetime, **fields: Any) -> Any:
     """Return an event of a type; each event has a greater event_id than those made before it."""
     at = datetime.fromisoformat(time) if isinstance(time, str) else time
-    event_id = f"0199d3f0-1111-7abc-8def-{next(_numbers):012}"
-    return msgspec.structs.replace(example(type_), **{"event_id": event_id, "event_time": at, **fields})
+    new_id = f"0199d3f0-1111-7abc-8def-{next(_numbers):012}"
+    return msgspec.structs.replace(example(type_), **{"event_id": new_id, "event_time": at, **fields})
 
 
 def order_item(
@@ -51,7 +62,7 @@ def order_item(
     )
 
 
-def sale(time: datetime) -> Iterator[Event]:
+def sale(at: datetime) -> Iterator[Event]:
     """Yield a new order of two units at 50 cents and its payment; `SALE_FIGURES` has their figures.
 
     Their event ids begin with the event time, because the search for repeated events selects dates by ids.
@@ -61,8 +72,8 @@ def sale(time: datetime) -> Iterator[Event]:
         (OrderPlaced, {"items": [order_item(quantity=2, price=50)], "discount_cents": 0, "total_cents": 100}),
         (PaymentSucceeded, {"payment_id": f"p{number}", "amount_cents": 100}),
     ):
-        event_id = uuid7(int(time.timestamp() * 1000), f"{next(_numbers):019x}")
-        yield event(type_, time, event_id=event_id, order_id=f"o{number}", **fields)
+        new_id = uuid7(int(at.timestamp() * 1000), f"{next(_numbers):019x}")
+        yield event(type_, at, event_id=new_id, order_id=f"o{number}", **fields)
 
 
 def payment_record(number: int, at: datetime = NEW_YEAR, version: int = 1) -> bytes:
@@ -70,7 +81,7 @@ def payment_record(number: int, at: datetime = NEW_YEAR, version: int = 1) -> by
     payment = event(
         PaymentSucceeded,
         at,
-        event_id=str(UUID(int=number)),
+        event_id=event_id(number),
         schema_version=version,
         payment_id=f"payment-{number}",
         order_id=f"order-{number}",

@@ -1,17 +1,17 @@
 """A product that sells out."""
 
-import uuid
 from datetime import UTC, datetime
 
 from confluent_kafka import Producer
 
+from factories.events import unique_event_id
 from shopnow.events import SCHEMA_VERSION, StockSold, encode, key
 
 
 def sold(product: str, left: int) -> StockSold:
     """Return the sale of a unit now, after which `left` units are in stock."""
     return StockSold(
-        event_id=str(uuid.uuid4()),
+        event_id=unique_event_id(),
         event_time=datetime.now(UTC),
         schema_version=SCHEMA_VERSION,
         product_id=product,

@@ -171,8 +171,8 @@ def _ignore_problems(is_ignored: Callable[[str], bool]) -> None:
 
     check_records = validation.check_records
 
-    def lenient(*args: Any) -> validation.CheckResult:
-        checked = check_records(*args)
+    def lenient(*args: Any, **options: Any) -> validation.CheckResult:
+        checked = check_records(*args, **options)
         if checked.problems is None:
             return checked
         return checked._replace(

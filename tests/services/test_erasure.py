@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from factories import raw_tables as sample
 from factories import shop_events
+from factories.events import event_id
 from shopnow import events
 from shopnow.cli import forget as cli
 from shopnow.errors import UserError
@@ -88,10 +89,17 @@ def test_erases_all_personal_data_and_changes_nothing_else(lake, spark):
     order = next(event for event in original if isinstance(event, OrderPlaced) and event.customer_id == ANN)
     sample.land(lake, original)
     invalid = json.dumps({**json.loads(events.encode(order)), "total_cents": "x"}).encode()
-    newer = json.dumps({**json.loads(events.encode(order)), "event_id": "0" * 36, "email": "1 Rue"}).encode()
+    newer = json.dumps(
+        {**json.loads(events.encode(order)), "event_id": event_id(10), "email": "1 Rue"}
+    ).encode()
     namesake = events.encode(
         replace(
-            order, event_id="1" * 36, customer_id=OTHER, order_id="other", customer_name="Bob", address="x"
+            order,
+            event_id=event_id(11),
+            customer_id=OTHER,
+            order_id="other",
+            customer_name="Bob",
+            address="x",
         )
     )
     sample.land_records(
@@ -139,7 +147,7 @@ def test_erases_all_personal_data_and_changes_nothing_else(lake, spark):
     assert {name: Table(lake, name).version() for name in kpis} == versions
     assert erasure.erase_customer(lake, ANN, why="", by="") == []
     # Records of the customer that arrive later are new.
-    sample.land(lake, [replace(order, event_id="2" * 36)])
+    sample.land(lake, [replace(order, event_id=event_id(12))])
     jobs.refresh(lake, lambda: spark)
     assert "Ann Other" in content(lake)
 
@@ -151,7 +159,7 @@ def test_a_compute_kpis_run_that_read_raw_before_the_erasure_starts_over(lake, s
     orders = [event for event in shop() if isinstance(event, OrderPlaced) and event.customer_id == ANN]
     sample.land(lake, orders[:1])
     jobs.refresh(lake, lambda: spark)
-    sample.land(lake, orders[1:] or [replace(orders[0], event_id="2" * 36)])
+    sample.land(lake, orders[1:] or [replace(orders[0], event_id=event_id(12))])
 
     def failpoint(point: str) -> None:
         if point == "kpi:events":

@@ -1,11 +1,11 @@
 """Live stock from a lake on HDFS and a topic in Kafka equals the result of the next KPI run."""
 
-import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from confluent_kafka import Producer
 
+from factories.events import unique_event_id
 from shopnow.alerts import live_stock
 from shopnow.broker import reader
 from shopnow.events import SCHEMA_VERSION, TOPICS, StockAdjusted, encode, key
@@ -27,7 +27,7 @@ def topic(conf):
 
 def adjusted(product: str, quantity: int, minutes: int = 0) -> StockAdjusted:
     return StockAdjusted(
-        event_id=str(uuid.uuid4()),
+        event_id=unique_event_id(),
         event_time=NOON + timedelta(minutes=minutes),
         schema_version=SCHEMA_VERSION,
         product_id=product,
@@ -114,7 +114,7 @@ def test_a_recreated_topic_is_read_from_its_beginning(conf, lake, topic, spark):
 
 
 def test_records_of_an_open_transaction_are_ignored(conf, lake, topic):
-    producer = Producer({**conf, "transactional.id": str(uuid.uuid4())})
+    producer = Producer({**conf, "transactional.id": unique_event_id()})
     producer.init_transactions(30)
     producer.begin_transaction()
     producer.produce(topic, encode(adjusted("mug", 0)), b"mug")

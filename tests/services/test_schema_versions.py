@@ -80,13 +80,16 @@ def test_compatible_records_evolve_the_tables_and_others_are_quarantined(lake_of
         order(4, 2, coupon=None): (None, None),
         order(5, 2, gift={"wrapped": True}): (None, None),
         order(6, SCHEMA_VERSION + 1): (
-            f"invalid value: schema_version (expected int <= {SCHEMA_VERSION})",
+            f"invalid value: schema_version (at most {SCHEMA_VERSION}, has {SCHEMA_VERSION + 1})",
             None,
         ),
         order(7, without="address"): ("missing field: address", None),
         order(8, total_cents=12.0): ("wrong type: total_cents (expected int, got float)", None),
         order(9, total_cents="12"): ("wrong type: total_cents (expected int, got str)", None),
-        order(10, total_cents=2**63): ("invalid value: total_cents (expected int <= 1000000000000)", None),
+        order(10, total_cents=2**63): (
+            "invalid value: total_cents (at most 1000000000000, has 9223372036854775808)",
+            None,
+        ),
         order(11, items={}): ("wrong type: items (expected array, got object)", None),
         order(12, 1): (None, None),
         order(13, 2, coupon="C"): (None, "C"),

@@ -82,7 +82,11 @@ def of_all(conf: dict) -> tuple[int, int]:
         for chunk in reader.read(conf, name, state.partitions):
             values = chunk.values
             problems = validation.check_records(
-                TOPICS[name].decoder().decode, values, pa.array(values, pa.binary())
+                TOPICS[name].decoder().decode,
+                values,
+                pa.array(values, pa.binary()),
+                chunk.headers,
+                chunk.timestamps,
             ).problems or [None] * len(values)
             ids += [
                 TOPICS[name].decoder().decode(value).event_id

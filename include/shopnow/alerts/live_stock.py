@@ -7,10 +7,9 @@ written, and no record that the table covers is read.
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
-import pyarrow as pa
 from deltalake import DeltaTable
 
 from shopnow import validation
@@ -87,9 +86,7 @@ def unread_ranges(state: TopicState, raw: DeltaTable | None) -> Ranges:
 
 def apply_event(levels: dict[str, TrackedLevel], event: Stock, offset: int) -> None:
     """Update `levels`, by product id, with an event; older events and duplicates change nothing."""
-    level = StockLevel(
-        event.product_id, event.product_name, event.quantity_after, event.event_time.astimezone(UTC)
-    )
+    level = StockLevel(event.product_id, event.product_name, event.quantity_after, event.event_time)
     current = levels.get(level.product_id)
     if current is None or level.at > current.level.at:
         levels[level.product_id] = TrackedLevel(level, offset, {event.event_id})
@@ -119,9 +116,9 @@ def _source_snapshot(lake: str, table: DeltaTable) -> DeltaTable | None:
 def _valid_events(chunk: Chunk) -> Iterator[tuple[Stock, int]]:
     """Yield the valid events of a chunk with their offsets; skips what landing would quarantine."""
     decode = TOPICS["stock"].decoder().decode
-    problems = validation.check_records(decode, chunk.values, pa.array(chunk.values, pa.binary())).problems
-    for value, offset, problem in zip(
-        chunk.values, chunk.offsets, problems or [None] * len(chunk.values), strict=True
+    for value, offset, headers, timestamp in zip(
+        chunk.values, chunk.offsets, chunk.headers, chunk.timestamps, strict=True
     ):
-        if problem is None and value is not None:
-            yield decode(value), offset
+        event = validation.check_record(decode, value, headers, timestamp).event
+        if isinstance(event, Stock):
+            yield event, offset

@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-import msgspec
 from confluent_kafka import Message
 
 from shopnow.alerts import rules
@@ -20,6 +19,7 @@ from shopnow.events import TOPICS, Stock
 from shopnow.kpis import STOCK_COVER
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
+from shopnow.validation import check_record
 
 _UNITS_AT_ONE: dict[str, Callable[[Row], float | None]] = {
     "share_of_reorder_point": lambda row: row["reorder_point"],
@@ -126,7 +126,6 @@ class StockTopic:
 
 def _events(messages: Iterable[Message]) -> Iterable[Stock]:
     for message in messages:
-        try:
-            yield _decode(message.value() or b"")
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            continue  # landing quarantines it with the reason
+        checked = check_record(_decode, message.value(), message.headers(), message.timestamp()[1])
+        if isinstance(checked.event, Stock):  # otherwise landing quarantines it with the reason
+            yield checked.event

@@ -12,6 +12,8 @@ from shopnow.events import TOPICS
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.maintenance import retention
+from shopnow.schemas import PAYLOADS
+from shopnow.validation import read_valid
 
 _DECODED = pa.schema(
     [
@@ -72,12 +74,13 @@ def _decode(raw: DeltaTable, decode: Callable) -> tuple[pa.Table, int]:
     """Decode the valid records with our own decoder; also return the number of invalid records."""
     invalid = 0
     parts: list[pa.Table] = [_DECODED.empty_table()]
-    # A raw table of an older version has no column `correction`, and no corrected record.
-    payload = [name for name in ("correction", "value") if name in raw.schema().to_arrow().names]
-    for batch in tables.batches(raw, [*records.RECORD_ID, *payload, "problem"]):
+    # A raw table of an older version lacks some of the columns.
+    names = [name for name in PAYLOADS if name in raw.schema().to_arrow().names]
+    for batch in tables.batches(raw, [*records.RECORD_ID, *names, "problem"]):
         valid = batch.filter(pc.is_null(batch["problem"]))
         invalid += batch.num_rows - valid.num_rows
-        events = [decode(value) for value in pc.coalesce(*(valid[name] for name in payload)).to_pylist()]
+        payloads = pc.coalesce(*(valid[name] for name in names)).to_pylist()
+        events = [read_valid(decode, payload) for payload in payloads]
         ids, times = [event.event_id for event in events], [event.event_time for event in events]
         types = [type(event).__struct_config__.tag for event in events]
         columns = [

@@ -12,11 +12,10 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from shopnow.broker import client, topics
 from shopnow.broker.client import Conf
 from shopnow.errors import UserError
+from shopnow.framing import Header
 
 Ranges = Mapping[int, tuple[int, int]]
 """By partition, the offset range `[start, end)`."""
-
-Header = tuple[str, bytes | None]
 
 UNREADABLE_HEADERS: list[Header] = [("(unreadable)", None)]
 """Stands for the headers of a record with a header name that is not UTF-8."""

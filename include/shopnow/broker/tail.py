@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from shopnow.broker import reader, topics
 from shopnow.broker.client import Conf
-from shopnow.broker.reader import Ranges
+from shopnow.broker.reader import Header, Ranges
 
 _POLL_SECONDS = 1.0
 
@@ -18,6 +18,7 @@ class Record(NamedTuple):
     partition: int
     offset: int
     value: bytes | None
+    headers: list[Header] | None = None
 
 
 class Tail(NamedTuple):
@@ -81,5 +82,7 @@ def follow(
 
 def _read(conf: Conf, topic: str, ranges: Ranges) -> Iterator[Record]:
     for chunk in reader.read(conf, topic, ranges):
-        for timestamp, offset, value in zip(chunk.timestamps, chunk.offsets, chunk.values, strict=True):
-            yield Record(timestamp, chunk.partition, offset, value)
+        for timestamp, offset, value, headers in zip(
+            chunk.timestamps, chunk.offsets, chunk.values, chunk.headers, strict=True
+        ):
+            yield Record(timestamp, chunk.partition, offset, value, headers)

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import pyarrow as pa
 
 from shopnow import validation
 from shopnow.broker.tail import Record
 from shopnow.events import TOPICS
+from shopnow.framing import unframe
+from shopnow.schemas import PAYLOADS
 from shopnow.text_format import excerpt
 
 COLUMNS: dict[str, tuple[str, ...]] = {
@@ -74,18 +75,19 @@ def event_cells(service: str, event: Mapping[str, Any], place: str) -> list[str]
     return [_time(event["event_time"]), str(event["event_type"]), *cells, place]
 
 
-def decode(service: str, value: bytes | None) -> tuple[dict[str, Any], str | None]:
+def decode(service: str, record: Record) -> tuple[dict[str, Any], str | None]:
     """Decode a record of a service's topic: its fields, or no fields and the reason it is invalid."""
-    decoder = TOPICS[service].decoder().decode
-    if problems := validation.check_records(decoder, [value], pa.array([value], pa.binary())).problems:
-        return {}, problems[0]
-    event = decoder(value or b"")
+    event, _, problem = validation.check_record(
+        TOPICS[service].decoder().decode, record.value, record.headers, record.timestamp
+    )
+    if event is None:
+        return {}, problem
     return {"event_type": event.__struct_config__.tag, **msgspec.structs.asdict(event)}, None
 
 
 def record_cells(service: str, record: Record) -> list[str]:
     """Return the cells of a record of a service's topic, valid or not."""
-    event, problem = decode(service, record.value)
+    event, problem = decode(service, record)
     if problem:
         return _problem_cells(service, record, problem)
     return event_cells(service, event, _position(record))
@@ -93,7 +95,7 @@ def record_cells(service: str, record: Record) -> list[str]:
 
 def raw_cells(service: str, row: Mapping[str, Any]) -> list[str]:
     """Return the cells of a row of `raw/{service}`, with its correction if it has one."""
-    value = row["value"] if row["correction"] is None else row["correction"]
+    value = next((row[name] for name in PAYLOADS if row.get(name) is not None), None)
     record = Record(round(row["timestamp"].timestamp() * 1000), row["partition"], row["offset"], value)
     # The stored problem was found by landing or a replay; validating again could give another result.
     return (
@@ -103,8 +105,10 @@ def raw_cells(service: str, row: Mapping[str, Any]) -> list[str]:
 
 def record_as_json(service: str, record: Record) -> dict[str, Any]:
     """Return a record of a service's topic in the form of the JSON output."""
-    _, problem = decode(service, record.value)
+    _, problem = decode(service, record)
     value = record.value or b""
+    if problem is None:
+        value = unframe(value, record.headers)
     return {
         "partition": record.partition,
         "offset": record.offset,
@@ -121,7 +125,7 @@ def arrival_order(service: str) -> Callable[[Record], tuple[int, datetime, int]]
     """
 
     def key(record: Record) -> tuple[int, datetime, int]:
-        event, _ = decode(service, record.value)
+        event, _ = decode(service, record)
         return record.timestamp // 1000, event.get("event_time", _arrival(record)), record.offset
 
     return key

@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 import msgspec
-import pyarrow as pa
 
 from shopnow import validation
 from shopnow.errors import UserError
 from shopnow.events import SCHEMA_VERSION, TOPIC_OF, TOPICS, key
+from shopnow.framing import unframe
 
 MAX_BYTES = 16 << 20
 MAX_EVENTS = 50_000
@@ -128,17 +128,19 @@ def _split(data: bytes) -> Iterator[tuple[int, bytes]]:
 
 def _check_event(number: int, value: bytes, defaults: Defaults) -> Accepted | Rejected:
     try:
-        value.decode()
-        head = _decode_head(value)
-        value, event_type = _add_defaults(number, value, head, defaults), head.event_type
+        body = unframe(value)
+        body.decode()
+        head = _decode_head(body)
+        event_type = head.event_type
+        if body is value:
+            value = _add_defaults(number, value, head, defaults)
     except Exception:  # the validation below reports the problem
         event_type = None
     topic = _TOPICS.get(event_type or "", TOPICS["orders"])
-    decode = _DECODE[topic.name]
-    if problems := validation.check_records(decode, [value], pa.array([value], pa.binary())).problems:
-        problem = problems[0] or ""
+    event, _, problem = validation.check_record(_DECODE[topic.name], value)
+    if event is None:
+        problem = problem or ""
         return Rejected(number, event_type, validation.field_of(problem), problem)
-    event = decode(value)
     return Accepted(number, str(event.__struct_config__.tag), event.event_id, topic.name, key(event), value)
 
 

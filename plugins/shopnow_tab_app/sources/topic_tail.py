@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from shopnow.broker import client
 from shopnow.broker.client import Conf
 from shopnow.errors import UserError
+from shopnow.framing import unframe
 
 log = logging.getLogger(__name__)
 
@@ -196,7 +197,7 @@ def _near_end(consumer: Consumer, partition: TopicPartition) -> TopicPartition:
 def _to_event(message: Message) -> Event:
     fields = _Fields()
     with contextlib.suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        fields = _decode(message.value() or b"")
+        fields = _decode(unframe(message.value() or b"", message.headers()))
     return Event(
         topic=message.topic(),
         partition=message.partition(),

@@ -4,6 +4,7 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from factories.events import event_id
 from shopnow import events
 from shopnow.broker.reader import Chunk
 from shopnow.lake.delta import parquet
@@ -11,7 +12,7 @@ from shopnow.lake.ingest import raw_encoding
 
 DECODE = events.TOPICS["orders"].decoder().decode
 CANCELLED = events.OrderCancelled(
-    event_id="0" * 36,
+    event_id=event_id(1),
     event_time=events.msgspec.convert("2026-01-02T03:04:05Z", events.Time),
     schema_version=1,
     order_id="o",

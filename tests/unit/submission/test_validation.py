@@ -8,15 +8,16 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 
+from factories.events import event_id
 from factories.fuzz_inputs import BATCHES, EXAMPLES
 from shopnow import validation as record_validation
 from shopnow.events import SCHEMA_VERSION, TOPIC_OF, TOPICS
 from shopnow.submission import validation
 from shopnow.submission.validation import Checked, Defaults, InvalidBatch, check
 
-DEFAULTS = Defaults(datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC), lambda number: f"{number:036}")
+DEFAULTS = Defaults(datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC), event_id)
 CANCELLED: dict[str, Any] = {"event_type": "order_cancelled", "order_id": "o-1", "reason": "changed my mind"}
-COMPLETE = {**CANCELLED, "event_id": "e" * 36, "event_time": "2026-01-01T00:00:00Z", "schema_version": 1}
+COMPLETE = {**CANCELLED, "event_id": event_id(99), "event_time": "2026-01-01T00:00:00Z", "schema_version": 1}
 
 
 def check_lines(*events: Any) -> Checked:
@@ -48,7 +49,7 @@ def test_an_object_an_array_and_lines_are_equivalent(indent):
 def test_omitted_fields_get_defaults():
     [accepted] = check_lines(CANCELLED).accepted
     added = {
-        "event_id": f"{1:036}",
+        "event_id": event_id(1),
         "event_time": "2026-01-02T03:04:05.678Z",
         "schema_version": SCHEMA_VERSION,
     }
@@ -77,7 +78,7 @@ def test_lines_are_numbered_as_in_the_file_and_invalid_ones_are_rejected_alone()
         (
             {**CANCELLED, "event_id": "short"},
             "event_id",
-            "invalid value: event_id (expected str of length >= 36)",
+            "invalid value: event_id (at least 36 characters, has 3)",
         ),
         (
             {**CANCELLED, "event_time": "2026-01-01"},
@@ -87,7 +88,7 @@ def test_lines_are_numbered_as_in_the_file_and_invalid_ones_are_rejected_alone()
         (
             {**CANCELLED, "schema_version": 99},
             "schema_version",
-            f"invalid value: schema_version (expected int <= {SCHEMA_VERSION})",
+            f"invalid value: schema_version (at most {SCHEMA_VERSION}, has 99)",
         ),
         ('{"event_type": "order_cancelled",\n"order_id"}', None, "invalid JSON (expected ':', byte 44)"),
         ("no JSON\nat all", None, "invalid JSON (invalid character, byte 4)"),

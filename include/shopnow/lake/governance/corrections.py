@@ -8,8 +8,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import pyarrow as pa
-
 from shopnow import validation
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
@@ -53,9 +51,12 @@ def check(lake: str, corrections: Iterable[Any]) -> dict[str, Corrections]:
         topic, partition, offset = correction["topic"], correction["partition"], correction["offset"]
         payload = json.dumps(correction["value"], ensure_ascii=False, separators=(",", ":")).encode()
         decode = TOPICS[topic].decoder().decode
-        if problems := validation.check_records(decode, [payload], pa.array([payload])).problems:
-            errors.append(f"correction {number}, {topic}/{partition}/{offset}: {problems[0]}")
-        payloads.setdefault(topic, {})[correction.get("topic_id"), partition, offset] = payload
+        checked = validation.check_record(decode, payload)
+        if checked.problem:
+            errors.append(f"correction {number}, {topic}/{partition}/{offset}: {checked.problem}")
+        payloads.setdefault(topic, {})[correction.get("topic_id"), partition, offset] = (
+            checked.payload or payload
+        )
     matched: dict[str, Corrections] = {}
     for topic, of_topic in payloads.items():
         quarantined = [record.record_id for record in quarantine.records(lake, topic)]

@@ -11,6 +11,7 @@ the erased raw table.
 
 import hashlib
 import secrets
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -31,7 +32,7 @@ from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments, redaction
 from shopnow.lake.governance.amendments import METADATA_KEY, Amendment, Kind
 from shopnow.lake.governance.redaction import Subject
-from shopnow.schemas import RAW
+from shopnow.schemas import PAYLOADS, RAW
 
 COMPUTE_APPLICATION = "compute_kpis"
 """App transaction id of compute_kpis in the events tables."""
@@ -66,6 +67,7 @@ def erase_customer(lake: str, customer_id: str, *, why: str, by: str, dry_run: b
         UserError: other writers changed the same files at every attempt.
         deltalake.exceptions.DeltaError, OSError: the lake failed; the next run erases the rest.
     """
+    customer_id = unicodedata.normalize("NFC", customer_id)
     orders = _order_ids(lake, customer_id)
     note = hashlib.sha256(customer_id.encode()).hexdigest()
     subject = Subject(
@@ -119,7 +121,7 @@ def _order_ids(lake: str, customer_id: str) -> set[str]:
     ids: set[str] = set()
     raw, events = Table(lake, "raw/orders"), Table(lake, "events/orders")
     if raw.exists():
-        for batch in tables.batches(raw.ensure(RAW), ["key", "value", "correction", "problem"]):
+        for batch in tables.batches(raw.ensure(RAW), ["key", "headers", *PAYLOADS, "problem"]):
             ids |= redaction.order_ids(pa.Table.from_batches([batch]), customer_id)
     if events.exists():
         for batch in tables.batches(events.open(), ["customer_id", "order_id"]):

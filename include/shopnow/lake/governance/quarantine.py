@@ -144,13 +144,20 @@ def recheck(topic: Topic, reason: str | None = None) -> RowTransform:
             return rows
         mask = pa.array(is_selected)
         values = rows["value"].filter(mask).combine_chunks()
-        problems = validation.check_records(decode, values.to_pylist(), values).problems
+        # Against the time of the replay: by then, an event of the future may lie in the past.
+        checked = validation.check_records(
+            decode, values.to_pylist(), values, rows["headers"].filter(mask).to_pylist()
+        )
+        problems, payloads = checked.problems, pa.array(checked.payloads or [None] * len(values), pa.binary())
         is_valid = pa.array(
             [True] * len(values) if problems is None else [problem is None for problem in problems]
         )
         # The text of a problem that remains is not updated.
         remaining = pc.if_else(
             is_valid, pa.scalar(None, pa.string()), rows["problem"].filter(mask).combine_chunks()
+        )
+        rows = _set_column(
+            rows, "payload", pc.replace_with_mask(rows["payload"].combine_chunks(), mask, payloads)
         )
         return _set_column(
             rows, "problem", pc.replace_with_mask(rows["problem"].combine_chunks(), mask, remaining)
@@ -183,8 +190,8 @@ def _amend(
         return []
     if dry_run:
         before = tables.read(raw.open(), predicate=QUARANTINED)
-        if "correction" not in before.column_names:
-            before = before.append_column("correction", pa.nulls(len(before), pa.binary()))
+        for name in {"correction", "payload"}.difference(before.column_names):
+            before = before.append_column(name, pa.nulls(len(before), pa.binary()))
         after = change(before)
         replayed = before.filter(pc.is_null(after["problem"]))["problem"]
         remaining = after.filter(pc.is_valid(after["problem"]))["problem"]

@@ -7,6 +7,7 @@ a record in quarantine that mentions the customer, only its record id and its pr
 
 import json
 import re
+import unicodedata
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
@@ -16,10 +17,20 @@ import pyarrow.compute as pc
 from shopnow import schemas
 from shopnow.events import Topic
 from shopnow.lake.delta.rewrite import RowTransform
+from shopnow.schemas import PAYLOADS
 
 ERASED = "erased"
 NOTE = b'{"erased":"personal data"}'
 """Payload of a record whose content cannot be kept."""
+
+_REDACTED = ("key", "headers", *PAYLOADS)
+
+_ESCAPES = re.compile(r'\\(?:u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})*|["\\/bfnrt])')
+_MAX_ESCAPES = 3
+"""Levels of JSON within JSON strings that are decoded."""
+
+_ENCODED = r"\\|[\xcc-\xff]"
+"""Matches bytes whose decoded text may differ: escapes, and letters that are not in normal form."""
 
 PERSONAL = ("customer_id", "customer_name", "address")
 """Fields with personal data."""
@@ -34,48 +45,60 @@ class Subject(NamedTuple):
 
 
 def mention_pattern(subject: Subject) -> str:
-    """Return a regular expression that matches the customer id or an order id in a record's bytes."""
-    ids = {text for id_ in {subject.customer_id, *subject.orders} for text in (id_, json.dumps(id_)[1:-1])}
-    return f"(^|[^0-9A-Za-z_-])({'|'.join(sorted(map(re.escape, ids)))})([^0-9A-Za-z_-]|$)"
+    """Return a regular expression that matches the customer id or an order id in a record's decoded text."""
+    ids = "|".join(sorted(map(re.escape, {subject.customer_id, *subject.orders})))
+    return f"(^|[^0-9A-Za-z_-])({ids})([^0-9A-Za-z_-]|$)"
+
+
+def decoded_text(value: bytes) -> str:
+    """Return the text of any bytes with JSON's escapes resolved, in normal form C."""
+    text = value.decode(errors="replace")
+    for _ in range(_MAX_ESCAPES):
+        if "\\" not in text:
+            break
+        text = _ESCAPES.sub(lambda escapes: json.loads(f'"{escapes[0]}"'), text)
+    return unicodedata.normalize("NFC", text)
 
 
 def order_ids(rows: pa.Table, customer_id: str) -> set[str]:
     """Return the ids of the customer's orders in the valid rows among these of `raw/orders`."""
     ids = set()
     is_mentioned = _mentions(rows, mention_pattern(Subject(customer_id, frozenset(), "")))
-    candidates = rows.filter(pc.and_(is_mentioned, pc.is_null(rows["problem"])))
-    for row in candidates.select(["value", "correction"]).to_pylist():
-        event = json.loads(row["value"] if row["correction"] is None else row["correction"])
-        if event.get("customer_id") == customer_id:
-            ids.add(event["order_id"])
+    for row in rows.filter(pc.and_(is_mentioned, pc.is_null(rows["problem"]))).select(PAYLOADS).to_pylist():
+        event = json.loads(next(row[name] for name in PAYLOADS if row[name] is not None))
+        if _normalized(event.get("customer_id")) == customer_id:
+            ids.add(_normalized(event["order_id"]))
     return ids
 
 
 def redact_raw(topic: Topic, subject: Subject) -> RowTransform:
     """Return the transform of `raw/{topic}` that erases the customer."""
     pattern, known_fields = mention_pattern(subject), set(schemas.event_fields(topic).names)
+    compiled = re.compile(pattern)
 
     def change(rows: pa.Table) -> pa.Table:
         is_mentioned = _mentions(rows, pattern)
         if not pc.any(is_mentioned).as_py():
             return rows
-        columns: dict[str, list[bytes | None]] = {
-            name: rows[name].to_pylist() for name in ("key", "value", "correction")
-        }
+        columns: dict[str, list[Any]] = {name: rows[name].to_pylist() for name in _REDACTED}
         problems = rows["problem"].to_pylist()
         for index in pc.indices_nonzero(is_mentioned).to_pylist():
-            if columns["key"][index] == subject.customer_id.encode():
+            key = columns["key"][index]
+            if key is not None and decoded_text(key) == subject.customer_id:
                 columns["key"][index] = subject.pseudonym.encode()
-            value, correction = columns["value"][index], columns["correction"][index]
-            # A corrected value is not a valid event either.
-            if problems[index] is not None or correction is not None:
-                columns["value"][index] = value and NOTE
-            elif value is not None:
-                columns["value"][index] = _redact(value, known_fields, subject)
-            if correction is not None:
-                columns["correction"][index] = _redact(correction, known_fields, subject)
+            columns["headers"][index] = _redact_headers(columns["headers"][index], compiled)
+            # The event is in the first of these; what it replaces is not a valid event either.
+            event = next((name for name in PAYLOADS if columns[name][index] is not None), None)
+            for name in PAYLOADS:
+                value = columns[name][index]
+                if value is None:
+                    continue
+                if problems[index] is None and name == event:
+                    columns[name][index] = _redact(value, known_fields, subject)
+                else:
+                    columns[name][index] = value and NOTE
         for name, values in columns.items():
-            rows = _set_column(rows, name, pa.array(values, pa.binary()))
+            rows = _set_column(rows, name, pa.array(values, rows.schema.field(name).type))
         return rows
 
     return change
@@ -105,17 +128,47 @@ def has_personal_data(topic: Topic) -> bool:
 
 
 def _mentions(rows: pa.Table, pattern: str) -> pa.ChunkedArray:
-    """Return a mask of the rows whose key, value or correction matches the pattern."""
-    key, value, correction = (
-        pc.fill_null(pc.match_substring_regex(rows[name], pattern), False)
-        for name in ("key", "value", "correction")
-    )
-    return pc.or_(key, pc.or_(value, correction))
+    """Return a mask of the rows that mention the customer in key, headers, value or what replaces it."""
+    mask = pa.chunked_array([pa.repeat(False, len(rows))])
+    for name in ("key", *PAYLOADS):
+        mask = pc.or_(mask, _matches(rows[name], pattern))
+    headers = rows["headers"].combine_chunks()
+    found = _matches(pc.struct_field(pc.list_flatten(headers), "value"), pattern)
+    indices = pc.unique(pc.list_parent_indices(headers).filter(found))
+    return pc.or_(mask, pc.is_in(pa.array(range(len(rows)), pa.int64()), indices.cast(pa.int64())))
+
+
+def _matches(values: pa.Array | pa.ChunkedArray, pattern: str) -> pa.Array | pa.ChunkedArray:
+    """Return a mask of the values whose decoded text matches the pattern."""
+    is_match = pc.fill_null(pc.match_substring_regex(values, pattern), False)
+    may_decode = pc.fill_null(pc.match_substring_regex(values, _ENCODED), False)
+    if not pc.any(may_decode).as_py():
+        return is_match
+    compiled, mask = re.compile(pattern), is_match.to_pylist()
+    for index in pc.indices_nonzero(pc.and_not(may_decode, is_match)).to_pylist():
+        mask[index] = compiled.search(decoded_text(values[index].as_py())) is not None
+    return pa.array(mask, pa.bool_())
+
+
+def _redact_headers(
+    headers: list[dict[str, Any]] | None, pattern: re.Pattern[str]
+) -> list[dict[str, Any]] | None:
+    return headers and [
+        header | {"value": ERASED.encode()}
+        if header["value"] is not None and pattern.search(decoded_text(header["value"]))
+        else header
+        for header in headers
+    ]
+
+
+def _normalized(value: Any) -> Any:
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
 
 
 def _redact(payload: bytes, known_fields: Collection[str], subject: Subject) -> bytes:
     event: dict[str, Any] = json.loads(payload)
-    if event.get("customer_id") != subject.customer_id and event.get("order_id") not in subject.orders:
+    is_subject = _normalized(event.get("customer_id")) == subject.customer_id
+    if not is_subject and _normalized(event.get("order_id")) not in subject.orders:
         return payload
     redacted = {name: value for name, value in event.items() if name in known_fields}
     replacements = {"customer_id": subject.pseudonym, "customer_name": ERASED, "address": ERASED}

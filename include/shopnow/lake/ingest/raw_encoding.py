@@ -27,17 +27,19 @@ def encode(topic_id: str, chunk: Chunk, decode: Decode) -> tuple[pa.RecordBatch,
     length = len(chunk.offsets)
     values = pa.array(chunk.values, pa.binary())
     offsets = np.array(chunk.offsets, dtype=np.int64)
-    checked = check_records(decode, chunk.values, values)
+    timestamps = np.array(chunk.timestamps, dtype=np.int64)
+    checked = check_records(decode, chunk.values, values, chunk.headers, timestamps)
     rows = pa.record_batch(
         [
             pa.repeat(pa.scalar(topic_id), length),
             pa.repeat(pa.scalar(chunk.partition, pa.int32()), length),
             pa.array(offsets),
-            _timestamps(chunk.timestamps),
+            _timestamps(timestamps),
             pa.array(chunk.keys, pa.binary()),
             values,
             _headers(chunk.headers),
             pa.array(checked.problems, pa.string()) if checked.problems else pa.nulls(length, pa.string()),
+            pa.array(checked.payloads, pa.binary()) if checked.payloads else pa.nulls(length, pa.binary()),
         ],
         schema=FILE_SCHEMA,
     )
@@ -52,8 +54,7 @@ def encode(topic_id: str, chunk: Chunk, decode: Decode) -> tuple[pa.RecordBatch,
     return rows, receipt
 
 
-def _timestamps(milliseconds: Sequence[int]) -> pa.Array:
-    stamps = np.array(milliseconds, dtype=np.int64)
+def _timestamps(stamps: np.ndarray) -> pa.Array:
     out_of_range = (stamps < 0) | (stamps > _MAX_TIMESTAMP_MS)
     return pa.array(stamps * 1000, mask=out_of_range if out_of_range.any() else None).cast(_TIMESTAMP)
 

@@ -1,0 +1,140 @@
+"""The texts of problems: why a record's value is not an event, with the limit or code that was expected."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from shopnow import wrappings
+
+MAX_EVENT_BYTES = 1 << 20
+MAX_DEPTH = 500
+"""Levels of arrays and objects in a record; some readers stop at 1,000, some at the end of their stack."""
+
+MAX_NUMBER_LENGTH, MAX_NAME_LENGTH = 1000, 50_000
+"""Spark's JSON parser rejects a record with a longer number or name in any field, even an unknown one."""
+
+_LONG_NUMBER = re.compile(rb"[:,\[\s][-+0-9.eE]{%d}" % MAX_NUMBER_LENGTH)
+_LONG_NAME = re.compile(rb'"(?:[^"\\]|\\.){%d,}"\s*:' % MAX_NAME_LENGTH, re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(rb"[\[\]{}]")
+_LONE_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..)\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+
+_FIELD = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
+_MISSING = re.compile(r"^Object missing required field `(.*)`$")
+_LIMIT = re.compile(r"^Expected `\w+(?: \| null)?`(?P<length> of length)? (?P<sign><=|>=) (?P<limit>.+)$")
+_POSITION = re.compile(r" \((byte \d+)\)$")
+_INDEX = re.compile(r"\[(\d+|\.\.\.)\]")
+_CODES = {
+    "currency": "an ISO 4217 code in upper case, such as EUR",
+    "country": "an ISO 3166-1 code of two upper-case letters, such as FR",
+}
+
+
+class InvalidRecord(ValueError):
+    """A record that fails a check; the text is the problem."""
+
+
+def check_sizes(value: bytes | None) -> bytes:
+    """Return the value if readers can parse one of its size.
+
+    Raises:
+        InvalidRecord: it is missing, empty, too large or too deep, or has too long a number or name.
+    """
+    if value is None:
+        raise InvalidRecord("no value")
+    if not value:
+        raise InvalidRecord("empty value")
+    if len(value) > MAX_EVENT_BYTES:
+        raise InvalidRecord(f"too large (at most {MAX_EVENT_BYTES} bytes, has {len(value)})")
+    if len(value) > MAX_NUMBER_LENGTH:
+        if _LONG_NUMBER.search(value):
+            raise InvalidRecord(f"number too long (over {MAX_NUMBER_LENGTH} characters)")
+        if len(value) > MAX_NAME_LENGTH and _LONG_NAME.search(value):
+            raise InvalidRecord(f"field name too long (over {MAX_NAME_LENGTH} bytes)")
+        if value.count(b"[") + value.count(b"{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+            raise InvalidRecord(f"invalid JSON (nested too deep, at most {MAX_DEPTH} levels)")
+    return value
+
+
+def describe(error: Exception, body: bytes) -> str:
+    """Return the problem of a record whose JSON could not be decoded as an event.
+
+    Args:
+        error: what the decoder raised.
+        body: the value without its framing.
+    """
+    if isinstance(error, InvalidRecord):
+        return str(error)
+    if isinstance(error, OverflowError):
+        return f"out of range: {error} (not between the years 1 and 9999 in UTC)"
+    if isinstance(error, UnicodeDecodeError):
+        return str(wrappings.of_bytes(body) or f"invalid UTF-8 (byte {error.start})")
+    if isinstance(error, msgspec.ValidationError):
+        return _syntax_error(body) or str(wrappings.of_json(body) or "") or _invalid(str(error), body)
+    if isinstance(error, msgspec.DecodeError):
+        return _malformed(str(error), body)
+    return f"unreadable ({type(error).__name__})"
+
+
+def _depth(value: bytes) -> int:
+    depth = deepest = 0
+    for bracket in _BRACKET.finditer(_STRING.sub(b"", value)):
+        depth += 1 if bracket[0] in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _syntax_error(body: bytes) -> str | None:
+    """Return the JSON error after the first invalid field, which says more than that field; None if none."""
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except msgspec.DecodeError as error:
+        return _malformed(str(error), body)
+    return None
+
+
+def _malformed(message: str, body: bytes) -> str:
+    if wrapping := wrappings.of_bytes(body):
+        return str(wrapping)
+    if surrogate := _LONE_SURROGATE.search(body):
+        return f"invalid JSON (half of a surrogate pair {surrogate[0].decode()}, byte {surrogate.start()})"
+    detail = _POSITION.sub(r", \1", message.removeprefix("JSON is malformed: "))
+    return f"invalid JSON ({detail[0].lower()}{detail[1:]})"
+
+
+def _invalid(message: str, body: bytes) -> str:
+    match_ = _FIELD.match(message)
+    what, path = (match_["what"], match_["path"]) if match_ else (message, None)
+    field = _INDEX.sub("[]", path) if path else "record"
+    if missing := _MISSING.match(what):
+        return f"missing field: {missing[1] if field == 'record' else f'{field}.{missing[1]}'}"
+    detail = what[0].lower() + what[1:200].replace("`", "")
+    if field == "event_type" and what.startswith("Invalid value"):
+        return f"unknown event type ({detail.removeprefix('invalid value ')})"
+    if ", got " in what or field == "event_type":
+        return f"wrong type: {field} ({detail})"
+    if what.startswith("Invalid enum value") and field in _CODES:
+        code = what.removeprefix("Invalid enum value ")
+        return f"invalid value: {field} (expected {_CODES[field]}, has {code})"
+    if path and (limit := _LIMIT.match(what)):
+        return f"invalid value: {field} ({_exceeded(limit, _value_at(body, path))})"
+    return f"invalid value: {field} ({detail})"
+
+
+def _exceeded(limit: re.Match[str], value: Any) -> str:
+    bound = "at most" if limit["sign"] == "<=" else "at least"
+    if not limit["length"]:
+        return f"{bound} {limit['limit']}, has {str(value)[:40]}"
+    unit = " characters" if isinstance(value, str) else ""
+    return f"{bound} {limit['limit']}{unit}, has {len(value)}"
+
+
+def _value_at(body: bytes, path: str) -> Any:
+    """Return the value at a path of the decoder, such as `items[3].quantity`."""
+    value = msgspec.json.decode(body)
+    for name, index in re.findall(r"([^.\[\]]+)|\[(\d+)\]", path):
+        value = value[name] if name else value[int(index)]
+    return value
