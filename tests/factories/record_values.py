@@ -1,7 +1,7 @@
-"""Record values for the differential test: events whose JSON is spelled in every way that readers may differ on.
+"""Record values for the differential test: events in every spelling that readers may take differently.
 
-About a third are valid. Values are built as text, because what matters is lost in any data structure: digits of
-a time, escapes, repeated names, the case of an id.
+About half are valid. Values are built as text, because data structures lose what matters: the digits of a
+time, escapes, repeated names, the case of an id.
 """
 
 import base64
@@ -44,8 +44,7 @@ _OFFSETS = st.sampled_from(
 _TIMES = st.builds(
     "{}{}{}{}{}".format,
     st.sampled_from(
-        ["2026-11-22", "2026-02-28", "2024-02-29", "2023-02-29", "1970-01-01", "1969-12-31", "0001-01-01"]
-        + ["1600-01-01", "2099-01-01", "9999-12-31", "2026-1-2", "0000-01-01"]
+        ["2026-11-22", "2026-02-28", "2024-02-29", "2023-02-29", "1970-01-01", "1969-12-31", "0001-01-01", "1600-01-01", "2099-01-01", "9999-12-31", "2026-1-2", "0000-01-01"]
     ),
     st.sampled_from("TTTt "),
     st.sampled_from(["00:00:00", "23:59:59", "12:34:56", "24:00:00", "23:59:60", "12:34"]),
@@ -70,18 +69,14 @@ _NUMBERS = st.sampled_from(
         "-1",
         "01",
         ".5",
-    ]
-    + ["1.", "+1", "2147483648", "9223372036854775807", "9223372036854775808", str(2**70), "1" * 400, '"1"']
-    + ["0." + "3" * 900, "0." + "1" * 1100, "1" * 1001, "true", "null", "0x1", "5e-324", "1e2", "0.1e1"]
+    , "1.", "+1", "2147483648", "9223372036854775807", "9223372036854775808", str(2**70), "1" * 400, '"1"', "0." + "3" * 900, "0." + "1" * 1100, "1" * 1001, "true", "null", "0x1", "5e-324", "1e2", "0.1e1"]
 )
 
 _CHARACTERS = st.sampled_from(
-    ["a", "Z", "é", "e\u0301", "Å", "\u212b", "ﬁ", "😀", "€", "’", "/", "+", '"', "\\", "\n", "\t", "\x00"]
-    + ["\x07", "\x7f", "\x85", "\u00a0", "\u2028", "\ufeff", "\u0958", "\uffff", "ß", "İ", "日", "\U0001d15e"]
+    ["a", "Z", "é", "e\u0301", "Å", "\u212b", "ﬁ", "😀", "€", "’", "/", "+", '"', "\\", "\n", "\t", "\x00", "\x07", "\x7f", "\x85", "\u00a0", "\u2028", "\ufeff", "\u0958", "\uffff", "ß", "İ", "日", "\U0001d15e"]
 )
 _RAW_TEXTS = st.sampled_from(
-    [r'"\ud83d"', r'"\ude00"', r'"\ud83d\ude00"', r'"\uD83D x"', r'"\q"', '"a\x01"', r'"\u00"', "'a'", '"a']
-    + [r'"\/"', '"' + "x" * 65 + '"', '""', '"[bold]"', '"\\u0000"']
+    [r'"\ud83d"', r'"\ude00"', r'"\ud83d\ude00"', r'"\uD83D x"', r'"\q"', '"a\x01"', r'"\u00"', "'a'", '"a', r'"\/"', '"' + "x" * 65 + '"', '""', '"[bold]"', '"\\u0000"']
 )
 
 
@@ -105,7 +100,7 @@ _UNKNOWN = st.one_of(
     _NUMBERS,
     _RAW_TEXTS,
     _texts(),
-    st.sampled_from(["[" * n + "]" * n for n in (3, 450, 600, 1100)] + ['{"a":' * 500 + "1" + "}" * 500]),
+    st.sampled_from(["[" * n + "]" * n for n in (3, 450, 600, 1100), '{"a":' * 500 + "1" + "}" * 500]),
     st.sampled_from(["{}", "[1,]", '{"a":1,}', "/* x */ 1", '{"event_time":"x"}', "[" + "1," * 2000 + "1]"]),
 )
 

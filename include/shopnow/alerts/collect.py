@@ -37,8 +37,13 @@ def observe(
     return [
         observation
         for name, metric in metrics.items()
-        for observation in metric.observe(name, read_rows(lake, metric, levels, conf), now)
+        for observation in metric.observe(name, until(now, read_rows(lake, metric, levels, conf)), now)
     ]
+
+
+def until(now: datetime, rows: Sequence[Row]) -> list[Row]:
+    """Return the rows whose hour or date has begun: no clock ahead of ours decides which is the newest."""
+    return [row for row in rows if row.get("hour", now) <= now and row.get("date", now.date()) <= now.date()]
 
 
 def read_rows(
@@ -90,8 +95,9 @@ def _read(lake: str, metric: Metric) -> list[Row]:
         return []
     predicate = None
     if metric.newest_days and "date" in table.metadata().partition_columns:
-        days = sorted({partition["date"] for partition in table.partitions()})[-metric.newest_days :]
-        predicate = f"date >= '{days[0]}'" if days else None
+        today = str(datetime.now(UTC).date())
+        days = sorted(day for day in {part["date"] for part in table.partitions()} if day <= today)
+        predicate = f"date >= '{days[-metric.newest_days :][0]}'" if days else None
     return tables.read(table, list(metric.columns), predicate).to_pylist()
 
 

@@ -1,6 +1,6 @@
 """The deliveries page: a table of all deliveries, and a timeline of their stages by day."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydantic import BaseModel
@@ -61,7 +61,7 @@ def build(
     """Build the page."""
     filter_ = LISTING.filter(stage=stage_number(stage))
     period = resolve_period(lake, period_query, "events/deliveries", "event_time")
-    now = lake.query('SELECT max(event_time) AS now FROM "events/deliveries"')[0]["now"]
+    now = datetime.now(UTC)
     counts = lake.query(
         f"""
         SELECT stage, count(*) AS deliveries, count(*) FILTER (stage < 2 AND promised_at < ?) AS overdue

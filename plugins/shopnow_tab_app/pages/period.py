@@ -1,6 +1,6 @@
 """Period and sales filter of a page."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime
 from typing import Annotated, NamedTuple
 
 from fastapi import HTTPException, Query
@@ -67,7 +67,7 @@ async def period_query(
 def resolve_period(
     lake: LakeReplica, query: PeriodQuery, table: str = "kpi/sales_daily", day: str = "date"
 ) -> Period:
-    """Return the period of a query; by default it ends on the last day that a table has rows of.
+    """Return the period of a query; by default it ends on the last day that a table has rows of, or today.
 
     Args:
         lake: replica of the lake.
@@ -76,5 +76,6 @@ def resolve_period(
         day: its column of the day, or of a time.
     """
     newest = lake.query(f'SELECT max({day})::DATE AS last FROM "{table}"')[0]["last"]  # noqa: S608
-    last = query.last or newest or date.today()  # noqa: DTZ011
-    return Period(query.first or last - timedelta(days=query.days - 1), last)
+    today = datetime.now(UTC).date()
+    last = query.last or min(newest or today, today)
+    return Period(query.first or add_days_clamped(last, 1 - query.days), last)
