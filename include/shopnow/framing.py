@@ -84,7 +84,9 @@ def _data(body: bytes) -> bytes:
         data = bytes(envelope.data) or base64.b64decode(envelope.data_base64 or "", validate=True)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, binascii.Error):
         return body
-    return _with_attributes(data, msgspec.structs.asdict(envelope)) if data else body
+    if data.lstrip()[:1] != b"{":
+        return body
+    return _with_attributes(data, msgspec.structs.asdict(envelope))
 
 
 def _binary_attributes(headers: Iterable[Header]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from factories.events import event
 from shopnow import schemas
 from shopnow.events import TOPICS, OrderItem, OrderPlaced, encode
 from shopnow.lake.lineage.lineage import OffsetRange
+from shopnow.validation import read_valid
 from shopnow_spark.events import deduplicate, filter_ranges, parse_events
 
 PAYMENTS, ORDERS = TOPICS["payments"], TOPICS["orders"]
@@ -90,6 +91,8 @@ def test_a_correction_is_read_instead_of_the_value(raw_of):
 TIMES = [
     "2026-11-22T07:56:00Z",
     "2026-11-22T07:56:00.123456Z",
+    "2026-11-22T07:56:00.123999999Z",
+    "2026-11-22T23:59:59.9999999Z",
     "2026-11-22 07:56:00Z",
     "2026-11-22t07:56:00.5z",
     "2026-11-22T07:56:00+02:00",
@@ -105,7 +108,7 @@ TIMES = [
 
 def test_times_equal_those_that_landing_decoded(raw_of):
     values = [payment(number, event_time=time) for number, time in enumerate(TIMES)]
-    decoded = [PAYMENTS.decoder().decode(value).event_time.astimezone(UTC) for value in values]
+    decoded = [read_valid(PAYMENTS.decoder().decode, value).event_time for value in values]
     parsed = (
         parse_events(raw_of(values), PAYMENTS)
         .select("source_offset", F.unix_micros("event_time").alias("time"), "event_date")

@@ -78,7 +78,7 @@ def test_lines_are_numbered_as_in_the_file_and_invalid_ones_are_rejected_alone()
         (
             {**CANCELLED, "event_id": "short"},
             "event_id",
-            "invalid value: event_id (at least 36 characters, has 3)",
+            "invalid value: event_id (at least 36 characters, has 5)",
         ),
         (
             {**CANCELLED, "event_time": "2026-01-01"},
