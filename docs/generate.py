@@ -31,12 +31,15 @@ JSON Schemas in [schemas](schemas) and, with the topics, as an AsyncAPI 3 docume
 A record is one JSON object in UTF-8 of at most 1 MiB, keyed as its topic requires. Money is an integer number
 of cents with a `currency`; times are RFC 3339 with a time zone, written in UTC with milliseconds. Types are
 strict: `12.0` is not an integer, and neither is `"12"`. Unknown fields are kept in raw and ignored otherwise.
-Events are deduplicated by `event_id` in the lake.
+Events are deduplicated by `event_id` in the lake. [Records of other producers](producers.md) has the rules
+beyond the types, the canonical values, the framings that are read, and what to do about quarantined records.
 
 To send events: `./shopnow send FILE`, or the DAG `send_events`. Both fill in `event_id`, `event_time` and
 `schema_version` if they are missing. Events sent to `stock` are recorded but do not change the simulated
 shop's inventory; [delivery notes](restock.md) do.
 """
+
+_MAX_CHOICES = 10
 
 _KPI_HEAD = """# KPIs
 
@@ -402,7 +405,10 @@ def _field(name: str, kind: dict) -> str:
         for key, value in kind.items()
         if key not in {"description", "type", "items", "$ref", "enum", "anyOf", "default"}
     }
-    type_ = kind.get("type") or " \\| ".join(f'"{value}"' for value in kind.get("enum", ())) or "object"
+    codes = kind.get("enum", ())
+    # Lists of codes, such as all currencies, are in the JSON Schemas.
+    choices = "string" if len(codes) > _MAX_CHOICES else " \\| ".join(f'"{value}"' for value in codes)
+    type_ = kind.get("type") or choices or "object"
     if "items" in kind:
         type_ = f"array of {kind['items']['$ref'].rsplit('/', 1)[-1]}"
     notes = [kind.get("description", ""), *(f"{key} {value}" for key, value in limits.items())]
