@@ -43,7 +43,7 @@ def parse_events(raw: DataFrame, topic: Topic) -> DataFrame:
     parsed = raw.where(F.col("problem").isNull()).withColumn(
         "event", F.from_json(text, schemas.spark_ddl(read))
     )
-    columns = [_canonical(F.col("event")[field.name], field.type).alias(field.name) for field in fields]
+    columns = [_canonical(F.col("event")[field.name], field).alias(field.name) for field in fields]
     origin = [F.col(name).alias(f"source_{name}") for name in ("topic_id", "partition", "offset")]
     return parsed.select(*columns, *origin).withColumn("event_date", F.to_date("event_time"))
 
@@ -71,11 +71,13 @@ def _as_text(field: pa.Field) -> pa.Field:
     return field.with_type(pa.string()) if field.type == TIMESTAMP else field
 
 
-def _canonical(value: Column, type_: pa.DataType) -> Column:
-    if type_ == TIMESTAMP:
+def _canonical(value: Column, field: pa.Field) -> Column:
+    """Return the canonical value, as of `shopnow.canonical`; text that is not in it has a payload."""
+    if field.type == TIMESTAMP:
         return _timestamp(value)
-    # Minus zero becomes zero.
-    return value + F.lit(0.0) if type_ == pa.float64() else value
+    if field.type == pa.float64():
+        return value + F.lit(0.0)
+    return F.lower(value) if field.name == "event_id" else value
 
 
 def _timestamp(text: Column) -> Column:

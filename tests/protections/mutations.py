@@ -335,3 +335,77 @@ def held_back_events_fail() -> None:
         return []
 
     TransactionalProducer.wait_until_visible = wait_or_fail  # type: ignore[method-assign]
+
+
+@mutation
+def future_events_accepted() -> None:
+    """Events of any time are valid: one of 2099 freezes a stock position and moves default periods."""
+    from shopnow import event_rules, screening
+
+    event_rules.problem_of_times = lambda *_: None
+    screening._times = lambda *_: set()
+
+
+@mutation
+def times_rounded() -> None:
+    """Fractions of a second are rounded, so an event of 23:59:59.9999999 belongs to the next day."""
+    from shopnow import event_times
+
+    event_times._may_be_rounded = lambda payload: False
+
+
+@mutation
+def framings_not_read() -> None:
+    """Events in a schema registry frame, with a byte order mark or in a CloudEvent are quarantined."""
+    from shopnow import validation
+
+    validation.unframe = lambda value, headers: value
+
+
+@mutation
+def spellings_kept() -> None:
+    """Ids in upper case and text in another normal form are other values to some readers."""
+    from shopnow import validation
+
+    validation.canonical = lambda event, payload: event
+
+
+@mutation
+def contradictory_amounts_accepted() -> None:
+    """Orders are counted whose total is not that of their items."""
+    from shopnow import event_rules, screening
+
+    event_rules.amounts = lambda order: None
+    screening._amounts = lambda events: set()
+
+
+@mutation
+def control_characters_accepted() -> None:
+    """Ids and names may have control characters, which terminals and C programs take differently."""
+    from shopnow import event_rules
+
+    event_rules._control_characters = lambda event: None
+
+
+@mutation
+def depth_limited_by_the_stack() -> None:
+    """Whether a deeply nested record is valid depends on the stack of the caller."""
+    from shopnow import validation
+
+    validation._check = validation._check_here
+
+
+@mutation
+def escaped_ids_not_erased() -> None:
+    """Erasure compares bytes, so ids written with escapes stay in raw."""
+    from shopnow.lake.governance import redaction
+
+    redaction.decoded_text = lambda value: value.decode(errors="replace")
+
+
+@mutation
+def rows_of_the_future_observed() -> None:
+    """The newest hour of a clock that is ahead hides the failures of the current one."""
+    from shopnow.alerts import collect
+
+    collect.until = lambda now, rows: list(rows)

@@ -18,7 +18,7 @@ def _seed(number: int) -> tuple[str, ...]:
     return (f"--chaos-seed={number}",)
 
 
-_FAULTS, _SERVICES = "tests/faults", "tests/services"
+_FAULTS, _SERVICES, _UNIT = "tests/faults", "tests/services", "tests/unit"
 
 PROTECTIONS = (
     Protection(
@@ -189,5 +189,59 @@ PROTECTIONS = (
         "topic compacted before landing",
         "gaps_of_compacted_topics_are_markers",
         f"{_SERVICES}/test_hidden_records.py::test_what_compaction_removed_before_landing_is_a_possible_loss",
+    ),
+    Protection(
+        9,
+        "amounts that contradict each other",
+        "contradictory_amounts_accepted",
+        f"{_UNIT}/test_meaning.py::test_the_problem_names_field_value_and_what_is_right",
+    ),
+    Protection(
+        9,
+        "control characters in ids and names",
+        "control_characters_accepted",
+        f"{_UNIT}/test_meaning.py::test_the_problem_names_field_value_and_what_is_right",
+    ),
+    Protection(
+        9,
+        "deeply nested records",
+        "depth_limited_by_the_stack",
+        f"{_UNIT}/test_framing.py::test_the_depth_limit_does_not_depend_on_the_stack_of_the_caller",
+    ),
+    Protection(
+        22,
+        "events of the future",
+        "future_events_accepted",
+        f"{_UNIT}/test_meaning.py::test_an_event_of_the_future_is_valid_once_its_time_has_come",
+    ),
+    Protection(
+        22,
+        "rows of a clock that is ahead",
+        "rows_of_the_future_observed",
+        f"{_UNIT}/alerts/test_collect.py::test_rows_of_the_future_are_not_the_newest",
+    ),
+    Protection(
+        26,
+        "times finer than milliseconds",
+        "times_rounded",
+        f"{_UNIT}/test_meaning.py::test_times_are_truncated_to_milliseconds_in_utc",
+    ),
+    Protection(
+        26,
+        "framed events",
+        "framings_not_read",
+        f"{_UNIT}/test_framing.py::test_a_framed_event_is_read_and_its_json_is_the_payload",
+    ),
+    Protection(
+        26,
+        "other spellings of the same value",
+        "spellings_kept",
+        f"{_UNIT}/test_meaning.py::test_canonical_values_replace_other_spellings",
+    ),
+    Protection(
+        26,
+        "erasure of ids written with escapes",
+        "escaped_ids_not_erased",
+        f"{_SERVICES}/test_hostile_records.py::test_erasure_finds_an_id_however_it_is_written",
     ),
 )

@@ -21,7 +21,8 @@ from shopnow.events import (
 from shopnow.examples import example_json
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
-from shopnow.lake.governance import erasure, quarantine
+from shopnow.lake.governance import erasure, quarantine, revalidation
+from shopnow.lake.ingest import raw_encoding
 from shopnow_spark import rebuild
 from shopnow_spark.refresh_events import refresh_events
 
@@ -181,3 +182,29 @@ def test_erasure_finds_an_id_however_it_is_written(lake, spark):
         assert len(set(ids)) == 4
         assert set(ids).isdisjoint(SPELLINGS)
     assert audit(lake) == "16 events, 4 records in quarantine, 0 duplicates"
+
+
+def test_records_that_landed_before_a_rule_are_quarantined_and_their_events_removed(
+    lake, refresh, spark, monkeypatch
+):
+    values = [
+        record(OrderPlaced),
+        record(OrderPlaced, event_time="0001-01-01T00:00:00Z"),
+        record(OrderPlaced, total_cents=1),
+    ]
+    with monkeypatch.context() as before_the_rules:
+        before_the_rules.setattr(
+            raw_encoding, "check_records", lambda *_: validation.CheckResult(None, None, NOW, NOW)
+        )
+        land(lake, OrderPlaced, *values)
+    refresh_events(lake, TOPICS["orders"], lambda: spark)
+    expected = [("orders", "invalid value: total_cents", 1), ("orders", "out of range: event_time", 1)]
+    assert revalidation.revalidate(lake, None, why="", by="", dry_run=True) == expected
+    assert len(read(lake, "events/orders")) == 3
+    assert revalidation.revalidate(lake, None, why="new rules", by="me") == expected
+    assert revalidation.revalidate(lake, None, why="new rules", by="me") == []
+    assert len(read(lake, "events/orders")) == 1
+    assert sorted(read(lake, "raw/orders", "value")) == sorted(values)
+    assert audit(lake) == "1 events, 2 records in quarantine, 0 duplicates"
+    refresh(lake)
+    assert read(lake, "kpi/sales_daily", "orders") == [1]

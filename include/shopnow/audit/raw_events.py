@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 
 from shopnow.audit import records
 from shopnow.audit.context import Difference, Evidence, describe_first_record, open_raw_source
-from shopnow.events import TOPICS
+from shopnow.events import TOPICS, Event
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.maintenance import retention
@@ -80,7 +80,7 @@ def _decode(raw: DeltaTable, decode: Callable) -> tuple[pa.Table, int]:
         valid = batch.filter(pc.is_null(batch["problem"]))
         invalid += batch.num_rows - valid.num_rows
         payloads = pc.coalesce(*(valid[name] for name in names)).to_pylist()
-        events = [read_valid(decode, payload) for payload in payloads]
+        events = [_read(decode, payload, valid, row) for row, payload in enumerate(payloads)]
         ids, times = [event.event_id for event in events], [event.event_time for event in events]
         types = [type(event).__struct_config__.tag for event in events]
         columns = [
@@ -91,3 +91,13 @@ def _decode(raw: DeltaTable, decode: Callable) -> tuple[pa.Table, int]:
         ]
         parts.append(pa.table(columns, names=_DECODED.names).cast(_DECODED))
     return pa.concat_tables(parts), invalid
+
+
+def _read(decode: Callable, payload: bytes, valid: pa.RecordBatch, row: int) -> Event:
+    try:
+        return read_valid(decode, payload)
+    except Exception as error:  # whatever its bytes cause, the check names the record
+        record = f"partition {valid['partition'][row]} offset {valid['offset'][row]}"
+        raise Difference(
+            f"{record} landed before a rule that it breaks ({error}): run ./shopnow quarantine revalidate"
+        ) from None

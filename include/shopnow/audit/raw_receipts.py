@@ -57,6 +57,10 @@ def check(evidence: Evidence) -> str:
     return detail + exceptions + losses + compacted
 
 
+_KEEPING = {Kind.REPLAY, Kind.REVALIDATION}
+"""Amendments that keep all bytes."""
+
+
 def _apply_amendments(expected: dict[str, dict[int, Digest]], amendments: list[dict[str, Any]]) -> int:
     """Apply the recorded amendments to the digests; return how many rows they removed or changed."""
     for amendment in amendments:
@@ -64,4 +68,4 @@ def _apply_amendments(expected: dict[str, dict[int, Digest]], amendments: list[d
         removed = Digest.parse(amendment["rows_removed"], amendment["digest_removed"])
         added = Digest.parse(amendment["rows_added"], amendment["digest_added"])
         parts[amendment["partition"]] += added - removed
-    return sum(amendment["rows_removed"] for amendment in amendments if amendment["kind"] != Kind.REPLAY)
+    return sum(amendment["rows_removed"] for amendment in amendments if amendment["kind"] not in _KEEPING)

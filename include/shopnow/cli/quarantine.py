@@ -12,7 +12,7 @@ from shopnow.cli.endpoints import endpoints
 from shopnow.cli.output import Json, print_json, print_table, say
 from shopnow.errors import UserError
 from shopnow.lake.delta import errors
-from shopnow.lake.governance import corrections, quarantine
+from shopnow.lake.governance import corrections, quarantine, revalidation
 from shopnow.lake.governance.amendments import RecordId
 from shopnow.lake.governance.quarantine import Outcome, Reason, Record
 from shopnow.text_format import excerpt, printable
@@ -83,6 +83,26 @@ def replay(
         print_json({"replayed": [outcome._asdict() for outcome in outcomes], "dry_run": dry_run})
     else:
         _print_outcomes(outcomes, dry_run)
+
+
+@app.command()
+def revalidate(
+    topic: TopicOption = None,
+    why: Annotated[str, typer.Option(help="Reason, recorded for ever.")] = "landed before the rule",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the outcome, and change nothing.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Quarantine landed records that break a rule that was added since, and remove their events."""
+    _, lake = endpoints()
+    with errors.as_user_errors(lake):
+        outcomes = revalidation.revalidate(lake, topic, why=why, by=getpass.getuser(), dry_run=dry_run)
+    if as_json:
+        print_json({"quarantined": [outcome._asdict() for outcome in outcomes], "dry_run": dry_run})
+    elif outcomes:
+        title = "Would be quarantined" if dry_run else "Quarantined"
+        print_table(title, ("topic", "reason", "records"), outcomes)
+    else:
+        say("every landed record that is valid keeps the current rules")
 
 
 def _read(path: Path) -> str:

@@ -32,6 +32,18 @@ def test_only_the_newest_days_are_read(lake, table):
     assert collect.read_rows(lake, METRICS["missing_rows"]) == [{"date": DAY, "missing_rows": 0}]
 
 
+def test_rows_of_the_future_are_not_the_newest():
+    def payments(hour: datetime, failed: int) -> dict:
+        return {"hour": hour, "currency": "EUR", "payments_failed": failed, "payments_succeeded": 1}
+
+    metric = METRICS["share_of_payments_failed"]
+    rows = [payments(NOW, 400), payments(datetime(2099, 1, 1, tzinfo=UTC), 0)]
+    [observation] = metric.observe("share_of_payments_failed", collect.until(NOW, rows), NOW)
+    assert observation.value > 0.9
+    dates = [{"date": DAY}, {"date": DAY + timedelta(days=1)}, {"quantity": 1}]
+    assert collect.until(NOW, dates) == [{"date": DAY}, {"quantity": 1}]
+
+
 def test_every_table_gives_its_metrics(lake, table, stock):
     stock({"Mug": 0})
     table("kpi/stock_cover", [cover()])

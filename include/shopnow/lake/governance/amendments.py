@@ -30,6 +30,8 @@ class Kind(StrEnum):
     """Records left the quarantine; they are new to readers of valid records."""
     ERASURE = "erasure"
     """Personal data was erased from records; no record is new to readers."""
+    REVALIDATION = "revalidation"
+    """Records were quarantined that landed before the rule which they break."""
     EXPIRY = "expiry"
     """Records were removed by retention."""
 
@@ -236,7 +238,7 @@ AMENDMENTS = CommitTable(
     key=METADATA_KEY,
     columns=pa.schema(
         [
-            pa.field("kind", pa.string(), metadata={"comment": "replay, erasure or expiry"}),
+            pa.field("kind", pa.string(), metadata={"comment": "replay, erasure, revalidation or expiry"}),
             pa.field("reason", pa.string()),
             pa.field("by", pa.string()),
             pa.field("topic_id", pa.string()),

@@ -151,11 +151,12 @@ def latest_equivalent_version(table: Table, version: int, upto: int) -> int:
 
 
 def _keeps_rows(actions: log.Actions) -> bool:
-    """Return whether a commit changed no row, or only erased personal data."""
+    """Return whether a commit changed no row, or only rows whose events it changed alike."""
     files = (action.get("add") or action.get("remove") for action in actions)
-    return (
-        not any(file and file.get("dataChange") for file in files) or _amendment_kind(actions) is Kind.ERASURE
-    )
+    return not any(file and file.get("dataChange") for file in files) or _amendment_kind(actions) in {
+        Kind.ERASURE,
+        Kind.REVALIDATION,
+    }
 
 
 def _commits(table: Table, after: int | None, until: int) -> list[log.Actions] | None:
