@@ -98,9 +98,10 @@ def raw_cells(service: str, row: Mapping[str, Any]) -> list[str]:
     value = next((row[name] for name in PAYLOADS if row.get(name) is not None), None)
     record = Record(round(row["timestamp"].timestamp() * 1000), row["partition"], row["offset"], value)
     # The stored problem was found by landing or a replay; validating again could give another result.
-    return (
-        _problem_cells(service, record, row["problem"]) if row["problem"] else record_cells(service, record)
-    )
+    if row["problem"]:
+        return _problem_cells(service, record, row["problem"])
+    # A replay is valid against its own time, not that of the record.
+    return record_cells(service, record._replace(timestamp=-1))
 
 
 def record_as_json(service: str, record: Record) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Parameters of the DAG generate_traffic: the form as JSON Schema, and the parsing of its values."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from zlib import crc32
 
@@ -18,6 +18,7 @@ from shopnow.traffic.run_config import (
 )
 
 _FAULTS = Faults.__struct_fields__
+_CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 def _number(name: str, title: str, description: str, **options: Any) -> dict[str, Any]:
@@ -122,9 +123,20 @@ def parse(params: Mapping[str, Any], run_id: str) -> dict[str, Any]:
     options = {name: value for name, value in params.items() if name not in _FAULTS}
     for name in ("start", "end"):
         options[name] = _parse_time(name, options.get(name))
+    _check_end(options["end"], options["start"], options.get("hours"))
     seed = options.get("seed")
     options["seed"] = crc32(run_id.encode()) if seed is None else seed
     return {**options, "faults": Faults(**{name: params[name] for name in _FAULTS if name in params})}
+
+
+def _check_end(end: datetime | None, start: datetime | None, hours: float | None) -> None:
+    """Check that the period, if it has a given end, does not end in the future."""
+    if end is None and start is not None and hours:
+        end = start + timedelta(hours=hours)
+    if end is not None and end.tzinfo is not None and end > datetime.now(UTC) + _CLOCK_TOLERANCE:
+        raise UserError(
+            f"end {end.isoformat()} is after now: give a time up to now, as later events are quarantined"
+        )
 
 
 def _parse_time(name: str, time: str | None) -> datetime | None:

@@ -41,7 +41,8 @@ LIMITS: dict[str, Limit] = {
     # Below a quarter, the default share of invalid records above which landing stops.
     "malformed": Limit(0, 0.2, is_integer=False),
     "schema_v1": Limit(0, 1, is_integer=False),
-    "clock_skew_seconds": Limit(0, 3600, is_integer=False),
+    # Below the default limit of event times, beyond which records are quarantined.
+    "clock_skew_seconds": Limit(0, 240, is_integer=False),
 }
 REAL_TIME_HOURS = Limit(0.001, 0.5, is_integer=False)
 

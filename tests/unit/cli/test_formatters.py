@@ -20,7 +20,7 @@ def test_shows_fields_that_exist(service):
 @pytest.mark.parametrize("type_", TOPIC_OF)
 def test_an_event_of_every_type_is_one_row(type_):
     service = TOPIC_OF[type_].name
-    event, problem = formatters.decode(service, encode(example(type_)))
+    event, problem = formatters.decode(service, Record(-1, 3, 120, encode(example(type_))))
     assert problem is None
     cells = formatters.event_cells(service, event, "3/120")
     assert len(cells) == len(formatters.headings(service))
@@ -29,7 +29,7 @@ def test_an_event_of_every_type_is_one_row(type_):
 
 def test_amounts_items_and_shares_are_written_as_people_do():
     [order] = [type_ for type_ in TOPIC_OF if type_.__name__ == "OrderPlaced"]
-    event, _ = formatters.decode("orders", encode(example(order)))
+    event, _ = formatters.decode("orders", Record(-1, 0, 0, encode(example(order))))
     cells = formatters.event_cells("orders", event, "0/0")
     assert {"53.82 EUR", "2 × Yoga Mat"} <= set(cells)
     assert formatters.cell("progress", 0.5, None) == "50%"
