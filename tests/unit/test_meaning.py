@@ -111,6 +111,7 @@ def check(type_: type[Event], received: datetime = NOW, **changes: Any) -> Check
             "out of range: promised_at (2099-12-31T00:00:00.000Z; at most 3653 days after event_time",
         ),
     ],
+    ids=lambda value: getattr(value, "__name__", "case"),
 )
 def test_the_problem_names_field_value_and_what_is_right(type_, changes, problem):
     assert (check(type_, **changes).problem or "").startswith(problem)
