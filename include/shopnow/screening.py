@@ -72,16 +72,21 @@ def unusual_values(column: pa.Array) -> set[int]:
 
 
 def unusual_events(
-    events: Sequence[Event], times: Sequence[datetime], received: np.ndarray, limits: TimeLimits
+    events: Sequence[Event],
+    times: Sequence[datetime],
+    ends: tuple[datetime, datetime],
+    received: np.ndarray,
+    limits: TimeLimits,
 ) -> set[int]:
     """Return the indices of events whose id, times or amounts are not plainly valid and canonical.
 
     Args:
         events: decoded events of one topic, at least one.
         times: their event times.
+        ends: the first and the last of the times.
         received: timestamps of their records, ms since 1970.
     """
-    unusual = _ids(events) | _times(times, received, limits)
+    unusual = _ids(events) | _times(times, ends, received, limits)
     if isinstance(events[0], Delivery):
         unusual |= _promises(events, limits)
     elif isinstance(events[0], OrderPlaced | OrderCancelled):
@@ -110,9 +115,11 @@ def _amounts(events: Sequence[Event]) -> set[int]:
     }
 
 
-def _times(times: Sequence[datetime], received: np.ndarray, limits: TimeLimits) -> set[int]:
+def _times(
+    times: Sequence[datetime], ends: tuple[datetime, datetime], received: np.ndarray, limits: TimeLimits
+) -> set[int]:
     # The earliest time itself may have been rounded up to it.
-    if min(times) > limits.earliest and max(times) <= _datetime(received.min()) + limits.skew:
+    if ends[0] > limits.earliest and ends[1] <= _datetime(received.min()) + limits.skew:
         return set()
     return {
         index

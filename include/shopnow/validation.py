@@ -75,10 +75,12 @@ def check_records(
     suspects = set(range(len(values))).difference(indices) if len(decoded) < len(values) else set()
     suspects |= screening.unusual_values(column)
     if decoded:
-        unusual = screening.unusual_events(decoded, times, received[indices], limits)
+        ends = min(times), max(times)
+        stamps = received if len(decoded) == len(values) else received[indices]
+        unusual = screening.unusual_events(decoded, times, ends, stamps, limits)
         suspects.update(indices[position] for position in unusual)
-    if not suspects:
-        return CheckResult(None, None, *_span(times, values))
+        if not suspects:
+            return CheckResult(None, None, *_span(times, values, ends))
 
     checked = {
         index: _check(
@@ -92,15 +94,26 @@ def check_records(
         for name in ("problem", "payload")
     )
     plain = [position for position, index in enumerate(indices) if index not in suspects]
+    plain_times = [times[position] for position in plain]
     spans = [
-        _span([times[position] for position in plain], [values[indices[position]] for position in plain]),
+        *(
+            [
+                _span(
+                    plain_times,
+                    [values[indices[position]] for position in plain],
+                    (min(plain_times), max(plain_times)),
+                )
+            ]
+            if plain
+            else []
+        ),
         *[(record.event.event_time,) * 2 for record in checked.values() if record.event is not None],
     ]
     return CheckResult(
         problems if any(problems) else None,
         payloads if any(payloads) else None,
-        min((first for first, _ in spans if first), default=None),
-        max((last for _, last in spans if last), default=None),
+        min((first for first, _ in spans), default=None),
+        max((last for _, last in spans), default=None),
     )
 
 
@@ -218,12 +231,14 @@ def _is_read_alike(read: Event, event: Event) -> bool:
 
 
 def _span(
-    times: list[datetime], values: Sequence[bytes | None]
-) -> tuple[datetime, datetime] | tuple[None, None]:
-    """Return the first and the last canonical time of events that were decoded from these values."""
-    if not times:
-        return None, None
-    return tuple(choose(_exact(choose(times), times, values)) for choose in (min, max))  # type: ignore[return-value]
+    times: list[datetime], values: Sequence[bytes | None], ends: tuple[datetime, datetime]
+) -> tuple[datetime, datetime]:
+    """Return the first and the last canonical time of events that were decoded from these values.
+
+    Args:
+        ends: the first and the last of the times as decoded.
+    """
+    return min(_exact(ends[0], times, values)), max(_exact(ends[1], times, values))
 
 
 def _exact(end: datetime, times: list[datetime], values: Sequence[bytes | None]) -> Iterator[datetime]:
