@@ -20,6 +20,8 @@ a retry counts nothing twice and leaves no file behind.
 **When it fails.**
 - A rejected note does not fail the run: the log and the return value of `receive` have the reason. Drop it
   again, corrected.
+- *files are postponed*: HDFS did not give or file them; all others are counted and filed. The message has
+  HDFS's reason; later runs try again.
 - *another run of the shop has taken over*: the task retries.
 - Kafka or HDFS is unreachable: the task retries. See `./shopnow status`. On a cluster, the login of
   `webhdfs_default` must be allowed to write below `restock`.
@@ -37,7 +39,7 @@ from airflow.sdk import DAG, get_current_context, task
 from shopnow.dag_common import CONTINUOUS_ARGS, DEFAULT_ARGS, LAKE_PATH, TRAFFIC, Tag, kafka_conf, lake_uri
 from shopnow.restock import inbox, service
 from shopnow.restock.inbox import Inbox
-from shopnow.text_format import build_table, render_text
+from shopnow.text_format import build_table, printable, render_text
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +48,7 @@ class DeliveryNoteSensor(WebHdfsSensor):
     """Wait for a delivery note in the inbox below the path."""
 
     def poke(self, context) -> bool:
-        return bool(Inbox(WebHDFSHook(self.webhdfs_conn_id).get_conn(), self.filepath).pending())
+        return any(Inbox(WebHDFSHook(self.webhdfs_conn_id).get_conn(), self.filepath).pending())
 
 
 with DAG(
@@ -70,12 +72,17 @@ with DAG(
 
     @task(outlets=[TRAFFIC])
     def receive() -> list[dict]:
-        """Return each file with its outcome."""
+        """Return each file with its outcome; fail after that if HDFS did not give one of them."""
         client = WebHDFSHook("webhdfs_default").get_conn()
         filed = service.receive(
             kafka_conf(), Inbox(client, inbox.inbox_path(lake_uri())), get_current_context()["run_id"]
         )
         log.info("\n%s", render_text(build_table("Delivery notes", service.FiledNote._fields, filed)))
-        return [note._asdict() for note in filed]
+        if postponed := [note for note in filed if note.outcome == service.POSTPONED]:
+            raise RuntimeError(
+                f"{len(postponed)} of {len(filed)} files are postponed, the first of them "
+                f"{printable(postponed[0].file)}: {postponed[0].detail}"
+            )
+        return [{name: printable(value) for name, value in note._asdict().items()} for note in filed]
 
     note_dropped >> receive()

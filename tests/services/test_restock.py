@@ -113,7 +113,7 @@ def test_goods_are_received_once_over_repeated_notes(conf, client, box, root, op
             assert reason in stream.read()
     assert restocked_since(conf, before) == [("p-041", 7, stock + 7)]
     assert stock_of(conf, "p-041") == stock + 7
-    assert box.pending() == []
+    assert list(box.pending()) == []
 
 
 def test_an_invalid_note_is_rejected_and_blocks_no_other(conf, client, box, root, opened):
@@ -135,8 +135,8 @@ def test_a_file_that_is_being_written_is_not_pending(client, box, root):
     with client.write(path) as stream:
         stream.write(note(("p-001", 1)))
         assert supervision.wait_until(lambda: client.status(path, strict=False), 30)
-        assert box.pending() == []
-    assert supervision.wait_until(lambda: box.pending() == ["slow.csv"], 30)
+        assert list(box.pending()) == []
+    assert supervision.wait_until(lambda: list(box.pending()) == ["slow.csv"], 30)
 
 
 @pytest.mark.parametrize("point", FAILPOINTS)
@@ -160,7 +160,7 @@ service.receive({conf!r}, Inbox(InsecureClient({client.url!r}, user="shopnow"), 
     monkeypatch.delenv("SHOPNOW_KILL_AT")
     service.receive(conf, box, "run")
     assert restocked_since(conf, before) == [("p-040", 3, stock + 3)]
-    assert box.pending() == []
+    assert list(box.pending()) == []
     assert [len(client.list(f"{root}/{folder}")) for folder in ("inbox", "taken", "done", "rejected")] == [
         0,
         0,
@@ -210,12 +210,12 @@ def test_the_command_drops_only_valid_notes(restock, box, tmp_path):
     bad.write_bytes(note(("p-001", 0)))
     result = restock(good, bad)
     assert "row 1, quantity" in str(result.exception)
-    assert box.pending() == []
+    assert list(box.pending()) == []
     result = restock(good)
     assert result.exit_code == 0
     assert "good.csv" in result.stdout
     assert restock(good).exit_code == 0  # the identical file is pending
-    assert box.pending() == ["good.csv"]
+    assert list(box.pending()) == ["good.csv"]
     good.write_bytes(note(("p-001", 2)))
     for arguments in ([good], [tmp_path], [tmp_path / "missing.csv"]):
         result = restock(*arguments)

@@ -15,6 +15,7 @@ from shopnow.restock import delivery_note, inbox
 from shopnow.restock.delivery_note import InvalidNote
 from shopnow.restock.inbox import Inbox
 from shopnow.settings import Settings
+from shopnow.text_format import one_line
 
 
 def restock(
@@ -41,7 +42,7 @@ def restock(
             dropped.append({"file": str(file), "path": folder.drop(file.name, data)})
         except HdfsError as error:
             raise UserError(
-                f"HDFS at {address} refused {file}: {str(error).splitlines()[0]}; "
+                f"HDFS at {address} refused {file}: {one_line(str(error))}; "
                 "check that no note of the same name is waiting in the inbox"
             ) from None
         except RequestException:
@@ -59,12 +60,15 @@ def _read(file: Path) -> bytes:
             f"{file}: the name of a delivery note must end in .csv and must not begin with . or _"
         )
     try:
-        data = file.read_bytes()
+        if file.exists() and not file.is_file():
+            raise UserError(f"cannot read {file}: not a regular file; pass the paths of delivery notes")
+        with file.open("rb") as stream:
+            data = stream.read(delivery_note.MAX_BYTES + 1)
         delivery_note.parse(data)
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}; pass the paths of delivery notes") from None
     except InvalidNote as error:
         raise UserError(
-            f"{file} is not a valid delivery note: {'; '.join(str(error).splitlines())}; nothing was dropped"
+            f"{file} is not a valid delivery note: {'; '.join(str(error).split(chr(10)))}; nothing was dropped"
         ) from None
     return data

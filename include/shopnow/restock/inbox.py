@@ -3,12 +3,15 @@
 Suppliers drop files into `inbox`; `taken` holds claimed files, so that a file of the same name that is
 dropped later stays separate; `done` and `rejected` are the archives. There the name contains the content's
 digest: `note-17.csv` becomes `note-17.3fa9c2d10b5e.csv`, and a rejected file has a text file with the reason
-next to it.
+next to it. A name that would become too long there is shortened, so that every file can be filed.
 
 Access is by WebHDFS, with the login of `webhdfs_default` and as suppliers drop files: its checksum call
 detects a file that is still being written, which hdfs-native, the client of the lake's tables, cannot.
 """
 
+import hashlib
+import logging
+from collections.abc import Iterator
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -16,10 +19,19 @@ from urllib.parse import urlsplit
 from hdfs.util import HdfsError
 
 from shopnow.failpoints import failpoint
+from shopnow.text_format import one_line, printable
 
 Client = Any
 """An hdfs.Client, as returned by WebHDFSHook.get_conn."""
 
+MAX_NAME_BYTES = 255
+"""Longest name of a file on HDFS, in UTF-8."""
+
+_log = logging.getLogger(__name__)
+_REASON_SUFFIX = ".reason.txt"
+_DIGEST_LENGTH = 12
+ACCESS_DENIED = "Permission denied"
+"""Part of HDFS's message about a file that this user may not read."""
 _UNDER_CONSTRUCTION = "is under construction"
 
 
@@ -34,10 +46,13 @@ class Inbox:
         self._client = client
         self._root = root.rstrip("/")
 
-    def pending(self) -> list[str]:
-        """Return the names of the files to process, oldest first, without those still being written."""
-        dropped = [name for name in self._names("inbox") if not self._is_being_written(name)]
-        return list(dict.fromkeys([*self._names("taken"), *dropped]))
+    def pending(self) -> Iterator[str]:
+        """Yield the names of the files to process, oldest first, without those still being written."""
+        taken = self._names("taken")
+        yield from taken
+        for name in self._names("inbox"):
+            if name not in taken and not self._is_being_written(name):
+                yield name
 
     def claim(self, name: str) -> None:
         """Move a file to `taken`; does nothing if it is claimed already."""
@@ -50,14 +65,21 @@ class Inbox:
         with self._client.read(f"{self._root}/taken/{name}", length=max_bytes) as stream:
             return stream.read()
 
+    def version(self, name: str) -> str:
+        """Return a digest that identifies a claimed file whose content cannot be read."""
+        status = self._client.status(f"{self._root}/taken/{name}")
+        return hashlib.sha256(f"{status['fileId']}/{status['modificationTime']}".encode()).hexdigest()
+
     def archive(self, name: str, digest: str, folder: str, reason: str | None = None) -> str:
         """Move a claimed file to `done` or `rejected` and return its path; idempotent."""
-        path = PurePosixPath(name)
-        target = f"{folder}/{path.stem}.{digest[:12]}{path.suffix}"
+        target = f"{folder}/{archive_name(name, digest)}"
         self._client.makedirs(f"{self._root}/{folder}")
         if reason is not None:
             self._client.write(
-                f"{self._root}/{target}.reason.txt", data=f"{reason}\n", encoding="utf-8", overwrite=True
+                f"{self._root}/{target}{_REASON_SUFFIX}",
+                data=f"{reason}\n",
+                encoding="utf-8",
+                overwrite=True,
             )
         failpoint("restock:reason")
         if self._exists(f"taken/{name}") and self._exists(target):
@@ -73,7 +95,9 @@ class Inbox:
         Raises:
             HdfsError: a file of the same name and other content is pending.
         """
-        temporary, target = f"{self._root}/inbox/.{name}", f"{self._root}/inbox/{name}"
+        # Not `.{name}`, which can be too long.
+        temporary = f"{self._root}/inbox/.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+        target = f"{self._root}/inbox/{name}"
         self._client.write(temporary, data=data, overwrite=True)
         try:
             self._client.rename(temporary, target)
@@ -105,10 +129,11 @@ class Inbox:
         try:
             self._client.checksum(f"{self._root}/inbox/{name}")
         except HdfsError as error:
-            if _UNDER_CONSTRUCTION in str(error):
-                return True
-            if self._exists(f"inbox/{name}"):
-                raise
+            if ACCESS_DENIED in str(error):
+                return False  # it is rejected with that reason
+            if _UNDER_CONSTRUCTION not in str(error):
+                _log.warning("%s is left in the inbox: %s", printable(name), one_line(str(error)))
+            return True
         return False
 
     def _exists(self, path: str) -> bool:
@@ -125,6 +150,14 @@ class Inbox:
 def inbox_path(lake: str) -> str:
     """Return the path of the folders in a lake."""
     return f"{urlsplit(lake).path.rstrip('/')}/restock"
+
+
+def archive_name(name: str, digest: str) -> str:
+    """Return the name of a file in an archive, short enough for the name of its reason."""
+    path = PurePosixPath(name)
+    suffix = f".{digest[:_DIGEST_LENGTH]}{path.suffix}"
+    room = MAX_NAME_BYTES - len((suffix + _REASON_SUFFIX).encode())
+    return path.stem.encode()[:room].decode(errors="ignore") + suffix
 
 
 def is_delivery_note(name: str) -> bool:

@@ -19,7 +19,7 @@ from shopnow.broker.client import Conf
 from shopnow.broker.topics import DELIVERY_NOTES, LEDGER, SHOP_STATE
 from shopnow.events import TOPICS
 from shopnow.failpoints import failpoint
-from shopnow.traffic import state_reader
+from shopnow.traffic import dedup_keys, state_reader
 from shopnow.traffic.catalogue import PRODUCTS
 from shopnow.traffic.generate import load_state, send_chunk
 from shopnow.traffic.inventory import Inventory
@@ -37,7 +37,7 @@ class Delivery(NamedTuple):
     """Goods to add to the inventory."""
 
     dedup_keys: tuple[str, ...]
-    """A delivery with any key of an earlier one is a duplicate and is not received."""
+    """A delivery with any key of an earlier one is a duplicate and is not received; see `dedup_keys`."""
     items: Sequence[tuple[str, int]]
     """Product id and quantity."""
 
@@ -118,12 +118,13 @@ def apply_deliveries(
     simulation = Simulation(state, run)
     segment = simulation.begin()
     simulation.finish(segment)
-    receipts, outcomes = dict(receipts), []
+    receipts = {dedup_keys.identity(key): receipt for key, receipt in receipts.items()}
+    outcomes = []
     for delivery in deliveries:
         outcome = _receive(segment.inventory, receipts, delivery)
         outcomes.append(outcome)
         if outcome.receipt:
-            receipts |= dict.fromkeys(outcome.receipt.dedup_keys, outcome.receipt)
+            receipts |= dict.fromkeys(map(dedup_keys.identity, outcome.receipt.dedup_keys), outcome.receipt)
     if not any(outcome.receipt and not outcome.duplicate_key for outcome in outcomes):
         return None, outcomes
     return simulation.chunk(segment), outcomes
@@ -132,8 +133,8 @@ def apply_deliveries(
 def _receive(inventory: Inventory, receipts: Mapping[str, Receipt], delivery: Delivery) -> Outcome:
     stock = inventory.shop.stock
     for key in delivery.dedup_keys:
-        if key in receipts:
-            return Outcome(receipts[key], duplicate_key=key)
+        if receipt := receipts.get(dedup_keys.identity(key)):
+            return Outcome(receipt, duplicate_key=key)
     quantities: dict[str, int] = {}
     for product_id, quantity in delivery.items:
         quantities[product_id] = quantities.get(product_id, 0) + quantity

@@ -1,5 +1,7 @@
 """Delivery notes: what is valid, and the problems reported for other files."""
 
+import time
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -32,6 +34,10 @@ def test_the_example_in_the_docs_is_valid():
         "\ufeff" + HEADER.replace("\n", "\r\n") + ROW.replace("\n", "\r\n"),
         HEADER + "\n , , , \n" + ROW.rstrip(),
         HEADER.replace(",", " , ") + ' N-1 , "Depot" , p-001 ,005\n',
+        HEADER.replace(",", ";") + ROW.replace(",", ";"),
+        HEADER.replace(",", "\t") + ROW.replace(",", "\t"),
+        HEADER + ROW.replace("Depot", '"Depot"').replace("\n", ",,\n"),
+        HEADER.replace("\n", ",remark\n") + ROW.replace("\n", ',"two\nlines; and \u2028"\n'),
         "comment,quantity,product_id,supplier,note_number\n,5,p-001,Depot,N-1\n",
     ],
 )
@@ -45,15 +51,24 @@ def test_variants_of_csv_are_read(data):
         ("", "the file is empty"),
         ("\n\n", "the file is empty"),
         (HEADER, "no rows below the header"),
-        (b"\xff\xfe", "the file is not UTF-8 (byte 0)"),
-        (
-            HEADER.replace(",", ";") + ROW.replace(",", ";"),
-            "no column note_number, supplier, product_id, quantity",
-        ),
+        (b"\xe9" + ROW.encode(), "the file is not UTF-8 (byte 0): save it as CSV in UTF-8"),
+        (HEADER.encode("utf-16"), "the file is UTF-16: save it as CSV in UTF-8"),
+        (HEADER.encode("utf-16-be"), "line 1 has a NUL byte (byte 0)"),
+        (b"PK\x03\x04" + ROW.encode(), "the file is a ZIP archive or an Excel workbook"),
+        (HEADER + ROW + "N-1,Depot,p-002,6\x000\n", "line 3 has a NUL byte (byte 76)"),
+        (HEADER + "N-1,Dep\x1bot,p-001,5\n", "line 2 has the control character 0x1b"),
+        ("sep=;\n" + HEADER.replace(",", ";"), "no column note_number, supplier, product_id, quantity"),
+        (HEADER + "N-1,Depot,p-001,60,0\n", "row 1 has 5 values and the header 4"),
+        (HEADER.replace(",", ";") + "N-1;Depot;p-001;60,0\n", "write it without decimals and separators"),
+        (HEADER + 'N-1,Depot,p-001,"1.000"\n', "write it without decimals and separators"),
+        (",".join(["x"] * 200), "columns: at most 100, has 200"),
+        ("," * 250_000, "line 1: at most 10,000 bytes, has 250,000"),
+        (HEADER + ROW + "," * 10_001, "line 3: at most 10,000 bytes, has 10,001"),
+        (HEADER + "N,D,p,1\n" * 10_001, "rows: at most 10,000, has more"),
         ("note_number,supplier,product_id\nN-1,Depot,p-001\n", "no column quantity"),
-        (HEADER + ROW + "N-1,Depot,p-002,5,6\n", "the file is not CSV"),
-        (HEADER + "N-1,Depot,p-001,5,6\n", "the file is not CSV"),
+        (HEADER + ROW + "N-1,Depot,p-002,5,6\n", "row 2 has 5 values"),
         (HEADER + 'N-1,"Depot,p-001,5\n', "the file is not CSV"),
+        (HEADER + ROW.replace("\n", ',"open\n') + ROW, "the file is not CSV: unexpected end of data"),
         (HEADER + "N-1,Depot,p-001\n", "row 1, quantity: missing"),
         (HEADER + ROW + "\nN-1,Depot,,5\n", "row 3, product_id: missing"),
         *(
@@ -61,7 +76,8 @@ def test_variants_of_csv_are_read(data):
             for text in ("0", "-1", "1.0", "1e3", "five", "1000001", "٣", "nan")
         ),
         (HEADER + ROW + "N-2,Depot,p-001,5\n", "note_number is 'N-1' and 'N-2'"),
-        (HEADER + "N-1,Dep\x1bot,p-001,5\n", "row 1, supplier: "),
+        (HEADER + "N-1,Dep\u200bot,p-001,5\n", "row 1, supplier: 'Dep\\u200bot' has unprintable"),
+        (HEADER + f"N-1,{'D' * 101},p-001,5\n", "row 1, supplier: at most 100 characters, has 101"),
         (
             "note_number,note_number,supplier,product_id,quantity\n1,2,3,4,5\n",
             "duplicate column note_number",
@@ -75,6 +91,23 @@ def test_problems_are_reported(data, expected):
 
 def test_only_the_first_problems_of_many_are_listed():
     assert problems(HEADER + "N-1,Depot,p-001,x\n" * 25)[-1] == "… and 15 more"
+
+
+def test_a_file_of_commas_has_a_bounded_cost():
+    started = time.process_time()
+    for data in (
+        "," * 250_000,
+        HEADER + ",\n" * 500_000,
+        HEADER + ('"' * 9_000 + "\n") * 100,
+        "\r" * 900_000,
+    ):
+        problems(data)
+    assert time.process_time() - started < 5
+
+
+def test_text_is_normalized():
+    decomposed = HEADER + "N-1,De\u0301po\u0302t \u00a0 Lyon,p-001,5\n"
+    assert parse(decomposed.encode()).supplier == "D\u00e9p\u00f4t Lyon"
 
 
 FIELDS = st.one_of(
