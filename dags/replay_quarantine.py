@@ -58,7 +58,8 @@ with DAG(
         params, lake = context["params"], lake_uri()
         options = {"why": params["why"], "by": context["run_id"], "dry_run": params["dry_run"]}
         if params["corrections"]:
-            outcomes = quarantine.correct(lake, corrections.check(lake, params["corrections"]), **options)
+            corrected = corrections.parse(corrections.encode(params["corrections"]))
+            outcomes = quarantine.correct(lake, corrections.check(lake, corrected), **options)
         else:
             outcomes = quarantine.replay(lake, params["topic"], params["reason"], **options)
         return [outcome._asdict() for outcome in outcomes]

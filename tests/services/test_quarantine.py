@@ -82,7 +82,8 @@ def test_a_replayed_record_becomes_an_event_once(lake, spark):
     assert replay(lake) == 0
 
     correction = [{"topic": "stock", "partition": 0, "offset": 1, "value": json.loads(sold(2, 8))}]
-    assert quarantine.correct(lake, corrections.check(lake, correction), why="typo", by="me") == [
+    corrected = corrections.parse(corrections.encode(correction))
+    assert quarantine.correct(lake, corrections.check(lake, corrected), why="typo", by="me") == [
         quarantine.Outcome("stock", "invalid JSON", 1, 0),
     ]
     refresh()
@@ -106,28 +107,27 @@ def test_all_corrections_are_validated_before_any_is_used(lake):
     sample.land_records(lake, ORDERS, [b"c"], topic_id="recreated")
     good = {"topic": "orders", "partition": 0, "value": json.loads(cancelled(2))}
     version = Table(lake, "raw/orders").version()
-    invalid = [
-        good | {"offset": 1, "value": {"event_type": "order_cancelled"}},
-        good | {"offset": 2},
-        good | {"offset": 0},  # ambiguous: two records
-        good | {"offset": "0"},
-        {"topic": "offers"},
-        7,
-    ]
-    with pytest.raises(UserError) as failed:
-        corrections.check(lake, [good | {"offset": 1}, *invalid])
-    message = str(failed.value)
-    assert "correction 2, orders/0/1: missing field: order_id" in message
-    assert "orders/0/2: not in quarantine" in message
-    assert "orders/0/0: " in message
-    assert "correction 5: 'offset' is missing or not of type integer" in message
-    assert "correction 7: not an object" in message
+
+    def check(*lines: object) -> dict[str, quarantine.Corrections]:
+        return corrections.check(lake, corrections.parse(corrections.encode(lines)))
+
+    for correction, expected in (
+        (
+            good | {"offset": 1, "value": {"event_type": "order_cancelled"}},
+            "line 2, orders/0/1: missing field",
+        ),
+        (good | {"offset": 2}, "line 2, orders/0/2: not in quarantine"),
+        (good | {"offset": 0}, "line 2, orders/0/0: in quarantine under 2 topic ids"),
+        (good | {"offset": "0"}, "line 2: offset: expected int, got str"),
+        (7, "line 2: Expected object"),
+    ):
+        with pytest.raises(UserError) as failed:
+            check(good | {"offset": 1}, correction)
+        assert expected in str(failed.value)
     assert Table(lake, "raw/orders").version() == version
-    assert list(corrections.check(lake, [good | {"offset": 0, "topic_id": "recreated"}])["orders"]) == [
+    assert list(check(good | {"offset": 0, "topic_id": "recreated"})["orders"]) == [
         RecordId("recreated", 0, 0)
     ]
-    with pytest.raises(UserError, match="line 2: not JSON"):
-        corrections.parse("{}\n{")
 
 
 def test_the_quarantine_commands(lake, tmp_path: Path, monkeypatch):

@@ -105,11 +105,13 @@ def revalidate(
         say("every landed record that is valid keeps the current rules")
 
 
-def _read(path: Path) -> str:
+def _read(path: Path) -> bytes:
+    """Read at most one byte more than the limit, which is enough to reject what is too large."""
     try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--corrections {path}: {error}") from None
+        with path.open("rb") as stream:
+            return stream.read(corrections.MAX_BYTES + 1)
+    except OSError as error:
+        raise UserError(f"--corrections {path}: {error.strerror}; pass a file of JSON lines") from None
 
 
 def _print_reasons(reasons: list[Reason], as_json: bool) -> None:

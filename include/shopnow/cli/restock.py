@@ -68,7 +68,6 @@ def _read(file: Path) -> bytes:
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}; pass the paths of delivery notes") from None
     except InvalidNote as error:
-        raise UserError(
-            f"{file} is not a valid delivery note: {'; '.join(str(error).split(chr(10)))}; nothing was dropped"
-        ) from None
+        problems = str(error).replace("\n", "; ")
+        raise UserError(f"{file} is not a valid delivery note: {problems}; nothing was dropped") from None
     return data

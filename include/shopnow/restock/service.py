@@ -115,8 +115,8 @@ def _archive(inbox: Inbox, name: str, digest: str, outcome: Outcome) -> FiledNot
             inbox,
             name,
             digest,
-            f"a delivery with the same {_KEY_NAMES[kind]} ({printable(key)}) and other content was received on "
-            f"{received_at} from {printable(file_key.removeprefix('file/'))}; "
+            f"a delivery with the same {_KEY_NAMES[kind]} ({printable(key)}) and other content was "
+            f"received on {received_at} from {printable(file_key.removeprefix('file/'))}; "
             f"if this is another delivery, give it another {_KEY_NAMES[kind]}",
         )
     stock = ", ".join(f"{product_id}: {quantity}" for product_id, quantity in receipt.stock_after.items())

@@ -1,12 +1,16 @@
 """Corrected payloads for records in quarantine; an operator supplies them, and all are validated before use.
 
-A correction is an object `{"topic", "partition", "offset", "value": {…the event…}}`, with `topic_id` if the
-topic was recreated and the offset occurs twice.
+A file has one correction per line: an object `{"topic", "partition", "offset", "value": {…the event…}}`, with
+`topic_id` if the topic was recreated and the offset occurs twice. The payload is the bytes of `value`, so it
+is read as a record with these bytes would be.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import re
+from collections.abc import Iterable
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
 
 from shopnow import validation
 from shopnow.errors import UserError
@@ -14,86 +18,152 @@ from shopnow.events import TOPICS
 from shopnow.lake.governance import quarantine
 from shopnow.lake.governance.amendments import RecordId
 from shopnow.lake.governance.quarantine import Corrections
+from shopnow.text_format import one_line
 
-_FIELDS = {"topic": str, "partition": int, "offset": int, "value": dict}
-_TYPE_NAMES = {str: "string", int: "integer", dict: "object"}
+MAX_BYTES = 64 << 20
+_MAX_ERRORS = 5
+"""Maximum number of corrections that an error names."""
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 
 
-def parse(text: str) -> list[Any]:
-    """Parse JSON Lines.
+class _Line(msgspec.Struct):
+    """A correction as an operator writes it."""
+
+    topic: str
+    partition: Annotated[int, msgspec.Meta(ge=0, lt=1 << 31)]
+    offset: Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
+    value: msgspec.Raw
+    topic_id: str | None = None
+
+
+class Correction(NamedTuple):
+    """A corrected payload and the record it replaces."""
+
+    line: int
+    """Line number in the file."""
+    topic: str
+    topic_id: str | None
+    partition: int
+    offset: int
+    payload: bytes
+
+    def __str__(self) -> str:
+        return f"line {self.line}, {self.topic}/{self.partition}/{self.offset}"
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+def parse(data: bytes) -> list[Correction]:
+    """Parse a file of corrections, and validate their payloads as landing validates records.
 
     Raises:
-        UserError: a line is not JSON.
+        UserError: the file is too large, or names the first lines that are not valid corrections.
     """
-    values = []
-    for number, line in enumerate(text.splitlines(), 1):
+    if len(data) > MAX_BYTES:
+        raise UserError(f"corrections: at most {MAX_BYTES >> 20} MiB; split the file")
+    corrections, errors = [], []
+    # Not `splitlines`, which would also split at characters that JSON allows in texts, such as U+2028.
+    for number, line in enumerate(data.removeprefix(_BYTE_ORDER_MARK).split(b"\n"), 1):
         if line.strip():
             try:
-                values.append(json.loads(line))
-            except ValueError as error:
-                raise UserError(f"corrections, line {number}: not JSON ({error})") from None
-    return values
+                corrections.append(_parse_line(number, line))
+            except _InvalidCorrection as error:
+                errors.append(str(error))
+    _raise_if_any(errors)
+    return corrections
 
 
-def check(lake: str, corrections: Iterable[Any]) -> dict[str, Corrections]:
-    """Validate corrections, and return their payloads by topic and record id.
+def encode(corrections: Iterable[Any]) -> bytes:
+    """Return corrections that are parsed JSON as a file for `parse`.
 
     Raises:
-        UserError: names each correction that is malformed, whose payload is not a valid event, or that does
-            not match exactly one record in quarantine.
+        UserError: one of them is nested too deep.
+    """
+    try:
+        return b"\n".join(json.dumps(correction).encode() for correction in corrections)
+    except RecursionError:
+        raise UserError("corrections: nothing was changed: one of them is nested too deep") from None
+
+
+def check(lake: str, corrections: Iterable[Correction]) -> dict[str, Corrections]:
+    """Match corrections to the records in quarantine, and return their payloads by topic and record id.
+
+    Raises:
+        UserError: names the first corrections that do not match exactly one record in quarantine, or match
+            the record of an earlier one.
     """
     errors: list[str] = []
-    payloads: dict[str, dict[tuple, bytes]] = {}
-    for number, correction in enumerate(corrections, 1):
-        if error := _format_error(correction):
-            errors.append(f"correction {number}: {error}")
-            continue
-        topic, partition, offset = correction["topic"], correction["partition"], correction["offset"]
-        payload = json.dumps(correction["value"], ensure_ascii=False, separators=(",", ":")).encode()
-        decode = TOPICS[topic].decoder().decode
-        checked = validation.check_record(decode, payload)
-        if checked.problem:
-            errors.append(f"correction {number}, {topic}/{partition}/{offset}: {checked.problem}")
-        payloads.setdefault(topic, {})[correction.get("topic_id"), partition, offset] = (
-            checked.payload or payload
-        )
+    by_topic: dict[str, list[Correction]] = {}
+    for correction in corrections:
+        by_topic.setdefault(correction.topic, []).append(correction)
     matched: dict[str, Corrections] = {}
-    for topic, of_topic in payloads.items():
-        quarantined = [record.record_id for record in quarantine.records(lake, topic)]
-        matched[topic], unmatched = _match(of_topic, quarantined)
-        errors += [f"{topic}/{partition}/{offset}: not in quarantine" for partition, offset in unmatched]
-    if errors:
-        raise UserError(f"nothing was changed: {'; '.join(errors)}")
+    for topic, of_topic in by_topic.items():
+        quarantined: dict[tuple[int, int], list[RecordId]] = {}
+        for record in quarantine.records(lake, topic):
+            quarantined.setdefault(record.record_id[1:], []).append(record.record_id)
+        payloads: dict[RecordId, bytes] = {}
+        lines: dict[RecordId, int] = {}
+        for correction in of_topic:
+            records = [
+                record_id
+                for record_id in quarantined.get((correction.partition, correction.offset), ())
+                if correction.topic_id in {None, record_id.topic_id}
+            ]
+            if len(records) != 1:
+                reason = (
+                    f"in quarantine under {len(records)} topic ids; add topic_id, one of "
+                    + ", ".join(record.topic_id for record in records)
+                    if records
+                    else "not in quarantine"
+                )
+                errors.append(f"{correction}: {reason}")
+            elif (first := lines.setdefault(records[0], correction.line)) != correction.line:
+                errors.append(f"{correction}: line {first} corrects the same record")
+            else:
+                payloads[records[0]] = correction.payload
+        matched[topic] = payloads
+    _raise_if_any(errors)
     return matched
 
 
-def _format_error(correction: Any) -> str | None:
-    if not isinstance(correction, Mapping):
-        return "not an object"
-    for name, type_ in _FIELDS.items():
-        if not isinstance(correction.get(name), type_) or isinstance(correction[name], bool):
-            return f"{name!r} is missing or not of type {_TYPE_NAMES[type_]}"
-    return None if correction["topic"] in TOPICS else f"no topic {correction['topic']!r}"
+class _InvalidCorrection(ValueError):
+    """A line that is not a valid correction; the text names it."""
 
 
-def _match(
-    payloads: Mapping[tuple, bytes], quarantined: Sequence[RecordId]
-) -> tuple[Corrections, list[tuple[int, int]]]:
-    """Match payloads to records in quarantine.
+def _parse_line(number: int, data: bytes) -> Correction:
+    try:
+        data.decode()
+        line = _decode(data)
+    except UnicodeDecodeError as error:
+        raise _InvalidCorrection(f"line {number}: not UTF-8 (byte {error.start} of the line)") from None
+    except RecursionError:
+        raise _InvalidCorrection(f"line {number}: nested too deep") from None
+    except msgspec.ValidationError as error:
+        raise _InvalidCorrection(f"line {number}: {_describe(str(error))}") from None
+    except msgspec.DecodeError as error:
+        raise _InvalidCorrection(f"line {number}: not JSON ({error})") from None
+    topic = TOPICS.get(line.topic)
+    if topic is None:
+        raise _InvalidCorrection(f"line {number}: no topic {line.topic!r}; topics are {', '.join(TOPICS)}")
+    correction = Correction(number, line.topic, line.topic_id, line.partition, line.offset, bytes(line.value))
+    checked = validation.check_record(topic.decoder().decode, correction.payload)
+    if checked.problem:
+        raise _InvalidCorrection(f"{correction}: {checked.problem}")
+    return correction._replace(payload=checked.payload or correction.payload)
 
-    Returns:
-        Payloads by record id, and partition and offset of payloads that match no record or several.
-    """
-    matched: dict[RecordId, bytes] = {}
-    unmatched = []
-    for (topic_id, partition, offset), payload in payloads.items():
-        matches = [
-            record_id
-            for record_id in quarantined
-            if record_id[1:] == (partition, offset) and topic_id in {None, record_id.topic_id}
-        ]
-        if len(matches) == 1:
-            matched[matches[0]] = payload
-        else:
-            unmatched.append((partition, offset))
-    return matched, unmatched
+
+def _describe(message: str) -> str:
+    """Return msgspec's message with the field first."""
+    match_ = _PATH.match(message)
+    what, path = (match_["what"], match_["path"]) if match_ else (message, None)
+    text = what.replace("`", "")
+    return f"{path}: {text[0].lower()}{text[1:]}" if path else text
+
+
+def _raise_if_any(errors: list[str]) -> None:
+    if errors:
+        more = f"; and {len(errors) - _MAX_ERRORS} more" if len(errors) > _MAX_ERRORS else ""
+        shown = "; ".join(one_line(error, max_length=300) for error in errors[:_MAX_ERRORS])
+        raise UserError(f"corrections: nothing was changed: {shown}{more}")
