@@ -2,14 +2,14 @@
 ### Land Kafka records in the lake, exactly once
 
 Reads from each topic the records that the lake does not have yet and appends them to `raw/{topic}` on HDFS,
-bytes unchanged. A record that is not a valid event lands too, with its `problem`, and does not stop the run.
+bytes unchanged. A record that is not a valid event lands too, with its `problem`, and never stops the run:
+from the share `SHOPNOW_QUARANTINE_LIMIT` on, `watch_stock` notifies (rule `many_invalid_records`).
 
 **Runs** when `generate_traffic` has finished, every five minutes for records of other producers, or by hand
 with the form:
 
 | param | meaning |
 |---|---|
-| `quarantine_limit` | share of invalid records above which a landing task stops, 0 to 1 |
 | `acknowledge_loss_of` | topic to continue landing although Kafka has lost records of it |
 | `reason` | why continuing is right; kept with the loss in the table `losses` |
 
@@ -23,9 +23,6 @@ nothing.
 - *offsets … are gone*, *cut off*, *deleted and created again*: Kafka lost records before they were landed.
   The message names topic, partition and range. Landing of the topic stops until a run acknowledges the loss;
   other topics still land.
-- *… are not valid*: too many of the records that the task has read so far are invalid; fewer than 10 invalid
-  records never stop it. It checks after each batch: batches committed before stay in the lake, the other
-  records stay in Kafka. The message lists the problems.
 - *Any landing task failed*: the run does not trigger `compute_kpis` and collects no metadata; the next
   successful run does both. To compute the KPIs of the other topics before that, run `compute_kpis` by hand.
 - Kafka or HDFS is unreachable: the task retries. See `./shopnow status`.
@@ -49,7 +46,6 @@ from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata
 from shopnow.lake.governance.amendments import AMENDMENTS
 from shopnow.lake.ingest import lag, landing
-from shopnow.lake.ingest.batches import QuarantineLimitExceeded
 from shopnow.lake.ingest.data_loss import LOSSES, Acknowledgement, UnacknowledgedLoss
 from shopnow.lake.ingest.plan import PartitionShard
 from shopnow.lake.ingest.receipts import RECEIPTS
@@ -66,14 +62,6 @@ with DAG(
     default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.INGEST},
     params={
-        "quarantine_limit": Param(
-            conf.getfloat("shopnow", "quarantine_limit"),
-            type="number",
-            minimum=0,
-            maximum=1,
-            title="Quarantine limit",
-            description="Share of invalid records above which a landing task stops.",
-        ),
         "acknowledge_loss_of": Param(
             None,
             enum=[None, *TOPICS],
@@ -115,11 +103,10 @@ with DAG(
                 kafka_conf(),
                 lake_uri(),
                 TOPICS[topic],
-                quarantine_limit=params["quarantine_limit"],
                 acknowledgement=acknowledgement if params["acknowledge_loss_of"] == topic else None,
                 shard=PartitionShard(shard, SHARD_COUNT),
             )
-        except (UnacknowledgedLoss, QuarantineLimitExceeded) as error:
+        except UnacknowledgedLoss as error:
             raise AirflowFailException(str(error)) from error  # a retry would fail the same way
         return asdict(landed)
 

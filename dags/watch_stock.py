@@ -69,7 +69,12 @@ with DAG(
     def watch() -> dict:
         """Evaluate the rules and send the messages; return both results."""
         owner = get_current_context()["run_id"]
-        evaluation = evaluate(lake_uri(), owner, conf=kafka_conf())
+        evaluation = evaluate(
+            lake_uri(),
+            owner,
+            conf=kafka_conf(),
+            quarantine_limit=conf.getfloat("shopnow", "quarantine_limit"),
+        )
         try:
             sent = deliver(lake_uri(), owner, channels.default(), conf.get("api", "base_url"))
         finally:

@@ -68,8 +68,8 @@ names the variable.
 - `SHOPNOW_TRAFFIC=off` disables the scheduled traffic; runs by hand still work.
 - `SHOPNOW_TOPIC_PARTITIONS` applies to topics that do not exist yet.
 - `SHOPNOW_KAFKA_RETENTION_DAYS` also applies to existing topics, at `up`.
-- `SHOPNOW_QUARANTINE_LIMIT` is the default of a param of [`land_events`](DAGs.md#land_events), which explains
-  it.
+- `SHOPNOW_QUARANTINE_LIMIT` is the limit of the alert [`many_invalid_records`](alert-rules.md); all records
+  land, whatever their share.
 - `SHOPNOW_SERVICE_LEVEL` and `SHOPNOW_LEAD_TIME_DAYS` determine the safety stock and the reorder points in
   `kpi/stock_cover`. The local stack and the containers pass them to Spark as `spark.shopnow.serviceLevel` and
   `spark.shopnow.leadTimeDays`. If the local stack uses a Spark cluster of your own, set the same values in

@@ -81,7 +81,10 @@ class Settings(BaseSettings):
     )
 
     quarantine_limit: float = Field(
-        0.25, ge=0, le=1, description="share of invalid records above which a landing task stops"
+        0.25,
+        ge=0,
+        le=1,
+        description="share of invalid records in the newest landings from which on an alert fires",
     )
     event_time_skew_seconds: float = Field(
         300,

@@ -25,7 +25,12 @@ def land(lake: str, events_: Iterable[Event]) -> None:
 
 
 def land_records(
-    lake: str, topic: Topic, values: Sequence[bytes | None], partition: int = 0, topic_id: str | None = None
+    lake: str,
+    topic: Topic,
+    values: Sequence[bytes | None],
+    partition: int = 0,
+    topic_id: str | None = None,
+    headers: Sequence[tuple[str, bytes | None]] | None = None,
 ) -> None:
     """Append records, valid or not, to `raw/{topic}` at the next offsets of the partition."""
     name, topic_id = f"raw/{topic.name}", topic_id or f"{topic.name}-id"
@@ -39,7 +44,7 @@ def land_records(
         [int(now.timestamp() * 1000)] * count,
         [None] * count,
         list(values),
-        [None] * count,
+        [None if headers is None else list(headers)] * count,
     )
     rows, part = raw_encoding.encode(topic_id, chunk, topic.decoder().decode)
     dates = pa.repeat(pa.scalar(now.date(), pa.date32()), count)

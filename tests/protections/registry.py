@@ -97,8 +97,8 @@ PROTECTIONS = (
     Protection(
         9,
         "too many bad records",
-        "quarantine_limit_disabled",
-        f"{_SERVICES}/test_data_loss.py::test_exceeding_the_quarantine_limit_stops_the_landing",
+        "invalid_records_not_alerted",
+        f"{_UNIT}/alerts/test_invalid_records.py::test_an_alert_names_topic_producer_reasons_and_samples",
     ),
     Protection(
         10,

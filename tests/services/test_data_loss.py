@@ -14,7 +14,6 @@ from shopnow.errors import UserError
 from shopnow.lake.delta import commit_metadata, tables
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import data_loss, landing
-from shopnow.lake.ingest.batches import QuarantineLimitExceeded
 from shopnow.lake.ingest.data_loss import LOSSES, Acknowledgement, UnacknowledgedLoss
 from shopnow.lake.ingest.landing import LandingResult
 from support.kafka_topics import create, delete, send, topic
@@ -176,21 +175,7 @@ def test_a_truncated_topic_stops_the_landing_and_gets_a_new_id(conf, lake, name,
     assert (loss.id, loss.kind, loss.missing_rows) == ("payments/0/6-9", "truncated", None)
 
 
-def test_exceeding_the_quarantine_limit_stops_the_landing(conf, lake, name, land):
-    send(conf, name, [payment_record(number) for number in range(10)])
-    land(quarantine_limit=0.25)
-    send(conf, name, [b"nonsense"] * 20 + [payment_record(number) for number in range(10, 30)])
-    before = version(lake)
-    with pytest.raises(
-        QuarantineLimitExceeded,
-        match=r"20 of 40 records are not valid \(invalid JSON: 20\), more than the limit of 25%",
-    ):
-        land(quarantine_limit=0.25)
-    assert version(lake) == before
-    landed = land(quarantine_limit=0.5)
-    assert (landed.rows, landed.quarantined) == (40, 20)
-
-
-def test_a_few_invalid_records_never_stop_the_landing(conf, lake, name, land):
-    send(conf, name, [b"nonsense"] * 9)
-    assert land(quarantine_limit=0).quarantined == 9
+def test_all_records_land_however_many_are_invalid(conf, lake, name, land):
+    send(conf, name, [payment_record(0), *[b"nonsense"] * 30])
+    landed = land()
+    assert (landed.rows, landed.quarantined, landed.offsets) == (31, 30, {0: (0, 31)})

@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from deltalake import DeltaTable
 
-from shopnow.alerts import live_stock
+from shopnow.alerts import invalid_records, live_stock
 from shopnow.alerts.live_stock import StockLevel
-from shopnow.alerts.metrics import HELD_BACK, METRICS, UNPROCESSED, Metric, Row
+from shopnow.alerts.metrics import HELD_BACK, INVALID_RECORDS, METRICS, UNPROCESSED, Metric, Row
 from shopnow.alerts.model import Observation
 from shopnow.alerts.rules import Rule
 from shopnow.broker import held_back
@@ -23,13 +23,18 @@ _log = logging.getLogger(__name__)
 
 
 def observe(
-    lake: str, rules: Mapping[str, Rule], now: datetime, conf: Conf | None = None
+    lake: str,
+    rules: Mapping[str, Rule],
+    now: datetime,
+    conf: Conf | None = None,
+    quarantine_limit: float = invalid_records.DEFAULT_LIMIT,
 ) -> list[Observation]:
     """Return the observations of all metrics of the rules; a missing table gives none.
 
     Args:
         conf: with it, stock levels include the records in the topic that the lake does not have yet, and
             topics are observed in Kafka.
+        quarantine_limit: share of invalid records from which on they are an alert.
     """
     metrics = {rule.metric: METRICS[rule.metric] for rule in rules.values()}
     needs_stock = any(metric.about == "product" for metric in metrics.values())
@@ -37,7 +42,9 @@ def observe(
     return [
         observation
         for name, metric in metrics.items()
-        for observation in metric.observe(name, until(now, read_rows(lake, metric, levels, conf)), now)
+        for observation in metric.observe(
+            name, until(now, read_rows(lake, metric, levels, conf, quarantine_limit)), now
+        )
     ]
 
 
@@ -47,7 +54,11 @@ def until(now: datetime, rows: Sequence[Row]) -> list[Row]:
 
 
 def read_rows(
-    lake: str, metric: Metric, levels: Sequence[StockLevel] = (), conf: Conf | None = None
+    lake: str,
+    metric: Metric,
+    levels: Sequence[StockLevel] = (),
+    conf: Conf | None = None,
+    quarantine_limit: float = invalid_records.DEFAULT_LIMIT,
 ) -> list[Row]:
     """Return the rows of a metric; rows about products have the quantities of `levels`.
 
@@ -55,6 +66,8 @@ def read_rows(
     """
     if metric.source == HELD_BACK:
         return _held_back(conf) if conf else []
+    if metric.source == INVALID_RECORDS:
+        return invalid_records.read_rows(lake, quarantine_limit, datetime.now(UTC))
     if metric.source == STOCK_POSITION.name:
         return [{**level._asdict(), "last_event_time": level.at} for level in levels]
     if metric.source == STOCK_COVER.name:

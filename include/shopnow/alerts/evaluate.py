@@ -9,7 +9,7 @@ from typing import Any, TypedDict
 
 from deltalake import DeltaTable
 
-from shopnow.alerts import alert_log, collect, metrics, rules
+from shopnow.alerts import alert_log, collect, invalid_records, metrics, rules
 from shopnow.alerts.engine import compute_changes
 from shopnow.alerts.model import Change, Observation, State
 from shopnow.alerts.outbox import LEASE
@@ -48,6 +48,7 @@ def evaluate(
     now: datetime | None = None,
     rule_set: Mapping[str, rules.Rule] | None = None,
     conf: Conf | None = None,
+    quarantine_limit: float = invalid_records.DEFAULT_LIMIT,
 ) -> EvaluationResult:
     """Evaluate the rules and commit the changed alerts together with the messages about them.
 
@@ -61,13 +62,14 @@ def evaluate(
         rule_set: the rules; those of `rules.toml` by default.
         conf: confluent_kafka configuration; with it, stock levels include the topic's records that the lake
             lacks.
+        quarantine_limit: share of invalid records from which on they are an alert.
 
     Raises:
         UserError: the rules are invalid.
     """
     rule_set = rules.load() if rule_set is None else rule_set
     return retry_on_conflict(
-        lambda: _evaluate(lake, owner, now or datetime.now(UTC), rule_set, conf),
+        lambda: _evaluate(lake, owner, now or datetime.now(UTC), rule_set, conf, quarantine_limit),
         before_retry=lambda: _log.info(
             "another run committed alerts first; evaluating again on its snapshot"
         ),
@@ -75,11 +77,16 @@ def evaluate(
 
 
 def _evaluate(
-    lake: str, owner: str, now: datetime, rule_set: Mapping[str, rules.Rule], conf: Conf | None
+    lake: str,
+    owner: str,
+    now: datetime,
+    rule_set: Mapping[str, rules.Rule],
+    conf: Conf | None,
+    quarantine_limit: float,
 ) -> EvaluationResult:
     # Open the alert log before reading data, so that a decision based on newer data makes this commit fail.
     table = alert_log.open_table(lake) if Table(lake, alert_log.TABLE).exists() else None
-    observations = collect.observe(lake, rule_set, now, conf)
+    observations = collect.observe(lake, rule_set, now, conf, quarantine_limit)
     if table is None:
         if not observations:
             _log.info("no data to evaluate yet; the first run of compute_kpis creates it")

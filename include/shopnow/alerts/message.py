@@ -24,6 +24,8 @@ MAX_SLACK_ALERTS = 40
 """Alerts shown one by one in Slack, which refuses messages of more than 50 blocks and blocks of more than
 3,000 characters. Text from events is cut so that a block stays below that even if every character of it has
 to be escaped."""
+_MAX_SLACK_BLOCK = 3000
+_MAX_FACTS, _MIN_FACTS = 900, 200
 
 
 class Message(NamedTuple):
@@ -145,9 +147,9 @@ def _headline(alert: Alert) -> str:
     return f"{alert.title}: {one_line(alert.subject_name)}{id_}"
 
 
-def _facts(alert: Alert) -> str:
+def _facts(alert: Alert, max_length: int = _MAX_FACTS) -> str:
     since = f"{'' if alert.is_active else 'resolved '}since {alert.since:%Y-%m-%d %H:%M:%S} UTC"
-    return f"{one_line(alert.facts, max_length=200)}, {since}"
+    return f"{one_line(alert.facts, max_length=max_length)}, {since}"
 
 
 def _owner_and_id(alert: Alert) -> str:
@@ -157,8 +159,12 @@ def _owner_and_id(alert: Alert) -> str:
 
 def _slack_alert(alert: Alert) -> str:
     todo = f"\nTo do: {slack_escape(alert.todo)}" if alert.todo else ""
-    facts = f"{slack_escape(_facts(alert))}{todo}\n{slack_escape(_owner_and_id(alert))}"
-    return f"{_EMOJI[_kind(alert)]} *{slack_escape(_headline(alert))}*\n{facts}"
+    headline = f"{_EMOJI[_kind(alert)]} *{slack_escape(_headline(alert))}*"
+    owner = slack_escape(_owner_and_id(alert))
+    facts = slack_escape(_facts(alert))
+    if len(headline) + len(facts) + len(todo) + len(owner) + 2 > _MAX_SLACK_BLOCK:
+        facts = slack_escape(_facts(alert, _MIN_FACTS))
+    return f"{headline}\n{facts}{todo}\n{owner}"
 
 
 def _section(markdown: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
 
+from shopnow.alerts.invalid_records import MAX_LANDINGS, MIN_INVALID, share_of_quarantine_limit
 from shopnow.alerts.model import Observation
 from shopnow.audit import audit_log
 from shopnow.kpis import ANOMALIES, DELIVERIES, PAYMENTS, SALES_HOURLY, STOCK_COVER, STOCK_POSITION
@@ -16,6 +17,8 @@ Row = dict[str, Any]
 
 UNPROCESSED = "unprocessed"
 """Not a table: records that have landed but are in no event table yet, as computed by `collect`."""
+INVALID_RECORDS = "invalid_records"
+"""Not a table: invalid records of the newest landings, as computed by `invalid_records`."""
 
 HELD_BACK = "held back"
 """Not a table: records in Kafka behind an open transaction, as read by `collect`."""
@@ -346,6 +349,15 @@ METRICS: dict[str, Metric] = {
         "committed_at",
         records_possibly_lost,
         newest_days=2,
+    ),
+    "share_of_quarantine_limit": Metric(
+        f"share of invalid records in a topic's newest {MAX_LANDINGS} landings of a day ÷ "
+        f"SHOPNOW_QUARANTINE_LIMIT; 0 for fewer than {MIN_INVALID} invalid records",
+        "topic",
+        INVALID_RECORDS,
+        ("topic", "records", "invalid", "limit", "since", "description"),
+        None,
+        share_of_quarantine_limit,
     ),
     "missing_rows": Metric(
         "upper bound on lost records of the newest day's sales; at least 1 if the number is unknown",

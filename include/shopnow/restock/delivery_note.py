@@ -125,7 +125,7 @@ def _rows(text: str) -> list[_Row]:
         header = next(reader)
         if problem := _header_problem(header):
             raise InvalidNote(problem)
-        rows = []
+        rows: list[_Row] = []
         for number, values in enumerate(reader, 1):
             if not any(values):
                 continue

@@ -115,6 +115,7 @@ def test_rules_without_history_are_listed(lake, sold):
         "pipeline_late",
         "records_held_back",
         "data_incomplete",
+        "many_invalid_records",
     ]
 
 

@@ -58,6 +58,10 @@ SOURCE_ROWS: dict[str, list[dict[str, Any]]] = {
         {"topic": "stock", "records": 0, "since": None},
     ],
     "records_possibly_lost": [{"topic": "orders", "possibly_lost": 59, "committed_at": NOW}],
+    "share_of_quarantine_limit": [
+        {"topic": "orders", "records": 11, "invalid": 10, "limit": 0.25, "since": NOW, "description": text}
+        for text in ("", "producers: shop 10")
+    ],
     "missing_rows": [{"date": NOW.date(), "missing_rows": 5}],
     "broken_checks": [{"audited_at": NOW, "ok": True, "check": "orders", "detail": ""}],
 }

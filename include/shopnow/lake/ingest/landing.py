@@ -82,11 +82,10 @@ def land(
     batch_rows: int = BATCH_ROWS,
     batch_bytes: int = BATCH_BYTES,
     queue_bytes: int = reader.QUEUE_BYTES,
-    quarantine_limit: float = 1.0,
     acknowledgement: Acknowledgement | None = None,
     shard: PartitionShard = ALL_PARTITIONS,
 ) -> LandingResult:
-    """Land the committed records of a topic that `raw/{topic}` does not have.
+    """Land the committed records of a topic that `raw/{topic}` does not have, however many are invalid.
 
     Idempotent and safe to run concurrently.
 
@@ -98,15 +97,12 @@ def land(
         batch_rows, batch_bytes: a file is written when either is reached; bytes of the rows in Arrow, which
             are more than those in Kafka.
         queue_bytes: size of the prefetch queue. Memory is bounded by these three, whatever the backlog.
-        quarantine_limit: share of invalid records above which the run stops, 0 to 1.
         acknowledgement: approval to continue past records that Kafka has lost; it is recorded.
         shard: land only these partitions, while other runs land the others.
 
     Raises:
         UnacknowledgedLoss: Kafka has lost records before they were landed.
         MissingOffsets: Kafka lost records while this run was reading; earlier commits stay.
-        QuarantineLimitExceeded: too many records are invalid; the batch that exceeds the limit is not landed,
-            earlier commits stay.
         UserError: the topic does not exist, or Kafka or HDFS does not respond; earlier commits stay.
     """
     committed: list[Receipt] = []
@@ -119,11 +115,7 @@ def land(
             plan = plan_landing(conf, raw, table, kafka_topic or topic.name, acknowledgement, shard)
             failpoint("land:plan")
             if plan.ranges:
-                batch_stream = batches.enforce_quarantine_limit(
-                    quarantine_limit,
-                    topic,
-                    batches.read(conf, topic, plan, batch_rows, batch_bytes, queue_bytes),
-                )
+                batch_stream = batches.read(conf, topic, plan, batch_rows, batch_bytes, queue_bytes)
                 try:
                     _run(conf, store, table, topic, plan, batch_stream, committed)
                 except CommitConflict:
