@@ -30,9 +30,12 @@ each.
 - Mail or Slack is unreachable or refuses: the task retries with backoff, the message stays queued, and the
   next run sends it; after a day it is dead, and `./shopnow alerts` shows it. Connections: `smtp_default` and
   `slack_default`, or `slack_api_default` for a Slack bot.
+- *all alerts are sent, except what failed*: the message names each metric, product or proposal with the
+  reason. Everything else is evaluated and sent; what failed keeps its state, and the task retries.
 - Kafka or HDFS is unreachable: the task retries. See `./shopnow status`.
 """
 
+import logging
 from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetWatcher, conf, get_current_context, task
@@ -44,6 +47,8 @@ from shopnow.alerts.evaluate import evaluate
 from shopnow.alerts.trigger import StockTrigger
 from shopnow.dag_common import AUDIT, DEFAULT_ARGS, KPIS, Tag, kafka_conf, lake_uri
 from shopnow.restock import proposals
+
+log = logging.getLogger(__name__)
 
 STOCK = Asset(
     "stock",
@@ -75,12 +80,21 @@ with DAG(
             conf=kafka_conf(),
             quarantine_limit=conf.getfloat("shopnow", "quarantine_limit"),
         )
+        failures = list(evaluation["failures"])
         try:
             sent = deliver(lake_uri(), owner, channels.default(), conf.get("api", "base_url"))
         finally:
             # Start the proposals even if a channel is down.
             for alert in evaluation["proposed"]:
-                trigger_run_from_task("approve_restock", proposals.run_id(alert), proposals.dag_params(alert))
+                try:
+                    trigger_run_from_task(
+                        "approve_restock", proposals.run_id(alert), proposals.dag_params(alert)
+                    )
+                except Exception as error:
+                    log.exception("the proposal for %r is not started", alert["product_id"])
+                    failures.append(f"proposal for {alert['product_id']!r}: {type(error).__name__}")
+        if failures:
+            raise RuntimeError(f"all alerts are sent, except what failed: {'; '.join(failures)}")
         return {**evaluation, "sent": sent}
 
     watch()

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from deltalake import DeltaTable
 
@@ -13,13 +14,22 @@ from shopnow.alerts.model import Observation
 from shopnow.alerts.rules import Rule
 from shopnow.broker import held_back
 from shopnow.broker.client import Conf
+from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.kpis import STOCK_COVER, STOCK_POSITION
 from shopnow.lake.delta import log, tables
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.lineage import lineage
+from shopnow.text_format import one_line
 
 _log = logging.getLogger(__name__)
+
+
+class Observed(NamedTuple):
+    """The observations, and what could not be evaluated with the reason."""
+
+    observations: list[Observation]
+    failures: list[str]
 
 
 def observe(
@@ -28,8 +38,11 @@ def observe(
     now: datetime,
     conf: Conf | None = None,
     quarantine_limit: float = invalid_records.DEFAULT_LIMIT,
-) -> list[Observation]:
+) -> Observed:
     """Return the observations of all metrics of the rules; a missing table gives none.
+
+    A metric, or a product, whose evaluation fails blocks no other: it is named in `failures`, and the state
+    of its alerts does not change.
 
     Args:
         conf: with it, stock levels include the records in the topic that the lake does not have yet, and
@@ -37,15 +50,42 @@ def observe(
         quarantine_limit: share of invalid records from which on they are an alert.
     """
     metrics = {rule.metric: METRICS[rule.metric] for rule in rules.values()}
-    needs_stock = any(metric.about == "product" for metric in metrics.values())
-    levels = live_stock.current_levels(conf, lake) if needs_stock else []
-    return [
-        observation
-        for name, metric in metrics.items()
-        for observation in metric.observe(
-            name, until(now, read_rows(lake, metric, levels, conf, quarantine_limit)), now
-        )
-    ]
+    observed = Observed([], [])
+    levels: list[StockLevel] = []
+    if stock_metrics := [name for name, metric in metrics.items() if metric.about == "product"]:
+        try:
+            levels = live_stock.current_levels(conf, lake)
+        except Exception as error:
+            _add_failure(observed, "stock levels", error)
+            metrics = {name: metric for name, metric in metrics.items() if name not in stock_metrics}
+    for name, metric in metrics.items():
+        try:
+            rows = until(now, read_rows(lake, metric, levels, conf, quarantine_limit))
+        except Exception as error:
+            _add_failure(observed, name, error)
+        else:
+            _observe_rows(observed, name, metric, rows, now)
+    return observed
+
+
+def _observe_rows(observed: Observed, name: str, metric: Metric, rows: list[Row], now: datetime) -> None:
+    try:
+        observed.observations.extend(metric.observe(name, rows, now))
+    except Exception as error:
+        is_product = metric.about == "product" and len(rows) > 0
+        if not is_product or len(rows) == 1:
+            subject = f"{name} of {rows[0].get('product_id')!r}" if is_product else name
+            _add_failure(observed, subject, error)
+            return
+        # Each row is about one product, so the others can be evaluated alone.
+        for row in rows:
+            _observe_rows(observed, name, metric, [row], now)
+
+
+def _add_failure(observed: Observed, what: str, error: Exception) -> None:
+    _log.error("%s cannot be evaluated", what, exc_info=error)
+    reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+    observed.failures.append(one_line(f"{what}: {reason}", max_length=300))
 
 
 def until(now: datetime, rows: Sequence[Row]) -> list[Row]:

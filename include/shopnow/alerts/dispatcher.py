@@ -151,16 +151,19 @@ def _compose_all(rows: list[Row], messages: Iterable[Pending], link: str, warnin
                 alerts = map(latest, _for_channel(channel, announced[thread]))
                 yield ThreadRoot(compose(thread, alerts, link, warning), reference)
 
-    return {
-        (message.dedup_key, message.channel): compose(
-            message.dedup_key,
-            _for_channel(message.channel, announced[message.dedup_key]),
-            link,
-            warning,
-            thread_roots(message.dedup_key, message.channel),
-        )
-        for message in messages
-    }
+    contents = {}
+    for message in messages:
+        try:
+            contents[message.dedup_key, message.channel] = compose(
+                message.dedup_key,
+                _for_channel(message.channel, announced[message.dedup_key]),
+                link,
+                warning,
+                thread_roots(message.dedup_key, message.channel),
+            )
+        except Exception:  # it is refused when its turn comes, and the others are sent
+            _log.exception("%s: message %s cannot be composed", message.channel, message.dedup_key)
+    return contents
 
 
 def _for_channel(channel: str, alerts: Iterable[Alert]) -> list[Alert]:
@@ -248,7 +251,7 @@ def _drain(
         message = queue[0] = queue[0]._replace(attempts=queue[0].attempts + 1)
         try:
             tries += 1
-            reference = _send(channels, message, contents[message.dedup_key, message.channel])
+            reference = _send(channels, message, contents.get((message.dedup_key, message.channel)))
         except Unavailable as error:
             wait = backoff_seconds(tries, error.retry_after)
             if time.monotonic() + wait >= deadline:
@@ -271,7 +274,9 @@ def _drain(
         queue = queue[1:]
 
 
-def _send(channels: Mapping[str, Channel], pending: Pending, message: Message) -> str | None:
+def _send(channels: Mapping[str, Channel], pending: Pending, message: Message | None) -> str | None:
+    if message is None:
+        raise Refused("the message cannot be composed; its traceback is in the log")
     if pending.channel not in channels:
         raise Refused(f"unknown channel; expected one of: {', '.join(channels)}")
     channel = channels[pending.channel]

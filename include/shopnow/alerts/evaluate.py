@@ -40,6 +40,8 @@ class EvaluationResult(TypedDict):
     proposed: list[dict[str, Any]]
     """Restock proposals: for each stock alert that this owner is the first to announce, product_id,
     product_name, quantity on hand, rule, fingerprint and dedup_key. The same on every retry of the owner."""
+    failures: list[str]
+    """What could not be evaluated, with the reason; all other rules were."""
 
 
 def evaluate(
@@ -86,11 +88,11 @@ def _evaluate(
 ) -> EvaluationResult:
     # Open the alert log before reading data, so that a decision based on newer data makes this commit fail.
     table = alert_log.open_table(lake) if Table(lake, alert_log.TABLE).exists() else None
-    observations = collect.observe(lake, rule_set, now, conf, quarantine_limit)
+    observations, failures = collect.observe(lake, rule_set, now, conf, quarantine_limit)
     if table is None:
         if not observations:
             _log.info("no data to evaluate yet; the first run of compute_kpis creates it")
-            return _result([], [], None, [])
+            return _result([], [], None, [], failures)
         table = alert_log.open_table(lake)
         if table.version():
             raise CommitConflict  # another run created it since, and may have committed a decision
@@ -109,7 +111,7 @@ def _evaluate(
         alert_log.commit_decision(table, decision)
         rows += decision
         failpoint("alerts:queued")
-    evaluation = _result(observations, announced, key, _proposals(rows, owner, observations))
+    evaluation = _result(observations, announced, key, _proposals(rows, owner, observations), failures)
     _log.info(
         "evaluated %(products)d products: %(firing)d firing, %(resolved)d resolved, %(repeated)d repeated",
         evaluation,
@@ -122,6 +124,7 @@ def _result(
     announced: list[Change],
     key: str | None,
     proposed: list[dict[str, Any]],
+    failures: list[str],
 ) -> EvaluationResult:
     reminders = [change for change in announced if change.repeated and change.alert.thread]
     products = {
@@ -136,6 +139,7 @@ def _result(
         repeated=len(reminders),
         dedup_key=key,
         proposed=proposed,
+        failures=failures,
     )
 
 

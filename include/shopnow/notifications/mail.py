@@ -1,6 +1,7 @@
 """E-mail through the hook and connection of Airflow's SMTP provider."""
 
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from email.message import EmailMessage
 
@@ -9,6 +10,7 @@ from shopnow.notifications.delivery_errors import Refused
 from shopnow.notifications.smtp_session import SmtpSession
 
 _log = logging.getLogger(__name__)
+_ADDRESS = re.compile(r"[ -~]+@[!-~]+")
 
 
 class Mailer:
@@ -69,9 +71,17 @@ class Mailer:
         """Set the headers that depend on the connection; arguments as for `post`."""
         default = recipients or session.extra.get("to_email") or ""
         by_owner = session.extra.get("owners") or {}
-        to: list[str] = list(dict.fromkeys(by_owner.get(owner, default) for owner in owners)) or [default]
-        if not session.from_email or not all(to):
+        lists: list[str] = list(dict.fromkeys(by_owner.get(owner, default) for owner in owners)) or [default]
+        if not session.from_email or not all(lists):
             raise Refused(f'connection {self.conn_id} needs "from_email" and "to_email" in its extra')
+        addresses = dict.fromkeys(address.strip() for text in lists for address in str(text).split(","))
+        to = [address for address in addresses if _ADDRESS.fullmatch(address)]
+        # An address that cannot be sent would make smtplib refuse the mail for all.
+        if invalid := [address for address in addresses if address and address not in to]:
+            names = ", ".join(map(repr, invalid))
+            if not to:
+                raise Refused(f"connection {self.conn_id} has no valid address, only {names}")
+            _log.warning("connection %s has invalid addresses, left out: %s", self.conn_id, names)
         domain = session.from_email.rpartition("@")[2]
         mail["From"] = session.from_email
         mail["To"] = ", ".join(to)

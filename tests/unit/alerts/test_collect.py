@@ -8,8 +8,9 @@ from deltalake import CommitProperties, write_deltalake
 from factories import raw_tables
 from factories.alert_factory import cover
 from factories.events import sale
-from shopnow.alerts import collect, rules
+from shopnow.alerts import collect, live_stock, rules
 from shopnow.alerts.metrics import METRICS
+from shopnow.errors import UserError
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.lineage import lineage
 
@@ -18,7 +19,7 @@ DAY = date(2026, 7, 2)
 
 
 def test_an_empty_lake_gives_no_observations(lake):
-    assert collect.observe(lake, rules.load(), NOW) == []
+    assert collect.observe(lake, rules.load(), NOW) == ([], [])
 
 
 def test_a_table_that_lacks_columns_is_skipped_and_logged(lake, table, caplog):
@@ -48,7 +49,7 @@ def test_every_table_gives_its_metrics(lake, table, stock):
     stock({"Mug": 0})
     table("kpi/stock_cover", [cover()])
     table("kpi/deliveries", [{"date": DAY, "as_of": NOW, "overdue": 30, "pending": 60, "in_transit": 40}])
-    observed = {observation.metric for observation in collect.observe(lake, rules.load(), NOW)}
+    observed = {observation.metric for observation in collect.observe(lake, rules.load(), NOW).observations}
     assert observed == {
         "stock_quantity",
         "share_of_lead_time",
@@ -60,12 +61,44 @@ def test_every_table_gives_its_metrics(lake, table, stock):
 def test_cover_uses_the_current_stock(lake, table, stock):
     stock({"P-1": 9})
     table("kpi/stock_cover", [cover(quantity=30, days_of_cover=10.0), cover(product_id="p-2")])
-    observations = {(item.metric, item.subject): item for item in collect.observe(lake, rules.load(), NOW)}
+    observed = collect.observe(lake, rules.load(), NOW).observations
+    observations = {(item.metric, item.subject): item for item in observed}
     assert observations["share_of_reorder_point", "p-1"].value == 9 / 12
     assert (
         observations["share_of_lead_time", "p-1"].facts == "9 left, enough for 3.0 days; a delivery takes 4.0"
     )
     assert observations["share_of_reorder_point", "p-2"].value == 6 / 12
+
+
+def test_a_failing_metric_blocks_no_other(lake, table, stock):
+    stock({"Mug": 0})
+    table("kpi/deliveries", [{"date": DAY, "as_of": NOW, "overdue": None, "pending": 6, "in_transit": 4}])
+    table("kpi/sales_hourly", [{"date": DAY, "missing_rows": 3}])
+    observations, failures = collect.observe(lake, rules.load(), NOW)
+    assert {item.metric for item in observations} == {"stock_quantity", "missing_rows"}
+    assert [failure.split(": ")[0] for failure in failures] == ["share_of_deliveries_overdue"]
+
+
+def test_a_failing_product_blocks_no_other():
+    bad = cover(product_id="p-2", reorder_point="many")
+    metric = METRICS["share_of_reorder_point"]
+    observed = collect.Observed([], [])
+    collect._observe_rows(
+        observed, "share_of_reorder_point", metric, [cover(), bad, cover(product_id="p-3")], NOW
+    )
+    assert [item.subject for item in observed.observations] == ["p-1", "p-3"]
+    assert "share_of_reorder_point of 'p-2': TypeError" in observed.failures[0]
+
+
+def test_without_kafka_all_rules_but_those_on_stock_are_evaluated(lake, table, monkeypatch):
+    def fail(*args):
+        raise UserError("Kafka does not answer")
+
+    monkeypatch.setattr(live_stock, "current_levels", fail)
+    table("kpi/sales_hourly", [{"date": DAY, "missing_rows": 3}])
+    observations, failures = collect.observe(lake, rules.load(), NOW)
+    assert [item.metric for item in observations] == ["missing_rows"]
+    assert failures == ["stock levels: Kafka does not answer"]
 
 
 def unprocessed_since(lake: str) -> dict[str, datetime | None]:

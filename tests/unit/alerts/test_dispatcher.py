@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec import structs
 
-from shopnow.alerts import alert_log, outbox, rules
+from shopnow.alerts import alert_log, dispatcher, outbox, rules
 from shopnow.alerts.dispatcher import Undelivered, backoff_seconds, deliver, sent_totals
 from shopnow.alerts.evaluate import evaluate
 from shopnow.alerts.message import Message
@@ -127,6 +127,21 @@ def test_a_bug_in_a_channel_is_reported_without_its_text(lake, queued, caplog):
         alert_log.read_rows(alert_log.open_table(lake), "message")
     )
     assert to["email"].accepted == [queued]
+
+
+def test_a_message_that_cannot_be_composed_blocks_no_other(lake, stock, queued, monkeypatch):
+    stock({"Mug": 50, "Bowl": 50})
+    later = evaluate(lake, "run-1")["dedup_key"]
+    compose = dispatcher.compose
+
+    def fail_for_first(key, *args):
+        return 1 / 0 if key == queued else compose(key, *args)
+
+    monkeypatch.setattr(dispatcher, "compose", fail_for_first)
+    to = channels()
+    with pytest.raises(Undelivered, match="cannot be composed"):
+        run(lake, to)
+    assert to["email"].sent == to["slack"].sent == [later]
 
 
 def test_an_unknown_channel_is_named(lake, queued):

@@ -62,6 +62,14 @@ def test_a_connection_without_addresses_is_refused(sender, extra):
         mail(alert(), sender=sender, **extra)
 
 
+def test_an_invalid_address_does_not_stop_the_mail_to_the_others(caplog):
+    invalid = "nobody, é@example.com, a@b\nBcc: c@example.com"
+    assert mail(alert(), to_email=f"ops@example.com, {invalid}")["To"] == "ops@example.com"
+    assert "left out: 'nobody', 'é@example.com'" in caplog.text
+    with pytest.raises(Refused, match="has no valid address, only 'nobody'"):
+        mail(alert(), to_email=invalid)
+
+
 def test_a_hostile_name_forges_no_header():
     hostile = mail(alert("Mug\r\nBcc: all@example.org\r\n\r\n<script>"))
     assert hostile["Bcc"] is None

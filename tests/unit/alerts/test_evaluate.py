@@ -24,6 +24,7 @@ def test_an_empty_lake_is_not_evaluated(lake):
         "repeated": 0,
         "dedup_key": None,
         "proposed": [],
+        "failures": [],
     }
     assert not DeltaTable.is_deltatable(f"{lake}/alerts")
 
