@@ -20,8 +20,7 @@ def build_mail(conf: Conf, lake: str, day: date, link: str, key: str) -> EmailMe
         key: identity of the report, as for `mail.compose`.
 
     Raises:
-        UserError: the commits that record restatements or losses are no longer in the log.
-        OSError, DeltaError: HDFS does not answer, or a table is damaged.
+        OSError: HDFS does not answer.
     """
     # Checked before the figures are read, so that the figures have at least what is not reported as missing.
     lag = _describe_lag(conf, lake, day)

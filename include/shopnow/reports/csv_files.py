@@ -1,7 +1,8 @@
 """The rows behind a report as CSV files, one per table, with amounts in currency units instead of cents."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from shopnow import csv_text
@@ -10,17 +11,17 @@ from shopnow.lake.lineage.restatements import RESTATEMENTS
 from shopnow.reports.numbers import REPORTED, Figures, Row
 
 
-def csv_files(figures: Figures) -> Iterator[tuple[str, bytes]]:
-    """Yield name and content of each file; a table without rows of the day has none."""
+def csv_files(figures: Figures) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yield the name of each file and a function that makes it; a table without rows of the day has none."""
     for kpi in REPORTED:
         if rows := figures.rows_of(kpi):
-            yield _file_name(figures, kpi.name), _kpi_file(kpi, rows)
+            yield _file_name(figures, kpi.name), partial(_kpi_file, kpi, rows)
     if figures.restated:
-        columns = RESTATEMENTS.columns.names
-        yield (
-            _file_name(figures, RESTATEMENTS.table),
-            csv_text.encode_file(columns, map(_restatement, figures.restated)),
-        )
+        yield _file_name(figures, RESTATEMENTS.table), partial(_restatements_file, figures.restated)
+
+
+def _restatements_file(rows: Sequence[Row]) -> bytes:
+    return csv_text.encode_file(RESTATEMENTS.columns.names, map(_restatement, rows))
 
 
 def _file_name(figures: Figures, table: str) -> str:

@@ -1,8 +1,10 @@
 """The figures of a day, read from the current KPI tables."""
 
-from collections.abc import Iterator, Mapping
+import logging
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from shopnow import kpis
 from shopnow.audit import audit_log
@@ -13,6 +15,10 @@ from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import data_loss
 from shopnow.lake.ingest.data_loss import Loss
 from shopnow.lake.lineage.restatements import RESTATEMENTS
+from shopnow.text_format import one_line
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
 
 WEEK = timedelta(days=7)
 
@@ -54,6 +60,8 @@ class Figures(NamedTuple):
     """Losses that affect a figure of the day."""
     audit: audit_log.Audit | None
     """The latest audit."""
+    failures: Mapping[str, str] = {}
+    """Why a table could not be read, by its title or name."""
 
     @property
     def is_day_over(self) -> bool:
@@ -69,23 +77,55 @@ class Figures(NamedTuple):
         return [
             row["currency"]
             for row in sorted(
-                self.rows_of(kpis.SALES_DAILY), key=lambda row: (-row["orders"], row["currency"])
+                self.rows_of(kpis.SALES_DAILY), key=lambda row: (-(row["orders"] or 0), row["currency"])
             )
         ]
 
 
 def read(lake: str, day: date, at: datetime) -> Figures:
-    """Read the figures of a day.
+    """Read the figures of a day; a table that cannot be read is named in `failures`.
 
     Raises:
-        UserError: the commits that record restatements or losses are no longer in the log.
-        OSError, DeltaError: HDFS does not answer, or a table is damaged.
+        OSError: no table can be read, such as when HDFS does not answer.
     """
-    rows = {kpi.name: kpi_rows for kpi in REPORTED if (kpi_rows := _read(lake, kpi, day)) is not None}
-    previous = {kpi.name: _read(lake, kpi, day - WEEK) or [] for kpi in _COMPARED_TABLES}
+    failures: dict[str, str] = {}
+
+    def attempt(name: str, read_part: Callable[[], T], default: T) -> T:
+        try:
+            return read_part()
+        except Exception as error:
+            _log.exception("%s cannot be read", name)
+            failures[name] = describe_failure(error)
+            return default
+
+    rows: dict[str, list[Row]] = {}
+    for kpi in REPORTED:
+        kpi_rows = attempt(kpi.title, partial(_read, lake, kpi, day), None)
+        if kpi_rows is not None:
+            rows[kpi.name] = kpi_rows
+    if len(failures) == len(REPORTED):
+        raise OSError(f"no table of the lake can be read: {failures[REPORTED[0].title]}")
+    previous = {
+        kpi.name: attempt(f"{kpi.title} a week earlier", partial(_read, lake, kpi, day - WEEK), None) or []
+        for kpi in _COMPARED_TABLES
+    }
     loss_ids = {loss_id for kpi_rows in rows.values() for row in kpi_rows for loss_id in row["losses"] or ()}
-    losses = [loss for loss in data_loss.read(lake) if loss.id in loss_ids] if loss_ids else []
-    return Figures(day, at, rows, previous, list(_restated(lake, day)), losses, audit_log.latest(lake))
+    losses = attempt("Losses", partial(data_loss.read, lake), []) if loss_ids else []
+    return Figures(
+        day,
+        at,
+        rows,
+        previous,
+        attempt("Restatements", lambda: list(_restated(lake, day)), []),
+        [loss for loss in losses if loss.id in loss_ids],
+        attempt("Audit", partial(audit_log.latest, lake), None),
+        failures,
+    )
+
+
+def describe_failure(error: Exception) -> str:
+    """Return the reason of a failure on one line, for the reader of the report."""
+    return one_line(f"{type(error).__name__}: {error}", max_length=200)
 
 
 def _read(lake: str, kpi: Kpi, day: date) -> list[Row] | None:

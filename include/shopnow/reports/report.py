@@ -1,6 +1,8 @@
 """The report of a day: notices, sections, restatements and proof."""
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 
 import msgspec
 
@@ -11,8 +13,10 @@ from shopnow.kpis import values
 from shopnow.lake.lineage.restatements import RESTATEMENTS
 from shopnow.reports.formatting import MISSING, title
 from shopnow.reports.model import Column, Report, Section, definitions
-from shopnow.reports.numbers import REPORTED, Figures, Row
+from shopnow.reports.numbers import REPORTED, Figures, Row, describe_failure
 from shopnow.reports.sections import SECTIONS
+
+_log = logging.getLogger(__name__)
 
 MAX_RESTATEMENTS = 12
 """Maximum number of restatements in the report; the CSV file has all."""
@@ -28,18 +32,31 @@ def compose(figures: Figures, lag: str = "") -> Report:
         lag: which records of the day the figures lack, in words; empty if none are known to be missing.
     """
     heading = f"ShopNow+ on {figures.day:%A} {figures.day.day} {figures.day:%B %Y}"
+    failures = dict(figures.failures)
     by_kpi = [
-        (kpi, list(compose_sections(figures))) for kpi, compose_sections in SECTIONS if figures.rows_of(kpi)
+        (kpi, _sections(kpi.title, partial(compose_sections, figures), failures))
+        for kpi, compose_sections in SECTIONS
+        if figures.rows_of(kpi)
     ]
+    parts = {
+        name: _sections(name, partial(compose_part, figures), failures)
+        for name, compose_part in (
+            ("What changed", _changes),
+            ("Proof", _proof),
+            ("Not in this report", _omitted),
+        )
+    }
     if not any(figures.rows_of(kpi) for kpi in REPORTED if kpi.name in _DATES):
         notices = [
             "There are no figures for this day: it had no views, orders, payments or deliveries, "
             "or none of them has landed yet."
         ]
-        return Report(
-            figures.day, heading, "No figures", False, [*notices, *filter(None, [lag])], [*_changes(figures)]
-        )
+        notices += [*filter(None, [lag]), *_failure_notices(failures)]
+        return Report(figures.day, heading, "No figures", False, notices, parts["What changed"])
     status, notices = _status(figures, lag)
+    if failures:
+        status = "Not all sections could be made"
+        notices += _failure_notices(failures)
     sections = [section for _, kpi_sections in by_kpi for section in kpi_sections]
     by_title = {kpi.title: definitions(kpi_sections) for kpi, kpi_sections in by_kpi}
     return Report(
@@ -48,9 +65,27 @@ def compose(figures: Figures, lag: str = "") -> Report:
         status,
         not notices,
         notices,
-        [*sections, *_changes(figures), *_proof(figures), *_omitted(figures)],
+        [*sections, *(section for part in parts.values() for section in part)],
         by_title,
     )
+
+
+def _sections(
+    name: str, compose_sections: Callable[[], Iterator[Section]], failures: dict[str, str]
+) -> list[Section]:
+    """Return the sections of a table; one that says why, if they cannot be made."""
+    sections: list[Section] = []
+    try:
+        sections.extend(compose_sections())
+    except Exception as error:
+        _log.exception("section %s cannot be made", name)
+        failures[name] = describe_failure(error)
+        sections.append(Section(name, [f"This section could not be made: {failures[name]}."]))
+    return sections
+
+
+def _failure_notices(failures: Mapping[str, str]) -> list[str]:
+    return [f"Missing from this report: {name} ({reason})." for name, reason in failures.items()]
 
 
 def completeness(rows: Sequence[Row]) -> str:
@@ -194,7 +229,9 @@ def _versions(rows: Sequence[Row]) -> str:
 
 def _omitted(figures: Figures) -> Iterator[Section]:
     """Yield the section on tables that the report omits, and why."""
-    not_computed = [kpi.title for kpi in REPORTED if kpi.name not in figures.rows]
+    not_computed = [
+        kpi.title for kpi in REPORTED if kpi.name not in figures.rows and kpi.title not in figures.failures
+    ]
     empty = [kpi.title for kpi in REPORTED if kpi.name in figures.rows and not figures.rows_of(kpi)]
     paragraphs = [f"Not computed yet: {', '.join(not_computed)}."] if not_computed else []
     paragraphs += [f"No data for this day: {', '.join(empty)}."] if empty else []

@@ -85,7 +85,7 @@ def test_no_hostile_name_reaches_a_header(mail_received):
 
 
 def test_the_csv_files_have_all_rows_and_no_formula(figures):
-    files = dict(csv_files(figures))
+    files = {name: make() for name, make in csv_files(figures)}
     assert set(files) == {
         f"2026-11-24-{kpi.name.removeprefix('kpi/').replace('_', '-')}.csv"
         for kpi in numbers.REPORTED
