@@ -1,6 +1,17 @@
 """Date arithmetic that stays within the calendar: event dates may be `date.min` and `date.max`."""
 
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    """Return the time of a record's timestamp, clamped to the calendar: producers may set any number."""
+    try:
+        return _EPOCH + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        end = date.max if milliseconds > 0 else date.min
+        return datetime(end.year, end.month, end.day, tzinfo=UTC)
 
 
 def add_days_clamped(day: date, days: int) -> date:

@@ -1,10 +1,12 @@
 """The tab's FastAPI app: the pages, and their API."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -62,6 +64,7 @@ def create(
     app.add_api_route("/", lambda: _static_file("index.html"), include_in_schema=False)
     app.add_api_route("/assets/{name}", _static_file, include_in_schema=False)
     app.add_exception_handler(UserError, _to_503)
+    app.add_exception_handler(RequestValidationError, _to_422)
     app.add_middleware(_SecurityHeaders)
     return app
 
@@ -79,6 +82,13 @@ def _static_file(name: str) -> Response:
 
 async def _to_503(request: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 503)
+
+
+async def _to_422(request: Request, error: Exception) -> Response:
+    """Name the invalid fields without their values, some of which no JSON can hold."""
+    problems = error.errors() if isinstance(error, RequestValidationError) else []
+    detail = [{name: problem[name] for name in ("type", "loc", "msg")} for problem in problems]
+    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
 
 
 class _SecurityHeaders:

@@ -53,6 +53,10 @@ def silence(lake: str, target: str, until: datetime, attribution: Attribution) -
         UserError: the rule or alert does not exist, the time has passed, or the reason is missing or too
             long.
     """
+    try:
+        until = until.astimezone(UTC)
+    except OverflowError:
+        raise UserError("the end of the silence is beyond the calendar; give an earlier time") from None
 
     def decide(table: DeltaTable, now: datetime) -> tuple[Silence, alert_log.Row]:
         if until <= now:

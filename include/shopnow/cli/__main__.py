@@ -47,6 +47,10 @@ app.command("test", context_settings={"ignore_unknown_options": True})(test.run_
 
 
 def main() -> None:
+    for argument in sys.argv[1:]:
+        if not argument.isprintable() and any("\ud800" <= character <= "\udfff" for character in argument):
+            complain(f"argument {argument!r} is not UTF-8")
+            sys.exit(2)
     try:
         app(prog_name="./shopnow")
     except UserError as error:

@@ -9,6 +9,7 @@ import msgspec
 
 from shopnow import validation
 from shopnow.broker.tail import Record
+from shopnow.dates import from_milliseconds
 from shopnow.events import TOPICS
 from shopnow.framing import unframe
 from shopnow.schemas import PAYLOADS
@@ -96,7 +97,9 @@ def record_cells(service: str, record: Record) -> list[str]:
 def raw_cells(service: str, row: Mapping[str, Any]) -> list[str]:
     """Return the cells of a row of `raw/{service}`, with its correction if it has one."""
     value = next((row[name] for name in PAYLOADS if row.get(name) is not None), None)
-    record = Record(round(row["timestamp"].timestamp() * 1000), row["partition"], row["offset"], value)
+    # A record without a timestamp has -1 in Kafka and null in raw.
+    milliseconds = round(row["timestamp"].timestamp() * 1000) if row["timestamp"] else -1
+    record = Record(milliseconds, row["partition"], row["offset"], value)
     # The stored problem was found by landing or a replay; validating again could give another result.
     if row["problem"]:
         return _problem_cells(service, record, row["problem"])
@@ -114,9 +117,17 @@ def record_as_json(service: str, record: Record) -> dict[str, Any]:
         "partition": record.partition,
         "offset": record.offset,
         "timestamp": _arrival(record).isoformat(timespec="milliseconds"),
-        "event": value.decode(errors="backslashreplace") if problem else json.loads(value),
+        "event": value.decode(errors="backslashreplace") if problem else _parse(value),
         "problem": problem,
     }
+
+
+def _parse(value: bytes) -> Any:
+    """Return a valid record's JSON; its text if unknown fields are nested deeper than this parser goes."""
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value.decode(errors="backslashreplace")
 
 
 def arrival_order(service: str) -> Callable[[Record], tuple[int, datetime, int]]:
@@ -180,7 +191,7 @@ def _position(record: Record) -> str:
 
 
 def _arrival(record: Record) -> datetime:
-    return datetime.fromtimestamp(record.timestamp / 1000, UTC)
+    return from_milliseconds(record.timestamp)
 
 
 def _item(item: Any) -> str:

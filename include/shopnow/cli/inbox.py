@@ -55,13 +55,17 @@ def messages(mails: Path, slack: Path, limit: int) -> list[dict[str, Any]]:
 
 def _mail(file: Path) -> dict[str, Any]:
     mail = message_from_bytes(file.read_bytes(), policy=policy.default)
-    body = mail.get_body(("plain", "html"))
+    text, body = "", mail.get_body(("plain", "html"))
+    try:
+        text = body.get_content() if isinstance(body, EmailMessage) else ""
+    except (LookupError, ValueError) as error:  # such as an unknown character set
+        text = f"(the text cannot be read: {error})"
     return {
         "received_at": mail["X-Received-At"],
         "channel": "email",
         "to": mail["X-RcptTo"],
         "subject": mail["Subject"],
-        "text": body.get_content() if isinstance(body, EmailMessage) else "",
+        "text": text,
         "dedup_key": mail["X-ShopNow-Dedup-Key"],
         "message_id": mail["Message-ID"],
         "in_reply_to": mail["In-Reply-To"],

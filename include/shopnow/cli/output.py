@@ -45,11 +45,13 @@ def show(*tables: Table) -> None:
 
 
 def say(text: str) -> None:
-    _out().print(text, markup=False, highlight=False)
+    # A lone surrogate, such as in a file name that is not UTF-8, cannot be written to a terminal.
+    _out().print(text.encode(errors="backslashreplace").decode(), markup=False, highlight=False)
 
 
 def complain(message: str) -> None:
-    print(f"shopnow: {message}", file=sys.stderr)
+    lines = map(text_format.printable, message.split("\n"))
+    print("shopnow:", "\n".join(lines), file=sys.stderr)
 
 
 def reporter() -> Callable[[str, str], None]:

@@ -89,24 +89,27 @@ def parse_message(body: bytes, content_type: str) -> str | dict[str, Any]:
         if content_type.startswith("application/x-www-form-urlencoded"):
             text = parse_qs(text)["payload"][0]
         message = json.loads(text)
-    except (ValueError, KeyError):
+        json.dumps(message, ensure_ascii=False).encode()  # fails for lone surrogates, which no page can show
+    except (ValueError, KeyError, RecursionError):
         return "invalid_payload"
     if not isinstance(message, dict):
         return "invalid_payload"
     blocks = message.get("blocks", [])
-    if (
-        not isinstance(blocks, list)
-        or len(blocks) > 50
-        or any(not isinstance(block, dict) or "type" not in block for block in blocks)
-    ):
-        return "invalid_blocks"
-    if any(
-        len(block["text"].get("text", "")) > 3000 for block in blocks if isinstance(block.get("text"), dict)
-    ):
+    if not isinstance(blocks, list) or len(blocks) > 50 or not all(map(_is_block, blocks)):
         return "invalid_blocks"
     if not (message.get("text") or blocks or message.get("attachments")):
         return "no_text"
     return message
+
+
+def _is_block(block: Any) -> bool:
+    if not isinstance(block, dict) or not isinstance(block.get("type"), str):
+        return False
+    elements = block.get("elements", [])
+    if not isinstance(elements, list) or not all(isinstance(element, dict) for element in elements):
+        return False
+    text = block.get("text")
+    return not isinstance(text, dict) or (isinstance(text.get("text"), str) and len(text["text"]) <= 3000)
 
 
 def channel_id(name: str) -> str:

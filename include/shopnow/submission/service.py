@@ -1,5 +1,6 @@
 """Submission of user events: JSON is validated, sent to Kafka once, and reported."""
 
+import json
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -11,7 +12,7 @@ from shopnow.broker.client import Conf
 from shopnow.ids import uuid7
 from shopnow.submission import producer
 from shopnow.submission.report import Report
-from shopnow.submission.validation import Defaults, check
+from shopnow.submission.validation import Defaults, InvalidBatch, check
 
 
 def submit(conf: Conf, batch_id: str, data: bytes, at: datetime, *, partial: bool = False) -> Report:
@@ -35,9 +36,20 @@ def submit(conf: Conf, batch_id: str, data: bytes, at: datetime, *, partial: boo
 
 
 def encode_events(events: Any) -> bytes:
-    """Return events, given as text or as parsed JSON, as `data` of `submit`."""
+    """Return events, given as text or as parsed JSON, as `data` of `submit`.
+
+    Raises:
+        InvalidBatch: the JSON is nested too deep.
+    """
     # Invalid text passes here, and validation rejects it with its reason.
-    return events.encode(errors="surrogatepass") if isinstance(events, str) else msgspec.json.encode(events)
+    if isinstance(events, str):
+        return events.encode(errors="surrogatepass")
+    try:
+        return msgspec.json.encode(events)
+    except UnicodeEncodeError:
+        return json.dumps(events).encode()
+    except RecursionError:
+        raise InvalidBatch("the events are nested too deep; send flat JSON objects") from None
 
 
 def _default_ids(batch_id: str, at: datetime) -> Callable[[int], str]:

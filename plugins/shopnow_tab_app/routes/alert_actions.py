@@ -49,9 +49,15 @@ def acknowledge(request: AcknowledgeRequest, user: str) -> AlertAction:
 
 def silence(request: SilenceRequest, user: str) -> AlertAction:
     """Start a run that silences an alert, or all alerts of a rule, in a user's name."""
-    if request.until <= datetime.now(UTC):
+    try:
+        until = request.until.astimezone(UTC)
+    except OverflowError:
+        raise HTTPException(
+            422, "until is beyond the calendar; expected a time before the year 10000"
+        ) from None
+    if until <= datetime.now(UTC):
         raise HTTPException(422, f"until is {request.until.isoformat()}; expected a time in the future")
-    return _start(request, user, {"action": "silence", "until": request.until.isoformat()})
+    return _start(request, user, {"action": "silence", "until": until.isoformat()})
 
 
 def _start(request: AcknowledgeRequest, user: str, action: Mapping[str, str]) -> AlertAction:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from fastapi import HTTPException
 from pydantic import BaseModel, Field
 
+from shopnow.dates import from_milliseconds
+
 MAX_AGE = timedelta(minutes=10)
 
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
@@ -15,6 +17,7 @@ class IdempotentRequest(BaseModel):
     """A request that writes."""
 
     request_id: str = Field(
+        max_length=100,  # also makes pydantic refuse text that is not Unicode
         description="UUIDv7 chosen by the client; repeated requests with the same id take effect once"
     )
 
@@ -27,7 +30,7 @@ def time_of(request_id: str) -> datetime:
     """
     if not _UUID7.fullmatch(request_id):
         raise HTTPException(422, f"request_id is {request_id!r}; expected a lowercase UUIDv7")
-    at = datetime.fromtimestamp(int(request_id.replace("-", "")[:12], 16) / 1000, UTC)
+    at = from_milliseconds(int(request_id.replace("-", "")[:12], 16))
     now = datetime.now(UTC)
     if not now - MAX_AGE < at < now + MAX_AGE:
         raise HTTPException(

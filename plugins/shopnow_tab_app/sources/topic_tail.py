@@ -14,6 +14,7 @@ from pydantic import BaseModel
 
 from shopnow.broker import client
 from shopnow.broker.client import Conf
+from shopnow.dates import from_milliseconds
 from shopnow.errors import UserError
 from shopnow.framing import unframe
 
@@ -202,7 +203,7 @@ def _to_event(message: Message) -> Event:
         topic=message.topic(),
         partition=message.partition(),
         offset=message.offset(),
-        time=datetime.fromtimestamp(message.timestamp()[1] / 1000, UTC).isoformat(timespec="milliseconds"),
+        time=from_milliseconds(message.timestamp()[1]).isoformat(timespec="milliseconds"),
         event_type=fields.event_type,
         subject=fields.order_id or fields.product_id,
         who=fields.customer_name or fields.product_name or fields.method,

@@ -127,3 +127,9 @@ def test_the_history_has_every_change_newest_first(firing, stock):
     changes = [(row["fingerprint"], row["state"]) for row in overview(firing, datetime.now(UTC)).history]
     assert set(changes[:2]) == {("stock_out:mug", "resolved"), ("low_stock:bowl", "resolved")}
     assert set(changes[2:]) == {("stock_out:mug", "firing"), ("low_stock:bowl", "firing")}
+
+
+def test_a_silence_beyond_the_calendar_is_refused(firing):
+    until = datetime.fromisoformat("9999-12-31T23:59:59-12:00")
+    with pytest.raises(UserError, match="beyond the calendar"):
+        silence(firing, "low_stock", until, ANNA)

@@ -13,6 +13,7 @@ from factories.fuzz_inputs import BATCHES, EXAMPLES
 from shopnow import validation as record_validation
 from shopnow.events import SCHEMA_VERSION, TOPIC_OF, TOPICS
 from shopnow.submission import validation
+from shopnow.submission.service import encode_events
 from shopnow.submission.validation import Checked, Defaults, InvalidBatch, check
 
 DEFAULTS = Defaults(datetime(2026, 1, 2, 3, 4, 5, 678_000, tzinfo=UTC), event_id)
@@ -143,3 +144,18 @@ def test_any_input_is_accepted_or_rejected(data):
             is None
         )
         assert event.key
+
+
+@pytest.mark.parametrize("events", [{"a": "\ud800"}, {"\ud800": 1}, float("nan"), 10**30, "\ud800", [None]])
+def test_parsed_events_that_are_no_valid_json_are_rejected_with_a_reason(events):
+    checked = check(encode_events(events), DEFAULTS)
+    assert not checked.accepted
+    assert checked.rejected[0].problem
+
+
+def test_events_nested_too_deep_are_refused():
+    deep: list = []
+    for _ in range(100_000):
+        deep = [deep]
+    with pytest.raises(InvalidBatch, match="nested too deep"):
+        encode_events(deep)
