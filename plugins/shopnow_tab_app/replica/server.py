@@ -92,6 +92,8 @@ class ReplicaServer:
         self._derived_from: dict[str, dict[str, dict[str, int]]] = {}
         """By derived table, the file numbers of its sources when it was last computed."""
         self._error: str | None = None
+        self._table_errors: dict[str, str] = {}
+        """Why a table cannot be read although others can, by table."""
         self._as_of: datetime | None = None
         self._reading_since: float | None = None
         """When the thread began to read the current table."""
@@ -115,13 +117,17 @@ class ReplicaServer:
                 self._thread.start()
             self._changed.notify_all()
             self._changed.wait_for(
-                lambda: self._current_error() or all(name in self._versions for name in names),
+                lambda: (
+                    self._current_error()
+                    or all(name in self._versions or name in self._table_errors for name in names)
+                ),
                 FIRST_READ_SECONDS,
             )
+            table_errors = [self._table_errors[name] for name in requested if name in self._table_errors]
             return ReplicaState(
                 {name: self._versions[name] for name in names if name in self._versions},
                 tuple(name for name in names if name not in self._versions),
-                self._current_error(),
+                self._current_error() or next(iter(table_errors), None),
                 self._as_of,
             )
 
@@ -200,20 +206,35 @@ class ReplicaServer:
 
     def _update(self, names: Sequence[str]) -> None:
         errors.check_reachable(self._address)
-        with errors.as_user_errors(self._address):
-            for name in names:
-                if name not in self._derived:
-                    self._set_version(name, self._update_copy(name))
-        for name in names:
-            if derived := self._derived.get(name):
-                sources = {source: self._file_numbers.get(source, {}) for source in derived.keys}
-                if self._derived_from.get(name) != sources:
-                    derived_tables.update(self._database, derived, self._derived_from.get(name, {}), sources)
-                    self._derived_from[name] = sources
-                    # Versions start at the time, so that none equals one of an earlier process, which may be
-                    # part of a cached response's stamp.
-                    self._set_version(name, (self._versions.get(name) or time.time_ns()) + 1)
+        for name in sorted(names, key=lambda name: name in self._derived):
+            try:
+                if name in self._derived:
+                    self._update_derived(name)
+                else:
+                    with errors.as_user_errors(self._address):
+                        self._set_version(name, self._update_copy(name))
+            except Exception:
+                errors.check_reachable(self._address)
+                # The copy keeps its last version, and the other tables are read.
+                log.exception("table %s cannot be read", name)
+                with self._changed:
+                    self._table_errors[name] = (
+                        f"table {name} cannot be read; see the API server's log for the reason"
+                    )
+                    self._changed.notify_all()
+            else:
+                self._table_errors.pop(name, None)
         self._as_of = datetime.now(UTC)
+
+    def _update_derived(self, name: str) -> None:
+        derived = self._derived[name]
+        sources = {source: self._file_numbers.get(source, {}) for source in derived.keys}
+        if self._derived_from.get(name) != sources:
+            derived_tables.update(self._database, derived, self._derived_from.get(name, {}), sources)
+            self._derived_from[name] = sources
+            # Versions start at the time, so that none equals one of an earlier process, which may be part of
+            # a cached response's stamp.
+            self._set_version(name, (self._versions.get(name) or time.time_ns()) + 1)
 
     def _set_version(self, name: str, version: int | None) -> None:
         with self._changed:

@@ -119,6 +119,29 @@ def test_missing_table_is_empty_until_it_is_created(lake: ReplicaServer, tmp_pat
     caught_up(lake, 0)
 
 
+@pytest.mark.parametrize("column", ["units", None])
+def test_a_damaged_table_blocks_no_other(tmp_path: Path, folder: Path, column: str | None) -> None:
+    """One table has a column of another type, or lacks a data file; the other one is read."""
+    other = TableCopy("other", SCHEMA, "date, product", "true")
+    with replica(str(tmp_path), folder, [COPY, other], [TOTAL]) as lake:
+        write_deltalake(tmp_path / "other", rows((24, "mat", 2)), partition_by=["date"])
+        bad = rows((24, "mat", 2))
+        if column:
+            bad = bad.set_column(bad.schema.get_field_index(column), column, pa.array(["many"]))
+        write_deltalake(tmp_path / "sales", bad)
+        if not column:
+            next((tmp_path / "sales").glob("*.parquet")).unlink()
+        state = lake.state(["sales", "total"])
+        assert state.error == "table sales cannot be read; see the API server's log for the reason"
+        assert "sales" in state.unread
+        state = lake.state(["other"])
+        assert (state.error, state.versions) == (None, {"other": 0})
+        assert lake.query("SELECT count(*) AS rows FROM other") == [{"rows": 1}]
+        write_deltalake(tmp_path / "sales", rows((25, "mat", 3)), mode="overwrite", schema_mode="overwrite")
+        assert supervision.wait_until(lambda: lake.state(["sales"]).error is None, 30)
+        assert lake.query("SELECT twice FROM sales") == [{"twice": 6}]
+
+
 def test_unreachable_lake_is_reported_in_a_sentence(folder: Path) -> None:
     with replica("hdfs://127.0.0.1:1/shopnow", folder, [COPY], []) as lake:
         state = lake.state(["sales"])

@@ -1,12 +1,15 @@
 /** Entry point: the navigation and the page of the current route. */
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { get } from "./api-client";
+import { usePoll } from "./api-client";
 import type { CurrentUser } from "./api-types";
+import { ErrorBoundary } from "./error-boundary";
 import { t } from "./i18n";
 import { PAGES, pageAt, routeOf } from "./page-registry";
 import type { Permissions } from "./permissions";
 import { usePreferences } from "./preferences";
+
+const PERMISSIONS_POLL_MS = 15_000;
 
 function usePage() {
   const [page, setPage] = useState(() => pageAt(location.hash));
@@ -18,22 +21,16 @@ function usePage() {
   return page;
 }
 
-/** The user's permissions; none until the API has answered. */
-function usePermissions(): Permissions {
-  const [permissions, setPermissions] = useState({ canSend: false, canManageAlerts: false });
-  useEffect(() => {
-    get<CurrentUser>("me").then(
-      (user) => setPermissions({ canSend: user.may_send, canManageAlerts: user.may_act }),
-      () => {},
-    );
-  }, []);
-  return permissions;
+/** The user's permissions, undefined until the API has answered, and why it has not. */
+function usePermissions(): [Permissions, Error | null] {
+  const { data, error } = usePoll<CurrentUser>("me", {}, PERMISSIONS_POLL_MS);
+  return [{ canSend: data?.may_send, canManageAlerts: data?.may_act }, data ? null : error];
 }
 
 function App() {
   const preferences = usePreferences();
   const page = usePage();
-  const permissions = usePermissions();
+  const [permissions, permissionError] = usePermissions();
   useEffect(
     () =>
       document
@@ -63,7 +60,14 @@ function App() {
       </header>
       <main id="main" tabIndex={-1} key={`${page.name} ${preferences}`}>
         <h1 class="visually-hidden">{t(page.titleKey)}</h1>
-        <Page {...permissions} />
+        {permissionError ? (
+          <div role="status" class="notices">
+            <p>{t("permissions_unknown", { error: permissionError.message })}</p>
+          </div>
+        ) : null}
+        <ErrorBoundary>
+          <Page {...permissions} />
+        </ErrorBoundary>
       </main>
     </>
   );

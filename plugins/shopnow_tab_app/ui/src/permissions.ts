@@ -1,7 +1,7 @@
-/** What the current user may do on the pages. */
+/** What the current user may do on the pages; undefined while that is not known. */
 export interface Permissions {
   /** Create orders and payments. */
-  canSend: boolean;
+  canSend?: boolean;
   /** Acknowledge and silence alerts. */
-  canManageAlerts: boolean;
+  canManageAlerts?: boolean;
 }

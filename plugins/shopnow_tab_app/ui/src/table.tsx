@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Query } from "./api-client";
+import { RowBoundary } from "./error-boundary";
 import { number } from "./format";
 import { t, term } from "./i18n";
 
@@ -56,13 +57,15 @@ export function Table<Row>({
         </thead>
         <tbody>
           {rows.map((row) => (
-            <tr key={rowKey(row)}>
-              {columns.map((column) => (
-                <td key={column.name} class={column.alignRight ? "right" : column.wrap ? "wrap" : ""}>
-                  {column.cell(row)}
-                </td>
-              ))}
-            </tr>
+            <RowBoundary key={rowKey(row)} width={columns.length}>
+              {() =>
+                columns.map((column) => (
+                  <td key={column.name} class={column.alignRight ? "right" : column.wrap ? "wrap" : ""}>
+                    {column.cell(row)}
+                  </td>
+                ))
+              }
+            </RowBoundary>
           ))}
         </tbody>
       </table>

@@ -2,6 +2,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { get } from "../api-client";
 import { Badge, Download, errorText, Panel } from "../components";
+import { Grid } from "../error-boundary";
 import { t } from "../i18n";
 
 interface Schema {
@@ -51,7 +52,7 @@ export function ApiReferencePage() {
   );
   const download = <Download path="openapi.json" fileName="shopnow-openapi.json" label="JSON" />;
   return (
-    <div class="grid">
+    <Grid>
       <Panel title="OpenAPI" size="full" tools={download}>
         <p lang="en">{openApi.info.description}</p>
         {operations.map(({ path, method, operation }) => (
@@ -65,7 +66,7 @@ export function ApiReferencePage() {
           </details>
         ))}
       </Panel>
-    </div>
+    </Grid>
   );
 }
 

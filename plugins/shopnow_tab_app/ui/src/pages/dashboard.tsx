@@ -17,6 +17,7 @@ import {
   Select,
   StatusBadge,
 } from "../components";
+import { Grid } from "../error-boundary";
 import { amount, dateTime, money, number, percentChange } from "../format";
 import { t, term } from "../i18n";
 import { LatestActivity } from "../latest-activity";
@@ -142,7 +143,7 @@ function DashboardContent({
         ))}
       </div>
       <Freshness data={data} />
-      <div class="grid">
+      <Grid>
         <ChartPanel
           page="dashboard"
           size="wide"
@@ -169,7 +170,7 @@ function DashboardContent({
         />
         <StockAtRisk products={data.at_risk} />
         <TopProducts products={data.top_products} currency={data.currency} />
-      </div>
+      </Grid>
     </>
   );
 }

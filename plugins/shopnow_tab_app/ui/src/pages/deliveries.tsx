@@ -17,6 +17,7 @@ import {
   StatusBadge,
   type Tone,
 } from "../components";
+import { Grid } from "../error-boundary";
 import { dateTime, number } from "../format";
 import { labelled, t, term } from "../i18n";
 import { Pager, Table, useTableState } from "../table";
@@ -73,7 +74,7 @@ export function DeliveriesPage() {
           ]}
         />
       </div>
-      <div class="grid">
+      <Grid>
         <ChartPanel
           page="deliveries"
           size="full"
@@ -112,7 +113,7 @@ export function DeliveriesPage() {
           />
           <Pager page={table.page} total={data?.total ?? 0} onChange={table.setPage} />
         </Panel>
-      </div>
+      </Grid>
     </>
   );
 }

@@ -13,6 +13,7 @@ import {
   Select,
   StatusBadge,
 } from "../components";
+import { Grid } from "../error-boundary";
 import { dateTime, money, number } from "../format";
 import { t, term } from "../i18n";
 import { LatestActivity } from "../latest-activity";
@@ -27,11 +28,11 @@ const OPTIONAL_FIELDS = ["customer_name", "country", "address"];
 
 export function OrdersPage({ canSend }: Permissions) {
   return (
-    <div class="grid">
+    <Grid>
       <CreateOrder canSend={canSend} />
       <LatestActivity />
       <OrderTable />
-    </div>
+    </Grid>
   );
 }
 
@@ -129,7 +130,7 @@ function CreateOrder({ canSend }: Pick<Permissions, "canSend">) {
   };
   return (
     <Panel title={t("create_order")} size="wide">
-      {canSend ? null : <p class="empty">{t("view_only_send")}</p>}
+      {canSend === false ? <p class="empty">{t("view_only_send")}</p> : null}
       <form ref={form} onSubmit={submit}>
         <fieldset disabled={!canSend || isSending}>
           <label>

@@ -14,6 +14,7 @@ import {
   Select,
   StatusBadge,
 } from "../components";
+import { Grid } from "../error-boundary";
 import { dateTime, money } from "../format";
 import { t, term } from "../i18n";
 import { ACTIVITY_POLL_MS } from "../latest-activity";
@@ -50,7 +51,7 @@ export function PaymentsPage({ canSend }: Permissions) {
     </>
   );
   return (
-    <div class="grid">
+    <Grid>
       <PayOrder canSend={canSend} />
       <ChartPanel page="payments" title={t("payment_outcomes")} kind="doughnut" data={data?.charts.outcome} />
       <ChartPanel
@@ -106,7 +107,7 @@ export function PaymentsPage({ canSend }: Permissions) {
         />
         <Pager page={table.page} total={data?.total ?? 0} onChange={table.setPage} />
       </Panel>
-    </div>
+    </Grid>
   );
 }
 
@@ -135,7 +136,7 @@ function PayOrder({ canSend }: Pick<Permissions, "canSend">) {
   };
   return (
     <Panel title={t("pay_order")}>
-      {canSend ? null : <p class="empty">{t("view_only_send")}</p>}
+      {canSend === false ? <p class="empty">{t("view_only_send")}</p> : null}
       <form ref={form} onSubmit={submit}>
         <fieldset disabled={!canSend || isSending}>
           <label>

@@ -13,6 +13,7 @@ import {
   runPath,
   StatusBadge,
 } from "../components";
+import { Grid } from "../error-boundary";
 import { dateTime, number, timeOfDay } from "../format";
 import { t, translated } from "../i18n";
 import { Table } from "../table";
@@ -30,14 +31,14 @@ export function PipelinePage() {
       {data ? (
         <>
           <DataFlow data={data} />
-          <div class="grid">
+          <Grid>
             <TopicPanel topics={data.topics} />
             <DagPanel dags={data.dags} />
             <BatchPanel batches={data.batches} />
             <DataLossPanel losses={data.losses} />
             <QuarantinePanel reasons={data.quarantine} />
             <KpiPanel kpis={data.kpis} />
-          </div>
+          </Grid>
         </>
       ) : error ? null : (
         <p class="empty">{t("loading")}</p>

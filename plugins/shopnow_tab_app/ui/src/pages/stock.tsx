@@ -14,6 +14,7 @@ import {
   ProgressBar,
   StatusBadge,
 } from "../components";
+import { Grid } from "../error-boundary";
 import { dateTime, money, number } from "../format";
 import { labelled, t, translated } from "../i18n";
 import type { Permissions } from "../permissions";
@@ -51,11 +52,11 @@ export function StockPage({ canManageAlerts }: Permissions) {
   return (
     <>
       <Notices data={data} error={error} />
-      <div class="grid">
+      <Grid>
         <AlertPanel data={data} actions={actions} canManageAlerts={canManageAlerts} onRequest={setRequest} />
         <MessagePanel messages={data?.messages ?? null} />
         <StockPanel data={data} />
-      </div>
+      </Grid>
       {request ? (
         <ActionDialog
           key={`${request.action} ${request.alert.fingerprint}`}
@@ -76,7 +77,7 @@ const concerns = (target: string, alert: Alert): boolean => [alert.fingerprint, 
 interface AlertPanelProps {
   data: Stock | null;
   actions: AlertAction[];
-  canManageAlerts: boolean;
+  canManageAlerts?: boolean;
   onRequest: (request: ActionRequest) => void;
 }
 
@@ -141,7 +142,7 @@ function AlertPanel({ data, actions, canManageAlerts, onRequest }: AlertPanelPro
       {silences.length ? <SilenceTable silences={silences} /> : null}
       <p class="secondary-text">
         {t("resolved_count", { count: number(data?.resolved ?? 0) })}
-        {canManageAlerts ? "" : ` · ${t("view_only_alerts")}`}
+        {canManageAlerts === false ? ` · ${t("view_only_alerts")}` : ""}
       </p>
     </Panel>
   );
