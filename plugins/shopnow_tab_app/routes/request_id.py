@@ -18,7 +18,7 @@ class IdempotentRequest(BaseModel):
 
     request_id: str = Field(
         max_length=100,  # also makes pydantic refuse text that is not Unicode
-        description="UUIDv7 chosen by the client; repeated requests with the same id take effect once"
+        description="UUIDv7 chosen by the client; repeated requests with the same id take effect once",
     )
 
 

@@ -23,7 +23,7 @@ import type { ChartData, Series } from "./api-types";
 import { Download, Panel } from "./components";
 import { amount, dateTime } from "./format";
 import { labelled, t, term } from "./i18n";
-import { Table } from "./table";
+import { EmptyText, Table } from "./table";
 
 Chart.register(
   ArcElement,
@@ -116,7 +116,7 @@ export function ChartPanel({ page, title, kind, data, currency = null, query, on
   return (
     <Panel title={title} size={size} tools={tools}>
       {isEmpty ? (
-        <p class="empty">{t("no_data")}</p>
+        <EmptyText text={t("no_data")} />
       ) : isTable ? (
         <ChartTable {...props} />
       ) : (

@@ -1,7 +1,9 @@
 /** Boundaries that keep an error in one panel or row from blanking the page. */
 import { type ComponentChildren, toChildArray } from "preact";
 import { useEffect, useErrorBoundary } from "preact/hooks";
+import type { PageData } from "./api-types";
 import { t } from "./i18n";
+import { isKnown, KnownData } from "./known-data";
 
 const RETRY_MS = 5_000;
 
@@ -29,13 +31,21 @@ export function ErrorBoundary({ children }: { children: ComponentChildren }) {
   );
 }
 
+interface GridProps {
+  /** The response that the panels show, if they share one. */
+  data?: Pick<PageData, "missing"> | null;
+  children: ComponentChildren;
+}
+
 /** A grid of panels, each of which fails alone. */
-export const Grid = ({ children }: { children: ComponentChildren }) => (
-  <div class="grid">
-    {toChildArray(children).map((child, index) => (
-      <ErrorBoundary key={index}>{child}</ErrorBoundary>
-    ))}
-  </div>
+export const Grid = ({ data, children }: GridProps) => (
+  <KnownData.Provider value={data === undefined || isKnown(data)}>
+    <div class="grid">
+      {toChildArray(children).map((child, index) => (
+        <ErrorBoundary key={index}>{child}</ErrorBoundary>
+      ))}
+    </div>
+  </KnownData.Provider>
 );
 
 /** A table row whose cells are rendered by a function; says so if they cannot be. */

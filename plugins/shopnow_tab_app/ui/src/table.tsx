@@ -1,10 +1,11 @@
 /** Tables: columns, sorting, paging, and the state of a table whose rows the API searches and sorts. */
 import type { ComponentChildren } from "preact";
-import { useState } from "preact/hooks";
+import { useContext, useState } from "preact/hooks";
 import type { Query } from "./api-client";
 import { RowBoundary } from "./error-boundary";
 import { number } from "./format";
 import { t, term } from "./i18n";
+import { KnownData } from "./known-data";
 
 export interface Column<Row> {
   /** Column in the API, or any unique name. */
@@ -30,6 +31,8 @@ export interface TableProps<Row> {
   sort?: Sort;
   onSort?: (sort: Sort) => void;
   emptyText?: string;
+  /** False if it is not known whether there are rows; by default as the page's data. */
+  isKnown?: boolean;
   /** True to limit the height and scroll the rows. */
   scrollRows?: boolean;
 }
@@ -42,6 +45,7 @@ export function Table<Row>({
   sort,
   onSort,
   emptyText,
+  isKnown,
   scrollRows,
 }: TableProps<Row>) {
   return (
@@ -69,9 +73,15 @@ export function Table<Row>({
           ))}
         </tbody>
       </table>
-      {rows.length ? null : <p class="empty">{emptyText ?? t("no_data")}</p>}
+      {rows.length ? null : <EmptyText isKnown={isKnown} text={emptyText ?? t("no_data")} />}
     </div>
   );
+}
+
+/** Says that there is nothing to show; or, while a source has not answered, that this is not known. */
+export function EmptyText({ isKnown, text }: { isKnown?: boolean; text: string }) {
+  const isPageKnown = useContext(KnownData);
+  return <p class="empty">{(isKnown ?? isPageKnown) ? text : t("data_unknown")}</p>;
 }
 
 function ColumnHeader<Row>(props: { column: Column<Row>; sort?: Sort; onSort?: (sort: Sort) => void }) {

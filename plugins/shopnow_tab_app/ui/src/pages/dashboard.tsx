@@ -143,7 +143,7 @@ function DashboardContent({
         ))}
       </div>
       <Freshness data={data} />
-      <Grid>
+      <Grid data={data}>
         <ChartPanel
           page="dashboard"
           size="wide"

@@ -74,7 +74,7 @@ export function DeliveriesPage() {
           ]}
         />
       </div>
-      <Grid>
+      <Grid data={data}>
         <ChartPanel
           page="deliveries"
           size="full"

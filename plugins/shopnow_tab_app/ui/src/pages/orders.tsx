@@ -14,6 +14,7 @@ import {
   StatusBadge,
 } from "../components";
 import { Grid } from "../error-boundary";
+import { isKnown } from "../known-data";
 import { dateTime, money, number } from "../format";
 import { t, term } from "../i18n";
 import { LatestActivity } from "../latest-activity";
@@ -72,6 +73,7 @@ function OrderTable() {
       <Table
         caption={t("page_orders")}
         rows={data?.rows ?? []}
+        isKnown={isKnown(data)}
         rowKey={(row: Order) => row.order_id}
         sort={table.sort}
         onSort={table.setSort}
@@ -105,7 +107,7 @@ function CreateOrder({ canSend }: Pick<Permissions, "canSend">) {
   const [isSending, setIsSending] = useState(false);
   const [created, setCreated] = useState(0);
   const form = useRef<HTMLFormElement>(null);
-  useEffect(() => void get<CatalogueProduct[]>("products").then(setProducts, () => {}), []);
+  useEffect(() => void get<CatalogueProduct[]>("products").then(setProducts, (failure) => setError(failure.message)), []);
   /** Sends an order. Returns whether it was received. */
   const send = async (order: object): Promise<boolean> => {
     try {

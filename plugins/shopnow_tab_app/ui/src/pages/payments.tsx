@@ -51,7 +51,7 @@ export function PaymentsPage({ canSend }: Permissions) {
     </>
   );
   return (
-    <Grid>
+    <Grid data={data}>
       <PayOrder canSend={canSend} />
       <ChartPanel page="payments" title={t("payment_outcomes")} kind="doughnut" data={data?.charts.outcome} />
       <ChartPanel

@@ -16,7 +16,7 @@ import {
 import { Grid } from "../error-boundary";
 import { dateTime, number, timeOfDay } from "../format";
 import { t, translated } from "../i18n";
-import { Table } from "../table";
+import { EmptyText, Table } from "../table";
 
 export function PipelinePage() {
   const { data, error } = usePoll<Pipeline>("pipeline");
@@ -31,7 +31,7 @@ export function PipelinePage() {
       {data ? (
         <>
           <DataFlow data={data} />
-          <Grid>
+          <Grid data={data}>
             <TopicPanel topics={data.topics} />
             <DagPanel dags={data.dags} />
             <BatchPanel batches={data.batches} />
@@ -267,7 +267,7 @@ function QuarantinePanel({ reasons }: { reasons: QuarantineReason[] }) {
   );
   return (
     <Panel title={t("quarantine")} size="wide" tools={replay}>
-      {reasons.length ? null : <p class="empty">{t("no_quarantine")}</p>}
+      {reasons.length ? null : <EmptyText text={t("no_quarantine")} />}
       <ul class="reasons">
         {reasons.map((reason) => {
           const key = `${reason.topic} ${reason.reason}`;

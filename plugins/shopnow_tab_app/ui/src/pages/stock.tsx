@@ -18,7 +18,7 @@ import { Grid } from "../error-boundary";
 import { dateTime, money, number } from "../format";
 import { labelled, t, translated } from "../i18n";
 import type { Permissions } from "../permissions";
-import { Table } from "../table";
+import { EmptyText, Table } from "../table";
 import {
   ActionButtons,
   ActionDialog,
@@ -52,7 +52,7 @@ export function StockPage({ canManageAlerts }: Permissions) {
   return (
     <>
       <Notices data={data} error={error} />
-      <Grid>
+      <Grid data={data}>
         <AlertPanel data={data} actions={actions} canManageAlerts={canManageAlerts} onRequest={setRequest} />
         <MessagePanel messages={data?.messages ?? null} />
         <StockPanel data={data} />
@@ -223,7 +223,7 @@ const MessagePanel = ({ messages }: { messages: Message[] | null }) => (
         </li>
       ))}
     </ul>
-    {messages && !messages.length ? <p class="empty">{t("no_messages")}</p> : null}
+    {messages && !messages.length ? <EmptyText text={t("no_messages")} /> : null}
   </Panel>
 );
 
