@@ -90,35 +90,35 @@ def read(lake: str, day: date, at: datetime) -> Figures:
     """
     failures: dict[str, str] = {}
 
-    def attempt(name: str, read_part: Callable[[], T], default: T) -> T:
+    def attempt(name: str, read_part: Callable[[], T]) -> T | None:
         try:
             return read_part()
         except Exception as error:
             _log.exception("%s cannot be read", name)
             failures[name] = describe_failure(error)
-            return default
+            return None
 
     rows: dict[str, list[Row]] = {}
     for kpi in REPORTED:
-        kpi_rows = attempt(kpi.title, partial(_read, lake, kpi, day), None)
+        kpi_rows = attempt(kpi.title, partial(_read, lake, kpi, day))
         if kpi_rows is not None:
             rows[kpi.name] = kpi_rows
     if len(failures) == len(REPORTED):
         raise OSError(f"no table of the lake can be read: {failures[REPORTED[0].title]}")
     previous = {
-        kpi.name: attempt(f"{kpi.title} a week earlier", partial(_read, lake, kpi, day - WEEK), None) or []
+        kpi.name: attempt(f"{kpi.title} a week earlier", partial(_read, lake, kpi, day - WEEK)) or []
         for kpi in _COMPARED_TABLES
     }
     loss_ids = {loss_id for kpi_rows in rows.values() for row in kpi_rows for loss_id in row["losses"] or ()}
-    losses = attempt("Losses", partial(data_loss.read, lake), []) if loss_ids else []
+    losses = (attempt("Losses", partial(data_loss.read, lake)) if loss_ids else None) or []
     return Figures(
         day,
         at,
         rows,
         previous,
-        attempt("Restatements", lambda: list(_restated(lake, day)), []),
+        attempt("Restatements", lambda: list(_restated(lake, day))) or [],
         [loss for loss in losses if loss.id in loss_ids],
-        attempt("Audit", partial(audit_log.latest, lake), None),
+        attempt("Audit", partial(audit_log.latest, lake)),
         failures,
     )
 

@@ -27,7 +27,6 @@ TEXTS = [
     "\u202e",
 ]
 VALUES: list[Any] = [*TEXTS, None, True, -1, 10**400, 1.5, [], {}, [["x"]], {"a": {"b": 1}}]
-DAYS = ("0001-01-01", "9999-12-31")
 BODIES = [
     b"",
     b"{",
@@ -91,12 +90,15 @@ def test_times_beyond_the_calendar_are_refused(api: TestClient) -> None:
         assert api.post("/api/alerts/silence", json=body, headers=JSON).status_code == 422, until
 
 
-@pytest.mark.parametrize("page", ["dashboard", "payments", "deliveries"])
-def test_hostile_queries_get_an_answer(api: TestClient, page: str) -> None:
-    texts = ("%00%27", "%ED%A0%80")
-    values = {"search": texts, "sort": texts, "currency": texts, "page": ("-1", "9" * 30), "days": ("3660",)}
-    for name, hostile in {**values, "from": DAYS, "to": DAYS}.items():
-        for value in hostile:
-            answer = api.get(f"/api/{page}?{name}={value}")
-            assert answer.status_code < 500, (name, value, answer.text)
-    assert api.get(f"/api/{page}").status_code == 200
+def test_hostile_queries_get_an_answer(api: TestClient) -> None:
+    for query in (
+        "dashboard?to=0001-01-01",
+        "dashboard?from=0001-01-01&to=9999-12-31",
+        "dashboard?currency=%00%27",
+        "deliveries?to=0001-01-01&days=3660",
+        "payments?to=9999-12-31&search=%00%27",
+        "orders?search=%ED%A0%80&page=99999999999999999999",
+        "orders?sort=%00",
+    ):
+        answer = api.get(f"/api/{query}")
+        assert answer.status_code < 500, (query, answer.text)
