@@ -4,6 +4,7 @@ They patch the current process and are never switches in the product. Each mutat
 that it patches, so that a process loads nothing else. Its docstring says what happens without the protection.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -191,6 +192,22 @@ def invalid_records_not_alerted() -> None:
     from shopnow.alerts import invalid_records
 
     invalid_records.MIN_INVALID = 1 << 60
+
+
+@mutation
+def note_bytes_not_checked() -> None:
+    """Control characters of a delivery note reach the CSV parser."""
+    from shopnow.restock import delivery_note
+
+    delivery_note._CONTROL_CHARACTER = re.compile(rb"(?!)")
+
+
+@mutation
+def archive_names_not_shortened() -> None:
+    """A delivery note is archived under its full name, whatever its length."""
+    from shopnow.restock import inbox
+
+    inbox.MAX_NAME_BYTES = 1 << 20
 
 
 @mutation

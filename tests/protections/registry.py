@@ -185,6 +185,18 @@ PROTECTIONS = (
         f"{_SERVICES}/test_hidden_records.py::test_events_sent_behind_an_open_transaction_are_reported_as_sent",
     ),
     Protection(
+        24,
+        "a NUL in a delivery note",
+        "note_bytes_not_checked",
+        f"{_UNIT}/restock/test_delivery_note.py::test_problems_are_reported",
+    ),
+    Protection(
+        24,
+        "a delivery note with a long name",
+        "archive_names_not_shortened",
+        f"{_UNIT}/restock/test_service.py::test_a_file_with_a_long_name_is_filed_with_its_reason",
+    ),
+    Protection(
         27,
         "topic compacted before landing",
         "gaps_of_compacted_topics_are_markers",

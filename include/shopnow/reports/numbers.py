@@ -105,10 +105,10 @@ def read(lake: str, day: date, at: datetime) -> Figures:
             rows[kpi.name] = kpi_rows
     if len(failures) == len(REPORTED):
         raise OSError(f"no table of the lake can be read: {failures[REPORTED[0].title]}")
-    previous = {
-        kpi.name: attempt(f"{kpi.title} a week earlier", partial(_read, lake, kpi, day - WEEK)) or []
-        for kpi in _COMPARED_TABLES
-    }
+    previous: dict[str, list[Row]] = {}
+    for kpi in _COMPARED_TABLES:
+        kpi_rows = attempt(f"{kpi.title} a week earlier", partial(_read, lake, kpi, day - WEEK))
+        previous[kpi.name] = kpi_rows or []
     loss_ids = {loss_id for kpi_rows in rows.values() for row in kpi_rows for loss_id in row["losses"] or ()}
     losses = (attempt("Losses", partial(data_loss.read, lake)) if loss_ids else None) or []
     return Figures(
