@@ -9,6 +9,8 @@ from shopnow.dates import add_days_clamped
 from shopnow_tab_app.replica.client import LakeReplica
 
 DAYS = 7
+MAX_DAYS = 36_600
+"""A century: pages have a value per day, and memory is limited."""
 
 
 class PeriodQuery(NamedTuple):
@@ -78,4 +80,7 @@ def resolve_period(
     newest = lake.query(f'SELECT max({day})::DATE AS last FROM "{table}"')[0]["last"]  # noqa: S608
     today = datetime.now(UTC).date()
     last = query.last or min(newest or today, today)
-    return Period(query.first or add_days_clamped(last, 1 - query.days), last)
+    period = Period(query.first or add_days_clamped(last, 1 - query.days), last)
+    if period.days > MAX_DAYS:
+        raise HTTPException(422, f"The period has more than {MAX_DAYS} days")
+    return period
