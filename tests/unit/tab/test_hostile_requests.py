@@ -16,26 +16,8 @@ from shopnow_tab_app.replica.server import ReplicaServer
 from shopnow_tab_app.routes import access, order_form
 
 JSON = {access.HEADER: "1", "Content-Type": "application/json"}
-TEXTS = [
-    "\ud800",
-    "\x00",
-    "a\u2028b",
-    "'; DROP TABLE orders; --",
-    "%",
-    "x" * 100_000,
-    "constructor",
-    "\u202e",
-]
-VALUES: list[Any] = [*TEXTS, None, True, -1, 10**400, 1.5, [], {}, [["x"]], {"a": {"b": 1}}]
-BODIES = [
-    b"",
-    b"{",
-    b"\xff\xfe",
-    b"[" * 100_000,
-    b'{"request_id": NaN}',
-    b"9" * 10_000,
-    b"null",
-]
+VALUES: list[Any] = ["\ud800", 10**400, [["x"]]]
+BODIES = [b"\xff\xfe", b"[" * 100_000, b'{"request_id": NaN}']
 
 
 @pytest.fixture
