@@ -17,6 +17,7 @@ def test_any_record_is_an_event(timestamp, value):
         topic=lambda: "orders",
         partition=lambda: 0,
         offset=lambda: 1,
+        headers=lambda: None,
         timestamp=lambda: (1, timestamp),
     )
     assert _to_event(message).event_type is None
