@@ -165,8 +165,8 @@ Positions of the kills:
 {hung} steps hung in the HDFS client until the hard timeout ended them; they were retried, as by Airflow.
 
 Three faults need Airflow or the notification channels and are tested by `./shopnow test`: scheduler and
-triggerer killed, old runs cleared (`tests/stack/test_faults.py`); mail and Slack down, refusing, or silent
-(`tests/services/test_alerts.py`).
+triggerer killed, old runs cleared (`tests/stack/test_kills.py`, `test_maintenance.py`); mail and Slack down,
+refusing, or silent (`tests/services/test_alerts.py`).
 """
 
 
