@@ -176,6 +176,6 @@ def test_a_truncated_topic_stops_the_landing_and_gets_a_new_id(conf, lake, name,
 
 
 def test_all_records_land_however_many_are_invalid(conf, lake, name, land):
-    send(conf, name, [payment_record(0), *[b"nonsense"] * 30])
+    send(conf, name, [payment_record(0), *[b"nonsense"] * 30], partition=0)
     landed = land()
     assert (landed.rows, landed.quarantined, landed.offsets) == (31, 30, {0: (0, 31)})
