@@ -103,7 +103,7 @@ def test_invalid_records_land_with_their_problem_and_valid_ones_without(
         ): "wrong type: amount_cents (expected int, got str)",
         None: "no value",
         b"": "empty value",
-        huge: f"too large ({len(huge)} bytes)",
+        huge: f"too large (at most {1 << 20} bytes, has {len(huge)})",
         payment_record(3).replace(b"order-3", b"\xff\xfe"): "invalid UTF-8 (byte 71)",
         payment_record(4).replace(
             b"payment_succeeded", b"payment_lost"
