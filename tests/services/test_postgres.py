@@ -2,7 +2,9 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg2
 import pytest
@@ -92,14 +94,15 @@ def test_only_airflows_role_may_connect_and_only_with_its_password(settings):
 
 if os.geteuid() == 0:
 
-    def test_root_starts_it_as_another_user_where_namespaces_are_forbidden(monkeypatch, tmp_path_factory):
+    def test_root_starts_it_as_another_user_where_namespaces_are_forbidden(monkeypatch):
         monkeypatch.setattr(postgres, "_NAMESPACE", ("false",))
-        folder = tmp_path_factory.getbasetemp().parent.parent / f"shopnow-test-{os.getpid()}"
-        folder.mkdir(mode=0o755)
-        settings = settings_on_free_ports(folder)
-        try:
-            start(settings)
-            assert execute(settings, "SELECT 1") == [(1,)]
-            assert (folder / "postgres").stat().st_uid == 65534
-        finally:
-            stack.down(settings)
+        # Not below pytest's folder, which only root may enter.
+        with tempfile.TemporaryDirectory(prefix="shopnow-test-") as folder:
+            Path(folder).chmod(0o755)
+            settings = settings_on_free_ports(Path(folder))
+            try:
+                start(settings)
+                assert execute(settings, "SELECT 1") == [(1,)]
+                assert (settings.data_dir / "postgres").stat().st_uid == 65534
+            finally:
+                stack.down(settings)
