@@ -31,6 +31,7 @@ from rich.table import Table
 
 from shopnow.errors import UserError
 from shopnow.events import SCHEMA_VERSION, Stock, StockAdjusted, StockSold, encode, key
+from shopnow.ids import uuid7
 from shopnow.lake.delta.tables import Table as LakeTable
 from shopnow.local_stack import airflow_api
 from shopnow.settings import Settings
@@ -107,7 +108,7 @@ def run_trial(settings: Settings) -> Trial:
 def common_fields(product: str) -> dict[str, Any]:
     """The fields of every stock event."""
     return {
-        "event_id": str(uuid.uuid4()),
+        "event_id": uuid7(time.time_ns() // 1_000_000, uuid.uuid4().hex),
         "event_time": datetime.now(UTC),
         "schema_version": SCHEMA_VERSION,
         "product_id": product,
