@@ -10,6 +10,7 @@ import pytest
 
 from factories.stock_out import sell_out
 from shopnow.local_stack import airflow_api, supervision
+from shopnow.local_stack.services import SERVICES, is_ready
 from support.full_stack import MINUTE, get
 
 KILLED = ("airflow-scheduler", "airflow-triggerer", "datanode")
@@ -51,13 +52,15 @@ def restart(api, settings, mails, shopnow, as_json) -> Restart:
 
 def test_the_service_monitor_reports_the_dead_services_and_their_recovery(restart, settings, mails, as_json):
     for name in KILLED:
-        assert f"{name}" in restart.status
+        assert name in restart.status
         assert any(f"{name} is dead" in incident for incident in restart.incidents)
         assert supervision.wait_until(lambda name=name: reports(mails, name, 2), MINUTE)
         assert f"{name} is dead" in (settings.data_dir / "slack" / "messages.jsonl").read_text()
-    status = as_json("status")
-    assert {service["state"] for service in status["services"]} == {"running"}
-    assert not [what for incident in status["incidents"] if "is dead" in (what := incident["what"])]
+    assert supervision.wait_until(
+        lambda: all(is_ready(SERVICES[name], settings) for name in KILLED), MINUTE, interval=0.5
+    )
+    incidents = [incident["what"] for incident in as_json("status")["incidents"]]
+    assert not [incident for incident in incidents if "is dead" in incident]
 
 
 def test_the_alert_is_delayed_but_not_lost(restart, mails):
