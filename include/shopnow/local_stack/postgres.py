@@ -58,6 +58,8 @@ def local_server(settings: Settings) -> Server:
             "shared_buffers": "32MB",
             "max_wal_size": "256MB",
             "log_checkpoints": "off",
+            # Locks of a client whose machine or process hangs are not kept for ever.
+            "idle_in_transaction_session_timeout": "120s",
         },
         {"pg_hba.conf": f"host {ROLE} {ROLE} 127.0.0.1/32 scram-sha-256\n"},
         _root_prefix(data_dir) if os.geteuid() == 0 else (),

@@ -23,6 +23,9 @@ from shopnow.settings import Settings
 STACK_VARIABLE = "SHOPNOW_STACK"
 """Environment variable of the stack's processes and their children, by which `stop_daemon` finds them."""
 
+SERVICE_VARIABLE = "SHOPNOW_STACK_SERVICE"
+"""Environment variable of a service's processes and their children: the stack's key and the service."""
+
 
 class Process(NamedTuple):
     """The state of a service's process."""
@@ -74,11 +77,17 @@ def start_daemon(settings: Settings) -> None:
 
 
 def start(settings: Settings, service: Service, java: Path) -> bool:
-    """Start one service; returns False if it is running."""
+    """Start one service; returns False if it is running.
+
+    What a service that was killed has left behind ends first: the workers of a scheduler would hold its
+    database connections, and with them the locks of its last transaction.
+    """
+    mark = f"{settings.key}/{service.name}"
+    if any(process.died for process in list_processes(settings) if process.name == service.name):
+        end_processes(list_marked_processes(SERVICE_VARIABLE, mark))
+    environment = {**service.environment(settings, java), SERVICE_VARIABLE: mark}
     command_file = _command_file(settings, service.name)
-    content = json.dumps(
-        {"command": service.command(settings, java), "environment": service.environment(settings, java)}
-    )
+    content = json.dumps({"command": service.command(settings, java), "environment": environment})
     with os.fdopen(os.open(command_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
         stream.write(content)
     try:
