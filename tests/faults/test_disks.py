@@ -1,5 +1,6 @@
 """Full disks: each failure is one clear line, and freeing space is enough to continue."""
 
+import json
 import time
 import uuid
 from random import Random
@@ -10,6 +11,8 @@ from faults import oracle, worker
 from faults.pipeline import land_all, run_spark
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Disk, Services
+from shopnow.local_stack import supervision
+from shopnow.local_stack.services import namenode_info
 from shopnow.traffic.generate import generate
 
 pytestmark = pytest.mark.needs("mounts")
@@ -46,6 +49,8 @@ def test_full_disk_under_the_datanode(
     failed = worker.run("land", **run)
     for disk in disks:
         disk.free()
+    # The NameNode learns of the room by the heartbeats of the DataNodes.
+    assert supervision.wait_until(lambda: min(free_bytes(services)) > 0, 60)
     at = time.monotonic()
     assert failed.code == 1
     scoreboard.recovered(Fault.DISK, worker.retried(failed, "land", **run).at - at)
@@ -80,6 +85,12 @@ def test_full_disk_under_spark(
     finally:
         scratch.unmount()
     scoreboard.judge(Fault.DISK, oracle.score_events(services.conf, shared_lake))
+
+
+def free_bytes(services: Services) -> list[int]:
+    """Return the free space of each DataNode as the NameNode knows it."""
+    nodes = json.loads(namenode_info(services.settings)["LiveNodes"])
+    return [node["remaining"] for node in nodes.values()]
 
 
 def require_mounted(disk: Disk) -> Disk:

@@ -43,7 +43,7 @@ def _is_kafka_ready(settings: Settings) -> bool:
     return bool(admin.list_topics(timeout=2).brokers)
 
 
-def _namenode_info(settings: Settings) -> dict:
+def namenode_info(settings: Settings) -> dict:
     """Return the NameNode's JMX bean NameNodeInfo.
 
     By JMX over HTTP: neither WebHDFS nor the RPC client shows safe mode and the heartbeats of DataNodes.
@@ -55,12 +55,12 @@ def _namenode_info(settings: Settings) -> dict:
 
 
 def _is_namenode_ready(settings: Settings) -> bool:
-    return "Safemode" in _namenode_info(settings)
+    return "Safemode" in namenode_info(settings)
 
 
 def _datanode_probe(port_name: str) -> Probe:
     def probe(settings: Settings) -> bool:
-        info, port = _namenode_info(settings), settings.ports[port_name]
+        info, port = namenode_info(settings), settings.ports[port_name]
         live_nodes = {
             node["infoAddr"] for node in json.loads(info["LiveNodes"]).values() if node["lastContact"] < 10
         }
