@@ -4,7 +4,7 @@ A problem is `reason` or `reason (detail)`. Reasons are few, so that records can
 `missing field: order_id`, `invalid JSON (invalid character, byte 4)`, `not JSON: gzip (…)`, …
 
 A valid record is read by everybody as the same event: what another reader would take differently is
-either brought into its canonical form, which landing stores beside the value as its payload, or is a problem.
+either brought into its canonical form, which landing stores as its payload, or is a problem.
 """
 
 import time

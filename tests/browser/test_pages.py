@@ -50,7 +50,7 @@ def test_page_follows_airflows_settings_is_accessible_and_fits_a_phone(
         wait_until_loaded(page)
         assert not accessibility_violations(page)
     page.set_viewport_size(PHONE)
-    # Charts and tables are laid out anew a moment later.
+    # Charts and tables are laid out again a moment later.
     page.wait_for_function(f"document.documentElement.scrollWidth === {PHONE['width']}")
 
 

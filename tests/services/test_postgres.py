@@ -26,15 +26,17 @@ def start(settings: Settings) -> None:
     stack.up(settings, lambda subject, what: None, ["postgres"])
 
 
+def connect(settings: Settings, **changes: str) -> psycopg2.extensions.connection:
+    """Connect as Airflow does, except for these parameters."""
+    parameters = {"user": postgres.ROLE, "password": airflow.database_password(settings), **changes}
+    return psycopg2.connect(
+        host="127.0.0.1", port=settings.ports["postgres"], dbname=postgres.ROLE, **parameters
+    )
+
+
 def execute(settings: Settings, statement: str) -> list[tuple]:
     """Run a statement as Airflow does; returns its rows."""
-    connection = psycopg2.connect(
-        host="127.0.0.1",
-        port=settings.ports["postgres"],
-        dbname=postgres.ROLE,
-        user=postgres.ROLE,
-        password=airflow.database_password(settings),
-    )
+    connection = connect(settings)
     try:
         with connection, connection.cursor() as cursor:
             cursor.execute(statement)
@@ -55,13 +57,7 @@ def test_committed_rows_survive_a_kill_and_a_stop_with_open_connections(settings
     assert supervision.wait_until(lambda: process(settings).died, 10)
     start(settings)
     assert execute(settings, "SELECT id FROM runs") == [(1,)]
-    open_connection = psycopg2.connect(
-        host="127.0.0.1",
-        port=settings.ports["postgres"],
-        dbname=postgres.ROLE,
-        user=postgres.ROLE,
-        password=airflow.database_password(settings),
-    )
+    open_connection = connect(settings)
     stack.down(settings)
     open_connection.close()
     assert supervision.list_stack_processes(settings) == []
@@ -82,13 +78,7 @@ def test_only_airflows_role_may_connect_and_only_with_its_password(settings):
     start(settings)
     for user, password in ((postgres.ROLE, "guessed"), ("postgres", airflow.database_password(settings))):
         with pytest.raises(psycopg2.OperationalError):
-            psycopg2.connect(
-                host="127.0.0.1",
-                port=settings.ports["postgres"],
-                dbname=postgres.ROLE,
-                user=user,
-                password=password,
-            )
+            connect(settings, user=user, password=password)
     assert is_ready(SERVICES["postgres"], settings)
 
 

@@ -163,14 +163,13 @@ def share_of_deliveries_overdue(metric: str, rows: Sequence[Row], now: datetime)
 def minutes_landed_unused(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
     observations = []
     for row in rows:
-        minutes = (now - row["since"]).total_seconds() / 60 if row["since"] else 0.0
         facts = (
             f"records are waiting since {row['since']:%H:%M} UTC"
             if row["since"]
             else "no records are waiting"
         )
         observations.append(
-            Observation(metric, row["topic"], f"topic {row['topic']}", minutes, row["since"] or now, facts)
+            _topic_observation(metric, row, _minutes_since(row["since"], now), row["since"] or now, facts)
         )
     return observations
 
@@ -178,14 +177,21 @@ def minutes_landed_unused(metric: str, rows: Sequence[Row], now: datetime) -> li
 def minutes_held_back(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
     observations = []
     for row in rows:
-        minutes = (now - row["since"]).total_seconds() / 60 if row["since"] else 0.0
         facts = (
             f"up to {row['records']:,} records wait since {row['since']:%H:%M} UTC behind an open transaction"
             if row["since"]
             else "no records are held back"
         )
-        observations.append(Observation(metric, row["topic"], f"topic {row['topic']}", minutes, now, facts))
+        observations.append(_topic_observation(metric, row, _minutes_since(row["since"], now), now, facts))
     return observations
+
+
+def _topic_observation(metric: str, row: Row, value: float, at: datetime, facts: str) -> Observation:
+    return Observation(metric, row["topic"], f"topic {row['topic']}", value, at, facts)
+
+
+def _minutes_since(since: datetime | None, now: datetime) -> float:
+    return (now - since).total_seconds() / 60 if since else 0.0
 
 
 def records_possibly_lost(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:

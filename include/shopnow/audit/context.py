@@ -52,7 +52,7 @@ class Evidence(NamedTuple):
     report: Report
     """Called with the progress, as (subject, status)."""
     compacted: frozenset[str] = frozenset()
-    """Topics of which Kafka removes records that have a newer one with the same key."""
+    """Topics where Kafka removes records that have a newer one with the same key."""
 
 
 def gather(conf: Conf, lake: str, report: Report) -> Evidence:

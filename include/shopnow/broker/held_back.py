@@ -36,7 +36,7 @@ class HeldBack(NamedTuple):
 
 
 def read(conf: Conf, names: Iterable[str]) -> list[HeldBack]:
-    """Return the topics of which records are held back.
+    """Return the topics with records that are held back.
 
     Raises:
         UserError: a topic does not exist, or Kafka does not respond.

@@ -106,7 +106,7 @@ def read_retention(conf: Conf, names: Iterable[str]) -> dict[str, float | None]:
 
 
 def compacted(conf: Conf, names: Iterable[str]) -> frozenset[str]:
-    """Return the topics of which Kafka removes records that have a newer one with the same key.
+    """Return the compacted topics, where Kafka removes records that have a newer one with the same key.
 
     Raises:
         UserError: a topic does not exist, or Kafka does not respond.

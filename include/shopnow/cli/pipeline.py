@@ -9,7 +9,8 @@ from shopnow.broker import held_back
 from shopnow.cli.endpoints import endpoints
 from shopnow.cli.output import Json, complain, print_json, print_table, reporter, say
 from shopnow.lake.delta import errors
-from shopnow.lake.ingest import data_loss, lag
+from shopnow.lake.delta.tables import Table
+from shopnow.lake.ingest import data_loss, lag, receipts
 
 
 def topics(as_json: Json = False) -> None:
@@ -27,15 +28,15 @@ def topics(as_json: Json = False) -> None:
         for name in dict.fromkeys(position.topic for position in positions):
             partitions = [position for position in positions if position.topic == name]
             offsets = sum(position.stable - position.earliest for position in partitions)
-            records = offsets - lag.count_gaps(lake, partitions)
+            landings = receipts.read(Table(lake, f"raw/{name}")).to_pylist()
             rows.append(
                 {
                     "topic": name,
                     "partitions": len(partitions),
-                    "records": records,
+                    "records": offsets - lag.count_gaps(landings, partitions),
                     "lag": sum(position.lag for position in partitions),
                     "held_back": sum(position.held_back for position in partitions),
-                    "possibly_lost": data_loss.upper_bound(lake, name),
+                    "possibly_lost": data_loss.upper_bound(landings, data_loss.read(lake, [name])),
                 }
             )
     held = held_back.read(conf, [row["topic"] for row in rows if row["held_back"]])

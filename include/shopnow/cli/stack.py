@@ -5,8 +5,11 @@ from typing import Annotated
 import typer
 
 from shopnow import connections
+from shopnow.broker import held_back
+from shopnow.broker.held_back import HeldBack
 from shopnow.cli.output import Json, print_json, print_table, reporter, say
 from shopnow.errors import UserError
+from shopnow.events import TOPICS
 from shopnow.local_stack import airflow, incidents, stack, supervision
 from shopnow.local_stack.services import SERVICES, is_ready
 from shopnow.settings import Settings
@@ -37,11 +40,12 @@ def down() -> None:
 
 
 def status(as_json: Json = False) -> None:
-    """Show the state of every service, and the incidents that the watchdog has open."""
+    """Show the state of every service, the open incidents, and records that Kafka holds back."""
     settings = Settings.load()
     known, _ = incidents.load(settings)
     open_incidents = [incident for incident in known.values() if not incident.resolved_at]
     rows = [(process, _state(process, settings)) for process in supervision.list_processes(settings)]
+    held = _held_back(settings) if ("kafka", "running") in [(row[0].name, row[1]) for row in rows] else []
     if as_json:
         active = connections.load(settings)
         services = [{"name": process.name, "state": state, "pid": process.pid} for process, state in rows]
@@ -58,6 +62,9 @@ def status(as_json: Json = False) -> None:
                 "incidents": [
                     {"what": incident.description, "since": incident.since, "told": incident.notified}
                     for incident in open_incidents
+                ],
+                "held_back": [
+                    {**topic._asdict(), "since": topic.since and topic.since.isoformat()} for topic in held
                 ],
             }
         )
@@ -76,6 +83,8 @@ def status(as_json: Json = False) -> None:
                 for incident in open_incidents
             ],
         )
+    for topic in held:
+        say(str(topic))
     dead = [process.name for process, state in rows if state == "dead"]
     if dead:
         logs = supervision.log_dir(settings)
@@ -99,6 +108,14 @@ def _state(process: supervision.Process, settings: Settings) -> str:
     if not process.running:
         return "stopped"
     return "running" if is_ready(SERVICES[process.name], settings) else "starting"
+
+
+def _held_back(settings: Settings) -> list[HeldBack]:
+    """Return the topics with records held back; none if Kafka does not say, as its state is shown anyway."""
+    try:
+        return held_back.read(connections.kafka_conf(connections.load(settings)), TOPICS)
+    except UserError:
+        return []
 
 
 def _webhdfs(active: dict[str, connections.Connection]) -> str:

@@ -157,7 +157,7 @@ def prepare(settings: Settings, java: Path) -> None:
         _write_secret(
             password_file(settings), {name: secrets.token_urlsafe(12) for name in (ADMIN_USER, VIEWER_USER)}
         )
-    # Beside the database, so that it is not taken as migrated after it was deleted.
+    # In the database's folder, so that a new database is never taken as migrated.
     migrated_version = postgres.local_server(settings).data_dir / "airflow_version"
     if migrated_version.exists() and migrated_version.read_text() == version("apache-airflow"):
         return

@@ -5,7 +5,7 @@ trigger `compute_kpis`. To continue takes an acknowledgement with a reason. The 
 past the gap records it, and it is kept in the table `losses`.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -159,17 +159,19 @@ def read(lake: str, topics: Iterable[str] = TOPICS) -> list[Loss]:
     ]
 
 
-def upper_bound(lake: str, topic: str) -> int | None:
+def upper_bound(receipt_rows: Iterable[Mapping[str, Any]], losses: Iterable[Loss]) -> int | None:
     """Return how many records of a topic may be lost: acknowledged losses, and what compaction removed.
 
-    None if the number of an acknowledged loss is unknown.
+    Args:
+        receipt_rows: the receipts of the topic's raw table.
+        losses: the acknowledged losses of the topic.
+
+    Returns:
+        None if the number of an acknowledged loss is unknown.
     """
-    compacted = sum(
-        row["possibly_lost"] or 0 for row in receipts.read(Table(lake, f"raw/{topic}")).to_pylist()
-    )
-    missing = [loss.missing_rows for loss in read(lake, [topic])]
-    known = [rows for rows in missing if rows is not None]
-    return compacted + sum(known) if len(known) == len(missing) else None
+    bounds = [row["possibly_lost"] or 0 for row in receipt_rows] + [loss.missing_rows for loss in losses]
+    known = [rows for rows in bounds if rows is not None]
+    return sum(known) if len(known) == len(bounds) else None
 
 
 def _new_positions(snapshot: DeltaTable, state: TopicState, losses: Sequence[Loss]) -> list[Transaction]:

@@ -1,7 +1,7 @@
 """Lag of the lake behind each topic."""
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from deltalake import DeltaTable
 
@@ -11,7 +11,7 @@ from shopnow.broker.topics import TopicState
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake.delta.tables import Table
-from shopnow.lake.ingest import offsets, receipts
+from shopnow.lake.ingest import offsets
 
 
 class Position(NamedTuple):
@@ -86,18 +86,19 @@ def check_landed(conf: Conf, lake: str) -> None:
         )
 
 
-def count_gaps(lake: str, partitions: Sequence[Position]) -> int:
-    """Count the landed offsets of a topic's partitions that Kafka still has and that hold no record."""
+def count_gaps(receipt_rows: Iterable[Mapping[str, Any]], partitions: Sequence[Position]) -> int:
+    """Count the landed offsets of a topic's partitions that Kafka still has and that hold no record.
+
+    Args:
+        receipt_rows: the receipts of the topic's raw table.
+    """
     earliest = {
         (position.topic_id, position.partition): position.earliest
         for position in partitions
         if position.landed is not None
     }
-    if not earliest:
-        return 0
-    rows = receipts.read(Table(lake, f"raw/{partitions[0].topic}")).to_pylist()
     return sum(
         row["markers"] + (row["possibly_lost"] or 0)
-        for row in rows
+        for row in receipt_rows
         if row["start_offset"] >= earliest.get((row["topic_id"], row["partition"]), row["end_offset"])
     )
