@@ -76,6 +76,10 @@ class Services:
         """Start a service that died, and wait until it answers."""
         self._start(name)
 
+    def await_ready(self) -> None:
+        """Wait until all services answer and HDFS has left safe mode."""
+        self._start(*STORAGE_SERVICES)
+
     def _start(self, *names: str) -> None:
         stack.up(self.settings, lambda subject, what: None, names)
 

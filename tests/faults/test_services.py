@@ -126,4 +126,7 @@ def survive(
         services.thaw(name)
     else:
         services.restart(name)
-    return worker.retried(process.wait(), step, **run).at - at
+    seconds = worker.retried(process.wait(), step, **run).at - at
+    # A step that had ended when it was struck does not wait for the end of the NameNode's safe mode.
+    services.await_ready()
+    return seconds

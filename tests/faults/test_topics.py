@@ -102,7 +102,8 @@ def test_the_score_detects_a_recreated_topic_identified_by_name(source: Source) 
 
 
 def test_partitions_added(source: Source, rng: Random, scoreboard: Scoreboard) -> None:
-    source.send(50)
+    for partition in range(PARTITIONS):
+        source.send(rng.randint(1, 30), partition=partition)
     source.land()
     admin, partitions = AdminClient(source.conf), PARTITIONS + rng.randint(1, 4)
     admin.create_partitions([NewPartitions(source.name, partitions)])[source.name].result()
