@@ -2,9 +2,9 @@
 ### Erase a customer's personal data
 
 Replaces the customer's id with a pseudonym, which is stored nowhere, and name and address with `erased`, in
-every raw and events table and in `kpi/customer_orders`. Of quarantined records that name the customer, only
-position and problem remain. KPIs do not change, and the audit still passes: each change is recorded with the
-digests of the records before and after. The same as `./shopnow forget`.
+every raw and events table and in `kpi/customer_orders`. Of quarantined records that name the customer, also
+compressed or encoded, only record id and reason remain. KPIs do not change, and the audit still passes: each
+change is recorded with the digests of the records before and after. The same as `./shopnow forget`.
 
 **Runs** by hand, with the params `customer_id` and `confirm`, the same id again: this cannot be undone. `why`
 is kept permanently.
@@ -15,7 +15,8 @@ is kept permanently.
 - Killed or failed midway: run it again with the same params; it completes the erasure.
 
 The log of `forget` says what remains for how long: records in Kafka until their retention ends, replaced
-files until VACUUM.
+files until VACUUM. Airflow itself keeps the params of runs that named the customer, this one included, and
+the logs of their tasks: delete those runs on their DAG's page, and their folders among the task logs.
 """
 
 import logging

@@ -1,5 +1,7 @@
 """A customer is erased from every table of the lake, also by killed runs, and nothing else changes."""
 
+import base64
+import gzip
 import json
 import os
 import signal
@@ -102,8 +104,11 @@ def test_erases_all_personal_data_and_changes_nothing_else(lake, spark):
             address="x",
         )
     )
+    hidden = [gzip.compress(invalid), base64.b64encode(invalid), invalid.decode().encode("utf-16")]
     sample.land_records(
-        lake, TOPICS["orders"], [events.encode(order), invalid, newer, namesake, b"\xff of Ann Other"]
+        lake,
+        TOPICS["orders"],
+        [events.encode(order), invalid, newer, namesake, *hidden, b"\xff of Ann Other"],
     )
     corrections = {
         quarantine.RecordId("orders-id", 0, record.record_id.offset): events.encode(order)
@@ -112,7 +117,7 @@ def test_erases_all_personal_data_and_changes_nothing_else(lake, spark):
     quarantine.correct(lake, {"orders": dict([corrections.popitem()])}, why="", by="")
     jobs.refresh(lake, lambda: spark)
     before, kpis = content(lake), figures(lake)
-    assert all(text in before for text in PERSONAL)
+    assert all(text in before for text in (*PERSONAL, *(str(value)[2:-1] for value in hidden)))
     expected = erasure.erase_customer(lake, ANN, why="", by="", dry_run=True)
     assert content(lake) == before
 
@@ -123,6 +128,7 @@ def test_erases_all_personal_data_and_changes_nothing_else(lake, spark):
     erasure.erase_customer(lake, ANN, why="asked", by="me")
 
     after = content(lake)
+    assert [value for value in hidden if str(value)[2:-1] in after] == []
     assert [text for text in PERSONAL if text in after.replace(OTHER, "")] == []
     assert after.count(OTHER) == before.count(OTHER)
     pseudonyms = {

@@ -2,7 +2,7 @@
 
 In a valid record of the customer, the customer id becomes a pseudonym, name and address become `erased`, and
 unknown fields are removed, as they may hold anything. Amounts, times and products stay, so no KPI changes. Of
-a record in quarantine that mentions the customer, only its record id and its problem remain.
+a record in quarantine that mentions the customer, only its record id and the reason remain.
 """
 
 import json
@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shopnow import schemas
+from shopnow import schemas, validation
 from shopnow.events import Topic
 from shopnow.lake.delta.rewrite import RowTransform
+from shopnow.lake.governance.hidden_texts import hidden_texts
 from shopnow.schemas import PAYLOADS
 
 ERASED = "erased"
@@ -97,7 +98,10 @@ def redact_raw(topic: Topic, subject: Subject) -> RowTransform:
                     columns[name][index] = _redact(value, known_fields, subject)
                 else:
                     columns[name][index] = value and NOTE
-        for name, values in columns.items():
+            if problems[index] is not None:
+                # The detail may quote the record.
+                problems[index] = compiled.sub(rf"\1{ERASED}\3", validation.reason_of(problems[index]))
+        for name, values in {**columns, "problem": problems}.items():
             rows = _set_column(rows, name, pa.array(values, rows.schema.field(name).type))
         return rows
 
@@ -128,14 +132,29 @@ def has_personal_data(topic: Topic) -> bool:
 
 
 def _mentions(rows: pa.Table, pattern: str) -> pa.ChunkedArray:
-    """Return a mask of the rows that mention the customer in key, headers, value or what replaces it."""
+    """Return a mask of the rows that mention the customer in key, headers, value or what replaces it.
+
+    Values in quarantine are also looked into, as they may be compressed or encoded.
+    """
     mask = pa.chunked_array([pa.repeat(False, len(rows))])
     for name in ("key", *PAYLOADS):
         mask = pc.or_(mask, _matches(rows[name], pattern))
     headers = rows["headers"].combine_chunks()
     found = _matches(pc.struct_field(pc.list_flatten(headers), "value"), pattern)
     indices = pc.unique(pc.list_parent_indices(headers).filter(found))
-    return pc.or_(mask, pc.is_in(pa.array(range(len(rows)), pa.int64()), indices.cast(pa.int64())))
+    mask = pc.or_(mask, pc.is_in(pa.array(range(len(rows)), pa.int64()), indices.cast(pa.int64())))
+    return pc.or_(mask, _mentions_hidden(rows, pc.and_not(pc.is_valid(rows["problem"]), mask), pattern))
+
+
+def _mentions_hidden(rows: pa.Table, candidates: pa.ChunkedArray, pattern: str) -> pa.Array:
+    """Return a mask of those candidates whose value or key hides the mention in another encoding."""
+    compiled, mask = re.compile(pattern), [False] * len(rows)
+    for index in pc.indices_nonzero(candidates).to_pylist():
+        values = (rows[name][index].as_py() for name in ("value", "key"))
+        mask[index] = any(
+            compiled.search(decoded_text(text)) for value in values if value for text in hidden_texts(value)
+        )
+    return pa.array(mask, pa.bool_())
 
 
 def _matches(values: pa.Array | pa.ChunkedArray, pattern: str) -> pa.Array | pa.ChunkedArray:
