@@ -76,10 +76,15 @@ def kafka(request: pytest.FixtureRequest) -> str:
     return os.environ.get("SHOPNOW_TEST_KAFKA") or request.getfixturevalue("storage").bootstrap_servers
 
 
+@pytest.fixture(scope="session")
+def hdfs(request: pytest.FixtureRequest) -> str:
+    """A URI on the suite's HDFS, or on the running one that `SHOPNOW_TEST_HDFS` names."""
+    return os.environ.get("SHOPNOW_TEST_HDFS") or request.getfixturevalue("storage").lake_uri
+
+
 @pytest.fixture
-def lake(request: pytest.FixtureRequest) -> str:
-    """The URI of an empty lake on the suite's HDFS, or on the running one that `SHOPNOW_TEST_HDFS` names."""
-    hdfs = os.environ.get("SHOPNOW_TEST_HDFS") or request.getfixturevalue("storage").lake_uri
+def lake(hdfs: str) -> str:
+    """The URI of an empty lake."""
     return f"{hdfs}/{uuid.uuid4()}"
 
 

@@ -1,7 +1,7 @@
 """The evidence that all checks compare, and the error that names a difference."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 import pandas as pd
 import pyarrow as pa
@@ -14,6 +14,7 @@ from shopnow.broker.client import Conf
 from shopnow.broker.topics import TopicState
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
+from shopnow.lake.delta import catalog, errors
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import data_loss
 from shopnow.lake.ingest.data_loss import Loss
@@ -22,6 +23,7 @@ from shopnow.settings import Settings
 from shopnow.traffic import ledger
 
 Report = Callable[[str, str], None]
+Result = TypeVar("Result")
 
 
 class Difference(Exception):
@@ -53,6 +55,8 @@ class Evidence(NamedTuple):
     """Called with the progress, as (subject, status)."""
     compacted: frozenset[str] = frozenset()
     """Topics where Kafka removes records that have a newer one with the same key."""
+    unreadable: Sequence[str] = ()
+    """Tables that cannot be opened, as their log is damaged."""
 
 
 def gather(conf: Conf, lake: str, report: Report) -> Evidence:
@@ -63,8 +67,21 @@ def gather(conf: Conf, lake: str, report: Report) -> Evidence:
     """
     settings = Settings.load()
 
+    unreadable: list[str] = []
+
+    def or_unreadable(name: str, read: Callable[[], Result], default: Result) -> Result:
+        try:
+            return read()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        # Damaged bytes fail in any way, and the Rust libraries panic with a BaseException of their own.
+        except BaseException:
+            require_services(conf, lake)
+            unreadable.append(name)
+            return default
+
     def open_existing(names: list[str]) -> dict[str, DeltaTable]:
-        snapshots = {name: Table(lake, name).open_if_exists() for name in names}
+        snapshots = {name: or_unreadable(name, Table(lake, name).open_if_exists, None) for name in names}
         return {name: snapshot for name, snapshot in snapshots.items() if snapshot is not None}
 
     # The order of the arguments is the order of pinning.
@@ -74,13 +91,26 @@ def gather(conf: Conf, lake: str, report: Report) -> Evidence:
         kpis=open_existing([kpi.name for kpi in KPIS]),
         events=open_existing([f"events/{name}" for name in TOPICS]),
         raw=open_existing([f"raw/{name}" for name in TOPICS]),
-        losses=data_loss.read(lake),
+        losses=or_unreadable("losses", lambda: data_loss.read(lake), []),
         ledger=ledger.read(conf, columns=LEDGER),
         topics=topics.describe(conf, TOPICS),
         kpi_settings=KpiSettings(settings.service_level, settings.lead_time_days),
         report=report,
         compacted=topics.compacted(conf, TOPICS),
+        unreadable=unreadable,
     )
+
+
+def require_services(conf: Conf, lake: str) -> None:
+    """Tell an outage from damage: an outage of Kafka or of the lake ends the audit.
+
+    Raises:
+        UserError: Kafka or the lake does not answer.
+    """
+    with errors.as_user_errors(lake):
+        errors.check_reachable(lake)
+        catalog.table_names(lake)
+    topics.describe(conf, TOPICS)
 
 
 def open_latest_equivalent(table: Table, version: int) -> DeltaTable:

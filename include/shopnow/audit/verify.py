@@ -2,17 +2,28 @@
 
 Each pair is compared at a consistent cut (ledger offsets, table versions), so the proof holds while traffic
 flows: tables are pinned from the last to the first, and Kafka is read only up to the offsets that they cover.
+A damaged file fails the checks that need it; the others go on.
 """
 
 from collections.abc import Callable
 
-from shopnow.audit import events_kpis, ledger_events, ledger_topics, raw_events, raw_receipts, topics_raw
+from shopnow.audit import (
+    events_kpis,
+    files,
+    ledger_events,
+    ledger_topics,
+    raw_events,
+    raw_receipts,
+    topics_raw,
+)
 from shopnow.audit.audit_log import Check
-from shopnow.audit.context import Difference, Evidence, Report, gather
+from shopnow.audit.context import Difference, Evidence, Report, gather, require_services
 from shopnow.broker.client import Conf
 from shopnow.lake.delta import errors
+from shopnow.lake.delta.errors import one_line
 
 CHECKS: dict[str, Callable[[Evidence], str]] = {
+    "files = log": files.check,
     "ledger = topics": ledger_topics.check,
     "topics = raw": topics_raw.check,
     "raw = receipts": raw_receipts.check,
@@ -20,6 +31,17 @@ CHECKS: dict[str, Callable[[Evidence], str]] = {
     "ledger = events": ledger_events.check,
     "events = KPIs": events_kpis.check,
 }
+
+_TABLES: dict[str, tuple[str, ...]] = {
+    "files = log": (),
+    "ledger = topics": (),
+    "topics = raw": ("raw/",),
+    "raw = receipts": ("raw/", "losses"),
+    "raw = events + quarantine + duplicates": ("raw/", "events/"),
+    "ledger = events": ("events/", "losses"),
+    "events = KPIs": ("events/", "kpi/"),
+}
+"""Prefixes of the tables that a check compares."""
 
 
 def verify(conf: Conf, lake: str, report: Report = lambda subject, what: None) -> list[Check]:
@@ -36,6 +58,16 @@ def verify(conf: Conf, lake: str, report: Report = lambda subject, what: None) -
 def _run(name: str, check: Callable[[Evidence], str], evidence: Evidence) -> Check:
     evidence.report("verify", name)
     try:
-        return Check(name, True, check(evidence))
+        detail = check(evidence)
     except Difference as difference:
         return Check(name, False, str(difference))
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    # Damaged bytes fail in any way, and the Rust libraries panic with a BaseException of their own.
+    except BaseException as error:
+        require_services(evidence.conf, evidence.lake)
+        return Check(name, False, f"could not be completed: {one_line(error)}. See the check of the files")
+    missing = [table for table in evidence.unreadable if table.startswith(_TABLES[name])]
+    if missing:
+        return Check(name, False, f"not compared, as it cannot be opened: {', '.join(missing)}; {detail}")
+    return Check(name, True, detail)

@@ -17,11 +17,16 @@ _CAUSE_MARKUP = re.compile(r"\x1b\[\d+m↳?")  # delta-rs prints its chain of ca
 
 def storage_error(lake: str, error: object) -> UserError:
     """Return a storage error as an error for the user, with what to check."""
-    reason = " ".join(_CAUSE_MARKUP.sub("", str(error)).split())
     return UserError(
-        f"the lake at {lake} failed: {reason[:300]}; check the address, that HDFS runs and that its disks "
+        f"the lake at {lake} failed: {one_line(error)}; check the address, that HDFS runs and that its disks "
         "have room"
     )
+
+
+def one_line(error: object) -> str:
+    """Return an error's message in one line of at most 300 characters; its class if it has no message."""
+    reason = " ".join(_CAUSE_MARKUP.sub("", str(error)).split())
+    return reason[:300] or type(error).__name__
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import json
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from cachetools import LRUCache
@@ -26,12 +26,13 @@ def commits(table_uri: str, last: int, first: int = 0) -> Iterator[tuple[int, Ac
     actions.
     """
     if all(_cached(table_uri, version) is not None for version in range(first, last + 1)):
-        versions = list(range(first, last + 1))
+        present = list(range(first, last + 1))
         log = None
     else:
         log = PyFileSystem(DeltaStorageHandler(f"{table_uri}/_delta_log"))
-        versions = [version for version in _versions(log) if first <= version <= last]
-    for version in versions:
+        entries = log.get_file_info(FileSelector("", recursive=False))
+        present = [version for version in versions(e.base_name for e in entries) if first <= version <= last]
+    for version in present:
         actions = _cached(table_uri, version)
         if actions is None:
             log = log or PyFileSystem(DeltaStorageHandler(f"{table_uri}/_delta_log"))
@@ -58,11 +59,17 @@ def _cached(table_uri: str, version: int) -> Actions | None:
         return _CACHE.get((table_uri, version))
 
 
-def _versions(log: PyFileSystem) -> list[int]:
-    names = (_COMMIT.match(entry.base_name) for entry in log.get_file_info(FileSelector("", recursive=False)))
-    return sorted(int(name[1]) for name in names if name)
+def file_name(version: int) -> str:
+    """Return the name of a commit's file."""
+    return f"{version:020}.json"
+
+
+def versions(names: Iterable[str]) -> list[int]:
+    """Return the versions of the commits among these file names, in order."""
+    matches = map(_COMMIT.match, names)
+    return sorted(int(match[1]) for match in matches if match)
 
 
 def _read(log: PyFileSystem, version: int) -> Actions:
-    with log.open_input_file(f"{version:020}.json") as source:
+    with log.open_input_file(file_name(version)) as source:
         return [json.loads(line) for line in source.read().splitlines() if line.strip()]

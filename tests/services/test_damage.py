@@ -1,0 +1,107 @@
+"""Damaged files are named by `verify`, whose other checks go on, and are repaired from Kafka or from raw."""
+
+import uuid
+from typing import NamedTuple
+
+import pytest
+from pyspark.sql import SparkSession
+
+from shopnow.audit.verify import CHECKS, verify
+from shopnow.events import TOPICS
+from shopnow.lake.delta import commit_metadata, file_swap
+from shopnow.lake.delta.tables import Table
+from shopnow.lake.ingest import landing
+from shopnow.lake.ingest.receipts import RECEIPTS
+from shopnow.lake.maintenance import damage
+from shopnow.traffic.generate import generate
+from shopnow_spark import jobs
+from support.damaged_files import DAMAGES, Files, damaged
+
+FILES = "files = log"
+
+
+class Shop(NamedTuple):
+    conf: dict[str, str]
+    lake: str
+    files: Files
+
+
+@pytest.fixture(scope="module")
+def shop(conf: dict[str, str], hdfs: str, spark: SparkSession) -> Shop:
+    """A lake of a few sessions, of which `verify` has recorded the checksums."""
+    lake = f"{hdfs}/{uuid.uuid4()}"
+    generate(conf, f"damage-{uuid.uuid4()}", sessions=60, seed=3)
+    for topic in TOPICS.values():
+        landing.land(conf, lake, topic)
+    jobs.refresh(lake, lambda: spark)
+    commit_metadata.collect(lake, RECEIPTS)
+    Table(lake, "raw/orders").open().create_checkpoint()
+    assert [check for check in verify(conf, lake) if not check.ok] == []
+    return Shop(conf, lake, Files(lake))
+
+
+def data_file(shop: Shop, table: str) -> str:
+    return file_swap.data_files(Table(shop.lake, table).open())[0].path
+
+
+def log_file(shop: Shop, table: str, ending: str) -> str:
+    """Return the path of the last file of a table's log with this ending."""
+    names = [name for name in shop.files.names(f"{table}/_delta_log") if name.endswith(ending)]
+    return names[-1].removeprefix(f"{table}/")
+
+
+DATA = {
+    "raw/orders": "rows, ingest_date ",
+    "events/orders": "rows, event_date ",
+    "kpi/sales_daily": "rows, date ",
+    "kpi/stock_position": "rows",
+    "receipts": "rows, date ",
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+@pytest.mark.parametrize("table", DATA)
+def test_a_damaged_data_file_is_named_with_its_rows(shop, table, kind):
+    path, recorded = data_file(shop, table), damage.read_checksums(shop.lake)[table]
+    with damaged(shop.files, f"{table}/{path}", kind):
+        state = damage.check_table(Table(shop.lake, table), recorded)
+    assert state.damaged_data_files == {path}
+    assert DATA[table] in str(state.damages[0])
+    assert damage.check_table(Table(shop.lake, table), recorded).damages == []
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+@pytest.mark.parametrize("ending", [".json", ".checkpoint.parquet", "_last_checkpoint"])
+def test_a_damaged_file_of_the_log_is_named(shop, ending, kind):
+    table = Table(shop.lake, "raw/orders")
+    path, recorded = log_file(shop, table.name, ending), damage.read_checksums(shop.lake)[table.name]
+    version = table.version()
+    if (ending, kind) == ("_last_checkpoint", "flip"):
+        pytest.skip("a hint with other digits may be as good")
+    with damaged(shop.files, f"{table.name}/{path}", kind):
+        state = damage.check_table(table, recorded, at_least=version)
+    assert path in [found.file for found in state.damages]
+
+
+@pytest.mark.parametrize(
+    ("table", "ending", "kind", "also"),
+    [
+        ("raw/orders", "parquet", "truncate", {"topics = raw", "raw = receipts"}),
+        ("events/orders", "parquet", "remove", {"raw = events + quarantine + duplicates", "ledger = events"}),
+        ("kpi/sales_daily", "parquet", "flip", set()),
+        ("receipts", "parquet", "truncate", {"raw = receipts"}),
+        ("raw/views", ".json", "truncate", {"topics = raw", "raw = receipts"}),
+        ("events/views", ".json", "truncate", {"raw = events + quarantine + duplicates", "ledger = events"}),
+        ("kpi/funnel", ".json", "flip", set()),
+    ],
+)
+def test_verify_goes_on_with_its_other_checks(shop, table, ending, kind, also):
+    path = data_file(shop, table) if ending == "parquet" else log_file(shop, table, ending)
+    with damaged(shop.files, f"{table}/{path}", kind):
+        checks = {check.check: check for check in verify(shop.conf, shop.lake)}
+    assert list(checks) == list(CHECKS)
+    broken = {name for name, check in checks.items() if not check.ok}
+    assert {FILES, *also} <= broken
+    assert f"{table}: file {path}" in checks[FILES].detail
+    assert checks["ledger = topics"].ok
+    assert not any("\n" in check.detail for check in checks.values())
