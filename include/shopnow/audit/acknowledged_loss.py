@@ -6,7 +6,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from shopnow.lake.ingest import offsets
-from shopnow.lake.ingest.data_loss import EXPIRED, Loss
+from shopnow.lake.ingest.data_loss import DAMAGED, EXPIRED, Loss
 
 
 def may_be_lost(rows: pa.Table, losses: Sequence[Loss]) -> pa.Array:
@@ -25,7 +25,7 @@ def _covers(loss: Loss, topic_id: str, partition: int, offset: int, event_time: 
         partition,
     ) or offset < loss.start_offset:
         return False
-    if loss.kind == EXPIRED:
+    if loss.kind in {EXPIRED, DAMAGED}:
         return loss.end_offset is not None and offset < loss.end_offset
     # The end of the lost range is unknown, but events after its time span are not part of it.
     return loss.to_time is None or event_time <= loss.to_time

@@ -1,6 +1,6 @@
 """Check that every raw row is an event, quarantined or a duplicate, and that every event is a raw row."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +11,7 @@ from shopnow.audit.context import Difference, Evidence, describe_first_record, o
 from shopnow.events import TOPICS, Event
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
+from shopnow.lake.ingest.data_loss import DAMAGED, Loss
 from shopnow.lake.maintenance import retention
 from shopnow.schemas import PAYLOADS
 from shopnow.validation import read_valid
@@ -44,7 +45,7 @@ def check(evidence: Evidence) -> str:
                 f"({lost.num_rows} in all)"
             )
         expired = retention.expired_offsets(Table(evidence.lake, f"raw/{topic.name}"), raw.version())
-        kept = _without_expired(actual, expired)
+        kept = _without_damaged(_without_expired(actual, expired), evidence.losses)
         extra = records.anti_join(kept, expected)
         if extra.num_rows:
             raise Difference(
@@ -68,6 +69,23 @@ def _without_expired(events: pa.Table, expired: dict[tuple[str, int], int]) -> p
         )
         is_expired = pc.or_(is_expired, pc.and_(of_partition, pc.less(events["offset"], below)))
     return events.filter(pc.invert(is_expired))
+
+
+def _without_damaged(events: pa.Table, losses: Sequence[Loss]) -> pa.Table:
+    """Return the events whose raw rows were not lost to damage of the lake."""
+    for loss in losses:
+        if loss.kind == DAMAGED:
+            is_lost = pc.and_(
+                pc.and_(
+                    pc.equal(events["topic_id"], loss.topic_id), pc.equal(events["partition"], loss.partition)
+                ),
+                pc.and_(
+                    pc.greater_equal(events["offset"], loss.start_offset),
+                    pc.less(events["offset"], loss.end_offset),
+                ),
+            )
+            events = events.filter(pc.invert(is_lost))
+    return events
 
 
 def _decode(raw: DeltaTable, decode: Callable) -> tuple[pa.Table, int]:

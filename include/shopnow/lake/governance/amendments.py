@@ -34,6 +34,8 @@ class Kind(StrEnum):
     """Records were quarantined that landed before the rule which they break."""
     EXPIRY = "expiry"
     """Records were removed by retention."""
+    DAMAGE = "damage"
+    """Records were lost to damage beyond repair; what was derived from them stays."""
 
 
 class RecordId(NamedTuple):
@@ -238,7 +240,11 @@ AMENDMENTS = CommitTable(
     key=METADATA_KEY,
     columns=pa.schema(
         [
-            pa.field("kind", pa.string(), metadata={"comment": "replay, erasure, revalidation or expiry"}),
+            pa.field(
+                "kind",
+                pa.string(),
+                metadata={"comment": "replay, erasure, revalidation, expiry or damage"},
+            ),
             pa.field("reason", pa.string()),
             pa.field("by", pa.string()),
             pa.field("topic_id", pa.string()),

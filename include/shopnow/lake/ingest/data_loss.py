@@ -1,4 +1,6 @@
-"""Losses: records that Kafka lost before they were landed. They are detected before every landing.
+"""Losses: records that Kafka lost before they were landed, or that the lake lost to damage beyond repair.
+
+Losses in Kafka are detected before every landing.
 
 A loss stops the landing of its topic; other topics still land, but the failed run of `land_events` does not
 trigger `compute_kpis`. To continue takes an acknowledgement with a reason. The commit that moves the position
@@ -22,7 +24,7 @@ from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import offsets, receipts
 from shopnow.schemas import RAW, TIMESTAMP
 
-EXPIRED, TRUNCATED, RECREATED = "expired", "truncated", "recreated"
+EXPIRED, TRUNCATED, RECREATED, DAMAGED = "expired", "truncated", "recreated", "damaged"
 
 
 class Acknowledgement(NamedTuple):
@@ -39,7 +41,8 @@ class Loss(NamedTuple):
     topic_id: str
     partition: int
     kind: str
-    """`expired`: removed by retention; `truncated`: cut off at the end; `recreated`: topic deleted."""
+    """`expired`: removed by retention; `truncated`: cut off at the end; `recreated`: topic deleted;
+    `damaged`: landed, but their files in the lake were damaged beyond repair."""
     start_offset: int
     end_offset: int | None
     """None if unknown."""
@@ -64,6 +67,11 @@ class Loss(NamedTuple):
                 return (
                     f"{subject}: offsets {self.start_offset} to {(self.end_offset or 0) - 1} are gone from "
                     f"Kafka before they were landed, at most {self.missing_rows} records lost"
+                )
+            case "damaged":
+                return (
+                    f"{subject}: {self.missing_rows} landed records of offsets {self.start_offset} to "
+                    f"{(self.end_offset or 0) - 1} were in damaged files of the lake and are gone from Kafka"
                 )
             case "truncated":
                 return (
@@ -136,7 +144,7 @@ def acknowledge(
         loss._replace(reason=acknowledgement.reason.strip(), acknowledged_by=acknowledgement.by)
         for loss in losses
     ]
-    metadata = msgspec.json.encode([_to_json(loss) for loss in acknowledged]).decode()
+    metadata = msgspec.json.encode([to_json(loss) for loss in acknowledged]).decode()
     snapshot.create_write_transaction(
         [],
         mode="append",
@@ -219,7 +227,8 @@ def _time_bounds(span: tuple[datetime, datetime] | None, now: datetime) -> tuple
     return (min(span[0], now), max(span[1], now)) if span else (None, now)
 
 
-def _to_json(loss: Loss) -> dict[str, Any]:
+def to_json(loss: Loss) -> dict[str, Any]:
+    """Return a loss as JSON for the metadata of a commit."""
     times = {
         name: time and time.isoformat()
         for name, time in (("from_time", loss.from_time), ("to_time", loss.to_time))
@@ -242,7 +251,7 @@ LOSSES = CommitTable(
             pa.field("topic", pa.string()),
             pa.field("topic_id", pa.string()),
             pa.field("partition", pa.int32()),
-            pa.field("kind", pa.string(), metadata={"comment": "expired, truncated or recreated"}),
+            pa.field("kind", pa.string(), metadata={"comment": "expired, truncated, recreated or damaged"}),
             pa.field("start_offset", pa.int64()),
             pa.field(
                 "end_offset", pa.int64(), metadata={"comment": "the offset after the last; null if unknown"}

@@ -9,12 +9,12 @@ from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance.amendments import AMENDMENTS
-from shopnow.lake.ingest import receipts
+from shopnow.lake.ingest import data_loss, receipts
 from shopnow.lake.lineage.lineage import OffsetRange
 
 
 class DayOffsets(NamedTuple):
-    """Ranges that cover the events of a day, and ranges that have expired; one per topic partition."""
+    """Ranges that cover the events of a day, and ranges that have expired or were lost to damage."""
 
     ranges: list[OffsetRange]
     expired: list[OffsetRange]
@@ -50,7 +50,14 @@ def find_offsets(lake: str, topic: str, version: int, day: date) -> DayOffsets:
             )
     return DayOffsets(
         [ranges[key] for key in sorted(ranges)],
-        [OffsetRange(*key, 0, end) for key, end in sorted(expired.items())],
+        [
+            *(OffsetRange(*key, 0, end) for key, end in sorted(expired.items())),
+            *(
+                OffsetRange(loss.topic_id, loss.partition, loss.start_offset, loss.end_offset or 0)
+                for loss in data_loss.read(lake, [topic])
+                if loss.kind == data_loss.DAMAGED
+            ),
+        ],
     )
 
 

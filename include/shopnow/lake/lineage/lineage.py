@@ -23,6 +23,9 @@ REBUILD_KEY = "rebuild"
 MAX_RANGES = 100
 """Beyond this many ranges, reading exactly the new records costs more than reading all."""
 
+_KEEP_DERIVED = {Kind.ERASURE, Kind.REVALIDATION, Kind.DAMAGE}
+"""Amendments after which derived rows stay as they are."""
+
 _LOOK_BACK = 10
 
 
@@ -119,7 +122,7 @@ def changed_dates(
         return None
     gained: dict[str, int | None] = {}
     for actions in commits:
-        if _amendment_kind(actions) is Kind.ERASURE:
+        if _amendment_kind(actions) in _KEEP_DERIVED:
             continue
         is_rebuild = REBUILD_KEY in log.info(actions)
         for action in actions:
@@ -153,10 +156,10 @@ def latest_equivalent_version(table: Table, version: int, upto: int) -> int:
 def _keeps_rows(actions: log.Actions) -> bool:
     """Return whether a commit changed no row, or only rows whose events it changed alike."""
     files = (action.get("add") or action.get("remove") for action in actions)
-    return not any(file and file.get("dataChange") for file in files) or _amendment_kind(actions) in {
-        Kind.ERASURE,
-        Kind.REVALIDATION,
-    }
+    return (
+        not any(file and file.get("dataChange") for file in files)
+        or _amendment_kind(actions) in _KEEP_DERIVED
+    )
 
 
 def _commits(table: Table, after: int | None, until: int) -> list[log.Actions] | None:
