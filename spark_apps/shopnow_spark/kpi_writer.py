@@ -54,8 +54,13 @@ class Plan(NamedTuple):
     losses: Sequence[Loss]
 
 
-def publish(plan: Plan, rows: pa.Table, computation: Computation) -> Refreshed:
+def publish(
+    plan: Plan, rows: pa.Table, computation: Computation, *, read_published: bool = True
+) -> Refreshed:
     """Replace the planned rows with the computed `rows` in one commit.
+
+    Args:
+        read_published: compare with the present rows to record restatements.
 
     Raises:
         CommitFailedError: the table changed after planning.
@@ -63,7 +68,8 @@ def publish(plan: Plan, rows: pa.Table, computation: Computation) -> Refreshed:
     kpi = plan.kpi
     rows = _with_provenance(plan, rows, computation)
     metadata = {"userMetadata": lineage.describe(plan.sources)}
-    restated = _restatements(plan, rows, computation.at) if kpi.tracks_restatements else []
+    is_compared = kpi.tracks_restatements and read_published
+    restated = _restatements(plan, rows, computation.at) if is_compared else []
     if restated:
         metadata[RESTATEMENTS.key] = restatements.dumps(restated)
     point = kpi.name.replace("/", ":")

@@ -1,6 +1,6 @@
 """Read lake tables as Spark frames: session settings and file pruning."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -62,14 +62,18 @@ def count_records(table: DeltaTable, pruning: Pruning = None) -> int:
     return pc.sum(actions["num_records"]).as_py() or 0
 
 
-def read(spark: SparkSession, table: DeltaTable, pruning: Pruning = None) -> DataFrame:
-    """Read the rows of the table's files that match the pruning conditions.
+def read(
+    spark: SparkSession, table: DeltaTable, pruning: Pruning = None, without: Collection[str] = ()
+) -> DataFrame:
+    """Read the rows of the table's files that match the pruning conditions, `without` these damaged files.
 
     The files are listed from the open snapshot; Spark's Delta reader would run two jobs for that. This is
     sound because all tables have plain features only, so a file's rows are exactly the table's rows.
     """
     schema = pa.schema(table.schema().to_arrow())
-    files = table.file_uris(file_pruning_predicate=pruning)
+    files = [
+        uri for uri in table.file_uris(file_pruning_predicate=pruning) if not uri.endswith(tuple(without))
+    ]
     if not files:
         return spark.createDataFrame([], schemas.spark_ddl(schema))
     return spark.read.schema(schemas.spark_ddl(schema)).option("basePath", table.table_uri).parquet(*files)

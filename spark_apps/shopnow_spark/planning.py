@@ -55,14 +55,16 @@ def plan(
     computation: Computation,
     start: Start,
     also: Collection[date] = (),
+    from_scratch: bool = False,
 ) -> Plan | None:
     """Plan the recomputation of a KPI where its sources or losses changed; None if there is nothing to do.
 
     Args:
         losses: data losses of the KPI's topics.
         also: days to recompute even if nothing changed; ignored for a KPI without dates.
+        from_scratch: recompute all rows, and read none of the present ones.
     """
-    inputs = _open_inputs(lake, kpi)
+    inputs = _open_inputs(lake, kpi, from_scratch)
     if inputs is None:
         return None
     if kpi.name in BY_DATE:
@@ -191,10 +193,10 @@ def _plan_full_refresh(
     return _build_plan(kpi, inputs, _compute(kpi, inputs, computation, start, {}), losses)
 
 
-def _open_inputs(lake: str, kpi: Kpi) -> Inputs | None:
+def _open_inputs(lake: str, kpi: Kpi, from_scratch: bool) -> Inputs | None:
     """Open the snapshots that the KPI is computed from; None if a source does not exist yet."""
     table = Table(lake, kpi.name).ensure(kpi.schema, kpi.partition_by)
-    materialized = lineage.sources(Table(lake, kpi.name), table.version())
+    materialized = {} if from_scratch else lineage.sources(Table(lake, kpi.name), table.version())
     sources: dict[str, DeltaTable] = {}
     behind: dict[str, int] = {}
     # KPIs first, as events are read at the versions that those KPIs were derived from.

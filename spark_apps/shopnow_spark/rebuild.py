@@ -5,7 +5,7 @@ version that was compared, so of a concurrent rebuild and refresh one retries, a
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import date
 from functools import partial
 from typing import NamedTuple
@@ -81,20 +81,32 @@ def rebuild(lake: str, day: date, start: Start) -> list[Rebuilt | Refreshed]:
     return rebuilt
 
 
-def rebuild_events(lake: str, topic: Topic, day: date, start: Start) -> Rebuilt | None:
-    """Rebuild the day's rows of `events/{topic}` from the raw version of the table; None if it has none."""
+def rebuild_events(
+    lake: str, topic: Topic, day: date, start: Start, damaged: Collection[str] = ()
+) -> Rebuilt | None:
+    """Rebuild the day's rows of `events/{topic}` from the raw version of the table; None if it has none.
+
+    Args:
+        damaged: paths of files of the table that are not read; those of the day are replaced.
+    """
 
     def attempt() -> Rebuilt | None:
         table = Table(lake, f"events/{topic.name}")
         snapshot = table.ensure(schemas.events(topic), ["event_date"])
         sources = lineage.sources(table, snapshot.version())
-        return _rebuild_events(lake, topic, snapshot, sources, day, start) if sources else None
+        return _rebuild_events(lake, topic, snapshot, sources, day, start, damaged) if sources else None
 
     return retry_on_conflict(attempt, on=CommitFailedError, attempts=ATTEMPTS)
 
 
 def _rebuild_events(
-    lake: str, topic: Topic, table: DeltaTable, sources: dict[str, int], day: date, start: Start
+    lake: str,
+    topic: Topic,
+    table: DeltaTable,
+    sources: dict[str, int],
+    day: date,
+    start: Start,
+    damaged: Collection[str],
 ) -> Rebuilt | None:
     name, source = f"events/{topic.name}", f"raw/{topic.name}"
     records = day_offsets.find_offsets(lake, topic.name, sources[source], day)
@@ -103,20 +115,22 @@ def _rebuild_events(
         return None
     failpoint("rebuild:plan")
     spark = start()
-    present = lake_reader.read(spark, table, pruning)
+    present = lake_reader.read(spark, table, pruning, damaged)
     if not events.filter_ranges(present, records.expired, "source_").isEmpty():
         raise UserError(
             f"events/{topic.name} has events of {day} whose records retention has removed from raw: "
             "the day cannot be rebuilt"
         )
-    rows = _raw_events(spark, lake, topic, sources[source], records.ranges, day)
+    rows = _raw_events(spark, lake, topic, sources[source], records.ranges, day, newest=bool(damaged))
     [[low, high]] = rows.agg(F.min("event_id"), F.max("event_id")).collect()
     known = lake_reader.read(
-        spark, table, [("event_id", ">=", low), ("event_id", "<=", high)] if low else pruning
+        spark, table, [("event_id", ">=", low), ("event_id", "<=", high)] if low else pruning, damaged
     )
     rows = _deduplicate_against(rows, known, day)
     before, after = (digest(frame.select(schemas.events(topic).names)) for frame in (present, rows))
-    if before != after:
+    is_damaged = any(uri.endswith(tuple(damaged)) for uri in table.file_uris(file_pruning_predicate=pruning))
+    if before != after or (damaged and is_damaged):
+        _require_nothing_removed(spark, lake, topic, sources[source], present, known, rows, day)
         failpoint("rebuild:events")
         _replace(table, topic, rows, sources, day)
         failpoint("rebuild:events_committed")
@@ -124,13 +138,64 @@ def _rebuild_events(
 
 
 def _raw_events(
-    spark: SparkSession, lake: str, topic: Topic, version: int, ranges: list[OffsetRange], day: date
+    spark: SparkSession,
+    lake: str,
+    topic: Topic,
+    version: int,
+    ranges: list[OffsetRange],
+    day: date,
+    *,
+    newest: bool,
 ) -> DataFrame:
-    """Parse the day's events from raw at a version; duplicates are kept."""
+    """Parse the day's events from raw at a version; duplicates are kept.
+
+    Args:
+        newest: read the records of that version from the newest one, whose files have been repaired.
+    """
     table = Table(lake, f"raw/{topic.name}")
-    raw = table.open(lineage.latest_equivalent_version(table, version, table.version()))
+    latest = table.version()
+    raw = table.open(latest if newest else lineage.latest_equivalent_version(table, version, latest))
     records = events.filter_ranges(lake_reader.read(spark, raw, lake_reader.file_pruning(ranges)), ranges)
     return events.parse_events(records, topic).where(F.col("event_date") == F.lit(day))
+
+
+def _require_nothing_removed(
+    spark: SparkSession,
+    lake: str,
+    topic: Topic,
+    version: int,
+    present: DataFrame,
+    known: DataFrame,
+    rows: DataFrame,
+    day: date,
+) -> None:
+    """Check that every event that the rebuilt rows lack is one that raw does not have as a valid record.
+
+    Raises:
+        UserError: Spark does not read a valid record of raw as the event of this day that the table has.
+    """
+    source = [F.col(f"source_{name}").alias(name) for name in ("topic_id", "partition", "offset")]
+    kept = rows.select("event_id")
+    elsewhere = known.where(F.col("event_date") != F.lit(day)).select("event_id")
+    removed = present.join(kept, "event_id", "left_anti").join(elsewhere, "event_id", "left_anti")
+    records = [
+        OffsetRange(row["topic_id"], row["partition"], row["offset"], row["offset"] + 1)
+        for row in removed.select(*source).collect()
+    ]
+    if not records:
+        return
+    table = Table(lake, f"raw/{topic.name}")
+    raw = table.open(lineage.latest_equivalent_version(table, version, table.version()))
+    for first in range(0, len(records), lineage.MAX_RANGES):
+        ranges = records[first : first + lineage.MAX_RANGES]
+        valid = events.filter_ranges(lake_reader.read(spark, raw, lake_reader.file_pruning(ranges)), ranges)
+        row = valid.where(F.col("problem").isNull()).select("partition", "offset").first()
+        if row is not None:
+            raise UserError(
+                f"events/{topic.name}: the rebuilt day would lack the event of partition {row['partition']} "
+                f"offset {row['offset']}, which raw has as a valid record; the day's present events stay. "
+                "Run ./shopnow verify"
+            )
 
 
 def _deduplicate_against(rows: DataFrame, known: DataFrame, day: date) -> DataFrame:

@@ -16,16 +16,25 @@ ATTEMPTS = 3
 
 
 def refresh_kpi(
-    lake: str, kpi: Kpi, losses: Sequence[Loss], computation: Computation, start: Start
+    lake: str,
+    kpi: Kpi,
+    losses: Sequence[Loss],
+    computation: Computation,
+    start: Start,
+    *,
+    from_scratch: bool = False,
 ) -> Refreshed | None:
     """Recompute the KPI where its sources or losses changed; None if nothing changed.
 
     Args:
         losses: data losses of the KPI's topics.
+        from_scratch: replace all rows in one commit, without reading the present ones, which are damaged.
     """
 
     def attempt() -> Refreshed | None:
-        kpi_plan = plan(lake, kpi, losses, computation, start)
-        return publish(kpi_plan, kpi_plan.rows.toArrow(), computation) if kpi_plan is not None else None
+        kpi_plan = plan(lake, kpi, losses, computation, start, from_scratch=from_scratch)
+        if kpi_plan is None:
+            return None
+        return publish(kpi_plan, kpi_plan.rows.toArrow(), computation, read_published=not from_scratch)
 
     return retry_on_conflict(attempt, on=CommitFailedError, attempts=ATTEMPTS)

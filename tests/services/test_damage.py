@@ -3,21 +3,26 @@
 import uuid
 from typing import NamedTuple
 
+import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
 from shopnow.audit.verify import CHECKS, verify
 from shopnow.events import TOPICS
-from shopnow.lake.delta import commit_metadata, file_swap
+from shopnow.lake.delta import commit_metadata, file_swap, tables
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import landing
 from shopnow.lake.ingest.receipts import RECEIPTS
-from shopnow.lake.maintenance import damage
+from shopnow.lake.maintenance import damage, repair
+from shopnow.lake.maintenance.repair import Outcome
 from shopnow.traffic.generate import generate
 from shopnow_spark import jobs
+from shopnow_spark import repair as spark_repair
 from support.damaged_files import DAMAGES, Files, damaged
 
 FILES = "files = log"
+PROVENANCE = {"raw_versions", "computed_at", "audit", "version", "committed_at"}
+"""Columns that say how rows were computed or committed."""
 
 
 class Shop(NamedTuple):
@@ -105,3 +110,49 @@ def test_verify_goes_on_with_its_other_checks(shop, table, ending, kind, also):
     assert f"{table}: file {path}" in checks[FILES].detail
     assert checks["ledger = topics"].ok
     assert not any("\n" in check.detail for check in checks.values())
+
+
+def repaired(shop: Shop, spark: SparkSession, **options) -> list[Outcome]:
+    """Repair the lake as `./shopnow repair` does."""
+    outcomes = repair.repair(shop.conf, shop.lake, **options)
+    if any(outcome.outcome == repair.TO_COMPUTE for outcome in outcomes):
+        spark_repair.repair(shop.lake, lambda: spark)
+    return outcomes
+
+
+def content(shop: Shop, name: str) -> pa.Table:
+    rows = tables.read(Table(shop.lake, name).open())
+    names = [column for column in rows.column_names if column not in PROVENANCE]
+    key = [
+        (column, "ascending") for column in names if not pa.types.is_nested(rows.schema.field(column).type)
+    ]
+    return rows.select(names).sort_by(key)
+
+
+@pytest.mark.parametrize(
+    ("table", "ending", "kind"),
+    [
+        ("raw/orders", "parquet", "flip"),
+        ("raw/payments", "parquet", "remove"),
+        ("raw/stock", ".json", "truncate"),
+        ("raw/orders", ".checkpoint.parquet", "truncate"),
+        ("raw/orders", "_last_checkpoint", "remove"),
+        ("receipts", "parquet", "truncate"),
+        ("events/orders", "parquet", "flip"),
+        ("events/payments", ".json", "truncate"),
+        ("kpi/sales_daily", "parquet", "remove"),
+        ("kpi/funnel", ".json", "flip"),
+    ],
+)
+def test_repair_restores_the_same_rows(shop, spark, table, ending, kind):
+    before = content(shop, table)
+    path = data_file(shop, table) if ending == "parquet" else log_file(shop, table, ending)
+    DAMAGES[kind](shop.files, f"{table}/{path}")
+    assert [outcome.outcome for outcome in repair.repair(shop.conf, shop.lake, dry_run=True)][:1] == [
+        repair.TO_REPAIR
+    ]
+    outcomes = repaired(shop, spark)
+    assert {outcome.table for outcome in outcomes} == {table}
+    assert content(shop, table).equals(before)
+    assert [check for check in verify(shop.conf, shop.lake) if not check.ok] == []
+    assert repaired(shop, spark) == []

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from shopnow.cli import alerts, bench, forget, pipeline, quarantine, restock, send, show, stack, test
+from shopnow.cli import alerts, bench, forget, pipeline, quarantine, repair, restock, send, show, stack, test
 from shopnow.cli.chaos import chaos
 from shopnow.cli.demo import demo
 from shopnow.cli.inbox import inbox
@@ -33,6 +33,7 @@ for command in (
     restock.restock,
     show.show,
     pipeline.verify,
+    repair.repair,
     ledger,
     inbox,
     forget.forget,

@@ -133,12 +133,7 @@ def _new_rows(source: Table, commit_table: CommitTable, first: int, last: int) -
         if version != next_version:
             break
         next_version += 1
-        commit = log.info(actions)
-        if commit_table.key in commit:
-            at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
-            origin = {"source": source.name, "version": version, "committed_at": at, "date": at.date()}
-            metadata = msgspec.json.decode(commit[commit_table.key])
-            rows += [{**row, **origin} for row in commit_table.rows(metadata)]
+        rows += _rows_of_commit(source, commit_table, version, actions)
     if next_version <= last:
         raise UserError(
             f"the log of {source.name} no longer has version {next_version}, which was not yet collected "
@@ -146,6 +141,26 @@ def _new_rows(source: Table, commit_table: CommitTable, first: int, last: int) -
             "up (30 days)"
         )
     return rows
+
+
+def rows_of_commits(source: Table, commit_table: CommitTable, last: int) -> list[Row]:
+    """Return the metadata of the source's commits up to `last` that its log still has."""
+    return [
+        row
+        for version, actions in source.commits(last)
+        for row in _rows_of_commit(source, commit_table, version, actions)
+    ]
+
+
+def _rows_of_commit(
+    source: Table, commit_table: CommitTable, version: int, actions: log.Actions
+) -> list[Row]:
+    commit = log.info(actions)
+    if commit_table.key not in commit:
+        return []
+    at = datetime.fromtimestamp(commit["timestamp"] / 1000, UTC)
+    origin = {"source": source.name, "version": version, "committed_at": at, "date": at.date()}
+    return [{**row, **origin} for row in commit_table.rows(msgspec.json.decode(commit[commit_table.key]))]
 
 
 def _position(collected: DeltaTable, source: str) -> int:

@@ -63,14 +63,17 @@ class Store:
             return False
         return True
 
-    def move(self, source: str, target: str) -> None:
+    def move(self, source: str, target: str, *, replace: bool = False) -> None:
         """Rename a file into an existing folder; its modification time does not change.
 
+        Args:
+            replace: replace the file at the target path, atomically.
+
         Raises:
-            OSError: the target path exists, or HDFS does not respond.
+            OSError: the target path exists and is not to be replaced, or HDFS does not respond.
         """
         with _rpc_errors():
-            self._client.rename(self._address(source), self._address(target))
+            self._client.rename(self._address(source), self._address(target), overwrite=replace)
 
     def remove(self, path: str) -> None:
         """Remove a file, or a folder with its content; do nothing if it does not exist."""

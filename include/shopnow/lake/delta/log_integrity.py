@@ -136,7 +136,7 @@ def read(
     checkpoints: dict[int, State] = {}
     bad_checkpoints: list[int] = []
     for version in checkpoint_versions:
-        file = _checkpoint_name(version)
+        file = checkpoint_name(version)
         try:
             state = _read_checkpoint(read_checked(file))
             replayed = _replay(commits, checkpoints, version)
@@ -219,7 +219,7 @@ def _check_last_checkpoint(
         version = hint["version"]
         if version not in versions:
             raise ValueError(f"there is no checkpoint of version {version}")
-        [info] = files.get_file_info([_checkpoint_name(version)])
+        [info] = files.get_file_info([checkpoint_name(version)])
         if hint.get("sizeInBytes", info.size) != info.size or not _HINTS.issuperset(hint):
             raise ValueError("it does not describe its checkpoint")
     except Exception as error:
@@ -230,7 +230,8 @@ def _check_last_checkpoint(
         )
 
 
-def _checkpoint_name(version: int) -> str:
+def checkpoint_name(version: int) -> str:
+    """Return the name of a checkpoint's file."""
     return f"{version:020}.checkpoint.parquet"
 
 

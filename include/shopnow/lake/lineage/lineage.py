@@ -20,6 +20,9 @@ from shopnow.lake.ingest.receipts import RECEIPTS
 REBUILD_KEY = "rebuild"
 """Metadata key of a commit that rebuilds rows of a day."""
 
+RESET = '{"sources":{}}'
+"""`userMetadata` of a commit that removes all rows of a derived table, so that they are computed again."""
+
 MAX_RANGES = 100
 """Beyond this many ranges, reading exactly the new records costs more than reading all."""
 
@@ -57,7 +60,8 @@ def last_materialization(table: Table, version: int) -> Materialization:
     for first in sorted({max(version - _LOOK_BACK, 0), 0}, reverse=True):
         for _, actions in reversed(list(table.commits(version, first))):
             info = log.info(actions)
-            if source_versions := _parse_sources(info):
+            source_versions = _parse_sources(info)
+            if source_versions is not None:
                 return Materialization(source_versions, datetime.fromtimestamp(info["timestamp"] / 1000, UTC))
     return Materialization({}, None)
 
@@ -164,9 +168,9 @@ def _keeps_rows(actions: log.Actions) -> bool:
 
 def _commits(table: Table, after: int | None, until: int) -> list[log.Actions] | None:
     """Return the commits `(after, until]`; None if `after` is None or the log no longer has all of them."""
-    if after is None:
+    if after is None or until < after:
         return None
-    if until <= after:
+    if until == after:
         return []
     commits = [actions for _, actions in table.commits(until, after + 1)]
     return commits if len(commits) == until - after else None
@@ -177,13 +181,14 @@ def _amendment_kind(actions: log.Actions) -> Kind | None:
     return amendment.kind if amendment else None
 
 
-def _parse_sources(info: dict[str, Any]) -> dict[str, int]:
+def _parse_sources(info: dict[str, Any]) -> dict[str, int] | None:
+    """Return the source versions in a commit, none after `RESET`; None if it has no lineage."""
     try:
         return {
             name: source["version"] for name, source in json.loads(info["userMetadata"])["sources"].items()
         }
     except (ValueError, KeyError, TypeError, AttributeError):
-        return {}  # a commit without metadata, or with that of another application
+        return None  # a commit without metadata, or with that of another application
 
 
 def _ranges(receipt: dict[str, Any]) -> list[OffsetRange]:

@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
-from pyarrow.fs import PyFileSystem
+from pyarrow.fs import FileSelector, PyFileSystem
 
 from shopnow.broker import reader, topics
 from shopnow.broker.client import Conf
@@ -31,6 +31,7 @@ from shopnow.lake.delta.checksum import EMPTY, Digest
 from shopnow.lake.delta.conflicts import retry_on_conflict
 from shopnow.lake.delta.file_swap import DataFile
 from shopnow.lake.delta.hdfs import Store
+from shopnow.lake.delta.log_integrity import LOG
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import (
@@ -82,14 +83,17 @@ def repair(
     *,
     dry_run: bool = False,
 ) -> Restored | None:
-    """Replace the damaged data files of a raw table in one commit; None if no file is in the table any more.
+    """Replace the damaged data files of a raw table in one commit, and restore rows that no file holds.
 
     Idempotent and safe to run concurrently with landing, compaction and KPIs.
 
     Args:
-        damaged: paths of the files.
+        damaged: paths of the files; those that are not in the table any more are ignored.
         acknowledgement: approval to remove records that cannot be restored; without it, nothing is committed
             if there are any.
+
+    Returns:
+        None if the table has all its rows, in intact files.
 
     Raises:
         UserError: Kafka does not respond, or has other records than those that were landed.
@@ -98,7 +102,7 @@ def repair(
     def attempt() -> Restored | None:
         snapshot = raw.open()
         files = [file for file in file_swap.data_files(snapshot) if file.path in damaged]
-        return _repair(conf, raw, snapshot, files, acknowledgement, dry_run) if files else None
+        return _repair(conf, raw, snapshot, files, acknowledgement, dry_run)
 
     return retry_on_conflict(
         attempt,
@@ -114,7 +118,7 @@ def _repair(
     files: list[DataFile],
     acknowledgement: Acknowledgement | None,
     dry_run: bool,
-) -> Restored:
+) -> Restored | None:
     topic = TOPICS[raw.name.removeprefix("raw/")]
     accounts = _accounts(raw, snapshot.version())
     present, digests = _intact_rows(snapshot, {file.path for file in files})
@@ -123,6 +127,8 @@ def _repair(
         for key, expected in accounts.expected.items()
         if expected != digests.get(key, EMPTY)
     }
+    if not files and not missing:
+        return None
     restored: list[pa.Table] = []
     notes: list[ErasedRecord] = []
     losses: list[Loss] = []
@@ -136,8 +142,8 @@ def _repair(
         if lost != EMPTY:
             if lost.rows <= 0:
                 raise UserError(
-                    f"{raw.name} partition {key[1]}: Kafka has other records at landed offsets, so the damaged "
-                    "rows cannot be restored from it; restore the table from a backup"
+                    f"{raw.name} partition {key[1]}: Kafka has other records at landed offsets, so the "
+                    "damaged rows cannot be restored from it; restore the table from a backup"
                 )
             losses.append(_loss(raw, topic, key, lost.rows, accounts, present[key], rows))
             placeholders = _erased_rows(key, erased)
@@ -235,8 +241,13 @@ def _from_kafka(
 
 def _without(chunk: Chunk, present: set[int]) -> Chunk:
     keep = [index for index, offset in enumerate(chunk.offsets) if offset not in present]
-    return chunk._replace(
-        **{name: [getattr(chunk, name)[index] for index in keep] for name in Chunk._fields[1:]}
+    return Chunk(
+        chunk.partition,
+        [chunk.offsets[index] for index in keep],
+        [chunk.timestamps[index] for index in keep],
+        [chunk.keys[index] for index in keep],
+        [chunk.values[index] for index in keep],
+        [chunk.headers[index] for index in keep],
     )
 
 
@@ -254,13 +265,23 @@ def _normalize(rows: pa.Table) -> pa.Table:
 
 
 def _salvage(snapshot: DeltaTable, files: Sequence[DataFile]) -> pa.Table:
-    """Return the rows of damaged files that still decode; the digests decide whether they are right."""
+    """Return what decodes of the damaged files and of files that compaction has replaced.
+
+    The digests decide whether these rows are right.
+    """
+    storage = PyFileSystem(DeltaStorageHandler(snapshot.table_uri))
+    damaged = [file.path for file in files]
+    current = {file.path for file in file_swap.data_files(snapshot)}
+    replaced = [
+        info.path
+        for info in storage.get_file_info(FileSelector("", recursive=True))
+        if info.path.endswith(".parquet") and not info.path.startswith(LOG) and info.path not in current
+    ]
     parts = [_SCHEMA.empty_table()]
-    for file in files:
+    for path in [*replaced, *damaged]:
         try:
-            parts.append(
-                _normalize(pa.Table.from_batches(integrity.batches(_read(snapshot, file.path), False)))
-            )
+            rows = pa.Table.from_batches(integrity.batches(_read(snapshot, path), verify=False))
+            parts.append(_normalize(rows))
         # Whatever damaged bytes raise: nothing can be salvaged.
         except Exception:  # noqa: S112
             continue
@@ -275,7 +296,12 @@ def _add_salvaged(
     erased = {record_id.offset for record_id in accounts.erased if record_id[:2] == key}
     known = {*present, *rows["offset"].to_pylist()} - erased
     below = accounts.expired_below.get(key, 0)
-    keep = [offset not in known and offset >= below for offset in of_key["offset"].to_pylist()]
+    keep = []
+    for offset in of_key["offset"].to_pylist():
+        is_new = offset not in known and offset >= below
+        keep.append(is_new)
+        if is_new:
+            known.add(offset)
     extra = of_key.filter(pa.array(keep, pa.bool_()))
     is_replaced = pc.is_in(rows["offset"], extra["offset"].combine_chunks())
     return pa.concat_tables([rows.filter(pc.invert(is_replaced)), extra])
@@ -342,7 +368,9 @@ def _loss(
 
 def _write(raw: Table, files: Sequence[DataFile], rows: pa.Table, accounts: _Accounts) -> list[AddAction]:
     """Write the rows as one file per date of the damaged files, and return the actions that add them."""
-    dates = sorted({str(file.partition["ingest_date"]) for file in files})
+    dates = sorted({str(file.partition["ingest_date"]) for file in files}) or sorted(
+        {str(day) for ranges in accounts.landed.values() for _, _, day in ranges}
+    )
     row_dates = pa.array(list(_dates(rows, dates, accounts)), pa.string())
     store, now, actions = Store(raw.lake), datetime.now(UTC), []
     for day in dates:
