@@ -5,7 +5,7 @@ Reads every file of every table and its log, and restores the damaged ones. The 
 
 | damaged | restored from |
 |---|---|
-| a data file or a commit of raw | Kafka, or files that compaction has replaced, with the digests of the receipts |
+| raw | Kafka, or files that compaction has replaced, with the digests of the receipts |
 | events, KPIs | raw, with Spark: a damaged day of events, a whole KPI table |
 | receipts, losses, amendments, restatements | the commits that they are collected from |
 | a checkpoint | the commits of its log |

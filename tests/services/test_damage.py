@@ -5,20 +5,26 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
 
+from factories.events import payment_record
 from shopnow.audit.verify import CHECKS, verify
+from shopnow.broker import reader, topics
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata, file_swap, tables
 from shopnow.lake.delta.tables import Table
-from shopnow.lake.ingest import landing
+from shopnow.lake.ingest import data_loss, landing
+from shopnow.lake.ingest.data_loss import Acknowledgement
 from shopnow.lake.ingest.receipts import RECEIPTS
-from shopnow.lake.maintenance import damage, repair
+from shopnow.lake.maintenance import damage, repair, repair_raw
 from shopnow.lake.maintenance.repair import Outcome
 from shopnow.traffic.generate import generate
 from shopnow_spark import jobs
 from shopnow_spark import repair as spark_repair
 from support.damaged_files import DAMAGES, Files, damaged
+from support.kafka_topics import send, topic
 
 FILES = "files = log"
 PROVENANCE = {"raw_versions", "computed_at", "audit", "version", "committed_at"}
@@ -156,3 +162,60 @@ def test_repair_restores_the_same_rows(shop, spark, table, ending, kind):
     assert content(shop, table).equals(before)
     assert [check for check in verify(shop.conf, shop.lake) if not check.ok] == []
     assert repaired(shop, spark) == []
+
+
+@pytest.mark.parametrize("point", ["repair:write", "repair:commit", "repair:committed"])
+def test_a_killed_repair_leaves_the_table_old_or_new(shop, monkeypatch, point):
+    before, path = content(shop, "raw/carts"), data_file(shop, "raw/carts")
+    damage_of = DAMAGES["truncate"]
+    damage_of(shop.files, f"raw/carts/{path}")
+
+    class Killed(BaseException):
+        pass
+
+    def die(passed: str) -> None:
+        if passed == point:
+            raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(repair_raw, "failpoint", die)
+        with pytest.raises(Killed):
+            repair.repair(shop.conf, shop.lake, "raw/carts")
+    is_old = data_file(shop, "raw/carts") == path
+    assert is_old == (point != "repair:committed")
+    outcomes = repair.repair(shop.conf, shop.lake, "raw/carts")
+    assert [outcome.outcome for outcome in outcomes] == ([repair.RESTORED] if is_old else [])
+    assert content(shop, "raw/carts").equals(before)
+
+
+def test_what_kafka_no_longer_has_is_recorded_as_lost(conf, lake, monkeypatch):
+    raw = Table(lake, "raw/payments")
+    with topic(conf) as name:
+        # Landing reads another topic of Kafka here; repair would read the one of the same name.
+        describe, read = topics.describe, reader.read
+        monkeypatch.setattr(
+            topics, "describe", lambda conf, names: {"payments": describe(conf, [name])[name]}
+        )
+        monkeypatch.setattr(reader, "read", lambda conf, _, *rest, **more: read(conf, name, *rest, **more))
+        monkeypatch.setattr(topics, "topic_id", lambda conf, _: describe(conf, [name])[name].topic_id)
+        for first in (0, 10):
+            send(conf, name, [payment_record(number) for number in range(first, first + 10)], partition=0)
+            landing.land(conf, lake, TOPICS["payments"])
+        files, paths = Files(lake), [file.path for file in file_swap.data_files(raw.open())]
+        for path in paths:
+            files.remove(f"raw/payments/{path}")
+        admin, start = AdminClient(conf), TopicPartition(name, 0, 12)
+        admin.delete_records([start])[start].result()
+
+        [outcome] = repair.repair(conf, lake)
+        assert outcome.outcome == repair.BEYOND
+        assert "12 landed records of offsets 0 to 11" in outcome.detail
+        assert {file.path for file in file_swap.data_files(raw.open())} == {*paths}
+        acknowledgement = Acknowledgement("no backup", "me")
+        [outcome] = repair.repair(conf, lake, acknowledgement=acknowledgement)
+        assert outcome.outcome == repair.RESTORED
+    assert sorted(tables.read(raw.open(), ["offset"])["offset"].to_pylist()) == list(range(12, 20))
+    [loss] = data_loss.read(lake, ["payments"])
+    assert (loss.kind, loss.start_offset, loss.end_offset, loss.missing_rows) == ("damaged", 0, 12, 12)
+    assert (loss.reason, loss.acknowledged_by) == acknowledgement
+    assert damage.check_table(raw, {}).damages == []

@@ -23,6 +23,7 @@ INVENTORY = {
     "land_events",
     "management_report",
     "rebuild_day",
+    "repair_lake",
     "receive_restock",
     "replay_quarantine",
     "send_events",
@@ -47,7 +48,7 @@ def test_spark_tasks_run_at_lower_priority(dagbag):
     spark = [
         task for dag in dagbag.dags.values() for task in dag.tasks if isinstance(task, SparkSubmitOperator)
     ]
-    assert {task.dag_id for task in spark} == {"compute_kpis", "compact_lake", "rebuild_day"}
+    assert {task.dag_id for task in spark} == {"compute_kpis", "compact_lake", "rebuild_day", "repair_lake"}
     assert {task._pre_execute_hook for task in spark} == {lower_priority}
 
 

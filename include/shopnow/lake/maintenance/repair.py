@@ -32,6 +32,18 @@ from shopnow.schemas import RAW
 
 Report = Callable[[str, str], None]
 
+FAILPOINTS = (
+    "repair:write",
+    "repair:commit",
+    "repair:committed",
+    "repair:log",
+    "repair:reset",
+    "repair:checkpoint",
+    "repair:collected",
+    "repair:remove",
+)
+"""Failpoints of a run. See `shopnow.failpoints`."""
+
 RESTORED, TO_REPAIR, TO_COMPUTE, BEYOND = "restored", "to repair", "to compute", "beyond repair"
 
 _COLLECTED = {commit_table.table: commit_table for commit_table in COLLECTED}

@@ -71,8 +71,8 @@ def check_collectable(lake: str, commit_table: CommitTable) -> None:
         source = Table(lake, name)
         if source.exists() and next(iter(source.commits(0)), None) is None:
             raise UserError(
-                f"{commit_table.table}: a commit is damaged and the log of {name} no longer has all commits to "
-                "collect from: beyond repair. Restore the table from a backup"
+                f"{commit_table.table}: a commit is damaged, and the log of {name} no longer has all commits "
+                "to collect from: beyond repair. Restore the table from a backup"
             )
 
 
