@@ -434,3 +434,38 @@ def rows_of_the_future_observed() -> None:
     from shopnow.alerts import collect
 
     collect.until = lambda now, rows: list(rows)
+
+
+@mutation
+def damaged_bytes_accepted() -> None:
+    """Pages are read without their checksums, and files without those of an earlier audit."""
+    from shopnow.lake.delta import integrity
+
+    batches = integrity.batches
+    integrity.batches = lambda data, verify=True: batches(data, verify=False)
+    integrity.checksum = lambda data: ""
+
+
+@mutation
+def damage_ends_verify() -> None:
+    """What damaged bytes raise in one check ends the whole audit."""
+    from shopnow.audit import verify
+
+    def run(name: str, check: Any, evidence: Any) -> Any:
+        try:
+            return verify.Check(name, True, check(evidence))
+        except verify.Difference as difference:
+            return verify.Check(name, False, str(difference))
+        except Exception as error:
+            raise AssertionError(f"{name} ended the audit: {error}") from error
+
+    verify._run = run
+
+
+@mutation
+def restored_rows_not_compared() -> None:
+    """A damaged file is replaced whatever the digests of the restored rows are."""
+    from shopnow.lake.delta.checksum import EMPTY
+    from shopnow.lake.maintenance import repair_raw
+
+    repair_raw.missing_after = lambda gap, rows: EMPTY

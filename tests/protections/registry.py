@@ -256,4 +256,22 @@ PROTECTIONS = (
         "escaped_ids_not_erased",
         f"{_SERVICES}/test_hostile_records.py::test_erasure_finds_an_id_however_it_is_written",
     ),
+    Protection(
+        21,
+        "a bit flipped in a file of raw",
+        "damaged_bytes_accepted",
+        f"{_SERVICES}/test_damage.py::test_a_damaged_data_file_is_named_with_its_rows",
+    ),
+    Protection(
+        21,
+        "a truncated file met by verify",
+        "damage_ends_verify",
+        f"{_SERVICES}/test_damage.py::test_verify_goes_on_with_its_other_checks",
+    ),
+    Protection(
+        21,
+        "records gone from Kafka when a file is repaired",
+        "restored_rows_not_compared",
+        f"{_SERVICES}/test_damage.py::test_what_kafka_no_longer_has_is_recorded_as_lost",
+    ),
 )

@@ -42,8 +42,8 @@ def shop(conf: dict[str, str], hdfs: str, spark: SparkSession) -> Shop:
     """A lake of a few sessions, of which `verify` has recorded the checksums."""
     lake = f"{hdfs}/{uuid.uuid4()}"
     generate(conf, f"damage-{uuid.uuid4()}", sessions=60, seed=3)
-    for topic in TOPICS.values():
-        landing.land(conf, lake, topic)
+    for shop_topic in TOPICS.values():
+        landing.land(conf, lake, shop_topic)
     jobs.refresh(lake, lambda: spark)
     commit_metadata.collect(lake, RECEIPTS)
     Table(lake, "raw/orders").open().create_checkpoint()

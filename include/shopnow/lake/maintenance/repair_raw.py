@@ -138,7 +138,7 @@ def _repair(
         rows = _from_kafka(conf, topic, snapshot, key, accounts, present[key])
         rows = _add_salvaged(rows, salvaged, key, accounts, present[key])
         rows, erased = _keep_erased(rows, accounts.erased)
-        lost = gap - _digest(rows)
+        lost = missing_after(gap, rows)
         if lost != EMPTY:
             if lost.rows <= 0:
                 raise UserError(
@@ -177,6 +177,11 @@ def _repair(
 
 
 _SCHEMA = pa.schema([*raw_encoding.FILE_SCHEMA, pa.field("correction", pa.binary())])
+
+
+def missing_after(gap: Digest, rows: pa.Table) -> Digest:
+    """Return the digest of the rows of a partition that are missing after these have been restored."""
+    return gap - _digest(rows)
 
 
 def _accounts(raw: Table, version: int) -> _Accounts:
