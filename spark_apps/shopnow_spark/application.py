@@ -11,6 +11,9 @@ from shopnow.errors import UserError
 from shopnow.lake.delta import errors
 from shopnow_spark.lake_reader import Start
 
+_DAMAGE = ("FAILED_READ_FILE", "is not a Parquet file", "could not verify page integrity", "CRC checksum")
+"""Parts of Spark's messages about a file that is missing or damaged."""
+
 
 def parser(name: str, description: str) -> argparse.ArgumentParser:
     """Return a command-line parser with the option `--lake`."""
@@ -48,6 +51,8 @@ def _known_error(lake: str, java_error: str) -> UserError | None:
     """Translate an error of the JVM for the user; None if it is unknown."""
     if "java.net.ConnectException" in java_error:
         return errors.storage_error(lake, java_error)
+    if any(text in java_error for text in _DAMAGE):
+        return errors.damage_error(lake, java_error.splitlines()[0])
     if "No space left on device" in java_error:
         return UserError(
             "Spark has no disk space for temporary files: free some at spark.local.dir and run again"

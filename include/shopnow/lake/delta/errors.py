@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
+import pyarrow as pa
 from deltalake.exceptions import DeltaError
 
 from shopnow.errors import UserError
@@ -23,6 +24,14 @@ def storage_error(lake: str, error: object) -> UserError:
     )
 
 
+def damage_error(lake: str, error: object) -> UserError:
+    """Return a failure to decode a file as an error for the user, with what to do."""
+    return UserError(
+        f"a file of the lake at {lake} cannot be decoded: {one_line(error)}; ./shopnow verify names damaged "
+        "files, ./shopnow repair restores them"
+    )
+
+
 def one_line(error: object) -> str:
     """Return an error's message in one line of at most 300 characters; its class if it has no message."""
     reason = " ".join(_CAUSE_MARKUP.sub("", str(error)).split())
@@ -34,6 +43,8 @@ def as_user_errors(lake: str) -> Iterator[None]:
     """Raise storage errors of the block as `storage_error`."""
     try:
         yield
+    except pa.ArrowException as error:
+        raise damage_error(lake, error) from error
     except (OSError, DeltaError) as error:
         raise storage_error(lake, error) from error
 
