@@ -106,13 +106,15 @@ def record_checksums(lake: str, states: Mapping[str, TableState]) -> None:
         rows += [(name, *entry) for entry in sorted({**kept, **state.checksums}.items())]
     if rows == [(name, *entry) for name in sorted(recorded) for entry in sorted(recorded[name].items())]:
         return
-    # An audit that runs at the same time records the same files.
-    with suppress(CommitFailedError):
-        tables.write(
-            Table(lake, CHECKSUMS).ensure(SCHEMA),
-            pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in rows], SCHEMA),
-            mode="overwrite",
-        )
+    _write(lake, rows)
+
+
+def forget_checksums(lake: str, table: str, files: Iterable[str]) -> None:
+    """Remove the recorded checksums of files that a repair has written again under the same name."""
+    recorded = read_checksums(lake)
+    for file in files:
+        recorded.get(table, {}).pop(file, None)
+    _write(lake, [(name, *entry) for name in sorted(recorded) for entry in sorted(recorded[name].items())])
 
 
 def read_checksums(lake: str) -> dict[str, Checksums]:
@@ -126,6 +128,16 @@ def read_checksums(lake: str) -> dict[str, Checksums]:
     for row in rows:
         checksums.setdefault(row["table"], {})[row["file"]] = row["checksum"]
     return checksums
+
+
+def _write(lake: str, rows: Iterable[tuple[str, str, str]]) -> None:
+    # An audit that runs at the same time records the same files.
+    with suppress(CommitFailedError):
+        tables.write(
+            Table(lake, CHECKSUMS).ensure(SCHEMA),
+            pa.Table.from_pylist([dict(zip(SCHEMA.names, row, strict=True)) for row in rows], SCHEMA),
+            mode="overwrite",
+        )
 
 
 def _check_once(table: Table, recorded: Mapping[str, str], at_least: int, report: Report) -> TableState:

@@ -20,8 +20,9 @@ from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
-from shopnow.lake.delta import commit_metadata
+from shopnow.lake.delta import commit_metadata, errors
 from shopnow.lake.delta.commit_metadata import CommitTable
+from shopnow.lake.delta.errors import one_line
 from shopnow.lake.delta.hdfs import Store
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest.data_loss import Acknowledgement
@@ -84,14 +85,20 @@ def repair(
     if table is not None and not selected:
         raise UserError(f"the lake has no table {table!r}; run ./shopnow show for a list")
     outcomes: list[Outcome] = []
+    damaged = [name for name, state in states.items() if state.damages]
     for name in selected:
-        # Receipts that are in no commit any more are those of the table `receipts`, repaired before.
-        if states[name].damages or name.startswith("raw/"):
+        # Rows of raw may be missing without a damaged file, as receipts tell, which come first.
+        is_counted = name.startswith("raw/") and not (dry_run and damaged)
+        if states[name].damages or is_counted:
             report(name, "repair")
             try:
                 outcomes += _repair_table(conf, Table(lake, name), states[name], acknowledgement, dry_run)
             except UserError as error:
                 outcomes.append(Outcome(name, BEYOND, str(error)))
+            # Other damage may stand in the way; the other tables are repaired all the same.
+            except Exception as error:
+                errors.check_reachable(lake)
+                outcomes.append(Outcome(name, BEYOND, f"not repaired: {one_line(error)}"))
     return outcomes
 
 
@@ -155,6 +162,7 @@ def _repair_log(conf: Conf, table: Table, state: TableState) -> Outcome:
             repair_log.reset_derived(table, files, schema)
             if commit_table is not None:
                 commit_metadata.collect(table.lake, commit_table)
+    damage.forget_checksums(table.lake, table.name, [found.file for found in files.damages])
     current = damage.check_table(table, {})
     is_complete = not current.log.damages or repair_log.repair_checkpoints(table, current.log)
     detail = "; ".join(f"{found.file} {found.problem}" for found in files.damages)

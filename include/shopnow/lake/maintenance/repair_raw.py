@@ -169,7 +169,7 @@ def _repair(
         ).decode()
         amendment = Amendment(Kind.DAMAGE, acknowledgement.reason, acknowledgement.by, changes, erased=notes)
         metadata[amendments.METADATA_KEY] = amendments.dumps(amendment)
-    added = _write(raw, files, table, accounts)
+    added = _write(raw, files, table, accounts, bool(losses))
     failpoint("repair:commit")
     file_swap.replace(snapshot, files, added, data_change=bool(losses), metadata=metadata)
     failpoint("repair:committed")
@@ -371,7 +371,9 @@ def _loss(
     )
 
 
-def _write(raw: Table, files: Sequence[DataFile], rows: pa.Table, accounts: _Accounts) -> list[AddAction]:
+def _write(
+    raw: Table, files: Sequence[DataFile], rows: pa.Table, accounts: _Accounts, data_change: bool
+) -> list[AddAction]:
     """Write the rows as one file per date of the damaged files, and return the actions that add them."""
     dates = sorted({str(file.partition["ingest_date"]) for file in files}) or sorted(
         {str(day) for ranges in accounts.landed.values() for _, _, day in ranges}
@@ -392,7 +394,7 @@ def _write(raw: Table, files: Sequence[DataFile], rows: pa.Table, accounts: _Acc
                 len(data),
                 {"ingest_date": day},
                 int(now.timestamp() * 1000),
-                True,
+                data_change,
                 parquet.statistics(part),
             )
         )
