@@ -237,7 +237,7 @@ def non_atomic_kpi_writes() -> None:
 
     publish, failpoint = kpi_writer.publish, kpi_writer.failpoint
 
-    def publish_in_steps(plan: Any, rows: Any, computed: Any) -> Any:
+    def publish_in_steps(plan: Any, rows: Any, computed: Any, *, read_published: bool = True) -> Any:
         # A part of the rows is committed at both failpoints, the one before and the one after the commit.
         kpi_writer.failpoint = lambda point: None
         publish(plan, rows.slice(0, len(rows) // 2), computed)

@@ -168,9 +168,9 @@ def _keeps_rows(actions: log.Actions) -> bool:
 
 def _commits(table: Table, after: int | None, until: int) -> list[log.Actions] | None:
     """Return the commits `(after, until]`; None if `after` is None or the log no longer has all of them."""
-    if after is None or until < after:
+    if after is None:
         return None
-    if until == after:
+    if until <= after:
         return []
     commits = [actions for _, actions in table.commits(until, after + 1)]
     return commits if len(commits) == until - after else None
