@@ -24,6 +24,7 @@ from shopnow.lake.delta import commit_metadata, errors
 from shopnow.lake.delta.commit_metadata import CommitTable
 from shopnow.lake.delta.errors import one_line
 from shopnow.lake.delta.hdfs import Store
+from shopnow.lake.delta.log_integrity import LOG, checkpoint_name
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest.data_loss import Acknowledgement
 from shopnow.lake.maintenance import damage, repair_collected, repair_log, repair_raw
@@ -164,7 +165,12 @@ def _repair_log(conf: Conf, table: Table, state: TableState) -> Outcome:
                 commit_metadata.collect(table.lake, commit_table)
     damage.forget_checksums(table.lake, table.name, [found.file for found in files.damages])
     current = damage.check_table(table, {})
-    is_complete = not current.log.damages or repair_log.repair_checkpoints(table, current.log)
+    is_complete = not current.log.damages
+    if not is_complete:
+        is_complete = repair_log.repair_checkpoints(table, current.log)
+        # The new checkpoint may replace one of the same version, in other bytes.
+        written = f"{LOG}/{checkpoint_name(table.version())}" if is_complete else LOG
+        damage.forget_checksums(table.lake, table.name, [written])
     detail = "; ".join(f"{found.file} {found.problem}" for found in files.damages)
     return Outcome(table.name, RESTORED if is_complete else BEYOND, detail)
 
