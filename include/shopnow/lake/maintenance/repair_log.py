@@ -45,6 +45,12 @@ def repair_checkpoints(table: Table, files: LogFiles) -> bool:
         store.remove(f"{table.name}/{LOG}/{checkpoint_name(version)}")
     failpoint("repair:checkpoint")
     table.open().create_checkpoint()
+    hint = f"{table.name}/{LOG}/{LAST_CHECKPOINT}"
+    if not store.exists(hint):
+        # The library writes nothing if the newest version has a checkpoint.
+        state = files.checkpoints[files.checkpoint]
+        actions = len(state.files) + len(state.transactions) + 2
+        store.put(hint, json.dumps({"version": files.checkpoint, "size": actions}).encode())
     return True
 
 
