@@ -1,7 +1,5 @@
 """`verify` holds on a sound pipeline, and names the first difference as soon as one side is touched."""
 
-import os
-import subprocess
 import uuid
 
 import pyarrow as pa
@@ -10,10 +8,11 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from deltalake import DeltaTable, write_deltalake
+from pyspark.sql import SparkSession
 
 from shopnow import validation
 from shopnow.audit import audit_log, records
-from shopnow.audit.verify import verify
+from shopnow.audit.verify import CHECKS, verify
 from shopnow.broker import reader, topics
 from shopnow.events import TOPICS
 from shopnow.lake.delta import tables
@@ -21,51 +20,29 @@ from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import erasure
 from shopnow.lake.ingest import data_loss, landing
 from shopnow.lake.ingest.data_loss import Acknowledgement, UnacknowledgedLoss
-from shopnow.local_stack import jvm, spark
-from shopnow.settings import Settings
 from shopnow.traffic import ledger, run_totals
 from shopnow.traffic.faults import MALFORMED
 from shopnow.traffic.generate import generate
 from shopnow.traffic.ledger_totals import DUPLICATE
 from shopnow.traffic.run_config import Faults
 from shopnow.traffic.state_reader import PRODUCER_HEADER
+from shopnow_spark import jobs
 
 TROUBLE = Faults(
     late=0.1, duplicate=0.1, out_of_order=0.1, malformed=0.05, schema_v1=0.3, clock_skew_seconds=60
 )
-CHECKS = [
-    "ledger = topics",
-    "topics = raw",
-    "raw = receipts",
-    "raw = events + quarantine + duplicates",
-    "ledger = events",
-    "events = KPIs",
-]
 
 
 @pytest.fixture(scope="module")
-def pipeline(storage: Settings) -> tuple[dict, str]:
+def pipeline(conf: dict[str, str], hdfs: str, spark: SparkSession) -> tuple[dict, str]:
     """Kafka and a lake whose KPIs hold traffic with faults and records of another producer."""
-    conf, lake = {"bootstrap.servers": storage.bootstrap_servers}, f"{storage.lake_uri}/{uuid.uuid4()}"
+    lake = f"{hdfs}/{uuid.uuid4()}"
     generate(conf, f"verify-{uuid.uuid4()}", sessions=150, seed=3, faults=TROUBLE)
     send(conf, "orders", b"not an event")
     for topic in TOPICS.values():
         landing.land(conf, lake, topic)
-    compute(storage, lake)
+    jobs.refresh(lake, lambda: spark)
     return conf, lake
-
-
-def compute(settings: Settings, lake: str) -> None:
-    home = jvm.java_home(settings.data_dir)
-    command = spark.submit_command("compute_kpis.py", "--lake", lake)
-    done = subprocess.run(
-        command,
-        env={**os.environ, **spark.environment(settings, home)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def send(conf: dict, topic: str, value: bytes, **more) -> None:
@@ -101,7 +78,7 @@ def of_all(conf: dict) -> tuple[int, int]:
 def broken(pipeline: tuple[dict, str]) -> dict[str, str]:
     """The checks that do not hold, with what they say."""
     checks = verify(*pipeline)
-    assert [check.check for check in checks] == CHECKS
+    assert [check.check for check in checks] == list(CHECKS)
     return {check.check: check.detail for check in checks if not check.ok}
 
 
@@ -214,7 +191,7 @@ def test_a_changed_figure_is_named_to_the_cent_and_put_on_record(pipeline, touch
     assert audit_log.latest(lake) == audit
 
 
-def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline, storage):
+def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline, spark):
     conf, lake = pipeline
     generate(conf, f"verify-{uuid.uuid4()}", sessions=20, seed=6)
     admin = AdminClient(conf)
@@ -232,7 +209,7 @@ def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline
         landing.land(conf, lake, TOPICS["payments"])
     for topic in TOPICS.values():
         landing.land(conf, lake, topic, acknowledgement=Acknowledgement("a test", "me"))
-    compute(storage, lake)
+    jobs.refresh(lake, lambda: spark)
     checks = {check.check: check for check in verify(conf, lake)}
     assert [check for check in checks.values() if not check.ok] == []
     assert "more are acknowledged as lost" in checks["ledger = events"].detail
