@@ -1,6 +1,7 @@
 """Damaged files are named by `verify`, whose other checks go on, and are repaired from Kafka or from raw."""
 
 import uuid
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import pyarrow as pa
@@ -102,26 +103,53 @@ def test_a_damaged_file_of_the_log_is_named(shop, ending, kind):
     assert ("_delta_log/_last_checkpoint" if (ending, kind) == (CHECKPOINT, "remove") else path) in named
 
 
+class Damaged(NamedTuple):
+    """A file to damage: the first data file of a table, or the last file of its log with an ending."""
+
+    table: str
+    kind: str
+    ending: str = "parquet"
+
+    def path(self, shop: Shop) -> str:
+        if self.ending == "parquet":
+            return data_file(shop, self.table)
+        return log_file(shop, self.table, self.ending)
+
+
 @pytest.mark.parametrize(
-    ("table", "ending", "kind", "also"),
+    ("files", "also"),
     [
-        ("raw/orders", "parquet", "truncate", {"topics = raw", "raw = receipts"}),
-        ("events/orders", "parquet", "remove", {"raw = events + quarantine + duplicates", "ledger = events"}),
-        ("kpi/sales_daily", "parquet", "flip", set()),
-        ("receipts", "parquet", "truncate", {"raw = receipts"}),
-        ("raw/views", ".json", "truncate", {"topics = raw", "raw = receipts"}),
-        ("events/views", ".json", "truncate", {"raw = events + quarantine + duplicates", "ledger = events"}),
-        ("kpi/funnel", ".json", "flip", set()),
+        (
+            [Damaged("raw/orders", "truncate"), Damaged("kpi/sales_daily", "flip")],
+            {"topics = raw", "raw = receipts"},
+        ),
+        (
+            [Damaged("receipts", "truncate"), Damaged("events/orders", "remove")],
+            {"raw = receipts", "raw = events + quarantine + duplicates", "ledger = events"},
+        ),
+        (
+            [
+                Damaged("raw/views", "truncate", ".json"),
+                Damaged("events/views", "truncate", ".json"),
+                Damaged("kpi/funnel", "flip", ".json"),
+            ],
+            {
+                *("topics = raw", "raw = receipts"),
+                *("raw = events + quarantine + duplicates", "ledger = events"),
+            },
+        ),
     ],
+    ids=["raw and KPI", "receipts and events", "logs"],
 )
-def test_verify_goes_on_with_its_other_checks(shop, table, ending, kind, also):
-    path = data_file(shop, table) if ending == "parquet" else log_file(shop, table, ending)
-    with damaged(shop.files, f"{table}/{path}", kind):
+def test_verify_goes_on_with_its_other_checks(shop, files, also):
+    paths = {file.table: file.path(shop) for file in files}
+    with ExitStack() as stack:
+        for file in files:
+            stack.enter_context(damaged(shop.files, f"{file.table}/{paths[file.table]}", file.kind))
         checks = {check.check: check for check in verify(shop.conf, shop.lake)}
     assert list(checks) == list(CHECKS)
-    broken = {name for name, check in checks.items() if not check.ok}
-    assert {FILES, *also} <= broken
-    assert f"{table}: file {path}" in checks[FILES].detail
+    assert {FILES, *also} <= {name for name, check in checks.items() if not check.ok}
+    assert all(f"{table}: file {path}" in checks[FILES].detail for table, path in paths.items())
     assert checks["ledger = topics"].ok
     assert not any("\n" in check.detail for check in checks.values())
 
@@ -144,30 +172,38 @@ def content(shop: Shop, name: str) -> pa.Table:
 
 
 @pytest.mark.parametrize(
-    ("table", "ending", "kind"),
+    "files",
     [
-        ("raw/orders", "parquet", "flip"),
-        ("raw/payments", "parquet", "remove"),
-        ("raw/stock", ".json", "truncate"),
-        ("raw/orders", ".checkpoint.parquet", "truncate"),
-        ("raw/orders", "_last_checkpoint", "remove"),
-        ("receipts", "parquet", "truncate"),
-        ("events/orders", "parquet", "flip"),
-        ("events/payments", ".json", "truncate"),
-        ("kpi/sales_daily", "parquet", "remove"),
-        ("kpi/funnel", ".json", "flip"),
+        [
+            Damaged("raw/orders", "flip"),
+            Damaged("raw/payments", "remove"),
+            Damaged("receipts", "truncate"),
+            Damaged("events/orders", "flip"),
+            Damaged("kpi/sales_daily", "remove"),
+        ],
+        [
+            Damaged("raw/stock", "truncate", ".json"),
+            Damaged("raw/orders", "truncate", CHECKPOINT),
+            Damaged("events/payments", "truncate", ".json"),
+            Damaged("kpi/funnel", "flip", ".json"),
+        ],
+        [Damaged("raw/orders", "remove", "_last_checkpoint")],
     ],
+    ids=["data", "logs", "hint"],
 )
-def test_repair_restores_the_same_rows(shop, spark, table, ending, kind):
-    before = content(shop, table)
-    path = data_file(shop, table) if ending == "parquet" else log_file(shop, table, ending)
-    DAMAGES[kind](shop.files, f"{table}/{path}")
-    assert [outcome.outcome for outcome in repair.repair(shop.conf, shop.lake, dry_run=True)][:1] == [
-        repair.TO_REPAIR
-    ]
-    outcomes = repaired(shop, spark)
-    assert {outcome.table for outcome in outcomes} == {table}
-    assert content(shop, table).equals(before)
+def test_repair_restores_the_same_rows(shop, spark, files):
+    tables_ = {file.table for file in files}
+    before = {table: content(shop, table) for table in tables_}
+    for file in files:
+        DAMAGES[file.kind](shop.files, f"{file.table}/{file.path(shop)}")
+    found = repair.repair(shop.conf, shop.lake, dry_run=True)
+    assert {(outcome.table, outcome.outcome) for outcome in found} == {
+        (table, repair.TO_REPAIR) for table in tables_
+    }
+    assert {outcome.table for outcome in repaired(shop, spark)} == tables_
+    assert {table: content(shop, table).equals(rows) for table, rows in before.items()} == dict.fromkeys(
+        tables_, True
+    )
     assert [check for check in verify(shop.conf, shop.lake) if not check.ok] == []
     assert repaired(shop, spark) == []
 
