@@ -70,45 +70,16 @@ def check_records(
     if not len(values):
         return CheckResult(None, None, None, None)
     received, limits = _received(timestamps, len(values)), configured_limits()
-    indices, decoded = _decode_all(decode, values)
-    times = [event.event_time for event in decoded]
-    suspects = set(range(len(values))).difference(indices) if len(decoded) < len(values) else set()
-    suspects |= screening.unusual_values(column)
-    if decoded:
-        ends = min(times), max(times)
-        stamps = received if len(decoded) == len(values) else received[indices]
-        unusual = screening.unusual_events(decoded, times, ends, stamps, limits)
-        suspects.update(indices[position] for position in unusual)
-        if not suspects:
-            return CheckResult(None, None, *_span(times, values, ends))
-
-    checked = {
-        index: _check(
-            decode, values[index], headers[index] if headers else None, _datetime(received[index]), limits
-        )
-        for index in suspects
-    }
-    passed = CheckedRecord()
-    problems, payloads = (
-        [getattr(checked.get(index, passed), name) for index in range(len(values))]
-        for name in ("problem", "payload")
-    )
-    plain = [position for position, index in enumerate(indices) if index not in suspects]
-    plain_times = [times[position] for position in plain]
-    spans = [
-        *(
-            [
-                _span(
-                    plain_times,
-                    [values[indices[position]] for position in plain],
-                    (min(plain_times), max(plain_times)),
-                )
-            ]
-            if plain
-            else []
-        ),
-        *[(record.event.event_time,) * 2 for record in checked.values() if record.event is not None],
-    ]
+    problems: list[str | None] = [None] * len(values)
+    payloads: list[bytes | None] = [None] * len(values)
+    suspects, span = _screen(decode, values, column, received, limits)
+    spans = [] if span is None else [span]
+    for index in suspects:
+        of_record = headers[index] if headers else None
+        record = _check(decode, values[index], of_record, _datetime(received[index]), limits)
+        problems[index], payloads[index] = record.problem, record.payload
+        if record.event is not None:
+            spans.append((record.event.event_time, record.event.event_time))
     return CheckResult(
         problems if any(problems) else None,
         payloads if any(payloads) else None,
@@ -168,16 +139,45 @@ def _received(timestamps: Sequence[int] | np.ndarray | None, count: int) -> np.n
     return np.where(stamps < 0, now, np.minimum(stamps, now))
 
 
-def _decode_all(decode: Decode, values: Sequence[bytes | None]) -> tuple[Sequence[int], list[Event]]:
-    """Return the events that the values decode to as they stand, and the indices of those values."""
-    try:
-        return range(len(values)), list(map(decode, values))  # type: ignore[arg-type]
-    except Exception:  # whatever a record's bytes cause, it must only affect that record
-        decoded = {}
-        for index, value in enumerate(values):
-            with suppress(Exception):
-                decoded[index] = decode(value)  # type: ignore[arg-type]
-        return list(decoded), list(decoded.values())
+def _screen(
+    decode: Decode,
+    values: Sequence[bytes | None],
+    column: pa.Array,
+    received: np.ndarray,
+    limits: TimeLimits,
+) -> tuple[set[int], tuple[datetime, datetime] | None]:
+    """Return the indices of the records that need the full check, and the time span of the others."""
+    screen = screening.EventScreen()
+    undecodable: list[int] = []
+    for start in range(0, len(values), screening.EVENTS_AT_ONCE):
+        part = values[start : start + screening.EVENTS_AT_ONCE]
+        try:
+            decoded = list(map(decode, part))  # type: ignore[arg-type]
+        except Exception:  # whatever a record's bytes cause, it must only affect that record
+            decoded = []
+            for index, value in enumerate(part, start):
+                try:
+                    decoded.append(decode(value))  # type: ignore[arg-type]
+                except Exception:
+                    undecodable.append(index)
+        if decoded:
+            screen.add(decoded)
+    suspects = screening.unusual_values(values, column).union(undecodable)
+    if len(undecodable) == len(values):
+        return suspects, None
+    times, indices = screen.times, np.delete(np.arange(len(values)), undecodable)
+    ends = min(times), max(times)
+    suspects.update(indices[list(screen.unusual(ends, received[indices], limits))].tolist())
+    if not suspects:
+        return suspects, _span(times, values, ends)
+    plain = [position for position, index in enumerate(indices.tolist()) if index not in suspects]
+    if not plain:
+        return suspects, None
+    times, plain_values = (
+        [times[position] for position in plain],
+        [values[indices[position]] for position in plain],
+    )
+    return suspects, _span(times, plain_values, (min(times), max(times)))
 
 
 def _check(
@@ -204,7 +204,7 @@ def _check_here(
 ) -> CheckedRecord:
     body = value or b""
     try:
-        body = unframe(check_sizes(value), headers)
+        body = check_sizes(unframe(check_sizes(value), headers))  # base64 hides the sizes of its content
         body.decode()
         event = canonical(read := decode(body), body)
         if problem := event_rules.problem_of(event, received, limits):

@@ -131,6 +131,12 @@ def test_a_syntax_error_is_reported_with_its_position(value, problem):
     assert (check(value).problem or "").startswith(problem[:50])
 
 
+def test_sizes_are_checked_within_base64():
+    data = base64.b64encode(VALUE[:-1] + b',"x":' + b"[" * 100_000).decode()
+    problem = check(encoded(ENVELOPE | {"type": "x", "data_base64": data})).problem
+    assert problem == "invalid JSON (nested too deep, at most 500 levels)"
+
+
 @pytest.mark.parametrize("recursions", [0, 400, 880])
 def test_the_depth_limit_does_not_depend_on_the_stack_of_the_caller(recursions):
     def nested(levels: int) -> bytes:

@@ -65,6 +65,7 @@ VALID = encoded(CANCELLED)
         (b"nope", "invalid JSON (invalid character, byte 4)"),
         (b"{", "invalid JSON (input data was truncated)"),
         (VALID + b"x", f"invalid JSON (trailing characters, byte {len(VALID) + 1})"),
+        (b"[" * 1000, "invalid JSON (nested too deep, at most 500 levels)"),
         (b'{"a":' * 100_000, "invalid JSON (nested too deep, at most 500 levels)"),
         (VALID.replace(b"mind", b"\xff\xfe"), f"invalid UTF-8 (byte {VALID.index(b'mind')})"),
         (
