@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -191,13 +191,18 @@ def payments(count: int) -> Iterator[events.PaymentSucceeded]:
 
 def produce_payments(conf: dict[str, str], topic: str, count: int) -> None:
     """Produce `count` payments to the topic and wait until all are acknowledged."""
+    produce(conf, topic, ((events.encode(event), events.key(event)) for event in payments(count)))
+
+
+def produce(conf: dict[str, str], topic: str, records: Iterable[tuple[bytes, bytes]]) -> None:
+    """Produce records, given as value and key, to the topic and wait until all are acknowledged."""
     producer = Producer(
         {**conf, "enable.idempotence": True, "linger.ms": 20, "queue.buffering.max.messages": 1_000_000}
     )
-    for number, event in enumerate(payments(count)):
+    for number, (value, key) in enumerate(records):
         while True:
             try:
-                producer.produce(topic, events.encode(event), events.key(event))
+                producer.produce(topic, value, key)
                 break
             except BufferError:
                 producer.poll(0.1)
