@@ -1,5 +1,6 @@
 """Pytest plugin: `-p protections.plugin --without NAME` runs tests without one protection of the product."""
 
+import json
 import os
 from pathlib import Path
 
@@ -32,4 +33,4 @@ def pytest_exception_interact(node: pytest.Item, call: pytest.CallInfo, report: 
     """Print the assertion that failed, on a line that `protections.run` parses."""
     if call.when == "call" and call.excinfo and call.excinfo.errisinstance(CAUGHT):
         message = call.excinfo.exconly(tryshort=True).splitlines()[0]
-        print(f"\ncaught: {node.name}: {message}", flush=True)
+        print(f"\ncaught: {json.dumps([node.name, message])}", flush=True)

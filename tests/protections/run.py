@@ -18,7 +18,7 @@ from protections.registry import PROTECTIONS, Protection
 from shopnow.settings import ROOT
 
 TIMEOUT_SECONDS = 600
-_CAUGHT = re.compile(r"^caught: (?P<test>\S+): (?P<message>.*)$", re.MULTILINE)
+_CAUGHT = re.compile(r"^caught: (.*)$", re.MULTILINE)
 
 
 def main() -> int:
@@ -54,14 +54,15 @@ def run_without(protection: Protection) -> dict[str, str | int]:
     except subprocess.TimeoutExpired:
         output = f"timed out after {TIMEOUT_SECONDS} s"
     caught = _CAUGHT.search(output)
+    test, message = json.loads(caught[1]) if caught else ("", "")
     lines = [line for line in output.splitlines() if line.strip()]
     return {
         "row": protection.row,
         "fault": protection.fault,
         "without": (MUTATIONS[protection.mutation].__doc__ or "").strip(),
         "test": protection.test,
-        "caught_by": caught["test"] if caught else "",
-        "said": caught["message"] if caught else (lines or ["no output"])[-1],
+        "caught_by": test,
+        "said": message or (lines or ["no output"])[-1],
     }
 
 
