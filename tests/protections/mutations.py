@@ -203,6 +203,14 @@ def note_bytes_not_checked() -> None:
 
 
 @mutation
+def notes_identified_by_spelling() -> None:
+    """A delivery note whose number is typed in another way is another note, and its goods count twice."""
+    from shopnow.traffic import dedup_keys
+
+    dedup_keys._fold = lambda text: text
+
+
+@mutation
 def archive_names_not_shortened() -> None:
     """A delivery note is archived under its full name, whatever its length."""
     from shopnow.restock import inbox
@@ -402,6 +410,23 @@ def control_characters_accepted() -> None:
     from shopnow import event_rules
 
     event_rules._control_characters = lambda event: None
+
+
+@mutation
+def other_ids_accepted() -> None:
+    """Ids that are no UUIDv7, such as one number for all events, let events count as repeated."""
+    from shopnow import event_rules, screening
+
+    event_rules._event_id = lambda event: None
+    screening._ids = lambda joined, count: set()
+
+
+@mutation
+def every_record_screened_as_plain() -> None:
+    """What needs the full check among many records, such as escapes, lands as it is."""
+    from shopnow import screening
+
+    screening.unusual_values = lambda values, column: set()
 
 
 @mutation

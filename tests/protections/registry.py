@@ -192,6 +192,12 @@ PROTECTIONS = (
     ),
     Protection(
         24,
+        "a delivery note whose number is typed in another way",
+        "notes_identified_by_spelling",
+        f"{_UNIT}/restock/test_service.py::test_a_note_is_known_by_its_number_in_every_spelling",
+    ),
+    Protection(
+        24,
         "a delivery note with a long name",
         "archive_names_not_shortened",
         f"{_UNIT}/restock/test_service.py::test_a_file_with_a_long_name_is_filed_with_its_reason",
@@ -213,6 +219,18 @@ PROTECTIONS = (
         "control characters in ids and names",
         "control_characters_accepted",
         f"{_UNIT}/test_meaning.py::test_the_problem_names_field_value_and_what_is_right",
+    ),
+    Protection(
+        9,
+        "ids that are no UUIDv7",
+        "other_ids_accepted",
+        f"{_UNIT}/test_meaning.py::test_the_problem_names_field_value_and_what_is_right",
+    ),
+    Protection(
+        9,
+        "a hostile record among plain ones",
+        "every_record_screened_as_plain",
+        f"{_UNIT}/test_screening.py::test_any_change_is_found_among_plain_records",
     ),
     Protection(
         9,
