@@ -26,8 +26,8 @@ def encode(topic_id: str, chunk: Chunk, decode: Decode) -> tuple[pa.RecordBatch,
     """
     length = len(chunk.offsets)
     values = pa.array(chunk.values, pa.binary())
-    offsets = np.array(chunk.offsets, dtype=np.int64)
-    timestamps = np.array(chunk.timestamps, dtype=np.int64)
+    offsets = np.fromiter(chunk.offsets, np.int64, length)  # twice as fast as an array of the list
+    timestamps = np.fromiter(chunk.timestamps, np.int64, length)
     checked = check_records(decode, chunk.values, values, chunk.headers, timestamps)
     rows = pa.record_batch(
         [
