@@ -11,12 +11,12 @@ from shopnow import events
 from shopnow.lake.ingest.landing import land
 
 
-def main(bootstrap_servers: str, lake: str, topic: str, kafka_topic: str) -> None:
-    """Land `kafka_topic` into a lake as records of `topic`."""
+def main(bootstrap_servers: str, lake: str, topic: str, warm_up: str, kafka_topic: str) -> None:
+    """Land `kafka_topic` into a lake as records of `topic`, after a small topic that loads all modules."""
+    conf = {"bootstrap.servers": bootstrap_servers}
+    land(conf, f"{lake}/warm-up", events.TOPICS[topic], kafka_topic=warm_up)
     start, cpu = time.perf_counter(), time.process_time()
-    result = land(
-        {"bootstrap.servers": bootstrap_servers}, lake, events.TOPICS[topic], kafka_topic=kafka_topic
-    )
+    result = land(conf, f"{lake}/measured", events.TOPICS[topic], kafka_topic=kafka_topic)
     measured = {
         "rows": result.rows,
         "quarantined": result.quarantined,

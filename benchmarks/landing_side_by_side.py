@@ -55,17 +55,21 @@ def main() -> int:
     with workbench.services(STORAGE_SERVICES) as settings:
         conf, lake = {"bootstrap.servers": settings.bootstrap_servers}, settings.lake_uri
         for topic in options.topics:
-            with workbench.topic_and_lake(conf, lake, options.partitions) as (name, root):
+            with (
+                workbench.topic_and_lake(conf, lake, options.partitions) as (name, root),
+                workbench.topic_and_lake(conf, lake, 1) as (warm_up, _),
+            ):
                 with console.status(f"producing {options.events:,} records of {topic}"):
-                    records = islice(cycle(sample(topic)), options.events)
-                    workbench.produce(conf, name, records)
+                    records = sample(topic)
+                    workbench.produce(conf, name, islice(cycle(records), options.events))
+                    workbench.produce(conf, warm_up, records[:1000])
                 landings: dict[str, list[Landing]] = {side: [] for side in sides}
                 # The first round warms up the services, and is not counted.
                 for number in range(-1, options.rounds):
                     for side in sides if number % 2 else reversed(sides):
                         with console.status(f"{topic}: round {number + 1} of {options.rounds}, {side}"):
                             target = f"{root}/{side}-{number}"
-                            landing = land(sides[side], conf, target, topic, name, options.events)
+                            landing = land(sides[side], conf, target, (topic, warm_up, name), options.events)
                         workbench.delete_lake(target)
                         if number >= 0:
                             landings[side].append(landing)
@@ -95,17 +99,18 @@ def sample(topic: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def land(
-    checkout: Path, conf: dict[str, str], lake: str, topic: str, kafka_topic: str, count: int
-) -> Landing:
-    """Land the topic by the code of a checkout.
+def land(checkout: Path, conf: dict[str, str], lake: str, names: tuple[str, str, str], count: int) -> Landing:
+    """Land `count` records by the code of a checkout.
+
+    Args:
+        names: the topic in the event definitions, a small topic to warm up and the one to measure in Kafka.
 
     Raises:
         UserError: it failed, or not every record landed as a valid one.
     """
     command = [sys.executable, str(Path(__file__).with_name("land_once.py"))]
     process = subprocess.run(
-        [*command, conf["bootstrap.servers"], lake, topic, kafka_topic],
+        [*command, conf["bootstrap.servers"], lake, *names],
         env=os.environ | {"PYTHONPATH": str(checkout.resolve() / "include")},
         capture_output=True,
         text=True,

@@ -83,9 +83,23 @@ def _special_bytes(data: np.ndarray) -> tuple[int, np.ndarray]:
             if byte <= highest_here and byte in text:
                 found.append(start + np.flatnonzero(block == byte))
     positions = np.concatenate(found)
+    here, *after = (data[np.minimum(positions + distance, len(data) - 1)] for distance in range(5))
     # After 0xC2, the bytes from 0xA0 on make printable characters.
-    after = data[np.minimum(positions + 1, len(data) - 1)]
-    return highest, positions[(data[positions] != 0xC2) | (after < 0xA0)]
+    is_plain = (here == 0xC2) & (after[0] >= 0xA0)
+    if highest < _FIRST_UNSAFE_LEAD:  # a letter from there on may combine with one that is escaped before it
+        is_plain |= (here == 0x5C) & _are_plain_escapes(*after)
+    return highest, positions[~is_plain]
+
+
+def _are_plain_escapes(first: np.ndarray, *digits: np.ndarray) -> np.ndarray:
+    r"""Return which escapes are `\"`, `\/`, or `\u00a0` to `\u00ff`, as `json.dumps` writes accents.
+
+    Args:
+        first, digits: the four bytes after each backslash.
+    """
+    is_latin = (first == ord("u")) & (digits[0] == ord("0")) & (digits[1] == ord("0"))
+    lower = digits[2] | 0x20
+    return (first == ord('"')) | (first == ord("/")) | (is_latin & (lower >= ord("a")) & (lower <= ord("f")))
 
 
 def _unnormalized(values: Sequence[bytes | None], data: np.ndarray, starts: np.ndarray) -> set[int]:

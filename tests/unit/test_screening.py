@@ -44,6 +44,7 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
         {"order_id": "a\x85"},
         {"order_id": 'a"b'},
         {"order_id": "a\x00"},
+        {"order_id": "e\u0301\u00ea"},
     ],
     "orders": [
         {"total_cents": 1},
@@ -59,6 +60,24 @@ CHANGES: dict[str, list[dict[str, Any]]] = {
     ],
     "payments": [{"currency": "eur"}, {"reason": "two\r\nlines"}],
 }
+ESCAPED = [
+    *(
+        rf"\u{code:04x}"
+        for code in (0x00, 0x1F, 0x22, 0x39, 0x5C, 0x7F, 0x80, 0x9F, 0xA0, 0xE9, 0x3A9, 0x301)
+    ),
+    *(
+        r"\u00C9",
+        r"\/",
+        r"\"",
+        r"\\",
+        r"\n",
+        r"\b",
+        r"\\u00e9",
+        r"\u00ea\u0301",
+        "\\u00ea\u0301",
+        r"\ud83d\ude00",
+    ),
+]
 BROKEN = [None, b"", b"\xff", b"{", b"[" * 501, b"[" * 1000, b"\xef\xbb\xbf{}", b'{"a":"\xe9"}']
 
 
@@ -95,6 +114,14 @@ def test_any_change_is_found_among_plain_records(topic):
     assert_like_alone(topic, BROKEN)
 
 
+@pytest.mark.parametrize("escaped", ESCAPED)
+def test_escapes_are_found_among_plain_records(escaped):
+    plain = [value("payments", number) for number in range(3)]
+    for field in (b'"reason":"', b'"order_id":"', b'"event_id":"', b'"event_time":"'):
+        text = value("payments", 9).replace(b'": "', b'":"')
+        assert_like_alone("payments", [*plain, text.replace(field, field + escaped.encode()), *plain])
+
+
 @pytest.mark.parametrize("topic", TYPES)
 def test_many_records_have_the_results_of_each(topic):
     seed = random.randrange(2**32)
@@ -116,5 +143,7 @@ def test_many_records_have_the_results_of_each(topic):
 def test_ordinary_records_are_not_checked_one_by_one(changes, monkeypatch):
     monkeypatch.setattr(validation, "_check", None)
     values = [value("payments", number, **changes) for number in range(screening.EVENTS_AT_ONCE * 2)]
+    if max(str(changes)) < "\u0100":
+        values += [json.dumps(json.loads(text) | {"address": '"é"'}).encode() for text in values]
     decode = TOPICS["payments"].decoder().decode
     assert validation.check_records(decode, values, pa.array(values, pa.binary())).problems is None
