@@ -1,6 +1,7 @@
 """The texts of problems: why a record's value is not an event, with the limit or code that was expected."""
 
 import re
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -131,7 +132,9 @@ def _invalid(message: str, body: bytes) -> str:
         code = what.removeprefix("Invalid enum value ")
         return f"invalid value: {field} (expected {_CODES[field]}, has {code})"
     if path and (limit := _LIMIT.match(what)):
-        return f"invalid value: {field} ({_exceeded(limit, _value_at(body, path))})"
+        # Another field may have a number that only the decoder of events, which skips it, accepts.
+        with suppress(msgspec.MsgspecError):
+            return f"invalid value: {field} ({_exceeded(limit, _value_at(body, path))})"
     return f"invalid value: {field} ({detail})"
 
 

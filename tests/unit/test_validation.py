@@ -93,6 +93,10 @@ VALID = encoded(CANCELLED)
             encoded(PLACED, total_cents=2**63),
             "invalid value: total_cents (at most 1000000000000, has 9223372036854775808)",
         ),
+        (
+            encoded(CANCELLED, order_id="")[:-1] + b',"note":1e400}',
+            "invalid value: order_id (expected str of length >= 1)",
+        ),
         (encoded(PLACED, coupon=7), "wrong type: coupon (expected str | null, got int)"),
         (
             encoded(CANCELLED, event_time="yesterday"),
