@@ -481,7 +481,8 @@ def damage_ends_verify() -> None:
             return verify.Check(name, True, check(evidence))
         except verify.Difference as difference:
             return verify.Check(name, False, str(difference))
-        except Exception as error:
+        # Rust libraries panic with an exception that is no Exception.
+        except BaseException as error:
             raise AssertionError(f"{name} ended the audit: {error}") from error
 
     verify._run = run
