@@ -88,6 +88,11 @@ def describe(error: Exception, body: bytes) -> str:
         return _syntax_error(body) or str(wrappings.of_json(body) or "") or _invalid(str(error), body)
     if isinstance(error, msgspec.DecodeError):
         return _malformed(str(error), body)
+    return unreadable(error)
+
+
+def unreadable(error: Exception) -> str:
+    """Return the problem of a record that caused an unforeseen error."""
     return f"unreadable ({type(error).__name__})"
 
 

@@ -24,7 +24,7 @@ from shopnow.canonical import canonical
 from shopnow.event_times import TimeLimits, canonical_time, configured_limits
 from shopnow.events import Event
 from shopnow.framing import Header, unframe
-from shopnow.record_problems import check_sizes, describe
+from shopnow.record_problems import check_sizes, describe, unreadable
 
 Decode = Callable[[bytes], Event]
 
@@ -192,7 +192,10 @@ def _check(
     except RecursionError:
         # The caller's stack is almost full; what is valid does not depend on that.
         with ThreadPoolExecutor(1) as pool:
-            return pool.submit(_check_here, decode, value, headers, received, limits).result()
+            try:
+                return pool.submit(_check_here, decode, value, headers, received, limits).result()
+            except RecursionError as error:
+                return CheckedRecord(problem=unreadable(error))
 
 
 def _check_here(
@@ -217,7 +220,17 @@ def _check_here(
     except RecursionError:
         raise
     except Exception as error:
-        return CheckedRecord(problem=describe(error, body))
+        return CheckedRecord(problem=_describe(error, body))
+
+
+def _describe(error: Exception, body: bytes) -> str:
+    """Return the problem of a record; whatever its bytes cause here must not stop the others."""
+    try:
+        return describe(error, body)
+    except RecursionError:
+        raise
+    except Exception:
+        return unreadable(error)
 
 
 def _is_read_alike(read: Event, event: Event) -> bool:

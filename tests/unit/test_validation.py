@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shopnow import events
+from shopnow import events, validation
 from shopnow.record_problems import MAX_EVENT_BYTES
 from shopnow.validation import check_records, reason_of
 
@@ -144,6 +144,21 @@ def test_an_invalid_record_does_not_affect_the_others() -> None:
     assert result.problems == [None, "invalid JSON (invalid character, byte 4)", None]
     assert str(result.first_event) == "2026-01-02 03:00:00+00:00"
     assert str(result.last_event) == "2026-01-02 03:04:05.678000+00:00"
+
+
+@pytest.mark.parametrize(
+    ("error", "name"), [(KeyError("x"), "DecodeError"), (RecursionError(), "RecursionError")]
+)
+def test_an_unforeseen_error_affects_only_its_record(
+    monkeypatch: pytest.MonkeyPatch, error: Exception, name: str
+) -> None:
+    def describe(*_: object) -> str:
+        raise error
+
+    monkeypatch.setattr(validation, "describe", describe)
+    values = [b"nope", VALID]
+    result = check_records(ORDERS, values, pa.array(values, pa.binary()))
+    assert result.problems == [f"unreadable ({name})", None]
 
 
 def test_reason_omits_the_detail() -> None:
