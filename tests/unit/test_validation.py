@@ -1,4 +1,5 @@
 import json
+import time
 from typing import Any
 
 import pyarrow as pa
@@ -110,6 +111,37 @@ VALID = encoded(CANCELLED)
 )
 def test_reports_the_problem(value: bytes | None, expected: str) -> None:
     assert problem_of(value) == expected
+
+
+QUOTED = " - at `$.total_cents"
+"""A text that looks like the end of the decoder's messages."""
+
+
+@pytest.mark.parametrize(
+    ("field", "reason"), [("currency", "invalid value: currency"), ("event_type", "unknown event type")]
+)
+@pytest.mark.parametrize("text", [f"{QUOTED} (", f"{QUOTED}`", QUOTED * 40_000, "x" * 900_000])
+def test_a_text_neither_forges_the_reason_nor_fills_the_problem(field: str, reason: str, text: str) -> None:
+    problem = problem_of(encoded(PLACED, **{field: text})) or ""
+    assert reason_of(problem) == reason
+    assert len(problem) < 500
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        encoded(CANCELLED, note='"' * 400_000),
+        encoded(CANCELLED, note=[[]] * 200_000),
+        b"[" * 501 + b'"' + b'\\"' * 400_000,
+        b"[" * 1_000_000,
+        b'"' * 1_000_000,
+    ],
+    ids=["escaped quotes", "many arrays", "not closed", "too deep", "quotes"],
+)
+def test_the_largest_records_have_a_bounded_cost(value: bytes) -> None:
+    started = time.process_time()
+    problem_of(value)
+    assert time.process_time() - started < 5
 
 
 def test_event_type_is_required_even_in_a_topic_with_one_type() -> None:

@@ -6,7 +6,6 @@ is read as a record with these bytes would be.
 """
 
 import json
-import re
 from collections.abc import Iterable
 from typing import Annotated, Any, NamedTuple
 
@@ -18,13 +17,13 @@ from shopnow.events import TOPICS
 from shopnow.lake.governance import quarantine
 from shopnow.lake.governance.amendments import RecordId
 from shopnow.lake.governance.quarantine import Corrections
+from shopnow.record_problems import split_path
 from shopnow.text_format import one_line
 
 MAX_BYTES = 64 << 20
 _MAX_ERRORS = 5
 """Maximum number of corrections that an error names."""
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_PATH = re.compile(r"^(?P<what>.*?)(?: - at `\$\.?(?P<path>.*)`)?$", re.DOTALL)
 
 
 class _Line(msgspec.Struct):
@@ -156,8 +155,7 @@ def _parse_line(number: int, data: bytes) -> Correction:
 
 def _describe(message: str) -> str:
     """Return msgspec's message with the field first."""
-    match_ = _PATH.match(message)
-    what, path = (match_["what"], match_["path"]) if match_ else (message, None)
+    what, path = split_path(message)
     text = what.replace("`", "")
     return f"{path}: {text[0].lower()}{text[1:]}" if path else text
 
