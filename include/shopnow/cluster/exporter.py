@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from http.server import ThreadingHTTPServer
 from threading import Condition
-from urllib.parse import urlsplit
 
 from cachetools import TTLCache, cached
 from prometheus_client import CollectorRegistry, MetricsHandler
@@ -45,7 +44,7 @@ class Handler(MetricsHandler):
     """Serves the metrics at `/metrics`, and an empty response at `/health` even while a source is slow."""
 
     def do_GET(self) -> None:
-        path = urlsplit(self.path).path
+        path = self.path.partition("?")[0]
         if path == "/metrics":
             super().do_GET()
         elif path == "/health":

@@ -193,5 +193,5 @@ def _check_status(status: int, body: str, headers: Any) -> None:
         raise Unconfirmed(answer)
     if status == 429 or status >= 500:
         retry_after = next((value for name, value in headers.items() if name.lower() == "retry-after"), "0")
-        raise Unavailable(answer, float(retry_after) if retry_after.isdigit() else 0)
+        raise Unavailable(answer, float(retry_after) if retry_after.isdecimal() else 0)
     raise Refused(answer)

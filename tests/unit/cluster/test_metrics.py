@@ -15,6 +15,7 @@ from shopnow.cluster import exporter, metrics
 from shopnow.errors import UserError
 from shopnow.lake.ingest.lag import Position
 from shopnow.local_stack import airflow_api
+from support import raw_http
 
 
 def exposition(*families: Metric) -> str:
@@ -142,6 +143,8 @@ def test_exporter_is_healthy_without_reading_a_source(scrapes):
     url, reads = scrapes
     assert httpx.get(f"{url}/health").raise_for_status().text == ""
     assert httpx.get(f"{url}/other").status_code == 404
+    port = int(url.rpartition(":")[2])
+    assert raw_http.status(raw_http.exchange(port, b"GET http://[::1 HTTP/1.1\r\n\r\n")) == 404
     assert reads == []
 
 

@@ -1,7 +1,9 @@
 """The local Slack server: which messages it accepts, stores and returns."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlencode
 
 import pytest
@@ -10,9 +12,11 @@ from shopnow.local_stack.webhook_server import (
     MessageStore,
     answer_web_api,
     channel_id,
+    create_server,
     parse_message,
     render_page,
 )
+from support import raw_http
 
 
 def test_message_is_accepted_as_json_or_form():
@@ -109,3 +113,26 @@ def test_invalid_bot_request_gets_slacks_error_code(tmp_path: Path):
     )
     assert bot(store, "chat.delete", {})["error"] == "unknown_method"
     assert store.messages() == []
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    with create_server("127.0.0.1", 0, tmp_path) as server:
+        Thread(target=server.serve_forever).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("request_line", "expected"),
+    [
+        (b"GET http://[::1 HTTP/1.1", 404),
+        (b"POST http://[::1 HTTP/1.1", 404),
+        *(
+            (b"POST /services/x HTTP/1.1\r\nContent-Length: " + length, 400)
+            for length in (b"", b"-1", b"\xb2", b"9" * 5000)
+        ),
+    ],
+)
+def test_hostile_request_is_answered(port: int, request_line: bytes, expected: int):
+    assert raw_http.status(raw_http.exchange(port, request_line + b"\r\n\r\n")) == expected
