@@ -27,6 +27,7 @@ few thousand sessions each. A run that is killed and retried continues after its
 is complete does nothing. `./shopnow ledger` shows the ground truth.
 
 **When it fails.**
+- A param is invalid, or params contradict each other: the message names them; it does not retry.
 - Kafka is unreachable or rejected a record: the task retries. See `./shopnow status`.
 - The producer was fenced: another run of this DAG has taken over; nothing to do.
 - The shop has already simulated the period: its history cannot be rewritten. Leave the period empty, or
@@ -36,8 +37,10 @@ is complete does nothing. `./shopnow ledger` shows the ground truth.
 """
 
 from airflow.sdk import DAG, Param, conf, get_current_context, task
+from airflow.sdk.exceptions import AirflowFailException
 
 from shopnow.dag_common import DEFAULT_ARGS, LONG_TIMEOUT, TRAFFIC, Tag, every_five_minutes, kafka_conf
+from shopnow.errors import UserError
 from shopnow.traffic import dag_params
 from shopnow.traffic.generate import generate
 
@@ -58,6 +61,10 @@ with DAG(
         """Simulate the period; return the totals of the run."""
         context = get_current_context()
         run_id = context["run_id"]
-        return generate(kafka_conf(), run_id, **dag_params.parse(context["params"], run_id))._asdict()
+        try:
+            options = dag_params.parse(context["params"], run_id)
+        except UserError as error:  # a retry would fail the same way
+            raise AirflowFailException(str(error)) from None
+        return generate(kafka_conf(), run_id, **options)._asdict()
 
     simulate()

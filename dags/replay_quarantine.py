@@ -17,15 +17,16 @@ once. The same as `./shopnow quarantine replay`; `./shopnow quarantine` lists th
 A correction is `{"topic", "partition", "offset", "value": {…the event…}}`.
 
 **When it fails.** *nothing was changed: …* names each correction that is not a valid event or that matches no
-quarantined record. Running it again is safe: released records are no longer in quarantine.
+quarantined record; it does not retry. Running it again is safe: released records are no longer in quarantine.
 
 **Triggers** `compute_kpis` through the asset `raw`, only if something was replayed.
 """
 
 from airflow.sdk import DAG, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from shopnow.dag_common import DEFAULT_ARGS, RAW, Tag, lake_uri
+from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake.governance import corrections, quarantine
 
@@ -58,8 +59,12 @@ with DAG(
         params, lake = context["params"], lake_uri()
         options = {"why": params["why"], "by": context["run_id"], "dry_run": params["dry_run"]}
         if params["corrections"]:
-            corrected = corrections.parse(corrections.encode(params["corrections"]))
-            outcomes = quarantine.correct(lake, corrections.check(lake, corrected), **options)
+            try:
+                corrected = corrections.parse(corrections.encode(params["corrections"]))
+                payloads = corrections.check(lake, corrected)
+            except UserError as error:  # a retry would fail the same way
+                raise AirflowFailException(str(error)) from None
+            outcomes = quarantine.correct(lake, payloads, **options)
         else:
             outcomes = quarantine.replay(lake, params["topic"], params["reason"], **options)
         return [outcome._asdict() for outcome in outcomes]

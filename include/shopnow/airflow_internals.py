@@ -37,7 +37,7 @@ class UnknownDagError(LookupError):
 
 
 class InvalidConfError(ValueError):
-    """The conf of a run does not match the DAG's params."""
+    """The conf of a run does not match the DAG's params, or cannot be stored."""
 
 
 def trigger_run_from_task(dag_id: str, run_id: str, conf: dict[str, Any]) -> bool:
@@ -71,13 +71,14 @@ def trigger_run_as_user(dag_id: str, run_id: str, conf: dict[str, Any], username
 
     Raises:
         UnknownDagError: Airflow has no such DAG.
-        InvalidConfError: `conf` does not match the DAG's params.
+        InvalidConfError: `conf` does not match the DAG's params, or the database cannot store it.
         sqlalchemy.exc.SQLAlchemyError: the metadata database does not answer, after Airflow's retries.
     """
     from airflow.api.common.trigger_dag import trigger_dag
     from airflow.exceptions import DagNotFound, DagRunAlreadyExists, ParamValidationError
     from airflow.utils.retries import run_with_db_retries
     from airflow.utils.types import DagRunTriggeredByType
+    from sqlalchemy.exc import DataError
 
     try:
         # With SQLite a request fails now and then while another one holds the database.
@@ -95,6 +96,10 @@ def trigger_run_as_user(dag_id: str, run_id: str, conf: dict[str, Any], username
         run = error.dag_run
     except ParamValidationError as error:
         raise InvalidConfError(str(error)) from None
+    except DataError:
+        raise InvalidConfError(
+            "Airflow's database cannot store a character of the text, such as NUL; remove it"
+        ) from None
     except DagNotFound as error:
         raise UnknownDagError(str(error)) from None
     return _run_record(run)

@@ -15,6 +15,7 @@ from typing import Any, get_args
 
 import pytest
 from sqlalchemy import create_engine
+from sqlalchemy.exc import DataError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
@@ -139,6 +140,15 @@ def test_refusals_of_trigger_dag_are_told_apart(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("airflow.api.common.trigger_dag.trigger_dag", refuse)
     with pytest.raises(expected, match="refused"):
         airflow_internals.trigger_run_as_user("acknowledge_alert", "run-1", {}, "anna")
+
+
+def test_a_conf_that_the_database_cannot_store_is_invalid(monkeypatch: pytest.MonkeyPatch):
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise DataError("INSERT", {}, ValueError("\\u0000 cannot be converted to text"))
+
+    monkeypatch.setattr("airflow.api.common.trigger_dag.trigger_dag", refuse)
+    with pytest.raises(airflow_internals.InvalidConfError, match="such as NUL"):
+        airflow_internals.trigger_run_as_user("acknowledge_alert", "run-1", {"alert": "\0"}, "anna")
 
 
 @pytest.fixture

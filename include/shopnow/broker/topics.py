@@ -206,7 +206,8 @@ def offsets_since(conf: Conf, name: str, at: datetime) -> dict[int, tuple[int, i
     """
     partitions = describe(conf, [name])[name].partitions
     requested = [TopicPartition(name, partition) for partition in partitions]
-    spec = OffsetSpec.for_timestamp(round(at.timestamp() * 1000))
+    # Kafka refuses negative timestamps, and takes some of them for the first and the last offset.
+    spec = OffsetSpec.for_timestamp(max(round(at.timestamp() * 1000), 0))
     first = _list_offsets(conf, client.admin_client(conf), requested, spec)
     # Kafka returns -1 for a partition without such records.
     return {

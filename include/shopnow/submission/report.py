@@ -26,14 +26,21 @@ class Report(NamedTuple):
 
         The keys are `sent` (`number`, `service`, `event_type`, `topic`, `partition`, `offset`, `event_id`,
         `held_back`),
-        `rejected` (`number`, `event_type`, `field`, `problem`) and `withheld`.
+        `rejected` (`number`, `event_type`, `field`, `problem`, control characters escaped) and `withheld`.
         """
         return {
             # A service has the name of its topic.
             "sent": [
                 {"number": event.number, "service": event.topic, **event._asdict()} for event in self.sent
             ],
-            "rejected": [event._asdict() for event in self.rejected],
+            # Airflow's database does not store all characters that a sender may have put into these.
+            "rejected": [
+                {
+                    name: text_format.printable(value) if isinstance(value, str) else value
+                    for name, value in event._asdict().items()
+                }
+                for event in self.rejected
+            ],
             "withheld": self.withheld,
         }
 

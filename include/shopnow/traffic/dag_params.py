@@ -15,6 +15,7 @@ from shopnow.traffic.run_config import (
     REAL_TIME_HOURS,
     REAL_TIME_MINUTES,
     Faults,
+    validate,
 )
 
 _FAULTS = Faults.__struct_fields__
@@ -118,7 +119,7 @@ def parse(params: Mapping[str, Any], run_id: str) -> dict[str, Any]:
     """Convert the DAG params to arguments of `shopnow.traffic.generate.generate`.
 
     Raises:
-        UserError: a time is invalid.
+        UserError: a param is invalid, or params contradict each other.
     """
     options = {name: value for name, value in params.items() if name not in _FAULTS}
     for name in ("start", "end"):
@@ -126,7 +127,9 @@ def parse(params: Mapping[str, Any], run_id: str) -> dict[str, Any]:
     _check_end(options["end"], options["start"], options.get("hours"))
     seed = options.get("seed")
     options["seed"] = crc32(run_id.encode()) if seed is None else seed
-    return {**options, "faults": Faults(**{name: params[name] for name in _FAULTS if name in params})}
+    options["faults"] = Faults(**{name: params[name] for name in _FAULTS if name in params})
+    validate(**options)
+    return options
 
 
 def _check_end(end: datetime | None, start: datetime | None, hours: float | None) -> None:

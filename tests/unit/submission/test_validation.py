@@ -13,6 +13,7 @@ from factories.fuzz_inputs import BATCHES, EXAMPLES
 from shopnow import validation as record_validation
 from shopnow.events import SCHEMA_VERSION, TOPIC_OF, TOPICS
 from shopnow.submission import validation
+from shopnow.submission.report import Report
 from shopnow.submission.service import encode_events
 from shopnow.submission.validation import Checked, Defaults, InvalidBatch, check
 
@@ -159,3 +160,10 @@ def test_events_nested_too_deep_are_refused():
         deep = [deep]
     with pytest.raises(InvalidBatch, match="nested too deep"):
         encode_events(deep)
+
+
+def test_the_report_has_no_character_that_a_database_refuses():
+    rejected = check_lines('{"event_type":"a\\u0000b\\ue000"}').rejected
+    [row] = Report([], rejected).as_dict()["rejected"]
+    assert row["event_type"] == "a\\x00b\\ue000"
+    assert all(value.isprintable() for value in row.values() if isinstance(value, str))

@@ -77,6 +77,9 @@ def test_form_values_become_the_run_config() -> None:
     )
     with pytest.raises(UserError, match="start 'noon'"):
         dag_params.parse({**values, "start": "noon"}, "run")
+    for invalid in ({"start": "0001-01-01T00:00:00+23:59", "hours": None}, {"end": "2026-01-02T00:00:00Z"}):
+        with pytest.raises(UserError, match=r"give a time from 1971|give at most two"):
+            dag_params.parse({**values, **invalid}, "run")
 
 
 def test_the_form_has_every_limit() -> None:
