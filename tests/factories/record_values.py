@@ -10,6 +10,7 @@ import json
 import unicodedata
 from typing import NamedTuple
 
+from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from shopnow.events import TOPIC_OF, Event
@@ -188,3 +189,24 @@ def _wrapped(draw: st.DrawFn, type_: type[Event], value: bytes) -> RecordValue:
             ]
         )
     )
+
+
+def generate(count: int, seed_value: int) -> list[RecordValue]:
+    """Return at least `count` records, the same for the same seed."""
+    generated: list[RecordValue] = []
+
+    @seed(seed_value)
+    @settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(records())
+    def collect(record: RecordValue) -> None:
+        generated.append(record)
+
+    while len(generated) < count:
+        collect()
+    return generated

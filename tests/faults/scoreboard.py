@@ -30,6 +30,7 @@ class Fault(StrEnum):
     COMPACTION = "compaction while landing, killed"
     IDLE = "idle topic, then one event"
     DISK = "disk full under broker, DataNode, Spark"
+    STORM = "ten thousand hostile records, files, forms and requests"
 
 
 @dataclass

@@ -22,10 +22,9 @@ from shopnow.events import TOPICS
 from shopnow.examples import example_json
 from shopnow.lake.ingest import data_loss, lag
 from shopnow.local_stack import airflow_api, supervision
-from support.full_stack import FINAL_STATES, MINUTE, get
+from support.full_stack import APPROVE, MINUTE, answer_approval, get
 
 SERVICE_COUNT = 12
-APPROVE = "/dags/approve_restock/dagRuns"
 PAUSED = ("land_events", "compute_kpis")
 SENT_BY_HAND = [example_json(type_) for name in ("orders", "payments") for type_ in TOPICS[name].types]
 RESTOCKED = ("p-041", "p-042")
@@ -87,8 +86,8 @@ def sent(api, ends, settings, mails, shopnow, tmp_path_factory) -> Sent:
     # A second evaluation sends no second message and makes no second proposal.
     assert ends("watch_stock", airflow_api.trigger(api, "watch_stock", {})) == "success"
 
-    approved = answer(api, approval, "Approve", pieces=7, delivered_in_days=0, reason="")
-    rejected = answer(api, rejection, "Reject", pieces=9, delivered_in_days=0, reason="discontinued")
+    approved = answer_approval(api, approval, "Approve", pieces=7, delivered_in_days=0, reason="")
+    rejected = answer_approval(api, rejection, "Reject", pieces=9, delivered_in_days=0, reason="discontinued")
     assert ends("send_events", send_run) == "success"
     first_report = send_report(api, send_run)
     clearing = {"dry_run": False, "dag_run_id": send_run, "only_failed": False, "only_running": False}
@@ -282,22 +281,3 @@ def computed_stock(settings) -> dict[str, int]:
 def send_report(api: httpx.Client, run_id: str) -> dict[str, Any]:
     path = f"/dags/send_events/dagRuns/{run_id}/taskInstances/send/xcomEntries/return_value"
     return get(api, path)["value"]
-
-
-def answer(api: httpx.Client, run_id: str, option: str, **params: object) -> dict:
-    """Answer the approval task of a run until the run has ended; returns the form as it was shown.
-
-    The answer may have to be repeated: one that arrives before the scheduler has noticed that the task waits
-    makes the task fail and ask again.
-    """
-    form_path, form = f"{APPROVE}/{run_id}/taskInstances/approve/-1/hitlDetails", {}
-
-    def has_ended() -> bool:
-        if get(api, f"{APPROVE}/{run_id}/taskInstances/approve")["state"] == "awaiting_input":
-            form.update(get(api, form_path))
-            api.patch(form_path, json={"chosen_options": [option], "params_input": params})
-        return get(api, f"{APPROVE}/{run_id}")["state"] in FINAL_STATES
-
-    assert supervision.wait_until(has_ended, 5 * MINUTE, interval=0.5)
-    assert get(api, f"{APPROVE}/{run_id}")["state"] == "success"
-    return form

@@ -23,6 +23,7 @@ from support.free_ports import settings_on_free_ports
 from support.storage_services import WITHOUT_OPTIMIZING_COMPILER
 
 MINUTE = 60
+APPROVE = "/dags/approve_restock/dagRuns"
 FINAL_STATES = {"success", "failed"}
 """States of a DAG run that has ended."""
 TABLES = [f"{layer}/{topic}" for layer in ("raw", "events") for topic in TOPICS] + [kpi.name for kpi in KPIS]
@@ -94,6 +95,25 @@ def ends(api: httpx.Client) -> Callable[[str, str], str]:
 def get(api: httpx.Client, path: str) -> dict[str, Any]:
     """Return what Airflow's API has at a path."""
     return airflow_api.retry_server_errors(lambda: api.get(path)).raise_for_status().json()
+
+
+def answer_approval(api: httpx.Client, run_id: str, option: str, **params: object) -> dict:
+    """Answer the approval task of a run until the run has ended; returns the form as it was shown.
+
+    The answer may have to be repeated: one that arrives before the scheduler has noticed that the task waits
+    makes the task fail and ask again.
+    """
+    form_path, form = f"{APPROVE}/{run_id}/taskInstances/approve/-1/hitlDetails", {}
+
+    def has_ended() -> bool:
+        if get(api, f"{APPROVE}/{run_id}/taskInstances/approve")["state"] == "awaiting_input":
+            form.update(get(api, form_path))
+            api.patch(form_path, json={"chosen_options": [option], "params_input": params})
+        return get(api, f"{APPROVE}/{run_id}")["state"] in FINAL_STATES
+
+    assert supervision.wait_until(has_ended, 5 * MINUTE, interval=0.5)
+    assert get(api, f"{APPROVE}/{run_id}")["state"] == "success"
+    return form
 
 
 @pytest.fixture(scope="session")

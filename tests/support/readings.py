@@ -7,10 +7,9 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
-from hypothesis import HealthCheck, Phase, given, seed, settings
 from pyspark.sql import SparkSession
 
-from factories.record_values import RecordValue, records
+from factories.record_values import RecordValue, generate
 from shopnow import validation
 from shopnow.broker.reader import Chunk
 from shopnow.events import TOPIC_OF, TOPICS, Event, Topic
@@ -28,32 +27,12 @@ def compare_readings(spark: SparkSession, count: int) -> int:
         The number of valid records.
     """
     print(f"seed {SEED}; repeat with SHOPNOW_TEST_SEED={SEED}")
-    generated = generate(count)
+    generated = generate(count, SEED)
     assert len(generated) >= count
     return sum(
         compare(spark, topic, [record for record in generated if TOPIC_OF[record.type_] is topic])
         for topic in TOPICS.values()
     )
-
-
-def generate(count: int) -> list[RecordValue]:
-    generated: list[RecordValue] = []
-
-    @seed(SEED)
-    @settings(
-        max_examples=count,
-        database=None,
-        deadline=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(records())
-    def collect(record: RecordValue) -> None:
-        generated.append(record)
-
-    while len(generated) < count:
-        collect()
-    return generated
 
 
 def compare(spark: SparkSession, topic: Topic, of_topic: list[RecordValue]) -> int:

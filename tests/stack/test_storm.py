@@ -1,0 +1,28 @@
+"""A short storm on the stack that all tests before it have used; `./shopnow chaos` has the long one."""
+
+import os
+from datetime import UTC, datetime
+from random import Random
+
+from shopnow.local_stack import supervision
+from support import storm
+from support.full_stack import MINUTE
+from support.storm import Sizes, Stack, Storm
+
+SIZES = Sizes(records=300, notes=40, forms=60, runs=1, requests=120, commands=1)
+
+AFTERWARDS = ("land_events", "compute_kpis", "receive_restock")
+"""DAGs that must succeed after the storm; the long form runs all."""
+
+
+def test_hostile_items_neither_stop_nor_distort_anything(api, settings, shopnow, tmp_path):
+    seed = os.environ["SHOPNOW_CHAOS_SEED"]
+    print(f"repeat with SHOPNOW_CHAOS_SEED={seed}")
+    short = Storm(Stack(settings, api, shopnow, tmp_path), Random(seed))
+    short.deliver(SIZES)
+    since = datetime.now(UTC)
+    short.settle()
+    assert list(short.problems()) == []
+    assert supervision.wait_until(
+        lambda: not storm.dags_without_success(api, since, AFTERWARDS), 5 * MINUTE, interval=1
+    )
