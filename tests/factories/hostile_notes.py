@@ -12,7 +12,7 @@ RECEIVED, REJECTED = "done", "rejected"
 VALID_SHARE = 0.25
 
 _NAMES = (
-    *("note", " note ", "-rf", "=cmd|' /C calc'!A0", "$(reboot)", "`id`", "; rm x", "%2e%2e%2f", "%00", "a%"),
+    *("note", " note ", "-rf", "=cmd|'calc'!A0", "$(reboot)", "`id`", "; rm x", "%2e%2e%2f", "%00", "a%"),
     *(
         "<script>",
         "{{ 7*7 }}",

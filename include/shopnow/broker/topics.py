@@ -32,6 +32,8 @@ MAX_RECORD_BYTES = 8 << 20
 TIMEOUT_SECONDS = 10.0
 
 _RETENTION = "retention.ms"
+_UNLIMITED_MS = 1000 * 365 * 86_400_000
+"""A longer retention, such as the greatest number of the setting, is none, and has no end in the calendar."""
 _COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(32 << 20), "min.cleanable.dirty.ratio": "0.1"}
 """Kafka compacts only closed segments; small ones keep the topic short, as readers read all of it."""
 
@@ -102,7 +104,10 @@ def read_retention(conf: Conf, names: Iterable[str]) -> dict[str, float | None]:
         name: int(configuration[_RETENTION].value)
         for name, configuration in _describe_configs(conf, names).items()
     }
-    return {name: None if value < 0 else value / 86_400_000 for name, value in milliseconds.items()}
+    return {
+        name: value / 86_400_000 if 0 <= value < _UNLIMITED_MS else None
+        for name, value in milliseconds.items()
+    }
 
 
 def compacted(conf: Conf, names: Iterable[str]) -> frozenset[str]:

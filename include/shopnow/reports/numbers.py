@@ -2,13 +2,13 @@
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from shopnow import kpis
 from shopnow.audit import audit_log
-from shopnow.dates import end_of_day
+from shopnow.dates import add_days_clamped, end_of_day
 from shopnow.kpis import Kpi
 from shopnow.lake.delta import commit_metadata, tables
 from shopnow.lake.delta.tables import Table
@@ -20,7 +20,6 @@ from shopnow.text_format import one_line
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
-WEEK = timedelta(days=7)
 
 REPORTED = (
     kpis.SALES_DAILY,
@@ -106,8 +105,9 @@ def read(lake: str, day: date, at: datetime) -> Figures:
     if len(failures) == len(REPORTED):
         raise OSError(f"no table of the lake can be read: {failures[REPORTED[0].title]}")
     previous: dict[str, list[Row]] = {}
+    week_before = add_days_clamped(day, -7)
     for kpi in _COMPARED_TABLES:
-        kpi_rows = attempt(f"{kpi.title} a week earlier", partial(_read, lake, kpi, day - WEEK))
+        kpi_rows = attempt(f"{kpi.title} a week earlier", partial(_read, lake, kpi, week_before))
         previous[kpi.name] = kpi_rows or []
     loss_ids = {loss_id for kpi_rows in rows.values() for row in kpi_rows for loss_id in row["losses"] or ()}
     losses = (attempt("Losses", partial(data_loss.read, lake)) if loss_ids else None) or []

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import timedelta
 
 from shopnow import kpis
+from shopnow.dates import add_days_clamped
 from shopnow.kpis import Kpi, values
 from shopnow.kpis.sales import ORDER_DAYS
 from shopnow.reports.charts import Bars
@@ -118,7 +118,7 @@ def funnel(figures: Figures) -> Iterator[Section]:
     steps = ("viewed", "carted", "ordered", "paid", "delivered")
     for row in figures.rows_of(kpis.FUNNEL):
         texts = [f"{row[step]:,} ({percentage(row[step], row['viewed'])})" for step in steps]
-        until = figures.day + timedelta(days=ORDER_DAYS)
+        until = add_days_clamped(figures.day, ORDER_DAYS)
         alt = "Sessions by funnel step: " + ", ".join(
             f"{step} {text}" for step, text in zip(steps, texts, strict=True)
         )

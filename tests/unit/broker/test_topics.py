@@ -1,3 +1,8 @@
+from types import SimpleNamespace
+
+import pytest
+
+from shopnow.broker import topics
 from shopnow.broker.topics import shop_topics
 from shopnow.events import TOPICS
 
@@ -10,3 +15,10 @@ def test_shop_topics_have_their_partitions_and_retention() -> None:
     assert new_topics["orders"].config["retention.ms"] == "172800000"
     assert new_topics["ledger"].config["retention.ms"] == "-1"
     assert new_topics["shop_state"].config["cleanup.policy"] == "compact"
+
+
+@pytest.mark.parametrize(("value", "days"), [("-1", None), (str(2**63 - 1), None), ("86400000", 1.0)])
+def test_retention_without_an_end_is_unlimited(monkeypatch, value, days) -> None:
+    configs = {"orders": {"retention.ms": SimpleNamespace(value=value)}}
+    monkeypatch.setattr(topics, "_describe_configs", lambda conf, names: configs)
+    assert topics.read_retention({}, ["orders"]) == {"orders": days}

@@ -119,6 +119,8 @@ def test_an_empty_lake_gives_a_report_without_figures(lake):
 def test_a_day_without_figures_in_a_lake_that_has_some(lake):
     kpi_sample.write(lake, kpi_sample.sample())
     assert compose(lake, day=DAY - timedelta(days=300)).status == "No figures"
+    for day in (date.min, date.max):
+        assert compose(lake, day=day).status == "No figures"
 
 
 def test_tables_without_figures_are_listed_at_the_end(lake):

@@ -6,12 +6,13 @@ that records what it removed, so receipts and rows can still be compared.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import date
 from typing import NamedTuple
 
 import pyarrow as pa
 from deltalake import DeltaTable
 
+from shopnow.dates import add_days_clamped
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata, file_swap, tables
@@ -67,7 +68,7 @@ def expired_offsets(table: Table, version: int) -> dict[tuple[str, int], int]:
 def _expire(raw: Table, days: int, today: date, by: str) -> Expired | None:
     def attempt() -> Expired | None:
         snapshot = raw.open()
-        cutoff = str(today - timedelta(days=days))
+        cutoff = str(add_days_clamped(today, -days))
         dates, changes = _removable(snapshot, cutoff, _pending(raw, snapshot.version()))
         if not dates:
             return None
