@@ -11,7 +11,7 @@ from faults.scoreboard import Fault, Scoreboard
 from support import storm, storm_checks
 from support.storm import Sizes, Stack, Storm
 
-HALF = Sizes(records=3000, notes=200, forms=400, runs=8, requests=1500, commands=11)
+HALF = Sizes(records=3800, notes=150, forms=300, runs=12, requests=800, commands=11)
 """Items of each of the two halves, between which memory is measured."""
 GROWTH_LIMIT = 1.25
 """Memory of a service after the second half of the storm, relative to that after the first."""
