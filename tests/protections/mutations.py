@@ -446,6 +446,14 @@ def depth_limited_by_the_stack() -> None:
 
 
 @mutation
+def reasons_forged_by_texts() -> None:
+    """The field of a problem is what follows the first mark of a path in the decoder's message."""
+    from shopnow import record_problems
+
+    record_problems._PATH = re.compile(r" - at `\$\.?(.*)`\Z", re.DOTALL)
+
+
+@mutation
 def escaped_ids_not_erased() -> None:
     """Erasure compares bytes, so ids written with escapes stay in raw."""
     from shopnow.lake.governance import redaction

@@ -239,6 +239,12 @@ PROTECTIONS = (
         f"{_UNIT}/test_framing.py::test_the_depth_limit_does_not_depend_on_the_stack_of_the_caller",
     ),
     Protection(
+        9,
+        "texts that look like an error message",
+        "reasons_forged_by_texts",
+        f"{_UNIT}/test_validation.py::test_a_text_neither_forges_the_reason_nor_fills_the_problem",
+    ),
+    Protection(
         22,
         "events of the future",
         "future_events_accepted",
