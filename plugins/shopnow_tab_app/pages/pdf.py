@@ -2,8 +2,11 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 import msgspec
@@ -11,28 +14,46 @@ import msgspec
 from shopnow.errors import UserError
 
 TIMEOUT_SECONDS = 60
+_SLOTS = BoundedSemaphore(2)
+"""PDFs drawn at the same time; each takes a process of more than 100 MB."""
 
 
 def render(sheet: dict[str, Any]) -> bytes:
     """Return a sheet (see `pdf_sheets`) as PDF.
 
     Raises:
-        UserError: matplotlib is not installed, or drawing failed.
+        UserError: matplotlib is not installed, or drawing failed or takes too long.
     """
     if find_spec("matplotlib") is None:
         raise UserError(
             "PDFs need the package matplotlib, which is not installed; download the tables as CSV instead"
         )
     folder = str(Path(__file__).parents[1])
-    process = subprocess.run(
-        [sys.executable, "-m", "shopnow_tab_app.pages.pdf_drawing"],
-        input=msgspec.json.encode(sheet),
-        capture_output=True,
-        timeout=TIMEOUT_SECONDS,
-        check=False,
-        env={"PYTHONPATH": ":".join([folder, *sys.path]), "MPLBACKEND": "agg", "HOME": "/tmp"},  # noqa: S108  (for matplotlib's cache)
-    )
+    with _slot():
+        try:
+            process = subprocess.run(
+                [sys.executable, "-m", "shopnow_tab_app.pages.pdf_drawing"],
+                input=msgspec.json.encode(sheet),
+                capture_output=True,
+                timeout=TIMEOUT_SECONDS,
+                check=False,
+                env={"PYTHONPATH": ":".join([folder, *sys.path]), "MPLBACKEND": "agg", "HOME": "/tmp"},  # noqa: S108  (for matplotlib's cache)
+            )
+        except subprocess.TimeoutExpired:
+            raise UserError(
+                f"drawing the PDF took more than {TIMEOUT_SECONDS} s; download the tables as CSV instead"
+            ) from None
     if process.returncode:
         error = process.stderr.decode(errors="replace").strip()[-200:]
         raise UserError(f"drawing the PDF failed; download the tables as CSV instead: {error}")
     return process.stdout
+
+
+@contextmanager
+def _slot() -> Iterator[None]:
+    if not _SLOTS.acquire(timeout=TIMEOUT_SECONDS):
+        raise UserError("other PDFs are being drawn; try again in a moment")
+    try:
+        yield
+    finally:
+        _SLOTS.release()

@@ -1,5 +1,7 @@
 """PDFs of the pages are drawn in another process."""
 
+from threading import BoundedSemaphore
+
 import pytest
 
 from shopnow.errors import UserError
@@ -20,3 +22,12 @@ def test_process_returns_the_document_or_a_sentence() -> None:
     assert document.rstrip().endswith(b"%%EOF")
     with pytest.raises(UserError, match=r"drawing the PDF failed; (?s:.*)KeyError: 'cards'"):
         pdf.render({name: value for name, value in SHEET.items() if name != "cards"})
+
+
+def test_a_pdf_that_takes_too_long_is_refused(monkeypatch):
+    monkeypatch.setattr(pdf, "TIMEOUT_SECONDS", 0.01)
+    with pytest.raises(UserError, match=r"took more than 0\.01 s"):
+        pdf.render(SHEET)
+    monkeypatch.setattr(pdf, "_SLOTS", BoundedSemaphore(1))
+    with pdf._slot(), pytest.raises(UserError, match="other PDFs are being drawn"):
+        pdf.render(SHEET)
