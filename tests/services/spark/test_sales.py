@@ -1,8 +1,11 @@
+import time
+
 import pytest
 from pyspark.sql import DataFrame
 
 from factories.events import event, order_item
 from shopnow.events import (
+    MAX_ITEMS,
     TOPIC_OF,
     Event,
     OrderCancelled,
@@ -270,3 +273,11 @@ def test_rank_changes_are_relative_to_the_day_before(products):
         ("2026-11-03", "c", 3, None, 3, None),
         ("2026-11-05", "a", 1, None, 1, None),
     ]
+
+
+def test_an_order_of_the_most_lines_has_a_bounded_cost(events_of):
+    lines = [order_item(f"p{number}") for number in range(MAX_ITEMS)]
+    orders = events_of("orders", *(placed("2026-11-02T10:00:00Z", *lines) for _ in range(20)))
+    started = time.monotonic()
+    assert rows(sales.top_products(orders), "orders", where="rank = 1") == [(20,)]
+    assert time.monotonic() - started < 60
