@@ -44,6 +44,7 @@ from airflow.sdk import DAG, Param, get_current_context, task
 
 from shopnow.dag_common import DEFAULT_ARGS, Tag, lake_uri
 from shopnow.restock import inbox, proposals
+from shopnow.restock.delivery_note import MAX_QUANTITY
 from shopnow.restock.inbox import Inbox
 
 SUGGESTION_KEY = "suggested"
@@ -78,12 +79,15 @@ with DAG(
     params={
         "product_id": Param("", type="string", minLength=1, maxLength=64, title="Product"),
         "product_name": Param("", type="string", title="Product name"),
-        "on_hand": Param(0, type="integer", minimum=0, title="On hand", description="Pieces in stock."),
+        "on_hand": Param(
+            0, type="integer", minimum=0, maximum=10**9, title="On hand", description="Pieces in stock."
+        ),
         "rule": Param("", type="string", title="Rule", description="The alert rule that fired."),
         "quantity": Param(
             None,
             type=["null", "integer"],
             minimum=1,
+            maximum=MAX_QUANTITY,
             title="Quantity",
             description="Pieces to suggest; computed if empty.",
         ),
@@ -93,7 +97,9 @@ with DAG(
         task_id="approve",
         subject="Restock?",
         params={
-            "pieces": Param(1, type="integer", minimum=1, maximum=1_000_000, title="Pieces", source="task"),
+            "pieces": Param(
+                1, type="integer", minimum=1, maximum=MAX_QUANTITY, title="Pieces", source="task"
+            ),
             "delivered_in_days": Param(
                 0.0, type="number", minimum=0, maximum=365, title="Delivered in days", source="task"
             ),

@@ -90,7 +90,7 @@ def accepted(rng: Random, count: int) -> Sequence[AcceptedForm]:
         AcceptedForm("send_events", {"events": batch.decode(), "partial": True}, SUCCESS),
         AcceptedForm("send_events", {"events": '{"event_type": "\\u0000\\ud800", \x1b'}, FAILED),
         AcceptedForm("acknowledge_alert", {"alert": "'; DROP TABLE alerts; --", "reason": "storm"}, FAILED),
-        AcceptedForm("replay_quarantine", {"corrections": [{"topic": "x", "value": hostile}]}, FAILED),
+        AcceptedForm("replay_quarantine", {"corrections": [{"topic": "x", "value": events}]}, FAILED),
         AcceptedForm("rebuild_day", {"date": "9999-12-31"}, SUCCESS),
         AcceptedForm("acknowledge_alert", silence | {"until": "9999-12-31T23:59:59-12:00"}, FAILED),
         AcceptedForm("management_report", report | {"date": "0001-01-01"}, SUCCESS),

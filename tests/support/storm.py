@@ -200,7 +200,7 @@ def run_dag(api: httpx.Client, dag_id: str, **conf: Any) -> None:
 
 def run_every_dag(api: httpx.Client) -> None:
     """Run every DAG with valid params, and require that all succeed."""
-    proposal = {"product_id": HOSTILE_PRODUCT, "product_name": "<b>[x](y)</b>", "on_hand": 10**30}
+    proposal = {"product_id": HOSTILE_PRODUCT, "product_name": "<b>[x](y)</b>", "on_hand": 10**9}
     approval = airflow_api.trigger(api, "approve_restock", proposal)
     answer_approval(api, approval, "Reject", pieces=1, delivered_in_days=0, reason="=cmd")
     for wave in valid_params():

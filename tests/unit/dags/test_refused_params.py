@@ -36,3 +36,19 @@ def test_refused_params_fail_without_retry(monkeypatch, dag_id, task_id, params,
         monkeypatch.setitem(function.__globals__, name, value)
     with pytest.raises(AirflowFailException, match=message):
         function()
+
+
+def test_numbers_have_limits():
+    """Airflow's messages to tasks hold numbers of 64 bits; a longer one ends the task without a log."""
+    schemas = {
+        f"{dag.dag_id}.{name}": dag.params.get_param(name).schema
+        for dag in DagBag(dag_folder=str(ROOT / "dags")).dags.values()
+        for name in dag.params
+    }
+    numbers = {
+        name: schema
+        for name, schema in schemas.items()
+        if "integer" in schema.get("type", ()) or "number" in schema.get("type", ())
+    }
+    assert "approve_restock.on_hand" in numbers
+    assert [name for name, schema in numbers.items() if not schema.get("maximum", 2**63) < 2**63] == []
