@@ -111,6 +111,11 @@ class InboxClient:
         ]
         return [name for folder in folders for name in self._client.list(f"{self._root}/{folder}")]
 
+    def names(self, folder: str, stem: str, suffix: str) -> list[str]:
+        """Return the names of the files of a folder that begin and end so."""
+        names = self._client.list(f"{self._root}/{folder}")
+        return [name for name in names if name.startswith(stem) and name.endswith(suffix)]
+
     def content(self, folder: str, name: str) -> bytes | None:
         """Return the content of an archived file; None if the folder has no file of that name."""
         path = f"{self._root}/{folder}/{name}"

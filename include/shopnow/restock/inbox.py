@@ -66,7 +66,7 @@ class Inbox:
             return stream.read()
 
     def version(self, name: str) -> str:
-        """Return a digest that identifies a claimed file whose content cannot be read."""
+        """Return a digest that identifies a claimed file whose content is not or cannot be read."""
         status = self._client.status(f"{self._root}/taken/{name}")
         return hashlib.sha256(f"{status['fileId']}/{status['modificationTime']}".encode()).hexdigest()
 

@@ -113,6 +113,15 @@ def test_two_unreadable_files_of_one_name_are_both_kept(hdfs, receive):
     assert len(paths & hdfs.files.keys()) == 2
 
 
+def test_two_large_files_of_one_name_and_start_are_both_kept(hdfs, receive):
+    contents = [b"x" * (2 << 20) + end for end in (b"1", b"2")]
+    paths = []
+    for content in contents:
+        drop(hdfs, "a.csv", content)
+        paths.append(receive()["a.csv"].path)
+    assert [hdfs.files[path] for path in paths] == contents
+
+
 @pytest.mark.parametrize(
     ("first", "second"),
     [
