@@ -202,11 +202,12 @@ def run_every_dag(api: httpx.Client) -> None:
     """Run every DAG with valid params, and require that all succeed."""
     proposal = {"product_id": HOSTILE_PRODUCT, "product_name": "<b>[x](y)</b>", "on_hand": 10**9}
     approval = airflow_api.trigger(api, "approve_restock", proposal)
-    answer_approval(api, approval, "Reject", pieces=1, delivered_in_days=0, reason="=cmd")
     for wave in valid_params():
         runs = {dag_id: airflow_api.trigger(api, dag_id, conf) for dag_id, conf in wave.items()}
         states = {dag_id: wait_for(api, dag_id, run_id) for dag_id, run_id in runs.items()}
         assert set(states.values()) == {"success"}, states
+    # At the end, as an answer that comes at once makes the task ask again.
+    answer_approval(api, approval, "Reject", pieces=1, delivered_in_days=0, reason="=cmd")
 
 
 def valid_params() -> Sequence[Mapping[str, dict[str, Any]]]:
