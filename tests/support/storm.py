@@ -225,6 +225,7 @@ def valid_params() -> Sequence[Mapping[str, dict[str, Any]]]:
             "compact_lake": {},
             "management_report": {"date": "2026-11-25", "recipients": "storm@example.org"},
             "rebuild_day": {"date": "2026-11-25"},
+            "repair_lake": {"dry_run": True},
             "replay_quarantine": {},
             "watch_stock": {},
         },

@@ -113,9 +113,11 @@ def redact_events(subject: Subject) -> RowTransform:
 
     def change(rows: pa.Table) -> pa.Table:
         is_subject = pa.chunked_array([pa.repeat(False, len(rows))])
-        for name, ids in (("customer_id", [subject.customer_id]), ("order_id", list(subject.orders))):
-            if name in rows.column_names:
-                is_subject = pc.or_(is_subject, pc.is_in(rows[name], pa.array(ids, pa.string())))
+        if "order_id" in rows.column_names:
+            is_subject = pc.is_in(rows["order_id"], pa.array(list(subject.orders), pa.string()))
+        if "customer_id" in rows.column_names:
+            # Null if the event names no customer. One that does is theirs, whoever else used the order's id.
+            is_subject = pc.coalesce(pc.equal(rows["customer_id"], subject.customer_id), is_subject)
         for name in PERSONAL:
             if name in rows.column_names:
                 replacement = subject.pseudonym if name == "customer_id" else ERASED
@@ -186,8 +188,13 @@ def _normalized(value: Any) -> Any:
 
 def _redact(payload: bytes, known_fields: Collection[str], subject: Subject) -> bytes:
     event: dict[str, Any] = json.loads(payload)
-    is_subject = _normalized(event.get("customer_id")) == subject.customer_id
-    if not is_subject and _normalized(event.get("order_id")) not in subject.orders:
+    customer_id = _normalized(event.get("customer_id"))
+    is_subject = (
+        _normalized(event.get("order_id")) in subject.orders
+        if customer_id is None
+        else customer_id == subject.customer_id
+    )
+    if not is_subject:
         return payload
     redacted = {name: value for name, value in event.items() if name in known_fields}
     replacements = {"customer_id": subject.pseudonym, "customer_name": ERASED, "address": ERASED}
