@@ -216,6 +216,7 @@ def valid_params() -> Sequence[Mapping[str, dict[str, Any]]]:
     del event["event_id"]
     until = datetime.now(UTC) + timedelta(hours=1)
     silence = {"action": "silence", "alert": "stock_out", "until": until.isoformat(), "reason": "storm"}
+    yesterday = str(datetime.now(UTC).date() - timedelta(days=1))
     return (
         {"generate_traffic": {"sessions": 5}, "send_events": {"events": event}, "acknowledge_alert": silence},
         {"land_events": {}},
@@ -223,8 +224,8 @@ def valid_params() -> Sequence[Mapping[str, dict[str, Any]]]:
         {
             "forget_customer": {"customer_id": "storm-c-1", "confirm": "storm-c-1"},
             "compact_lake": {},
-            "management_report": {"date": "2026-11-25", "recipients": "storm@example.org"},
-            "rebuild_day": {"date": "2026-11-25"},
+            "management_report": {"date": yesterday, "recipients": "storm@example.org"},
+            "rebuild_day": {"date": yesterday},
             "repair_lake": {"dry_run": True},
             "replay_quarantine": {},
             "watch_stock": {},
