@@ -1,5 +1,6 @@
 """The pipeline page: lag of each topic, landed batches, quarantine, data loss, KPI tables and DAGs."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -222,35 +223,44 @@ def _reasons(lake: LakeReplica, topic: str) -> list[Reason]:
         SELECT problem, count(*) AS records, max(timestamp) AS latest FROM "raw/{topic}" GROUP BY problem
         """  # noqa: S608
     )
-    counts: dict[str, int] = {}
-    problems: dict[str, list[str]] = {}
+    counts: Counter[str] = Counter()
+    latest: dict[str, list[str]] = {}
     for row in sorted(rows, key=lambda row: row["latest"], reverse=True):
         reason = validation.reason_of(row["problem"])
-        counts[reason] = counts.get(reason, 0) + row["records"]
-        problems.setdefault(reason, []).append(row["problem"])
-    return [
-        Reason(
-            reason=reason,
-            topic=topic,
-            records=count,
-            examples=_examples(lake, topic, problems[reason][:MAX_EXAMPLES]),
-        )
-        for reason, count in sorted(counts.items(), key=lambda item: -item[1])
-    ]
-
-
-def _examples(lake: LakeReplica, topic: str, problems: list[str]) -> list[Record]:
-    rows = lake.query(
-        f"""
-        SELECT partition, "offset", timestamp, problem, value FROM "raw/{topic}"
-        WHERE problem IN (SELECT unnest(?))
-        ORDER BY timestamp DESC, partition, "offset" DESC LIMIT {MAX_EXAMPLES}
-        """,  # noqa: S608
-        [problems],
+        counts[reason] += row["records"]
+        latest.setdefault(reason, []).append(row["problem"])
+    examples = _examples(
+        lake,
+        topic,
+        {problem: reason for reason in latest for problem in latest[reason][:MAX_EXAMPLES]},
     )
     return [
-        Record(**{**row, "value": printable(excerpt(row["value"] or b"", EXAMPLE_BYTES))}) for row in rows
+        Reason(reason=reason, topic=topic, records=count, examples=examples.get(reason, []))
+        for reason, count in counts.most_common()
     ]
+
+
+def _examples(lake: LakeReplica, topic: str, reasons: Mapping[str, str]) -> dict[str, list[Record]]:
+    """Return the latest records of each reason, in one query however many reasons there are.
+
+    Args:
+        reasons: the reason of each problem to look for.
+    """
+    rows = lake.query(
+        f"""
+        SELECT reason, partition, "offset", timestamp, problem, value FROM "raw/{topic}"
+        JOIN (SELECT unnest(?) AS problem, unnest(?) AS reason) USING (problem)
+        WINDOW latest AS (PARTITION BY reason ORDER BY timestamp DESC, partition, "offset" DESC)
+        QUALIFY row_number() OVER latest <= {MAX_EXAMPLES}
+        ORDER BY timestamp DESC, partition, "offset" DESC
+        """,  # noqa: S608
+        [list(reasons), list(reasons.values())],
+    )
+    examples: dict[str, list[Record]] = {}
+    for row in rows:
+        value = printable(excerpt(row.pop("value") or b"", EXAMPLE_BYTES))
+        examples.setdefault(row.pop("reason"), []).append(Record(**row, value=value))
+    return examples
 
 
 def _rows(stats: Mapping[str, TableStats], table: str) -> int | None:
