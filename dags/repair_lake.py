@@ -81,9 +81,9 @@ with DAG(
     },
 ) as dag:
 
-    @task.short_circuit(execution_timeout=LONG_TIMEOUT)
-    def repair() -> bool:
-        """Repair all but events and KPIs; return whether these have to be computed again."""
+    @task(execution_timeout=LONG_TIMEOUT)
+    def repair() -> list[dict[str, str]]:
+        """Repair all but events and KPIs; return the outcome of each damaged table."""
         context = get_current_context()
         params = context["params"]
         reason = (params["acknowledge_loss"] or "").strip()
@@ -97,9 +97,19 @@ with DAG(
         )
         for outcome in outcomes:
             log.info("%s: %s: %s", *outcome)
-        if beyond := [outcome for outcome in outcomes if outcome.outcome == lake_repair.BEYOND]:
-            raise AirflowFailException("; ".join(f"{outcome.table}: {outcome.detail}" for outcome in beyond))
-        return any(outcome.outcome == lake_repair.TO_COMPUTE for outcome in outcomes)
+        return [outcome._asdict() for outcome in outcomes]
+
+    @task.short_circuit
+    def is_computation_needed(outcomes: list[dict[str, str]]) -> bool:
+        return any(outcome["outcome"] == lake_repair.TO_COMPUTE for outcome in outcomes)
+
+    @task
+    def fail_beyond_repair(outcomes: list[dict[str, str]]) -> None:
+        """Fail if a table is beyond repair: a task of its own, so that Spark computes the others."""
+        if beyond := [outcome for outcome in outcomes if outcome["outcome"] == lake_repair.BEYOND]:
+            raise AirflowFailException(
+                "; ".join(f"{outcome['table']}: {outcome['detail']}" for outcome in beyond)
+            )
 
     compute = SparkSubmitOperator(
         task_id="compute",
@@ -110,4 +120,6 @@ with DAG(
         pre_execute=lower_priority,
         outlets=[KPIS],
     )
-    repair() >> compute
+    repaired = repair()
+    is_computation_needed(repaired) >> compute
+    fail_beyond_repair(repaired)
