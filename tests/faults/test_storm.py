@@ -24,8 +24,8 @@ def test_ten_thousand_hostile_items(
     long = Storm(Stack(settings, api, shopnow, tmp_path), rng)
     memory = []
     for _ in range(2):
-        long.deliver(HALF)
         since = datetime.now(UTC)
+        long.deliver(HALF)
         long.settle()
         memory.append(storm_checks.memory(settings))
     assert long.items >= 10_000

@@ -58,7 +58,7 @@ def audit(lake: str) -> str:
     """Compare raw with events, as `verify` does."""
     snapshots = {f"events/{name}": Table(lake, f"events/{name}").open_if_exists() for name in TOPICS}
     events = {name: snapshot for name, snapshot in snapshots.items() if snapshot is not None}
-    return raw_events.check(SimpleNamespace(lake=lake, events=events, report=lambda *_: None))
+    return raw_events.check(SimpleNamespace(lake=lake, events=events, losses=[], report=lambda *_: None))
 
 
 NANOSECONDS = ["2026-11-28T10:00:00.1234567Z", "2026-11-28T10:00:00.123456789Z", f"{DAY}T23:59:59.9999999Z"]

@@ -235,10 +235,10 @@ def valid_params() -> Sequence[Mapping[str, dict[str, Any]]]:
 
 
 def dags_without_success(api: httpx.Client, since: datetime, dag_ids: Sequence[str]) -> list[str]:
-    """Return the DAGs without a run that began after a moment and succeeded."""
+    """Return the DAGs without a run that has succeeded since a moment."""
 
     def succeeded(dag_id: str) -> bool:
-        query = f"state=success&start_date_gte={since:%Y-%m-%dT%H:%M:%SZ}&limit=1"
+        query = f"state=success&end_date_gte={since:%Y-%m-%dT%H:%M:%SZ}&limit=1"
         return bool(get(api, f"/dags/{dag_id}/dagRuns?{query}")["dag_runs"])
 
     return [dag_id for dag_id in dag_ids if not succeeded(dag_id)]
