@@ -126,7 +126,7 @@ def survive(
         services.thaw(name)
     else:
         services.restart(name)
-    seconds = worker.retried(process.wait(), step, **run).at - at
-    # A step that had ended when it was struck does not wait for the end of the NameNode's safe mode.
+    ended = process.wait()
+    # Airflow waits longer before it retries than a NameNode stays in safe mode after a restart.
     services.await_ready()
-    return seconds
+    return worker.retried(ended, step, **run).at - at
