@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from shopnow.alerts import alert_log, collect
 from shopnow.alerts.engine import compute_changes
-from shopnow.alerts.metrics import METRICS, Metric, Row
+from shopnow.alerts.metrics import METRICS, Metric
 from shopnow.alerts.model import AlertStatus, Change, Observation
+from shopnow.alerts.rows import Row
 from shopnow.alerts.rules import Rule
 from shopnow.errors import UserError
 from shopnow.kpis import STOCK_POSITION

@@ -8,9 +8,11 @@ from typing import NamedTuple
 from deltalake import DeltaTable
 
 from shopnow.alerts import invalid_records, live_stock
+from shopnow.alerts.data_state import HELD_BACK, INVALID_RECORDS, UNPROCESSED
 from shopnow.alerts.live_stock import StockLevel
-from shopnow.alerts.metrics import HELD_BACK, INVALID_RECORDS, METRICS, UNPROCESSED, Metric, Row
+from shopnow.alerts.metrics import METRICS, Metric
 from shopnow.alerts.model import Observation
+from shopnow.alerts.rows import Row
 from shopnow.alerts.rules import Rule
 from shopnow.broker import held_back
 from shopnow.broker.client import Conf

@@ -4,27 +4,25 @@ A new metric is one function and one entry of `METRICS`. Rows are dicts; a missi
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
+from shopnow.alerts.data_state import (
+    HELD_BACK,
+    INVALID_RECORDS,
+    UNPROCESSED,
+    broken_checks,
+    minutes_held_back,
+    minutes_landed_unused,
+    missing_rows,
+    records_possibly_lost,
+)
 from shopnow.alerts.invalid_records import MAX_LANDINGS, MIN_INVALID, share_of_quarantine_limit
 from shopnow.alerts.model import Observation
+from shopnow.alerts.rows import Row, group, start_of_day
 from shopnow.audit import audit_log
 from shopnow.kpis import ANOMALIES, DELIVERIES, PAYMENTS, SALES_HOURLY, STOCK_COVER, STOCK_POSITION
 from shopnow.lake.ingest.receipts import RECEIPTS
-
-Row = dict[str, Any]
-
-UNPROCESSED = "unprocessed"
-"""Not a table: records that have landed but are in no event table yet, as computed by `collect`."""
-INVALID_RECORDS = "invalid_records"
-"""Not a table: invalid records of the newest landings, as computed by `invalid_records`."""
-
-HELD_BACK = "held back"
-"""Not a table: records in Kafka behind an open transaction, as read by `collect`."""
-
-POSSIBLE_LOSS_PERIOD = timedelta(days=1)
-"""How long a possible loss of records is alerted."""
 
 PAYMENT_WINDOW_HOURS = 2
 """Hours of payments evaluated, the current one included: enough data, without keeping old failures long."""
@@ -127,7 +125,7 @@ def share_of_expected(metric: str, rows: Sequence[Row], now: datetime) -> list[O
 
 def share_of_payments_failed(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
     observations = []
-    for currency, currency_rows in _group(rows, "currency").items():
+    for currency, currency_rows in group(rows, "currency").items():
         newest = max(row["hour"] for row in currency_rows)
         last = [row for row in currency_rows if row["hour"] > newest - timedelta(hours=PAYMENT_WINDOW_HOURS)]
         failed = sum(row["payments_failed"] for row in last)
@@ -145,7 +143,7 @@ def share_of_method_failed(metric: str, rows: Sequence[Row], now: datetime) -> l
         facts = f"{row['failed']:,} of {row['attempts']:,} failed on {row['date']}"
         subject, name = f"{row['method']}/{row['currency']}", f"{row['method']}, {row['currency']}"
         observations += _ratio(
-            metric, subject, name, row["failed"], row["attempts"], _start_of_day(row["date"]), facts
+            metric, subject, name, row["failed"], row["attempts"], start_of_day(row["date"]), facts
         )
     return observations
 
@@ -160,83 +158,6 @@ def share_of_deliveries_overdue(metric: str, rows: Sequence[Row], now: datetime)
     return _ratio(metric, "all", "all carriers", row["overdue"], open_deliveries, row["as_of"], facts)
 
 
-def minutes_landed_unused(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
-    observations = []
-    for row in rows:
-        facts = (
-            f"records are waiting since {row['since']:%H:%M} UTC"
-            if row["since"]
-            else "no records are waiting"
-        )
-        observations.append(
-            _topic_observation(metric, row, _minutes_since(row["since"], now), row["since"] or now, facts)
-        )
-    return observations
-
-
-def minutes_held_back(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
-    observations = []
-    for row in rows:
-        facts = (
-            f"up to {row['records']:,} records wait since {row['since']:%H:%M} UTC behind an open transaction"
-            if row["since"]
-            else "no records are held back"
-        )
-        observations.append(_topic_observation(metric, row, _minutes_since(row["since"], now), now, facts))
-    return observations
-
-
-def _topic_observation(metric: str, row: Row, value: float, at: datetime, facts: str) -> Observation:
-    return Observation(metric, row["topic"], f"topic {row['topic']}", value, at, facts)
-
-
-def _minutes_since(since: datetime | None, now: datetime) -> float:
-    return (now - since).total_seconds() / 60 if since else 0.0
-
-
-def records_possibly_lost(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
-    observations = []
-    for topic, receipts in _group(rows, "topic").items():
-        recent = [row for row in receipts if row["committed_at"] > now - POSSIBLE_LOSS_PERIOD]
-        lost = sum(row["possibly_lost"] or 0 for row in recent)
-        facts = f"up to {lost:,} records were removed by compaction before they landed, in a day"
-        observations.append(Observation(metric, topic, f"topic {topic}", lost, now, facts))
-    return observations
-
-
-def missing_rows(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
-    if not rows:
-        return []
-    day = max(row["date"] for row in rows)
-    missing = [row["missing_rows"] for row in rows if row["date"] == day]
-    known = max((count for count in missing if count is not None), default=0)
-    facts = (
-        f"an unknown number of records of {day} is missing"
-        if None in missing
-        else f"up to {known:,} records of {day} are missing"
-    )
-    # An unknown number must fire, so it counts as at least one.
-    return [
-        Observation(
-            metric,
-            SALES_HOURLY.name,
-            SALES_HOURLY.name,
-            max(known, 1) if None in missing else known,
-            _start_of_day(day),
-            facts,
-        )
-    ]
-
-
-def broken_checks(metric: str, rows: Sequence[Row], now: datetime) -> list[Observation]:
-    if not rows:
-        return []
-    at = max(row["audited_at"] for row in rows)
-    broken = [row for row in rows if row["audited_at"] == at and not row["ok"]]
-    facts = "; ".join(f"{row['check']}: {row['detail']}" for row in broken) or "every check passes"
-    return [Observation(metric, "lake", "the lake", len(broken), at, facts[:400])]
-
-
 def _ratio(
     metric: str, subject: str, name: str, part: int, whole: int, at: datetime, facts: str
 ) -> list[Observation]:
@@ -247,21 +168,9 @@ def _ratio(
     )
 
 
-def _group(rows: Iterable[Row], *by: str) -> dict[Any, list[Row]]:
-    groups: dict[Any, list[Row]] = {}
-    for row in rows:
-        key = tuple(row[name] for name in by)
-        groups.setdefault(key if len(by) > 1 else key[0], []).append(row)
-    return groups
-
-
 def _newest(rows: Iterable[Row], time: str, by: tuple[str, ...]) -> list[Row]:
     """Return the newest row of each group."""
-    return [max(group, key=lambda row: row[time]) for group in _group(rows, *by).values()]
-
-
-def _start_of_day(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
+    return [max(of_group, key=lambda row: row[time]) for of_group in group(rows, *by).values()]
 
 
 _COVER = (

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from confluent_kafka import Message
 
 from shopnow.alerts import rules
-from shopnow.alerts.metrics import Row
+from shopnow.alerts.rows import Row
 from shopnow.broker import client, topics
 from shopnow.broker.client import Conf
 from shopnow.events import TOPICS, Stock
