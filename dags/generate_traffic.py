@@ -37,10 +37,16 @@ is complete does nothing. `./shopnow ledger` shows the ground truth.
 """
 
 from airflow.sdk import DAG, Param, conf, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException
 
-from shopnow.dag_common import DEFAULT_ARGS, LONG_TIMEOUT, TRAFFIC, Tag, every_five_minutes, kafka_conf
-from shopnow.errors import UserError
+from shopnow.dag_common import (
+    DEFAULT_ARGS,
+    LONG_TIMEOUT,
+    TRAFFIC,
+    Tag,
+    every_five_minutes,
+    kafka_conf,
+    no_retry_of_user_errors,
+)
 from shopnow.traffic import dag_params
 from shopnow.traffic.generate import generate
 
@@ -61,10 +67,8 @@ with DAG(
         """Simulate the period; return the totals of the run."""
         context = get_current_context()
         run_id = context["run_id"]
-        try:
+        with no_retry_of_user_errors():
             options = dag_params.parse(context["params"], run_id)
-        except UserError as error:  # a retry would fail the same way
-            raise AirflowFailException(str(error)) from None
         return generate(kafka_conf(), run_id, **options)._asdict()
 
     simulate()

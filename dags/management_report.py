@@ -35,11 +35,9 @@ from datetime import UTC, date, datetime, timedelta
 from hashlib import sha256
 
 from airflow.sdk import DAG, Param, PokeReturnValue, TriggerRule, conf, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException
 
-from shopnow.dag_common import DEFAULT_ARGS, Tag, every_day, kafka_conf, lake_uri
+from shopnow.dag_common import DEFAULT_ARGS, Tag, every_day, kafka_conf, lake_uri, no_retry_of_user_errors
 from shopnow.dates import end_of_day
-from shopnow.errors import UserError
 from shopnow.lake.lineage.freshness import lagging_topics
 from shopnow.notifications.mail import Mailer
 
@@ -93,13 +91,11 @@ with DAG(
         context = get_current_context()
         key = f"report-{day}-{sha256(context['run_id'].encode()).hexdigest()[:12]}"
         link = f"{conf.get('api', 'base_url')}/dags/management_report"
-        try:
+        with no_retry_of_user_errors():
             return send_once(
                 context["task_state_store"],
                 lambda: build_mail(kafka_conf(), lake_uri(), date.fromisoformat(day), link, key),
                 lambda mail: Mailer().post(mail, key, recipients=context["params"]["recipients"]),
             )
-        except UserError as error:
-            raise AirflowFailException(str(error)) from None
 
     caught_up(DAY) >> send(DAY)

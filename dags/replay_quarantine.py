@@ -23,10 +23,9 @@ quarantined record; it does not retry. Running it again is safe: released record
 """
 
 from airflow.sdk import DAG, Param, get_current_context, task
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException
 
-from shopnow.dag_common import DEFAULT_ARGS, RAW, Tag, lake_uri
-from shopnow.errors import UserError
+from shopnow.dag_common import DEFAULT_ARGS, RAW, Tag, lake_uri, no_retry_of_user_errors
 from shopnow.events import TOPICS
 from shopnow.lake.governance import corrections, quarantine
 
@@ -59,11 +58,9 @@ with DAG(
         params, lake = context["params"], lake_uri()
         options = {"why": params["why"], "by": context["run_id"], "dry_run": params["dry_run"]}
         if params["corrections"]:
-            try:
+            with no_retry_of_user_errors():
                 corrected = corrections.parse(corrections.encode(params["corrections"]))
                 payloads = corrections.check(lake, corrected)
-            except UserError as error:  # a retry would fail the same way
-                raise AirflowFailException(str(error)) from None
             outcomes = quarantine.correct(lake, payloads, **options)
         else:
             outcomes = quarantine.replay(lake, params["topic"], params["reason"], **options)

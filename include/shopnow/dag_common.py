@@ -1,12 +1,16 @@
 """Shared parts of the DAG files: assets, tags, default arguments, schedules and connection values."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from airflow.sdk import Asset, Connection, CronTriggerTimetable
+from airflow.sdk.exceptions import AirflowFailException
+
+from shopnow.errors import UserError
 
 TRAFFIC = Asset(name="traffic", uri="shopnow://traffic", group="shopnow")
 """Updated when new events are on the topics."""
@@ -99,3 +103,12 @@ LAKE_URI = "{{ conn.webhdfs_default.extra_dejson.lake }}"
 
 LAKE_PATH = "/{{ conn.webhdfs_default.extra_dejson.lake.split('/', 3)[3] }}"
 """The lake's path within HDFS as a Jinja template, for WebHDFS sensors."""
+
+
+@contextmanager
+def no_retry_of_user_errors() -> Iterator[None]:
+    """Fail the task for good on a UserError of the block, as a retry would fail the same way."""
+    try:
+        yield
+    except UserError as error:
+        raise AirflowFailException(str(error)) from None
