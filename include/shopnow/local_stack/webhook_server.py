@@ -27,6 +27,7 @@ from shopnow.errors import UserError
 from shopnow.local_stack.test_server_cli import announce, run
 
 MAX_BODY_BYTES = 1 << 20
+_MAX_LENGTH_DIGITS = len(str(MAX_BODY_BYTES))
 MAX_MESSAGES_SHOWN = 100
 """Number of the newest messages that `GET /messages` returns."""
 
@@ -153,8 +154,8 @@ class _Handler(BaseHTTPRequestHandler):
         if not path.startswith(("/services/", "/api/")):
             return self._answer(404, "no_service")
         length = self.headers.get("Content-Length", "")
-        # Python refuses to read numbers of thousands of digits.
-        if not length.isdecimal() or int(length[:20]) > MAX_BODY_BYTES:
+        # Python refuses to read numbers of thousands of digits, even if most of them are zeros.
+        if not length.isdecimal() or len(length) > _MAX_LENGTH_DIGITS or int(length) > MAX_BODY_BYTES:
             self.close_connection = True
             return self._answer(400, "invalid_payload")
         body, content_type = self.rfile.read(int(length)), self.headers.get("Content-Type", "")

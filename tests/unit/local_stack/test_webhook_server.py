@@ -130,7 +130,7 @@ def port(tmp_path: Path) -> Iterator[int]:
         (b"POST http://[::1 HTTP/1.1", 404),
         *(
             (b"POST /services/x HTTP/1.1\r\nContent-Length: " + length, 400)
-            for length in (b"", b"-1", b"\xb2", b"9" * 5000)
+            for length in (b"", b"-1", b"\xb2", b"9" * 5000, b"0" * 5000)
         ),
     ],
 )
