@@ -81,7 +81,7 @@ def trigger_run_as_user(dag_id: str, run_id: str, conf: dict[str, Any], username
     from sqlalchemy.exc import DataError
 
     try:
-        # With SQLite a request fails now and then while another one holds the database.
+        # The database may refuse a connection for a moment.
         for attempt in run_with_db_retries():
             with attempt:
                 run = trigger_dag(

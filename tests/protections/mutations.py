@@ -486,7 +486,7 @@ def damage_ends_verify() -> None:
 
     def run(name: str, check: Any, evidence: Any) -> Any:
         try:
-            return verify.Check(name, True, check(evidence))
+            return verify.Check(name, True, check.run(evidence))
         except verify.Difference as difference:
             return verify.Check(name, False, str(difference))
         # Rust libraries panic with an exception that is no Exception.

@@ -4,7 +4,7 @@ import socket
 
 
 def exchange(port: int, request: bytes) -> bytes:
-    """Send bytes to a port of this machine; returns what is answered until the connection is closed."""
+    """Send bytes to a port of this machine; returns the response up to the end of the connection."""
     with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
         connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)

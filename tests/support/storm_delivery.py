@@ -64,7 +64,7 @@ def send_records(conf: dict[str, Any], rng: Random, records: Sequence[HostileRec
 
 
 def open_transaction(conf: dict[str, Any], rng: Random, records: Iterable[HostileRecord]) -> Producer:
-    """Send records in a transaction that is left open, and holds back what is sent later."""
+    """Send records in a transaction that is left open, which holds back all later records."""
     producer = _producer(conf, "none", rng)
     producer.begin_transaction()
     for record in records:

@@ -6,6 +6,7 @@ A damaged file fails the checks that need it; the others go on.
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from shopnow.audit import (
     events_kpis,
@@ -22,26 +23,23 @@ from shopnow.broker.client import Conf
 from shopnow.lake.delta import errors
 from shopnow.lake.delta.errors import one_line
 
-CHECKS: dict[str, Callable[[Evidence], str]] = {
-    "files = log": files.check,
-    "ledger = topics": ledger_topics.check,
-    "topics = raw": topics_raw.check,
-    "raw = receipts": raw_receipts.check,
-    "raw = events + quarantine + duplicates": raw_events.check,
-    "ledger = events": ledger_events.check,
-    "events = KPIs": events_kpis.check,
-}
 
-_TABLES: dict[str, tuple[str, ...]] = {
-    "files = log": (),
-    "ledger = topics": (),
-    "topics = raw": ("raw/",),
-    "raw = receipts": ("raw/", "losses"),
-    "raw = events + quarantine + duplicates": ("raw/", "events/"),
-    "ledger = events": ("events/", "losses"),
-    "events = KPIs": ("events/", "kpi/"),
+class Comparison(NamedTuple):
+    """A check and the prefixes of the tables that it compares."""
+
+    run: Callable[[Evidence], str]
+    tables: tuple[str, ...] = ()
+
+
+CHECKS = {
+    "files = log": Comparison(files.check),
+    "ledger = topics": Comparison(ledger_topics.check),
+    "topics = raw": Comparison(topics_raw.check, ("raw/",)),
+    "raw = receipts": Comparison(raw_receipts.check, ("raw/", "losses")),
+    "raw = events + quarantine + duplicates": Comparison(raw_events.check, ("raw/", "events/")),
+    "ledger = events": Comparison(ledger_events.check, ("events/", "losses")),
+    "events = KPIs": Comparison(events_kpis.check, ("events/", "kpi/")),
 }
-"""Prefixes of the tables that a check compares."""
 
 
 def verify(conf: Conf, lake: str, report: Report = lambda subject, what: None) -> list[Check]:
@@ -55,10 +53,10 @@ def verify(conf: Conf, lake: str, report: Report = lambda subject, what: None) -
         return [_run(name, check, evidence) for name, check in CHECKS.items()]
 
 
-def _run(name: str, check: Callable[[Evidence], str], evidence: Evidence) -> Check:
+def _run(name: str, check: Comparison, evidence: Evidence) -> Check:
     evidence.report("verify", name)
     try:
-        detail = check(evidence)
+        detail = check.run(evidence)
     except Difference as difference:
         return Check(name, False, str(difference))
     except (KeyboardInterrupt, SystemExit):
@@ -67,7 +65,7 @@ def _run(name: str, check: Callable[[Evidence], str], evidence: Evidence) -> Che
     except BaseException as error:
         require_services(evidence.conf, evidence.lake)
         return Check(name, False, f"could not be completed: {one_line(error)}. See the check of the files")
-    missing = [table for table in evidence.unreadable if table.startswith(_TABLES[name])]
+    missing = [table for table in evidence.unreadable if table.startswith(check.tables)]
     if missing:
         return Check(name, False, f"not compared, as it cannot be opened: {', '.join(missing)}; {detail}")
     return Check(name, True, detail)

@@ -109,9 +109,7 @@ def trigger(api: httpx.Client, dag_id: str, conf: dict[str, Any]) -> str:
 def retry_server_errors(send: Callable[[], httpx.Response]) -> httpx.Response:
     """Send an idempotent request until Airflow answers without a server error; returns the last response.
 
-    With SQLite a request fails now and then. Airflow writes its audit log in the event loop that another
-    request, which holds the database, needs to finish (api_fastapi/logging/decorators.py, 3.3): both wait
-    until SQLite's lock timeout.
+    One is expected for a moment after a service was restarted.
     """
     for _ in range(MAX_ATTEMPTS):
         response = send()

@@ -1,4 +1,4 @@
-"""Params that a task refuses: it fails without a retry, and its message names what is wrong."""
+"""Params that a task refuses: it fails without a retry, and its message names the param."""
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag

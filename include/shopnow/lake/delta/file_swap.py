@@ -7,7 +7,9 @@ from typing import NamedTuple
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError
+from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
+from pyarrow.fs import PyFileSystem
 
 from shopnow.lake.delta.conflicts import CommitConflict, retry_on_conflict
 
@@ -24,6 +26,12 @@ class DataFile(NamedTuple):
     size: int
     rows: int
     partition: Partition
+
+
+def read_bytes(snapshot: DeltaTable, path: str) -> bytes:
+    """Return the bytes of a data file."""
+    with PyFileSystem(DeltaStorageHandler(snapshot.table_uri)).open_input_file(path) as source:
+        return source.read()
 
 
 def data_files(snapshot: DeltaTable) -> list[DataFile]:

@@ -27,7 +27,7 @@ Progress = Callable[[int, int], None]
 
 
 class Damage(NamedTuple):
-    """A damaged file of a table: its path in the table's folder, what is wrong, and the rows it holds."""
+    """A damaged file of a table: its path in the table's folder, the problem, and its rows."""
 
     table: str
     file: str
@@ -86,7 +86,7 @@ def check_files(
 def _check(
     files: PyFileSystem, action: Mapping[str, Any], columns: set[str], recorded: Mapping[str, str]
 ) -> tuple[str | None, str]:
-    """Return what is wrong with a file, None if it is intact, and its checksum."""
+    """Return the problem of a file, None if it is intact, and its checksum."""
     try:
         return _problem(files, action, columns, recorded)
     # Whatever the storage and the decoders raise on damaged bytes, the file is unreadable.

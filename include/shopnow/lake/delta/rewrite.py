@@ -16,9 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
-from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction
-from pyarrow.fs import PyFileSystem
 
 from shopnow.errors import UserError
 from shopnow.failpoints import failpoint
@@ -139,8 +137,7 @@ def _schema(snapshot: DeltaTable) -> pa.Schema:
 
 
 def _read(snapshot: DeltaTable, path: str) -> pa.Table:
-    with PyFileSystem(DeltaStorageHandler(snapshot.table_uri)).open_input_file(path) as source:
-        data = source.read()
+    data = file_swap.read_bytes(snapshot, path)
     # Spark writes timestamps as INT96, whose nanoseconds as int64 do not reach the year 2263.
     rows = pq.read_table(BytesIO(data), coerce_int96_timestamp_unit="us")
     schema = _schema(snapshot)

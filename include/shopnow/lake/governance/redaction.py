@@ -63,9 +63,9 @@ def decoded_text(value: bytes) -> str:
 
 def order_ids(rows: pa.Table, customer_id: str) -> set[str]:
     """Return the ids of the customer's orders in the valid rows among these of `raw/orders`."""
-    ids = set()
-    is_mentioned = _mentions(rows, mention_pattern(Subject(customer_id, frozenset(), "")))
-    for row in rows.filter(pc.and_(is_mentioned, pc.is_null(rows["problem"]))).select(PAYLOADS).to_pylist():
+    ids, valid = set(), rows.filter(pc.is_null(rows["problem"]))
+    is_mentioned = _mentions(valid, mention_pattern(Subject(customer_id, frozenset(), "")))
+    for row in valid.filter(is_mentioned).select(PAYLOADS).to_pylist():
         event = json.loads(next(row[name] for name in PAYLOADS if row[name] is not None))
         if _normalized(event.get("customer_id")) == customer_id:
             ids.add(_normalized(event["order_id"]))

@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import pyarrow as pa
 from deltalake import DeltaTable
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import PyFileSystem
 
 from shopnow.lake.delta import commit_metadata, file_swap, integrity
 from shopnow.lake.delta.checksum import EMPTY, Digest
@@ -59,15 +57,10 @@ def read_intact_rows(
     for file in file_swap.data_files(snapshot):
         if file.path in damaged:
             continue
-        for batch in integrity.batches(read_file(snapshot, file.path)):
+        for batch in integrity.batches(file_swap.read_bytes(snapshot, file.path)):
             rows = pa.Table.from_batches([batch])
             for key, digest in amendments.digests(rows).items():
                 digests[key] = digests.get(key, EMPTY) + digest
             for record_id in amendments.record_ids(rows):
                 present[record_id[:2]].add(record_id.offset)
     return present, digests
-
-
-def read_file(snapshot: DeltaTable, path: str) -> bytes:
-    with PyFileSystem(DeltaStorageHandler(snapshot.table_uri)).open_input_file(path) as source:
-        return source.read()

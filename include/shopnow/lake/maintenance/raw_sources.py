@@ -20,7 +20,7 @@ from shopnow.lake.governance import amendments
 from shopnow.lake.governance.amendments import RecordId
 from shopnow.lake.governance.redaction import NOTE
 from shopnow.lake.ingest import offsets, raw_encoding
-from shopnow.lake.maintenance.raw_accounts import Accounts, Key, read_file
+from shopnow.lake.maintenance.raw_accounts import Accounts, Key
 
 ERASED_PROBLEM = "erased, then lost to damage of the lake"
 
@@ -94,7 +94,9 @@ def salvage(snapshot: DeltaTable, files: Sequence[DataFile]) -> pa.Table:
     parts = [SCHEMA.empty_table()]
     for path in [*replaced, *damaged]:
         try:
-            rows = pa.Table.from_batches(integrity.batches(read_file(snapshot, path), verify=False))
+            rows = pa.Table.from_batches(
+                integrity.batches(file_swap.read_bytes(snapshot, path), verify=False)
+            )
             parts.append(_normalize(rows))
         # Whatever damaged bytes raise: nothing can be salvaged.
         except Exception:  # noqa: S112

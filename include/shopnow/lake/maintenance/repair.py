@@ -1,4 +1,4 @@
-"""Repair what is damaged in the lake, from the layer below or from Kafka.
+"""Repair the damaged files of the lake, from the layer below or from Kafka.
 
 | damaged | restored from |
 |---|---|
@@ -27,6 +27,7 @@ from shopnow.lake.delta.hdfs import Store
 from shopnow.lake.delta.log_integrity import LOG, checkpoint_name
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest.data_loss import Acknowledgement
+from shopnow.lake.ingest.landing import PARTITION_BY
 from shopnow.lake.maintenance import damage, repair_collected, repair_log, repair_raw
 from shopnow.lake.maintenance.damage import CHECKSUMS, COLLECTED, TableState
 from shopnow.lake.maintenance.repair_log import TableSchema
@@ -104,7 +105,7 @@ def repair(
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """Return the names with the sources before what is derived from them."""
+    """Return the names with each table after its sources."""
     order = ("losses", "amendments", "receipts", "raw/", "events/", "kpi/")
     return sorted(
         names,
@@ -208,7 +209,7 @@ def _schema(name: str) -> TableSchema | None:
     """Return columns and partition columns of a table that can be written again; None for others."""
     folder, _, topic = name.partition("/")
     if folder == "raw":
-        return RAW, ["ingest_date"]
+        return RAW, PARTITION_BY
     if folder == "events" and topic in TOPICS:
         return schemas.events(TOPICS[topic]), ["event_date"]
     if name in _COLLECTED:

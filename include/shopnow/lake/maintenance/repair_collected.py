@@ -5,8 +5,6 @@ from typing import NamedTuple
 import msgspec
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import PyFileSystem
 
 from shopnow.errors import UserError
 from shopnow.failpoints import failpoint
@@ -94,12 +92,10 @@ def remove_files(
 
 
 def _intact_rows(snapshot: DeltaTable, damaged: set[str], schema: pa.Schema) -> pa.Table:
-    storage = PyFileSystem(DeltaStorageHandler(snapshot.table_uri))
     parts = [schema.empty_table()]
     for file in file_swap.data_files(snapshot):
         if file.path not in damaged:
-            with storage.open_input_file(file.path) as source:
-                rows = pa.Table.from_batches(integrity.batches(source.read()))
+            rows = pa.Table.from_batches(integrity.batches(file_swap.read_bytes(snapshot, file.path)))
             # The partition column is in the path, not in the file.
             dates = pa.repeat(pa.scalar(file.partition["date"]).cast(pa.date32()), rows.num_rows)
             columns = {name: rows[name] for name in rows.column_names} | {"date": dates}

@@ -25,11 +25,10 @@ from shopnow.lake.delta.checksum import EMPTY, Digest, digest
 from shopnow.lake.delta.hdfs import Store
 from shopnow.lake.delta.log_integrity import LAST_CHECKPOINT, LOG, LogFiles, State, checkpoint_name
 from shopnow.lake.delta.tables import Table
+from shopnow.lake.governance.erasure import COMPUTE_APPLICATION
 from shopnow.lake.ingest import offsets, receipts
 from shopnow.lake.ingest.receipts import RECEIPTS, PartitionReceipt, Receipt
 from shopnow.lake.lineage import lineage
-
-_APPLICATION = "compute_kpis"
 
 TableSchema = tuple[pa.Schema, Sequence[str]]
 """Columns and partition columns of a table."""
@@ -58,7 +57,7 @@ def reset_derived(table: Table, files: LogFiles, schema: TableSchema) -> None:
     """Replace the damaged commits of a table whose rows can be computed again, and empty it if necessary."""
     if any(version > files.checkpoint for version in files.damaged_commits):
         state = _replay(files)
-        applications = dict.fromkeys(state.transactions, -1) | {_APPLICATION: -1}
+        applications = dict.fromkeys(state.transactions, -1) | {COMPUTE_APPLICATION: -1}
         actions: list[dict[str, Any]] = [
             {"commitInfo": {**_commit_info(files, files.newest), "userMetadata": lineage.RESET}},
             *({"txn": {"appId": name, "version": version}} for name, version in sorted(applications.items())),
@@ -168,7 +167,7 @@ def _receipt_from_kafka(conf: Conf, raw: Table, files: LogFiles, version: int) -
 
 
 def _replay(files: LogFiles) -> State:
-    """Return the files and app transactions by what is left of the log."""
+    """Return the files and app transactions after the commits that can be read."""
     base = files.checkpoints.get(files.checkpoint, State())
     state = State(set(base.files), dict(base.transactions))
     for version in sorted(files.commits):
