@@ -27,8 +27,8 @@ os.environ |= {
 os.environ.setdefault("SHOPNOW_CHAOS_SEED", str(secrets.randbelow(10**6)))
 os.environ.setdefault("SHOPNOW_TEST_SEED", str(secrets.randbelow(10**6)))
 
-from shopnow.local_stack import jvm
 from shopnow.local_stack import spark as local_spark
+from shopnow.local_stack import stack as local_stack
 from shopnow.settings import Settings
 from support.storage_services import run_kafka_with_shared_hdfs, run_storage
 
@@ -109,8 +109,9 @@ ONE_PARTITION = {
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """A Spark session with the settings of the local stack but few partitions, in a JVM of the suite."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("spark"))
+    java_home = local_stack.install(settings, lambda subject, what: None)
     with pytest.MonkeyPatch.context() as environment:
-        for name, value in local_spark.environment(settings, jvm.java_home(settings.data_dir)).items():
+        for name, value in local_spark.environment(settings, java_home).items():
             environment.setenv(name, value)
         # The last of repeated options counts, as the JVM reads them in order.
         partitions = [f"-D{name}={value}" for name, value in ONE_PARTITION.items()]

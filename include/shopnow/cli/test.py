@@ -66,7 +66,9 @@ def run_checks(
     ] = False,
 ) -> None:
     """Check format, lint and types, and run the tests on real services that they start themselves."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        # A shell starts background jobs with SIGINT ignored, which pytest would inherit.
+        signal.signal(number, signal.default_int_handler)
     chosen = select(arguments or [], changed, without or [])
     RESULTS.mkdir(exist_ok=True)
     with ThreadPoolExecutor() as pool:

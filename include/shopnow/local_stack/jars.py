@@ -3,13 +3,15 @@
 They are stored in the user's cache directory, which all checkouts share.
 """
 
+import fcntl
 import hashlib
 import os
 import subprocess
 import tempfile
 import urllib.request
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -92,11 +94,13 @@ def install(
     Raises:
         UserError: the repository is unreachable, or a downloaded jar has another hash than the lock file.
     """
-    missing = [jar for jar in locked_jars(*services) if not jar.is_cached()]
-    if not missing:
+    if all(jar.is_cached() for jar in locked_jars(*services)):
         return
     cache_dir().mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache_dir()) as folder:
+    with _locked(cache_dir() / "lock"), tempfile.TemporaryDirectory(dir=cache_dir()) as folder:
+        missing = [jar for jar in locked_jars(*services) if not jar.is_cached()]
+        if not missing:  # another process has downloaded them meanwhile
+            return
         target = Path(folder)
         if mirror:
             _download_from_mirror(missing, mirror, target, progress)
@@ -104,6 +108,14 @@ def install(
             _download_by_ivy(missing, java, target, progress)
         for jar in missing:
             _store_verified(jar, target / jar.path.name)
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Hold a lock that ends with the process."""
+    with file.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _store_verified(jar: Jar, file: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shopnow.local_stack import jvm, spark, spark_cds_archive
+from shopnow.local_stack import spark, spark_cds_archive, stack
 from shopnow.settings import Settings
 
 SUBMIT = """\
@@ -79,9 +79,10 @@ def test_key_depends_on_jars_and_options(tmp_path):
 
 
 def test_java_is_silent_about_an_unusable_archive(tmp_path, monkeypatch):
-    home, archive = jvm.java_home(tmp_path), tmp_path / "classes.jsa"
+    settings, archive = Settings(data_dir=tmp_path), tmp_path / "classes.jsa"
+    home = stack.install(settings, lambda *step: None)
     monkeypatch.setattr(spark, "cds_archive", lambda java: archive)
-    environment = spark.environment(Settings(data_dir=tmp_path), home)
+    environment = spark.environment(settings, home)
     options = [
         option for option in shlex.split(environment["SPARK_SUBMIT_OPTS"]) if not option.startswith("-D")
     ]

@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 from confluent_kafka.admin import AclOperation
@@ -26,7 +25,7 @@ from shopnow.cluster.services import SERVICES, Container
 from shopnow.cluster.settings import ClusterSettings
 from shopnow.cluster.tools import TOOLS
 from shopnow.errors import UserError
-from shopnow.local_stack import hdfs, jars
+from shopnow.local_stack import hdfs
 from shopnow.settings import Settings
 
 
@@ -57,17 +56,6 @@ def test_certificate_covers_future_brokers():
         x509.SubjectAlternativeName
     ).value.get_values_for_type(x509.DNSName)
     assert {*ClusterSettings().brokers, "kafka-4"} <= set(names)
-
-
-def test_main_class_of_every_tool_is_in_the_jars(container):
-    jars.install(container.java_home, container.settings.maven_mirror, services=["kafka", "hdfs"])
-    for name in (*tools.KAFKA_TOOLS, *tools.HDFS_TOOLS):
-        command = TOOLS[name].command(container)
-        classpath = command[command.index("-cp") + 1].split(":")
-        main_class = next(word for word in command if word.startswith("org.apache.")).replace(".", "/")
-        assert any(
-            f"{main_class}.class" in ZipFile(jar).namelist() for jar in classpath if jar.endswith(".jar")
-        ), name
 
 
 def test_unknown_tool_is_an_error_that_lists_the_tools():

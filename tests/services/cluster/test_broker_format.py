@@ -1,28 +1,12 @@
 """Kafka's own tool formats the brokers of the cluster with one cluster id."""
 
-import pytest
-
-from shopnow.cluster import connections, make_secrets, services, settings
-from shopnow.cluster.services import SERVICES, Container
+from shopnow.cluster.services import SERVICES
 from shopnow.cluster.settings import ClusterSettings
-from shopnow.local_stack import jars, jvm, kafka
+from shopnow.local_stack import kafka
 from shopnow.settings import Settings
 
 
-@pytest.fixture
-def container(tmp_path, monkeypatch):
-    """A container with every secret mounted."""
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    for name, value in make_secrets.generate_secrets().items():
-        (secrets / name).write_text(value)
-    for module in (settings, connections, services):
-        monkeypatch.setattr(module, "SECRETS_DIR", secrets)
-    return Container(ClusterSettings(), Settings(data_dir=tmp_path / "data"), jvm.java_home(tmp_path))
-
-
 def test_three_brokers_form_one_cluster(container, monkeypatch):
-    jars.install(container.java_home, container.settings.maven_mirror, services=["kafka"])
     monkeypatch.setattr("shopnow.cluster.services.hostname", lambda: "kafka-2")
     SERVICES["kafka"].prepare(container)
     home = kafka.local_broker(container.settings).home
@@ -47,8 +31,6 @@ def test_three_brokers_form_one_cluster(container, monkeypatch):
 
 
 def test_fourth_broker_joins_the_cluster_without_being_a_voter(container, monkeypatch):
-    jars.install(container.java_home, container.settings.maven_mirror, services=["kafka"])
-
     def prepare_broker(name: str, hosts: str) -> dict[str, str]:
         broker_container = container._replace(
             cluster=ClusterSettings(kafka_hosts=hosts),
