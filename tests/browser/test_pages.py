@@ -51,7 +51,7 @@ def test_page_follows_airflows_settings_is_accessible_and_fits_a_phone(
         assert not accessibility_violations(page)
     page.set_viewport_size(PHONE)
     # Charts and tables are laid out again a moment later.
-    page.wait_for_function(f"document.documentElement.scrollWidth === {PHONE['width']}")
+    expect(page.locator("html")).to_have_js_property("scrollWidth", PHONE["width"])
 
 
 def test_pages_are_reachable_by_keyboard(open_page: OpenPage) -> None:
