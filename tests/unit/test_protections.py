@@ -7,6 +7,7 @@ Without this, a rename in the product turns a mutation into a no-op or an error,
 import ast
 import importlib
 import inspect
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
@@ -19,8 +20,8 @@ from protections.mutations import MUTATIONS
 from protections.registry import PROTECTIONS
 from shopnow.settings import ROOT
 
-TREE = ast.parse(Path(mutations.__file__).read_text())
-FUNCTIONS = {node.name: node for node in TREE.body if isinstance(node, ast.FunctionDef)}
+TREES = [ast.parse(path.read_text()) for path in Path(mutations.__file__).parent.glob("*.py")]
+FUNCTIONS = {node.name: node for tree in TREES for node in tree.body if isinstance(node, ast.FunctionDef)}
 
 
 def imports(function: ast.FunctionDef) -> dict[str, Any]:
@@ -104,6 +105,19 @@ def accepts(replacement: FunctionType, original: FunctionType) -> bool:
     except TypeError:
         return False
     return True
+
+
+def test_only_a_mutation_that_is_applied_imports_the_product():
+    imported = {
+        module.partition(".")[0]
+        for tree in TREES
+        for node in tree.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for module in (
+            [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+        )
+    }
+    assert imported <= {"protections", *sys.stdlib_module_names}
 
 
 def test_every_mutation_has_a_docstring_and_is_in_the_registry():
