@@ -281,6 +281,18 @@ PROTECTIONS = (
         f"{_SERVICES}/test_hostile_records.py::test_erasure_finds_an_id_however_it_is_written",
     ),
     Protection(
+        26,
+        "an order id of two customers in raw",
+        "orders_erased_by_their_id_alone",
+        f"{_UNIT}/lake/test_redaction.py::test_records_that_name_another_customer_stay",
+    ),
+    Protection(
+        26,
+        "an order id of two customers in the events",
+        "orders_erased_by_their_id_alone",
+        f"{_UNIT}/lake/test_redaction.py::test_events_that_name_another_customer_stay",
+    ),
+    Protection(
         21,
         "a bit flipped in a file of raw",
         "damaged_bytes_accepted",

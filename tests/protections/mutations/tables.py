@@ -1,5 +1,6 @@
 """Tables of the lake: commits, files, erasure, damage and repair."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -61,6 +62,37 @@ def escaped_ids_not_erased() -> None:
     from shopnow.lake.governance import redaction
 
     redaction.decoded_text = lambda value: value.decode(errors="replace")
+
+
+def orders_erased_by_their_id_alone() -> None:
+    """Erasing a customer also erases another customer's order of the same id."""
+    from shopnow.lake.governance import redaction
+
+    redact, redact_events = redaction._redact, redaction.redact_events
+
+    def owner(event: dict[str, Any], subject: redaction.Subject) -> str | None:
+        named = event.get("customer_id")
+        return subject.customer_id if named and event.get("order_id") in subject.orders else named
+
+    def redact_by_order(payload: bytes, known_fields: Any, subject: redaction.Subject) -> bytes:
+        event = json.loads(payload)
+        if customer_id := owner(event, subject):
+            payload = json.dumps(event | {"customer_id": customer_id}).encode()
+        return redact(payload, known_fields, subject)
+
+    def redact_events_by_order(subject: redaction.Subject) -> redaction.RowTransform:
+        change = redact_events(subject)
+
+        def change_by_order(rows: redaction.pa.Table) -> redaction.pa.Table:
+            if "customer_id" not in rows.column_names:
+                return change(rows)
+            owners = redaction.pa.array([owner(row, subject) for row in rows.to_pylist()])
+            return change(redaction._set_column(rows, "customer_id", owners))
+
+        return change_by_order
+
+    redaction._redact = redact_by_order
+    redaction.redact_events = redact_events_by_order
 
 
 def damaged_bytes_accepted() -> None:
