@@ -282,6 +282,30 @@ PROTECTIONS = (
     ),
     Protection(
         26,
+        "short records with more than 500 brackets",
+        "short_records_not_checked_for_depth",
+        f"{_UNIT}/test_validation.py::test_brackets_that_are_never_closed_are_too_deep",
+    ),
+    Protection(
+        26,
+        "deep JSON in base64",
+        "sizes_in_base64_not_checked",
+        f"{_UNIT}/test_framing.py::test_sizes_are_checked_within_base64",
+    ),
+    Protection(
+        26,
+        "a record whose problem cannot be described",
+        "errors_in_descriptions_raised",
+        f"{_UNIT}/test_validation.py::test_an_unforeseen_error_affects_only_its_record",
+    ),
+    Protection(
+        26,
+        "a record of many escaped quotes",
+        "long_names_found_by_backtracking",
+        f"{_UNIT}/test_validation.py::test_the_largest_records_have_a_bounded_cost",
+    ),
+    Protection(
+        26,
         "an order id of two customers in raw",
         "orders_erased_by_their_id_alone",
         f"{_UNIT}/lake/test_redaction.py::test_records_that_name_another_customer_stay",

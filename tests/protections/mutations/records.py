@@ -109,6 +109,44 @@ def depth_limited_by_the_stack() -> None:
     validation._check = check
 
 
+def short_records_not_checked_for_depth() -> None:
+    """Records of up to 1,000 bytes may be nested deeper than 500 levels."""
+    from shopnow import record_problems, validation
+
+    check_sizes = validation.check_sizes
+
+    def check_long(value: bytes | None) -> bytes:
+        if value and len(value) <= record_problems.MAX_NUMBER_LENGTH:
+            return value
+        return check_sizes(value)
+
+    validation.check_sizes = check_long
+
+
+def sizes_in_base64_not_checked() -> None:
+    """The event within a CloudEvent's base64 may have any depth and sizes."""
+    from shopnow import validation
+
+    check_sizes, unframe = validation.check_sizes, validation.unframe
+    validation.unframe = lambda value, headers: unframe(check_sizes(value), headers)
+    validation.check_sizes = lambda value: value
+
+
+def errors_in_descriptions_raised() -> None:
+    """An unforeseen error in the description of one record's problem ends the check of all."""
+    from shopnow import validation
+
+    validation._describe = lambda error, body: validation.describe(error, body)
+
+
+def long_names_found_by_backtracking() -> None:
+    """The search for long names scans the rest of the record from each of its quotes."""
+    from shopnow import record_problems
+
+    long_name = re.compile(rb'"(?:[^"\\]|\\.){%d,}"\s*:' % record_problems.MAX_NAME_LENGTH, re.DOTALL)
+    record_problems._has_long_name = lambda value: long_name.search(value) is not None
+
+
 def reasons_forged_by_texts() -> None:
     """The field of a problem is what follows the first mark of a path in the decoder's message."""
     from shopnow import record_problems
