@@ -64,6 +64,14 @@ def test_hostile_bodies_are_refused(api: TestClient, route: str) -> None:
             answer.json()
 
 
+@pytest.mark.parametrize("route", ROUTES)
+def test_an_origin_that_is_no_url_is_refused(api: TestClient, route: str) -> None:
+    body = {"request_id": request_id(), **ROUTES[route]}
+    for origin in ("http://[::1", "null", ""):
+        answer = api.post(f"/api/{route}", json=body, headers={**JSON, "Origin": origin})
+        assert (origin, answer.status_code) == (origin, 403)
+
+
 def test_times_beyond_the_calendar_are_refused(api: TestClient) -> None:
     body = {**ROUTES["orders"], "request_id": "ffffffff-ffff-7fff-8fff-ffffffffffff"}
     assert api.post("/api/orders", json=body, headers=JSON).status_code == 422
