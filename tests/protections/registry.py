@@ -203,6 +203,36 @@ PROTECTIONS = (
         f"{_UNIT}/restock/test_service.py::test_a_file_with_a_long_name_is_filed_with_its_reason",
     ),
     Protection(
+        24,
+        "two large delivery notes of the same name and start",
+        "large_files_identified_by_their_start",
+        f"{_UNIT}/restock/test_service.py::test_two_large_files_of_one_name_and_start_are_both_kept",
+    ),
+    Protection(
+        24,
+        "a NUL in a rejected event of a batch",
+        "control_characters_reported",
+        f"{_UNIT}/submission/test_validation.py::test_the_report_has_no_character_that_a_database_refuses",
+    ),
+    Protection(
+        24,
+        "an Origin that is no URL",
+        "origins_parsed_as_urls",
+        f"{_UNIT}/tab/test_hostile_requests.py::test_an_origin_that_is_no_url_is_refused",
+    ),
+    Protection(
+        24,
+        "a target that is no URL, sent to the Slack server",
+        "slack_server_parses_targets_as_urls",
+        f"{_UNIT}/local_stack/test_webhook_server.py::test_hostile_request_is_answered",
+    ),
+    Protection(
+        24,
+        "a target that is no URL, sent to the exporter",
+        "exporter_parses_targets_as_urls",
+        f"{_UNIT}/cluster/test_metrics.py::test_exporter_is_healthy_without_reading_a_source",
+    ),
+    Protection(
         27,
         "topic compacted before landing",
         "gaps_of_compacted_topics_are_markers",
@@ -249,6 +279,12 @@ PROTECTIONS = (
         "events of the future",
         "future_events_accepted",
         f"{_UNIT}/test_meaning.py::test_an_event_of_the_future_is_valid_once_its_time_has_come",
+    ),
+    Protection(
+        22,
+        "a report of a day before 1970",
+        "negative_timestamps_requested",
+        f"{_SERVICES}/test_submission.py::test_only_batches_since_the_given_time_are_searched",
     ),
     Protection(
         22,

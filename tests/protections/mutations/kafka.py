@@ -83,3 +83,20 @@ def held_back_events_fail() -> None:
         return []
 
     TransactionalProducer.wait_until_visible = wait_or_fail  # type: ignore[method-assign]
+
+
+def negative_timestamps_requested() -> None:
+    """Kafka is asked for offsets of times before 1970, for which it has an error or another meaning."""
+    from shopnow.broker import client, topics
+
+    def offsets_since(conf: Any, name: str, at: Any) -> dict[int, tuple[int, int]]:
+        partitions = topics.describe(conf, [name])[name].partitions
+        requested = [topics.TopicPartition(name, partition) for partition in partitions]
+        spec = topics.OffsetSpec.for_timestamp(round(at.timestamp() * 1000))
+        first = topics._list_offsets(conf, client.admin_client(conf), requested, spec)
+        return {
+            partition: (end if first[name, partition] < 0 else first[name, partition], end)
+            for partition, (_, end) in partitions.items()
+        }
+
+    topics.offsets_since = offsets_since
