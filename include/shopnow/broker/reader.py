@@ -110,7 +110,7 @@ def read(
         consumer.assign(client.topic_partitions(topic, positions))
         last_message_at = time.monotonic()
         while ends:
-            messages = consumer.consume(chunk, timeout=0.1)
+            messages = _consume(consumer, chunk)
             if messages:
                 last_message_at = time.monotonic()
             elif time.monotonic() - last_message_at > idle_timeout_seconds:
@@ -145,6 +145,16 @@ def read(
         raise client.to_user_error(conf, error) from error
     finally:
         consumer.close()
+
+
+def _consume(consumer: Consumer, chunk: int) -> list[Message]:
+    """Return up to `chunk` messages, as soon as no more of them are about to arrive; none after 0.1 s.
+
+    The client waits out its timeout unless there are as many messages as asked for, so the end of a range
+    would always cost the whole of it.
+    """
+    messages = consumer.consume(1, timeout=0.1)
+    return [*messages, *consumer.consume(chunk - 1, timeout=0.005)] if messages else messages
 
 
 def _consumer(conf: Conf, queue_bytes: int, client_errors: list[KafkaError]) -> Consumer:
