@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import pytest
 from pyspark.sql import SparkSession
 
-from shopnow.broker import topics
+from shopnow.broker import topics, transactional_producer
 from shopnow_spark import jobs
 from shopnow_spark.result import Refreshed
 from support.local_servers import Inbox, run_server
@@ -18,6 +18,14 @@ def conf(kafka: str) -> dict[str, str]:
     conf = {"bootstrap.servers": kafka}
     topics.create(conf, topics.shop_topics(partitions=3))
     return conf
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """The client configuration for a Kafka that does not answer, which is noticed after a second."""
+    for module in (topics, transactional_producer):
+        monkeypatch.setattr(module, "TIMEOUT_SECONDS", 1.0)
+    return {"bootstrap.servers": "127.0.0.1:1"}
 
 
 @pytest.fixture

@@ -165,9 +165,9 @@ def test_added_partitions_land_from_their_first_record(conf: dict[str, str], lak
     assert land(conf, lake, PAYMENTS, kafka_topic=name).offsets == {PARTITIONS: (0, 1)}
 
 
-def test_an_unreachable_kafka_is_one_clear_line(lake: str) -> None:
+def test_an_unreachable_kafka_is_one_clear_line(lake: str, nowhere: dict[str, str]) -> None:
     with pytest.raises(UserError, match=r"^Kafka at 127\.0\.0\.1:1 .*$"):
-        land({"bootstrap.servers": "127.0.0.1:1"}, lake, PAYMENTS)
+        land(nowhere, lake, PAYMENTS)
 
 
 @pytest.mark.parametrize("address", ["hdfs://127.0.0.1:1/lake", "/lake", "s3://bucket/lake"])

@@ -19,7 +19,6 @@ from shopnow_tab_app.routes import access
 from shopnow_tab_app.sources.topic_tail import TopicTail
 
 WRITES = {access.HEADER: "1"}
-NOWHERE = {"bootstrap.servers": "127.0.0.1:1", "socket.connection.setup.timeout.ms": "1000"}
 
 Client = Callable[..., TestClient]
 
@@ -93,8 +92,8 @@ def unread(response: dict[str, Any]) -> bool:
     return any(missing["why"] == "unread" for missing in response["missing"])
 
 
-def test_unreachable_kafka_is_reported(client: Client, lake: str) -> None:
-    api = client(lake, NOWHERE)
+def test_unreachable_kafka_is_reported(client: Client, lake: str, nowhere: dict[str, str]) -> None:
+    api = client(lake, nowhere)
     activity = api.get("/api/activity").json()
     assert activity["events"] == []
     assert supervision.wait_until(
