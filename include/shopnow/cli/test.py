@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, NamedTuple
 
 import typer
@@ -16,7 +17,7 @@ import typer
 from shopnow.cli import test_tools
 from shopnow.cli.mount_namespace import mount_prefix
 from shopnow.cli.output import complain, say
-from shopnow.cli.tiers import TIERS, Tier
+from shopnow.cli.tiers import AT_ONCE, TIERS, Tier
 from shopnow.errors import UserError
 from shopnow.local_stack import supervision
 from shopnow.settings import ROOT
@@ -154,14 +155,21 @@ def _run_tiers(pool: ThreadPoolExecutor, chosen: Selection, coverage: bool) -> b
         for file in RESULTS.glob("coverage*"):
             file.unlink()
     passed = True
-    for tier in chosen.tiers:
-        missing = {} if tier.name == "unit" else advice.result()
+    for group in AT_ONCE:
+        tiers = [tier for tier in chosen.tiers if tier.name in group]
+        missing = {} if group == ("unit",) else advice.result()
+        runs = [
+            _start_tier(tier, chosen.left_out | missing.keys(), chosen.options, coverage) for tier in tiers
+        ]
         try:
-            succeeded = _run_tier(tier, chosen.left_out | missing.keys(), chosen.options, coverage)
+            results = [_has_passed(run) for run in runs]
+            passed = passed and all(results)
+        except KeyboardInterrupt:
+            _interrupt(runs)
+            raise
         finally:
             # A process that was killed has not stopped the services that it started.
             supervision.end_processes(supervision.list_marked_processes(RUN_VARIABLE, str(os.getpid())))
-        passed = passed and succeeded
     for name, what in advice.result().items():
         complain(f"{test_tools.TOOLS[name].tier}: {name} is missing: {what}, or add --without {name}")
         passed = False
@@ -171,8 +179,16 @@ def _run_tiers(pool: ThreadPoolExecutor, chosen: Selection, coverage: bool) -> b
     return passed
 
 
-def _run_tier(tier: Tier, left_out: frozenset[str], options: Sequence[str], coverage: bool) -> bool:
-    """Run a tier, whose plugin prints progress, failures and the summary; returns whether it passed."""
+class TierRun(NamedTuple):
+    """A tier that runs, with its log."""
+
+    tier: Tier
+    process: subprocess.Popen
+    log: Path
+
+
+def _start_tier(tier: Tier, left_out: frozenset[str], options: Sequence[str], coverage: bool) -> TierRun:
+    """Start a tier, whose plugin prints progress, failures and the summary."""
     log_file, report = (RESULTS / f"{tier.name}.{suffix}" for suffix in ("log", "json"))
     report.unlink(missing_ok=True)
     measured = ["coverage", "run", "-m"] if coverage else []
@@ -193,17 +209,25 @@ def _run_tier(tier: Tier, left_out: frozenset[str], options: Sequence[str], cove
             # Otherwise a terminal would interrupt it twice, the second time while it stops its services.
             start_new_session=True,
         )
-    try:
-        code = process.wait()
-    except KeyboardInterrupt:
-        process.send_signal(signal.SIGINT)  # pytest first stops the services that it started
-        with suppress(subprocess.TimeoutExpired):  # in the background it may ignore the signal
-            process.wait(60)
-        raise
-    say(f"{tier.name}: {log_file.read_text().rstrip().rpartition(chr(10))[2].strip('= ')}")
+    return TierRun(tier, process, log_file)
+
+
+def _has_passed(run: TierRun) -> bool:
+    """Wait for the end of a tier, and print its result."""
+    code, name = run.process.wait(), run.tier.name
+    say(f"{name}: {run.log.read_text().rstrip().rpartition(chr(10))[2].strip('= ')}")
     if code not in {0, NO_TESTS}:
-        complain(f"{tier.name}: failed, see above and {log_file.relative_to(ROOT)}")
+        complain(f"{name}: failed, see above and {run.log.relative_to(ROOT)}")
     return code in {0, NO_TESTS}
+
+
+def _interrupt(runs: Sequence[TierRun]) -> None:
+    """Interrupt the tiers, each of which first stops the services that it started."""
+    for run in runs:
+        run.process.send_signal(signal.SIGINT)
+    for run in runs:
+        with suppress(subprocess.TimeoutExpired):
+            run.process.wait(60)
 
 
 def _leave_out(tools: frozenset[str]) -> list[str]:

@@ -21,4 +21,6 @@ _ALL = (
     Tier("chaos", ("tests/faults",), 300),
 )
 TIERS = {tier.name: tier for tier in _ALL}
-"""The tiers by name, in the order in which they run: one after the other, as each uses two cores."""
+"""The tiers by name, in the order in which they run."""
+AT_ONCE = (("unit",), ("services",), ("stack", "chaos"))
+"""Names of the tiers that run at the same time: on two cores, only chaos waits long enough for another."""
