@@ -7,6 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from shopnow.broker import topics, transactional_producer
+from shopnow.traffic.generate import generate
 from shopnow_spark import jobs
 from shopnow_spark.result import Refreshed
 from support.local_servers import Inbox, run_server
@@ -14,9 +15,14 @@ from support.local_servers import Inbox, run_server
 
 @pytest.fixture(scope="session")
 def conf(kafka: str) -> dict[str, str]:
-    """The client configuration for a Kafka that has the shop's topics."""
+    """The client configuration for a Kafka that has the shop's topics, with the records of a day.
+
+    Later runs of the generator begin where an earlier one ended, so the first one decides whether there are
+    deliveries; it must not be that of a test which only needs a few sessions.
+    """
     conf = {"bootstrap.servers": kafka}
     topics.create(conf, topics.shop_topics(partitions=3))
+    generate(conf, "the day before the tests", sessions=60, seed=1)
     return conf
 
 
