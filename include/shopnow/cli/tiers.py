@@ -16,7 +16,7 @@ class Tier(NamedTuple):
 
 _ALL = (
     Tier("unit", ("tests/unit",), 90, processes=2),
-    Tier("services", ("tests/services",), 300, processes=2),
+    Tier("services", ("tests/services",), 300, processes=3),
     Tier("stack", ("tests/browser", "tests/stack"), 420),
     Tier("chaos", ("tests/faults",), 300),
 )
