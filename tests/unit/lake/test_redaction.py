@@ -1,10 +1,13 @@
 """Which events are a customer's, when the id of their order was used for another customer, too."""
 
+import base64
 import json
 
 import pyarrow as pa
 
-from shopnow.lake.governance.redaction import Subject, _redact, redact_events
+from shopnow.events import TOPICS
+from shopnow.lake.governance.redaction import Subject, _redact, redact_events, redact_raw
+from shopnow.schemas import RAW
 
 SUBJECT = Subject("anna", frozenset({"o-1"}), "forgotten-1")
 EVENTS = [
@@ -34,3 +37,13 @@ def test_records_that_name_another_customer_stay():
     ]
     redacted = [json.loads(_redact(value, NAMES, SUBJECT)) for value in values]
     assert [tuple(event.get(name) for name in NAMES[1:]) for event in redacted] == RIGHT
+
+
+def test_headers_that_hide_the_customer_are_erased():
+    hidden, other = base64.b64encode(b'{"customer": "anna"}'), base64.b64encode(b'{"customer": "joanna"}')
+    rows = [
+        {"value": b"{}", "headers": [{"key": "context", "value": value}, {"key": "trace", "value": None}]}
+        for value in (hidden, other)
+    ]
+    redacted = redact_raw(TOPICS["orders"], SUBJECT)(pa.Table.from_pylist(rows, RAW)).to_pylist()
+    assert [row["headers"][0]["value"] for row in redacted] == [b"erased", other]

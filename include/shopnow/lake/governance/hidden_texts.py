@@ -23,6 +23,10 @@ MAX_BYTES = 16 << 20
 """Bytes decoded of one value, twice the largest record: no small value can take all memory."""
 _MAX_LEVELS = 4
 
+_SNAPPY_MARK = 10
+"""Length of the mark that begins the framing format."""
+_SNAPPY_JAVA_HEADER = 16
+
 _BASE64 = re.compile(rb"[A-Za-z0-9+/_-]{12,}={0,2}")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
@@ -89,6 +93,36 @@ def _by_arrow(codec: str) -> Callable[[bytes, int], bytes]:
     return decode
 
 
+def _snappy(value: bytes, limit: int) -> bytes:
+    """Decode Snappy's framing format, or the one of its Java library: blocks with their length in front."""
+    is_framed, blocks = value[:1] == b"\xff", []
+    position = _SNAPPY_MARK if is_framed else _SNAPPY_JAVA_HEADER
+    while position + 4 <= len(value) and limit > 0:
+        if is_framed:
+            kind, length = value[position], int.from_bytes(value[position + 1 : position + 4], "little")
+            block = value[position + 8 : position + 4 + length]  # after a checksum
+        else:
+            kind, length = 0, int.from_bytes(value[position : position + 4], "big")
+            block = value[position + 4 : position + 4 + length]
+        if kind <= 1:
+            blocks.append(_snappy_block(block, limit) if kind == 0 else block[:limit])
+            limit -= len(blocks[-1])
+        position += 4 + length
+    return b"".join(blocks)
+
+
+def _snappy_block(block: bytes, limit: int) -> bytes:
+    """Decode one block, which begins with the size of its content, seven bits a byte."""
+    size = 0
+    for index, byte in enumerate(block[:5]):
+        size |= (byte & 0x7F) << (7 * index)
+        if byte < 0x80:
+            break
+    if size > limit:
+        raise ValueError(f"a block of {size:,} bytes")
+    return pa.Codec("snappy").decompress(block, size, asbytes=True)
+
+
 def _zip(value: bytes, limit: int) -> bytes:
     contents = []
     with zipfile.ZipFile(io.BytesIO(value)) as archive:
@@ -106,6 +140,7 @@ _DECODERS: dict[str, Callable[[bytes, int], bytes]] = {
     "xz": lambda value, limit: lzma.LZMADecompressor().decompress(value, limit),
     "zstd": _by_arrow("zstd"),
     "lz4": _by_arrow("lz4"),
+    "snappy": _snappy,
     "ZIP": _zip,
     "UTF-16": _utf_16,
     "UTF-32": _utf_32,

@@ -136,13 +136,14 @@ def has_personal_data(topic: Topic) -> bool:
 def _mentions(rows: pa.Table, pattern: str) -> pa.ChunkedArray:
     """Return a mask of the rows that mention the customer in key, headers, value or what replaces it.
 
-    Values in quarantine are also looked into, as they may be compressed or encoded.
+    Headers, and in quarantine also key and value, are looked into, as they may be compressed or encoded.
     """
     mask = pa.chunked_array([pa.repeat(False, len(rows))])
     for name in ("key", *PAYLOADS):
         mask = pc.or_(mask, _matches(rows[name], pattern))
     headers = rows["headers"].combine_chunks()
-    found = _matches(pc.struct_field(pc.list_flatten(headers), "value"), pattern)
+    header_values = pc.struct_field(pc.list_flatten(headers), "value")
+    found = pc.or_(_matches(header_values, pattern), _hides(header_values, re.compile(pattern)))
     indices = pc.unique(pc.list_parent_indices(headers).filter(found))
     mask = pc.or_(mask, pc.is_in(pa.array(range(len(rows)), pa.int64()), indices.cast(pa.int64())))
     return pc.or_(mask, _mentions_hidden(rows, pc.and_not(pc.is_valid(rows["problem"]), mask), pattern))
@@ -153,10 +154,18 @@ def _mentions_hidden(rows: pa.Table, candidates: pa.ChunkedArray, pattern: str) 
     compiled, mask = re.compile(pattern), [False] * len(rows)
     for index in pc.indices_nonzero(candidates).to_pylist():
         values = (rows[name][index].as_py() for name in ("value", "key"))
-        mask[index] = any(
-            compiled.search(decoded_text(text)) for value in values if value for text in hidden_texts(value)
-        )
+        mask[index] = any(_is_hidden_in(value, compiled) for value in values if value)
     return pa.array(mask, pa.bool_())
+
+
+def _hides(values: pa.Array, pattern: re.Pattern[str]) -> pa.Array:
+    """Return a mask of the values that hide a match in another encoding; few of them are different."""
+    found = [value for value in pc.unique(values.drop_null()).to_pylist() if _is_hidden_in(value, pattern)]
+    return pc.is_in(values, pa.array(found, values.type))
+
+
+def _is_hidden_in(value: bytes, pattern: re.Pattern[str]) -> bool:
+    return any(pattern.search(decoded_text(text)) for text in hidden_texts(value))
 
 
 def _matches(values: pa.Array | pa.ChunkedArray, pattern: str) -> pa.Array | pa.ChunkedArray:
@@ -176,7 +185,8 @@ def _redact_headers(
 ) -> list[dict[str, Any]] | None:
     return headers and [
         header | {"value": ERASED.encode()}
-        if header["value"] is not None and pattern.search(decoded_text(header["value"]))
+        if header["value"] is not None
+        and (pattern.search(decoded_text(header["value"])) or _is_hidden_in(header["value"], pattern))
         else header
         for header in headers
     ]

@@ -71,7 +71,8 @@ class Loss(NamedTuple):
             case "damaged":
                 return (
                     f"{subject}: {self.missing_rows} landed records of offsets {self.start_offset} to "
-                    f"{(self.end_offset or 0) - 1} were in damaged files of the lake and are gone from Kafka"
+                    f"{(self.end_offset or 0) - 1} were in damaged files of the lake; no copy has "
+                    "the same bytes, as they are gone from Kafka or an erasure had changed them"
                 )
             case "truncated":
                 return (
