@@ -156,8 +156,9 @@ def _run_tiers(pool: ThreadPoolExecutor, chosen: Selection, coverage: bool) -> b
             file.unlink()
     passed = True
     for group in AT_ONCE:
-        tiers = [tier for tier in chosen.tiers if tier.name in group]
-        missing = {} if group == ("unit",) else advice.result()
+        tiers = [tier for tier in group if tier in chosen.tiers]
+        needs_tools = any(test_tools.TOOLS[tool].tier == tier.name for tool in tools for tier in tiers)
+        missing = advice.result() if needs_tools else {}
         runs = [
             _start_tier(tier, chosen.left_out | missing.keys(), chosen.options, coverage) for tier in tiers
         ]
