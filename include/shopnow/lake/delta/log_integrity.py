@@ -159,7 +159,8 @@ def parse_commit(data: bytes) -> log.Actions:
     Raises:
         ValueError: it has no action, or one that is not valid.
     """
-    actions = [json.loads(line) for line in data.decode().splitlines() if line.strip()]
+    # Not `splitlines`, which would also split at characters that JSON allows in texts, such as U+2028.
+    actions = [json.loads(line) for line in data.decode().split("\n") if line.strip()]
     if not actions:
         raise ValueError("it is empty")
     for action in actions:
