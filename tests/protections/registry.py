@@ -366,6 +366,18 @@ PROTECTIONS = (
     ),
     Protection(
         21,
+        "a line separator in a text of an intact commit",
+        "commits_split_at_any_separator",
+        f"{_UNIT}/lake/test_log_integrity.py::test_line_separators_in_statistics_are_no_damage",
+    ),
+    Protection(
+        26,
+        "erasure of ids in encoded headers",
+        "hidden_texts_of_headers_not_read",
+        f"{_UNIT}/lake/test_redaction.py::test_headers_that_hide_the_customer_are_erased",
+    ),
+    Protection(
+        21,
         "records gone from Kafka when a file is repaired",
         "restored_rows_not_compared",
         f"{_SERVICES}/test_damage.py::test_what_kafka_no_longer_has_is_recorded_as_lost",

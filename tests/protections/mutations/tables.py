@@ -126,3 +126,18 @@ def restored_rows_not_compared() -> None:
     from shopnow.lake.maintenance import repair_raw
 
     repair_raw.missing_after = lambda gap, rows: EMPTY
+
+
+def commits_split_at_any_separator() -> None:
+    """A commit of the log is split at every character that Unicode counts as the end of a line."""
+    from shopnow.lake.delta import log_integrity
+
+    parse = log_integrity.parse_commit
+    log_integrity.parse_commit = lambda data: parse("\n".join(data.decode().splitlines()).encode())
+
+
+def hidden_texts_of_headers_not_read() -> None:
+    """Erasure does not look for the customer in headers that are compressed or encoded."""
+    from shopnow.lake.governance import redaction
+
+    redaction._hides = lambda values, pattern: redaction.pc.is_in(values, redaction.pa.array([], values.type))
