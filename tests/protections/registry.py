@@ -128,7 +128,7 @@ PROTECTIONS = (
         14,
         "late events",
         "events_dated_by_processing_time",
-        f"{_SERVICES}/test_late_events.py::test_late_events_restate_what_was_published",
+        f"{_SERVICES}/spark/test_events.py::test_times_equal_those_that_landing_decoded",
     ),
     Protection(
         15,

@@ -19,6 +19,7 @@ from shopnow.examples import example_json
 from shopnow.lake.lineage import freshness
 from shopnow.local_stack import airflow, airflow_api, supervision
 from shopnow.settings import ROOT, Settings
+from shopnow_tab_app.pages.registry import EXPORTS
 from support import storm_checks, storm_delivery
 from support.full_stack import FINAL_STATES, MINUTE, Shopnow, answer_approval, get
 from support.storm_delivery import Answer, Delivered, InboxClient
@@ -115,9 +116,12 @@ class Storm:
 
     def _wait_for_pages(self) -> None:
         """Wait until the tab has read the lake; exports answer 503 before that."""
-        assert supervision.wait_until(
-            lambda: self._tab.get("/tables/orders.csv").status_code == 200, 5 * MINUTE, interval=1
-        )
+        for name in EXPORTS:
+            assert supervision.wait_until(
+                lambda path=f"/tables/{name}.csv": self._tab.get(path).status_code == 200,
+                5 * MINUTE,
+                interval=1,
+            )
 
     def _run_commands(self, count: int) -> None:
         invalid = [item for item in self.delivered if item.record.expected == Expected.QUARANTINED]
