@@ -6,6 +6,7 @@ A benchmark imports this module before the project's packages, because it puts t
 import argparse
 import os
 import resource
+import signal
 import sys
 import tempfile
 import time
@@ -55,7 +56,12 @@ class Measurement(NamedTuple):
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Exit with the status that `main` returns; an expected error becomes one line on stderr and status 1."""
+    """Exit with the status that `main` returns; an expected error becomes one line on stderr and status 1.
+
+    A benchmark that is interrupted or terminated stops the services that it started.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         status = main()
     except (UserError, KafkaException) as error:
