@@ -17,6 +17,8 @@ _PYSPARK_JARS = (
     *("hadoop-client-api", "hadoop-client-runtime", "slf4j-api", "jcl-over-slf4j"),
     *("log4j-api", "log4j-core", "log4j-slf4j2-impl", "log4j-1.2-api"),
 )
+JAVA_CLASSES = Path(__file__).with_name("hdfs_java")
+"""Folder of `shopnow.HostCheck`, source and classes, on the classpath of HDFS."""
 
 
 class Node(NamedTuple):
@@ -88,8 +90,12 @@ def format_namenode(node: Node, java: Path) -> None:
 
 def client_command(node: Node, java: Path) -> list[str]:
     """Return the start of any HDFS command line, with the node's configuration; append the main class."""
-    classpath = [node.home / "conf", *jars.classpath("hdfs"), *map(jars.pyspark_jar, _PYSPARK_JARS)]
-    return jvm.java_command(java, node.heap_mb, classpath)
+    return jvm.java_command(java, node.heap_mb, [node.home / "conf", JAVA_CLASSES, *library_classpath()])
+
+
+def library_classpath() -> list[Path]:
+    """Return the jars of HDFS and of the libraries that it needs."""
+    return [*jars.classpath("hdfs"), *map(jars.pyspark_jar, _PYSPARK_JARS)]
 
 
 def _core_site(node: Node) -> dict[str, str | Path]:
@@ -98,6 +104,11 @@ def _core_site(node: Node) -> dict[str, str | Path]:
         "hadoop.tmp.dir": node.home / "tmp",
         # The WebHDFS user `shopnow` is in the superuser group `shopnow`; anonymous users are in no group.
         "hadoop.user.group.static.mapping.overrides": "shopnow=shopnow;dr.who=;",
+        # WebHDFS has no login, so web pages of other sites must not reach it through a visitor's browser.
+        "shopnow.http.hosts": f"localhost,127.0.0.1,{node.namenode_host},{node.host}",
+        "hadoop.http.filter.initializers": (
+            "shopnow.HostCheck$Initializer,org.apache.hadoop.http.lib.StaticUserWebFilter"
+        ),
     }
 
 
@@ -115,6 +126,11 @@ def _hdfs_site(node: Node) -> dict[str, str | int | Path]:
         "dfs.datanode.hostname": node.host,
         "dfs.namenode.datanode.registration.ip-hostname-check": "false",
         "dfs.webhdfs.enabled": "true",
+        # Requests of browsers that change something need a header which other sites cannot send.
+        "dfs.webhdfs.rest-csrf.enabled": "true",
+        "dfs.datanode.httpserver.filter.handlers": (
+            "shopnow.HostCheck$Handler,org.apache.hadoop.hdfs.server.datanode.web.RestCsrfPreventionFilterHandler"
+        ),
         "dfs.replication": node.replication,
         "dfs.permissions.superusergroup": "shopnow",
         # Leave safe mode at once. Declare a DataNode dead after 14 s without a heartbeat: until then clients
