@@ -2,6 +2,7 @@
 
 import os
 import signal
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -68,6 +69,7 @@ def test_committed_rows_survive_a_kill_and_a_stop_with_open_connections(settings
 def test_a_half_created_folder_is_created_anew(settings):
     half = settings.data_dir / "postgres.new"
     half.mkdir(parents=True)
+    settings.data_dir.chmod(0o700)
     (half / "PG_VERSION").write_text("18\n")
     start(settings)
     assert execute(settings, "SELECT 1") == [(1,)]
@@ -94,5 +96,8 @@ if os.geteuid() == 0:
                 start(settings)
                 assert execute(settings, "SELECT 1") == [(1,)]
                 assert (settings.data_dir / "postgres").stat().st_uid == 65534
+                # Only the server's group may enter the folder above.
+                above = settings.data_dir.stat()
+                assert (stat.S_IMODE(above.st_mode), above.st_gid) == (0o710, 65534)
             finally:
                 stack.down(settings)

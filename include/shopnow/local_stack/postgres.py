@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shopnow.errors import UserError
+from shopnow.local_stack import data_dir
 from shopnow.settings import Settings
 
 ROLE = "airflow"
@@ -20,8 +21,8 @@ OPTIONS: Mapping[str, str] = {
 }
 """Options of the server everywhere."""
 
-_OTHER_USER = 65534
-"""User and group id of `nobody`, as which the server runs if root starts it without user namespaces."""
+_OTHER_USER = data_dir.NOBODY
+"""User and group as which the server runs if root starts it without user namespaces."""
 _NAMESPACE = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
 _SET_USER = ("setpriv", f"--reuid={_OTHER_USER}", f"--regid={_OTHER_USER}", "--clear-groups")
 
@@ -45,9 +46,9 @@ def local_server(settings: Settings) -> Server:
     Raises:
         UserError: root may not start it here.
     """
-    data_dir = settings.data_dir / "postgres"
+    folder = settings.data_dir / "postgres"
     return Server(
-        data_dir,
+        folder,
         programs_dir(),
         {
             **OPTIONS,
@@ -62,7 +63,7 @@ def local_server(settings: Settings) -> Server:
             "idle_in_transaction_session_timeout": "120s",
         },
         {"pg_hba.conf": f"host {ROLE} {ROLE} 127.0.0.1/32 scram-sha-256\n"},
-        _root_prefix(data_dir) if os.geteuid() == 0 else (),
+        _root_prefix(folder) if os.geteuid() == 0 else (),
     )
 
 
@@ -86,6 +87,8 @@ def prepare(server: Server, password: str) -> None:
     Raises:
         UserError: PostgreSQL rejects a statement.
     """
+    if server.prefix[1:] == _SET_USER[1:]:
+        data_dir.let_nobody_enter(server.data_dir.parent)
     if not (server.data_dir / "PG_VERSION").exists():
         _create(server)
     for name, content in server.files.items():
@@ -120,13 +123,13 @@ def _make_folder(server: Server) -> None:
             )
 
 
-def _root_prefix(data_dir: Path) -> tuple[str, ...]:
+def _root_prefix(folder: Path) -> tuple[str, ...]:
     """Return the command that runs a program as another user than root.
 
     In a user namespace root's files stay its own; where namespaces are forbidden, as in many containers, the
     server needs a user of its own, who owns the data folder.
     """
-    owner = data_dir.stat().st_uid if data_dir.exists() else None
+    owner = folder.stat().st_uid if folder.exists() else None
     if owner != _OTHER_USER and (prefix := _working(_NAMESPACE)):
         return prefix
     if owner != 0 and (prefix := _working(_SET_USER)):

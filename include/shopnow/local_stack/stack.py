@@ -15,6 +15,7 @@ from shopnow.events import TOPICS
 from shopnow.local_stack import (
     airflow,
     airflow_api,
+    data_dir,
     hdfs,
     jars,
     jvm,
@@ -40,10 +41,12 @@ def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVIC
     Airflow's services start their database, too.
 
     Raises:
-        UserError: a dependency cannot be installed, a port is in use, or a service does not become ready.
+        UserError: the data directory is another user's, a dependency cannot be installed, a port is in use,
+            or a service does not become ready.
     """
     if any(name.startswith("airflow-") for name in names):
         names = [*names, "postgres"]
+    data_dir.make_private(settings)
     _check_disk(settings.data_dir)
     home = install(settings, report)
     stopped = {process.name for process in supervision.list_processes(settings) if not process.running}
@@ -166,7 +169,6 @@ def _has_died(settings: Settings, name: str) -> bool:
 
 
 def _check_disk(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free
     if free < MIN_FREE_BYTES:
         raise UserError(

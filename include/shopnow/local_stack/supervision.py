@@ -17,6 +17,7 @@ from supervisor.states import ProcessStates
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from shopnow.errors import UserError
+from shopnow.local_stack import data_dir
 from shopnow.local_stack.services import SERVICES, Service
 from shopnow.settings import Settings
 
@@ -53,10 +54,9 @@ def start_daemon(settings: Settings) -> None:
     if _is_daemon_running(settings):
         return
     end_leftover_processes(settings)
-    run_dir = _run_dir(settings)
-    run_dir.mkdir(parents=True, exist_ok=True)
+    data_dir.run_dir(settings).mkdir(parents=True, exist_ok=True)
     log_dir(settings).mkdir(parents=True, exist_ok=True)
-    configuration = run_dir / "supervisord.conf"
+    configuration = data_dir.configuration_file(settings)
     configuration.write_text(_configuration(settings))
     log = log_dir(settings) / "supervisord.out"
     with log.open("w") as output:
@@ -194,7 +194,7 @@ def _exit_reason(status: int) -> str:
 
 
 def _configuration(settings: Settings) -> str:
-    python, run_dir = _escape(sys.executable), _escape(str(_run_dir(settings)))
+    python, run_dir = _escape(sys.executable), _escape(str(data_dir.run_dir(settings)))
     logs = _escape(str(log_dir(settings)))
     programs = "".join(
         f"[program:{name}]\n"
@@ -221,12 +221,8 @@ def _escape(text: str) -> str:
     return text.replace("%", "%%")
 
 
-def _run_dir(settings: Settings) -> Path:
-    return settings.data_dir / "run"
-
-
 def _command_file(settings: Settings, name: str) -> Path:
-    return _run_dir(settings) / f"{name}.json"
+    return data_dir.run_dir(settings) / f"{name}.json"
 
 
 def _rpc(settings: Settings) -> Any:
