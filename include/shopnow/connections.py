@@ -7,6 +7,7 @@ uses the same connections.
 
 import json
 import os
+from collections.abc import Collection
 from typing import Any
 
 from dotenv import dotenv_values
@@ -76,13 +77,19 @@ def load(settings: Settings) -> dict[str, Connection]:
     return effective
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings, ids: Collection[str] | None = None) -> dict[str, str]:
     """Return the effective connections as environment variables, including their secrets.
+
+    Args:
+        ids: connections to return; all by default.
 
     Raises:
         UserError: a variable does not hold a connection in JSON.
     """
-    return {variable_name(id_): json.dumps(value) for id_, value in load(settings).items()}
+    effective = load(settings)
+    return {
+        variable_name(id_): json.dumps(value) for id_, value in effective.items() if ids is None or id_ in ids
+    }
 
 
 def variable_name(connection_id: str) -> str:

@@ -6,7 +6,7 @@ import secrets
 import subprocess
 import sys
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -78,8 +78,15 @@ def common_options(settings: Settings) -> dict[str, Any]:
     }
 
 
-def environment(settings: Settings, java: Path) -> dict[str, str]:
-    """Return the environment of every Airflow process on this machine: all options and connections."""
+def environment(
+    settings: Settings, java: Path, connection_ids: Collection[str] | None = None
+) -> dict[str, str]:
+    """Return the environment of an Airflow process on this machine: all options, and connections.
+
+    Args:
+        java: a Java home.
+        connection_ids: connections whose secrets the process gets; all by default.
+    """
     keys, active_connections = _load_or_create_secrets(settings), connections.load(settings)
     configuration = {
         **common_options(settings),
@@ -100,7 +107,7 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
     }
     return {
         **option_variables(configuration),
-        **connections.environment(settings),
+        **connections.environment(settings, connection_ids),
         **otel_variables(settings),
         "AIRFLOW_HOME": str(home_dir(settings)),
         # Process titles would overwrite the environment, with the variable that marks our processes.

@@ -1,6 +1,7 @@
 """The services of this machine: how each is started, and its readiness check."""
 
 import json
+import os
 import smtplib
 import sys
 import urllib.request
@@ -14,8 +15,16 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from shopnow import connections
-from shopnow.local_stack import airflow, hdfs, incidents, kafka, postgres
-from shopnow.settings import ROOT, Settings
+from shopnow.local_stack import (
+    airflow,
+    base_environment,
+    direct_notify,
+    hdfs,
+    incidents,
+    kafka,
+    postgres,
+)
+from shopnow.settings import Settings
 
 Probe = Callable[[Settings], bool]
 
@@ -30,9 +39,8 @@ class Service(NamedTuple):
     """Builds its command line from the settings and the Java home."""
     probe: Probe
     """Returns whether it answers; may raise the errors of a refused connection."""
-    environment: Callable[[Settings, Path], dict[str, str]] = lambda settings, java: {
-        "PYTHONPATH": str(ROOT / "include")
-    }
+    environment: Callable[[Settings, Path], dict[str, str]] = lambda settings, java: {}
+    """Builds its environment beyond `base_environment.minimal`."""
     stop_signal: str = "TERM"
 
 
@@ -109,11 +117,40 @@ def _is_watchdog_ready(settings: Settings) -> bool:
 
 
 def _watchdog_environment(settings: Settings, java: Path) -> dict[str, str]:
-    """Return this stack's settings and connections; supervisord's own may be those of an earlier `up`."""
-    # Only explicit settings: the port offset does not apply to a port that is set.
+    ids = [id_ for id_, _ in direct_notify.CHANNELS.values()]
+    return {
+        **base_environment.proxies(),
+        **_setting_variables(settings),
+        **connections.environment(settings, ids),
+    }
+
+
+def _airflow_environment(*connection_ids: str) -> Callable[[Settings, Path], dict[str, str]]:
+    """Return a function that builds an Airflow component's environment, with the user's own variables.
+
+    Args:
+        connection_ids: connections that the component uses; all if there are none.
+    """
+
+    def environment(settings: Settings, java: Path) -> dict[str, str]:
+        connection_variables = {
+            connections.variable_name(id_)
+            for id_ in (*connections.local_defaults(settings), *connections.OPTIONAL_IDS)
+        }
+        users_own = {name: value for name, value in os.environ.items() if name not in connection_variables}
+        return {
+            **users_own,
+            **_setting_variables(settings),
+            **airflow.environment(settings, java, connection_ids or None),
+        }
+
+    return environment
+
+
+def _setting_variables(settings: Settings) -> dict[str, str]:
+    """Return this stack's explicit settings: the port offset does not apply to a port that is set."""
     explicit = settings.model_dump(exclude_unset=True, exclude_none=True)
-    variables = {f"SHOPNOW_{name.upper()}": str(value) for name, value in explicit.items()}
-    return {"PYTHONPATH": str(ROOT / "include"), **variables, **connections.environment(settings)}
+    return {f"SHOPNOW_{name.upper()}": str(value) for name, value in explicit.items()}
 
 
 def _http_get(url: str) -> str:
@@ -183,28 +220,31 @@ SERVICES: dict[str, Service] = {
             ("airflow",),
             _airflow_command("api-server"),
             _airflow_probe("metadatabase"),
-            airflow.environment,
+            # The tab reads Kafka and the lake.
+            _airflow_environment("kafka_default", "webhdfs_default"),
         ),
         Service(
             "airflow-scheduler",
             (),
             _airflow_command("scheduler", "--skip-serve-logs"),
             _airflow_probe("scheduler"),
-            airflow.environment,
+            # Tasks run in its processes.
+            _airflow_environment(),
         ),
         Service(
             "airflow-dag-processor",
             (),
             _airflow_command("dag-processor"),
             _airflow_probe("dag_processor"),
-            airflow.environment,
+            _airflow_environment("kafka_default", "webhdfs_default"),
         ),
         Service(
             "airflow-triggerer",
             (),
             _airflow_command("triggerer", "--skip-serve-logs"),
             _airflow_probe("triggerer"),
-            airflow.environment,
+            # Triggers read Kafka and the lake.
+            _airflow_environment("kafka_default", "webhdfs_default"),
         ),
         Service(
             "watchdog",

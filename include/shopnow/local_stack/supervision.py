@@ -17,7 +17,7 @@ from supervisor.states import ProcessStates
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from shopnow.errors import UserError
-from shopnow.local_stack import data_dir
+from shopnow.local_stack import base_environment, data_dir
 from shopnow.local_stack.services import SERVICES, Service
 from shopnow.settings import Settings
 
@@ -62,7 +62,7 @@ def start_daemon(settings: Settings) -> None:
     with log.open("w") as output:
         daemon = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "-c", configuration],
-            env={**os.environ, STACK_VARIABLE: settings.key},
+            env={**base_environment.minimal(), STACK_VARIABLE: settings.key},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -85,7 +85,8 @@ def start(settings: Settings, service: Service, java: Path) -> bool:
     mark = f"{settings.key}/{service.name}"
     if any(process.died for process in list_processes(settings) if process.name == service.name):
         end_processes(list_marked_processes(SERVICE_VARIABLE, mark))
-    environment = {**service.environment(settings, java), SERVICE_VARIABLE: mark}
+    marks = {STACK_VARIABLE: settings.key, SERVICE_VARIABLE: mark}
+    environment = {**service.environment(settings, java), **marks}
     command_file = _command_file(settings, service.name)
     content = json.dumps({"command": service.command(settings, java), "environment": environment})
     with os.fdopen(os.open(command_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:

@@ -149,11 +149,13 @@ class LakeReplica:
         folder = tempfile.TemporaryDirectory(prefix="shopnow-tab-")
         config = ServerConfig(folder.name, secrets.token_bytes(), address, self._copies, self._derived)
         modules = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
+        # The reader of the lake has no use for Airflow's keys and connections.
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
         process = subprocess.Popen(
             [sys.executable, "-m", "shopnow_tab_app.replica.server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(modules)},
+            env={**inherited, "PYTHONPATH": os.pathsep.join(modules)},
         )
         try:
             stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)

@@ -78,6 +78,15 @@ def readers(parent: int | None = None) -> list[psutil.Process]:
     ]
 
 
+def test_the_reader_gets_no_secret_of_airflows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__FERNET_KEY", "a key")
+    monkeypatch.setenv("AIRFLOW_CONN_SLACK_DEFAULT", "a webhook")
+    with closing(LakeReplica(lambda: str(tmp_path), tables.COPIES)) as lake:
+        lake.query("SELECT 1")
+        [process] = readers()
+        assert not [name for name in process.environ() if name.startswith("AIRFLOW_")]
+
+
 def test_failed_start_is_reported_and_not_retried_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
