@@ -92,7 +92,7 @@ async def _to_422(request: Request, error: Exception) -> Response:
 
 
 class _SecurityHeaders:
-    """Adds `HEADERS` to every response."""
+    """Adds `HEADERS` to every response, and `no-store` to those without a `Cache-Control` of their own."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -100,7 +100,9 @@ class _SecurityHeaders:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(HEADERS)
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "private, no-store")
             await send(message)
 
         await self._app(scope, receive, send_with_headers if scope["type"] == "http" else send)

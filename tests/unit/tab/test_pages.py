@@ -191,6 +191,17 @@ def test_api_serves_every_page_with_an_etag(api: TestClient, name: PageName) -> 
     assert response.headers["ETag"]
 
 
+def test_no_other_user_or_site_gets_an_answer_from_a_cache_or_in_a_frame(api: TestClient) -> None:
+    paths = ["/", "/assets/icon.svg", "/api/openapi.json", "/api/tables/orders.csv"]
+    paths += [f"/api/{name}" for name in PAGES]
+    for path in (*paths, "/api/pages/funnel.pdf", "/nowhere"):
+        headers = api.get(path).headers
+        assert "private" in headers["Cache-Control"], path
+        # Of the tab itself and every page around it.
+        assert "frame-ancestors 'self'" in headers["Content-Security-Policy"], path
+    assert api.post("/api/sales").headers["Cache-Control"] == "private, no-store"
+
+
 def test_api_serves_every_chart_and_rejects_others(api: TestClient) -> None:
     for name, page in PAGES.items():
         for chart in page.charts:
