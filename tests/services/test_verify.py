@@ -221,6 +221,17 @@ def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline
     assert set().union(*(row["losses"] for row in rows)) == set(known)
 
 
+def test_another_producer_with_the_generators_header_is_another_producer(pipeline):
+    conf, _ = pipeline
+    for partition in topics.describe(conf, ["views"])["views"].partitions:
+        send(conf, "views", b"forged", key=b"k", headers=[PRODUCER_HEADER], partition=partition)
+    # The ledger has to come past it.
+    generate(conf, f"verify-{uuid.uuid4()}", sessions=50, seed=6)
+    checks = {check.check: check for check in verify(*pipeline)}
+    assert checks["ledger = topics"].ok, checks["ledger = topics"].detail
+    assert "records of other producers among them" in checks["ledger = topics"].detail
+
+
 # Last: what is in Kafka stays there.
 def test_a_record_of_the_generators_that_the_ledger_does_not_know_is_named(pipeline):
     conf, _ = pipeline

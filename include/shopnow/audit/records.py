@@ -29,9 +29,12 @@ SOURCE_RECORD_ID = [f"source_{name}" for name in RECORD_ID]
 
 
 def read_kafka(conf: Conf, topic: str, topic_id: str, ranges: Ranges) -> tuple[pa.Table, pa.Array]:
-    """Read the topic's records in the ranges, and for each whether the traffic generator sent it."""
+    """Read the topic's records in the ranges, and for each whether it has the generator's header.
+
+    Every producer can send that header: which records are the generator's, the ledger says.
+    """
     batches: list[pa.RecordBatch] = []
-    is_generated: list[bool] = []
+    has_header: list[bool] = []
     for chunk in reader.read(conf, topic, ranges):
         batches.append(
             _batch(
@@ -42,8 +45,8 @@ def read_kafka(conf: Conf, topic: str, topic_id: str, ranges: Ranges) -> tuple[p
                 chunk.values,
             )
         )
-        is_generated += [PRODUCER_HEADER in (headers or ()) for headers in chunk.headers]
-    return pa.Table.from_batches(batches, SCHEMA), pa.array(is_generated, pa.bool_())
+        has_header += [PRODUCER_HEADER in (headers or ()) for headers in chunk.headers]
+    return pa.Table.from_batches(batches, SCHEMA), pa.array(has_header, pa.bool_())
 
 
 def read_raw(table: DeltaTable, topic_id: str, partition: int, start: int, end: int) -> pa.Table:

@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,6 +11,7 @@ import psutil
 
 from shopnow import connections
 from shopnow.broker import topics
+from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.local_stack import (
@@ -27,12 +29,14 @@ from shopnow.local_stack import (
 )
 from shopnow.local_stack.services import HDFS_SERVICES, SERVICES, is_ready
 from shopnow.settings import Settings
+from shopnow.traffic import signature
 
 Report = Callable[[str, str], None]
 """Called with progress as (subject, event)."""
 
 MIN_FREE_BYTES = 2 * 1024**3
 START_SECONDS = 240
+TOPIC_START_SECONDS = 30
 
 
 def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVICES)) -> None:
@@ -98,6 +102,20 @@ def _start_kafka(settings: Settings, home: Path, names: set[str], report: Report
         conf = connections.kafka_conf(connections.local_defaults(settings))
         topics.create(conf, topics.shop_topics(settings.topic_partitions, settings.kafka_retention_days))
         topics.set_retention(conf, TOPICS, settings.kafka_retention_days)
+        signature.create(settings, lambda: _fence_runs(conf))
+
+
+def _fence_runs(conf: Conf) -> dict[str, int]:
+    # Imported only once in the life of a stack, as it takes long.
+    from shopnow.traffic.generate import fence
+
+    # Topics that were created just now have no leader yet.
+    for _ in range(TOPIC_START_SECONDS):
+        try:
+            return fence(conf)
+        except UserError:
+            time.sleep(1)
+    return fence(conf)
 
 
 def _start_hdfs(settings: Settings, home: Path, names: set[str], report: Report) -> None:

@@ -16,7 +16,7 @@ import msgspec
 
 from shopnow.broker import topics
 from shopnow.broker.client import Conf
-from shopnow.broker.topics import LEDGER, SHOP_STATE
+from shopnow.broker.topics import DELIVERY_NOTES, LEDGER, SHOP_STATE
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.failpoints import failpoint
@@ -139,6 +139,24 @@ def load_state(conf: Conf) -> State:
         UserError: another version wrote the state, the topic does not exist, or Kafka does not respond.
     """
     return from_records(state_reader.read(conf, SHOP_STATE))
+
+
+def fence(conf: Conf) -> dict[str, int]:
+    """End the runs that are going on, which can be resumed; returns the end offsets of the topics of runs.
+
+    Returns:
+        The last stable offset of each single-partition topic that only runs write to, by topic id.
+
+    Raises:
+        UserError: a topic does not exist, or Kafka does not respond.
+    """
+    names = [LEDGER, SHOP_STATE, DELIVERY_NOTES]
+    states = topics.describe(conf, names)
+    # Fencing takes seconds on a new Kafka, where nothing has run yet.
+    if any(state.end_offsets[0] for state in states.values()):
+        TransactionalProducer(conf)
+        states = topics.describe(conf, names)
+    return {state.topic_id: state.end_offsets[0] for state in states.values()}
 
 
 def begin_run(state: State, run_id: str, config: RunConfig) -> Run:

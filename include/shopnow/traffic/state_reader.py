@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from shopnow.broker import reader, topics
 from shopnow.broker.client import Conf
+from shopnow.traffic import signature
 
 PRODUCER_HEADER = ("producer", b"generate_traffic")
-"""Header of every record the generator sends, which distinguishes it from those of other producers."""
+"""Header of every record the generator sends. Other producers can send it, too: it proves nothing."""
 
 
 def end_offset(conf: Conf, topic: str) -> int:
@@ -23,9 +24,16 @@ def read(conf: Conf, topic: str, upto: int | None = None) -> Iterator[tuple[byte
     Raises:
         UserError: the topic does not exist, or Kafka does not respond.
     """
-    earliest, stable = topics.describe(conf, [topic])[topic].partitions[0]
+    state = topics.describe(conf, [topic])[topic]
+    earliest, stable = state.partitions[0]
     end = stable if upto is None else min(upto, stable)
+    signing_key = signature.load(conf)
+    verifier = signature.Verifier(signing_key, topic, state.topic_id) if signing_key else None
     for chunk in reader.read(conf, topic, {0: (earliest, end)}):
-        for key, value, headers in zip(chunk.keys, chunk.values, chunk.headers, strict=True):
-            if key is not None and PRODUCER_HEADER in (headers or ()):
+        for offset, key, value, headers in zip(
+            chunk.offsets, chunk.keys, chunk.values, chunk.headers, strict=True
+        ):
+            if key is None or PRODUCER_HEADER not in (headers or ()):
+                continue
+            if verifier is None or verifier.accepts(offset, key, value, headers or ()):
                 yield key, value
