@@ -1,6 +1,7 @@
 """The local Slack server: which messages it accepts, stores and returns."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -35,6 +36,9 @@ def test_message_is_accepted_as_json_or_form():
         (b'"text"', "invalid_payload"),
         (b"\xff{}", "invalid_payload"),
         (b"[" * 100_000, "invalid_payload"),
+        # Read, but too deep to be read again with a few frames more on the stack.
+        (b'{"text": "x", "a": ' + b"[" * 900 + b"]" * 900 + b"}", "invalid_payload"),
+        (b'{"text": "x", "a": ' + b'{"a": ' * 99 + b"[]" + b"}" * 100, "invalid_payload"),
         (b'{"text": "\\ud800"}', "invalid_payload"),
         (b'{"blocks": [{"type": ["x"]}]}', "invalid_blocks"),
         (b'{"blocks": [{"type": "x", "text": {"text": 7}}]}', "invalid_blocks"),
@@ -82,6 +86,13 @@ def test_page_escapes_markup():
     assert "&lt;script&gt; here (http://a.example)" in html
     assert "<script>" not in html
     assert "&lt;now&gt;" in html
+
+
+@pytest.mark.parametrize("part", ["<", "<a|", "<|", "<a", "<a|b", ">", "|", "&lt;"])
+def test_page_of_a_hostile_text_takes_no_time(part: str):
+    start = time.monotonic()
+    render_page([{"received_at": "now", "message": {"text": part * (60_000 // len(part))}}])
+    assert time.monotonic() - start < 5
 
 
 def test_page_without_messages_says_so():
