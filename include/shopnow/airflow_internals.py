@@ -6,8 +6,9 @@ names the part that changed. Only `notifications/smtp_session.py` uses the SMTP 
 Airflow is imported inside the functions: each process needs only some of them, and the imports cost seconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableMapping
 from datetime import datetime
+from functools import cache
 from typing import Any, NamedTuple
 
 
@@ -197,6 +198,38 @@ def trigger_permission_check(dag_id: str) -> Callable[..., None]:
     from airflow.api_fastapi.core_api.security import requires_access_dag
 
     return requires_access_dag("POST", DagAccessEntity.RUN, dag_id)
+
+
+async def is_authenticated(scope: MutableMapping[str, Any]) -> bool:
+    """Return whether a request to the API server has the valid token of a user or of a task.
+
+    Args:
+        scope: ASGI scope of the request, whose body need not have been received.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the metadata database, which has the revoked tokens, does not answer.
+    """
+    from airflow.api_fastapi.core_api.security import bearer_scheme, get_user
+    from fastapi import HTTPException, Request
+    from jwt import InvalidTokenError
+
+    request = Request(scope)
+    try:
+        credentials = await bearer_scheme(request)
+        if credentials and "/execution/" in scope["path"]:
+            await _task_token_validator().avalidated_claims(credentials.credentials, {})
+        else:
+            await get_user(request, None, credentials)
+    except (HTTPException, InvalidTokenError, ValueError):
+        return False
+    return True
+
+
+@cache
+def _task_token_validator() -> Any:
+    from airflow.api_fastapi.execution_api.app import _jwt_validator
+
+    return _jwt_validator()
 
 
 def _run_record(run: Any) -> RunRecord:

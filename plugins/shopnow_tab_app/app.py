@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shopnow import airflow_internals, dag_common
 from shopnow.errors import UserError
+from shopnow_request_limits import BodyLimit
 from shopnow_tab_app.replica import tables
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.routes.read_routes import create_read_router
@@ -26,6 +27,9 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+
+BODY_BYTES = 64 << 10
+"""Maximum size of a body: forms of the pages have a few fields."""
 
 HEADERS = {
     # No third-party resources, no inline scripts or styles, and framing by Airflow's own pages only.
@@ -65,6 +69,7 @@ def create(
     app.add_api_route("/assets/{name}", _static_file, include_in_schema=False)
     app.add_exception_handler(UserError, _to_503)
     app.add_exception_handler(RequestValidationError, _to_422)
+    app.add_middleware(BodyLimit, BODY_BYTES)
     app.add_middleware(_SecurityHeaders)
     return app
 
