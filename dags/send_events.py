@@ -36,6 +36,7 @@ from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from shopnow.dag_common import DEFAULT_ARGS, TRAFFIC, Tag, kafka_conf
+from shopnow.submission.producer import BatchConflictError
 from shopnow.submission.service import encode_events, submit
 from shopnow.submission.validation import InvalidBatch
 from shopnow.text_format import render_text
@@ -81,7 +82,7 @@ with DAG(
                 run.run_after,
                 partial=params["partial"],
             )
-        except InvalidBatch as error:
+        except (BatchConflictError, InvalidBatch) as error:
             raise AirflowFailException(str(error)) from error
         for table in report.tables():
             log.info("\n%s", render_text(table))

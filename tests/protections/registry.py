@@ -222,6 +222,18 @@ PROTECTIONS = (
     ),
     Protection(
         24,
+        "a large body before the login",
+        "bodies_of_any_size",
+        f"{_UNIT}/test_request_limits.py::test_a_larger_body_is_refused_before_it_is_read",
+    ),
+    Protection(
+        24,
+        "a request id of another request",
+        "request_ids_of_other_requests_accepted",
+        f"{_SERVICES}/test_tab.py::test_request_id_of_another_request_is_refused",
+    ),
+    Protection(
+        24,
         "a target that is no URL, sent to the Slack server",
         "slack_server_parses_targets_as_urls",
         f"{_UNIT}/local_stack/test_webhook_server.py::test_hostile_request_is_answered",

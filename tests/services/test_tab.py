@@ -72,6 +72,19 @@ def test_order_is_sent_once_and_shown_at_once(client: Client, lake: str, conf: d
     assert sum(first.json()["event_id"].encode() in (record.value or b"") for record in records) == 1
 
 
+def test_request_id_of_another_request_is_refused(client: Client, lake: str, conf: dict[str, str]) -> None:
+    api = client(lake, conf)
+    order = {"request_id": request_id(), "customer_name": "Zoé"}
+    assert api.post("/api/orders", json=order, headers=WRITES).status_code == 201
+    other = {**order, "customer_name": "Nina"}
+    payment = {"request_id": order["request_id"], "order_id": "o-1", "method": "card", "amount_cents": 1}
+    for route, body in (("orders", other), ("payments", payment)):
+        refused = api.post(f"/api/{route}", json=body, headers=WRITES)
+        assert (route, refused.status_code) == (route, 409)
+        assert refused.json()["detail"] == "request_id was used for another request; choose a new UUIDv7"
+    assert api.post("/api/orders", json=order, headers=WRITES).status_code == 201
+
+
 def test_response_is_computed_once_for_each_version(client: Client, lake: str, conf: dict[str, str]) -> None:
     api = client(lake, conf)
     sample_lake.write_lake(lake, 50, 1)

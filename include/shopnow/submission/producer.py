@@ -1,8 +1,8 @@
 """Exactly-once delivery of batches of validated events to Kafka.
 
 A batch is one Kafka transaction: its events, and a record in the topic `sent_batches` that holds, under the
-batch's id, the position of each event. Sending a batch again first fences earlier attempts, then returns that
-record if it exists, or sends.
+batch's id, the position of each event and a digest of all. Sending a batch again first fences earlier
+attempts, then returns that record if it exists, or sends.
 """
 
 import logging
@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import msgspec
+import xxhash
 from confluent_kafka import KafkaException
 
 from shopnow.broker import client, reader, topics
@@ -47,6 +48,17 @@ class Sent(NamedTuple):
     """Whether another producer's open transaction hides it from readers for now."""
 
 
+class BatchConflictError(UserError):
+    """Other events were sent under the batch's id."""
+
+
+class _SentBatch(msgspec.Struct):
+    """The record of a batch; version 0.1.0 wrote only the list."""
+
+    sent: list[Sent]
+    digest: str
+
+
 def send_batch(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime) -> list[Sent]:
     """Send the events atomically, unless the batch was sent before; idempotent within `SENT_BATCHES_DAYS`.
 
@@ -58,6 +70,7 @@ def send_batch(conf: Conf, batch_id: str, events: Sequence[Accepted], since: dat
         The positions of the events, those of the earlier attempt if it was sent before.
 
     Raises:
+        BatchConflictError: other events were sent under this id.
         UserError: a topic does not exist, Kafka fails or does not answer, or another attempt has taken over.
     """
     topics.describe(conf, [*TOPICS, SENT_BATCHES])  # reports a missing topic sooner than a producer does
@@ -78,10 +91,11 @@ def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime
     producer = TransactionalProducer(
         conf, f"shopnow-send-{batch_id}", PRODUCER_HEADER, role="attempt to send these events"
     )
+    digest = _digest(events)
     # The producer has fenced all earlier attempts, so the record of the batch is final.
     for key, value in _read_batches(conf, since):
         if key == batch_id.encode() and value is not None:
-            return msgspec.json.decode(value, type=list[Sent])
+            return _check_record(batch_id, value, digest)
     with producer.transaction():
         failpoint("send:begun")
         by_value = {event.value: event for event in events}
@@ -100,11 +114,24 @@ def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime
             )
             for event in events
         ]
-        producer.send(SENT_BATCHES, batch_id.encode(), msgspec.json.encode(sent))
+        producer.send(SENT_BATCHES, batch_id.encode(), msgspec.json.encode(_SentBatch(sent, digest)))
         failpoint("send:noted")
     failpoint("send:committed")
     hidden = producer.wait_until_visible()
     return [event._replace(held_back=event.topic in hidden) for event in sent]
+
+
+def _digest(events: Sequence[Accepted]) -> str:
+    return xxhash.xxh3_128_hexdigest(msgspec.json.encode([(event.number, event.value) for event in events]))
+
+
+def _check_record(batch_id: str, record: bytes, digest: str) -> list[Sent]:
+    batch = msgspec.json.decode(record, type=list[Sent] | _SentBatch)
+    if isinstance(batch, list):
+        return batch
+    if batch.digest != digest:
+        raise BatchConflictError(f"other events were sent as batch {batch_id!r}; send these as another batch")
+    return batch.sent
 
 
 def _read_batches(conf: Conf, since: datetime) -> Iterator[tuple[bytes | None, bytes | None]]:

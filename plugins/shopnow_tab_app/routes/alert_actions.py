@@ -14,7 +14,7 @@ from shopnow.alerts.commands import MAX_REASON_LENGTH
 from shopnow.dag_common import REFUSAL_KEY
 from shopnow.errors import UserError
 from shopnow_tab_app.pages.stock import AlertAction
-from shopnow_tab_app.routes.request_id import IdempotentRequest, time_of
+from shopnow_tab_app.routes.request_id import CONFLICT, IdempotentRequest, time_of
 from shopnow_tab_app.sources import runs
 
 DAG = "acknowledge_alert"
@@ -79,6 +79,8 @@ def _start(request: AcknowledgeRequest, user: str, action: Mapping[str, str]) ->
         ) from None
     except SQLAlchemyError:
         raise UserError("Airflow's database does not answer; try again") from None
+    if {name: run.conf.get(name) for name in conf} != conf:
+        raise HTTPException(409, CONFLICT)
     recent_actions.invalidate()
     return _to_action(run, None)
 

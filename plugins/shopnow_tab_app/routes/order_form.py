@@ -9,11 +9,12 @@ from fastapi import HTTPException
 from pydantic import BaseModel, Field, StringConstraints
 
 from shopnow.broker.client import Conf
+from shopnow.submission.producer import BatchConflictError
 from shopnow.submission.service import encode_events, submit
 from shopnow.traffic.catalogue import CATALOGUE, CURRENCY, PRODUCTS
 from shopnow.traffic.shoppers import shopper
 from shopnow_tab_app.pages.payments import Method
-from shopnow_tab_app.routes.request_id import IdempotentRequest, time_of
+from shopnow_tab_app.routes.request_id import CONFLICT, IdempotentRequest, time_of
 
 DAG = "send_events"
 """The DAG that sends events; permission to trigger it is the permission to send from the pages."""
@@ -157,7 +158,11 @@ def _unescape(escaped: bytes) -> str:
 
 
 def _send(conf: Conf, request_id: str, event: Mapping[str, Any], cents: int) -> Receipt:
-    report = submit(conf, f"shopnow_tab/{request_id}", encode_events(event), time_of(request_id))
+    at = time_of(request_id)
+    try:
+        report = submit(conf, f"shopnow_tab/{request_id}", encode_events(event), at)
+    except BatchConflictError:
+        raise HTTPException(409, CONFLICT) from None
     if report.rejected:
         raise HTTPException(422, report.rejected[0].problem)
     sent = report.sent[0]

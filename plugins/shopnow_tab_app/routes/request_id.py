@@ -10,6 +10,9 @@ from shopnow.dates import from_milliseconds
 
 MAX_AGE = timedelta(minutes=10)
 
+CONFLICT = "request_id was used for another request; choose a new UUIDv7"
+"""Detail of the answer 409."""
+
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 

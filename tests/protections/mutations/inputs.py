@@ -64,6 +64,23 @@ def origins_parsed_as_urls() -> None:
     access.same_site = parse_origin
 
 
+def bodies_of_any_size() -> None:
+    """A client without a login makes the API server hold and parse a body of any size."""
+    from shopnow_request_limits import BodyLimit
+
+    async def pass_on(self: BodyLimit, scope: Any, receive: Any, send: Any) -> None:
+        await self.app(scope, receive, send)
+
+    BodyLimit.__call__ = pass_on  # type: ignore[method-assign]
+
+
+def request_ids_of_other_requests_accepted() -> None:
+    """A request with the id of another one gets the receipt of that one, and its event is not sent."""
+    from shopnow.submission import producer
+
+    producer._digest = lambda events: ""
+
+
 def slack_server_parses_targets_as_urls() -> None:
     """A request whose target is no URL gets no answer from the local Slack server."""
     from shopnow.local_stack.webhook_server import _Handler

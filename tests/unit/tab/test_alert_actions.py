@@ -88,6 +88,19 @@ def test_acknowledgement_starts_one_run_in_the_users_name(
     )
 
 
+def test_request_id_of_another_action_is_refused(
+    api: TestClient, started: dict[str, SimpleNamespace]
+) -> None:
+    body = request_body()
+    assert api.post("/api/alerts/acknowledge", json=body, headers=WRITES).status_code == 202
+    for action, other in (
+        ("acknowledge", {**body, "reason": "another"}),
+        ("silence", {**body, "until": LATER.isoformat()}),
+    ):
+        assert api.post(f"/api/alerts/{action}", json=other, headers=WRITES).status_code == 409
+    assert len(started) == 1
+
+
 def test_silence_passes_its_end_to_the_run(api: TestClient, started: dict[str, SimpleNamespace]) -> None:
     answer = api.post(
         "/api/alerts/silence", json=request_body(alert="stock_out", until=LATER.isoformat()), headers=WRITES
