@@ -16,6 +16,8 @@ from shopnow.errors import UserError
 TIMEOUT_SECONDS = 60
 _SLOTS = BoundedSemaphore(2)
 """PDFs drawn at the same time; each takes a process of more than 100 MB."""
+_QUEUE = BoundedSemaphore(6)
+"""PDFs drawn or waiting; each takes one of the 40 threads that answer the requests of all of Airflow."""
 
 
 def render(sheet: dict[str, Any]) -> bytes:
@@ -51,9 +53,15 @@ def render(sheet: dict[str, Any]) -> bytes:
 
 @contextmanager
 def _slot() -> Iterator[None]:
-    if not _SLOTS.acquire(timeout=TIMEOUT_SECONDS):
+    with _acquired(_QUEUE, 0), _acquired(_SLOTS, TIMEOUT_SECONDS):
+        yield
+
+
+@contextmanager
+def _acquired(semaphore: BoundedSemaphore, seconds: float) -> Iterator[None]:
+    if not semaphore.acquire(timeout=seconds):
         raise UserError("other PDFs are being drawn; try again in a moment")
     try:
         yield
     finally:
-        _SLOTS.release()
+        semaphore.release()

@@ -9,8 +9,8 @@ from shopnow.dates import add_days_clamped
 from shopnow_tab_app.replica.client import LakeReplica
 
 DAYS = 7
-MAX_DAYS = 36_600
-"""A century: pages have a value per day, and memory is limited."""
+MAX_DAYS = 3_660
+"""Ten years: pages have a value per day, and memory is limited."""
 
 
 class PeriodQuery(NamedTuple):
@@ -50,7 +50,7 @@ async def period_query(
         date | None, Query(alias="to", description="last day, UTC; default: the last day with sales")
     ] = None,
     days: Annotated[
-        int, Query(ge=1, le=3660, description="number of days; ignored if `from` is given")
+        int, Query(ge=1, le=MAX_DAYS, description="number of days; ignored if `from` is given")
     ] = DAYS,
     currency: _Text = None,
     category: _Text = None,

@@ -22,6 +22,8 @@ log = logging.getLogger(__name__)
 
 TOPICS = ("orders", "payments", "deliveries", "stock")
 EVENTS_PER_TOPIC = 60
+MAX_TEXT = 200
+"""Characters of a text that are kept: an invalid record may have a name of a MiB."""
 SKIP_RECORDS = 2_000
 """Lag of a partition, in records, beyond which the consumer seeks to the newest records."""
 CONSUME_RECORDS = 500
@@ -204,10 +206,14 @@ def _to_event(message: Message) -> Event:
         partition=message.partition(),
         offset=message.offset(),
         time=from_milliseconds(message.timestamp()[1]).isoformat(timespec="milliseconds"),
-        event_type=fields.event_type,
-        subject=fields.order_id or fields.product_id,
-        who=fields.customer_name or fields.product_name or fields.method,
+        event_type=_shorten(fields.event_type),
+        subject=_shorten(fields.order_id or fields.product_id),
+        who=_shorten(fields.customer_name or fields.product_name or fields.method),
         cents=fields.total_cents if fields.total_cents is not None else fields.amount_cents,
-        currency=fields.currency,
+        currency=_shorten(fields.currency),
         pieces=fields.quantity_change,
     )
+
+
+def _shorten(text: str | None) -> str | None:
+    return f"{text[:MAX_TEXT]}…" if text and len(text) > MAX_TEXT else text

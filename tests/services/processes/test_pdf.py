@@ -31,3 +31,10 @@ def test_a_pdf_that_takes_too_long_is_refused(monkeypatch):
     monkeypatch.setattr(pdf, "_SLOTS", BoundedSemaphore(1))
     with pdf._slot(), pytest.raises(UserError, match="other PDFs are being drawn"):
         pdf.render(SHEET)
+
+
+def test_few_requests_wait_for_a_pdf(monkeypatch):
+    monkeypatch.setattr(pdf, "_QUEUE", BoundedSemaphore(2))
+    with pdf._slot(), pdf._slot(), pytest.raises(UserError, match="other PDFs are being drawn"):
+        pdf.render(SHEET)
+    assert pdf.render(SHEET)
