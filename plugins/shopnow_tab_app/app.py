@@ -16,6 +16,7 @@ from shopnow.errors import UserError
 from shopnow_request_limits import BodyLimit
 from shopnow_tab_app.replica import tables
 from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.routes.problems import PROBLEMS
 from shopnow_tab_app.routes.read_routes import create_read_router
 from shopnow_tab_app.routes.write_routes import create_write_router
 from shopnow_tab_app.sources.topic_tail import TopicTail
@@ -61,6 +62,7 @@ def create(
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        responses=PROBLEMS,
     )
     app.include_router(create_read_router(lake, tail or TopicTail(conf), conf))
     app.include_router(create_write_router(conf))

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
 from fastapi import Query as QueryParameter
@@ -22,6 +22,7 @@ from shopnow_tab_app.pages.response import Missing
 from shopnow_tab_app.replica import tables
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.routes import access, alert_actions, order_form
+from shopnow_tab_app.routes.problems import Problem
 from shopnow_tab_app.routes.response_cache import ResponseCache
 from shopnow_tab_app.sources import runs
 from shopnow_tab_app.sources.polled_cache import PolledCache
@@ -30,6 +31,9 @@ from shopnow_tab_app.sources.topic_tail import Event, TopicTail
 _Period = Annotated[PeriodQuery, Depends(period_query)]
 _Rows = Annotated[PageQuery, Depends(page_query)]
 _PageName = Annotated[PageName, Path(alias="shown")]
+
+
+UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "Unknown name"}}
 
 
 class Activity(BaseModel):
@@ -96,7 +100,7 @@ def create_read_router(lake: LakeReplica, tail: TopicTail, conf: Callable[[], Co
         headers = {"Content-Disposition": f'attachment; filename="shopnow-{name}.pdf"'}
         return Response(content, media_type="application/pdf", headers=headers)
 
-    @router.get("/charts/{shown}/{name}")
+    @router.get("/charts/{shown}/{name}", responses=UNKNOWN)
     def get_chart(
         page_name: Annotated[str, Path(alias="shown")], name: str, period: _Period, rows: _Rows
     ) -> Chart:
@@ -106,7 +110,11 @@ def create_read_router(lake: LakeReplica, tail: TopicTail, conf: Callable[[], Co
             raise HTTPException(404, f"page {page_name!r} has no chart {name!r}")
         return page.build(sources, Query(period, rows)).charts[name]  # type: ignore[attr-defined]
 
-    @router.get("/tables/{name}.csv", response_class=Response, responses={200: {"content": {"text/csv": {}}}})
+    @router.get(
+        "/tables/{name}.csv",
+        response_class=Response,
+        responses={200: {"content": {"text/csv": {}}}, **UNKNOWN},
+    )
     def get_table(
         name: str,
         search: Annotated[str, QueryParameter(max_length=100)] = "",
