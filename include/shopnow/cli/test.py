@@ -20,6 +20,7 @@ from shopnow.cli.output import complain, say
 from shopnow.cli.tiers import AT_ONCE, TIERS, Tier
 from shopnow.errors import UserError
 from shopnow.local_stack import supervision
+from shopnow.local_stack.base_environment import RUN_VARIABLE
 from shopnow.settings import ROOT
 
 RESULTS = ROOT / ".test"
@@ -32,8 +33,6 @@ STATIC_CHECKS = {
 CHANGED_TIERS = ("unit", "services")
 """Tiers of `--changed`: their tests run the code in their own process, where it can be recorded."""
 COVERED = ("include", "plugins", "spark_apps")
-RUN_VARIABLE = "SHOPNOW_TEST_RUN"
-"""Environment variable of the processes of a run and their children: the process id of the command."""
 NO_TESTS = 5
 """Exit code of pytest."""
 

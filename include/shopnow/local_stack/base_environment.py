@@ -8,13 +8,16 @@ import os
 
 from shopnow.settings import ROOT
 
+RUN_VARIABLE = "SHOPNOW_TEST_RUN"
+"""Process id of the `./shopnow test` that a process belongs to, by which that ends what is left."""
+
 _NAMES = frozenset(
     {
         *("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME"),
         *("JAVA_HOME", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "LD_LIBRARY_PATH"),
         *("SSL_CERT_DIR", "SSL_CERT_FILE"),
-        # Coverage of the processes that tests start.
-        *("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"),
+        # Mark and coverage of the processes that tests start.
+        *(RUN_VARIABLE, "COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START"),
     }
 )
 _PROXY_NAMES = frozenset({"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
