@@ -50,13 +50,12 @@ def run_kafka_with_shared_hdfs(directory: Path, shared: Path) -> Iterator[Settin
 @contextmanager
 def _shared_hdfs(directory: Path) -> Iterator[dict[str, int]]:
     """Start HDFS, or use the one that another process has started; the last that uses it stops it."""
-    ports = directory / "ports.json"
-    users = directory / "users"
+    ports, users, data = (directory / name for name in ("ports.json", "users", "data"))
     directory.mkdir(exist_ok=True)
     try:
         with _locked(directory):
             if not ports.exists():
-                settings = settings_on_free_ports(directory)
+                settings = settings_on_free_ports(data)
                 _up(settings, HDFS_SERVICES)
                 ports.write_text(json.dumps({f"{name}_port": port for name, port in settings.ports.items()}))
             users.mkdir(exist_ok=True)
@@ -66,7 +65,7 @@ def _shared_hdfs(directory: Path) -> Iterator[dict[str, int]]:
         with _locked(directory):
             (users / str(os.getpid())).unlink(missing_ok=True)
             if not (users.exists() and any(users.iterdir())):
-                local_stack.down(Settings(data_dir=directory))
+                local_stack.down(Settings(data_dir=data))
 
 
 @contextmanager
