@@ -12,6 +12,14 @@ from shopnow_spark import jobs
 from shopnow_spark.result import Refreshed
 from support.local_servers import Inbox, run_server
 
+LONGEST = ("test_damage.py", "test_verify.py", "test_compaction.py", "test_rebuild.py", "test_erasure.py")
+"""Files that take longest. They come first: at the end the other processes would wait for one of them."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST))
+
 
 @pytest.fixture(scope="session")
 def conf(kafka: str) -> dict[str, str]:
