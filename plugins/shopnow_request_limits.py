@@ -25,7 +25,7 @@ TOTAL_BYTES = 8 << 20
 """Maximum size of all bodies over `ANONYMOUS_BYTES` that are in progress."""
 DRAIN_BYTES = 64 << 20
 DRAIN_SECONDS = 5.0
-"""Limits of what is received and discarded after a refusal.
+"""Limits of the rest of a body, which is received and discarded after a refusal.
 
 Clients that send the whole body before they read would otherwise see a broken connection and not the reason.
 """
@@ -209,7 +209,7 @@ _HEADERS_TOO_LARGE = (
 
 
 def _resetting(callback: Callable[..., None]) -> Callable[..., None]:
-    """Wrap a callback of the parser for what is no header."""
+    """Wrap a callback of the parser so that the bytes before it no longer count as headers."""
 
     def reset(self: Any, *arguments: Any) -> None:
         self.header_bytes = 0

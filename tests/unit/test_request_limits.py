@@ -2,7 +2,6 @@
 
 import socket
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from shopnow.local_stack import supervision
 from shopnow_request_limits import BodyLimit, limit_headers
 from support import raw_http
 
@@ -42,8 +42,7 @@ def serve(app: Any, **options: Any) -> Iterator[int]:
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", log_level="critical", **options))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    while not server.started:
-        time.sleep(0.01)
+    assert supervision.wait_until(lambda: server.started, 30, interval=0.01)
     try:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
@@ -111,8 +110,7 @@ def test_large_bodies_in_progress_are_limited_together() -> None:
     with serve(app) as port, socket.create_connection(("127.0.0.1", port), 60) as unfinished:
         authorized = CHUNKED[:-2] + b"Authorization: valid\r\n\r\n"
         unfinished.sendall(authorized + chunks(60 * KIB)[:-5])
-        while app.held < 60 * KIB:
-            time.sleep(0.01)
+        assert supervision.wait_until(lambda: app.held >= 60 * KIB, 30, interval=0.01)
         answer = raw_http.exchange(port, authorized + chunks(60 * KIB))
         assert (raw_http.status(answer), b"retry-after: 1" in answer) == (503, True)
         assert raw_http.status(raw_http.exchange(port, authorized + chunks(16 * KIB))) == 200

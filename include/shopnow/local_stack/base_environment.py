@@ -9,7 +9,7 @@ import os
 from shopnow.settings import ROOT
 
 RUN_VARIABLE = "SHOPNOW_TEST_RUN"
-"""Process id of the `./shopnow test` that a process belongs to, by which that ends what is left."""
+"""Environment variable of the processes that a `./shopnow test` starts: its process id."""
 
 _NAMES = frozenset(
     {

@@ -67,6 +67,7 @@ VALUES = {
     "UTF-32": TEXT.decode().encode("utf-32-le"),
     "base64 of gzip": base64.b64encode(gzip.compress(TEXT)),
     "gzip of UTF-16": gzip.compress(TEXT.decode().encode("utf-16")),
+    "cut-off snappy": block_of_snappy_frames(SNAPPY_BLOCK) + block_of_snappy_frames(SNAPPY_BLOCK)[10:-6],
     "cut-off gzip": gzip.compress(TEXT)[:-6],
 }
 

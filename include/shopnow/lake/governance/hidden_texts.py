@@ -105,7 +105,10 @@ def _snappy(value: bytes, limit: int) -> bytes:
             kind, length = 0, int.from_bytes(value[position : position + 4], "big")
             block = value[position + 4 : position + 4 + length]
         if kind <= 1:
-            blocks.append(_snappy_block(block, limit) if kind == 0 else block[:limit])
+            try:
+                blocks.append(_snappy_block(block, limit) if kind == 0 else block[:limit])
+            except _ERRORS:
+                break  # what comes before a block that is cut off counts
             limit -= len(blocks[-1])
         position += 4 + length
     return b"".join(blocks)
