@@ -9,17 +9,18 @@ from pathlib import Path
 import psutil
 
 from shopnow.local_stack import stack, supervision
-from shopnow.local_stack.services import STORAGE_SERVICES
+from shopnow.local_stack.services import SERVICES, STORAGE_SERVICES, is_ready
 from shopnow.settings import Settings
 
 DISK_MB = 4096
 """Size of the in-memory disks of the broker and each DataNode; they take the memory of their files only."""
 
 _DEATH_SECONDS = 30
+_RESTART_SECONDS = 120
 
 
 class Services:
-    """The running services; a service that died stays down until `restart`, as under `./shopnow up`."""
+    """The running services; supervisord restarts those that end, as under `./shopnow up`."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -49,8 +50,9 @@ class Services:
         return pid
 
     def kill(self, name: str) -> None:
-        os.kill(self.pid(name), signal.SIGKILL)
-        self.await_death(name)
+        pid = self.pid(name)
+        os.kill(pid, signal.SIGKILL)
+        self.await_death(name, pid)
 
     def freeze(self, name: str) -> None:
         """Suspend the process: it keeps its connections and answers nothing."""
@@ -62,23 +64,18 @@ class Services:
     def is_frozen(self, name: str) -> bool:
         return psutil.Process(self.pid(name)).status() == psutil.STATUS_STOPPED
 
-    def has_died(self, name: str) -> bool:
-        return any(
-            process.died for process in supervision.list_processes(self.settings) if process.name == name
-        )
-
-    def await_death(self, name: str, seconds: float = _DEATH_SECONDS) -> None:
-        assert supervision.wait_until(lambda: self.has_died(name), seconds, interval=0.02), (
+    def await_death(self, name: str, pid: int, seconds: float = _DEATH_SECONDS) -> None:
+        """Wait until this process of the service has ended."""
+        assert supervision.wait_until(lambda: not psutil.pid_exists(pid), seconds, interval=0.02), (
             f"{name} is still running"
         )
 
-    def restart(self, name: str) -> None:
-        """Start a service that died, and wait until it answers."""
-        self._start(name)
-
     def await_ready(self) -> None:
         """Wait until all services answer and HDFS has left safe mode."""
-        self._start(*STORAGE_SERVICES)
+        for name in STORAGE_SERVICES:
+            assert supervision.wait_until(
+                lambda name=name: is_ready(SERVICES[name], self.settings), _RESTART_SECONDS
+            ), f"{name} does not answer"
 
     def _start(self, *names: str) -> None:
         stack.up(self.settings, lambda subject, what: None, names)

@@ -28,12 +28,12 @@ def test_full_disk_under_the_broker(
         "sessions": 200,
         "seed": rng.randrange(2**31),
     }
+    pid = services.pid("kafka")
     disk.fill()
     producing = worker.Worker("traffic", **run)
-    services.await_death("kafka", 120)  # a broker that cannot write its log stops
+    services.await_death("kafka", pid, 120)  # a broker that cannot write its log stops
     disk.free()
     at = time.monotonic()
-    services.restart("kafka")
     scoreboard.recovered(Fault.DISK, worker.retried(producing.wait(), "traffic", **run).at - at)
     scoreboard.judge(Fault.DISK, oracle.score_topics(services.conf))
 

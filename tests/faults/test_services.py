@@ -7,6 +7,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Any
 
+import psutil
 import pytest
 
 from faults import oracle, worker
@@ -103,17 +104,18 @@ def land_through(
 def survive(
     services: Services, name: str, signal_: int, point: str, rng: Random, step: str, **run: Any
 ) -> float:
-    """Run the step, strike the service concurrently, recover the service, and retry until the step succeeds.
+    """Run the step, strike the service concurrently, and retry until the step succeeds.
 
     Returns:
         Seconds from the strike to the end of the step.
     """
     passage = 1 if point == "land:plan" else rng.randint(1, 2)
-    strike = Strike(point, passage, services.pid(name), signal_, delay=rng.choice([0, rng.uniform(0, 0.2)]))
+    pid = services.pid(name)
+    strike = Strike(point, passage, pid, signal_, delay=rng.choice([0, rng.uniform(0, 0.2)]))
     process = Worker(step, strike=strike, **run)
 
     def is_hit() -> bool:
-        return services.is_frozen(name) if signal_ == signal.SIGSTOP else services.has_died(name)
+        return services.is_frozen(name) if signal_ == signal.SIGSTOP else not psutil.pid_exists(pid)
 
     supervision.wait_until(lambda: is_hit() or process.has_ended(), 120, interval=0.02)
     at = time.monotonic()
@@ -124,9 +126,7 @@ def survive(
     if signal_ == signal.SIGSTOP:
         time.sleep(rng.uniform(1, 8))  # the duration of the freeze, not a wait for something
         services.thaw(name)
-    else:
-        services.restart(name)
     ended = process.wait()
-    # Airflow waits longer before it retries than a NameNode stays in safe mode after a restart.
+    # Airflow waits longer before a retry than a service takes to restart and a NameNode stays in safe mode.
     services.await_ready()
     return worker.retried(ended, step, **run).at - at

@@ -88,7 +88,7 @@ def status(as_json: Json = False) -> None:
     dead = [process.name for process, state in rows if state == "dead"]
     if dead:
         logs = supervision.log_dir(settings)
-        say(f"dead: {', '.join(dead)}; ./shopnow up starts them again, their logs are in {logs}")
+        say(f"dead: {', '.join(dead)}; they are restarted, their logs are in {logs}")
 
 
 def say_endpoints(settings: Settings) -> None:

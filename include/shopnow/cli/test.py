@@ -19,7 +19,7 @@ from shopnow.cli.mount_namespace import mount_prefix
 from shopnow.cli.output import complain, say
 from shopnow.cli.tiers import AT_ONCE, TIERS, Tier
 from shopnow.errors import UserError
-from shopnow.local_stack import supervision
+from shopnow.local_stack import marked_processes
 from shopnow.local_stack.base_environment import RUN_VARIABLE
 from shopnow.settings import ROOT
 
@@ -169,7 +169,7 @@ def _run_tiers(pool: ThreadPoolExecutor, chosen: Selection, coverage: bool) -> b
             raise
         finally:
             # A process that was killed has not stopped the services that it started.
-            supervision.end_processes(supervision.list_marked_processes(RUN_VARIABLE, str(os.getpid())))
+            marked_processes.end(marked_processes.find(RUN_VARIABLE, str(os.getpid())))
     for name, what in advice.result().items():
         complain(f"{test_tools.TOOLS[name].tier}: {name} is missing: {what}, or add --without {name}")
         passed = False

@@ -19,6 +19,7 @@ from shopnow.errors import UserError
 from shopnow.local_stack import airflow_api, direct_notify, incidents, supervision
 from shopnow.local_stack.incidents import Incidents, Problem
 from shopnow.local_stack.services import SERVICES, is_ready
+from shopnow.local_stack.supervision import Process
 from shopnow.settings import Settings
 
 CHECK_INTERVAL_SECONDS = 5.0
@@ -26,6 +27,8 @@ UNRESPONSIVE_SECONDS = 60.0
 """How long a running service may fail its readiness check before that is a problem."""
 START_SECONDS = 240.0
 """How long a service may take to start."""
+RESTART_REPORT_SECONDS = 20.0
+"""How long a restart is a problem at least: long enough for every channel to be notified of it."""
 MAX_START_DELAY = timedelta(minutes=15)
 """How late a run may start, and how long one may be queued."""
 MAX_RUN_DURATION = timedelta(hours=3)
@@ -52,27 +55,58 @@ def main() -> None:
 
 
 class ServiceChecker:
-    """Checks the services, and remembers since when each is unresponsive."""
+    """Checks the services, and remembers which of them answered, and since when each does not."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
+        self._answered: set[Process] = set()
+        """Processes that were ready at least once."""
         self._unresponsive_since: dict[str, float] = {}
 
     def check(self) -> Iterator[Problem]:
-        """Yield the services that are dead or unresponsive."""
-        for process in supervision.list_processes(self._settings):
-            name = process.name
-            if process.died:
-                detail = process.detail or "it ended"
-                yield Problem(f"service/{name}", f"{name} is dead: {detail}; ./shopnow up starts it again")
-            if not process.running or name == "watchdog" or is_ready(SERVICES[name], self._settings):
-                self._unresponsive_since.pop(name, None)
-                continue
-            unresponsive = time.time() - self._unresponsive_since.setdefault(name, time.time())
-            is_starting = time.time() - process.since < START_SECONDS
-            if unresponsive > UNRESPONSIVE_SECONDS and not is_starting:
-                log = supervision.log_dir(self._settings) / f"{name}.log"
-                yield Problem(f"service/{name}", f"{name} runs, but does not answer; see {log}")
+        """Yield the services that ended and are not ready again, or that are unresponsive."""
+        if not supervision.is_daemon_running(self._settings):
+            yield Problem("service/supervisord", "supervisord ended: ./shopnow up starts it again")
+            return
+        processes = supervision.list_processes(self._settings)
+        self._answered.intersection_update(processes)
+        for process in processes:
+            now = time.time()
+            log = supervision.log_dir(self._settings) / f"{process.name}.log"
+            if process.running and (
+                process.name == "watchdog" or is_ready(SERVICES[process.name], self._settings)
+            ):
+                self._answered.add(process)
+                self._unresponsive_since.pop(process.name, None)
+            elif process.running:
+                self._unresponsive_since.setdefault(process.name, now)
+            unresponsive_seconds = now - self._unresponsive_since.get(process.name, now)
+            problem = service_problem(process, process in self._answered, unresponsive_seconds, now)
+            if problem:
+                yield Problem(f"service/{process.name}", f"{process.name} {problem}; see {log}")
+
+
+def service_problem(
+    process: Process, has_answered: bool, unresponsive_seconds: float, now: float
+) -> str | None:
+    """Return the problem of a service, or None.
+
+    Args:
+        process: its process, which supervisord restarts when it ends.
+        has_answered: whether this process was ready at least once.
+        unresponsive_seconds: for how long it has not been ready.
+        now: Unix time in seconds.
+    """
+    is_starting = process.running and now - process.since < START_SECONDS
+    if (
+        process.died
+        or (process.ended_at and now - process.ended_at < RESTART_REPORT_SECONDS)
+        or (process.ended_at and is_starting and not has_answered)
+    ):
+        return f"ended at {datetime.fromtimestamp(process.ended_at, UTC):%H:%M:%S} UTC and is restarted"
+    if process.running and unresponsive_seconds > UNRESPONSIVE_SECONDS and not is_starting:
+        return "runs, but does not answer"
+    return None
 
 
 def dag_problems(api: httpx.Client, now: datetime) -> Iterator[Problem]:

@@ -7,7 +7,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 from xmlrpc.client import Fault, ServerProxy
@@ -17,15 +16,15 @@ from supervisor.states import ProcessStates
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from shopnow.errors import UserError
-from shopnow.local_stack import base_environment, data_dir
+from shopnow.local_stack import base_environment, data_dir, marked_processes
 from shopnow.local_stack.services import SERVICES, Service
 from shopnow.settings import Settings
 
 STACK_VARIABLE = "SHOPNOW_STACK"
 """Environment variable of the stack's processes and their children, by which `stop_daemon` finds them."""
 
-SERVICE_VARIABLE = "SHOPNOW_STACK_SERVICE"
-"""Environment variable of a service's processes and their children: the stack's key and the service."""
+START_SECONDS = 30
+"""A service that ends within this time of its start is restarted after a pause, longer by 1 s each time."""
 
 
 class Process(NamedTuple):
@@ -34,10 +33,12 @@ class Process(NamedTuple):
     name: str
     running: bool
     died: bool
-    """Whether it ended without being stopped."""
+    """Whether it ended without being stopped, and is about to be restarted."""
     pid: int | None
     since: int
     """When it started or ended, in Unix seconds; 0 if it never ran."""
+    ended_at: int
+    """When it ended last, in Unix seconds, also if it was restarted since; 0 if it never ended."""
     detail: str
 
 
@@ -51,7 +52,7 @@ def start_daemon(settings: Settings) -> None:
     Raises:
         UserError: it does not start.
     """
-    if _is_daemon_running(settings):
+    if is_daemon_running(settings):
         return
     end_leftover_processes(settings)
     data_dir.run_dir(settings).mkdir(parents=True, exist_ok=True)
@@ -70,22 +71,23 @@ def start_daemon(settings: Settings) -> None:
         )
 
     def has_started_or_ended() -> bool:
-        return _is_daemon_running(settings) or daemon.poll() is not None
+        return is_daemon_running(settings) or daemon.poll() is not None
 
     if not wait_until(has_started_or_ended, seconds=30) or daemon.poll() is not None:
         raise UserError(f"supervisord did not start: see {log}")
 
 
 def start(settings: Settings, service: Service, java: Path) -> bool:
-    """Start one service; returns False if it is running.
-
-    What a service that was killed has left behind ends first: the workers of a scheduler would hold its
-    database connections, and with them the locks of its last transaction.
-    """
-    mark = f"{settings.key}/{service.name}"
-    if any(process.died for process in list_processes(settings) if process.name == service.name):
-        end_processes(list_marked_processes(SERVICE_VARIABLE, mark))
-    marks = {STACK_VARIABLE: settings.key, SERVICE_VARIABLE: mark}
+    """Start one service, at once if it waits for its next restart; returns False if it is running."""
+    [process] = [process for process in list_processes(settings) if process.name == service.name]
+    if process.running:
+        return False
+    if process.died:
+        stop(settings, [service.name])
+    marks = {
+        STACK_VARIABLE: settings.key,
+        marked_processes.SERVICE_VARIABLE: f"{settings.key}/{service.name}",
+    }
     environment = {**service.environment(settings, java), **marks}
     command_file = _command_file(settings, service.name)
     content = json.dumps({"command": service.command(settings, java), "environment": environment})
@@ -103,7 +105,7 @@ def start(settings: Settings, service: Service, java: Path) -> bool:
 
 def stop(settings: Settings, names: Iterable[str]) -> None:
     """Stop services, all at once, and wait until they have ended; ignores those that are not running."""
-    names = set(names) if _is_daemon_running(settings) else set()
+    names = set(names) if is_daemon_running(settings) else set()
     for name in names:
         try:
             _rpc(settings).stopProcess(name, False)
@@ -118,7 +120,7 @@ def stop(settings: Settings, names: Iterable[str]) -> None:
 
 def stop_daemon(settings: Settings) -> None:
     """Stop the services, supervisord itself and every other process of the stack."""
-    if _is_daemon_running(settings):
+    if is_daemon_running(settings):
         daemon = psutil.Process(_rpc(settings).getPID())
         _rpc(settings).shutdown()
         psutil.wait_procs([daemon], timeout=60)
@@ -127,41 +129,19 @@ def stop_daemon(settings: Settings) -> None:
 
 def end_leftover_processes(settings: Settings) -> None:
     """End the remaining processes: tasks outlive their scheduler, and services a killed supervisord."""
-    end_processes(list_stack_processes(settings))
+    marked_processes.end(list_stack_processes(settings))
     socket_path(settings).unlink(missing_ok=True)
-
-
-def end_processes(processes: list[psutil.Process]) -> None:
-    """End processes, by a kill if they do not end themselves."""
-    for process in processes:
-        _signal(process.terminate)
-    _, still_running = psutil.wait_procs(processes, timeout=10)
-    for process in still_running:
-        _signal(process.kill)
-    psutil.wait_procs(still_running, timeout=10)
 
 
 def list_stack_processes(settings: Settings) -> list[psutil.Process]:
     """Return every process that carries this stack's `STACK_VARIABLE`."""
-    return list_marked_processes(STACK_VARIABLE, settings.key)
-
-
-def list_marked_processes(variable: str, value: str) -> list[psutil.Process]:
-    """Return every other process that has this environment variable with this value."""
-    marked = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get(variable) == value and process.pid != os.getpid():
-                marked.append(process)
-        except (psutil.Error, OSError):
-            continue
-    return marked
+    return marked_processes.find(STACK_VARIABLE, settings.key)
 
 
 def list_processes(settings: Settings) -> list[Process]:
     """Return the state of every service as supervisord has it."""
-    if not _is_daemon_running(settings):
-        return [Process(name, False, False, None, 0, "") for name in SERVICES]
+    if not is_daemon_running(settings):
+        return [Process(name, False, False, None, 0, 0, "") for name in SERVICES]
     info_by_name = {info["name"]: info for info in _rpc(settings).getAllProcessInfo()}
     return [_process(info_by_name[name]) for name in SERVICES]
 
@@ -184,14 +164,21 @@ def socket_path(settings: Settings) -> Path:
 def _process(info: dict) -> Process:
     running = info["state"] in {ProcessStates.STARTING, ProcessStates.RUNNING, ProcessStates.STOPPING}
     died = info["state"] in {ProcessStates.EXITED, ProcessStates.FATAL, ProcessStates.BACKOFF}
-    detail = f"ended with {_exit_reason(info['exitstatus'])}" if died and info["stop"] else ""
     return Process(
-        info["name"], running, died, info["pid"] or None, info["start"] if running else info["stop"], detail
+        info["name"],
+        running,
+        died,
+        info["pid"] or None,
+        info["start"] if running else info["stop"],
+        info["stop"],
+        _exit_reason(info) if died else "",
     )
 
 
-def _exit_reason(status: int) -> str:
-    return "a signal" if status < 0 else f"exit code {status}"
+def _exit_reason(info: dict) -> str:
+    if info["state"] == ProcessStates.BACKOFF:
+        return f"ends within {START_SECONDS} s of each start"
+    return "ended with a signal" if info["exitstatus"] < 0 else f"ended with exit code {info['exitstatus']}"
 
 
 def _configuration(settings: Settings) -> str:
@@ -201,10 +188,9 @@ def _configuration(settings: Settings) -> str:
         f"[program:{name}]\n"
         f'command="{python}" -m shopnow.local_stack.exec_service '
         f'"{_escape(str(_command_file(settings, name)))}"\n'
-        "autostart=false\n"
-        # A dead service stays down until `up`, so that crashes are noticed instead of hidden by restarts.
-        "autorestart=false\n"
-        f"startsecs=0\nstopsignal={service.stop_signal}\nstopasgroup=true\nkillasgroup=true\nstopwaitsecs=20\n"
+        "autostart=false\nautorestart=true\n"
+        # Never gives up: what stops a service, such as a full disk, may be mended hours later.
+        f"startsecs={START_SECONDS}\nstartretries=1000000\nstopsignal={service.stop_signal}\nstopasgroup=true\nkillasgroup=true\nstopwaitsecs=20\n"
         "redirect_stderr=true\n"
         f"stdout_logfile={logs}/{name}.log\nstdout_logfile_maxbytes=20MB\nstdout_logfile_backups=1\n\n"
         for name, service in SERVICES.items()
@@ -231,13 +217,9 @@ def _rpc(settings: Settings) -> Any:
     return ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
 
-def _is_daemon_running(settings: Settings) -> bool:
+def is_daemon_running(settings: Settings) -> bool:
+    """Return whether supervisord answers."""
     try:
         return bool(_rpc(settings).getPID())
     except (OSError, Fault):
         return False
-
-
-def _signal(send: Callable[[], None]) -> None:
-    with suppress(psutil.NoSuchProcess):
-        send()

@@ -1,4 +1,4 @@
-"""Which DAG runs the service monitor reports as problems."""
+"""Which services and DAG runs the service monitor reports as problems."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from shopnow.local_stack import service_monitor
+from shopnow.local_stack.supervision import Process
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -71,3 +72,32 @@ def test_overdue_run_is_a_problem():
     overdue = NOW - timedelta(minutes=20)
     assert list(problems(due=overdue)) == ["dag/land_events/late"]
     assert problems(due=overdue, paused=True) == problems(due=NOW) == {}
+
+
+RUNNING = Process("kafka", running=True, died=False, pid=1, since=1000, ended_at=0, detail="")
+DEAD = RUNNING._replace(running=False, died=True, pid=None, since=1100, ended_at=1100)
+RESTARTED = RUNNING._replace(pid=2, since=1101, ended_at=1100)
+
+
+@pytest.mark.parametrize(
+    ("process", "has_answered", "unresponsive", "now", "expected"),
+    [
+        (RUNNING, True, 0, 1100, None),
+        # A first start may take minutes.
+        (RUNNING, False, 200, 1200, None),
+        (RUNNING, True, 61, 2000, "runs, but does not answer"),
+        (RUNNING, True, 59, 2000, None),
+        (DEAD, True, 0, 5000, "ended at 00:18:20 UTC and is restarted"),
+        # Long enough to be reported, also if it is back before the next check.
+        (RESTARTED, True, 0, 1119, "ended at 00:18:20 UTC and is restarted"),
+        (RESTARTED, True, 0, 1121, None),
+        # One report until it answers; later, a pause between two answers is no second end.
+        (RESTARTED, False, 100, 1201, "ended at 00:18:20 UTC and is restarted"),
+        (RESTARTED, True, 20, 1201, None),
+        (RESTARTED, False, 400, 1501, "runs, but does not answer"),
+    ],
+)
+def test_end_of_a_service_is_a_problem_until_it_answers_again(
+    process, has_answered, unresponsive, now, expected
+):
+    assert service_monitor.service_problem(process, has_answered, unresponsive, now) == expected
