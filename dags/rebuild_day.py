@@ -21,7 +21,8 @@ Landing is not affected: no offset moves, and records that are not in `events` y
 which may run at the same time. It is idempotent. A day without landed records is skipped.
 
 **When it fails.**
-- *retention has removed records*: raw no longer has all records of the day. The day stays unchanged.
+- *retention has removed records*: raw no longer has all records of the day. The day stays unchanged, and it
+  does not retry.
 - HDFS is unreachable: the task retries. See `./shopnow status`.
 
 **Triggers** `watch_stock` through the asset `kpis`: the stock position is recomputed if the day's
@@ -33,7 +34,16 @@ from datetime import date
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
 
-from shopnow.dag_common import DEFAULT_ARGS, KPIS, LAKE_URI, LONG_TIMEOUT, Tag, lake_uri, lower_priority
+from shopnow.dag_common import (
+    DEFAULT_ARGS,
+    KPIS,
+    LAKE_URI,
+    LONG_TIMEOUT,
+    Tag,
+    lake_uri,
+    lower_priority,
+    no_retry_of_user_errors,
+)
 from shopnow.lake.lineage import day_offsets
 from shopnow.settings import ROOT
 
@@ -62,7 +72,8 @@ with DAG(
     @task.short_circuit
     def landed(day: str) -> list[str]:
         """Return the topics that may have landed events of the day."""
-        return day_offsets.topics_with_events(lake_uri(), date.fromisoformat(day))
+        with no_retry_of_user_errors():
+            return day_offsets.topics_with_events(lake_uri(), date.fromisoformat(day))
 
     rebuild = SparkSubmitOperator(
         task_id="rebuild",

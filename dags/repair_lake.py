@@ -26,6 +26,7 @@ stays as it is.
   them and no other file does, restore the table from a backup, or run it again with `acknowledge_loss`: the
   other rows are restored, and these are recorded as lost.
 - *retention has removed records*: a damaged day of events cannot be computed again. Restore it from a backup.
+- *the lake has no table*: the param `table` is misspelt; the message has the names. It does not retry.
 - HDFS or Kafka is unreachable: the task retries. See `./shopnow status`.
 
 **Triggers** `watch_stock` through the asset `kpis`, if Spark has computed KPIs.
@@ -87,14 +88,17 @@ with DAG(
         context = get_current_context()
         params = context["params"]
         reason = (params["acknowledge_loss"] or "").strip()
-        outcomes = lake_repair.repair(
-            kafka_conf(),
-            lake_uri(),
-            params["table"] or None,
-            acknowledgement=Acknowledgement(reason, context["run_id"]) if reason else None,
-            dry_run=params["dry_run"],
-            report=lambda subject, detail: log.info("%s: %s", subject, detail),
-        )
+        try:
+            outcomes = lake_repair.repair(
+                kafka_conf(),
+                lake_uri(),
+                params["table"] or None,
+                acknowledgement=Acknowledgement(reason, context["run_id"]) if reason else None,
+                dry_run=params["dry_run"],
+                report=lambda subject, detail: log.info("%s: %s", subject, detail),
+            )
+        except lake_repair.UnknownTable as error:
+            raise AirflowFailException(f"table: {error}") from None
         for outcome in outcomes:
             log.info("%s: %s: %s", *outcome)
         return [outcome._asdict() for outcome in outcomes]

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import pyarrow as pa
 import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk.exceptions import AirflowFailException
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient
 from pyspark.sql import SparkSession
@@ -21,6 +23,7 @@ from shopnow.lake.ingest.data_loss import Acknowledgement
 from shopnow.lake.ingest.receipts import RECEIPTS
 from shopnow.lake.maintenance import damage, repair, repair_raw
 from shopnow.lake.maintenance.repair import Outcome
+from shopnow.settings import ROOT
 from shopnow.traffic.generate import generate
 from shopnow_spark import jobs
 from shopnow_spark import repair as spark_repair
@@ -207,6 +210,24 @@ def test_repair_restores_the_same_rows(shop, spark, files):
     )
     assert [check for check in verify(shop.conf, shop.lake) if not check.ok] == []
     assert repaired(shop, spark) == []
+
+
+def test_the_dag_does_not_retry_a_misspelt_table(conf, lake, monkeypatch):
+    repair_task = (
+        DagBag(dag_folder=str(ROOT / "dags" / "repair_lake.py")).dags["repair_lake"].get_task("repair")
+    )
+    context = {
+        "params": {"table": "raw/order", "dry_run": True, "acknowledge_loss": None},
+        "run_id": "manual__1",
+    }
+    for name, value in {
+        "get_current_context": lambda: context,
+        "lake_uri": lambda: lake,
+        "kafka_conf": lambda: conf,
+    }.items():
+        monkeypatch.setitem(repair_task.python_callable.__globals__, name, value)
+    with pytest.raises(AirflowFailException, match="the lake has no table 'raw/order'"):
+        repair_task.python_callable()
 
 
 @pytest.mark.parametrize("point", ["repair:write", "repair:commit", "repair:committed"])

@@ -80,3 +80,5 @@ def test_rejects_only_days_whose_records_have_expired(lake):
             UserError, match=f"retention has removed records of raw/orders that the events of 2020-11-0{day}"
         ):
             offset_ranges(lake, day)
+    with pytest.raises(UserError, match="that the events of 2020-11-01"):
+        day_offsets.topics_with_events(lake, date(2020, 11, 1))

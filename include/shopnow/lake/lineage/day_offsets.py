@@ -62,13 +62,17 @@ def find_offsets(lake: str, topic: str, version: int, day: date) -> DayOffsets:
 
 
 def topics_with_events(lake: str, day: date) -> list[str]:
-    """Return the topics that may have landed events of a day."""
+    """Return the topics that may have landed events of a day.
 
-    def has_events(raw: Table) -> bool:
-        amendments = commit_metadata.read(raw, AMENDMENTS).to_pylist()
-        return any(_candidates(receipts.read(raw).to_pylist(), amendments, day))
+    Raises:
+        UserError: retention has removed records that landed on that day or later and may belong to it.
+    """
 
-    return [topic for topic in TOPICS if has_events(Table(lake, f"raw/{topic}"))]
+    def has_events(topic: str) -> bool:
+        raw = Table(lake, f"raw/{topic}").open_if_exists()
+        return raw is not None and bool(find_offsets(lake, topic, raw.version(), day).ranges)
+
+    return [topic for topic in TOPICS if has_events(topic)]
 
 
 def _candidates(

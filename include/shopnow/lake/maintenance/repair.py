@@ -61,6 +61,10 @@ class Outcome(NamedTuple):
     detail: str
 
 
+class UnknownTable(UserError):
+    """The lake does not have the table that was to be repaired."""
+
+
 def repair(
     conf: Conf,
     lake: str,
@@ -79,13 +83,16 @@ def repair(
         dry_run: find the damage, and change nothing.
 
     Raises:
+        UnknownTable: the lake does not have the table.
         UserError: Kafka does not respond.
         OSError: the lake does not respond.
     """
     states = damage.check(lake, report)
     selected = [name for name in _in_order(states) if table in {None, name}]
     if table is not None and not selected:
-        raise UserError(f"the lake has no table {table!r}; run ./shopnow show for a list")
+        raise UnknownTable(
+            f"the lake has no table {table!r}; it has {', '.join(sorted(states)) or 'none yet'}"
+        )
     outcomes: list[Outcome] = []
     damaged = [name for name, state in states.items() if state.damages]
     for name in selected:
