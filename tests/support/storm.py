@@ -71,13 +71,7 @@ class Storm:
         self.items = 0
         self.logs = storm_checks.LogPositions(stack.settings)
         self._inbox = InboxClient(stack.settings)
-        self._params = {
-            dag["dag_id"]: {
-                name: param["schema"]
-                for name, param in (get(stack.api, f"/dags/{dag['dag_id']}/details")["params"] or {}).items()
-            }
-            for dag in airflow_api.list_dags(stack.api)
-        }
+        self._params = param_schemas(stack.api)
         self._port = stack.settings.ports["airflow"]
         self._token = airflow_api.fetch_token(
             airflow.url(stack.settings), airflow.ADMIN_USER, airflow.password(stack.settings)
@@ -185,6 +179,17 @@ class Storm:
         yield from self.logs.tracebacks()
         yield from self.logs.failures()
         yield from (str(check) for check in verify(self.stack.conf, lake) if not check.ok)
+
+
+def param_schemas(api: httpx.Client) -> dict[str, dict[str, Any]]:
+    """Return the JSON Schema of each param of each DAG, by DAG id."""
+    return {
+        dag["dag_id"]: {
+            name: param["schema"]
+            for name, param in (get(api, f"/dags/{dag['dag_id']}/details")["params"] or {}).items()
+        }
+        for dag in airflow_api.list_dags(api)
+    }
 
 
 def wait_for(api: httpx.Client, dag_id: str, run_id: str) -> str:
