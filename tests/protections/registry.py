@@ -74,6 +74,18 @@ PROTECTIONS = (
         f"{_SERVICES}/test_alerts.py::test_a_killed_run_sends_everything_on_retry_and_repeats_at_most_once",
     ),
     Protection(
+        6,
+        "a scheduler that died stays dead",
+        "dead_services_stay_dead",
+        f"{_SERVICES}/test_restarts.py::test_a_service_is_restarted_each_time_it_ends_and_a_stopped_one_is_not",
+    ),
+    Protection(
+        6,
+        "a service died and was back before the next check",
+        "restarted_services_are_not_reported",
+        f"{_SERVICES}/test_restarts.py::test_the_monitor_reports_the_end_also_of_a_service_that_is_back_already",
+    ),
+    Protection(
         7,
         "the same run twice",
         "landed_offsets_ignored",

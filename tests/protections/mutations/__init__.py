@@ -7,11 +7,11 @@ that it patches, so that a process loads nothing else. Its docstring says what h
 from collections.abc import Callable
 from types import FunctionType
 
-from protections.mutations import alerts, inputs, kafka, kpis, landing, records, tables
+from protections.mutations import alerts, inputs, kafka, kpis, landing, records, services, tables
 
 MUTATIONS: dict[str, Callable[[], None]] = {
     name: function
-    for module in (alerts, inputs, kafka, kpis, landing, records, tables)
+    for module in (alerts, inputs, kafka, kpis, landing, records, services, tables)
     for name, function in vars(module).items()
     if isinstance(function, FunctionType)
     and function.__module__ == module.__name__
