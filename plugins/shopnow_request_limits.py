@@ -9,7 +9,7 @@ import json
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 from airflow.plugins_manager import AirflowPlugin
 
@@ -23,6 +23,8 @@ AUTHENTICATED_BYTES = 4 << 20
 """Maximum size of a body of a user or a task: parsed JSON takes up to 50 times its size in memory."""
 TOTAL_BYTES = 8 << 20
 """Maximum size of all bodies over `ANONYMOUS_BYTES` that are in progress."""
+BODY_SECONDS = 60.0
+"""Time in which a body must have arrived; slow ones would hold their share of `TOTAL_BYTES` for as long."""
 DRAIN_BYTES = 64 << 20
 DRAIN_SECONDS = 5.0
 """Limits of the rest of a body, which is received and discarded after a refusal.
@@ -38,7 +40,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 class BodyLimit:
-    """ASGI middleware that answers 413 to a body over its limit, with or without a Content-Length."""
+    """ASGI middleware that answers 413 to a body over its limit, and 408 to one that arrives too slowly."""
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class BodyLimit:
         authenticated_limit: int | None = None,
         is_authenticated: Callable[[Scope], Awaitable[bool]] | None = None,
         total: int = TOTAL_BYTES,
+        seconds: float = BODY_SECONDS,
     ) -> None:
         """Wrap an app.
 
@@ -57,8 +60,9 @@ class BodyLimit:
             is_authenticated: function that returns whether a request has a valid login; it is called only for
                 bodies over `limit`.
             total: maximum size of all bodies over `limit` that are in progress, bytes.
+            seconds: time in which a body must have arrived.
         """
-        self.app, self.limit, self.total = app, limit, total
+        self.app, self.limit, self.total, self.seconds = app, limit, total, seconds
         self.authenticated_limit = authenticated_limit or limit
         self.is_authenticated = is_authenticated
         self.held = 0
@@ -90,12 +94,18 @@ class _Request:
     def __init__(self, limits: BodyLimit, scope: Scope, receive: Receive, send: Send) -> None:
         self._limits, self._scope, self._receive, self._send = limits, scope, receive, send
         self._received, self._limit = 0, limits.limit
+        self._deadline = asyncio.get_running_loop().time() + limits.seconds
         self._is_complete = self._is_answered = False
         self.is_refused = False
         self.held = 0
 
     async def receive(self) -> Message:
-        message = await self._receive()
+        try:
+            # After the body, the app waits here for the end of the connection.
+            async with asyncio.timeout_at(None if self._is_complete else self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            await self._refuse(408, f"The body did not arrive within {self._limits.seconds:g} s")
         if message["type"] == "http.request":
             self._is_complete = not message.get("more_body", False)
             self._received += len(message.get("body", b""))
@@ -136,9 +146,8 @@ class _Request:
         except Exception:
             log.exception("the login of a request with a large body cannot be checked")
             await self._refuse(503, "The login cannot be checked; try again in a moment")
-            raise
 
-    async def _refuse(self, status: int, detail: str) -> None:
+    async def _refuse(self, status: int, detail: str) -> NoReturn:
         self.is_refused = True
         if not self._is_answered:
             body = json.dumps({"detail": detail}).encode()
@@ -150,7 +159,8 @@ class _Request:
             ]
             await self._send({"type": "http.response.start", "status": status, "headers": headers})
             await self._send({"type": "http.response.body", "body": body, "more_body": True})
-            await self._drain()
+            if status != 408:
+                await self._drain()
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
         raise _RefusedError(detail)
 

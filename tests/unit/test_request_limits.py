@@ -119,6 +119,19 @@ def test_large_bodies_in_progress_are_limited_together() -> None:
         assert raw_http.status(raw_http.exchange(port, authorized + chunks(60 * KIB))) == 200
 
 
+def test_a_body_that_does_not_arrive_in_time_is_refused() -> None:
+    reader = Reader()
+    with (
+        serve(BodyLimit(reader, 16 * KIB, seconds=0.2)) as port,
+        socket.create_connection(("127.0.0.1", port), 60) as client,
+    ):
+        client.sendall(length(2) + b"x")
+        answer = client.recv(1 << 16)
+        assert raw_http.status(answer) == 408
+        assert raw_http.status(raw_http.exchange(port, length(2) + b"xx")) == 200
+    assert reader.completed == 1
+
+
 def test_a_login_that_cannot_be_checked_is_reported() -> None:
     async def fail(scope: Any) -> bool:
         raise OSError("no database")
