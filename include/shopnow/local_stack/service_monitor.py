@@ -59,7 +59,9 @@ class ServiceChecker:
         self._unresponsive_since: dict[str, float] = {}
 
     def check(self) -> Iterator[Problem]:
-        """Yield the services that are dead or unresponsive."""
+        """Yield the services that are dead or unresponsive, and supervisord if it is."""
+        if supervision.unsupervised_processes(self._settings):
+            yield Problem("supervisord", supervision.UNSUPERVISED)
         for process in supervision.list_processes(self._settings):
             name = process.name
             if process.died:

@@ -53,6 +53,9 @@ def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVIC
     data_dir.make_private(settings)
     _check_disk(settings.data_dir)
     home = install(settings, report)
+    if orphans := supervision.unsupervised_processes(settings):
+        report("supervisord", f"does not answer: ending the {len(orphans)} processes that it left")
+        supervision.end_leftover_processes(settings)
     stopped = {process.name for process in supervision.list_processes(settings) if not process.running}
     _check_ports(settings, [name for name in names if name in stopped])
     supervision.start_daemon(settings)
