@@ -88,13 +88,13 @@ def install(settings: Settings, report: Report) -> Path:
         jvm.install_java()
     home = jvm.java_home(settings.data_dir)
     jars.install(
-        home,
         settings.maven_mirror,
-        lambda step, done, total: report("jars", f"{done} of {total} {step}"),
+        lambda done, total: report("jars", f"{done} of {total} downloaded"),
         ["kafka", "hdfs", *spark.jar_groups(settings)],
     )
     if settings.openlineage:
         openlineage.install()
+    data_dir.temporary_dir(settings).mkdir(parents=True, exist_ok=True)
     return home
 
 
