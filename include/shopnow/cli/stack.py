@@ -96,7 +96,7 @@ def status(as_json: Json = False) -> None:
 def say_endpoints(settings: Settings) -> None:
     """Print the addresses of the services and how to log in."""
     say(
-        f"Airflow   {airflow.url(settings)}   "
+        f"Airflow   {airflow.base_url(settings)}   "
         f"user {airflow.ADMIN_USER}, password {airflow.password(settings)}"
     )
     say(f"HDFS      http://127.0.0.1:{settings.ports['namenode_http']}")
