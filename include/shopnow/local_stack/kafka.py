@@ -96,6 +96,7 @@ def prepare(broker: Broker, java: Path) -> None:
     """
     home = broker.home
     home.mkdir(parents=True, exist_ok=True)
+    _temporary_dir(broker).mkdir(exist_ok=True)
     (home / "log4j2.properties").write_text(_LOG4J)
     properties = home / "server.properties"
     properties.write_text("".join(f"{name}={value}\n" for name, value in _properties(broker).items()))
@@ -139,9 +140,14 @@ def _name_uuid(name: str) -> str:
     return urlsafe_b64encode(uuid5(NAMESPACE_DNS, name).bytes).decode().rstrip("=")
 
 
+def _temporary_dir(broker: Broker) -> Path:
+    return broker.home.with_name("tmp")
+
+
 def _java_command(broker: Broker, java: Path) -> list[str]:
+    temporary_files = f"-Djava.io.tmpdir={_temporary_dir(broker)}"
     log = f"-Dlog4j2.configurationFile={broker.home / 'log4j2.properties'}"
-    return jvm.java_command(java, broker.heap_mb, jars.classpath("kafka"), log)
+    return jvm.java_command(java, broker.heap_mb, jars.classpath("kafka"), log, temporary_files)
 
 
 def _properties(broker: Broker) -> dict[str, str | int | Path]:

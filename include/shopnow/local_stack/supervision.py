@@ -18,7 +18,7 @@ from supervisor.states import ProcessStates
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from shopnow.errors import UserError
-from shopnow.local_stack import base_environment, data_dir
+from shopnow.local_stack import base_environment, data_dir, user_namespace
 from shopnow.local_stack.services import SERVICES, Service
 from shopnow.settings import ROOT, Settings
 
@@ -58,15 +58,17 @@ def start_daemon(settings: Settings) -> None:
     if _is_daemon_running(settings):
         return
     end_leftover_processes(settings)
+    data_dir.empty_temporary_dir(settings)
     data_dir.run_dir(settings).mkdir(parents=True, exist_ok=True)
     log_dir(settings).mkdir(parents=True, exist_ok=True)
     configuration = data_dir.configuration_file(settings)
     configuration.write_text(_configuration(settings))
     log = log_dir(settings) / "supervisord.out"
+    command = [*user_namespace.prefix(), sys.executable, "-m", "supervisor.supervisord", "--nodaemon"]
     with log.open("w") as output:
         daemon = subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "-c", configuration],
-            env={**base_environment.minimal(), STACK_VARIABLE: settings.key},
+            [*command, "-c", configuration],
+            env={**base_environment.minimal(settings), STACK_VARIABLE: settings.key},
             # Its socket is below its current folder, as the whole path may be too long for a socket.
             cwd=data_dir.run_dir(settings),
             stdin=subprocess.DEVNULL,
