@@ -63,7 +63,9 @@ def test_a_tilde_is_the_home(monkeypatch, tmp_path):
     assert Settings.load().data_dir == tmp_path / "data"
 
 
-@pytest.mark.parametrize("folder", ["a, b", "a:b", "a;b", 'a"b', "a#b", "a$b", "a*", "a\\b", "a[b]", "a\nb"])
+@pytest.mark.parametrize(
+    "folder", ["a, b", "a:b", "a;b", 'a"b', "a#b", "a%b", "a$b", "a*", "a\\b", "a[b]", "a\nb", "a😀"]
+)
 def test_a_folder_that_a_service_would_split_is_refused(monkeypatch, tmp_path, folder):
     monkeypatch.setenv("SHOPNOW_DATA_DIR", str(tmp_path / folder))
     with pytest.raises(UserError, match=r"SHOPNOW_DATA_DIR.*contains") as error:

@@ -91,8 +91,9 @@ def format_namenode(node: Node, java: Path) -> None:
     ]
     result = subprocess.run(format_command, capture_output=True, text=True, check=False)
     if result.returncode:
-        output_lines = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
-        raise UserError(f"formatting HDFS's storage in {node.home} failed: {output_lines[-1]}")
+        lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()]
+        reasons = [line for line in lines if not line.startswith("\t")] or ["no output"]
+        raise UserError(f"formatting HDFS's storage in {node.home} failed: {reasons[-1]}")
 
 
 def client_command(node: Node, java: Path) -> list[str]:

@@ -99,7 +99,9 @@ def prepare(broker: Broker, java: Path) -> None:
     _temporary_dir(broker).mkdir(exist_ok=True)
     (home / "log4j2.properties").write_text(_LOG4J)
     properties = home / "server.properties"
-    properties.write_text("".join(f"{name}={value}\n" for name, value in _properties(broker).items()))
+    properties.write_text(
+        "".join(f"{name}={_escape(str(value))}\n" for name, value in _properties(broker).items())
+    )
     if (home / "data" / "meta.properties").exists():
         return
     # "=" joins the id to its option, as an id may begin with a dash.
@@ -138,6 +140,13 @@ def _controller_voters(broker: Broker) -> str:
 def _name_uuid(name: str) -> str:
     """Derive an id from a name, in Kafka's format: 22 characters of URL-safe base64."""
     return urlsafe_b64encode(uuid5(NAMESPACE_DNS, name).bytes).decode().rstrip("=")
+
+
+def _escape(value: str) -> str:
+    """Escape what is not ASCII, such as in a folder's name: Java reads properties as Latin-1."""
+    units = value.encode("utf-16-be")
+    codes = [int.from_bytes(units[index : index + 2]) for index in range(0, len(units), 2)]
+    return "".join(chr(code) if code < 128 else f"\\u{code:04x}" for code in codes)
 
 
 def _temporary_dir(broker: Broker) -> Path:
