@@ -30,11 +30,12 @@ FROM packages AS jars
 ARG UV_DEFAULT_INDEX
 ARG SHOPNOW_MAVEN_MIRROR
 COPY locks/jars.lock locks/openlineage.txt locks/
-COPY include/shopnow/__init__.py include/shopnow/errors.py include/shopnow/settings.py include/shopnow/
-COPY include/shopnow/local_stack/__init__.py include/shopnow/local_stack/jars.py \
+COPY include/shopnow/__init__.py include/shopnow/errors.py include/shopnow/launch_environment.py \
+     include/shopnow/network_errors.py include/shopnow/paths.py include/shopnow/settings.py include/shopnow/
+COPY include/shopnow/local_stack/__init__.py include/shopnow/local_stack/download.py include/shopnow/local_stack/jars.py \
      include/shopnow/local_stack/openlineage.py include/shopnow/local_stack/optional_packages.py include/shopnow/local_stack/
 RUN XDG_CACHE_HOME=/var/cache PYTHONPATH=include .venv/bin/python -c \
-      "import os, pathlib; from shopnow.local_stack import jars; jars.install(pathlib.Path(os.environ['JAVA_HOME']), os.environ.get('SHOPNOW_MAVEN_MIRROR'))" \
+      "import os; from shopnow.local_stack import jars; jars.install(os.environ.get('SHOPNOW_MAVEN_MIRROR'))" \
  && XDG_CACHE_HOME=/var/cache PYTHONPATH=include .venv/bin/python -c "from shopnow.local_stack import openlineage; openlineage.install()"
 
 

@@ -90,7 +90,7 @@ with DAG(
 
         context = get_current_context()
         key = f"report-{day}-{sha256(context['run_id'].encode()).hexdigest()[:12]}"
-        link = f"{conf.get('api', 'base_url')}/dags/management_report"
+        link = f"{conf.get('api', 'base_url').rstrip('/')}/dags/management_report"
         with no_retry_of_user_errors():
             return send_once(
                 context["task_state_store"],

@@ -269,8 +269,10 @@ PAGES: dict[str, Callable[[], str]] = {
 
 
 def _settings(fields: "Mapping[str, FieldInfo]") -> str:
+    from shopnow.settings import variable_name
+
     rows = "".join(
-        f"| `SHOPNOW_{name.upper()}` | {_default(field.default)} | {_limits(field)} "
+        f"| `{variable_name(name)}` | {_default(field.default)} | {_limits(field)} "
         f"| {_sentence(name, field)} |\n"
         for name, field in fields.items()
     )

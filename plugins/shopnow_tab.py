@@ -1,10 +1,16 @@
 """The ShopNow+ tab in Airflow's navigation; the app is in `shopnow_tab_app`."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
+from airflow.configuration import conf
 from airflow.plugins_manager import AirflowPlugin
 
 PREFIX = "/shopnow"
+"""Where the API server mounts the app, below the path of its base URL."""
+
+ADDRESS = f"{urlsplit(conf.get('api', 'base_url', fallback='')).path.rstrip('/')}{PREFIX}"
+"""Path of the app for browsers, which know nothing of mounts."""
 
 
 class LazyApp:
@@ -26,11 +32,11 @@ class ShopNowTab(AirflowPlugin):
     external_views = [  # noqa: RUF012
         {
             "name": "ShopNow+",
-            "href": f"{PREFIX}/",
+            "href": f"{ADDRESS}/",
             "destination": "nav",
             "url_route": "shopnow",
             "nav_top_level": True,
-            "icon": f"{PREFIX}/assets/icon.svg",
-            "icon_dark_mode": f"{PREFIX}/assets/icon-dark.svg",
+            "icon": f"{ADDRESS}/assets/icon.svg",
+            "icon_dark_mode": f"{ADDRESS}/assets/icon-dark.svg",
         }
     ]

@@ -12,10 +12,22 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shopnow import paths
 from shopnow.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 """The project's root: the directory that holds `./shopnow`."""
+
+
+def _check_folder(path: Path) -> Path:
+    try:
+        absolute = path.expanduser().absolute()
+    except RuntimeError:
+        raise ValueError("the home folder that ~ stands for is unknown") from None
+    if reason := paths.explain_unsupported(absolute):
+        raise ValueError(reason)
+    return absolute
+
 
 Port = Annotated[int, Field(ge=1024, le=65535)]
 Megabytes = Annotated[int, Field(ge=64, le=65536)]
@@ -28,10 +40,15 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="SHOPNOW_", env_file=ROOT / ".env", extra="ignore", frozen=True
+        env_prefix="SHOPNOW_",
+        env_file=ROOT / ".env",
+        extra="ignore",
+        frozen=True,
+        validate_by_name=True,
+        validate_by_alias=True,
     )
 
-    data_dir: Annotated[Path, AfterValidator(Path.absolute)] = Field(
+    data_dir: Annotated[Path, AfterValidator(_check_folder)] = Field(
         ROOT / ".shopnow", description="directory of the services' data, configuration and logs"
     )
     port_offset: int = Field(
@@ -105,6 +122,13 @@ class Settings(BaseSettings):
     maven_mirror: str | None = Field(
         None, description="base URL of a Maven repository to download jars from; Maven Central by default"
     )
+    base_url: Annotated[str, AfterValidator(lambda url: url.rstrip("/"))] | None = Field(
+        None,
+        validation_alias="AIRFLOW__API__BASE_URL",
+        pattern=r"^https?://[^/?#]+(/[^?#]*)?$",
+        description="address at which users open Airflow, for example behind a proxy that serves it below a "
+        "path; by default its port on this machine",
+    )
     otel_endpoint: str | None = Field(
         None,
         pattern=r"^https?://",
@@ -127,10 +151,10 @@ class Settings(BaseSettings):
             settings = cls()
         except ValidationError as error:
             details = error.errors()[0]
-            name = f"SHOPNOW_{'_'.join(str(part) for part in details['loc'])}".upper()
+            name = variable_name(str(details["loc"][0]))
+            problem = details["msg"].removeprefix("Value error, ")
             raise UserError(
-                f"setting {name}={details['input']!r}: {details['msg']}; "
-                "correct it in the environment or in .env"
+                f"setting {name}={details['input']!r}: {problem}; correct it in the environment or in .env"
             ) from None
         port_names: dict[int, str] = {}
         for name, port in settings.ports.items():
@@ -165,3 +189,12 @@ class Settings(BaseSettings):
     def key(self) -> str:
         """Short id of this data directory; separates its processes and sockets from another checkout's."""
         return hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:12]
+
+
+def variable_name(setting: str) -> str:
+    """Return the environment variable of a setting."""
+    aliases = {field.validation_alias for field in Settings.model_fields.values()}
+    if setting in aliases:
+        return setting
+    field = Settings.model_fields.get(setting)
+    return str(field.validation_alias) if field and field.validation_alias else f"SHOPNOW_{setting.upper()}"

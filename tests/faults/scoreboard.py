@@ -30,6 +30,8 @@ class Fault(StrEnum):
     COMPACTION = "compaction while landing, killed"
     IDLE = "idle topic, then one event"
     DISK = "disk full under broker, DataNode, Spark"
+    SURROUNDINGS = "supervisord's socket deleted, another folder for temporary files"
+    PATH = "Airflow served below a path"
     STORM = "ten thousand hostile records, files, forms and requests"
 
 

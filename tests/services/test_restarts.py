@@ -69,15 +69,3 @@ def test_the_monitor_reports_the_end_also_of_a_service_that_is_back_already(sett
     assert re.match(
         r"slack ended at ..:..:.. UTC and is restarted; see .*slack.log$", descriptions["service/slack"]
     )
-
-
-def test_the_monitor_reports_a_supervisord_that_ended(settings):
-    [daemon] = [
-        process
-        for process in supervision.list_stack_processes(settings)
-        if "supervisor.supervisord" in process.cmdline()
-    ]
-    daemon.kill()
-    daemon.wait(10)
-    descriptions = {problem.key: problem.description for problem in ServiceChecker(settings).check()}
-    assert descriptions == {"service/supervisord": "supervisord ended: ./shopnow up starts it again"}

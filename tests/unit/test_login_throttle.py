@@ -104,3 +104,11 @@ def test_only_the_ui_may_frame_its_pages(server: FastAPI) -> None:
 
     assert asyncio.run(policy("/ui")) == "frame-ancestors 'self'"
     assert asyncio.run(policy("/shopnow")) == "default-src 'none'"
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/airflow/auth/token", True), ("/airflow/ui/auth/me", False)]
+)
+def test_logins_are_recognized_below_a_path(path: str, expected: bool) -> None:
+    scope = {"type": "http", "method": "POST", "path": path, "root_path": "/airflow"}
+    assert plugin._is_login(scope) is expected

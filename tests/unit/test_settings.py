@@ -55,3 +55,19 @@ def test_data_directories_have_different_keys(monkeypatch, tmp_path):
         monkeypatch.setenv("SHOPNOW_DATA_DIR", str(tmp_path / name))
         keys.add(Settings.load().key)
     assert len(keys) == 2
+
+
+def test_a_tilde_is_the_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("SHOPNOW_DATA_DIR", "~/data")
+    assert Settings.load().data_dir == tmp_path / "data"
+
+
+@pytest.mark.parametrize(
+    "folder", ["a, b", "a:b", "a;b", 'a"b', "a#b", "a%b", "a$b", "a*", "a\\b", "a[b]", "a\nb", "a😀"]
+)
+def test_a_folder_that_a_service_would_split_is_refused(monkeypatch, tmp_path, folder):
+    monkeypatch.setenv("SHOPNOW_DATA_DIR", str(tmp_path / folder))
+    with pytest.raises(UserError, match=r"SHOPNOW_DATA_DIR.*contains") as error:
+        Settings.load()
+    assert "\n" not in str(error.value)

@@ -72,7 +72,7 @@ def _follow(
     Raises:
         UserError: a DAG run of the chain failed, or it exceeded TIMEOUT_SECONDS.
     """
-    dags_url = f"{airflow.url(settings)}/dags"
+    dags_url = f"{airflow.base_url(settings)}/dags"
 
     def wait_for(step: Callable[[], Any]) -> Any:
         """Poll a step until its result is truthy; report the progress of the DAG runs in between."""

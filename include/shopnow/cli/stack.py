@@ -7,7 +7,7 @@ import typer
 from shopnow import connections
 from shopnow.broker import held_back
 from shopnow.broker.held_back import HeldBack
-from shopnow.cli.output import Json, print_json, print_table, reporter, say
+from shopnow.cli.output import Json, complain, print_json, print_table, reporter, say
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.local_stack import airflow, incidents, stack, supervision
@@ -45,6 +45,8 @@ def status(as_json: Json = False) -> None:
     known, _ = incidents.load(settings)
     open_incidents = [incident for incident in known.values() if not incident.resolved_at]
     rows = [(process, _state(process, settings)) for process in supervision.list_processes(settings)]
+    if supervision.unsupervised_processes(settings):
+        complain(supervision.UNSUPERVISED)
     held = _held_back(settings) if ("kafka", "running") in [(row[0].name, row[1]) for row in rows] else []
     if as_json:
         active = connections.load(settings)
@@ -94,7 +96,7 @@ def status(as_json: Json = False) -> None:
 def say_endpoints(settings: Settings) -> None:
     """Print the addresses of the services and how to log in."""
     say(
-        f"Airflow   {airflow.url(settings)}   "
+        f"Airflow   {airflow.base_url(settings)}   "
         f"user {airflow.ADMIN_USER}, password {airflow.password(settings)}"
     )
     say(f"HDFS      http://127.0.0.1:{settings.ports['namenode_http']}")

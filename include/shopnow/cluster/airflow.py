@@ -50,7 +50,7 @@ def environment(
     configuration = {
         **airflow.common_options(settings),
         "CORE__EXECUTOR": "CeleryExecutor",
-        "CORE__EXECUTION_API_SERVER_URL": f"http://{API_SERVER}:{settings.ports['airflow']}/execution/",
+        "CORE__EXECUTION_API_SERVER_URL": f"{airflow.url(settings, API_SERVER)}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": PASSWORD_FILE,
         "CORE__FERNET_KEY": _fernet_key(read_secret("fernet_key")),

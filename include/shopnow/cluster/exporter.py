@@ -70,7 +70,7 @@ def pipeline_sources(settings: Settings) -> Sources:
     """
     active_connections = connections.load(settings)
     conf, lake = connections.kafka_conf(active_connections), connections.lake_uri(active_connections)
-    address, password = f"http://{API_SERVER}:{settings.ports['airflow']}", read_secret("viewer_password")
+    address, password = airflow.url(settings, API_SERVER), read_secret("viewer_password")
 
     def read_airflow() -> Iterator[Metric]:
         with airflow_api.log_in(address, airflow.VIEWER_USER, password, AIRFLOW_TIMEOUT_SECONDS) as api:

@@ -4,6 +4,7 @@ It runs every few seconds in every container, so it imports only the standard li
 """
 
 import json
+import os
 import smtplib
 import socket
 import subprocess
@@ -12,6 +13,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 SERVICE_FILE = Path("/run/shopnow/service")
 """Holds the name of the service that this container runs."""
@@ -83,10 +85,15 @@ def _airflow_probe(component: str) -> Callable[[], bool]:
     """Build a probe of a component that runs once, from the API server's health endpoint."""
 
     def probe() -> bool:
-        health = _get_json(8080, "/api/v2/monitor/health", "airflow-api-server")
+        health = _get_json(8080, f"{_airflow_path()}/api/v2/monitor/health", "airflow-api-server")
         return health[component]["status"] == "healthy"
 
     return probe
+
+
+def _airflow_path() -> str:
+    """Return the path below which Airflow serves everything; empty by default."""
+    return urlsplit(os.environ.get("AIRFLOW__API__BASE_URL", "")).path.rstrip("/")
 
 
 def _airflow_worker() -> bool:

@@ -10,10 +10,11 @@ from collections.abc import Callable, Collection, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from shopnow import connections
 from shopnow.errors import UserError
-from shopnow.local_stack import openlineage, postgres, spark
+from shopnow.local_stack import data_dir, openlineage, postgres, spark
 from shopnow.settings import ROOT, Settings
 
 ADMIN_USER = "admin"
@@ -32,8 +33,15 @@ def home_dir(settings: Settings) -> Path:
     return settings.data_dir / "airflow"
 
 
-def url(settings: Settings) -> str:
-    return f"http://127.0.0.1:{settings.ports['airflow']}"
+def url(settings: Settings, host: str = "127.0.0.1") -> str:
+    """Return the address of the API server without a proxy; it serves all below the path of its base URL."""
+    path = urlsplit(settings.base_url or "").path
+    return f"http://{host}:{settings.ports['airflow']}{path}"
+
+
+def base_url(settings: Settings) -> str:
+    """Return the address at which users open Airflow, for links to it."""
+    return settings.base_url or url(settings)
 
 
 def password_file(settings: Settings) -> Path:
@@ -57,7 +65,7 @@ def common_options(settings: Settings) -> dict[str, Any]:
         "CORE__LOAD_EXAMPLES": False,
         "CORE__PARALLELISM": settings.airflow_parallelism,
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": False,
-        "API__BASE_URL": url(settings),
+        "API__BASE_URL": base_url(settings),
         "API__PORT": settings.ports["airflow"],
         "API__WORKERS": 1,
         "LOGGING__BASE_LOG_FOLDER": home_dir(settings) / "logs",
@@ -110,6 +118,7 @@ def environment(
         **connections.environment(settings, connection_ids),
         **otel_variables(settings),
         "AIRFLOW_HOME": str(home_dir(settings)),
+        "TMPDIR": str(data_dir.temporary_dir(settings)),
         # Process titles would overwrite the environment, with the variable that marks our processes.
         "SPT_NOENV": "1",
         # Keep matplotlib's font cache, which takes seconds to build.

@@ -6,14 +6,15 @@ may need them; the other services get what locates programs, files and the langu
 
 import os
 
-from shopnow.settings import ROOT
+from shopnow.local_stack import data_dir
+from shopnow.settings import ROOT, Settings
 
 RUN_VARIABLE = "SHOPNOW_TEST_RUN"
 """Environment variable of the processes that a `./shopnow test` starts: its process id."""
 
 _NAMES = frozenset(
     {
-        *("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER", "XDG_CACHE_HOME"),
+        *("HOME", "LANG", "LANGUAGE", "LOGNAME", "PATH", "SHELL", "TZ", "USER", "XDG_CACHE_HOME"),
         *("JAVA_HOME", "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "LD_LIBRARY_PATH"),
         *("SSL_CERT_DIR", "SSL_CERT_FILE"),
         # Mark and coverage of the processes that tests start.
@@ -23,11 +24,12 @@ _NAMES = frozenset(
 _PROXY_NAMES = frozenset({"ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY"})
 
 
-def minimal() -> dict[str, str]:
+def minimal(settings: Settings) -> dict[str, str]:
     """Return the variables that every service gets."""
     return {
         **{name: value for name, value in os.environ.items() if name in _NAMES or name.startswith("LC_")},
         "PYTHONPATH": str(ROOT / "include"),
+        "TMPDIR": str(data_dir.temporary_dir(settings)),
     }
 
 

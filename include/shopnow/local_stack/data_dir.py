@@ -1,6 +1,7 @@
 """The data directory, which only its owner may enter."""
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -48,6 +49,20 @@ def let_nobody_enter(folder: Path) -> None:
 def run_dir(settings: Settings) -> Path:
     """Return the folder of supervisord's configuration and the services' command files."""
     return settings.data_dir / "run"
+
+
+def temporary_dir(settings: Settings) -> Path:
+    """Return the services' folder for temporary files, which is emptied when supervisord starts.
+
+    The system's may be small, or forbid to run programs: Java loads native libraries from there.
+    """
+    return settings.data_dir / "tmp"
+
+
+def empty_temporary_dir(settings: Settings) -> None:
+    """Create the folder for temporary files, or empty it."""
+    shutil.rmtree(temporary_dir(settings), ignore_errors=True)
+    temporary_dir(settings).mkdir(exist_ok=True)
 
 
 def configuration_file(settings: Settings) -> Path:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from xml.sax.saxutils import escape
 
 from shopnow.errors import UserError
-from shopnow.local_stack import jars, jvm
+from shopnow.local_stack import jars, jvm, user_namespace
 from shopnow.settings import Settings
 
 _NAMENODE_CLASS = "org.apache.hadoop.hdfs.server.namenode.NameNode"
@@ -68,6 +68,7 @@ def configure(node: Node) -> None:
     """Write the node's configuration."""
     conf_dir = node.home / "conf"
     conf_dir.mkdir(parents=True, exist_ok=True)
+    _temporary_dir(node).mkdir(exist_ok=True)
     (conf_dir / "log4j2.properties").write_text(jvm.LOG4J_PROPERTIES)
     _write_site(conf_dir / "core-site.xml", _core_site(node))
     _write_site(conf_dir / "hdfs-site.xml", _hdfs_site(node))
@@ -81,16 +82,28 @@ def format_namenode(node: Node, java: Path) -> None:
     """
     if (node.home / "name" / "current" / "VERSION").exists():
         return
-    format_command = [*namenode_command(node, java), "-format", "-force", "-nonInteractive"]
+    format_command = [
+        *user_namespace.prefix(),
+        *namenode_command(node, java),
+        "-format",
+        "-force",
+        "-nonInteractive",
+    ]
     result = subprocess.run(format_command, capture_output=True, text=True, check=False)
     if result.returncode:
-        output_lines = (result.stderr or result.stdout).strip().splitlines() or ["no output"]
-        raise UserError(f"formatting HDFS's storage in {node.home} failed: {output_lines[-1]}")
+        lines = [line for line in (result.stderr or result.stdout).splitlines() if line.strip()]
+        reasons = [line for line in lines if not line.startswith("\t")] or ["no output"]
+        raise UserError(f"formatting HDFS's storage in {node.home} failed: {reasons[-1]}")
 
 
 def client_command(node: Node, java: Path) -> list[str]:
     """Return the start of any HDFS command line, with the node's configuration; append the main class."""
-    return jvm.java_command(java, node.heap_mb, [node.home / "conf", JAVA_CLASSES, *library_classpath()])
+    classpath = [node.home / "conf", JAVA_CLASSES, *library_classpath()]
+    return jvm.java_command(java, node.heap_mb, classpath, f"-Djava.io.tmpdir={_temporary_dir(node)}")
+
+
+def _temporary_dir(node: Node) -> Path:
+    return node.home.with_name("tmp")
 
 
 def library_classpath() -> list[Path]:

@@ -6,24 +6,26 @@ They are stored in the user's cache directory, which all checkouts share.
 import fcntl
 import hashlib
 import os
-import subprocess
-import tempfile
-import urllib.request
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
-from xml.sax.saxutils import quoteattr
 
+from shopnow import network_errors
 from shopnow.errors import UserError
+from shopnow.local_stack import download
 from shopnow.settings import ROOT
 
 LOCK = ROOT / "locks/jars.lock"
 
-Progress = Callable[[str, int, int], None]
-"""Called with a step ("found" or "fetched"), the number of jars that completed it, and the total."""
+MAVEN_CENTRAL = "https://repo.maven.apache.org/maven2"
+
+Progress = Callable[[int, int], None]
+"""Called with the number of jars that were downloaded, and the total."""
+
+_PARALLEL_DOWNLOADS = 8
 
 
 class Jar(NamedTuple):
@@ -78,16 +80,14 @@ def pyspark_jar(artifact: str) -> Path:
 
 
 def install(
-    java: Path,
-    mirror: str | None = None,
-    progress: Progress = lambda step, done, total: None,
+    repository: str | None = None,
+    progress: Progress = lambda done, total: None,
     services: Collection[str] = (),
 ) -> None:
     """Download the jars of the given services, or of all, that are not cached.
 
     Args:
-        java: a Java home, which runs Ivy.
-        mirror: address of a Maven repository; Maven Central by Ivy if None.
+        repository: address of a Maven repository; Maven Central if None.
         progress: called after each jar.
         services: services of the lock file; all if empty.
 
@@ -96,18 +96,22 @@ def install(
     """
     if all(jar.is_cached() for jar in locked_jars(*services)):
         return
+    if repository and not repository.startswith(download.SCHEMES):
+        raise UserError(
+            f"SHOPNOW_MAVEN_MIRROR is {network_errors.redact(repository)!r}: "
+            "expected an http(s) or file address"
+        )
     cache_dir().mkdir(parents=True, exist_ok=True)
-    with _locked(cache_dir() / "lock"), tempfile.TemporaryDirectory(dir=cache_dir()) as folder:
+    with _locked(cache_dir() / "lock"), ThreadPoolExecutor(_PARALLEL_DOWNLOADS) as pool:
+        # Another process may have downloaded some in the meantime.
         missing = [jar for jar in locked_jars(*services) if not jar.is_cached()]
-        if not missing:  # another process has downloaded them meanwhile
-            return
-        target = Path(folder)
-        if mirror:
-            _download_from_mirror(missing, mirror, target, progress)
-        else:
-            _download_by_ivy(missing, java, target, progress)
-        for jar in missing:
-            _store_verified(jar, target / jar.path.name)
+        downloads = pool.map(lambda jar: _download(jar, repository or MAVEN_CENTRAL), missing)
+        try:
+            for done, _ in enumerate(downloads, 1):
+                progress(done, len(missing))
+        except UserError:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 @contextmanager
@@ -118,79 +122,16 @@ def _locked(file: Path) -> Iterator[None]:
         yield
 
 
-def _store_verified(jar: Jar, file: Path) -> None:
-    """Move a downloaded jar to the cache, if its hash is the locked one."""
-    name = f"{jar.group}:{jar.artifact}:{jar.version}"
-    if not file.is_file():
-        raise UserError(
-            f"downloading {name} failed: check the network, or set SHOPNOW_MAVEN_MIRROR to a Maven "
-            "repository that this machine reaches"
-        )
-    digest = hashlib.sha256(file.read_bytes()).hexdigest()
+def _download(jar: Jar, repository: str) -> None:
+    """Store a jar in the cache, if its hash is the locked one."""
+    partial = jar.path.with_suffix(".part")
+    folder = f"{jar.group.replace('.', '/')}/{jar.artifact}/{jar.version}"
+    download.fetch(f"{repository.rstrip('/')}/{folder}/{jar.path.name}", partial, jar.size)
+    digest = hashlib.sha256(partial.read_bytes()).hexdigest()
     if digest != jar.sha256:
+        partial.unlink()
         raise UserError(
-            f"{name} is not the locked jar: its sha256 is {digest}, expected {jar.sha256}; "
-            "check the repository that serves it"
+            f"{jar.group}:{jar.artifact}:{jar.version} is not the locked jar: its sha256 is {digest}, "
+            f"expected {jar.sha256}; check the repository that serves it"
         )
-    file.replace(jar.path)
-
-
-def _download_from_mirror(jars: Iterable[Jar], mirror: str, target: Path, progress: Progress) -> None:
-    jars = list(jars)
-    if not mirror.startswith(("https://", "http://", "file://")):
-        raise UserError(f"SHOPNOW_MAVEN_MIRROR is {mirror!r}: expected an http(s) or file address")
-
-    def download(jar: Jar) -> None:
-        url = (
-            f"{mirror.rstrip('/')}/{jar.group.replace('.', '/')}/{jar.artifact}/{jar.version}/{jar.path.name}"
-        )
-        try:
-            with urllib.request.urlopen(url, timeout=60) as response:  # noqa: S310  (scheme checked above)
-                (target / jar.path.name).write_bytes(response.read())
-        except OSError as error:
-            raise UserError(f"downloading {url} (SHOPNOW_MAVEN_MIRROR) failed: {error}") from None
-
-    with ThreadPoolExecutor(8) as pool:
-        for done, _ in enumerate(pool.map(download, jars), 1):
-            progress("fetched", done, len(jars))
-
-
-def _download_by_ivy(jars: list[Jar], java: Path, target: Path, progress: Progress) -> None:
-    """Download by the Ivy that ships with pyspark, which knows Maven Central and needs no settings."""
-    dependencies = "".join(
-        f"<dependency org={quoteattr(jar.group)} name={quoteattr(jar.artifact)} rev={quoteattr(jar.version)} "
-        f'transitive="false" conf="default->master"/>'
-        for jar in jars
-    )
-    module = target / "ivy.xml"
-    module.write_text(
-        '<ivy-module version="2.0"><info organisation="shopnow" module="jars"/>'
-        '<configurations><conf name="default"/></configurations>'
-        f"<dependencies>{dependencies}</dependencies></ivy-module>"
-    )
-    pattern = f"{target}/[artifact]-[revision].[ext]"
-    command: list[str | Path] = [
-        java / "bin" / "java",
-        "-jar",
-        pyspark_jar("ivy"),
-        "-cache",
-        target / "ivy",
-        "-ivy",
-        module,
-        "-types",
-        "jar",
-        "bundle",
-    ]
-    with subprocess.Popen(
-        [*command, "-retrieve", pattern], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as ivy:
-        counts = {"found": 0, "fetched": 0}
-        for line in ivy.stdout or ():
-            if "[SUCCESSFUL ]" in line:
-                step = "fetched"
-            elif line.strip().startswith("found "):
-                step = "found"
-            else:
-                continue
-            counts[step] += 1
-            progress(step, counts[step], len(jars))
+    partial.replace(jar.path)

@@ -96,9 +96,12 @@ def prepare(broker: Broker, java: Path) -> None:
     """
     home = broker.home
     home.mkdir(parents=True, exist_ok=True)
+    _temporary_dir(broker).mkdir(exist_ok=True)
     (home / "log4j2.properties").write_text(_LOG4J)
     properties = home / "server.properties"
-    properties.write_text("".join(f"{name}={value}\n" for name, value in _properties(broker).items()))
+    properties.write_text(
+        "".join(f"{name}={_escape(str(value))}\n" for name, value in _properties(broker).items())
+    )
     if (home / "data" / "meta.properties").exists():
         return
     # "=" joins the id to its option, as an id may begin with a dash.
@@ -139,9 +142,21 @@ def _name_uuid(name: str) -> str:
     return urlsafe_b64encode(uuid5(NAMESPACE_DNS, name).bytes).decode().rstrip("=")
 
 
+def _escape(value: str) -> str:
+    """Escape what is not ASCII, such as in a folder's name: Java reads properties as Latin-1."""
+    units = value.encode("utf-16-be")
+    codes = [int.from_bytes(units[index : index + 2]) for index in range(0, len(units), 2)]
+    return "".join(chr(code) if code < 128 else f"\\u{code:04x}" for code in codes)
+
+
+def _temporary_dir(broker: Broker) -> Path:
+    return broker.home.with_name("tmp")
+
+
 def _java_command(broker: Broker, java: Path) -> list[str]:
+    temporary_files = f"-Djava.io.tmpdir={_temporary_dir(broker)}"
     log = f"-Dlog4j2.configurationFile={broker.home / 'log4j2.properties'}"
-    return jvm.java_command(java, broker.heap_mb, jars.classpath("kafka"), log)
+    return jvm.java_command(java, broker.heap_mb, jars.classpath("kafka"), log, temporary_files)
 
 
 def _properties(broker: Broker) -> dict[str, str | int | Path]:

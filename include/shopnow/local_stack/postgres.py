@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from shopnow.errors import UserError
-from shopnow.local_stack import data_dir
+from shopnow.local_stack import data_dir, user_namespace
 from shopnow.settings import Settings
 
 ROLE = "airflow"
@@ -63,7 +63,7 @@ def local_server(settings: Settings) -> Server:
             "idle_in_transaction_session_timeout": "120s",
         },
         {"pg_hba.conf": f"host {ROLE} {ROLE} 127.0.0.1/32 scram-sha-256\n"},
-        _root_prefix(folder) if os.geteuid() == 0 else (),
+        _root_prefix(folder) if os.geteuid() == 0 else user_namespace.prefix(),
     )
 
 

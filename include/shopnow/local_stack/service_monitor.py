@@ -16,7 +16,7 @@ import httpx
 
 from shopnow import connections
 from shopnow.errors import UserError
-from shopnow.local_stack import airflow_api, direct_notify, incidents, supervision
+from shopnow.local_stack import airflow, airflow_api, direct_notify, incidents, supervision
 from shopnow.local_stack.incidents import Incidents, Problem
 from shopnow.local_stack.services import SERVICES, is_ready
 from shopnow.local_stack.supervision import Process
@@ -44,7 +44,7 @@ def main() -> None:
         problems, unknown = list(services.check()), []
         try:
             with airflow_api.connect(settings) as api:
-                problems += dag_problems(api, datetime.now(UTC))
+                problems += dag_problems(api, datetime.now(UTC), airflow.base_url(settings))
         except (UserError, httpx.HTTPError):
             unknown = ["dag/"]  # the checks of Airflow's services report what is wrong
         open_incidents = notify(
@@ -65,9 +65,8 @@ class ServiceChecker:
 
     def check(self) -> Iterator[Problem]:
         """Yield the services that ended and are not ready again, or that are unresponsive."""
-        if not supervision.is_daemon_running(self._settings):
-            yield Problem("service/supervisord", "supervisord ended: ./shopnow up starts it again")
-            return
+        if supervision.unsupervised_processes(self._settings):
+            yield Problem("service/supervisord", supervision.UNSUPERVISED)
         processes = supervision.list_processes(self._settings)
         self._answered.intersection_update(processes)
         for process in processes:
@@ -109,11 +108,14 @@ def service_problem(
     return None
 
 
-def dag_problems(api: httpx.Client, now: datetime) -> Iterator[Problem]:
+def dag_problems(api: httpx.Client, now: datetime, ui: str) -> Iterator[Problem]:
     """Yield the DAGs whose latest run failed, whose next run is overdue, or that have a stuck run.
 
     A failed run that a person triggered, by hand or as a backfill, is no problem: that person sees it, and
     may have been trying something out.
+
+    Args:
+        ui: address of Airflow for users.
     """
     for dag in airflow_api.list_dags(api):
         dag_id = dag["dag_id"]
@@ -143,13 +145,12 @@ def dag_problems(api: httpx.Client, now: datetime) -> Iterator[Problem]:
         if run["state"] == "failed":
             yield Problem(
                 f"dag/{dag_id}/failed",
-                f"{dag_id}: run {run['dag_run_id']} failed; its log is at {run_url(api, run)}",
+                f"{dag_id}: run {run['dag_run_id']} failed; its log is at {run_url(ui, run)}",
             )
 
 
-def run_url(api: httpx.Client, run: dict[str, Any]) -> str:
+def run_url(ui: str, run: dict[str, Any]) -> str:
     """Return the address of a run in Airflow's UI."""
-    ui = str(api.base_url).removesuffix("/").removesuffix("/api/v2")
     return f"{ui}/dags/{run['dag_id']}/runs/{run['dag_run_id']}"
 
 

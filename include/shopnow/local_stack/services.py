@@ -24,7 +24,7 @@ from shopnow.local_stack import (
     kafka,
     postgres,
 )
-from shopnow.settings import Settings
+from shopnow.settings import Settings, variable_name
 
 Probe = Callable[[Settings], bool]
 
@@ -150,7 +150,7 @@ def _airflow_environment(*connection_ids: str) -> Callable[[Settings, Path], dic
 def _setting_variables(settings: Settings) -> dict[str, str]:
     """Return this stack's explicit settings: the port offset does not apply to a port that is set."""
     explicit = settings.model_dump(exclude_unset=True, exclude_none=True)
-    return {f"SHOPNOW_{name.upper()}": str(value) for name, value in explicit.items()}
+    return {variable_name(name): str(value) for name, value in explicit.items()}
 
 
 def _http_get(url: str) -> str:

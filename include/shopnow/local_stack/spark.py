@@ -10,7 +10,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from shopnow.local_stack import jars, openlineage, spark_cds_archive
+from shopnow.local_stack import data_dir, jars, openlineage, spark_cds_archive
 from shopnow.settings import ROOT, Settings
 
 MASTER = "local[2]"
@@ -70,6 +70,7 @@ def environment(settings: Settings, java: Path) -> dict[str, str]:
     """Return the environment of `spark-submit` with a local master; `java` is a Java home."""
     options = [*_JAVA_OPTIONS, *spark_cds_archive.jvm_options(cds_archive(java))]
     options += [f"-D{name}={value}" for name, value in local_conf(settings).items()]
+    options += [f"-Djava.io.tmpdir={data_dir.temporary_dir(settings)}"]
     return {
         **driver_environment(settings, java),
         # Spark puts this folder on the classpath; it must not exist, for the class archive.

@@ -16,6 +16,8 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from shopnow.local_stack import user_namespace
+
 MAX_NICENESS = 19
 
 
@@ -45,7 +47,7 @@ def create_in_background(archive: Path, environment: dict[str, str], command: Se
     archive.parent.mkdir(parents=True, exist_ok=True)
     with archive.with_suffix(".log").open("w") as log:
         subprocess.Popen(
-            [sys.executable, "-m", __name__, str(archive), *command],
+            [*user_namespace.prefix(), sys.executable, "-m", __name__, str(archive), *command],
             env={**os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -53,6 +53,9 @@ def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVIC
     data_dir.make_private(settings)
     _check_disk(settings.data_dir)
     home = install(settings, report)
+    if orphans := supervision.unsupervised_processes(settings):
+        report("supervisord", f"does not answer: ending the {len(orphans)} processes that it left")
+        supervision.end_leftover_processes(settings)
     stopped = {process.name for process in supervision.list_processes(settings) if not process.running}
     _check_ports(settings, [name for name in names if name in stopped])
     supervision.start_daemon(settings)
@@ -85,13 +88,13 @@ def install(settings: Settings, report: Report) -> Path:
         jvm.install_java()
     home = jvm.java_home(settings.data_dir)
     jars.install(
-        home,
         settings.maven_mirror,
-        lambda step, done, total: report("jars", f"{done} of {total} {step}"),
+        lambda done, total: report("jars", f"{done} of {total} downloaded"),
         ["kafka", "hdfs", *spark.jar_groups(settings)],
     )
     if settings.openlineage:
         openlineage.install()
+    data_dir.temporary_dir(settings).mkdir(parents=True, exist_ok=True)
     return home
 
 

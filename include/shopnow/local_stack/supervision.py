@@ -2,11 +2,12 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterable
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 from xmlrpc.client import Fault, ServerProxy
@@ -16,12 +17,15 @@ from supervisor.states import ProcessStates
 from supervisor.xmlrpc import Faults, SupervisorTransport
 
 from shopnow.errors import UserError
-from shopnow.local_stack import base_environment, data_dir, marked_processes
+from shopnow.local_stack import base_environment, data_dir, marked_processes, user_namespace
 from shopnow.local_stack.services import SERVICES, Service
-from shopnow.settings import Settings
+from shopnow.settings import ROOT, Settings
 
 STACK_VARIABLE = "SHOPNOW_STACK"
 """Environment variable of the stack's processes and their children, by which `stop_daemon` finds them."""
+
+SOCKET = "supervisord.sock"
+"""Name of supervisord's socket in `data_dir.run_dir`."""
 
 START_SECONDS = 30
 """A service that ends within this time of its start is restarted after a pause, longer by 1 s each time."""
@@ -55,15 +59,19 @@ def start_daemon(settings: Settings) -> None:
     if is_daemon_running(settings):
         return
     end_leftover_processes(settings)
+    data_dir.empty_temporary_dir(settings)
     data_dir.run_dir(settings).mkdir(parents=True, exist_ok=True)
     log_dir(settings).mkdir(parents=True, exist_ok=True)
     configuration = data_dir.configuration_file(settings)
     configuration.write_text(_configuration(settings))
     log = log_dir(settings) / "supervisord.out"
+    command = [*user_namespace.prefix(), sys.executable, "-m", "supervisor.supervisord", "--nodaemon"]
     with log.open("w") as output:
         daemon = subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "-c", configuration],
-            env={**base_environment.minimal(), STACK_VARIABLE: settings.key},
+            [*command, "-c", configuration],
+            env={**base_environment.minimal(settings), STACK_VARIABLE: settings.key},
+            # Its socket is below its current folder, as the whole path may be too long for a socket.
+            cwd=data_dir.run_dir(settings),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
@@ -130,7 +138,19 @@ def stop_daemon(settings: Settings) -> None:
 def end_leftover_processes(settings: Settings) -> None:
     """End the remaining processes: tasks outlive their scheduler, and services a killed supervisord."""
     marked_processes.end(list_stack_processes(settings))
-    socket_path(settings).unlink(missing_ok=True)
+    _socket(settings).unlink(missing_ok=True)
+
+
+UNSUPERVISED = "supervisord does not answer, but its services run: ./shopnow up restarts them"
+"""Description of the problem that `unsupervised_processes` finds."""
+
+
+def unsupervised_processes(settings: Settings) -> list[psutil.Process]:
+    """Return the stack's processes that run although supervisord does not answer.
+
+    It was killed, or its socket was deleted; nothing can restart, stop or list its services then.
+    """
+    return [] if is_daemon_running(settings) else list_stack_processes(settings)
 
 
 def list_stack_processes(settings: Settings) -> list[psutil.Process]:
@@ -154,11 +174,6 @@ def wait_until(condition: Callable[[], bool], seconds: float, interval: float = 
             return False
         time.sleep(interval)
     return True
-
-
-def socket_path(settings: Settings) -> Path:
-    """Return supervisord's socket; not in the data directory, whose path may be too long for a socket."""
-    return Path(tempfile.gettempdir()) / f"shopnow-{os.getuid()}-{settings.key}.sock"
 
 
 def _process(info: dict) -> Process:
@@ -188,9 +203,10 @@ def _configuration(settings: Settings) -> str:
         f"[program:{name}]\n"
         f'command="{python}" -m shopnow.local_stack.exec_service '
         f'"{_escape(str(_command_file(settings, name)))}"\n'
-        "autostart=false\nautorestart=true\n"
+        f"directory={_escape(str(ROOT))}\nautostart=false\nautorestart=true\n"
         # Never gives up: what stops a service, such as a full disk, may be mended hours later.
-        f"startsecs={START_SECONDS}\nstartretries=1000000\nstopsignal={service.stop_signal}\nstopasgroup=true\nkillasgroup=true\nstopwaitsecs=20\n"
+        f"startsecs={START_SECONDS}\nstartretries=1000000\n"
+        f"stopsignal={service.stop_signal}\nstopasgroup=true\nkillasgroup=true\nstopwaitsecs=20\n"
         "redirect_stderr=true\n"
         f"stdout_logfile={logs}/{name}.log\nstdout_logfile_maxbytes=20MB\nstdout_logfile_backups=1\n\n"
         for name, service in SERVICES.items()
@@ -198,7 +214,7 @@ def _configuration(settings: Settings) -> str:
     return (
         "[supervisord]\nidentifier=shopnow\nnodaemon=true\nsilent=true\n"
         f"logfile={logs}/supervisord.log\npidfile={run_dir}/supervisord.pid\nchildlogdir={run_dir}\n\n"
-        f"[unix_http_server]\nfile={_escape(str(socket_path(settings)))}\nchmod=0700\n\n"
+        f"[unix_http_server]\nfile=/proc/self/cwd/{SOCKET}\nchmod=0700\n\n"
         "[rpcinterface:supervisor]\n"
         "supervisor.rpcinterface_factory = supervisor.rpcinterface:make_main_rpcinterface\n\n" + programs
     )
@@ -212,8 +228,29 @@ def _command_file(settings: Settings, name: str) -> Path:
     return data_dir.run_dir(settings) / f"{name}.json"
 
 
+def _socket(settings: Settings) -> Path:
+    return data_dir.run_dir(settings) / SOCKET
+
+
+class _Connection(HTTPConnection):
+    """A connection through the open folder of the socket, whose whole path may be too long for a socket."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost")
+        self._path = path
+
+    def connect(self) -> None:
+        folder = os.open(self._path.parent, os.O_PATH)
+        try:
+            self.sock = socket.socket(socket.AF_UNIX)
+            self.sock.connect(f"/proc/self/fd/{folder}/{self._path.name}")
+        finally:
+            os.close(folder)
+
+
 def _rpc(settings: Settings) -> Any:
-    transport = SupervisorTransport(None, None, f"unix://{socket_path(settings)}")
+    transport = SupervisorTransport(serverurl="unix://")
+    transport._get_connection = lambda: _Connection(_socket(settings))
     return ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
 

@@ -156,6 +156,7 @@ class LakeReplica:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**inherited, "PYTHONPATH": os.pathsep.join(modules)},
+            cwd=folder.name,
         )
         try:
             stdin, stdout = cast(IO[bytes], process.stdin), cast(IO[bytes], process.stdout)
@@ -165,7 +166,7 @@ class LakeReplica:
                 raise UserError(
                     "the process that reads the lake does not start; see the API server's log for the reason"
                 )
-            manager = ReplicaManager(config.socket, config.key)
+            manager = ReplicaManager(config.socket(process.pid), config.key)
             manager.connect()
             return _Running(process, manager.replica(), address, folder)  # type: ignore[attr-defined]
         except BaseException as error:

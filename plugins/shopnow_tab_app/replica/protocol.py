@@ -66,9 +66,13 @@ class ServerConfig(NamedTuple):
     copies: Sequence[TableCopy]
     derived: Sequence[DerivedTable]
 
-    @property
-    def socket(self) -> str:
-        return f"{self.folder}/socket"
+    def socket(self, server: int | str) -> str:
+        """Return the path of the socket, which is short wherever the folder is.
+
+        Args:
+            server: process id of the server, whose current folder is `folder`.
+        """
+        return f"/proc/{server}/cwd/socket"
 
 
 class ReplicaProxy(BaseProxy):

@@ -295,7 +295,7 @@ def main() -> None:
     tempfile.tempdir = config.folder
     replica_server = ReplicaServer(config.folder, config.address, config.copies, config.derived)
     ReplicaManager.register("replica", lambda: replica_server, ReplicaProxy)
-    server = ReplicaManager(config.socket, config.key).get_server()
+    server = ReplicaManager(config.socket("self"), config.key).get_server()
     threading.Thread(target=server.serve_forever, daemon=True).start()
     os.write(sys.stdout.fileno(), READY)
     sys.stdin.buffer.read()

@@ -9,8 +9,12 @@ from shopnow.settings import ROOT
 
 
 def test_no_network_is_reported_in_one_line(tmp_path):
-    (tmp_path / "locks").mkdir()
-    for name in ("shopnow", "requirements.txt", "locks/uv.txt"):
+    modules = ("__init__", "errors", "launch_environment", "network_errors", "paths")
+    for name in (
+        *("shopnow", "requirements.txt", "locks/uv.txt"),
+        *(f"include/shopnow/{module}.py" for module in modules),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
     environment = os.environ | {
         "PIP_INDEX_URL": "http://127.0.0.1:1/simple",

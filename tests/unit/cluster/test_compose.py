@@ -12,7 +12,7 @@ from shopnow.cluster import kafka_users, make_secrets
 from shopnow.cluster.health import PROBES
 from shopnow.cluster.services import SERVICES
 from shopnow.cluster.settings import ClusterSettings
-from shopnow.settings import ROOT, Settings
+from shopnow.settings import ROOT, Settings, variable_name
 
 UNITS = {"M": 1, "G": 1024}
 SMALL_MB = 8 * 1024
@@ -151,7 +151,7 @@ def test_every_setting_is_passed_to_the_containers_unless_it_is_fixed_there():
     passed = {name for environment in environments for name in environment}
     fixed = {"data_dir", "port_offset", "maven_mirror"} | {f"{name}_port" for name in Settings().ports}
     names = {*Settings.model_fields, *ClusterSettings.model_fields} - fixed
-    assert {f"SHOPNOW_{name.upper()}" for name in names} - passed == set()
+    assert {variable_name(name) for name in names} - passed == set()
 
 
 def test_stateful_services_have_volumes():

@@ -35,14 +35,19 @@ def problems(*runs: dict[str, Any], due: datetime | None = None, paused: bool = 
             200, json={"dags": [dag]} if request.url.path.endswith("/dags") else {"dag_runs": list(runs)}
         )
 
-    with httpx.Client(base_url="http://airflow/api/v2", transport=httpx.MockTransport(answer)) as api:
-        return {problem.key: problem.description for problem in service_monitor.dag_problems(api, NOW)}
+    with httpx.Client(
+        base_url="http://127.0.0.1/airflow/api/v2", transport=httpx.MockTransport(answer)
+    ) as api:
+        return {
+            problem.key: problem.description
+            for problem in service_monitor.dag_problems(api, NOW, "https://shop.example/airflow")
+        }
 
 
 def test_failed_run_is_a_problem_until_a_later_one_succeeds():
     assert problems(run("running", 0.1), run("failed", 0.2), run("success", 0.3)) == {
         "dag/land_events/failed": (
-            "land_events: run run-0.2 failed; its log is at http://airflow/dags/land_events/runs/run-0.2"
+            "land_events: run run-0.2 failed; its log is at https://shop.example/airflow/dags/land_events/runs/run-0.2"
         )
     }
     assert problems(run("success", 0.1), run("failed", 0.2)) == {}

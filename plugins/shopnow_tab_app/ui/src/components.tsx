@@ -177,6 +177,9 @@ export const PdfDownload = ({ page, query }: { page: string; query?: Query }) =>
   />
 );
 
+/** The path of a page of Airflow: the tab is mounted next to them, which need not be at the root. */
+const airflowPath = (page: string): string => new URL(`..${page}`, location.href).pathname;
+
 /** Navigates Airflow's own router: the sandboxed frame may not load another page of Airflow itself. */
 function navigateAirflow(path: string): void {
   const airflow = window.parent;
@@ -188,6 +191,7 @@ function navigateAirflow(path: string): void {
 }
 
 interface AirflowLinkProps {
+  /** Path of the page within Airflow. */
   to: string;
   children: ComponentChildren;
   asButton?: boolean;
@@ -196,10 +200,10 @@ interface AirflowLinkProps {
 export const AirflowLink = ({ to, children, asButton }: AirflowLinkProps) => (
   <a
     class={asButton ? "button" : ""}
-    href={to}
+    href={airflowPath(to)}
     onClick={(event) => {
       event.preventDefault();
-      navigateAirflow(to);
+      navigateAirflow(airflowPath(to));
     }}
   >
     {children}
