@@ -2,7 +2,7 @@
 ### Purge what is older than the history that is kept
 
 Finished runs, their logs and the files that services leave behind grow with every run. This DAG deletes those
-older than `SHOPNOW_HISTORY_DAYS`, so that a stack which has run for a year is as quick as on its first day:
+older than `SHOPNOW_HISTORY_DAYS`, so that a stack is as quick after a year as on its first day:
 
 | task | deletes |
 |---|---|
@@ -11,9 +11,9 @@ older than `SHOPNOW_HISTORY_DAYS`, so that a stack which has run for a year is a
 | *files* | logs of the DAG processor; temporary files of killed Spark drivers, after a day |
 | *delivery_notes* | delivery notes in `restock/done` and `restock/rejected`; Kafka keeps their keys |
 
-**Kept**, however old: runs that are queued, running or waiting for a person or a delivery, with all that belongs
-to them; the newest run of each DAG and type; what the lake and Kafka hold. `docs/retention.md` lists how long
-everything is kept.
+**Kept**, however old: runs that are queued, running or waiting for a person or a delivery, with all that
+belongs to them; the newest run of each DAG and type; what the lake and Kafka hold. `docs/retention.md` lists
+how long everything is kept.
 
 **Runs** at 03:20 UTC, or by hand with the form. It is idempotent; each task is independent of the others.
 
