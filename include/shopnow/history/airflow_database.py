@@ -15,6 +15,8 @@ from psycopg2 import sql
 BATCH_ROWS = 1_000
 """Rows deleted per transaction; a DAG run takes some thirty rows of other tables with it."""
 
+LOCK_TIMEOUT_SECONDS = 30
+
 Database = Mapping[str, Any]
 """Connection parameters of libpq: host, port, user, password, dbname."""
 
@@ -120,7 +122,8 @@ def size(database: Database) -> int:
 @contextmanager
 def _connect(database: Database) -> Iterator[Any]:
     """Yield a cursor; each of its statements is a transaction."""
-    with closing(psycopg2.connect(**database, connect_timeout=10)) as connection:
+    options = f"-c lock_timeout={LOCK_TIMEOUT_SECONDS}s"
+    with closing(psycopg2.connect(**database, connect_timeout=10, options=options)) as connection:
         connection.autocommit = True
         yield connection.cursor()
 
