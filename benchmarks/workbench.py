@@ -90,11 +90,15 @@ def add_lake(options: argparse.ArgumentParser) -> None:
 
 
 @contextmanager
-def services(names: Collection[str]) -> Iterator[Settings]:
-    """Start these services for the benchmark alone, on free ports, and stop and delete them afterwards."""
+def services(names: Collection[str], **changes: Any) -> Iterator[Settings]:
+    """Start these services for the benchmark alone, on free ports, and stop and delete them afterwards.
+
+    Args:
+        changes: settings other than the defaults.
+    """
     os.environ["PYTHONPATH"] = str(ROOT / "include")
     with tempfile.TemporaryDirectory() as folder:
-        settings = settings_on_free_ports(Path(folder))
+        settings = settings_on_free_ports(Path(folder)).model_copy(update=changes)
         try:
             stack.up(settings, lambda subject, what: None, names)
             yield settings

@@ -58,6 +58,27 @@ OPTIONAL_IDS = ("slack_api_default",)
 """Connections without a default: with a Slack bot's token, alerts update their first message."""
 
 
+METADATA_ID = "airflow_db"
+"""The connection to Airflow's metadata database, which only the processes that run tasks have."""
+
+
+def metadata_database(host: str, port: int, role: str, password: str) -> dict[str, str]:
+    """Return the connection to Airflow's metadata database as an environment variable.
+
+    Args:
+        role: the database's role, and its name.
+    """
+    connection = {
+        "conn_type": "postgres",
+        "host": host,
+        "port": port,
+        "login": role,
+        "password": password,
+        "schema": role,
+    }
+    return {variable_name(METADATA_ID): json.dumps(connection)}
+
+
 def load(settings: Settings) -> dict[str, Connection]:
     """Return the effective connections by id.
 

@@ -83,9 +83,9 @@ def every_hour(after: int) -> CronTriggerTimetable:
     return CronTriggerTimetable(f"{after} * * * *", timezone="UTC", run_immediately=timedelta(0))
 
 
-def every_day(hour: int) -> CronTriggerTimetable:
-    """Return a daily schedule at `hour` UTC; its first run waits for its time."""
-    return CronTriggerTimetable(f"0 {hour} * * *", timezone="UTC", run_immediately=timedelta(0))
+def every_day(hour: int, minute: int = 0) -> CronTriggerTimetable:
+    """Return a daily schedule at `hour`:`minute` UTC; its first run waits for its time."""
+    return CronTriggerTimetable(f"{minute} {hour} * * *", timezone="UTC", run_immediately=timedelta(0))
 
 
 def kafka_conf() -> dict[str, Any]:
@@ -96,6 +96,21 @@ def kafka_conf() -> dict[str, Any]:
 def lake_uri() -> str:
     """Return the lake's URI from the extra of the connection `webhdfs_default`."""
     return Connection.get("webhdfs_default").extra_dejson["lake"]
+
+
+def airflow_database() -> dict[str, Any]:
+    """Return libpq's parameters of Airflow's metadata database, from the connection `airflow_db`.
+
+    Airflow takes its own connection string away from tasks, so that they do not depend on its tables.
+    """
+    connection = Connection.get("airflow_db")
+    return {
+        "host": connection.host,
+        "port": connection.port,
+        "user": connection.login,
+        "password": connection.password,
+        "dbname": connection.schema,
+    }
 
 
 LAKE_URI = "{{ conn.webhdfs_default.extra_dejson.lake }}"

@@ -97,6 +97,13 @@ class Settings(BaseSettings):
         description="age in hours from which VACUUM deletes files that a table no longer references",
     )
 
+    history_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        description="how long finished DAG runs, their logs and filed delivery notes are kept, days",
+    )
+
     quarantine_limit: float = Field(
         0.25,
         ge=0,

@@ -3,16 +3,21 @@
 The runs are triggered together where they may run together, so that their starts overlap.
 """
 
+import os
+import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
+import psycopg2
 import pytest
 
 from shopnow.audit import audit_log
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
-from shopnow.local_stack import airflow_api, supervision
+from shopnow.local_stack import airflow, airflow_api, postgres, supervision
 from shopnow.settings import Settings
 from support.full_stack import FINAL_STATES, MINUTE, get
 
@@ -104,6 +109,40 @@ def test_a_customer_is_forgotten(maintained, settings):
 
 def test_every_row_is_still_proved(maintained, broken_checks: Callable):
     assert broken_checks() == []
+
+
+def test_an_old_run_is_purged_with_its_logs(maintained, api, ends, settings):
+    logs = airflow.home_dir(settings) / "logs" / "dag_id=land_events"
+    runs = get(api, "/dags/land_events/dagRuns?order_by=run_after")["dag_runs"]
+    [old, *newer] = [run["dag_run_id"] for run in runs]
+    make_old(settings, old, logs / f"run_id={old}")
+    assert ends("purge_history", airflow_api.trigger(api, "purge_history", {})) == "success"
+    assert not (logs / f"run_id={old}").exists()
+    assert api.get(f"/dags/land_events/dagRuns/{old}").status_code == 404
+    for run_id in newer:
+        assert (logs / f"run_id={run_id}").exists()
+        assert api.get(f"/dags/land_events/dagRuns/{run_id}").status_code == 200
+
+
+def make_old(settings: Settings, run_id: str, logs: Path) -> None:
+    """Let a run of land_events have ended, and its logs have been written, 40 days ago."""
+    parameters = {
+        "host": "127.0.0.1",
+        "port": settings.ports["postgres"],
+        "user": postgres.ROLE,
+        "password": airflow.database_password(settings),
+        "dbname": postgres.ROLE,
+    }
+    statement = (
+        "UPDATE dag_run SET end_date = end_date - interval '40 days' "
+        "WHERE dag_id = 'land_events' AND run_id = %s"
+    )
+    with closing(psycopg2.connect(**parameters)) as connection, connection, connection.cursor() as cursor:
+        cursor.execute(statement, [run_id])
+        assert cursor.rowcount == 1
+    at = time.time() - 40 * 86_400
+    for path in (logs, *logs.rglob("*")):
+        os.utime(path, (at, at))
 
 
 def customers(settings: Settings) -> set[str | None]:

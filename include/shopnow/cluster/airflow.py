@@ -17,6 +17,7 @@ from shopnow.cluster.settings import (
     read_secret,
     write_private_file,
 )
+from shopnow.connections import metadata_database
 from shopnow.local_stack import airflow
 from shopnow.settings import Settings
 
@@ -70,9 +71,16 @@ def environment(
         # Tasks of a killed worker are retried after one minute instead of five.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
     }
+    # As "pipeline" connect the workers, which run the tasks.
+    task_connections = (
+        metadata_database(POSTGRES, 5432, "airflow", read_secret("database_password"))
+        if kafka_user == "pipeline"
+        else {}
+    )
     return {
         **airflow.option_variables(configuration),
         **connections.variables(cluster, settings, kafka_user),
+        **task_connections,
         **airflow.otel_variables(settings),
         "AIRFLOW_HOME": str(airflow.home_dir(settings)),
         "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),

@@ -43,12 +43,14 @@ def conf(cluster: ClusterSettings, settings: Settings) -> dict[str, str]:
         "spark.executorEnv.PYTHONPATH": os.environ.get("PYTHONPATH", ""),
         "spark.hadoop.fs.defaultFS": hdfs,
         "spark.hadoop.dfs.replication": str(cluster.hdfs_replicas),
-        "spark.local.dir": str(spark.home_dir(settings) / "scratch"),
+        "spark.local.dir": str(spark.scratch_dir(settings)),
         "spark.sql.warehouse.dir": str(spark.home_dir(settings) / "warehouse"),
         "spark.eventLog.enabled": "true",
         "spark.eventLog.dir": f"{hdfs}{EVENT_LOGS}",
         "spark.history.fs.logDirectory": f"{hdfs}{EVENT_LOGS}",
+        # Event logs, and the folders of ended applications on the workers, are deleted after a week.
         "spark.history.fs.cleaner.enabled": "true",
+        "spark.worker.cleanup.enabled": "true",
         # Drivers connect with the shared secret, which the REST submission gateway does not check.
         "spark.master.rest.enabled": "false",
         # A restarted master recovers its workers and applications.

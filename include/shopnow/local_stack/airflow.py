@@ -74,6 +74,8 @@ def common_options(settings: Settings) -> dict[str, Any]:
         "SHOPNOW__LANDING_SHARES": settings.landing_shares,
         "SHOPNOW__RAW_RETENTION_DAYS": settings.raw_retention_days or "",
         "SHOPNOW__VACUUM_HOURS": settings.vacuum_hours,
+        "SHOPNOW__HISTORY_DAYS": settings.history_days,
+        "SHOPNOW__SPARK_SCRATCH": spark.scratch_dir(settings),
         "SHOPNOW__QUARANTINE_LIMIT": settings.quarantine_limit,
         # The pipeline is a chain of short DAGs: this way the next one starts within a second or two.
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": 0.5,
@@ -93,9 +95,11 @@ def environment(
 
     Args:
         java: a Java home.
-        connection_ids: connections whose secrets the process gets; all by default.
+        connection_ids: connections whose secrets the process gets; all by default, with that to the metadata
+            database.
     """
     keys, active_connections = _load_or_create_secrets(settings), connections.load(settings)
+    database = ("127.0.0.1", settings.ports["postgres"], postgres.ROLE, keys["database_password"])
     configuration = {
         **common_options(settings),
         "CORE__EXECUTOR": "LocalExecutor",
@@ -116,6 +120,7 @@ def environment(
     return {
         **option_variables(configuration),
         **connections.environment(settings, connection_ids),
+        **(connections.metadata_database(*database) if connection_ids is None else {}),
         **otel_variables(settings),
         "AIRFLOW_HOME": str(home_dir(settings)),
         "TMPDIR": str(data_dir.temporary_dir(settings)),

@@ -3,7 +3,8 @@
     python -m shopnow.local_stack.mail_server --port 1025 --directory .shopnow/smtp
 
 A mail is on disk before the server answers "250", so an accepted mail survives a crash. File names sort by
-time of arrival, and any mail program opens the files. Mails are never relayed to another server.
+time of arrival, and any mail program opens the files. The newest `MAX_MAILS` are kept. Mails are never
+relayed to another server.
 """
 
 import argparse
@@ -17,6 +18,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from shopnow.errors import UserError
 from shopnow.local_stack.test_server_cli import announce, run
+
+MAX_MAILS = 5_000
+"""Mails kept; the oldest beyond them are deleted."""
 
 
 class _Mailbox:
@@ -54,6 +58,8 @@ def store_mail(directory: Path, envelope: Envelope) -> Path:
         os.fsync(directory_fd)
     finally:
         os.close(directory_fd)
+    for surplus in sorted(directory.glob("*.eml"))[:-MAX_MAILS]:
+        surplus.unlink(missing_ok=True)  # another mail that arrives now does the same
     return path
 
 

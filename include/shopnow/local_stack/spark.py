@@ -57,7 +57,7 @@ def local_conf(settings: Settings) -> dict[str, str]:
         **common_conf(settings),
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
-        "spark.local.dir": str(home_dir(settings) / "scratch"),
+        "spark.local.dir": str(scratch_dir(settings)),
         "spark.sql.warehouse.dir": str(home_dir(settings) / "warehouse"),
         "spark.sql.shuffle.partitions": "4",
         "spark.databricks.delta.snapshotPartitions": "2",
@@ -102,6 +102,11 @@ def driver_environment(settings: Settings, java: Path) -> dict[str, str]:
 
 def home_dir(settings: Settings) -> Path:
     return settings.data_dir / "spark"
+
+
+def scratch_dir(settings: Settings) -> Path:
+    """Return the folder of the temporary files of drivers; one that is killed leaves them behind."""
+    return home_dir(settings) / "scratch"
 
 
 def jar_groups(settings: Settings) -> list[str]:

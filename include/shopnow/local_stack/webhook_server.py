@@ -30,30 +30,36 @@ MAX_BODY_BYTES = 1 << 20
 _MAX_LENGTH_DIGITS = len(str(MAX_BODY_BYTES))
 MAX_DEPTH = 100
 """Levels of arrays and objects in a message."""
+MAX_FILE_BYTES = 4 << 20
+"""Size from which a new file is begun; of the older ones, only the last is kept."""
 MAX_MESSAGES_SHOWN = 100
 """Number of the newest messages that `GET /messages` returns."""
 
 
 class MessageStore:
-    """The received messages, one JSON object per line: "received_at", "message".
+    """The newest received messages, one JSON object per line: "received_at", "message".
 
     A bot's also have "channel" and "ts"; a later line with the same two is an update.
     """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / "messages.jsonl"
+        self.previous_path = directory / "messages.1.jsonl"
         self._lock = threading.Lock()
 
     def append(self, message: dict[str, Any], **identity: str) -> None:
         """Append a message durably; a bot's with its `channel` and `ts`."""
         row = {"received_at": datetime.now(UTC).isoformat(), "message": message, **identity}
         line = json.dumps(row).encode() + b"\n"
-        with self._lock, self.path.open("ab+") as file:
-            if file.tell() and self._ends_torn(file):
-                line = b"\n" + line
-            file.write(line)
-            file.flush()
-            os.fsync(file.fileno())
+        with self._lock:
+            if self.path.exists() and self.path.stat().st_size >= MAX_FILE_BYTES:
+                self.path.replace(self.previous_path)
+            with self.path.open("ab+") as file:
+                if file.tell() and self._ends_torn(file):
+                    line = b"\n" + line
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
 
     def messages(self) -> list[dict[str, Any]]:
         """Return all messages in their latest version, oldest first; an updated one has `updated_at`."""
@@ -70,14 +76,15 @@ class MessageStore:
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         """Yield the stored rows; skips a line torn by a crash, which was never acknowledged."""
-        if not self.path.exists():
-            return
-        with self.path.open(encoding="utf-8") as file:
-            for line in file:
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    continue
+        for path in (self.previous_path, self.path):
+            if not path.exists():
+                continue
+            with path.open(encoding="utf-8") as file:
+                for line in file:
+                    try:
+                        yield json.loads(line)
+                    except ValueError:
+                        continue
 
     @staticmethod
     def _ends_torn(file: Any) -> bool:

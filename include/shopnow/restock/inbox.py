@@ -12,6 +12,7 @@ detects a file that is still being written, which hdfs-native, the client of the
 import hashlib
 import logging
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 from hdfs.util import HdfsError
 
 from shopnow.failpoints import failpoint
+from shopnow.history.removed import Removed
 from shopnow.text_format import one_line, printable
 
 Client = Any
@@ -88,6 +90,22 @@ class Inbox:
         else:
             self._move(f"taken/{name}", target)
         return f"{self._root}/{target}"
+
+    def purge(self, before: datetime, dry_run: bool = False) -> Removed:
+        """Delete the archived files that were written before a time.
+
+        Each note's keys stay in Kafka, so one that is dropped again is still recognized.
+        """
+        sizes = []
+        for folder in ("done", "rejected"):
+            if not self._exists(folder):
+                continue
+            for name, status in self._client.list(f"{self._root}/{folder}", status=True):
+                if status["modificationTime"] < before.timestamp() * 1000:
+                    sizes.append(status["length"])
+                    if not dry_run:
+                        self._client.delete(f"{self._root}/{folder}/{name}")
+        return Removed(len(sizes), sum(sizes))
 
     def drop(self, name: str, data: bytes) -> str:
         """Write a file into the inbox atomically and return its path; idempotent.

@@ -1,10 +1,10 @@
 """The shop's state between transactions and runs, and its encoding in the compacted topic `shop_state`.
 
 The topic holds the latest value of each key: `shop/2` (2 is the version of the format), `run/{run_id}` for
-each run, and `pending/{number}/{part}` for the pending items of a transaction: the orders it opened, whose
-steps are fixed, and the records it held back. A pending batch is written once, and deleted when the shop's
-clock has passed all its items, so a transaction writes what it changed and not the whole state. All times are
-milliseconds since 1970, UTC.
+each of the newest `MAX_RUNS` runs, and `pending/{number}/{part}` for the pending items of a transaction: the
+orders it opened, whose steps are fixed, and the records it held back. A pending batch is written once, and
+deleted when the shop's clock has passed all its items, so a transaction writes what it changed and not the
+whole state. All times are milliseconds since 1970, UTC.
 """
 
 from collections.abc import Iterable
@@ -22,6 +22,10 @@ Step = Literal["expire", "cancel", "create", "ship", "deliver", "refund"]
 
 ITEMS_PER_RECORD = 1_000
 """Maximum pending items per record, which keeps records far below Kafka's default limit of 1 MB."""
+
+
+MAX_RUNS = 9_000
+"""Finished runs that are kept: a month of one every five minutes. Each run reads all of them."""
 
 
 class StockLevel(msgspec.Struct, rename={"restocked_at": "since", "requested": "wanted"}):
@@ -144,7 +148,7 @@ def to_records(
 ) -> list[Record]:
     """Encode the state changes of a transaction: the shop, its run, and its pending items.
 
-    Completed batches are deleted by tombstones, and `state.batches` is updated.
+    Completed batches and the oldest runs beyond `MAX_RUNS` are deleted by tombstones, and from `state`.
 
     Args:
         number: a number unique to the transaction, for the keys of its pending batches.
@@ -158,6 +162,9 @@ def to_records(
     for key in [key for key, until in state.batches.items() if until <= state.shop.clock]:
         del state.batches[key]
         records.append((key.encode(), None))
+    for run_id in _surplus_runs(state, run):
+        del state.runs[run_id]
+        records.append((f"run/{run_id}".encode(), None))
     for part, start in enumerate(range(0, max(len(orders), len(held)), ITEMS_PER_RECORD)):
         items = slice(start, start + ITEMS_PER_RECORD)
         until = max([order.steps[-1][0] for order in orders[items]] + [record.due for record in held[items]])
@@ -165,6 +172,15 @@ def to_records(
         state.batches[key] = until
         records.append((key.encode(), encode(_Batch(until, orders[items], held[items]))))
     return [*records, (f"run/{run.run_id}".encode(), encode(run)), (_SHOP, encode(state.shop))]
+
+
+def _surplus_runs(state: State, current: Run) -> list[str]:
+    """Return the oldest finished runs, those of the earliest simulated time, beyond `MAX_RUNS`."""
+    surplus = len(state.runs) - MAX_RUNS
+    if surplus <= 0:
+        return []
+    finished = [run for run in state.runs.values() if run.finished and run.run_id != current.run_id]
+    return [run.run_id for run in sorted(finished, key=lambda run: run.end)[:surplus]]
 
 
 def from_records(records: Iterable[Record]) -> State:

@@ -94,6 +94,7 @@ def test_connections_and_executor_are_those_of_the_cluster(container, monkeypatc
         "the kafka_pipeline_password",
     )
     assert "the database_password" in environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
+    assert "the database_password" in environment["AIRFLOW_CONN_AIRFLOW_DB"]
 
 
 def test_missing_secret_is_named_in_the_error(container):
@@ -132,5 +133,7 @@ def test_only_the_pipeline_may_write_the_ledger():
     assert not [acl for acl in kafka_users.acls() if acl.name == "*"]
 
 
-def test_scheduler_has_no_kafka_connection(container):
-    assert "AIRFLOW_CONN_KAFKA_DEFAULT" not in SERVICES["airflow-scheduler"].environment(container)
+def test_scheduler_has_no_connection_of_the_tasks(container):
+    environment = SERVICES["airflow-scheduler"].environment(container)
+    assert "AIRFLOW_CONN_KAFKA_DEFAULT" not in environment
+    assert "AIRFLOW_CONN_AIRFLOW_DB" not in environment

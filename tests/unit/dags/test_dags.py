@@ -22,6 +22,7 @@ INVENTORY = {
     "generate_traffic",
     "land_events",
     "management_report",
+    "purge_history",
     "rebuild_day",
     "repair_lake",
     "receive_restock",

@@ -46,3 +46,13 @@ def test_each_process_has_the_connections_that_it_uses(settings: Settings, servi
     assert ("the-token" in text) == service.startswith("airflow-")
     assert ("JWT_SECRET" in text) == service.startswith("airflow-")
     assert json.loads(text)["SHOPNOW_AIRFLOW_PORT"] == "18080"
+
+
+def test_only_the_process_that_runs_tasks_has_the_connection_to_the_database(settings: Settings) -> None:
+    having = {name for name in SERVICES if "AIRFLOW_CONN_AIRFLOW_DB" in environment(settings, name)}
+    assert having == {"airflow-scheduler"}
+    variables = SERVICES["airflow-scheduler"].environment(settings, JAVA)
+    connection = json.loads(variables["AIRFLOW_CONN_AIRFLOW_DB"])
+    assert variables["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == (
+        "postgresql+psycopg2://{login}:{password}@{host}:{port}/{schema}".format(**connection)
+    )

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from shopnow.local_stack import webhook_server
 from shopnow.local_stack.webhook_server import (
     MessageStore,
     answer_web_api,
@@ -147,3 +148,14 @@ def port(tmp_path: Path) -> Iterator[int]:
 )
 def test_hostile_request_is_answered(port: int, request_line: bytes, expected: int):
     assert raw_http.status(raw_http.exchange(port, request_line + b"\r\n\r\n")) == expected
+
+
+def test_the_oldest_messages_are_dropped(tmp_path, monkeypatch):
+    monkeypatch.setattr(webhook_server, "MAX_FILE_BYTES", 300)
+    store = MessageStore(tmp_path)
+    for number in range(50):
+        store.append({"text": f"message {number}"})
+    texts = [row["message"]["text"] for row in store.messages()]
+    assert texts == [f"message {number}" for number in range(50 - len(texts), 50)]
+    assert 3 < len(texts) < 10
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 1000

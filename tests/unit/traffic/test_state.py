@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from shopnow.errors import UserError
+from shopnow.traffic import state as state_module
 from shopnow.traffic.ledger_totals import Demand, LedgerTotals, SalesFigures
 from shopnow.traffic.run_config import Faults, RunConfig
 from shopnow.traffic.state import (
@@ -103,3 +104,17 @@ def test_records_of_another_version_are_reported_with_a_remedy(record: tuple[byt
     with pytest.raises(UserError, match=r"another version.*SHOPNOW_DATA_DIR") as error:
         from_records([record])
     assert "\n" not in str(error.value)
+
+
+def test_the_oldest_finished_runs_beyond_the_limit_are_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_module, "MAX_RUNS", 2)
+    runs = [
+        Run(f"r{number}", RunConfig(), 10, number, number + 1, finished=number != 1) for number in range(5)
+    ]
+    state = State(Shop(1, 5))
+    records = []
+    for run in runs:
+        records += to_records(state, run, run.start, [], [])
+        state.runs[run.run_id] = run
+    # r1 is not finished: it is resumed, however old it is. The newest was written before it was counted.
+    assert list(from_records(records).runs) == list(state.runs) == ["r1", "r3", "r4"]
