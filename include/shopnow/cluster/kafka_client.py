@@ -2,6 +2,8 @@
 
 from shopnow.cluster.secret_files import read_secret, secret_file
 
+PORT = 9092
+
 
 def login(user: str) -> dict[str, str]:
     """Return the options of librdkafka with which a user of `kafka_users` logs in over TLS.

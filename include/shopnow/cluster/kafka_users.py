@@ -70,6 +70,10 @@ ACCESS: Mapping[str, Access] = {
 USERS = (SUPERUSER, *ACCESS)
 """The password of each user is the secret `kafka_<name>_password`."""
 
+EVERY_ACL = AclBindingFilter(
+    ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
+)
+
 
 def acls() -> Iterator[AclBinding]:
     """Yield the ACLs of all users but the superuser, who needs none."""
@@ -101,10 +105,7 @@ def set_acls(conf: Conf) -> None:
     for future in admin.create_acls(list(wanted)).values():
         future.result(topics.TIMEOUT_SECONDS)
     principals = {f"User:{user}" for user in ACCESS}
-    every_acl = AclBindingFilter(
-        ResourceType.ANY, None, ResourcePatternType.ANY, None, None, AclOperation.ANY, AclPermissionType.ANY
-    )
-    existing = admin.describe_acls(every_acl).result(topics.TIMEOUT_SECONDS)
+    existing = admin.describe_acls(EVERY_ACL).result(topics.TIMEOUT_SECONDS)
     outdated = [acl for acl in existing if acl.principal in principals and acl not in wanted]
     filters = [
         AclBindingFilter(

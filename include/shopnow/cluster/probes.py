@@ -11,8 +11,7 @@ import subprocess
 import urllib.request
 from typing import Any
 
-from shopnow.cluster import redis_client
-from shopnow.cluster.kafka_client import login
+from shopnow.cluster import kafka_client, redis_client
 from shopnow.cluster.secret_files import read_secret
 
 TIMEOUT_SECONDS = 5
@@ -31,7 +30,7 @@ def kafka(host: str, user: str) -> bool:
     from confluent_kafka import KafkaException
     from confluent_kafka.admin import AdminClient
 
-    conf = {"bootstrap.servers": f"{host}:9092", "log_level": 0, **login(user)}
+    conf = {"bootstrap.servers": f"{host}:{kafka_client.PORT}", "log_level": 0, **kafka_client.login(user)}
     try:
         brokers = AdminClient(conf).list_topics(timeout=TIMEOUT_SECONDS).brokers
     except KafkaException as error:
@@ -98,7 +97,7 @@ def postgres_accepts_logins(host: str) -> bool:
 
 
 def postgres_query(host: str, query: str, *arguments: str) -> bool:
-    """Return the first value of a query's first row, as Airflow's role."""
+    """Return whether a query, run as Airflow's role, returns true."""
     import psycopg2
 
     try:
@@ -108,6 +107,7 @@ def postgres_query(host: str, query: str, *arguments: str) -> bool:
             user="airflow",
             password=read_secret("database_password"),
             sslmode="require",
+            channel_binding="require",
             connect_timeout=TIMEOUT_SECONDS,
         )
         with connection, connection.cursor() as cursor:

@@ -1,11 +1,11 @@
 """A container of the cluster with every secret mounted, which records the secrets that are read."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from shopnow.cluster import airflow as cluster_airflow
 from shopnow.cluster import (
     health,
     make_secrets,
@@ -15,7 +15,6 @@ from shopnow.cluster import (
     spark,
     tools,
 )
-from shopnow.cluster import airflow as cluster_airflow
 from shopnow.cluster.services import Container
 from shopnow.cluster.settings import ClusterSettings
 from shopnow.settings import Settings
@@ -49,9 +48,7 @@ def secrets_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SecretsFo
 
 
 @pytest.fixture
-def container(
-    secrets_folder: SecretsFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Container]:
+def container(secrets_folder: SecretsFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Container:
     """A container with every secret mounted."""
     run = tmp_path / "run"
     run.mkdir()
@@ -67,4 +64,4 @@ def container(
     monkeypatch.setenv("SHOPNOW_DATA_DIR", str(tmp_path / "data"))
     settings = Settings(data_dir=tmp_path / "data")
     settings.data_dir.mkdir()
-    yield Container(ClusterSettings(), settings, Path("/usr/lib/jvm/some"))
+    return Container(ClusterSettings(), settings, Path("/usr/lib/jvm/some"))

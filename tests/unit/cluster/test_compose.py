@@ -185,7 +185,9 @@ def test_services_without_secrets_have_a_read_only_root():
     """Compose copies secrets into the root file system, so the others cannot have one."""
     own = {name: compose_file()["services"][name] for name in OWN_SERVICES}
     assert {name for name, service in own.items() if service.get("read_only")} == {
-        name for name, service in own.items() if not service.get("secrets") and service["command"] != ["setup"]
+        name
+        for name, service in own.items()
+        if not service.get("secrets") and service["command"] != ["setup"]
     }
 
 
