@@ -17,6 +17,8 @@ from shopnow.cluster.secret_files import read_secret
 TIMEOUT_SECONDS = 5
 HEARTBEAT_SECONDS = 60
 """Age from which the last heartbeat of an Airflow process or a DataNode is too old."""
+NAMENODE_PORT = 9870
+DATANODE_PORT = 9864
 SPARK_MASTER = "spark-master"
 AIRFLOW = "airflow-api-server"
 
@@ -40,13 +42,13 @@ def kafka(host: str, user: str) -> bool:
 
 def namenode(host: str) -> bool:
     """Return whether the NameNode has left safe mode, so that files can be written."""
-    [info] = _get_json(host, 9870, "/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo")["beans"]
+    [info] = _get_json(host, NAMENODE_PORT, "/jmx?qry=Hadoop:service=NameNode,name=NameNodeInfo")["beans"]
     return not info["Safemode"]
 
 
 def datanode(host: str) -> bool:
     """Return whether the DataNode is registered with the NameNode, which has answered a heartbeat lately."""
-    [info] = _get_json(host, 9864, "/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo")["beans"]
+    [info] = _get_json(host, DATANODE_PORT, "/jmx?qry=Hadoop:service=DataNode,name=DataNodeInfo")["beans"]
     connections = json.loads(info["BPServiceActorInfo"])
     return bool(connections) and all(
         connection["ActorState"] == "RUNNING" and int(connection["LastHeartbeat"]) < HEARTBEAT_SECONDS

@@ -13,9 +13,9 @@ _USERS = {
     AIRFLOW_USER: "~* &* +@all",
     # What Celery's ping needs: to publish on the channel of its remote control, and to read its own reply.
     MONITOR_USER: (
-        "resetchannels &/0.celery.pidbox resetkeys ~_kombu.binding.reply.celery.pidbox "
-        "~*.reply.celery.pidbox ~unacked* -@all +ping +info +client|setname +client|setinfo +select +multi "
-        "+exec +sadd +srem +smembers +publish +brpop +llen +del +zrem +hdel +zadd +hset"
+        "resetchannels &/0.celery.pidbox resetkeys ~*.reply.celery.pidbox* ~_kombu.binding_deadlines "
+        "-@all +ping +multi +exec +sadd +srem +publish +brpop +llen +del +zadd +zrangebyscore "
+        "+evalsha +script|exists +script|load +time"
     ),
 }
 """By user, the keys, channels and commands that it may use."""

@@ -194,7 +194,7 @@ def test_services_without_secrets_have_a_read_only_root():
 @pytest.mark.parametrize("name", compose_file()["services"])
 def test_processes_of_a_service_are_limited(name):
     service = compose_file()["services"][name]
-    assert 0 < service["pids_limit"] <= 1024
+    assert 0 < service["deploy"]["resources"]["limits"]["pids"] <= 1024
     assert service["init"]
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert not {"privileged", "cap_add", "network_mode", "pid", "ipc", "user", "devices"} & service.keys()
