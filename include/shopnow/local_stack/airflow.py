@@ -78,14 +78,26 @@ def common_options(settings: Settings) -> dict[str, Any]:
     }
 
 
+KEY_OPTIONS: Mapping[str, str] = {
+    "fernet_key": "CORE__FERNET_KEY",
+    "secret_key": "API__SECRET_KEY",
+    "jwt_secret": "API_AUTH__JWT_SECRET",
+}
+"""Options of Airflow's keys, by the key's name."""
+
+
 def environment(
-    settings: Settings, java: Path, connection_ids: Collection[str] | None = None
+    settings: Settings,
+    java: Path,
+    connection_ids: Collection[str] | None = None,
+    key_names: Collection[str] = tuple(KEY_OPTIONS),
 ) -> dict[str, str]:
     """Return the environment of an Airflow process on this machine: all options, and connections.
 
     Args:
         java: a Java home.
         connection_ids: connections whose secrets the process gets; all by default.
+        key_names: keys of `KEY_OPTIONS` that the process gets; all by default.
     """
     keys, active_connections = _load_or_create_secrets(settings), connections.load(settings)
     configuration = {
@@ -94,10 +106,8 @@ def environment(
         "CORE__EXECUTION_API_SERVER_URL": f"{url(settings)}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN_USER}:admin,{VIEWER_USER}:viewer",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": password_file(settings),
-        "CORE__FERNET_KEY": keys["fernet_key"],
+        **{KEY_OPTIONS[name]: keys[name] for name in key_names},
         "API__HOST": "127.0.0.1",
-        "API__SECRET_KEY": keys["secret_key"],
-        "API_AUTH__JWT_SECRET": keys["jwt_secret"],
         "DATABASE__SQL_ALCHEMY_CONN": (
             f"postgresql+psycopg2://{postgres.ROLE}:{keys['database_password']}"
             f"@127.0.0.1:{settings.ports['postgres']}/{postgres.ROLE}"

@@ -44,5 +44,7 @@ def test_each_process_has_the_connections_that_it_uses(settings: Settings, servi
     assert (WEBHOOK in text) == (service in {"airflow-scheduler", "watchdog"})
     assert (KAFKA_CREDENTIAL in text) == service.startswith("airflow-")
     assert ("the-token" in text) == service.startswith("airflow-")
-    assert ("JWT_SECRET" in text) == service.startswith("airflow-")
+    assert ("FERNET_KEY" in text) == service.startswith("airflow-")
+    assert ("JWT_SECRET" in text) == (service in {"airflow-api-server", "airflow-scheduler"})
+    assert ("API__SECRET_KEY" in text) == (service == "airflow-api-server")
     assert json.loads(text)["SHOPNOW_AIRFLOW_PORT"] == "18080"
