@@ -114,11 +114,14 @@ def metadata_in(database: str) -> Iterator[None]:
     product_environment = airflow.environment
 
     def environment(
-        settings: Settings, java: Path, connection_ids: Collection[str] | None = None
+        settings: Settings,
+        java: Path,
+        connection_ids: Collection[str] | None = None,
+        key_names: Collection[str] = tuple(airflow.KEY_OPTIONS),
     ) -> dict[str, str]:
         file = airflow.home_dir(settings) / "airflow.db"
         return {
-            **product_environment(settings, java, connection_ids),
+            **product_environment(settings, java, connection_ids, key_names),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{file}",
         }
 

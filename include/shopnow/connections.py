@@ -62,19 +62,15 @@ METADATA_ID = "airflow_db"
 """The connection to Airflow's metadata database, which only the processes that run tasks have."""
 
 
-def metadata_database(host: str, port: int, role: str, password: str) -> dict[str, str]:
-    """Return the connection to Airflow's metadata database as an environment variable.
-
-    Args:
-        role: the database's role, and its name.
-    """
+def metadata_database(host: str, port: int, name: str, role: str, password: str) -> dict[str, str]:
+    """Return the connection to Airflow's metadata database, of this name, as an environment variable."""
     connection = {
         "conn_type": "postgres",
         "host": host,
         "port": port,
         "login": role,
         "password": password,
-        "schema": role,
+        "schema": name,
     }
     return {variable_name(METADATA_ID): json.dumps(connection)}
 

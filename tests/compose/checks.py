@@ -12,6 +12,15 @@ from compose_stack import PROJECT, ROOT, Stack, log, output_of, wait_for
 from leaks import find_leaks, needles
 from steps import PIPELINE_DAGS
 
+PROBED_ROLES = {
+    "slack": "stranger",
+    "airflow-triggerer": "triggers",
+    "airflow-api-server": "tab",
+    "airflow-worker": "worker",
+}
+"""By service, the role of `access_probe.py` that has its secrets; that of the service monitor is added."""
+WRITABLE = re.compile(r"/(tmp|var/tmp|run/lock|var/lib/shopnow)(/.*)?")
+"""Paths of a root file system that the user of the containers may write; volumes and memory come on top."""
 DASHBOARD = ROOT / "monitoring" / "grafana" / "dashboards" / "pipeline.json"
 _LIST_MESSAGES = """
 import json
@@ -19,6 +28,13 @@ from pathlib import Path
 from shopnow.cli.inbox import messages
 received = messages(Path("/mail/smtp"), Path("/web/slack"), 10**6)
 print(json.dumps([[message["channel"], message["dedup_key"]] for message in received]))
+"""
+_COUNT_MESSAGES = """
+import sys
+from pathlib import Path
+mails = [file.read_text(errors="replace") for file in Path("/mail").rglob("*.eml")]
+messages = [line for file in Path("/web").rglob("*.jsonl") for line in file.read_text().splitlines()]
+print(sum(sys.argv[1] in message for message in mails + messages))
 """
 _QUERY_PROMETHEUS = """
 import json, sys, urllib.error, urllib.request
@@ -72,17 +88,15 @@ def check_messages(stack: Stack) -> bool:
 
 def _received_messages() -> Counter[tuple[str, str]]:
     """Count the received messages by channel and deduplication key."""
-    # In a container of its own, because the memory limits of the servers leave no room.
-    volumes = ["-v", f"{PROJECT}_smtp:/mail:ro", "-v", f"{PROJECT}_slack:/web:ro"]
-    container = ["docker", "run", "--rm", *volumes, "--entrypoint", "python", "shopnow:local"]
-    return Counter(map(tuple, json.loads(output_of(*container, "-c", _LIST_MESSAGES))))
+    return Counter(map(tuple, json.loads(_run_on_inbox(_LIST_MESSAGES))))
 
 
 def check_access(stack: Stack) -> bool:
-    """Check that unauthorized access fails: without secrets, beyond the triggerer's ACLs, and as a viewer."""
+    """Check that unauthorized access fails: without secrets, beyond a service's rights, and as a viewer."""
     script = (Path(__file__).parent / "access_probe.py").read_text()
     passed = True
-    for service, role in (("slack", "stranger"), ("airflow-triggerer", "triggers")):
+    monitor = "service-monitor" if stack.profile == "small" else "service-monitor-full"
+    for service, role in {**PROBED_ROLES, monitor: "monitor"}.items():
         result = stack.run("exec", "-T", service, "python", "-", role, stdin=script)
         log(f"{role}, in {service}:\n{result.stdout}{result.stderr}".rstrip())
         passed &= result.returncode == 0
@@ -95,15 +109,61 @@ def check_access(stack: Stack) -> bool:
         return passed and error.code == 403
 
 
+def check_file_systems(stack: Stack) -> bool:
+    """Check that a service can change no program, and nothing at all where its root is read-only."""
+    passed = True
+    for service in stack.running_services():
+        # Symbolic links have no permissions of their own.
+        find = stack.run("exec", "-T", service, "find", "/", "-xdev", "-writable", "-not", "-type", "l")
+        paths = [path for path in find.stdout.splitlines() if not WRITABLE.fullmatch(path)]
+        is_read_only = stack.inspect(service)["HostConfig"]["ReadonlyRootfs"]
+        if paths or (is_read_only and find.stdout):
+            log(f"WRITABLE  in {service}: {', '.join(paths[:10] or find.stdout.splitlines()[:10])}")
+            passed = False
+    log("searched the root file systems for files that their services can write")
+    return passed
+
+
+def check_service_monitor(stack: Stack, seconds: float) -> bool:
+    """Check that the service monitor reports a stopped service and its recovery, once each, on both channels.
+
+    Raises:
+        TimeoutError: a notification did not arrive after that many seconds.
+    """
+    stack.compose("stop", "spark-master")
+    problem, recovery = "Problem: spark-master ", "Resolved: spark-master "
+    try:
+        wait_for("the service monitor reports a stopped service", lambda: _count(problem) >= 2, seconds)
+    finally:
+        stack.compose("start", "spark-master")
+    wait_for("the service monitor reports its recovery", lambda: _count(recovery) >= 2, seconds)
+    counts = (_count(problem), _count(recovery))
+    log(f"{counts[0]} notifications of the problem and {counts[1]} of its recovery, of 2 each")
+    return counts == (2, 2)
+
+
+def _count(text: str) -> int:
+    """Count the received mails and Slack messages that contain a text."""
+    return int(_run_on_inbox(_COUNT_MESSAGES, text))
+
+
+def _run_on_inbox(script: str, *arguments: str) -> str:
+    """Return the output of a Python script with the received mails in /mail and Slack messages in /web."""
+    # In a container of its own, because the memory limits of the servers leave no room.
+    volumes = ["-v", f"{PROJECT}_smtp:/mail:ro", "-v", f"{PROJECT}_slack:/web:ro"]
+    container = ["docker", "run", "--rm", *volumes, "--entrypoint", "python", "shopnow:local"]
+    return output_of(*container, "-c", script, *arguments)
+
+
 def check_secrets(stack: Stack) -> bool:
-    """Check that no secret is in the image, in a container's settings or in a log."""
+    """Check that no secret is in the image, in a container's settings, on a command line or in a log."""
     leaks = find_leaks(PROJECT, needles(stack.secrets.read_text()))
     for place, names in leaks.items():
         if names:
             log(f"LEAKED  {', '.join(names)} in {place}")
     log(
         f"searched {len(leaks)} places for secrets: "
-        "the image's layers, history and settings, the containers' settings and logs"
+        "the image's layers, history and settings, the containers' settings, command lines and logs"
     )
     return not any(leaks.values())
 

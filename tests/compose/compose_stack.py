@@ -6,6 +6,7 @@ Requires Docker with Compose v2 and Python's standard library, nothing else.
 import argparse
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -18,6 +19,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = "shopnow-test"
+HARD_CHARACTERS = '@:/%#?&=+ $x\\",;]{}~'
+"""Characters that mean something in a URL, a shell or a configuration file; part of every password."""
 EXPECTED_ERRORS = (subprocess.CalledProcessError, TimeoutError, RuntimeError, urllib.error.URLError)
 """Errors that fail a scenario; any other exception is a bug in the scripts."""
 
@@ -48,22 +51,27 @@ class Stack:
         self.compose("--profile", "*", "down", "--volumes", "--timeout", "20")
 
     def make_secrets(self) -> None:
-        """Generate the secrets with the image, as docs/cluster.md describes."""
+        """Generate the secrets with the image, as docs/cluster.md describes, with hard characters."""
         container = ["docker", "run", "--rm", "--entrypoint", "python", "shopnow:local"]
-        self.secrets.write_text(output_of(*container, "-m", "shopnow.cluster.make_secrets"))
+        generated = output_of(*container, "-m", "shopnow.cluster.make_secrets")
+        password = re.compile(r'^(\w+)="(\w+)"$', re.MULTILINE)
+        self.secrets.write_text(
+            password.sub(lambda match: f"{match[1]}='{match[2]}{HARD_CHARACTERS}'", generated)
+        )
 
     def secret(self, name: str) -> str:
-        [value] = [
-            line.partition("=")[2].strip('"')
-            for line in self.secrets.read_text().splitlines()
-            if line.startswith(f"SHOPNOW_{name}=")
-        ]
-        return value
+        match = re.search(rf"^SHOPNOW_{name}='([^']+)'$", self.secrets.read_text(), re.MULTILINE)
+        if not match:
+            raise RuntimeError(f"SHOPNOW_{name} is not among the generated passwords")
+        return match[1]
 
     def inspect(self, service: str) -> Any:
         """Return the result of `docker inspect` for a service's first container."""
         [container_id, *_] = self.run("ps", "--all", "--quiet", service).stdout.split()
         return json.loads(output_of("docker", "inspect", container_id))[0]
+
+    def running_services(self) -> list[str]:
+        return sorted(self.run("ps", "--services", "--status", "running").stdout.split())
 
     def run(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         """Run a compose command and capture its output, whatever its exit status."""

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Search for leaked secrets: in the image's layers, history and settings, in containers' settings and logs.
+"""Search for leaked secrets in the image, and in the settings, command lines and logs of containers.
 
     tests/compose/leaks.py --project shopnow --secrets .env
 
@@ -10,6 +10,7 @@ not within compressed files.
 
 import argparse
 import gzip
+import json
 import re
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+from urllib.parse import quote
 
 ROOT = Path(__file__).resolve().parents[2]
 IMAGE = "shopnow:local"
@@ -46,12 +48,15 @@ def main() -> int:
 def find_leaks(project: str, secrets: Needles, image: str = IMAGE) -> dict[str, list[str]]:
     """Search the image and the project's containers; return the names of the secrets found, by place.
 
+    In the image these are its layers, history and settings; of containers settings, command lines and logs.
+
     Raises:
         RuntimeError: the project has no containers.
         subprocess.CalledProcessError: a Docker command failed.
     """
     project_filter = f"label=com.docker.compose.project={project}"
     containers = _docker("ps", "--all", "--format", "{{.Names}}", "--filter", project_filter).split()
+    running = _docker("ps", "--format", "{{.Names}}", "--filter", project_filter).split()
     if not containers:
         raise RuntimeError(f"project {project} has no containers to search: start it, or pass --project")
     leaks = {
@@ -62,6 +67,9 @@ def find_leaks(project: str, secrets: Needles, image: str = IMAGE) -> dict[str, 
         leaks[f"layers of {image}"] = search_image(archive, secrets)
     for name in sorted(containers):
         leaks[f"settings of {name}"] = search([_docker("inspect", name).encode()], secrets)
+        if name in running:
+            processes = _docker("top", name, "-ww", "-eo", "pid,args")
+            leaks[f"command lines of {name}"] = search([processes.encode()], secrets)
         with _docker_stream("logs", name) as logs:
             leaks[f"logs of {name}"] = search(_chunks(logs), secrets)
     return leaks
@@ -70,7 +78,8 @@ def find_leaks(project: str, secrets: Needles, image: str = IMAGE) -> dict[str, 
 def needles(env_text: str) -> dict[str, list[bytes]]:
     """Return the byte strings that reveal each secret of docker-compose.yaml, given the text of its `.env`.
 
-    These are the secret's value; of a certificate, the lines of its private key.
+    These are the secret's value, also as spelled in JSON and URLs; of a certificate, the lines of its
+    private key.
 
     Raises:
         RuntimeError: a secret is missing or empty.
@@ -78,12 +87,15 @@ def needles(env_text: str) -> dict[str, list[bytes]]:
     compose = (ROOT / "docker-compose.yaml").read_text()
     by_name = {}
     for name, variable in re.findall(r"^  (\w+): \{environment: (\w+)\}$", compose, re.MULTILINE):
-        match = re.search(rf'^{variable}=(?:"([^"]+)"|([^"\n]+))$', env_text, re.MULTILINE)
+        pattern = rf"""^{variable}=(?:"([^"]+)"|'([^']+)'|([^"'\n]+))$"""
+        match = re.search(pattern, env_text, re.MULTILINE)
         if not match:
             raise RuntimeError(f"{variable} is missing among the secrets")
-        value = match[1] or match[2]
+        value = match[1] or match[2] or match[3]
         if "-----BEGIN" not in value:
-            by_name[name] = [value.encode()]
+            # As it is, in JSON, and in a URL.
+            spellings = {value, json.dumps(value)[1:-1], quote(value, safe="")}
+            by_name[name] = [spelling.encode() for spelling in sorted(spellings)]
         # The authority's certificate is public and has no key.
         elif key := re.search(r"PRIVATE KEY-----(.*?)-----END", value, re.DOTALL):
             by_name[name] = [line.encode() for line in key[1].split() if len(line) > MIN_KEY_LINE]

@@ -29,27 +29,44 @@ DAG_ID = "approve_restock"
 
 
 @pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
-    """A PostgreSQL with the tables of the installed Airflow, and one DAG with two versions."""
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The settings of a running PostgreSQL."""
     settings = settings_on_free_ports(tmp_path_factory.mktemp("database"))
     try:
         stack.up(settings, lambda subject, what: None, ["postgres"])
-        parameters = {
-            "host": "127.0.0.1",
-            "port": settings.ports["postgres"],
-            "user": postgres.ROLE,
-            "password": local_airflow.database_password(settings),
-            "dbname": postgres.ROLE,
-        }
-        airflow.models.import_all_models()
-        engine = create_engine("postgresql+psycopg2://", connect_args=parameters)
-        DagRun.metadata.create_all(engine)
-        engine.dispose()
-        with closing(psycopg2.connect(**parameters)) as connection, connection:
-            Rows(connection).add_dag()
-        yield parameters
+        yield settings
     finally:
         stack.down(settings)
+
+
+@pytest.fixture(scope="module")
+def database(settings: Settings) -> dict[str, Any]:
+    """The login of the owner of the tables of the installed Airflow, with one DAG."""
+    parameters = login(settings, postgres.ROLE)
+    airflow.models.import_all_models()
+    engine = create_engine("postgresql+psycopg2://", connect_args=parameters)
+    DagRun.metadata.create_all(engine)
+    engine.dispose()
+    with closing(psycopg2.connect(**parameters)) as connection, connection:
+        Rows(connection).add_dag()
+    airflow_database.grant(parameters, postgres.PURGE_ROLE)
+    return parameters
+
+
+@pytest.fixture(scope="module")
+def purger(settings: Settings, database: dict[str, Any]) -> dict[str, Any]:
+    """The login that the tasks have."""
+    return login(settings, postgres.PURGE_ROLE)
+
+
+def login(settings: Settings, role: str) -> dict[str, Any]:
+    return {
+        "host": "127.0.0.1",
+        "port": settings.ports["postgres"],
+        "user": role,
+        "password": local_airflow.database_passwords(settings)[role],
+        "dbname": postgres.ROLE,
+    }
 
 
 class Rows:
@@ -138,7 +155,7 @@ def rows(database: dict[str, Any]) -> Iterator[Rows]:
         yield rows
 
 
-def test_only_finished_runs_are_deleted_with_what_belongs_to_them(database, rows, monkeypatch):
+def test_only_finished_runs_are_deleted_with_what_belongs_to_them(purger, rows, monkeypatch):
     monkeypatch.setattr(airflow_database, "BATCH_ROWS", 2)
     unused, used, newest = (rows.add_version(number, OLD) for number in (1, 2, 3))
     for number in range(5):
@@ -149,27 +166,27 @@ def test_only_finished_runs_are_deleted_with_what_belongs_to_them(database, rows
     rows.add_run("ended recently", "success", RECENT, used)
     kept = ["cleared", "delivery due in a year", "ended recently"]
 
-    assert airflow_database.purge(database, CUTOFF, dry_run=True) == {"dag_run": 5}
+    assert airflow_database.purge(purger, CUTOFF, dry_run=True) == {"dag_run": 5}
     assert len(rows.values("dag_run", "run_id")) == 8
-    assert airflow_database.kept_runs(database, CUTOFF) == {(DAG_ID, run_id) for run_id in kept}
+    assert airflow_database.kept_runs(purger, CUTOFF) == {(DAG_ID, run_id) for run_id in kept}
 
-    assert airflow_database.purge(database, CUTOFF) == {"dag_run": 5, "dag_version": 1}
+    assert airflow_database.purge(purger, CUTOFF) == {"dag_run": 5, "dag_version": 1}
     for table in ("dag_run", "task_instance", "xcom"):
         assert rows.values(table, "run_id") == kept
     assert rows.values("dag_version", "id") == sorted([used, newest])
-    assert airflow_database.purge(database, CUTOFF) == {}
+    assert airflow_database.purge(purger, CUTOFF) == {}
 
 
-def test_the_newest_run_of_each_type_is_kept(database, rows):
+def test_the_newest_run_of_each_type_is_kept(purger, rows):
     version = rows.add_version(1, OLD)
     for run_type in ("scheduled", "manual", "asset_triggered"):
         for number in (1, 2):
             rows.add_run(f"{run_type} {number}", "success", OLD, version, run_type)
-    assert airflow_database.purge(database, CUTOFF) == {"dag_run": 3}
+    assert airflow_database.purge(purger, CUTOFF) == {"dag_run": 3}
     assert rows.values("dag_run", "run_id") == ["asset_triggered 2", "manual 2", "scheduled 2"]
 
 
-def test_old_logs_events_and_dead_processes_are_deleted(database, rows):
+def test_old_logs_events_and_dead_processes_are_deleted(purger, rows):
     asset = rows.insert(
         "asset",
         name=str(uuid.uuid4()),
@@ -186,7 +203,7 @@ def test_old_logs_events_and_dead_processes_are_deleted(database, rows):
         rows.insert("revoked_token", jti=str(at), exp=at)
     # It watches a topic since the stack was installed.
     rows.insert("trigger", classpath="StockTrigger", kwargs="{}", created_date=OLD)
-    assert airflow_database.purge(database, CUTOFF) == {
+    assert airflow_database.purge(purger, CUTOFF) == {
         "asset_event": 1,
         "job": 1,
         "log": 1,
@@ -196,7 +213,7 @@ def test_old_logs_events_and_dead_processes_are_deleted(database, rows):
     assert rows.values("log", "dttm") == [RECENT]
 
 
-def test_a_run_that_is_being_changed_is_left_to_the_next_purge(database, rows):
+def test_a_run_that_is_being_changed_is_left_to_the_next_purge(database, purger, rows):
     version = rows.add_version(1, OLD)
     for run_id in ("cleared by a person", "other", "newest"):
         rows.add_run(run_id, "success", OLD, version)
@@ -204,10 +221,22 @@ def test_a_run_that_is_being_changed_is_left_to_the_next_purge(database, rows):
         connection.cursor().execute(
             "UPDATE dag_run SET state = 'queued' WHERE run_id = 'cleared by a person'"
         )
-        assert airflow_database.purge(database, CUTOFF) == {"dag_run": 1}
+        assert airflow_database.purge(purger, CUTOFF) == {"dag_run": 1}
         connection.commit()
-    assert airflow_database.purge(database, CUTOFF) == {}
+    assert airflow_database.purge(purger, CUTOFF) == {}
     assert rows.values("dag_run", "run_id") == ["cleared by a person", "newest"]
+
+
+@pytest.mark.parametrize("table", ["connection", "variable", "xcom", "serialized_dag"])
+def test_the_purge_can_neither_read_nor_change_other_tables(purger, rows, table):
+    assert airflow_database.size(purger) > 0
+    with closing(psycopg2.connect(**purger)) as connection:
+        connection.autocommit = True
+        for statement in ("SELECT FROM {}", "DELETE FROM {}"):
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                connection.cursor().execute(sql.SQL(statement).format(sql.Identifier(table)))
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            connection.cursor().execute("UPDATE dag_run SET state = 'queued'")
 
 
 @pytest.fixture

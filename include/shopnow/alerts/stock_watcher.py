@@ -29,6 +29,9 @@ _UNITS_AT_ONE: dict[str, Callable[[Row], float | None]] = {
 }
 """Units on hand at which a ratio metric is 1, by metric; times a threshold, the units it means."""
 
+GROUP = "shopnow-wakeup"
+"""Id of the consumer group, which is never joined."""
+
 _MAX_RECORDS = 10_000
 """Records consumed at once: more than a busy topic has between two polls."""
 
@@ -93,7 +96,7 @@ class StockTopic:
         self._consumer = client.consumer(
             conf,
             {
-                "group.id": "shopnow-wakeup",  # never joined
+                "group.id": GROUP,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",  # an unnecessary wake-up is harmless, a missed one is not
                 "isolation.level": "read_committed",

@@ -15,6 +15,8 @@ from shopnow.broker import client, topics
 from shopnow.broker.client import Conf
 from shopnow.broker.topics import TopicState
 
+GROUP = "shopnow-held-back"
+"""Id of the consumer group, which is never joined."""
 _READ_SECONDS = 5.0
 
 
@@ -55,7 +57,7 @@ def _oldest(conf: Conf, state: TopicState) -> datetime | None:
     consumer = client.consumer(
         conf,
         {
-            "group.id": "shopnow-held-back",
+            "group.id": GROUP,
             "enable.auto.commit": False,
             "auto.offset.reset": "error",
             "isolation.level": "read_uncommitted",

@@ -19,6 +19,8 @@ Ranges = Mapping[int, tuple[int, int]]
 UNREADABLE_HEADERS: list[Header] = [("(unreadable)", None)]
 """Stands for the headers of a record with a header name that is not UTF-8."""
 
+GROUP = "shopnow-reader"
+"""Id of the consumer group, which is never joined."""
 QUEUE_BYTES = 128 << 20
 CHUNK_RECORDS = 4000
 IDLE_TIMEOUT_SECONDS = 30.0
@@ -163,7 +165,7 @@ def _consumer(conf: Conf, queue_bytes: int, client_errors: list[KafkaError]) -> 
     return client.consumer(
         conf,
         {
-            "group.id": "shopnow-reader",
+            "group.id": GROUP,
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
             "enable.partition.eof": True,

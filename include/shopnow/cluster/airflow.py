@@ -2,23 +2,15 @@
 
 import json
 import os
-from base64 import urlsafe_b64encode
-from hashlib import sha256
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from shopnow.cluster import connections, redis, spark
-from shopnow.cluster.settings import (
-    ANY_ADDRESS,
-    API_SERVER,
-    NAMENODE,
-    POSTGRES,
-    RUN_DIR,
-    ClusterSettings,
-    read_secret,
-    write_private_file,
-)
+from shopnow.cluster import connections, postgres, redis_client, spark
+from shopnow.cluster.secret_files import derive_key, read_secret, write_private_file
+from shopnow.cluster.settings import ANY_ADDRESS, API_SERVER, NAMENODE, POSTGRES, RUN_DIR, ClusterSettings
 from shopnow.connections import metadata_database
 from shopnow.local_stack import airflow
+from shopnow.local_stack.postgres import PURGE_ROLE, ROLE
 from shopnow.settings import Settings
 
 USERS = {"admin": "admin", "operator": "op", "viewer": "viewer"}
@@ -37,30 +29,47 @@ _LOG_FILENAME_TEMPLATE = (
 )
 
 
+_SECRET_OPTIONS: Mapping[str, Callable[[], dict[str, str]]] = {
+    "database_password": lambda: {"DATABASE__SQL_ALCHEMY_CONN": postgres.url()},
+    "redis_password": lambda: {
+        "CELERY__BROKER_URL": redis_client.url(redis_client.BROKER_DATABASE),
+        # Not the metadata database, as the workers write their results there.
+        "CELERY__RESULT_BACKEND": redis_client.url(redis_client.RESULT_DATABASE),
+    },
+    "fernet_key": lambda: {"CORE__FERNET_KEY": derive_key("fernet_key")},
+    "api_secret_key": lambda: {"API__SECRET_KEY": derive_key("api_secret_key")},
+    "jwt_secret": lambda: {"API_AUTH__JWT_SECRET": derive_key("jwt_secret")},
+}
+"""Options that hold a secret, by the secret's name."""
+
+
 def environment(
-    cluster: ClusterSettings, settings: Settings, java_home: Path, kafka_user: str | None
+    cluster: ClusterSettings,
+    settings: Settings,
+    java_home: Path,
+    secrets: Collection[str],
+    kafka_user: str | None = None,
 ) -> dict[str, str]:
     """Build the environment of an Airflow process: its configuration and its connections.
 
     `AIRFLOW__*` variables that are already set take precedence.
 
     Args:
+        secrets: secrets of `_SECRET_OPTIONS` that the process needs.
         kafka_user: user of `kafka_users` as which the process connects; None for no Kafka connection.
+
+    Raises:
+        UserError: a secret is not mounted in this container.
     """
-    database = f"postgresql+psycopg2://airflow:{read_secret('database_password')}@{POSTGRES}/airflow"
     configuration = {
         **airflow.common_options(settings),
         "CORE__EXECUTOR": "CeleryExecutor",
         "CORE__EXECUTION_API_SERVER_URL": f"{airflow.url(settings, API_SERVER)}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": PASSWORD_FILE,
-        "CORE__FERNET_KEY": _fernet_key(read_secret("fernet_key")),
+        # The health checks find the heartbeat of a process by this name.
+        "CORE__HOSTNAME_CALLABLE": "socket.gethostname",
         "API__HOST": ANY_ADDRESS,
-        "API__SECRET_KEY": read_secret("api_secret_key"),
-        "API_AUTH__JWT_SECRET": read_secret("jwt_secret"),
-        "DATABASE__SQL_ALCHEMY_CONN": database,
-        "CELERY__BROKER_URL": redis.url(),
-        "CELERY__RESULT_BACKEND": f"db+{database}",
         "CELERY__WORKER_CONCURRENCY": cluster.celery_concurrency,
         "LOGGING__REMOTE_LOGGING": True,
         "LOGGING__REMOTE_BASE_LOG_FOLDER": f"hdfs://{NAMENODE}:{settings.ports['namenode']}{TASK_LOGS}",
@@ -71,9 +80,11 @@ def environment(
         # Tasks of a killed worker are retried after one minute instead of five.
         "SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": 60,
     }
+    for name in secrets:
+        configuration |= _SECRET_OPTIONS[name]()
     # As "pipeline" connect the workers, which run the tasks.
     task_connections = (
-        metadata_database(POSTGRES, 5432, "airflow", read_secret("database_password"))
+        metadata_database(POSTGRES, 5432, ROLE, PURGE_ROLE, read_secret("database_purge_password"))
         if kafka_user == "pipeline"
         else {}
     )
@@ -82,6 +93,7 @@ def environment(
         **connections.variables(cluster, settings, kafka_user),
         **task_connections,
         **airflow.otel_variables(settings),
+        **postgres.CLIENT_ENVIRONMENT,
         "AIRFLOW_HOME": str(airflow.home_dir(settings)),
         "MPLCONFIGDIR": str(settings.data_dir / "matplotlib"),
         **spark.environment(cluster, settings, java_home),
@@ -93,8 +105,3 @@ def write_passwords() -> None:
     """Write the users' passwords to the file that the API server reads."""
     passwords = {name: read_secret(f"{name}_password") for name in USERS}
     write_private_file(PASSWORD_FILE, json.dumps(passwords))
-
-
-def _fernet_key(secret: str) -> str:
-    """Derive a key in Fernet's format from a secret of any format."""
-    return urlsafe_b64encode(sha256(secret.encode()).digest()).decode()

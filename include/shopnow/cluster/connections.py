@@ -2,18 +2,12 @@
 
 import json
 import os
+from collections.abc import Mapping
 
-from shopnow.cluster.settings import (
-    NAMENODE,
-    SECRETS_DIR,
-    SLACK,
-    SMTP,
-    SPARK_MASTER,
-    ClusterSettings,
-    read_secret,
-)
+from shopnow.cluster import kafka_client
+from shopnow.cluster.settings import NAMENODE, SLACK, SMTP, SPARK_MASTER, ClusterSettings
 from shopnow.connections import Connection, local_defaults, variable_name
-from shopnow.local_stack.kafka import SCRAM_MECHANISM
+from shopnow.local_stack import direct_notify
 from shopnow.settings import Settings
 
 SPARK_PORT = 7077
@@ -28,11 +22,7 @@ def kafka(cluster: ClusterSettings, settings: Settings, user: str) -> dict[str, 
     """Build the Kafka client configuration of a user of `kafka_users`."""
     return {
         "bootstrap.servers": ",".join(f"{host}:{settings.ports['kafka']}" for host in cluster.brokers),
-        "security.protocol": "SASL_SSL",
-        "sasl.mechanism": SCRAM_MECHANISM,
-        "sasl.username": user,
-        "sasl.password": read_secret(f"kafka_{user}_password"),
-        "ssl.ca.location": str(SECRETS_DIR / "kafka_authority"),
+        **kafka_client.login(user),
     }
 
 
@@ -58,6 +48,16 @@ def connections(
 
 def variables(cluster: ClusterSettings, settings: Settings, kafka_user: str | None) -> dict[str, str]:
     """Build the environment variables of the connections; those that are set already keep their value."""
-    all_connections = connections(cluster, settings, kafka_user)
+    return _variables(connections(cluster, settings, kafka_user))
+
+
+def notification_variables(cluster: ClusterSettings, settings: Settings) -> dict[str, str]:
+    """Build the environment variables of the connections for mail and Slack only."""
+    ids = {id_ for id_, _ in direct_notify.CHANNELS.values()}
+    all_connections = connections(cluster, settings, None)
+    return _variables({id_: all_connections[id_] for id_ in ids})
+
+
+def _variables(all_connections: Mapping[str, Connection]) -> dict[str, str]:
     values = {variable_name(id_): json.dumps(connection) for id_, connection in all_connections.items()}
     return {name: os.environ.get(name) or value for name, value in values.items()}

@@ -18,7 +18,8 @@ from prometheus_client.registry import Collector
 from shopnow import connections
 from shopnow.cluster import metrics
 from shopnow.cluster.metrics import Sources
-from shopnow.cluster.settings import API_SERVER, read_secret
+from shopnow.cluster.secret_files import read_secret
+from shopnow.cluster.settings import API_SERVER
 from shopnow.lake.ingest import lag
 from shopnow.local_stack import airflow, airflow_api
 from shopnow.settings import Settings

@@ -8,10 +8,13 @@ import secrets
 from shopnow.cluster import certificates
 from shopnow.cluster.airflow import USERS
 from shopnow.cluster.kafka_users import USERS as KAFKA_USERS
+from shopnow.cluster.redis_client import HOST as REDIS_HOST
 
 PASSWORDS = (
     "database_password",
+    "database_purge_password",
     "redis_password",
+    "redis_monitor_password",
     "spark_secret",
     "fernet_key",
     "api_secret_key",
@@ -27,11 +30,14 @@ BROKER_HOSTS = [f"kafka-{broker_id}" for broker_id in range(1, 10)]
 
 def generate_secrets() -> dict[str, str]:
     """Generate every secret of docker-compose.yaml, keyed by name."""
-    certificate, authority = certificates.issue_certificate("kafka", BROKER_HOSTS)
+    kafka = certificates.issue_certificate("kafka", BROKER_HOSTS)
+    redis = certificates.issue_certificate("redis", [REDIS_HOST])
     return {
         **{name: secrets.token_hex(24) for name in PASSWORDS},
-        "kafka_certificate": certificate,
-        "kafka_authority": authority,
+        "kafka_certificate": kafka.certificate,
+        "kafka_authority": kafka.authority,
+        "redis_certificate": redis.certificate,
+        "redis_authority": redis.authority,
     }
 
 

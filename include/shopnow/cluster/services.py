@@ -1,19 +1,13 @@
 """Services of the cluster: the command, preparation and environment of each."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import NamedTuple
 
-from shopnow.cluster import airflow, connections, postgres, redis, setup, spark
-from shopnow.cluster.settings import (
-    ANY_ADDRESS,
-    NAMENODE,
-    SECRETS_DIR,
-    ClusterSettings,
-    hostname,
-    read_secret,
-)
+from shopnow.cluster import airflow, connections, postgres, redis, spark
+from shopnow.cluster.secret_files import read_secret, secret_file
+from shopnow.cluster.settings import ANY_ADDRESS, NAMENODE, ClusterSettings, hostname
 from shopnow.errors import UserError
 from shopnow.local_stack import airflow as local_airflow
 from shopnow.local_stack import hdfs, kafka
@@ -44,8 +38,8 @@ def _kafka_broker(container: Container) -> kafka.Broker:
             "append it there, for all containers"
         )
     security = kafka.Security(
-        SECRETS_DIR / "kafka_certificate",
-        SECRETS_DIR / "kafka_authority",
+        secret_file("kafka_certificate"),
+        secret_file("kafka_authority"),
         read_secret(f"kafka_{kafka.SUPERUSER}_password"),
     )
     return kafka.local_broker(container.settings)._replace(
@@ -86,14 +80,15 @@ def _spark_service(command: Callable[[Container], list[str]]) -> Service:
 
 
 def _airflow_service(
-    *words: str, kafka_user: str | None = None, prepare: Callable[[Container], None] = lambda container: None
+    *words: str,
+    secrets: Collection[str],
+    kafka_user: str | None = None,
+    prepare: Callable[[Container], None] = lambda container: None,
 ) -> Service:
     return Service(
         lambda container: local_airflow.command(*words),
         prepare,
-        lambda container: airflow.environment(
-            container.cluster, container.settings, container.java_home, kafka_user
-        ),
+        lambda container: airflow.environment(*container, secrets, kafka_user),
     )
 
 
@@ -133,20 +128,45 @@ SERVICES: dict[str, Service] = {
     "smtp": _test_server("mail_server", "smtp"),
     "slack": _test_server("webhook_server", "slack"),
     "setup": Service(
-        lambda container: ["true"],
-        lambda container: setup.prepare(container.cluster, container.settings, container.java_home),
+        lambda container: [sys.executable, "-m", "shopnow.cluster.setup"],
+        environment=lambda container: airflow.environment(*container, ["database_password"], kafka.SUPERUSER),
     ),
     "airflow-api-server": _airflow_service(
-        "api-server", kafka_user="tab", prepare=lambda container: airflow.write_passwords()
+        "api-server",
+        # Signs logins and the tokens of tasks, and answers their requests for connections.
+        secrets=["database_password", "fernet_key", "api_secret_key", "jwt_secret"],
+        kafka_user="tab",
+        prepare=lambda container: airflow.write_passwords(),
     ),
-    "airflow-scheduler": _airflow_service("scheduler", "--skip-serve-logs"),
-    "airflow-dag-processor": _airflow_service("dag-processor"),
-    "airflow-triggerer": _airflow_service("triggerer", kafka_user="triggers"),
+    "airflow-scheduler": _airflow_service(
+        "scheduler",
+        "--skip-serve-logs",
+        # Signs the token of each task that it queues, and encrypts the triggers of tasks that start deferred.
+        secrets=["database_password", "redis_password", "fernet_key", "jwt_secret"],
+    ),
+    # Encrypts the triggers of asset watchers.
+    "airflow-dag-processor": _airflow_service("dag-processor", secrets=["database_password", "fernet_key"]),
+    "airflow-triggerer": _airflow_service(
+        "triggerer",
+        # The log server would need the key of the API server, which reads the logs from their volume.
+        "--skip-serve-logs",
+        secrets=["database_password", "fernet_key"],
+        kafka_user="triggers",
+    ),
     "airflow-worker": _airflow_service(
         "celery",
         "worker",
+        "--skip-serve-logs",
+        # A task comes with its own token, and reaches the database only through the API server.
+        secrets=["redis_password"],
         kafka_user="pipeline",
         prepare=lambda container: spark.prepare(container.cluster, container.settings),
+    ),
+    "service-monitor": Service(
+        lambda container: [sys.executable, "-m", "shopnow.cluster.service_monitor"],
+        environment=lambda container: connections.notification_variables(
+            container.cluster, container.settings
+        ),
     ),
     "metrics": Service(
         lambda container: [sys.executable, "-m", "shopnow.cluster.exporter", ANY_ADDRESS, "9100"],

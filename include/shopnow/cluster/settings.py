@@ -1,28 +1,23 @@
-"""Configuration of a container: settings from its environment, secrets from mounted files.
+"""Configuration of a container: settings from its environment, and the addresses of the others.
 
 Host names are the service names of docker-compose.yaml; ports are those of `shopnow.settings`.
 """
 
-import os
 import socket
 from pathlib import Path
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shopnow.errors import UserError
 from shopnow.settings import Megabytes
 
 RUN_DIR = Path("/run/shopnow")
 """Configuration files that a container writes for itself at startup."""
 
-SECRETS_DIR = Path("/run/secrets")
-
 NAMENODE = "namenode"
 SPARK_MASTER = "spark-master"
 API_SERVER = "airflow-api-server"
 POSTGRES = "postgres"
-REDIS = "redis"
 SMTP = "smtp"
 SLACK = "slack"
 
@@ -46,6 +41,7 @@ class ClusterSettings(BaseSettings):
     spark_worker_memory_mb: Megabytes = Field(1024, description="memory that a Spark worker offers")
     spark_executor_memory_mb: Megabytes = Field(1024, description="JVM heap of each Spark executor, MB")
     celery_concurrency: int = Field(4, ge=1, description="tasks that a Celery worker runs at once")
+    monitored: str = Field("", description="host names of the services that the service monitor checks")
 
     @property
     def brokers(self) -> list[str]:
@@ -55,28 +51,3 @@ class ClusterSettings(BaseSettings):
 def hostname() -> str:
     """Return the name by which other containers reach this one."""
     return socket.gethostname()
-
-
-def read_secret(name: str) -> str:
-    """Read the secret mounted under this name.
-
-    Raises:
-        UserError: the secret is not mounted in this container, or is empty.
-    """
-    file = SECRETS_DIR / name
-    try:
-        value = file.read_text().strip()
-    except OSError:
-        value = ""
-    if not value:
-        raise UserError(
-            f"secret {name} is missing or empty: set SHOPNOW_{name.upper()} in the environment or in .env, "
-            "from which docker-compose.yaml mounts it"
-        )
-    return value
-
-
-def write_private_file(path: Path, text: str) -> None:
-    """Write a file that only its owner may read, because it holds a secret."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:
-        stream.write(text)

@@ -8,15 +8,8 @@ import os
 from pathlib import Path
 
 from shopnow.cluster import connections
-from shopnow.cluster.settings import (
-    NAMENODE,
-    RUN_DIR,
-    SPARK_MASTER,
-    ClusterSettings,
-    hostname,
-    read_secret,
-    write_private_file,
-)
+from shopnow.cluster.secret_files import derive_key, write_private_file
+from shopnow.cluster.settings import NAMENODE, RUN_DIR, SPARK_MASTER, ClusterSettings, hostname
 from shopnow.local_stack import jars, spark
 from shopnow.settings import Settings
 
@@ -32,7 +25,7 @@ def conf(cluster: ClusterSettings, settings: Settings) -> dict[str, str]:
     return {
         **spark.common_conf(settings),
         "spark.authenticate": "true",
-        "spark.authenticate.secret": read_secret("spark_secret"),
+        "spark.authenticate.secret": derive_key("spark_secret"),
         "spark.network.crypto.enabled": "true",
         "spark.driver.extraClassPath": classpath,
         "spark.driver.memory": f"{settings.spark_driver_memory_mb}m",
@@ -53,6 +46,8 @@ def conf(cluster: ClusterSettings, settings: Settings) -> dict[str, str]:
         "spark.worker.cleanup.enabled": "true",
         # Drivers connect with the shared secret, which the REST submission gateway does not check.
         "spark.master.rest.enabled": "false",
+        # The pages of the master have no login.
+        "spark.master.ui.decommission.allow.mode": "DENY",
         # A restarted master recovers its workers and applications.
         "spark.deploy.recoveryMode": "FILESYSTEM",
         "spark.deploy.recoveryDirectory": str(spark.home_dir(settings) / "recovery"),

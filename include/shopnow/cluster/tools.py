@@ -10,8 +10,9 @@ brokers' addresses and the admin's credentials.
 import sys
 
 from shopnow.cluster import connections
+from shopnow.cluster.secret_files import write_private_file
 from shopnow.cluster.services import Container, Service, hdfs_node
-from shopnow.cluster.settings import RUN_DIR, write_private_file
+from shopnow.cluster.settings import RUN_DIR
 from shopnow.local_stack import hdfs, jars, jvm, kafka
 
 HEAP_MB = 256
@@ -38,7 +39,7 @@ def _admin_conf(container: Container) -> dict[str, str]:
 def _write_admin_properties(container: Container) -> None:
     """Write the admin's client configuration in the format of Kafka's Java tools."""
     conf = _admin_conf(container)
-    login = f'username="{conf["sasl.username"]}" password="{conf["sasl.password"]}"'
+    login = f"username={_quote(conf['sasl.username'])} password={_quote(conf['sasl.password'])}"
     properties = {
         **{name: conf[name] for name in ("security.protocol", "sasl.mechanism")},
         "sasl.jaas.config": f"org.apache.kafka.common.security.scram.ScramLoginModule required {login};",
@@ -46,6 +47,12 @@ def _write_admin_properties(container: Container) -> None:
         "ssl.truststore.location": conf["ssl.ca.location"],
     }
     write_private_file(ADMIN_PROPERTIES, "".join(f"{name}={value}\n" for name, value in properties.items()))
+
+
+def _quote(text: str) -> str:
+    """Quote a text for a JAAS configuration within a file of Java properties, each with its own escapes."""
+    escaped = text.replace("\\", 4 * "\\").replace('"', 2 * "\\" + '"')
+    return f'"{escaped}"'
 
 
 def _kafka_tool(main_class: str) -> Service:

@@ -64,11 +64,32 @@ RULES = (
     Rule("job", "id", "latest_heartbeat < %(before)s"),
     # Logouts whose token has expired.
     Rule("revoked_token", "jti", "exp < %(before)s"),
-    # Results of Celery, which only the cluster has.
-    Rule("celery_taskmeta", "id", "date_done < %(before)s"),
-    Rule("celery_tasksetmeta", "id", "date_done < %(before)s"),
 )
 """In this order: a DAG version can be deleted after the last run that used it."""
+
+
+def grant(database: Database, role: str) -> None:
+    """Grant a role the rights for `purge`: it can read neither connections nor variables nor XComs.
+
+    Rows that foreign keys delete with the purged ones need no right. Idempotent.
+
+    Args:
+        database: with the login of the tables' owner.
+
+    Raises:
+        psycopg2.Error: the database failed.
+    """
+    with _connect(database) as cursor:
+        tables = _tables(cursor)
+        rights = [("MAINTAIN", table) for table in tables]  # for VACUUM
+        rights += [("SELECT (dag_version_id)", "task_instance")]
+        for rule in RULES:
+            # UPDATE of a column is the right to lock rows.
+            rights += [("SELECT, DELETE", rule.table), (f"UPDATE ({rule.key})", rule.table)]
+        for right, table in rights:
+            if table in tables:
+                statement = sql.SQL("GRANT {} ON {} TO {}")
+                cursor.execute(statement.format(sql.SQL(right), sql.Identifier(table), sql.Identifier(role)))
 
 
 def purge(database: Database, before: datetime, dry_run: bool = False) -> dict[str, int]:

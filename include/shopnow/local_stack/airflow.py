@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from shopnow import connections
 from shopnow.errors import UserError
+from shopnow.history import airflow_database
 from shopnow.local_stack import data_dir, openlineage, postgres, spark
 from shopnow.settings import ROOT, Settings
 
@@ -26,6 +27,7 @@ _SECRETS: dict[str, Callable[[], str]] = {
     "secret_key": lambda: secrets.token_hex(32),
     "jwt_secret": lambda: secrets.token_hex(32),
     "database_password": lambda: secrets.token_hex(32),
+    "database_purge_password": lambda: secrets.token_hex(32),
 }
 
 
@@ -88,8 +90,19 @@ def common_options(settings: Settings) -> dict[str, Any]:
     }
 
 
+KEY_OPTIONS: Mapping[str, str] = {
+    "fernet_key": "CORE__FERNET_KEY",
+    "secret_key": "API__SECRET_KEY",
+    "jwt_secret": "API_AUTH__JWT_SECRET",
+}
+"""Options of Airflow's keys, by the key's name."""
+
+
 def environment(
-    settings: Settings, java: Path, connection_ids: Collection[str] | None = None
+    settings: Settings,
+    java: Path,
+    connection_ids: Collection[str] | None = None,
+    key_names: Collection[str] = tuple(KEY_OPTIONS),
 ) -> dict[str, str]:
     """Return the environment of an Airflow process on this machine: all options, and connections.
 
@@ -97,19 +110,19 @@ def environment(
         java: a Java home.
         connection_ids: connections whose secrets the process gets; all by default, with that to the metadata
             database.
+        key_names: keys of `KEY_OPTIONS` that the process gets; all by default.
     """
     keys, active_connections = _load_or_create_secrets(settings), connections.load(settings)
-    database = ("127.0.0.1", settings.ports["postgres"], postgres.ROLE, keys["database_password"])
+    purge = (postgres.PURGE_ROLE, keys["database_purge_password"])
+    database = ("127.0.0.1", settings.ports["postgres"], postgres.ROLE, *purge)
     configuration = {
         **common_options(settings),
         "CORE__EXECUTOR": "LocalExecutor",
         "CORE__EXECUTION_API_SERVER_URL": f"{url(settings)}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{ADMIN_USER}:admin,{VIEWER_USER}:viewer",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": password_file(settings),
-        "CORE__FERNET_KEY": keys["fernet_key"],
+        **{KEY_OPTIONS[name]: keys[name] for name in key_names},
         "API__HOST": "127.0.0.1",
-        "API__SECRET_KEY": keys["secret_key"],
-        "API_AUTH__JWT_SECRET": keys["jwt_secret"],
         "DATABASE__SQL_ALCHEMY_CONN": (
             f"postgresql+psycopg2://{postgres.ROLE}:{keys['database_password']}"
             f"@127.0.0.1:{settings.ports['postgres']}/{postgres.ROLE}"
@@ -167,8 +180,19 @@ def database_password(settings: Settings) -> str:
     return _load_or_create_secrets(settings)["database_password"]
 
 
+def database_passwords(settings: Settings) -> dict[str, str]:
+    """Return the passwords of all roles, by role; created at the first call."""
+    keys = _load_or_create_secrets(settings)
+    return {
+        postgres.ROLE: keys["database_password"],
+        postgres.PURGE_ROLE: keys["database_purge_password"],
+    }
+
+
 def prepare(settings: Settings, java: Path) -> None:
     """Create the users' passwords and the tables of the metadata database, or migrate them to this version.
+
+    Grants the role that purges old history its rights on these tables.
 
     Raises:
         UserError: the migration failed.
@@ -180,8 +204,22 @@ def prepare(settings: Settings, java: Path) -> None:
         )
     # In the database's folder, so that a new database is never taken as migrated.
     migrated_version = postgres.local_server(settings).data_dir / "airflow_version"
-    if migrated_version.exists() and migrated_version.read_text() == version("apache-airflow"):
-        return
+    if not migrated_version.exists() or migrated_version.read_text() != version("apache-airflow"):
+        _migrate(settings, java)
+        migrated_version.write_text(version("apache-airflow"))
+    airflow_database.grant(
+        {
+            "host": "127.0.0.1",
+            "port": settings.ports["postgres"],
+            "user": postgres.ROLE,
+            "password": database_password(settings),
+            "dbname": postgres.ROLE,
+        },
+        postgres.PURGE_ROLE,
+    )
+
+
+def _migrate(settings: Settings, java: Path) -> None:
     migration = subprocess.run(
         command("db", "migrate"),
         env={**os.environ, **environment(settings, java)},
@@ -192,10 +230,10 @@ def prepare(settings: Settings, java: Path) -> None:
     if migration.returncode:
         error_lines = migration.stderr.strip().splitlines() or ["no output"]
         raise UserError(
-            f"migrating Airflow's database in {migrated_version.parent} failed: {error_lines[-1]}; "
+            f"migrating Airflow's database in {postgres.local_server(settings).data_dir} failed: "
+            f"{error_lines[-1]}; "
             "fix that, or move the folder away to start with an empty one"
         )
-    migrated_version.write_text(version("apache-airflow"))
 
 
 def _load_or_create_secrets(settings: Settings) -> dict[str, str]:

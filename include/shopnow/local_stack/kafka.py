@@ -1,8 +1,12 @@
 """Configuration and command line of a Kafka broker in KRaft mode, which may be a controller as well."""
 
+import hashlib
+import os
+import secrets
 import subprocess
-from base64 import urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 from uuid import NAMESPACE_DNS, uuid5
@@ -12,6 +16,8 @@ from shopnow.local_stack import jars, jvm
 from shopnow.settings import Settings
 
 SCRAM_MECHANISM = "SCRAM-SHA-512"
+SCRAM_ITERATIONS = 4096
+"""Kafka's default."""
 
 _LOG4J = f"""\
 {jvm.LOG4J_PROPERTIES}
@@ -108,21 +114,44 @@ def prepare(broker: Broker, java: Path) -> None:
     arguments = ["format", f"--cluster-id={cluster_id(broker)}", "-c", str(properties)]
     if broker.is_controller:
         arguments += ["--initial-controllers", _controller_voters(broker)]
-        if broker.security:
-            arguments += [
-                "--add-scram",
-                f"{SCRAM_MECHANISM}=[name={SUPERUSER},password={broker.security.superuser_password}]",
-            ]
     try:
-        subprocess.run(
-            [*_java_command(broker, java), "kafka.tools.StorageTool", *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        with _credential_arguments(broker) as credentials:
+            subprocess.run(
+                [*_java_command(broker, java), "kafka.tools.StorageTool", *arguments, *credentials],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
     except subprocess.CalledProcessError as error:
         output_lines = (error.stderr or error.stdout).strip().splitlines() or ["no output"]
         raise UserError(f"formatting Kafka's storage in {home} failed: {output_lines[-1]}") from None
+
+
+@contextmanager
+def _credential_arguments(broker: Broker) -> Iterator[list[str]]:
+    """Yield the arguments that store the superuser's credential: a private file of the actual arguments.
+
+    Other processes can see a command line. The credential is salted and hashed here, because the tool's own
+    syntax has no escape for the commas and brackets of a password.
+    """
+    if not (broker.is_controller and broker.security):
+        yield []
+        return
+    salt = secrets.token_bytes(24)
+    salted = hashlib.pbkdf2_hmac(
+        "sha512", broker.security.superuser_password.encode(), salt, SCRAM_ITERATIONS
+    )
+    options = f'salt="{b64encode(salt).decode()}",saltedpassword="{b64encode(salted).decode()}"'
+    file = broker.home / "credential"
+    file.unlink(missing_ok=True)
+    with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as stream:
+        stream.write(
+            f"--add-scram\n{SCRAM_MECHANISM}=[name={SUPERUSER},iterations={SCRAM_ITERATIONS},{options}]\n"
+        )
+    try:
+        yield [f"@{file}"]
+    finally:
+        file.unlink()
 
 
 def cluster_id(broker: Broker) -> str:

@@ -14,6 +14,8 @@ from shopnow.settings import Settings
 
 ROLE = "airflow"
 """Name of Airflow's database and of its role, which is not a superuser."""
+PURGE_ROLE = "purge"
+"""Role as which tasks delete old history; `shopnow.history.airflow_database.grant` has its rights."""
 
 OPTIONS: Mapping[str, str] = {
     # Neither the package nor the image contains LLVM.
@@ -62,7 +64,7 @@ def local_server(settings: Settings) -> Server:
             # Locks of a client whose machine or process hangs are not kept for ever.
             "idle_in_transaction_session_timeout": "120s",
         },
-        {"pg_hba.conf": f"host {ROLE} {ROLE} 127.0.0.1/32 scram-sha-256\n"},
+        {"pg_hba.conf": f"host {ROLE} {ROLE},{PURGE_ROLE} 127.0.0.1/32 scram-sha-256\n"},
         _root_prefix(folder) if os.geteuid() == 0 else user_namespace.prefix(),
     )
 
@@ -81,8 +83,11 @@ def command(server: Server) -> list[str]:
     return [*_program(server, "postgres"), "-D", str(server.data_dir), *options]
 
 
-def prepare(server: Server, password: str) -> None:
-    """Create the database on the first start; set the password of Airflow's role on every start.
+def prepare(server: Server, passwords: Mapping[str, str]) -> None:
+    """Create the database on the first start; on every start, the roles that are missing and all passwords.
+
+    Args:
+        passwords: password of each role.
 
     Raises:
         UserError: PostgreSQL rejects a statement.
@@ -93,8 +98,14 @@ def prepare(server: Server, password: str) -> None:
         _create(server)
     for name, content in server.files.items():
         (server.data_dir / name).write_text(content)
-    quoted = password.replace("'", "''")
-    _run_single_user_sql(server, f"ALTER ROLE {ROLE} PASSWORD '{quoted}';")
+    for role, password in passwords.items():
+        quoted = password.replace("'", "''")
+        _run_single_user_sql(
+            server,
+            f"DO $$BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
+            f"THEN CREATE ROLE {role} LOGIN; END IF; END$$;\n"
+            f"ALTER ROLE {role} PASSWORD '{quoted}';",
+        )
 
 
 def _create(server: Server) -> None:
@@ -152,11 +163,10 @@ def _program(server: Server, name: str) -> list[str]:
     return [*server.prefix, str(server.programs / name) if server.programs else name]
 
 
-def _run_single_user_sql(server: Server, statement: str) -> None:
-    """Run a statement in single-user mode, before the server accepts connections."""
-    _run(
-        [*_program(server, "postgres"), "--single", "-D", str(server.data_dir), "postgres"], statement + "\n"
-    )
+def _run_single_user_sql(server: Server, statements: str) -> None:
+    """Run statements, one a line, in single-user mode, before the server accepts connections."""
+    command = [*_program(server, "postgres"), "--single", "-D", str(server.data_dir), "postgres"]
+    _run(command, statements + "\n")
 
 
 def _run(command: list[str], text: str = "") -> None:

@@ -5,7 +5,7 @@ import os
 import smtplib
 import sys
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -125,11 +125,14 @@ def _watchdog_environment(settings: Settings, java: Path) -> dict[str, str]:
     }
 
 
-def _airflow_environment(*connection_ids: str) -> Callable[[Settings, Path], dict[str, str]]:
+def _airflow_environment(
+    *connection_ids: str, keys: Collection[str] = ("fernet_key",)
+) -> Callable[[Settings, Path], dict[str, str]]:
     """Return a function that builds an Airflow component's environment, with the user's own variables.
 
     Args:
         connection_ids: connections that the component uses; all if there are none.
+        keys: Airflow's keys that it uses; by default the one that encrypts the arguments of triggers.
     """
 
     def environment(settings: Settings, java: Path) -> dict[str, str]:
@@ -141,7 +144,7 @@ def _airflow_environment(*connection_ids: str) -> Callable[[Settings, Path], dic
         return {
             **users_own,
             **_setting_variables(settings),
-            **airflow.environment(settings, java, connection_ids or None),
+            **airflow.environment(settings, java, connection_ids or None, keys),
         }
 
     return environment
@@ -221,15 +224,15 @@ SERVICES: dict[str, Service] = {
             _airflow_command("api-server"),
             _airflow_probe("metadatabase"),
             # The tab reads Kafka and the lake.
-            _airflow_environment("kafka_default", "webhdfs_default"),
+            _airflow_environment("kafka_default", "webhdfs_default", keys=airflow.KEY_OPTIONS),
         ),
         Service(
             "airflow-scheduler",
             (),
             _airflow_command("scheduler", "--skip-serve-logs"),
             _airflow_probe("scheduler"),
-            # Tasks run in its processes.
-            _airflow_environment(),
+            # Tasks run in its processes, each with a token that it signs.
+            _airflow_environment(keys=("fernet_key", "jwt_secret")),
         ),
         Service(
             "airflow-dag-processor",

@@ -32,6 +32,8 @@ def common_conf(settings: Settings) -> dict[str, str]:
     return {
         "spark.log.level": "ERROR",
         "spark.ui.enabled": "false",
+        # Where the pages are on, by a setting of the user or on a cluster, nobody needs a login to see them.
+        "spark.ui.killEnabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",

@@ -160,7 +160,7 @@ def _start_postgres(settings: Settings, home: Path, report: Report) -> None:
     )
     if not is_running:
         report("postgres", "preparing its data folder")
-        postgres.prepare(postgres.local_server(settings), airflow.database_password(settings))
+        postgres.prepare(postgres.local_server(settings), airflow.database_passwords(settings))
     _start(settings, home, ["postgres"], report)
 
 

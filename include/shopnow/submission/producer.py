@@ -29,6 +29,7 @@ FAILPOINTS = ("send:begun", "send:acknowledged", "send:noted", "send:committed")
 """Failpoints in the transaction and after its commit."""
 
 PRODUCER_HEADER = ("producer", b"send_events")
+TRANSACTIONAL_ID_PREFIX = "shopnow-send-"
 
 MAX_ATTEMPTS = 2
 MAX_CLOCK_SKEW = timedelta(hours=1)
@@ -89,7 +90,7 @@ def send_batch(conf: Conf, batch_id: str, events: Sequence[Accepted], since: dat
 
 def _send(conf: Conf, batch_id: str, events: Sequence[Accepted], since: datetime) -> list[Sent]:
     producer = TransactionalProducer(
-        conf, f"shopnow-send-{batch_id}", PRODUCER_HEADER, role="attempt to send these events"
+        conf, f"{TRANSACTIONAL_ID_PREFIX}{batch_id}", PRODUCER_HEADER, role="attempt to send these events"
     )
     digest = _digest(events)
     # The producer has fenced all earlier attempts, so the record of the batch is final.

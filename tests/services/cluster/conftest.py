@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shopnow.cluster import connections, make_secrets, services, settings
+from shopnow.cluster import make_secrets, secret_files
 from shopnow.cluster.services import Container
 from shopnow.cluster.settings import ClusterSettings
 from shopnow.local_stack import stack
@@ -18,7 +18,6 @@ def container(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Container:
     secrets.mkdir()
     for name, value in make_secrets.generate_secrets().items():
         (secrets / name).write_text(value)
-    for module in (settings, connections, services):
-        monkeypatch.setattr(module, "SECRETS_DIR", secrets)
+    monkeypatch.setattr(secret_files, "SECRETS_DIR", secrets)
     local = Settings(data_dir=tmp_path / "data")
     return Container(ClusterSettings(), local, stack.install(local, lambda *step: None))

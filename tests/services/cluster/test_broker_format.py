@@ -1,5 +1,8 @@
 """Kafka's own tool formats the brokers of the cluster with one cluster id."""
 
+import subprocess
+
+from shopnow.cluster.secret_files import read_secret
 from shopnow.cluster.services import SERVICES
 from shopnow.cluster.settings import ClusterSettings
 from shopnow.local_stack import kafka
@@ -50,6 +53,26 @@ def test_fourth_broker_joins_the_cluster_without_being_a_voter(container, monkey
     assert fourth["controller.quorum.bootstrap.servers"] == first["controller.quorum.bootstrap.servers"]
     assert (fourth["node.id"], fourth["process.roles"]) == ("4", "broker")
     assert "CONTROLLER" not in fourth["listeners"]
+
+
+def test_no_command_line_has_the_password_of_the_superuser(container, monkeypatch):
+    password, command_lines = read_secret("kafka_admin_password"), []
+
+    def run(command: list[str], **options: object) -> subprocess.CompletedProcess:
+        command_lines.append(command)
+        return original(command, **options)
+
+    original = subprocess.run
+    monkeypatch.setattr("shopnow.cluster.services.hostname", lambda: "kafka-1")
+    monkeypatch.setattr(subprocess, "run", run)
+    SERVICES["kafka"].prepare(container)
+    command_lines.append(SERVICES["kafka"].command(container))
+    assert len(command_lines) == 2
+    assert not [
+        word for command in command_lines for word in command if password in word or "add-scram" in word
+    ]
+    home = kafka.local_broker(container.settings).home
+    assert not (home / "credential").exists()
 
 
 def _property(text: str, name: str) -> str:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from shopnow.cluster import airflow, connections, make_secrets, settings
+from shopnow.cluster import airflow, make_secrets, secret_files
 from shopnow.cluster.settings import ClusterSettings
 from shopnow.settings import Settings
 
@@ -74,11 +74,11 @@ def environment(tmp_path, monkeypatch):
     """The environment of the cluster's Airflow, with a SQLite database."""
     for name, value in make_secrets.generate_secrets().items():
         (tmp_path / name).write_text(value)
-    monkeypatch.setattr(settings, "SECRETS_DIR", tmp_path)
-    monkeypatch.setattr(connections, "SECRETS_DIR", tmp_path)
+    monkeypatch.setattr(secret_files, "SECRETS_DIR", tmp_path)
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{tmp_path}/airflow.db")
+    secrets = ["database_password", "fernet_key", "api_secret_key", "jwt_secret"]
     return airflow.environment(
-        ClusterSettings(), Settings(data_dir=tmp_path), Path("/usr/lib/jvm/some"), None
+        ClusterSettings(), Settings(data_dir=tmp_path), Path("/usr/lib/jvm/some"), secrets
     )
 
 

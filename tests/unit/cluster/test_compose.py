@@ -1,6 +1,8 @@
 """Static checks of docker-compose.yaml and the Dockerfile; `tests/compose/run` starts the stack."""
 
 import re
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -8,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shopnow.cluster import kafka_users, make_secrets
+from shopnow.cluster import exporter, make_secrets, service_monitor, setup
 from shopnow.cluster.health import PROBES
 from shopnow.cluster.services import SERVICES
 from shopnow.cluster.settings import ClusterSettings
@@ -128,22 +130,89 @@ def test_no_secret_has_a_default():
     assert len(set(generated.values())) == len(generated)
 
 
+class _StopError(Exception):
+    """Ends the service monitor, which runs for ever."""
+
+
+ENTRY_POINTS: dict[str, Callable[[Settings], object]] = {
+    "setup": setup.prepare,
+    "metrics": exporter.pipeline_sources,
+    "service-monitor": lambda settings: service_monitor.main(),
+}
+"""Programs of this project that read secrets while they run."""
+
+
+@pytest.fixture
+def nothing_answers(monkeypatch):
+    """No name resolves, no process starts, and the service monitor ends after its first check."""
+
+    def refuse(*arguments: object, **options: object) -> None:
+        raise OSError("nothing answers")
+
+    def stop(seconds: float) -> None:
+        raise _StopError
+
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+    monkeypatch.setattr("subprocess.run", refuse)
+    monkeypatch.setattr("psycopg2.connect", refuse)
+    monkeypatch.setattr("confluent_kafka.admin.AdminClient", refuse)
+    monkeypatch.setattr("time.sleep", stop)
+
+
 @pytest.mark.parametrize("name", OWN_SERVICES)
-def test_service_has_only_the_kafka_password_it_needs(name):
+def test_service_mounts_exactly_the_secrets_that_it_reads(
+    name, container, secrets_folder, nothing_answers, monkeypatch
+):
     service = compose_file()["services"][name]
-    mounted = {
-        secret for secret in service.get("secrets", ()) if re.fullmatch("kafka_[a-z]+_password", secret)
+    [command] = service["command"]
+    monkeypatch.setattr("shopnow.cluster.services.hostname", lambda: "kafka-1")
+    if "SHOPNOW_MONITORED" in service.get("environment", ()):
+        monkeypatch.setenv("SHOPNOW_MONITORED", service["environment"]["SHOPNOW_MONITORED"])
+    SERVICES[command].environment(container)
+    SERVICES[command].command(container)
+    # What reads a secret does so before it connects or starts a process, which fails here.
+    for run in (
+        lambda: SERVICES[command].prepare(container),
+        lambda: ENTRY_POINTS.get(command, str)(container.settings),
+        PROBES.get(command, bool),
+    ):
+        with suppress(OSError, ImportError, _StopError):
+            run()
+    assert secrets_folder.asked == set(service.get("secrets", ()))
+
+
+def test_services_without_secrets_have_a_read_only_root():
+    """Compose copies secrets into the root file system, so the others cannot have one."""
+    own = {name: compose_file()["services"][name] for name in OWN_SERVICES}
+    assert {name for name, service in own.items() if service.get("read_only")} == {
+        name
+        for name, service in own.items()
+        if not service.get("secrets") and service["command"] != ["setup"]
     }
-    users = {
-        "kafka": "admin",
-        "airflow-worker": "pipeline",
-        "airflow-api-server": "tab",
-        "airflow-triggerer": "triggers",
-        "metrics": "metrics",
+
+
+@pytest.mark.parametrize("name", compose_file()["services"])
+def test_processes_of_a_service_are_limited(name):
+    service = compose_file()["services"][name]
+    assert 0 < service["deploy"]["resources"]["limits"]["pids"] <= 1024
+    assert service["init"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not {"privileged", "cap_add", "network_mode", "pid", "ipc", "user", "devices"} & service.keys()
+    volumes = service.get("volumes", ())
+    assert not [volume for volume in volumes if volume.startswith((".", "/")) and not volume.endswith(":ro")]
+
+
+@pytest.mark.parametrize("profile", ["small", "full"])
+def test_the_service_monitor_checks_every_service_of_its_profile(profile):
+    [monitor] = [
+        service for service in services(profile).values() if service["command"] == ["service-monitor"]
+    ]
+    monitored = monitor["environment"]["SHOPNOW_MONITORED"].split(",")
+    assert service_monitor.service_probes(monitored).keys() == {
+        service.get("hostname", name)
+        for name, service in services(profile).items()
+        if service["command"] not in (["setup"], ["service-monitor"])
     }
-    command = service["command"][0]
-    expected = kafka_users.USERS if command == "setup" else [users[command]] if command in users else []
-    assert mounted == {f"kafka_{user}_password" for user in expected}
 
 
 def test_every_setting_is_passed_to_the_containers_unless_it_is_fixed_there():

@@ -1,11 +1,13 @@
 """Configuration of the services of the cluster: addresses of other services, secrets, Kafka users."""
 
 import json
-from pathlib import Path
+from hashlib import sha256
+from urllib.parse import unquote, urlsplit
 
 import pytest
 from confluent_kafka.admin import AclOperation
 from cryptography import x509
+from sqlalchemy.engine import make_url
 
 from shopnow.cluster import (
     airflow,
@@ -15,31 +17,17 @@ from shopnow.cluster import (
     make_secrets,
     postgres,
     redis,
+    redis_client,
     run,
-    services,
-    settings,
     spark,
     tools,
 )
-from shopnow.cluster.services import SERVICES, Container
+from shopnow.cluster.services import SERVICES
 from shopnow.cluster.settings import ClusterSettings
 from shopnow.cluster.tools import TOOLS
 from shopnow.errors import UserError
 from shopnow.local_stack import hdfs
-from shopnow.settings import Settings
-
-
-@pytest.fixture
-def container(tmp_path, monkeypatch):
-    """A container with every secret mounted."""
-    secrets = tmp_path / "secrets"
-    secrets.mkdir()
-    for name, value in make_secrets.generate_secrets().items():
-        (secrets / name).write_text(value if value.startswith("-----") else f"the {name}\n")
-    for module in (settings, connections, services):
-        monkeypatch.setattr(module, "SECRETS_DIR", secrets)
-    monkeypatch.setattr(spark, "CONF_DIR", tmp_path / "spark")
-    return Container(ClusterSettings(), Settings(data_dir=tmp_path / "data"), Path("/usr/lib/jvm/some"))
+from unit.cluster.conftest import HARD_CHARACTERS
 
 
 def test_broker_missing_from_the_host_list_is_an_error(container, monkeypatch):
@@ -63,12 +51,11 @@ def test_unknown_tool_is_an_error_that_lists_the_tools():
         run.main("kafka-topic")
 
 
-def test_kafka_tools_read_the_password_from_a_private_file(container, monkeypatch, tmp_path):
-    monkeypatch.setattr(tools, "ADMIN_PROPERTIES", tmp_path / "admin.properties")
+def test_kafka_tools_read_the_password_from_a_private_file(container):
     TOOLS["kafka-topics"].prepare(container)
     assert tools.ADMIN_PROPERTIES.stat().st_mode & 0o777 == 0o600
-    assert 'password="the kafka_admin_password"' in tools.ADMIN_PROPERTIES.read_text()
-    assert "the kafka_admin_password" not in " ".join(TOOLS["kafka-topics"].command(container))
+    assert "of kafka_admin_password" in tools.ADMIN_PROPERTIES.read_text()
+    assert "of kafka_admin_password" not in " ".join(TOOLS["kafka-topics"].command(container))
 
 
 def test_datanode_registers_under_its_own_host_name(container, monkeypatch):
@@ -81,7 +68,7 @@ def test_datanode_registers_under_its_own_host_name(container, monkeypatch):
 
 def test_connections_and_executor_are_those_of_the_cluster(container, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_SMTP_DEFAULT", '{"conn_type": "smtp", "host": "mail.example.com"}')
-    environment = airflow.environment(*container, "pipeline")
+    environment = airflow.environment(*container, ["database_password"], "pipeline")
     assert environment["AIRFLOW__CORE__EXECUTOR"] == "CeleryExecutor"
     assert json.loads(environment["AIRFLOW_CONN_SPARK_DEFAULT"])["host"] == "spark://spark-master"
     assert json.loads(environment["AIRFLOW_CONN_SMTP_DEFAULT"])["host"] == "mail.example.com"
@@ -91,33 +78,73 @@ def test_connections_and_executor_are_those_of_the_cluster(container, monkeypatc
     kafka_extra = json.loads(environment["AIRFLOW_CONN_KAFKA_DEFAULT"])["extra"]
     assert (kafka_extra["sasl.username"], kafka_extra["sasl.password"]) == (
         "pipeline",
-        "the kafka_pipeline_password",
+        f"{HARD_CHARACTERS} of kafka_pipeline_password",
     )
-    assert "the database_password" in environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
-    assert "the database_password" in environment["AIRFLOW_CONN_AIRFLOW_DB"]
+    database = json.loads(environment["AIRFLOW_CONN_AIRFLOW_DB"])
+    assert (database["login"], database["password"]) == (
+        "purge",
+        f"{HARD_CHARACTERS} of database_purge_password",
+    )
 
 
-def test_missing_secret_is_named_in_the_error(container):
-    (settings.SECRETS_DIR / "redis_password").unlink()
+def test_passwords_in_urls_are_escaped(container):
+    environment = airflow.environment(*container, ["database_password", "redis_password"])
+    database = make_url(environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
+    assert (database.host, database.password) == ("postgres", f"{HARD_CHARACTERS} of database_password")
+    for option in ("BROKER_URL", "RESULT_BACKEND"):
+        redis_url = urlsplit(environment[f"AIRFLOW__CELERY__{option}"])
+        assert redis_url.hostname == "redis"
+        assert unquote(redis_url.password or "") == f"{HARD_CHARACTERS} of redis_password"
+
+
+def test_airflow_expands_nothing_in_its_secrets(container):
+    """Airflow replaces `$NAME` and a leading `~` in the values of its variables."""
+    secrets = ["database_password", "redis_password", "fernet_key", "api_secret_key", "jwt_secret"]
+    with_secrets, without = airflow.environment(*container, secrets), airflow.environment(*container, [])
+    added = with_secrets.keys() - without.keys()
+    assert len(added) == 6
+    assert not [name for name in added if "$" in with_secrets[name] or with_secrets[name].startswith("~")]
+
+
+def test_redis_gets_the_hashes_of_its_passwords(container):
+    redis.prepare(container.settings)
+    text = redis._CONFIG_FILE.read_text()
+    assert redis._CONFIG_FILE.stat().st_mode & 0o777 == 0o600
+    for user, secret in (("default", "redis_password"), ("monitor", "redis_monitor_password")):
+        digest = sha256(f"{HARD_CHARACTERS} of {secret}".encode()).hexdigest()
+        assert f"user {user} on #{digest} " in text
+    assert HARD_CHARACTERS not in text
+    assert "\nport 0\n" in text
+
+
+def test_missing_secret_is_named_in_the_error(secrets_folder):
+    (secrets_folder.folder / "redis_password").unlink()
     with pytest.raises(UserError, match="SHOPNOW_REDIS_PASSWORD"):
-        redis.url()
+        redis_client.url()
+
+
+def test_nobody_can_kill_jobs_or_stop_workers_on_the_pages_of_spark(container):
+    conf = spark.conf(container.cluster, container.settings)
+    assert conf["spark.ui.killEnabled"] == "false"
+    assert conf["spark.master.ui.decommission.allow.mode"] == "DENY"
 
 
 def test_spark_reads_its_secret_from_a_private_file(container):
     SERVICES["spark-worker"].prepare(container)
     file = spark.CONF_DIR / "spark-defaults.conf"
     assert file.stat().st_mode & 0o777 == 0o600
-    assert "spark.authenticate.secret the spark_secret\n" in file.read_text()
-    assert "the spark_secret" not in " ".join(SERVICES["spark-worker"].command(container))
+    secret = spark.conf(container.cluster, container.settings)["spark.authenticate.secret"]
+    assert f"spark.authenticate.secret {secret}\n" in file.read_text()
+    assert secret not in " ".join(SERVICES["spark-worker"].command(container))
+    assert set(secret) & set(HARD_CHARACTERS) <= set("abx=")
 
 
-def test_postgres_requires_a_password_from_remote_clients():
+def test_postgres_requires_a_password_over_tls_from_remote_clients():
     remote = [line for line in postgres._FILES["pg_hba.conf"].splitlines() if line.startswith("host")]
-    assert remote == ["host airflow airflow all scram-sha-256"]
+    assert remote == ["hostssl airflow airflow,purge all scram-sha-256"]
 
 
-def test_failed_health_check_names_the_service(tmp_path, monkeypatch):
-    monkeypatch.setattr(health, "SERVICE_FILE", tmp_path / "service")
+def test_failed_health_check_names_the_service(container):
     health.SERVICE_FILE.write_text("redis")
     with pytest.raises(SystemExit, match="redis: "):
         health.main()

@@ -19,8 +19,14 @@ def env_file(secrets: dict[str, str]) -> str:
     return "\n".join(f'SHOPNOW_{name.upper()}="{value}"' for name, value in secrets.items()) + "\n"
 
 
-def test_every_secret_except_the_public_certificate_is_searched_for(secrets):
-    assert set(leaks.needles(env_file(secrets))) == set(secrets) - {"kafka_authority"}
+def test_every_secret_except_the_public_certificates_is_searched_for(secrets):
+    assert set(leaks.needles(env_file(secrets))) == set(secrets) - {"kafka_authority", "redis_authority"}
+
+
+@pytest.mark.parametrize("text", [b'a "b"@c', rb"a \"b\"@c", b"redis://:a%20%22b%22%40c@redis"])
+def test_secret_is_found_as_spelled_in_json_and_urls(secrets, text):
+    env = env_file(secrets).replace(f'"{secrets["redis_password"]}"', """'a "b"@c'""")
+    assert leaks.search([text], leaks.needles(env)) == ["redis_password"]
 
 
 def test_value_without_quotes_is_parsed(secrets):

@@ -8,7 +8,6 @@ from airflow.models.dagrun import DagRun
 
 from shopnow.history.airflow_database import RULES
 
-OF_CELERY = {"celery_taskmeta", "celery_tasksetmeta"}
 BOUNDED = {
     # One row per DAG, asset, bundle and the like.
     *("asset", "asset_active", "asset_alias", "asset_alias_asset", "asset_state_store", "asset_watcher"),
@@ -49,5 +48,5 @@ def test_every_table_has_a_rule_follows_one_or_is_bounded():
         - BOUNDED
     ):
         covered |= deleted_with
-    assert covered - OF_CELERY == set(tables) - BOUNDED
+    assert covered == set(tables) - BOUNDED
     assert set(tables) >= BOUNDED

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from shopnow.local_stack import postgres
 from shopnow.local_stack.services import SERVICES
 from shopnow.settings import Settings
 
@@ -44,15 +45,16 @@ def test_each_process_has_the_connections_that_it_uses(settings: Settings, servi
     assert (WEBHOOK in text) == (service in {"airflow-scheduler", "watchdog"})
     assert (KAFKA_CREDENTIAL in text) == service.startswith("airflow-")
     assert ("the-token" in text) == service.startswith("airflow-")
-    assert ("JWT_SECRET" in text) == service.startswith("airflow-")
+    assert ("FERNET_KEY" in text) == service.startswith("airflow-")
+    assert ("JWT_SECRET" in text) == (service in {"airflow-api-server", "airflow-scheduler"})
+    assert ("API__SECRET_KEY" in text) == (service == "airflow-api-server")
     assert json.loads(text)["SHOPNOW_AIRFLOW_PORT"] == "18080"
 
 
 def test_only_the_process_that_runs_tasks_has_the_connection_to_the_database(settings: Settings) -> None:
     having = {name for name in SERVICES if "AIRFLOW_CONN_AIRFLOW_DB" in environment(settings, name)}
     assert having == {"airflow-scheduler"}
-    variables = SERVICES["airflow-scheduler"].environment(settings, JAVA)
-    connection = json.loads(variables["AIRFLOW_CONN_AIRFLOW_DB"])
-    assert variables["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == (
-        "postgresql+psycopg2://{login}:{password}@{host}:{port}/{schema}".format(**connection)
+    connection = json.loads(
+        SERVICES["airflow-scheduler"].environment(settings, JAVA)["AIRFLOW_CONN_AIRFLOW_DB"]
     )
+    assert (connection["login"], connection["schema"]) == (postgres.PURGE_ROLE, postgres.ROLE)
