@@ -77,7 +77,13 @@ names the variable.
 - `SHOPNOW_OTEL_ENDPOINT` is the base URL of an OTLP/HTTP receiver, such as `http://127.0.0.1:4318`.
 - `SHOPNOW_OPENLINEAGE` covers the lineage of DAGs, tasks and Spark jobs. The first `up` with it downloads
   54 MB.
-- `SHOPNOW_MAVEN_MIRROR`: without it, the jars come from Maven Central.
+- `SHOPNOW_MAVEN_MIRROR`: without it, the jars come from Maven Central. A user and a password may be in the
+  address.
+- `AIRFLOW__API__BASE_URL` is Airflow's own option `[api] base_url`, such as `https://shop.example/airflow`.
+  Airflow then serves everything below that path, so a proxy in front of it must not remove it. Links in
+  messages begin with this address.
+- Folders, that of the project included, may have letters and digits of all scripts, blanks and `._-+@=~()` in
+  their paths. Others are refused: HDFS splits lists at commas, for example.
 
 ## Ports
 
@@ -99,8 +105,10 @@ is for building the image. The file also holds the memory limits of the containe
 |---|---|
 | `AIRFLOW_CONN_…` | Airflow connections to your own services, as JSON: [connections.md](connections.md) |
 | `JAVA_HOME` | Java 17 or 21 to use; otherwise `java` on the `PATH`, or one that `./shopnow` installs |
-| `XDG_CACHE_HOME` | parent folder of the jar cache; `~/.cache` by default |
-| `NO_PROXY` | `./shopnow` adds `127.0.0.1` and `localhost` to it |
+| `XDG_CACHE_HOME` | parent folder of the jar cache; `~/.cache` by default, else `.home` in the project |
+| `HTTPS_PROXY`, `NO_PROXY` | proxy of downloads; `./shopnow` adds `127.0.0.1` and `localhost` to `NO_PROXY` |
+| `SSL_CERT_FILE` | authorities to trust, PEM; or `REQUESTS_CA_BUNDLE`, `CURL_CA_BUNDLE`, `PIP_CERT` |
+| `PIP_INDEX_URL`, `UV_DEFAULT_INDEX` | package index; one counts for both pip and uv |
 """
 
 

@@ -13,7 +13,7 @@ _CAUSES = (
         "your company's authority",
     ),
     (
-        r"proxy authentication required|\b407\b",
+        r"proxy auth\w+ required|\b407\b",
         "the proxy asks for a user and a password: set HTTPS_PROXY=http://USER:PASSWORD@HOST:PORT",
     ),
     (

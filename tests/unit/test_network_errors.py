@@ -14,6 +14,7 @@ from shopnow import network_errors
         ),
         ("error sending request: invalid peer certificate: UnknownIssuer", "SSL_CERT_FILE"),
         ("Tunnel connection failed: 407 Proxy Authentication Required", "USER:PASSWORD"),
+        ("cause: tunnel error: proxy authorization required", "USER:PASSWORD"),
         ("Tunnel connection failed: 403 Forbidden", "proxy lets this host through"),
         (
             "ProxyError('Cannot connect to proxy.', NewConnectionError('[Errno 111] Connection refused'))",

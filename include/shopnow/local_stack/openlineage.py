@@ -12,7 +12,6 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from shopnow.errors import UserError
 from shopnow.local_stack import jars, optional_packages
 from shopnow.settings import ROOT, Settings
 
@@ -74,10 +73,8 @@ def install() -> None:
     packages_dir().parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=packages_dir().parent) as folder:
         target = Path(folder) / "packages"
-        if not optional_packages.install(LOCK, "--target", target, "--compile-bytecode"):
-            raise UserError(
-                "installing the OpenLineage provider from PyPI failed (see above): check the network, "
-                "or unset SHOPNOW_OPENLINEAGE"
-            )
+        optional_packages.install(
+            "the OpenLineage provider of SHOPNOW_OPENLINEAGE", LOCK, "--target", target, "--compile-bytecode"
+        )
         if not packages_dir().exists():
             target.rename(packages_dir())

@@ -5,16 +5,20 @@ import subprocess
 import sys
 from pathlib import Path
 
+from shopnow import network_errors
+from shopnow.errors import UserError
 
-def install(lock: Path, *options: str | Path) -> bool:
+
+def install(name: str, lock: Path, *options: str | Path) -> None:
     """Install the packages of a lock file for this Python.
 
     Args:
+        name: what is installed, for the message.
         lock: a requirements file with hashes.
         options: more options of `uv pip install`.
 
-    Returns:
-        Whether it succeeded; errors go to standard error.
+    Raises:
+        UserError: the packages cannot be downloaded; uv's own errors go to standard error.
     """
     command = [
         sys.executable,
@@ -30,5 +34,9 @@ def install(lock: Path, *options: str | Path) -> bool:
     ]
     # The user's own uv configuration is ignored, as ./shopnow does for the other packages.
     environment = {**os.environ, "UV_NO_CONFIG": "1"}
-    result = subprocess.run([*command, "-r", lock, *options], env=environment, check=False)
-    return result.returncode == 0
+    result = subprocess.run(
+        [*command, "-r", lock, *options], env=environment, stderr=subprocess.PIPE, text=True, check=False
+    )
+    if result.returncode:
+        print(network_errors.redact(result.stderr), end="", file=sys.stderr)
+        raise UserError(f"installing {name} failed: {network_errors.explain(result.stderr)}")
