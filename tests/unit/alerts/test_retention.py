@@ -10,8 +10,7 @@ import pytest
 from deltalake import write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from shopnow.alerts import alert_log, commands, retention
-from shopnow.alerts.commands import Attribution
+from shopnow.alerts import alert_log, retention
 from shopnow.alerts.dispatcher import deliver, sent_totals
 from shopnow.alerts.evaluate import STOCK, evaluate
 from shopnow.alerts.outbox import pending_messages
@@ -55,9 +54,11 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for days, mugs in ((90, 0), (89, 50), (80, 0), (79, 50), (60, 0), (50, 50)):
         write_stock(folder.as_uri(), mug=mugs, bowl=0)
         evaluate(folder.as_uri(), f"run-{days}", NOW - timedelta(days=days))
-    commands.silence(
-        folder.as_uri(), "low_stock", NOW + timedelta(days=1), Attribution("anna", "stocktaking")
-    )
+    silence = {"kind": "silence", "state": "silenced", "target": "low_stock", "by": "anna", "reason": "sale"}
+    for sequence, until in enumerate((NOW, NOW + timedelta(days=1)), 100):
+        at = NOW - timedelta(days=50)
+        row = {**silence, "until": until, "at": at, "sequence": sequence}
+        alert_log.append(folder.as_uri(), [row])
     return folder
 
 
