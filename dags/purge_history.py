@@ -9,11 +9,12 @@ older than `SHOPNOW_HISTORY_DAYS`, so that a stack is as quick after a year as o
 | *database* | finished runs from Airflow's database, with their tasks and XComs; old events and logs there |
 | *task_logs* | the logs of these runs, on this machine and, if Airflow uploads them, on HDFS |
 | *files* | logs of the DAG processor; temporary files of killed Spark drivers, after a day |
+| *alert_log* | rows of the table `alerts` on which no alert, silence or unsent message rests any more |
 | *delivery_notes* | delivery notes in `restock/done` and `restock/rejected`; Kafka keeps their keys |
 
 **Kept**, however old: runs that are queued, running or waiting for a person or a delivery, with all that
-belongs to them; the newest run of each DAG and type; what the lake and Kafka hold. `docs/retention.md` lists
-how long everything is kept.
+belongs to them; the newest run of each DAG and type; all other tables of the lake; what Kafka holds.
+`docs/retention.md` lists how long everything is kept.
 
 **Runs** at 03:20 UTC, or by hand with the form. It is idempotent; each task is independent of the others.
 
@@ -28,7 +29,7 @@ Each task logs and returns what it deleted, with its size.
 **When it fails.** Every task is retried, and the next run deletes what is left.
 - *database*, *task_logs*: the connection `airflow_db`, to Airflow's metadata database, does not answer or is
   not defined. The local stack and the containers define it.
-- *task_logs*, *delivery_notes*: HDFS is unreachable. See `./shopnow status`.
+- *task_logs*, *alert_log*, *delivery_notes*: HDFS is unreachable. See `./shopnow status`.
 - *Permission denied*: files belong to another user; delete them by hand, or change their owner.
 """
 
@@ -40,6 +41,7 @@ from urllib.parse import urlsplit
 from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.sdk import DAG, Param, conf, get_current_context, task
 
+from shopnow.alerts import retention as alert_retention
 from shopnow.dag_common import DEFAULT_ARGS, LONG_TIMEOUT, Tag, airflow_database, every_day, lake_uri
 from shopnow.history import airflow_database as metadata
 from shopnow.history import old_files
@@ -113,6 +115,11 @@ with DAG(
         return removed
 
     @task
+    def alert_log() -> int:
+        """Return the number of deleted rows."""
+        return alert_retention.purge(lake_uri(), history_start(), is_dry_run())
+
+    @task
     def delivery_notes() -> dict:
         """Return the number and size of the deleted delivery notes."""
         box = Inbox(WebHDFSHook("webhdfs_default").get_conn(), inbox_path(lake_uri()))
@@ -123,4 +130,5 @@ with DAG(
     database()
     task_logs()
     files()
+    alert_log()
     delivery_notes()

@@ -1,4 +1,6 @@
-"""The append-only `alerts` table: every change of an alert, every silence and every message.
+"""The `alerts` table: every change of an alert, every silence and every message, as rows that are appended.
+
+`retention` deletes old rows on which nothing rests any more.
 
 Rows of `kind` "alert" are alerts in a new state, or announced again in the same one; announced ones carry the
 `dedup_key` of their message. Rows of `kind` "silence" suppress notifications for a target until a time; the
@@ -107,8 +109,13 @@ def next_sequence(table: DeltaTable) -> int:
     return (table.transaction_version(_APP_ID) or 0) + 1
 
 
-def commit_decision(table: DeltaTable, rows: Sequence[Row]) -> None:
-    """Commit the rows of a decision that rests on the snapshot `table`; all have `next_sequence(table)`.
+def commit_decision(
+    table: DeltaTable, rows: Sequence[Row], mode: Literal["append", "overwrite"] = "append"
+) -> None:
+    """Commit the rows of a decision that rests on the snapshot `table`.
+
+    Args:
+        rows: new rows, all with `next_sequence(table)`; or all rows of the table, to overwrite it.
 
     Raises:
         CommitConflict: another decision was committed since the snapshot; nothing was written.
@@ -116,7 +123,7 @@ def commit_decision(table: DeltaTable, rows: Sequence[Row]) -> None:
     sequence = next_sequence(table)
     properties = CommitProperties(app_transactions=[Transaction(_APP_ID, sequence)])
     try:
-        tables.write(table, pa.Table.from_pylist(list(rows), SCHEMA), commit_properties=properties)
+        tables.write(table, pa.Table.from_pylist(list(rows), SCHEMA), mode=mode, commit_properties=properties)
     except CommitFailedError:
         table.update_incremental()
         if next_sequence(table) == sequence:
