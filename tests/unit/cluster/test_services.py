@@ -150,6 +150,11 @@ def test_failed_health_check_names_the_service(container):
         health.main()
 
 
+def test_health_check_of_a_container_that_starts_has_no_traceback(container):
+    with pytest.raises(SystemExit, match="has not started its service yet"):
+        health.main()
+
+
 def test_only_the_pipeline_may_write_the_ledger():
     writers = {
         acl.principal
