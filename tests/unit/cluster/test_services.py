@@ -123,12 +123,6 @@ def test_missing_secret_is_named_in_the_error(secrets_folder):
         redis_client.url()
 
 
-def test_nobody_can_kill_jobs_or_stop_workers_on_the_pages_of_spark(container):
-    conf = spark.conf(container.cluster, container.settings)
-    assert conf["spark.ui.killEnabled"] == "false"
-    assert conf["spark.master.ui.decommission.allow.mode"] == "DENY"
-
-
 def test_spark_reads_its_secret_from_a_private_file(container):
     SERVICES["spark-worker"].prepare(container)
     file = spark.CONF_DIR / "spark-defaults.conf"
