@@ -59,7 +59,9 @@ COPY spark_apps spark_apps
 COPY plugins plugins
 COPY dags dags
 COPY monitoring/prometheus monitoring/prometheus
-RUN .venv/bin/python -m compileall -q include spark_apps plugins dags
+# uv's lock files are writable by everyone.
+RUN .venv/bin/python -m compileall -q include spark_apps plugins dags \
+ && find .venv /var/cache/shopnow -name .lock -delete
 ENV PATH=/opt/shopnow/.venv/bin:/usr/lib/postgresql/15/bin:$PATH \
     PYTHONPATH=/opt/shopnow/include:/opt/shopnow/spark_apps \
     PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \

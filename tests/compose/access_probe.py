@@ -67,12 +67,12 @@ def connect_to_postgres(user: str, sslmode: str = "require") -> None:
 
 
 def kill_on_page_of_spark(path: str) -> None:
-    """Send the form of a kill link, or of a worker's removal, to the master's pages.
+    """Send the form of a kill link to the master's pages.
 
     Raises:
         PermissionError: it was refused, or the page has no such form and shows the master instead.
     """
-    request = urllib.request.Request(f"http://spark-master:8080{path}", b"id=none&terminate=true&host=none")
+    request = urllib.request.Request(f"http://spark-master:8080{path}", b"id=none&terminate=true")
     try:
         with urllib.request.build_opener(NoRedirect).open(request, timeout=TIMEOUT_SECONDS):
             raise PermissionError
@@ -123,7 +123,6 @@ def probe_as_stranger() -> dict[str, bool]:
         "Redis without TLS": is_denied(lambda: ping_redis(with_tls=False), PermissionError, OSError),
         "killing a Spark application on the master's page": spark_denies("/app/kill/"),
         "killing a Spark driver on the master's page": spark_denies("/driver/kill/"),
-        "removing a Spark worker on the master's page": spark_denies("/workers/kill/"),
         "Spark's REST submission": is_denied(connect_to_spark_rest, OSError),
         "Airflow's API without token": http_denies(f"http://{AIRFLOW}/api/v2/dags"),
         "Airflow's API with a wrong token": http_denies(

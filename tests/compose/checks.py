@@ -19,8 +19,10 @@ PROBED_ROLES = {
     "airflow-worker": "worker",
 }
 """By service, the role of `access_probe.py` that has its secrets; that of the service monitor is added."""
-WRITABLE = re.compile(r"/(tmp|var/tmp|run/lock|var/lib/shopnow)(/.*)?")
-"""Paths of a root file system that the user of the containers may write; volumes and memory come on top."""
+MOUNTS = {"/tmp", "/run/shopnow", "/var/lib/shopnow"}  # noqa: S108
+"""Mount points that are writable also in containers with a read-only root."""
+WRITABLE = re.compile(r"/(tmp|var/tmp|run/lock|run/shopnow|var/lib/shopnow)(/.*)?")
+"""Paths that the user of the containers may write where the root is not read-only."""
 DASHBOARD = ROOT / "monitoring" / "grafana" / "dashboards" / "pipeline.json"
 _LIST_MESSAGES = """
 import json
@@ -115,10 +117,11 @@ def check_file_systems(stack: Stack) -> bool:
     for service in stack.running_services():
         # Symbolic links have no permissions of their own.
         find = stack.run("exec", "-T", service, "find", "/", "-xdev", "-writable", "-not", "-type", "l")
-        paths = [path for path in find.stdout.splitlines() if not WRITABLE.fullmatch(path)]
-        is_read_only = stack.inspect(service)["HostConfig"]["ReadonlyRootfs"]
-        if paths or (is_read_only and find.stdout):
-            log(f"WRITABLE  in {service}: {', '.join(paths[:10] or find.stdout.splitlines()[:10])}")
+        paths, is_read_only = find.stdout.splitlines(), stack.inspect(service)["HostConfig"]["ReadonlyRootfs"]
+        if unexpected := [
+            path for path in paths if path not in MOUNTS and (is_read_only or not WRITABLE.fullmatch(path))
+        ]:
+            log(f"WRITABLE  in {service}: {', '.join(unexpected[:10])}")
             passed = False
     log("searched the root file systems for files that their services can write")
     return passed

@@ -29,6 +29,9 @@ _LOG_FILENAME_TEMPLATE = (
 )
 
 
+_SIGNING_KEY_BYTES = 64
+"""What HS512 recommends, by which Airflow signs."""
+
 _SECRET_OPTIONS: Mapping[str, Callable[[], dict[str, str]]] = {
     "database_password": lambda: {"DATABASE__SQL_ALCHEMY_CONN": postgres.url()},
     "redis_password": lambda: {
@@ -37,8 +40,8 @@ _SECRET_OPTIONS: Mapping[str, Callable[[], dict[str, str]]] = {
         "CELERY__RESULT_BACKEND": redis_client.url(redis_client.RESULT_DATABASE),
     },
     "fernet_key": lambda: {"CORE__FERNET_KEY": derive_key("fernet_key")},
-    "api_secret_key": lambda: {"API__SECRET_KEY": derive_key("api_secret_key")},
-    "jwt_secret": lambda: {"API_AUTH__JWT_SECRET": derive_key("jwt_secret")},
+    "api_secret_key": lambda: {"API__SECRET_KEY": derive_key("api_secret_key", _SIGNING_KEY_BYTES)},
+    "jwt_secret": lambda: {"API_AUTH__JWT_SECRET": derive_key("jwt_secret", _SIGNING_KEY_BYTES)},
 }
 """Options that hold a secret, by the secret's name."""
 

@@ -54,6 +54,8 @@ PROBES: Mapping[str, Callable[[], bool]] = {
 
 
 def main() -> None:
+    if not SERVICE_FILE.exists():
+        sys.exit("the container has not started its service yet")
     service = SERVICE_FILE.read_text()
     try:
         is_healthy = PROBES[service]()

@@ -5,7 +5,7 @@ Imports only the standard library, as the health check uses it.
 
 import os
 from base64 import urlsafe_b64encode
-from hashlib import sha256
+from hashlib import sha256, sha512
 from pathlib import Path
 
 from shopnow.errors import UserError
@@ -37,13 +37,17 @@ def read_secret(name: str) -> str:
     return value
 
 
-def derive_key(name: str) -> str:
-    """Derive a key from a secret of any characters: 44 of URL-safe base64, which is Fernet's format, too.
+def derive_key(name: str, size: int = 32) -> str:
+    """Derive a key from a secret of any characters, in URL-safe base64.
+
+    Args:
+        size: length of the key before it is encoded, bytes: 32, as Fernet takes them, or 64.
 
     Raises:
         UserError: the secret is not mounted in this container, or is empty.
     """
-    return urlsafe_b64encode(sha256(read_secret(name).encode()).digest()).decode()
+    hash_function = {32: sha256, 64: sha512}[size]
+    return urlsafe_b64encode(hash_function(read_secret(name).encode()).digest()).decode()
 
 
 def write_private_file(path: Path, text: str) -> None:

@@ -46,8 +46,6 @@ def conf(cluster: ClusterSettings, settings: Settings) -> dict[str, str]:
         "spark.worker.cleanup.enabled": "true",
         # Drivers connect with the shared secret, which the REST submission gateway does not check.
         "spark.master.rest.enabled": "false",
-        # The pages of the master have no login.
-        "spark.master.ui.decommission.allow.mode": "DENY",
         # A restarted master recovers its workers and applications.
         "spark.deploy.recoveryMode": "FILESYSTEM",
         "spark.deploy.recoveryDirectory": str(spark.home_dir(settings) / "recovery"),

@@ -123,12 +123,6 @@ def test_missing_secret_is_named_in_the_error(secrets_folder):
         redis_client.url()
 
 
-def test_nobody_can_kill_jobs_or_stop_workers_on_the_pages_of_spark(container):
-    conf = spark.conf(container.cluster, container.settings)
-    assert conf["spark.ui.killEnabled"] == "false"
-    assert conf["spark.master.ui.decommission.allow.mode"] == "DENY"
-
-
 def test_spark_reads_its_secret_from_a_private_file(container):
     SERVICES["spark-worker"].prepare(container)
     file = spark.CONF_DIR / "spark-defaults.conf"
@@ -147,6 +141,11 @@ def test_postgres_requires_a_password_over_tls_from_remote_clients():
 def test_failed_health_check_names_the_service(container):
     health.SERVICE_FILE.write_text("redis")
     with pytest.raises(SystemExit, match="redis: "):
+        health.main()
+
+
+def test_health_check_of_a_container_that_starts_has_no_traceback(container):
+    with pytest.raises(SystemExit, match="has not started its service yet"):
         health.main()
 
 
