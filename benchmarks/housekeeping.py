@@ -328,7 +328,7 @@ def slower(first: Phase, last: Phase) -> list[str]:
     ]
 
 
-def wait_until(condition: Callable[[], Any], seconds: float = 5 * MINUTE) -> None:
+def wait_until(condition: Callable[[], Any], seconds: float = 15 * MINUTE) -> None:
     if not supervision.wait_until(lambda: bool(condition()), seconds, interval=0.5):
         raise TimeoutError(f"not done after {seconds:.0f} s")
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Collection
 from datetime import datetime
 from pathlib import Path
+from stat import S_ISDIR
 from typing import Any
 
 from shopnow.history.airflow_database import RunKey
@@ -31,7 +32,7 @@ def purge_local(base: Path, kept: Collection[RunKey], before: datetime, dry_run:
             continue
         statuses = [path.stat() for path in (folder, *folder.rglob("*"))]
         if max(status.st_mtime for status in statuses) < before.timestamp():
-            sizes.append(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()))
+            sizes.append(sum(status.st_size for status in statuses if not S_ISDIR(status.st_mode)))
             if not dry_run:
                 shutil.rmtree(folder)
     return Removed(len(sizes), sum(sizes))
