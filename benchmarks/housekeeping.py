@@ -12,32 +12,25 @@ Exits 1 if a median after the purge is more than 10 % over that of the first day
 """
 
 import argparse
-import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import httpx
-import psycopg2
+import past_month
 import workbench
-from hdfs import InsecureClient
-from psycopg2 import sql
 from rich.console import Console
 from rich.table import Table
 
 from shopnow.audit.verify import verify
 from shopnow.events import TOPICS
 from shopnow.history import airflow_database
-from shopnow.lake.ingest.landing import land
-from shopnow.local_stack import airflow, airflow_api, postgres, supervision
+from shopnow.local_stack import airflow, airflow_api, supervision
 from shopnow.local_stack.services import SERVICES
 from shopnow.settings import Settings
-from shopnow.traffic.generate import generate
 
 PAGES = ("dashboard", "activity?limit=14", "orders", "payments", "deliveries", "stock", "pipeline")
 REQUESTS = 40
@@ -50,17 +43,6 @@ HOPS = (
 PURGE = "purge_history"
 MINUTE = 60
 SLOWDOWN = 1.1
-TABLES = {
-    "dag_run": "id",
-    "task_instance": "id",
-    "xcom": None,
-    "rendered_task_instance_fields": None,
-    "log": "id",
-    "asset_event": "id",
-}
-"""Tables that grow with the runs, referenced ones first; and their generated key."""
-NEWEST = timedelta(days=2)
-MONTH = timedelta(days=30)
 
 
 class Phase(NamedTuple):
@@ -75,22 +57,24 @@ def main() -> int:
     console = Console()
     # The copies are older than this, and so expired.
     with (
-        workbench.services(list(SERVICES), traffic="off", history_days=NEWEST.days - 1) as settings,
+        workbench.services(
+            list(SERVICES), traffic="off", history_days=past_month.NEWEST.days - 1
+        ) as settings,
         airflow_api.connect(settings) as api,
     ):
         phases = [measure("first day", settings, api, options)]
         start = time.monotonic()
-        rows = copy_runs(settings, options.runs)
-        files = copy_logs(settings)
-        commits = add_landings(settings, options.landings)
+        rows = past_month.copy_runs(settings, options.runs)
+        files = past_month.copy_logs(settings)
+        commits = past_month.add_landings(settings, options.landings)
         console.print(
             f"history made in {time.monotonic() - start:.0f} s: {rows}, {files:,} log files, "
             f"{commits} landing commits"
         )
         phases.append(measure("with a month of history", settings, api, options))
-        age_table_logs(settings)
+        past_month.age_table_logs(settings)
         console.print("purge_history:", *purge(api), sep="\n  ")
-        add_landings(settings, 20)
+        past_month.add_landings(settings, 20)
         phases.append(measure("after purge_history", settings, api, options))
         broken = [
             check
@@ -179,116 +163,16 @@ def is_answered(tab: httpx.Client, page: str) -> bool:
 
 
 def sizes(settings: Settings) -> dict[str, str]:
-    log_files = [path for path in log_folder(settings).rglob("*") if path.is_file()]
-    client = hdfs_client(settings)
+    log_files = [path for path in past_month.log_folder(settings).rglob("*") if path.is_file()]
+    client = past_month.hdfs_client(settings)
     commits = sum(len(client.list(f"/shopnow/raw/{topic}/_delta_log")) for topic in TOPICS)
     edits = [path.stat().st_size for path in settings.data_dir.rglob("current/edits_0*-*")]
     return {
-        "metadata database": f"{airflow_database.size(database(settings)) / 1e6:,.0f} MB",
+        "metadata database": f"{airflow_database.size(past_month.database(settings)) / 1e6:,.0f} MB",
         "task logs": f"{len(log_files):,} files, {sum(p.stat().st_size for p in log_files) / 1e6:,.0f} MB",
         "files in the Delta logs of raw": f"{commits:,}",
         "edit log of the NameNode": f"{sum(edits) / 1e6:.1f} MB",
     }
-
-
-def copy_runs(settings: Settings, runs: int) -> str:
-    """Copy the finished runs of the database until there are so many; returns the numbers of new rows."""
-    counts = {}
-    with closing(psycopg2.connect(**database(settings))) as connection:
-        connection.autocommit = True
-        cursor = connection.cursor()
-        cursor.execute("CREATE TABLE template AS SELECT dag_id, run_id FROM dag_run WHERE state = 'success'")
-        copies = -(-runs // cursor.rowcount)
-        for table, key in TABLES.items():
-            cursor.execute(copy_statement(cursor, table, key), {"copies": copies})
-            counts[table] = cursor.rowcount
-        cursor.execute("DROP TABLE template")
-        cursor.execute("VACUUM ANALYZE")
-    return ", ".join(f"{count:,} {table}" for table, count in counts.items())
-
-
-def copy_statement(cursor: Any, table: str, key: str | None) -> sql.Composable:
-    """Return the INSERT of the copies of the template runs' rows, with other ids and earlier times."""
-    cursor.execute(
-        "SELECT column_name, data_type, column_default FROM information_schema.columns WHERE table_name = %s",
-        [table],
-    )
-    values = {}
-    run_column = "source_run_id" if table == "asset_event" else "run_id"
-    dag_column = "source_dag_id" if table == "asset_event" else "dag_id"
-    age = sql.SQL("make_interval(secs => {newest} + {month} * n / %(copies)s)").format(
-        newest=sql.Literal(NEWEST.total_seconds()), month=sql.Literal(MONTH.total_seconds())
-    )
-    copied_run = sql.SQL("t.{} || '~' || n").format(sql.Identifier(run_column))
-    for name, kind, default in cursor.fetchall():
-        column = sql.SQL("t.{}").format(sql.Identifier(name))
-        if name == key and default:
-            continue  # numbered by the database
-        if name == key:
-            values[name] = sql.SQL("gen_random_uuid()")
-        elif name == run_column:
-            values[name] = copied_run
-        elif name == "dag_run_id":
-            values[name] = sql.SQL("(SELECT id FROM dag_run WHERE dag_id = t.dag_id AND run_id = {})").format(
-                copied_run
-            )
-        elif kind == "timestamp with time zone":
-            values[name] = sql.SQL("{} - {}").format(column, age)
-        else:
-            values[name] = column
-    return sql.SQL(
-        "INSERT INTO {table} ({columns}) SELECT {values} FROM {table} t "
-        "JOIN template ON template.dag_id = t.{dag} AND template.run_id = t.{run}, "
-        "generate_series(1, %(copies)s) n"
-    ).format(
-        table=sql.Identifier(table),
-        columns=sql.SQL(", ").join(map(sql.Identifier, values)),
-        values=sql.SQL(", ").join(values.values()),
-        dag=sql.Identifier(dag_column),
-        run=sql.Identifier(run_column),
-    )
-
-
-def copy_logs(settings: Settings) -> int:
-    """Copy the logs of the runs that were copied, with the age of the copy; returns the number of files."""
-    with closing(psycopg2.connect(**database(settings))) as connection, connection.cursor() as cursor:
-        cursor.execute("SELECT dag_id, run_id, end_date FROM dag_run WHERE run_id LIKE '%~%'")
-        copies = cursor.fetchall()
-    contents: dict[Path, dict[Path, bytes]] = {}
-    written = 0
-    for dag_id, run_id, end in copies:
-        dag_folder = log_folder(settings) / f"dag_id={dag_id}"
-        original = dag_folder / f"run_id={run_id.partition('~')[0]}"
-        if original not in contents:
-            paths = [path for path in original.rglob("*") if path.is_file()]
-            contents[original] = {path.relative_to(original): path.read_bytes() for path in paths}
-        folder = dag_folder / f"run_id={run_id}"
-        for path, content in contents[original].items():
-            (folder / path).parent.mkdir(parents=True, exist_ok=True)
-            (folder / path).write_bytes(content)
-            written += 1
-        for path in (folder, *folder.rglob("*")):
-            os.utime(path, (end.timestamp(), end.timestamp()))
-    return written
-
-
-def add_landings(settings: Settings, landings: int) -> int:
-    """Generate and land a little traffic again and again; returns the number of commits."""
-    conf, commits = {"bootstrap.servers": settings.bootstrap_servers}, 0
-    for _ in range(landings):
-        generate(conf, f"housekeeping {time.time_ns()}", sessions=3)
-        for topic in TOPICS.values():
-            commits += bool(land(conf, settings.lake_uri, topic).rows)
-    return commits
-
-
-def age_table_logs(settings: Settings) -> None:
-    """Make the logs of the raw tables older than the 30 days for which Delta keeps them."""
-    client, old = hdfs_client(settings), datetime.now(UTC) - MONTH - NEWEST
-    for topic in TOPICS:
-        folder = f"/shopnow/raw/{topic}/_delta_log"
-        for name in client.list(folder):
-            client.set_times(f"{folder}/{name}", modification_time=round(old.timestamp() * 1000))
 
 
 def purge(api: httpx.Client) -> list[str]:
@@ -331,24 +215,6 @@ def slower(first: Phase, last: Phase) -> list[str]:
 def wait_until(condition: Callable[[], Any], seconds: float = 15 * MINUTE) -> None:
     if not supervision.wait_until(lambda: bool(condition()), seconds, interval=0.5):
         raise TimeoutError(f"not done after {seconds:.0f} s")
-
-
-def database(settings: Settings) -> airflow_database.Database:
-    return {
-        "host": "127.0.0.1",
-        "port": settings.ports["postgres"],
-        "user": postgres.ROLE,
-        "password": airflow.database_password(settings),
-        "dbname": postgres.ROLE,
-    }
-
-
-def log_folder(settings: Settings) -> Path:
-    return airflow.home_dir(settings) / "logs"
-
-
-def hdfs_client(settings: Settings) -> InsecureClient:
-    return InsecureClient(f"http://127.0.0.1:{settings.ports['namenode_http']}", user="shopnow")
 
 
 if __name__ == "__main__":
