@@ -7,16 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from random import Random
 
+import httpx
 import pytest
-from playwright.sync_api import Page, sync_playwright
 
 from faults import oracle, worker
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from faults.worker import Worker
 from shopnow import connections
-from shopnow.cli.test_tools import browser_executable
-from shopnow.local_stack import data_dir, supervision
+from shopnow.local_stack import data_dir, stack, supervision
+from shopnow.local_stack.services import STORAGE_SERVICES
 from shopnow.traffic import generate
 from support import api_server
 
@@ -40,7 +40,7 @@ def test_supervisords_socket_deleted_while_landing(
     assert supervision.unsupervised_processes(services.settings)
     scoreboard.kill(Fault.SURROUNDINGS, "socket deleted")
     at = time.monotonic()
-    services.await_ready()
+    stack.up(services.settings, lambda subject, event: None, STORAGE_SERVICES)
     assert not supervision.unsupervised_processes(services.settings)
     scoreboard.recovered(Fault.SURROUNDINGS, worker.retried(process.wait(), "land", **run).at - at)
     scoreboard.judge(Fault.SURROUNDINGS, oracle.score_raw(services.conf, shared_lake, ["views"]))
@@ -53,46 +53,32 @@ def airflow_below_a_path(services: Services, tmp_path: Path) -> Iterator[api_ser
         yield server
 
 
-@pytest.fixture
-def page(airflow_below_a_path: api_server.ApiServer) -> Iterator[Page]:
-    """A browser in which a user has logged in."""
-    url = airflow_below_a_path.url
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=browser_executable(), args=["--no-sandbox"])
-        page = chromium.new_context(base_url=url).new_page()
-        page.goto(f"{PATH}/auth/login?next={PATH}/")
-        page.fill("[name=username]", api_server.USER)
-        page.fill("[name=password]", api_server.PASSWORD)
-        page.keyboard.press("Enter")
-        page.wait_for_url(lambda address: "/auth/" not in address)
-        yield page
-        chromium.close()
+def await_answer(client: httpx.Client, url: str) -> httpx.Response:
+    """Request the address until the tab has read the lake."""
+    answers: list[httpx.Response] = []
+
+    def has_read_the_lake() -> bool:
+        answers.append(client.get(url))
+        return answers[-1].status_code != httpx.codes.SERVICE_UNAVAILABLE
+
+    assert supervision.wait_until(has_read_the_lake, 60), answers[-1].text
+    return answers[-1].raise_for_status()
 
 
-@pytest.mark.needs("browser")
-def test_airflow_below_a_path_serves_the_tab(page: Page, services: Services, scoreboard: Scoreboard) -> None:
-    failed: list[str] = []
-    page.on(
-        "response",
-        lambda response: (
-            failed.append(f"{response.status} {response.url}") if response.status >= 400 else None
-        ),
-    )
-    page.goto(f"{PATH}/plugin/shopnow")
-    frame = page.frame_locator("iframe[title='ShopNow+']")
-    frame.locator("main .panel").first.wait_for()
-    # The icon of the navigation has arrived.
-    page.wait_for_function(
-        "[...document.images].some(image => image.src.includes('/shopnow/assets/') && image.naturalWidth > 0)"
-    )
-    tab = next(each.url for each in page.frames if "/shopnow/" in each.url)
-    pdf = page.request.get(f"{PATH}/shopnow/api/pages/pipeline.pdf?language=en")
-    assert (pdf.status, pdf.headers["content-type"]) == (200, "application/pdf"), tab
-    assert not failed
-    page.goto(f"{PATH}/plugin/shopnow#/pipeline")
-    frame.locator("nav").get_by_text("Pipeline").click()
-    link = frame.locator("a[href*='/dags/']").first
-    assert str(link.get_attribute("href")).startswith(f"{PATH}/dags/")
-    link.click()
-    page.wait_for_url(f"**{PATH}/dags/**")
+def test_airflow_below_a_path_serves_the_tab(
+    airflow_below_a_path: api_server.ApiServer, scoreboard: Scoreboard
+) -> None:
+    server = airflow_below_a_path
+    with httpx.Client(headers={"Authorization": f"Bearer {server.login()}"}, timeout=60) as client:
+        plugins = client.get(f"{server.url}/api/v2/plugins").json()["plugins"]
+        [view] = [
+            view for plugin in plugins for view in plugin["external_views"] if view["name"] == "ShopNow+"
+        ]
+        frame = httpx.URL(server.url).join(view["href"])
+        answers = {
+            address: await_answer(client, str(frame.join(address)))
+            for address in (view["href"], view["icon"], "api/dashboard", "api/pages/dashboard.pdf")
+        }
+    kinds = [answer.headers["content-type"].partition(";")[0] for answer in answers.values()]
+    assert kinds == ["text/html", "image/svg+xml", "application/json", "application/pdf"]
     scoreboard.judge(Fault.PATH, oracle.Score())
