@@ -100,7 +100,7 @@ def arguments() -> argparse.Namespace:
 
 def measure(name: str, settings: Settings, api: httpx.Client, options: argparse.Namespace) -> Phase:
     seconds: dict[str, list[float]] = {}
-    run_cycle(api)  # not measured: the first reads what is new, such as all records that landed before
+    run_cycle(api)  # not measured: the first reads all records that landed before
     for _ in range(options.cycles):
         for hop, value in run_cycle(api).items():
             seconds.setdefault(hop, []).append(value)
@@ -168,7 +168,7 @@ def sizes(settings: Settings) -> dict[str, str]:
     commits = sum(len(client.list(f"/shopnow/raw/{topic}/_delta_log")) for topic in TOPICS)
     edits = [path.stat().st_size for path in settings.data_dir.rglob("current/edits_0*-*")]
     return {
-        "metadata database": f"{airflow_database.size(past_month.database(settings)) / 1e6:,.0f} MB",
+        "metadata database": f"{airflow_database.size(airflow.database_login(settings)) / 1e6:,.0f} MB",
         "task logs": f"{len(log_files):,} files, {sum(p.stat().st_size for p in log_files) / 1e6:,.0f} MB",
         "files in the Delta logs of raw": f"{commits:,}",
         "edit log of the NameNode": f"{sum(edits) / 1e6:.1f} MB",

@@ -12,9 +12,8 @@ from hdfs import InsecureClient
 from psycopg2 import sql
 
 from shopnow.events import TOPICS
-from shopnow.history import airflow_database
 from shopnow.lake.ingest.landing import land
-from shopnow.local_stack import airflow, postgres
+from shopnow.local_stack import airflow
 from shopnow.settings import Settings
 from shopnow.traffic.generate import generate
 
@@ -32,9 +31,9 @@ MONTH = timedelta(days=30)
 
 
 def copy_runs(settings: Settings, runs: int) -> str:
-    """Copy the finished runs of the database until there are so many; returns the numbers of new rows."""
+    """Copy the finished runs of the database until there are as many; returns the numbers of new rows."""
     counts = {}
-    with closing(psycopg2.connect(**database(settings))) as connection:
+    with closing(psycopg2.connect(**airflow.database_login(settings))) as connection:
         connection.autocommit = True
         cursor = connection.cursor()
         cursor.execute("CREATE TABLE template AS SELECT dag_id, run_id FROM dag_run WHERE state = 'success'")
@@ -91,7 +90,10 @@ def copy_statement(cursor: Any, table: str, key: str | None) -> sql.Composable:
 
 def copy_logs(settings: Settings) -> int:
     """Copy the logs of the runs that were copied, with the age of the copy; returns the number of files."""
-    with closing(psycopg2.connect(**database(settings))) as connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(**airflow.database_login(settings))) as connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute("SELECT dag_id, run_id, end_date FROM dag_run WHERE run_id LIKE '%~%'")
         copies = cursor.fetchall()
     contents: dict[Path, dict[Path, bytes]] = {}
@@ -129,16 +131,6 @@ def age_table_logs(settings: Settings) -> None:
         folder = f"/shopnow/raw/{topic}/_delta_log"
         for name in client.list(folder):
             client.set_times(f"{folder}/{name}", modification_time=round(old.timestamp() * 1000))
-
-
-def database(settings: Settings) -> airflow_database.Database:
-    return {
-        "host": "127.0.0.1",
-        "port": settings.ports["postgres"],
-        "user": postgres.ROLE,
-        "password": airflow.database_password(settings),
-        "dbname": postgres.ROLE,
-    }
 
 
 def log_folder(settings: Settings) -> Path:

@@ -1,5 +1,5 @@
 """
-### Purge what is older than the history that is kept
+### Purge old runs, their logs and leftover files
 
 Finished runs, their logs and the files that services leave behind grow with every run. This DAG deletes those
 older than `SHOPNOW_HISTORY_DAYS`, so that a stack is as quick after a year as on its first day:
@@ -9,7 +9,7 @@ older than `SHOPNOW_HISTORY_DAYS`, so that a stack is as quick after a year as o
 | *database* | finished runs from Airflow's database, with their tasks and XComs; old events and logs there |
 | *task_logs* | the logs of these runs, on this machine and, if Airflow uploads them, on HDFS |
 | *files* | logs of the DAG processor; temporary files of killed Spark drivers, after a day |
-| *alert_log* | rows of the table `alerts` on which no alert, silence or unsent message rests any more |
+| *alert_log* | rows of the table `alerts` that no alert, silence or unsent message needs |
 | *delivery_notes* | delivery notes in `restock/done` and `restock/rejected`; Kafka keeps their keys |
 
 **Kept**, however old: runs that are queued, running or waiting for a person or a delivery, with all that
@@ -26,7 +26,7 @@ Example: `{"dry_run": true}`
 
 Each task logs and returns what it deleted, with its size.
 
-**When it fails.** Every task is retried, and the next run deletes what is left.
+**When it fails.** Every task is retried, and the next run deletes the rest.
 - *database*, *task_logs*: the connection `airflow_db`, to Airflow's metadata database, does not answer or is
   not defined. The local stack and the containers define it.
 - *task_logs*, *alert_log*, *delivery_notes*: HDFS is unreachable. See `./shopnow status`.
@@ -51,7 +51,7 @@ from shopnow.restock.inbox import Inbox, inbox_path
 log = logging.getLogger(__name__)
 
 SCRATCH_AGE = timedelta(days=1)
-"""No Spark job runs for so long."""
+"""Longer than any Spark job runs."""
 
 
 def history_start() -> datetime:

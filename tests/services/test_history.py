@@ -42,7 +42,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
 @pytest.fixture(scope="module")
 def database(settings: Settings) -> dict[str, Any]:
     """The login of the owner of the tables of the installed Airflow, with one DAG."""
-    parameters = login(settings, postgres.ROLE)
+    parameters = local_airflow.database_login(settings)
     airflow.models.import_all_models()
     engine = create_engine("postgresql+psycopg2://", connect_args=parameters)
     DagRun.metadata.create_all(engine)
@@ -56,17 +56,7 @@ def database(settings: Settings) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def purger(settings: Settings, database: dict[str, Any]) -> dict[str, Any]:
     """The login that the tasks have."""
-    return login(settings, postgres.PURGE_ROLE)
-
-
-def login(settings: Settings, role: str) -> dict[str, Any]:
-    return {
-        "host": "127.0.0.1",
-        "port": settings.ports["postgres"],
-        "user": role,
-        "password": local_airflow.database_passwords(settings)[role],
-        "dbname": postgres.ROLE,
-    }
+    return local_airflow.database_login(settings, postgres.PURGE_ROLE)
 
 
 class Rows:

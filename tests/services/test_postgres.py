@@ -29,10 +29,7 @@ def start(settings: Settings) -> None:
 
 def connect(settings: Settings, **changes: str) -> psycopg2.extensions.connection:
     """Connect as Airflow does, except for these parameters."""
-    parameters = {"user": postgres.ROLE, "password": airflow.database_password(settings), **changes}
-    return psycopg2.connect(
-        host="127.0.0.1", port=settings.ports["postgres"], dbname=postgres.ROLE, **parameters
-    )
+    return psycopg2.connect(**{**airflow.database_login(settings), **changes})
 
 
 def execute(settings: Settings, statement: str) -> list[tuple]:
@@ -79,9 +76,10 @@ def test_a_half_created_folder_is_created_anew(settings):
 
 def test_only_airflows_role_may_connect_and_only_with_its_password(settings):
     start(settings)
-    for user, password in ((postgres.ROLE, "guessed"), ("postgres", airflow.database_password(settings))):
+    password = airflow.database_login(settings)["password"]
+    for user, tried in ((postgres.ROLE, "guessed"), ("postgres", password)):
         with pytest.raises(psycopg2.OperationalError):
-            connect(settings, user=user, password=password)
+            connect(settings, user=user, password=tried)
     assert is_ready(SERVICES["postgres"], settings)
 
 

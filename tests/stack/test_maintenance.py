@@ -17,7 +17,7 @@ import pytest
 from shopnow.audit import audit_log
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
-from shopnow.local_stack import airflow, airflow_api, postgres, supervision
+from shopnow.local_stack import airflow, airflow_api, supervision
 from shopnow.settings import Settings
 from support.full_stack import FINAL_STATES, MINUTE, get
 
@@ -126,18 +126,15 @@ def test_an_old_run_is_purged_with_its_logs(maintained, api, ends, settings):
 
 def make_old(settings: Settings, run_id: str, logs: Path) -> None:
     """Let a run of land_events have ended, and its logs have been written, 40 days ago."""
-    parameters = {
-        "host": "127.0.0.1",
-        "port": settings.ports["postgres"],
-        "user": postgres.ROLE,
-        "password": airflow.database_password(settings),
-        "dbname": postgres.ROLE,
-    }
     statement = (
         "UPDATE dag_run SET end_date = end_date - interval '40 days' "
         "WHERE dag_id = 'land_events' AND run_id = %s"
     )
-    with closing(psycopg2.connect(**parameters)) as connection, connection, connection.cursor() as cursor:
+    with (
+        closing(psycopg2.connect(**airflow.database_login(settings))) as connection,
+        connection,
+        connection.cursor() as cursor,
+    ):
         cursor.execute(statement, [run_id])
         assert cursor.rowcount == 1
     at = time.time() - 40 * 86_400

@@ -8,21 +8,18 @@ does not do its work for a while, however often it is restarted.
 """
 
 import re
-import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-
-import httpx
 
 from shopnow.cluster import probes, redis_client
 from shopnow.cluster.probes import ProbeError
 from shopnow.cluster.secret_files import read_secret
 from shopnow.cluster.settings import API_SERVER, ClusterSettings
 from shopnow.errors import UserError
-from shopnow.local_stack import airflow, airflow_api, incidents
+from shopnow.local_stack import airflow, airflow_api
 from shopnow.local_stack.incidents import Problem
-from shopnow.local_stack.service_monitor import dag_problems, notify
+from shopnow.local_stack.service_monitor import watch
 from shopnow.settings import Settings
 
 CHECK_INTERVAL_SECONDS = 15.0
@@ -58,21 +55,14 @@ REMOTE_PROBES: Mapping[str, Callable[[str], bool]] = {
 
 def main() -> None:
     settings = Settings.load()
-    open_incidents, _ = incidents.load(settings)
     services = ServiceChecker(service_probes(ClusterSettings().monitored.split(",")), datetime.now(UTC))
     address, password = airflow.url(settings, API_SERVER), read_secret("viewer_password")
-    while True:
-        problems, unknown = list(services.check(datetime.now(UTC))), []
-        try:
-            with airflow_api.log_in(address, airflow.VIEWER_USER, password, AIRFLOW_TIMEOUT_SECONDS) as api:
-                problems += dag_problems(api, datetime.now(UTC), airflow.base_url(settings))
-        except httpx.HTTPError:
-            unknown = ["dag/"]  # the probes of Airflow's services report what is wrong
-        open_incidents = notify(
-            settings, incidents.update(open_incidents, problems, unknown, datetime.now(UTC))
-        )
-        incidents.save(settings, open_incidents)
-        time.sleep(CHECK_INTERVAL_SECONDS)
+    watch(
+        settings,
+        lambda: services.check(datetime.now(UTC)),
+        lambda: airflow_api.log_in(address, airflow.VIEWER_USER, password, AIRFLOW_TIMEOUT_SECONDS),
+        CHECK_INTERVAL_SECONDS,
+    )
 
 
 def service_probes(hosts: list[str]) -> dict[str, Probe]:

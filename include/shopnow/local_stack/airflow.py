@@ -175,9 +175,15 @@ def otel_variables(settings: Settings) -> dict[str, str]:
     }
 
 
-def database_password(settings: Settings) -> str:
-    """Return the password of Airflow's role in the metadata database; created at the first call."""
-    return _load_or_create_secrets(settings)["database_password"]
+def database_login(settings: Settings, role: str = postgres.ROLE) -> dict[str, Any]:
+    """Return libpq's parameters of the metadata database on this machine, for a role."""
+    return {
+        "host": "127.0.0.1",
+        "port": settings.ports["postgres"],
+        "user": role,
+        "password": database_passwords(settings)[role],
+        "dbname": postgres.ROLE,
+    }
 
 
 def database_passwords(settings: Settings) -> dict[str, str]:
@@ -207,16 +213,7 @@ def prepare(settings: Settings, java: Path) -> None:
     if not migrated_version.exists() or migrated_version.read_text() != version("apache-airflow"):
         _migrate(settings, java)
         migrated_version.write_text(version("apache-airflow"))
-    airflow_database.grant(
-        {
-            "host": "127.0.0.1",
-            "port": settings.ports["postgres"],
-            "user": postgres.ROLE,
-            "password": database_password(settings),
-            "dbname": postgres.ROLE,
-        },
-        postgres.PURGE_ROLE,
-    )
+    airflow_database.grant(database_login(settings), postgres.PURGE_ROLE)
 
 
 def _migrate(settings: Settings, java: Path) -> None:

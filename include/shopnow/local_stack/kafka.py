@@ -172,7 +172,7 @@ def _name_uuid(name: str) -> str:
 
 
 def _escape(value: str) -> str:
-    """Escape what is not ASCII, such as in a folder's name: Java reads properties as Latin-1."""
+    """Escape characters beyond ASCII, such as in a folder's name: Java reads properties as Latin-1."""
     units = value.encode("utf-16-be")
     codes = [int.from_bytes(units[index : index + 2]) for index in range(0, len(units), 2)]
     return "".join(chr(code) if code < 128 else f"\\u{code:04x}" for code in codes)

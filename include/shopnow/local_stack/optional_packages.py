@@ -13,7 +13,7 @@ def install(name: str, lock: Path, *options: str | Path) -> None:
     """Install the packages of a lock file for this Python.
 
     Args:
-        name: what is installed, for the message.
+        name: name of the packages for the message.
         lock: a requirements file with hashes.
         options: more options of `uv pip install`.
 

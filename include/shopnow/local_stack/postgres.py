@@ -98,14 +98,15 @@ def prepare(server: Server, passwords: Mapping[str, str]) -> None:
         _create(server)
     for name, content in server.files.items():
         (server.data_dir / name).write_text(content)
+    statements = []
     for role, password in passwords.items():
         quoted = password.replace("'", "''")
-        _run_single_user_sql(
-            server,
+        statements += [
             f"DO $$BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') "
-            f"THEN CREATE ROLE {role} LOGIN; END IF; END$$;\n"
+            f"THEN CREATE ROLE {role} LOGIN; END IF; END$$;",
             f"ALTER ROLE {role} PASSWORD '{quoted}';",
-        )
+        ]
+    _run_single_user_sql(server, *statements)
 
 
 def _create(server: Server) -> None:
@@ -163,10 +164,10 @@ def _program(server: Server, name: str) -> list[str]:
     return [*server.prefix, str(server.programs / name) if server.programs else name]
 
 
-def _run_single_user_sql(server: Server, statements: str) -> None:
-    """Run statements, one a line, in single-user mode, before the server accepts connections."""
+def _run_single_user_sql(server: Server, *statements: str) -> None:
+    """Run statements, each of one line, in single-user mode, before the server accepts connections."""
     command = [*_program(server, "postgres"), "--single", "-D", str(server.data_dir), "postgres"]
-    _run(command, statements + "\n")
+    _run(command, "".join(f"{statement}\n" for statement in statements))
 
 
 def _run(command: list[str], text: str = "") -> None:

@@ -8,9 +8,10 @@ when it is resolved; the incidents are stored in a file, which `./shopnow status
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import httpx
 
@@ -38,20 +39,40 @@ UNBOUNDED_DAGS = {"approve_restock", "receive_restock"}
 
 def main() -> None:
     settings = Settings.load()
+    watch(
+        settings,
+        ServiceChecker(settings).check,
+        lambda: airflow_api.connect(settings),
+        CHECK_INTERVAL_SECONDS,
+    )
+
+
+def watch(
+    settings: Settings,
+    check_services: Callable[[], Iterable[Problem]],
+    connect: Callable[[], AbstractContextManager[httpx.Client]],
+    interval_seconds: float,
+) -> NoReturn:
+    """Check services and DAG runs again and again; notify of the problems, and keep them in a file.
+
+    Args:
+        check_services: returns the problems of the services.
+        connect: logs in to Airflow's API.
+        interval_seconds: pause between two checks.
+    """
     open_incidents, _ = incidents.load(settings)
-    services = ServiceChecker(settings)
     while True:
-        problems, unknown = list(services.check()), []
+        problems, unknown = list(check_services()), []
         try:
-            with airflow_api.connect(settings) as api:
+            with connect() as api:
                 problems += dag_problems(api, datetime.now(UTC), airflow.base_url(settings))
         except (UserError, httpx.HTTPError):
-            unknown = ["dag/"]  # the checks of Airflow's services report what is wrong
+            unknown = ["dag/"]  # the checks of Airflow's services report the cause
         open_incidents = notify(
             settings, incidents.update(open_incidents, problems, unknown, datetime.now(UTC))
         )
         incidents.save(settings, open_incidents)
-        time.sleep(CHECK_INTERVAL_SECONDS)
+        time.sleep(interval_seconds)
 
 
 class ServiceChecker:
@@ -96,7 +117,7 @@ def service_problem(
         unresponsive_seconds: for how long it has not been ready.
         now: Unix time in seconds.
     """
-    is_starting = process.running and now - process.since < START_SECONDS
+    is_starting = process.running and now - process.started_at < START_SECONDS
     if (
         process.died
         or (process.ended_at and now - process.ended_at < RESTART_REPORT_SECONDS)

@@ -82,14 +82,7 @@ def _datanode_probe(port_name: str) -> Probe:
 
 
 def _is_postgres_ready(settings: Settings) -> bool:
-    psycopg2.connect(
-        host="127.0.0.1",
-        port=settings.ports["postgres"],
-        dbname=postgres.ROLE,
-        user=postgres.ROLE,
-        password=airflow.database_password(settings),
-        connect_timeout=2,
-    ).close()
+    psycopg2.connect(**airflow.database_login(settings), connect_timeout=2).close()
     return True
 
 

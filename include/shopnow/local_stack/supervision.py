@@ -39,8 +39,8 @@ class Process(NamedTuple):
     died: bool
     """Whether it ended without being stopped, and is about to be restarted."""
     pid: int | None
-    since: int
-    """When it started or ended, in Unix seconds; 0 if it never ran."""
+    started_at: int
+    """When it started last, in Unix seconds; 0 if it never ran."""
     ended_at: int
     """When it ended last, in Unix seconds, also if it was restarted since; 0 if it never ended."""
     detail: str
@@ -56,7 +56,7 @@ def start_daemon(settings: Settings) -> None:
     Raises:
         UserError: it does not start.
     """
-    if is_daemon_running(settings):
+    if _is_daemon_running(settings):
         return
     end_leftover_processes(settings)
     data_dir.empty_temporary_dir(settings)
@@ -79,7 +79,7 @@ def start_daemon(settings: Settings) -> None:
         )
 
     def has_started_or_ended() -> bool:
-        return is_daemon_running(settings) or daemon.poll() is not None
+        return _is_daemon_running(settings) or daemon.poll() is not None
 
     if not wait_until(has_started_or_ended, seconds=30) or daemon.poll() is not None:
         raise UserError(f"supervisord did not start: see {log}")
@@ -113,7 +113,7 @@ def start(settings: Settings, service: Service, java: Path) -> bool:
 
 def stop(settings: Settings, names: Iterable[str]) -> None:
     """Stop services, all at once, and wait until they have ended; ignores those that are not running."""
-    names = set(names) if is_daemon_running(settings) else set()
+    names = set(names) if _is_daemon_running(settings) else set()
     for name in names:
         try:
             _rpc(settings).stopProcess(name, False)
@@ -128,7 +128,7 @@ def stop(settings: Settings, names: Iterable[str]) -> None:
 
 def stop_daemon(settings: Settings) -> None:
     """Stop the services, supervisord itself and every other process of the stack."""
-    if is_daemon_running(settings):
+    if _is_daemon_running(settings):
         daemon = psutil.Process(_rpc(settings).getPID())
         _rpc(settings).shutdown()
         psutil.wait_procs([daemon], timeout=60)
@@ -150,7 +150,7 @@ def unsupervised_processes(settings: Settings) -> list[psutil.Process]:
 
     It was killed, or its socket was deleted; nothing can restart, stop or list its services then.
     """
-    return [] if is_daemon_running(settings) else list_stack_processes(settings)
+    return [] if _is_daemon_running(settings) else list_stack_processes(settings)
 
 
 def list_stack_processes(settings: Settings) -> list[psutil.Process]:
@@ -160,7 +160,7 @@ def list_stack_processes(settings: Settings) -> list[psutil.Process]:
 
 def list_processes(settings: Settings) -> list[Process]:
     """Return the state of every service as supervisord has it."""
-    if not is_daemon_running(settings):
+    if not _is_daemon_running(settings):
         return [Process(name, False, False, None, 0, 0, "") for name in SERVICES]
     info_by_name = {info["name"]: info for info in _rpc(settings).getAllProcessInfo()}
     return [_process(info_by_name[name]) for name in SERVICES]
@@ -184,7 +184,7 @@ def _process(info: dict) -> Process:
         running,
         died,
         info["pid"] or None,
-        info["start"] if running else info["stop"],
+        info["start"],
         info["stop"],
         _exit_reason(info) if died else "",
     )
@@ -254,8 +254,7 @@ def _rpc(settings: Settings) -> Any:
     return ServerProxy("http://127.0.0.1", transport=transport).supervisor
 
 
-def is_daemon_running(settings: Settings) -> bool:
-    """Return whether supervisord answers."""
+def _is_daemon_running(settings: Settings) -> bool:
     try:
         return bool(_rpc(settings).getPID())
     except (OSError, Fault):

@@ -79,9 +79,9 @@ def test_overdue_run_is_a_problem():
     assert problems(due=overdue, paused=True) == problems(due=NOW) == {}
 
 
-RUNNING = Process("kafka", running=True, died=False, pid=1, since=1000, ended_at=0, detail="")
-DEAD = RUNNING._replace(running=False, died=True, pid=None, since=1100, ended_at=1100)
-RESTARTED = RUNNING._replace(pid=2, since=1101, ended_at=1100)
+RUNNING = Process("kafka", running=True, died=False, pid=1, started_at=1000, ended_at=0, detail="")
+DEAD = RUNNING._replace(running=False, died=True, pid=None, ended_at=1100)
+RESTARTED = RUNNING._replace(pid=2, started_at=1101, ended_at=1100)
 
 
 @pytest.mark.parametrize(
