@@ -14,17 +14,17 @@ PARTITIONS = 3
 
 
 @contextmanager
-def topic(conf: dict[str, str]) -> Iterator[str]:
+def topic(conf: dict[str, str], partitions: int = PARTITIONS) -> Iterator[str]:
     """Create a topic, yield its name, and delete it afterwards."""
     name = f"test-{uuid.uuid4()}"
-    create(conf, name)
+    create(conf, name, partitions)
     yield name
     delete(conf, name)
 
 
-def create(conf: dict[str, str], name: str) -> None:
-    """Create a topic of `PARTITIONS` partitions with the settings of the event topics."""
-    assert topics.create(conf, [NewTopic(name, PARTITIONS, config=topics.event_config())]) == [name]
+def create(conf: dict[str, str], name: str, partitions: int = PARTITIONS) -> None:
+    """Create a topic with the settings of the event topics."""
+    assert topics.create(conf, [NewTopic(name, partitions, config=topics.event_config())]) == [name]
 
 
 def delete(conf: dict[str, str], name: str) -> None:

@@ -1,6 +1,5 @@
 """Topics: configuration, creation, retention, and the offset range of each partition."""
 
-import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
@@ -14,6 +13,14 @@ from confluent_kafka.admin import (
     ConfigResource,
     NewTopic,
     OffsetSpec,
+)
+from tenacity import (
+    Retrying,
+    retry_base,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_delay,
+    wait_fixed,
 )
 
 from shopnow.broker import client
@@ -31,6 +38,13 @@ SENT_BATCHES_DAYS = 30
 MAX_RECORD_BYTES = 8 << 20
 TIMEOUT_SECONDS = 10.0
 
+_RETRY_SECONDS = 0.02
+_NO_LEADER = {
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.OFFSET_NOT_AVAILABLE,
+}
+"""Answers of a broker while a partition gets its leader: of a new topic, or after a restart."""
 _RETENTION = "retention.ms"
 _UNLIMITED_MS = 1000 * 365 * 86_400_000
 """A longer retention, such as the greatest number of the setting, is none, and has no end in the calendar."""
@@ -232,15 +246,7 @@ def topic_id(conf: Conf, name: str) -> str:
 
 def _wait_until_known(conf: Conf, admin: AdminClient, names: Iterable[str]) -> None:
     """Wait until the broker describes new topics; its metadata lags a moment behind the controller."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
-    while True:
-        try:
-            _describe(conf, admin, names)
-            return
-        except _UnknownTopic:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.02)
+    _retrying(retry_if_exception_type(_UnknownTopic))(_describe, conf, admin, names)
 
 
 def _describe(conf: Conf, admin: AdminClient, names: Iterable[str]) -> dict[str, Any]:
@@ -265,12 +271,30 @@ def _list_offsets(
 ) -> Mapping[tuple[str, int], int]:
     if not partitions:
         return {}
-    futures = admin.list_offsets(
-        dict.fromkeys(partitions, spec),
-        isolation_level=isolation_level,
-        request_timeout=TIMEOUT_SECONDS,
+
+    def request() -> dict[tuple[str, int], int]:
+        futures = admin.list_offsets(
+            dict.fromkeys(partitions, spec),
+            isolation_level=isolation_level,
+            request_timeout=TIMEOUT_SECONDS,
+        )
+        return {
+            (p.topic, p.partition): _result(conf, future, p.topic).offset for p, future in futures.items()
+        }
+
+    return _retrying(retry_if_exception(_has_no_leader))(request)
+
+
+def _retrying(condition: retry_base) -> Retrying:
+    """Retry for `TIMEOUT_SECONDS`, then raise the last error."""
+    return Retrying(
+        retry=condition, stop=stop_after_delay(TIMEOUT_SECONDS), wait=wait_fixed(_RETRY_SECONDS), reraise=True
     )
-    return {(p.topic, p.partition): _result(conf, future, p.topic).offset for p, future in futures.items()}
+
+
+def _has_no_leader(error: BaseException) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, KafkaException) and cause.args[0].code() in _NO_LEADER
 
 
 def _result(conf: Conf, future: "Future[Any]", name: str) -> Any:
