@@ -21,8 +21,9 @@ from shopnow.restock import inbox, service
 from shopnow.restock.inbox import Inbox
 from shopnow.restock.service import ALREADY_RECEIVED, RECEIVED, REJECTED, FiledNote
 from shopnow.settings import Settings
-from shopnow.traffic import ledger, ledger_totals
+from shopnow.traffic import ledger
 from shopnow.traffic.generate import generate, load_state
+from support import ledger_stock
 
 FAILPOINTS = ("restock:noted", "restock:committed", "restock:reason")
 
@@ -170,8 +171,10 @@ service.receive({conf!r}, Inbox(InsecureClient({client.url!r}, user="shopnow"), 
 
 
 def test_a_running_generator_resumes_with_the_received_goods(conf, box, opened):
-    before = ends(conf)
-    stock = {product_id: item.quantity for product_id, item in load_state(conf).shop.stock.items()}
+    before, state = ends(conf), load_state(conf)
+    stock = {product_id: item.quantity for product_id, item in state.shop.stock.items()}
+    # Earlier tests hold back records of their runs, which may become due here.
+    late = {record.event_id for record in state.held}
     run_id = f"restock-{uuid.uuid4()}"
     box.drop(f"{run_id}.csv", note(("p-001", 40), ("p-004", 40)))
 
@@ -183,11 +186,12 @@ def test_a_running_generator_resumes_with_the_received_goods(conf, box, opened):
     generate(conf, run_id, 60, 7, sessions_per_transaction=20)
     assert [change for _, change, _ in restocked_since(conf, before) if change == 40] == [40, 40]
     for event in stock_since(conf, before):
-        stock[event["product_id"]] += event["quantity_change"]
-        assert event["quantity_after"] == stock[event["product_id"]]
+        if event["event_id"] not in late:
+            stock[event["product_id"]] += event["quantity_change"]
+            assert event["quantity_after"] == stock[event["product_id"]]
     shop = load_state(conf).shop
     assert stock == {product_id: item.quantity for product_id, item in shop.stock.items()}
-    assert ledger_totals.from_rows([ledger.read(conf)]).stock_changes == stock
+    assert ledger_stock.of_ledger(conf) == stock
     assert ledger.read(conf).filter(pc.field("run_id") == f"receive_restock/{run_id}").num_rows >= 2
 
 
