@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import SparkSession
 
 from factories.record_values import RecordValue, generate
@@ -14,6 +15,7 @@ from shopnow import validation
 from shopnow.broker.reader import Chunk
 from shopnow.events import TOPIC_OF, TOPICS, Event, Topic
 from shopnow.lake.ingest import raw_encoding
+from shopnow_spark import decoded_events
 from shopnow_spark.events import parse_events
 
 SEED = int(os.environ.get("SHOPNOW_TEST_SEED") or random.randrange(2**32))
@@ -43,10 +45,10 @@ def compare(spark: SparkSession, topic: Topic, of_topic: list[RecordValue]) -> i
     chunk = Chunk(0, list(range(count)), stamps, [None] * count, values, [r.headers for r in of_topic])
     rows, receipt = raw_encoding.encode("id", chunk, decode)
     raw = pa.table(rows).append_column("correction", pa.nulls(count, pa.binary()))
-    parsed = {
-        row["source_offset"]: row
-        for row in parse_events(spark.createDataFrame(raw), topic).toArrow().to_pylist()
-    }
+    parsed = by_offset(parse_events(spark.createDataFrame(raw), topic).toArrow())
+    valid = raw.filter(pc.is_null(raw["problem"])).combine_chunks()
+    decoded = by_offset(pa.concat_tables(decoded_events.decode(batch, topic) for batch in valid.to_batches()))
+    assert parsed.keys() == decoded.keys()
     times = []
     for offset, (problem, payload) in enumerate(
         zip(*(rows[name].to_pylist() for name in ("problem", "payload")), strict=True)
@@ -59,14 +61,17 @@ def compare(spark: SparkSession, topic: Topic, of_topic: list[RecordValue]) -> i
             continue
         audited = validation.read_valid(decode, payload or record.value)
         assert row_of(audited, topic) == row_of(single.event, topic), record
-        assert {name: parsed[offset][name] for name in row_of(audited, topic)} == row_of(audited, topic), (
-            record
-        )
-        assert parsed[offset]["event_date"] == audited.event_time.date(), record
-        assert str(parsed[offset].get("progress")) == str(getattr(audited, "progress", None)), record
+        for row in (parsed[offset], decoded[offset]):
+            assert {name: row[name] for name in row_of(audited, topic)} == row_of(audited, topic), record
+            assert row["event_date"] == audited.event_time.date(), record
+            assert str(row.get("progress")) == str(getattr(audited, "progress", None)), record
         times.append(audited.event_time)
     assert (receipt.first_event, receipt.last_event) == (min(times), max(times))
     return len(times)
+
+
+def by_offset(events: pa.Table) -> dict[int, dict[str, Any]]:
+    return {row["source_offset"]: row for row in events.to_pylist()}
 
 
 def row_of(event: Event, topic: Topic) -> dict[str, Any]:
