@@ -33,6 +33,12 @@ def local_defaults(settings: Settings) -> dict[str, Connection]:
             "extra": {"lake": settings.lake_uri},
         },
         "spark_default": {"conn_type": "spark", "host": "local[2]", "extra": {"deploy-mode": "client"}},
+        # Spark's listener of OpenLineage is one of spark-submit.
+        "spark_connect_default": {
+            "conn_type": "spark_connect",
+            "host": "" if settings.openlineage else "127.0.0.1",
+            "port": ports["sail"],
+        },
         "smtp_default": {
             "conn_type": "smtp",
             "host": "127.0.0.1",

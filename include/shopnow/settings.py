@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     datanode_2_http_port: Port = Field(9874, description="second HDFS DataNode, web UI and WebHDFS")
     datanode_2_ipc_port: Port = Field(9877, description="second HDFS DataNode, IPC")
     postgres_port: Port = Field(5433, description="PostgreSQL, Airflow's metadata database")
+    sail_port: Port = Field(15002, description="Sail, the engine of small changes (Spark Connect)")
     airflow_port: Port = Field(8080, description="Airflow web UI and API")
     smtp_port: Port = Field(1025, description="local SMTP test server")
     slack_port: Port = Field(1080, description="local Slack test server")
@@ -76,6 +77,7 @@ class Settings(BaseSettings):
     kafka_heap_mb: Megabytes = Field(384, description="maximum JVM heap of the Kafka broker, MB")
     hdfs_heap_mb: Megabytes = Field(256, description="maximum JVM heap of each HDFS process, MB")
     spark_driver_memory_mb: Megabytes = Field(896, description="JVM heap of the Spark driver, MB")
+    sail_memory_mb: Megabytes = Field(512, description="memory of Sail for the data of queries, MB")
     airflow_parallelism: int = Field(
         6, ge=2, le=32, description="maximum number of concurrently running tasks"
     )

@@ -23,6 +23,7 @@ from shopnow.kpis import (
     STOCK_POSITION,
     TOP_PRODUCTS,
     TRENDS,
+    parameters,
 )
 from shopnow.settings import Settings
 from shopnow_spark.kpis import customers, fulfilment, sales, stock, stock_cover, trends
@@ -30,7 +31,7 @@ from shopnow_spark.kpis import customers, fulfilment, sales, stock, stock_cover,
 SERVICE_LEVEL, LEAD_TIME_DAYS = (
     Settings.model_fields[name].default for name in ("service_level", "lead_time_days")
 )
-"""Defaults of `spark.shopnow.serviceLevel` and `spark.shopnow.leadTimeDays`."""
+"""Defaults of the session's parameters."""
 
 
 class KpiContext(NamedTuple):
@@ -43,10 +44,9 @@ class KpiContext(NamedTuple):
 
 def kpi_context(spark: SparkSession, now: datetime) -> KpiContext:
     """Return the context at `now` with the settings of a session."""
-    level = float(spark.conf.get("spark.shopnow.serviceLevel", str(SERVICE_LEVEL)) or SERVICE_LEVEL)
-    return KpiContext(
-        now, level, float(spark.conf.get("spark.shopnow.leadTimeDays", str(LEAD_TIME_DAYS)) or LEAD_TIME_DAYS)
-    )
+    level = spark.conf.get(parameters.SERVICE_LEVEL, str(SERVICE_LEVEL))
+    lead_time = spark.conf.get(parameters.LEAD_TIME_DAYS, str(LEAD_TIME_DAYS))
+    return KpiContext(now, float(level or SERVICE_LEVEL), float(lead_time or LEAD_TIME_DAYS))
 
 
 KpiFunction = Callable[..., DataFrame]

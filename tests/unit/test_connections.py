@@ -8,7 +8,10 @@ from shopnow import connections
 from shopnow.errors import UserError
 from shopnow.settings import Settings
 
-IDS = {"kafka_default", "webhdfs_default", "spark_default", "smtp_default", "slack_default"}
+IDS = {
+    *("kafka_default", "webhdfs_default", "spark_default", "spark_connect_default"),
+    *("smtp_default", "slack_default"),
+}
 
 
 def test_defaults_point_to_the_local_stack():
@@ -16,6 +19,13 @@ def test_defaults_point_to_the_local_stack():
     assert set(effective) == IDS
     assert connections.kafka_conf(effective)["bootstrap.servers"].startswith("127.0.0.1:")
     assert connections.lake_uri(effective).startswith("hdfs://127.0.0.1:")
+
+
+def test_with_openlineage_everything_is_left_to_spark_submit_which_reports_to_it():
+    hosts = [
+        connections.load(Settings(openlineage=path))["spark_connect_default"]["host"] for path in (None, "/x")
+    ]
+    assert hosts == ["127.0.0.1", ""]
 
 
 def test_a_variable_overrides_a_connection(monkeypatch):

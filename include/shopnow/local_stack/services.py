@@ -23,6 +23,7 @@ from shopnow.local_stack import (
     incidents,
     kafka,
     postgres,
+    sail,
 )
 from shopnow.settings import Settings, variable_name
 
@@ -210,6 +211,13 @@ SERVICES: dict[str, Service] = {
             _is_postgres_ready,
             # Closes open connections, for which SIGTERM would wait.
             stop_signal="INT",
+        ),
+        Service(
+            "sail",
+            ("sail",),
+            lambda settings, java: sail.command(settings),
+            lambda settings: sail.answers(f"sc://127.0.0.1:{settings.ports['sail']}"),
+            lambda settings, java: sail.environment(settings),
         ),
         Service(
             "airflow-api-server",

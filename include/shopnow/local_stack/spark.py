@@ -10,6 +10,7 @@ import shlex
 import sys
 from pathlib import Path
 
+from shopnow.kpis import parameters
 from shopnow.local_stack import data_dir, jars, openlineage, spark_cds_archive
 from shopnow.settings import ROOT, Settings
 
@@ -46,9 +47,7 @@ def common_conf(settings: Settings) -> dict[str, str]:
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         # Delay before a writer asks again whether HDFS has a file's last block; the default is 400 ms.
         "spark.hadoop.dfs.client.block.write.locateFollowingBlock.initial.delay.ms": "20",
-        # Parameters of the KPIs.
-        "spark.shopnow.serviceLevel": str(settings.service_level),
-        "spark.shopnow.leadTimeDays": str(settings.lead_time_days),
+        **parameters.spark_properties(settings),
         **openlineage.spark_conf(settings),
     }
 

@@ -6,6 +6,7 @@ from pyspark.sql import functions as F
 from shopnow.kpis.sales import ORDER_DAYS
 from shopnow_spark.kpis.orders import orders_placed
 from shopnow_spark.kpis.safe_math import day, ratio, total, union_all
+from shopnow_spark.kpis.times import first_of_month
 
 
 def customer_orders(known: DataFrame | None, orders: DataFrame) -> DataFrame:
@@ -40,10 +41,8 @@ def customers(orders: DataFrame, customer_orders: DataFrame) -> DataFrame:
 
 def cohorts(orders: DataFrame, customer_orders: DataFrame) -> DataFrame:
     """Count the customers of each month by the month of their first order."""
-    bought = orders_placed(orders).select("customer_id", F.trunc("event_date", "month").alias("date"))
-    known = customer_orders.select(
-        "customer_id", F.trunc(F.to_date("first_order_at"), "month").alias("cohort")
-    )
+    bought = orders_placed(orders).select("customer_id", first_of_month(F.col("event_date")).alias("date"))
+    known = customer_orders.select("customer_id", first_of_month(F.to_date("first_order_at")).alias("cohort"))
     sizes = known.groupBy("cohort").agg(F.count("*").alias("cohort_size"))
     return (
         bought.join(known, "customer_id")
@@ -124,24 +123,23 @@ def _sessions(views: DataFrame, carts: DataFrame, purchases: DataFrame) -> DataF
     `cart` holds the first item added after the beginning and the first order after that.
     """
     at = F.col("event_time").alias("at")
+    # Purchases first: Sail gives a struct that is missing in the first frame no type.
     steps = _steps(
+        purchases,
         views.groupBy("session_id", "event_date")
         .agg(F.min("event_time").alias("at"))
         .select("session_id", "at", F.lit(True).alias("viewed")),
         carts.where("event_type = 'cart_item_added'").select(
             "session_id", at, F.col("event_time").alias("added_at")
         ),
-        purchases,
     )
     day_before = Window.partitionBy("session_id").orderBy(F.desc("day")).rangeBetween(1, 1)
+    names = ("ordered_at", "event_id", "paid_at", "delivered_at")
+    fields = [F.col(f"purchase.{name}").alias(name) for name in names]
+    cart = F.when(F.col("added_at").isNotNull(), F.struct("added_at", *fields))
     return (
         steps.withColumn("purchase", _min_from_row_on("session_id", F.col("purchase")))
-        .withColumn(
-            "cart",
-            _min_from_row_on(
-                "session_id", F.expr("if(added_at IS NULL, NULL, struct(added_at, purchase.*))")
-            ),
-        )
+        .withColumn("cart", _min_from_row_on("session_id", cart))
         .withColumn("viewed_day_before", F.max("viewed").over(day_before))
         .where("viewed AND viewed_day_before IS NULL")
     )

@@ -21,15 +21,23 @@ def units() -> Column:
 
 def gmv_cents() -> Column:
     """Σ quantity × unit price of an order, saturated at MAX_BIGINT like every total."""
-    lines = F.zip_with("items.quantity", "items.unit_price_cents", lambda quantity, price: quantity * price)
+    price = "items.unit_price_cents"
+    amounts = F.transform("items.quantity", lambda quantity, nth: quantity * F.get(price, nth))
     return F.aggregate(
-        lines, F.lit(0).cast("bigint"), lambda sum, line: sum + F.least(line, MAX_BIGINT - sum)
+        amounts, F.lit(0).cast("bigint"), lambda sum, amount: sum + F.least(amount, MAX_BIGINT - sum)
     )
 
 
 def lines() -> Column:
     """Return the items of an order without their names."""
-    return F.arrays_zip("items.category", "items.quantity", "items.unit_price_cents")
+    # Not by `arrays_zip`, whose fields Sail numbers.
+    numbers = ("quantity", "unit_price_cents")
+    return F.transform(
+        "items.category",
+        lambda category, nth: F.struct(
+            category.alias("category"), *(F.get(f"items.{name}", nth).alias(name) for name in numbers)
+        ),
+    )
 
 
 def gross(line: Column) -> Column:

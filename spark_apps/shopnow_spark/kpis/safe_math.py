@@ -9,6 +9,8 @@ from pyspark.sql import functions as F
 WIDE_DECIMAL = "decimal(38,0)"
 """Type of intermediate sums, as a few absurd but valid orders exceed 64 bits."""
 
+_NEARLY_MAX_DECIMAL = 9.9e37
+
 MAX_BIGINT = 2**63 - 1
 """Sums beyond 64 bits are saturated here instead of failing the run."""
 
@@ -23,6 +25,11 @@ def wide_total(value: Column) -> Column:
     return F.coalesce(F.sum(value.cast(WIDE_DECIMAL)), F.lit(0).cast(WIDE_DECIMAL))
 
 
+def negated(value: Column) -> Column:
+    """Negate a wide decimal; Sail's `-` gives it another scale."""
+    return F.lit(0).cast(WIDE_DECIMAL) - value
+
+
 def ratio(dividend: Column | str, divisor: Column | str) -> Column:
     """Divide two integers as doubles; null unless the divisor is positive."""
     above, below = (
@@ -33,7 +40,9 @@ def ratio(dividend: Column | str, divisor: Column | str) -> Column:
 
 def deviation(count: Column, total: Column, squares: Column) -> Column:
     """Population standard deviation from count, sum and sum of squares; null if not computable."""
-    spread = F.try_subtract(F.try_multiply(count.cast(WIDE_DECIMAL), squares), F.try_multiply(total, total))
+    # Guarded instead of `try_multiply`, which Sail has for integers only. The second product is never larger.
+    fits = count.cast("double") * squares.cast("double") < F.lit(_NEARLY_MAX_DECIMAL)
+    spread = F.when(fits, count.cast(WIDE_DECIMAL) * squares - total * total)
     return F.when(count > 0, F.sqrt(spread.cast("double")) / count.cast("double"))
 
 

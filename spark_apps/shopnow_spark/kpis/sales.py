@@ -4,6 +4,7 @@ from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from shopnow.kpis.sales import ORDER_DAYS, UNKNOWN
+from shopnow_spark.kpis import times
 from shopnow_spark.kpis.orders import (
     allocated_share,
     category_totals,
@@ -32,7 +33,7 @@ _AMOUNTS = {
 def sales_hourly(orders: DataFrame, payments: DataFrame) -> DataFrame:
     """Aggregate sales by hour and currency."""
     return _sales(
-        _events(orders, payments), F.date_trunc("hour", "event_time").alias("hour"), "date", "currency"
+        _events(orders, payments), times.hour(F.col("event_time")).alias("hour"), "date", "currency"
     )
 
 
@@ -104,12 +105,15 @@ def top_products(orders: DataFrame) -> DataFrame:
         "units_rank", F.row_number().over(of_day.orderBy(F.desc("units"), F.desc("gmv_cents"), "product_id"))
     )
     before = F.lag(F.struct(F.unix_date("date").alias("day"), "rank", "units_rank")).over(of_product)
-    yesterday = F.when(before["day"] == F.unix_date("date") - 1, before)
+    # Each number has its own condition, as Sail reads the fields of a struct that a condition made null.
+    is_yesterday = F.col("before.day") == F.unix_date("date") - 1
     return (
-        ranked.withColumn("yesterday", yesterday)
-        .withColumn("rank_change", F.expr("yesterday.rank - rank"))
-        .withColumn("units_rank_change", F.expr("yesterday.units_rank - units_rank"))
-        .drop("yesterday")
+        ranked.withColumn("before", before)
+        .withColumn("rank_change", F.when(is_yesterday, F.col("before.rank") - F.col("rank")))
+        .withColumn(
+            "units_rank_change", F.when(is_yesterday, F.col("before.units_rank") - F.col("units_rank"))
+        )
+        .drop("before")
     )
 
 

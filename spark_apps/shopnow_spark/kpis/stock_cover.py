@@ -94,7 +94,7 @@ def _moments(value: Column, name: str) -> list[Column]:
     return [
         F.count(value).alias(name),
         wide_total(value).alias(f"{name}_sum"),
-        F.try_sum(F.try_multiply(wide, wide)).alias(f"{name}_squares"),
+        F.try_sum(wide * wide).alias(f"{name}_squares"),
     ]
 
 

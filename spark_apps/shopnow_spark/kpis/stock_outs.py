@@ -9,7 +9,8 @@ from pyspark.sql import functions as F
 from shopnow import schemas
 from shopnow.kpis import STOCK_OUTS
 from shopnow.kpis.stock import DEMAND_DAYS
-from shopnow_spark.kpis.safe_math import WIDE_DECIMAL, ratio, wide_total
+from shopnow_spark.kpis import times
+from shopnow_spark.kpis.safe_math import WIDE_DECIMAL, negated, ratio, wide_total
 from shopnow_spark.kpis.stock import EVENT_ORDER, with_shop_sold
 from shopnow_spark.kpis.times import whole_seconds
 
@@ -48,7 +49,7 @@ def stock_outs(
     states, latest = _states(stock, days), _latest(stock, days)
     if known is None or since is None:
         return _with_lost_sales(_periods(states, latest), stock_daily, top_products)
-    midnight = F.lit(since).cast("timestamp")
+    midnight = F.timestamp_micros(times.midnight(F.lit(since)))
     has_ended = F.coalesce(F.col("ended_at") < midnight, F.lit(False))
     ongoing = _ongoing_states(known.where((F.col("started_at") < midnight) & ~has_ended), days)
     updated = _with_lost_sales(_periods(states.unionByName(ongoing), latest), stock_daily, top_products)
@@ -155,9 +156,8 @@ def _with_lost_sales(periods: DataFrame, stock_daily: DataFrame, top_products: D
         .groupBy("product_id", "started_at", "currency")
         .agg(F.any_value("period").alias("period"), *sums)
     )
-    ordered = F.when(
-        F.col("currency").isNotNull(), F.struct((-F.col("units")).alias("units"), "currency", "gmv_cents")
-    )
+    by_units = F.struct(negated(F.col("units")).alias("units"), "currency", "gmv_cents")
+    ordered = F.when(F.col("currency").isNotNull(), by_units)
     sums_by_period = by_currency.groupBy("product_id", "started_at").agg(
         F.any_value("period").alias("period"),
         F.sum("sold").alias("sold"),
@@ -173,7 +173,7 @@ def _with_lost_sales(periods: DataFrame, stock_daily: DataFrame, top_products: D
         *("product_id", "started_at", *(f"period.{name}" for name in rest if name != "kept")),
         unless_kept("demand_share", ratio(F.col("sold"), F.col("others_sold"))),
         unless_kept("currency", F.col("most.currency")),
-        unless_kept("unit_price_cents", ratio(F.col("most.gmv_cents"), -F.col("most.units"))),
+        unless_kept("unit_price_cents", ratio(F.col("most.gmv_cents"), negated(F.col("most.units")))),
     ).withColumn("lost_units", F.col("demand_share") * F.col("shop_sold"))
     # Spark's floor saturates at the limits of 64 bits.
     lost_cents = F.floor(F.col("lost_units") * F.col("unit_price_cents") + 0.5)

@@ -218,7 +218,9 @@ def test_the_service_monitor_checks_every_service_of_its_profile(profile):
 def test_every_setting_is_passed_to_the_containers_unless_it_is_fixed_there():
     environments = [service.get("environment", {}) for service in services("full").values()]
     passed = {name for environment in environments for name in environment}
-    fixed = {"data_dir", "port_offset", "maven_mirror"} | {f"{name}_port" for name in Settings().ports}
+    fixed = {"data_dir", "port_offset", "maven_mirror", "sail_memory_mb"} | {
+        f"{name}_port" for name in Settings().ports
+    }
     names = {*Settings.model_fields, *ClusterSettings.model_fields} - fixed
     assert {variable_name(name) for name in names} - passed == set()
 
