@@ -1,6 +1,5 @@
 """Real services, started once per run on free ports, for every test that uses `kafka` or `lake`."""
 
-import logging
 import os
 import secrets
 import tempfile
@@ -9,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
 # Set before anything imports Airflow, which reads its configuration once and must not touch the user's own.
 os.environ |= {
@@ -27,12 +25,10 @@ os.environ |= {
 os.environ.setdefault("SHOPNOW_CHAOS_SEED", str(secrets.randbelow(10**6)))
 os.environ.setdefault("SHOPNOW_TEST_SEED", str(secrets.randbelow(10**6)))
 
-from shopnow.local_stack import spark as local_spark
-from shopnow.local_stack import stack as local_stack
 from shopnow.settings import Settings
 from support.storage_services import run_kafka_with_shared_hdfs, run_storage
 
-pytest_plugins = ["support.full_stack"]
+pytest_plugins = ["support.full_stack", "support.spark_sessions"]
 
 SEEDS = ("SHOPNOW_CHAOS_SEED", "SHOPNOW_TEST_SEED")
 """Seeds of the fault suite and of the other randomized tests; set them to replay a run."""
@@ -95,29 +91,3 @@ def local_lake(tmp_path: Path) -> str:
     Landing, compaction, VACUUM and the changes of raw records do; KPIs only need Delta tables.
     """
     return f"file://{tmp_path}/lake"
-
-
-# Tests have few rows, so each further partition would only add a task to schedule.
-ONE_PARTITION = {
-    "spark.default.parallelism": "1",
-    "spark.sql.shuffle.partitions": "1",
-    "spark.databricks.delta.snapshotPartitions": "1",
-}
-
-
-@pytest.fixture(scope="session")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A Spark session with the settings of the local stack but few partitions, in a JVM of the suite."""
-    settings = Settings(data_dir=tmp_path_factory.mktemp("spark"))
-    java_home = local_stack.install(settings, lambda subject, what: None)
-    with pytest.MonkeyPatch.context() as environment:
-        for name, value in local_spark.environment(settings, java_home).items():
-            environment.setenv(name, value)
-        # The last of repeated options counts, as the JVM reads them in order.
-        partitions = [f"-D{name}={value}" for name, value in ONE_PARTITION.items()]
-        environment.setenv("SPARK_SUBMIT_OPTS", " ".join([os.environ["SPARK_SUBMIT_OPTS"], *partitions]))
-        session = SparkSession.builder.master(local_spark.MASTER).appName("tests").getOrCreate()
-    # py4j still logs at interpreter exit, to a stream that is closed by then.
-    logging.getLogger("py4j").setLevel(logging.WARNING)
-    yield session
-    session.stop()

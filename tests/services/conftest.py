@@ -1,14 +1,15 @@
 """Fixtures of the tests that use real services."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 
 import pytest
 from pyspark.sql import SparkSession
 
 from shopnow.broker import topics, transactional_producer
 from shopnow.traffic.generate import generate
-from shopnow_spark import jobs
+from shopnow_spark import connect, jobs
+from shopnow_spark.lake_reader import is_remote_session
 from shopnow_spark.result import Refreshed
 from support.local_servers import Inbox, run_server
 
@@ -42,10 +43,29 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return {"bootstrap.servers": "127.0.0.1:1"}
 
 
-@pytest.fixture
-def refresh(spark: SparkSession) -> Callable[[str], dict[str, Refreshed]]:
+@pytest.fixture(scope="session")
+def refresh(sail: SparkSession) -> Callable[[str], dict[str, Refreshed]]:
     """Compute events and KPIs of a lake from its raw tables; returns the results by table."""
-    return lambda lake: {result.table: result for result in jobs.refresh(lake, lambda: spark)}
+    return lambda lake: refresh_with(sail, lake)
+
+
+def refresh_with(engine: SparkSession, lake: str) -> dict[str, Refreshed]:
+    with connect.column_functions() if is_remote_session(engine) else nullcontext():
+        return {result.table: result for result in jobs.refresh(lake, lambda: engine)}
+
+
+@pytest.fixture(scope="module", params=["spark", "sail"])
+def engine(request: pytest.FixtureRequest) -> Iterator[SparkSession]:
+    """A session of each engine, for what both must compute alike, and columns that are built for it."""
+    session = request.getfixturevalue(request.param)
+    with connect.column_functions() if is_remote_session(session) else nullcontext():
+        yield session
+
+
+@pytest.fixture
+def refresh_with_each(engine: SparkSession) -> Callable[[str], dict[str, Refreshed]]:
+    """`refresh`, with each engine."""
+    return lambda lake: refresh_with(engine, lake)
 
 
 @pytest.fixture(scope="session")

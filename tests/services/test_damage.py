@@ -1,6 +1,7 @@
 """Damaged files are named by `verify`, whose other checks go on, and are repaired from Kafka or from raw."""
 
 import uuid
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -25,7 +26,6 @@ from shopnow.lake.maintenance import damage, repair, repair_raw
 from shopnow.lake.maintenance.repair import Outcome
 from shopnow.settings import ROOT
 from shopnow.traffic.generate import generate
-from shopnow_spark import jobs
 from shopnow_spark import repair as spark_repair
 from support.damaged_files import DAMAGES, Files, damaged
 from support.kafka_topics import send, topic
@@ -43,13 +43,13 @@ class Shop(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def shop(conf: dict[str, str], hdfs: str, spark: SparkSession) -> Shop:
+def shop(conf: dict[str, str], hdfs: str, refresh: Callable) -> Shop:
     """A lake of a few sessions, of which `verify` has recorded the checksums."""
     lake = f"{hdfs}/{uuid.uuid4()}"
     generate(conf, f"damage-{uuid.uuid4()}", sessions=60, seed=3)
     for shop_topic in TOPICS.values():
         landing.land(conf, lake, shop_topic)
-    jobs.refresh(lake, lambda: spark)
+    refresh(lake)
     commit_metadata.collect(lake, RECEIPTS)
     for name in ("raw/orders", "raw/payments"):
         Table(lake, name).open().create_checkpoint()

@@ -86,7 +86,7 @@ def figures(lake: str) -> dict[str, list[dict]]:
     return {kpi.name: read(lake, kpi.name).to_pylist() for kpi in KPIS}
 
 
-def test_erases_all_personal_data_and_changes_nothing_else(lake, spark):
+def test_erases_all_personal_data_and_changes_nothing_else(lake, refresh):
     original = shop()
     order = next(event for event in original if isinstance(event, OrderPlaced) and event.customer_id == ANN)
     sample.land(lake, original)
@@ -115,7 +115,7 @@ def test_erases_all_personal_data_and_changes_nothing_else(lake, spark):
         for record in quarantine.records(lake, "orders")
     }
     quarantine.correct(lake, {"orders": dict([corrections.popitem()])}, why="", by="")
-    jobs.refresh(lake, lambda: spark)
+    refresh(lake)
     before, kpis = content(lake), figures(lake)
     assert all(text in before for text in (*PERSONAL, *(str(value)[2:-1] for value in hidden)))
     expected = erasure.erase_customer(lake, ANN, why="", by="", dry_run=True)
@@ -154,17 +154,17 @@ def test_erases_all_personal_data_and_changes_nothing_else(lake, spark):
     assert erasure.erase_customer(lake, ANN, why="", by="") == []
     # Records of the customer that arrive later are new.
     sample.land(lake, [replace(order, event_id=event_id(12))])
-    jobs.refresh(lake, lambda: spark)
+    refresh(lake)
     assert "Ann Other" in content(lake)
 
 
-def test_a_compute_kpis_run_that_read_raw_before_the_erasure_starts_over(lake, spark, monkeypatch):
+def test_a_compute_kpis_run_that_read_raw_before_the_erasure_starts_over(lake, refresh, monkeypatch):
     """The erasure happens after compute_kpis has read the customer's records and before it writes events."""
     from shopnow_spark import refresh_events
 
     orders = [event for event in shop() if isinstance(event, OrderPlaced) and event.customer_id == ANN]
     sample.land(lake, orders[:1])
-    jobs.refresh(lake, lambda: spark)
+    refresh(lake)
     sample.land(lake, orders[1:] or [replace(orders[0], event_id=event_id(12))])
 
     def failpoint(point: str) -> None:
@@ -173,7 +173,7 @@ def test_a_compute_kpis_run_that_read_raw_before_the_erasure_starts_over(lake, s
             assert erasure.erase_customer(lake, ANN, why="", by="")
 
     monkeypatch.setattr(refresh_events, "failpoint", failpoint)
-    jobs.refresh(lake, lambda: spark)
+    refresh(lake)
     assert read(lake, "events/orders").num_rows == max(len(orders), 2)
     assert "Ann Other" not in content(lake)
 

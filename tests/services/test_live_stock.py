@@ -13,7 +13,6 @@ from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest.landing import land
 from shopnow.local_stack import supervision
-from shopnow_spark import jobs
 from support import kafka_topics
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -68,16 +67,16 @@ def record_offsets(monkeypatch) -> list[int]:
     return offsets
 
 
-def test_levels_combine_the_table_and_newer_records_of_the_topic(conf, lake, topic, spark, monkeypatch):
-    def refresh() -> None:
+def test_levels_combine_the_table_and_newer_records_of_the_topic(conf, lake, topic, refresh, monkeypatch):
+    def land_and_refresh() -> None:
         land(conf, lake, TOPICS["stock"], kafka_topic=topic)
-        jobs.refresh(lake, lambda: spark)
+        refresh(lake)
 
     send(conf, topic, adjusted("mug", 9), adjusted("bowl", 4), b"not an event")
     assert quantities(conf, lake, topic) == {"mug": 9, "bowl": 4}  # without a table, only from the topic
     assert live_stock.current_levels(None, lake) == []
 
-    refresh()
+    land_and_refresh()
     send(
         conf,
         topic,
@@ -95,7 +94,7 @@ def test_levels_combine_the_table_and_newer_records_of_the_topic(conf, lake, top
     # Landed, but not in the table yet: still read from the topic.
     land(conf, lake, TOPICS["stock"], kafka_topic=topic)
     assert quantities(conf, lake, topic) == now
-    refresh()
+    land_and_refresh()
     assert kpi_quantities(lake) == now
     offsets.clear()
     assert quantities(conf, lake, topic) == now
@@ -103,10 +102,10 @@ def test_levels_combine_the_table_and_newer_records_of_the_topic(conf, lake, top
     assert [level.product_name for level in live_stock.current_levels(None, lake)] == ["Bowl", "Mug", "Plate"]
 
 
-def test_a_recreated_topic_is_read_from_its_beginning(conf, lake, topic, spark):
+def test_a_recreated_topic_is_read_from_its_beginning(conf, lake, topic, refresh):
     send(conf, topic, *(adjusted("mug", quantity, quantity) for quantity in range(9)))
     land(conf, lake, TOPICS["stock"], kafka_topic=topic)
-    jobs.refresh(lake, lambda: spark)
+    refresh(lake)
     kafka_topics.delete(conf, topic)
     kafka_topics.create(conf, topic)
     send(conf, topic, adjusted("mug", 1, minutes=60))

@@ -111,7 +111,7 @@ def test_an_unreachable_kafka_is_mentioned_and_does_not_stop_the_report(lake, no
     assert "Kafka did not answer" in mail.get_body(("plain",)).get_content()
 
 
-def test_topics_with_unprocessed_records_are_lagging(conf, lake, spark):
+def test_topics_with_unprocessed_records_are_lagging(conf, lake, refresh):
     now = datetime.now(UTC)
     kpi_sample.write(lake, {})
     cancelled = {"event_type": "order_cancelled", "order_id": "o", "reason": "changed my mind"}
@@ -122,7 +122,7 @@ def test_topics_with_unprocessed_records_are_lagging(conf, lake, spark):
         landing.land(conf, lake, topic)
     assert "orders" in lagging_topics(conf, lake, now + timedelta(days=1))
     for topic in TOPICS.values():
-        refresh_events(lake, topic, lambda: spark)
+        refresh_events(lake, topic, lambda: refresh)
     assert lagging_topics(conf, lake, now + timedelta(days=1)) == []
 
 

@@ -16,7 +16,6 @@ from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.governance import corrections, quarantine
 from shopnow.lake.governance.amendments import RecordId
-from shopnow_spark import jobs
 
 ORDERS, STOCK = TOPICS["orders"], TOPICS["stock"]
 # The topic's definition before order_cancelled was added.
@@ -60,16 +59,13 @@ def event_offsets(lake: str, topic: str = "orders") -> list[int]:
     )
 
 
-def test_a_replayed_record_becomes_an_event_once(lake, spark):
-    def refresh() -> None:
-        jobs.refresh(lake, lambda: spark)
-
+def test_a_replayed_record_becomes_an_event_once(lake, refresh):
     # The second order repeats the first, the last is not JSON. Stock levels are updated incrementally, so the
     # neighbours of a replayed record must not count again.
     values = [cancelled(1), cancelled(1), cancelled(2), b"nope"]
     sample.land_records(lake, OLD_ORDERS, values)
     sample.land_records(lake, STOCK, [sold(1, 9), b"later", sold(3, 7)])
-    refresh()
+    refresh(lake)
     assert event_offsets(lake) == []
     assert quarantine.replay(lake, None, None, why="", by="", dry_run=True) == [
         quarantine.Outcome("orders", "invalid JSON", 0, 1),
@@ -86,7 +82,7 @@ def test_a_replayed_record_becomes_an_event_once(lake, spark):
     assert quarantine.correct(lake, corrections.check(lake, corrected), why="typo", by="me") == [
         quarantine.Outcome("stock", "invalid JSON", 1, 0),
     ]
-    refresh()
+    refresh(lake)
     assert event_offsets(lake) == [0, 2]
     assert event_offsets(lake, "stock") == [0, 1, 2]
     [position] = tables.read(Table(lake, "kpi/stock_position").open()).to_pylist()
@@ -98,7 +94,7 @@ def test_a_replayed_record_becomes_an_event_once(lake, spark):
     # A replayed record whose event exists is a duplicate.
     sample.land_records(lake, OLD_ORDERS, [cancelled(2)])
     replay(lake)
-    refresh()
+    refresh(lake)
     assert event_offsets(lake) == [0, 2]
 
 

@@ -10,7 +10,6 @@ from shopnow import schemas
 from shopnow.events import SCHEMA_VERSION, TOPICS
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
-from shopnow_spark import jobs
 
 ORDERS, DELIVERIES = TOPICS["orders"], TOPICS["deliveries"]
 ITEM = {"product_id": "p", "product_name": "n", "category": "c", "quantity": 1, "unit_price_cents": 100}
@@ -71,7 +70,7 @@ def lake_of_version_1(local_lake: str) -> str:
     return local_lake
 
 
-def test_compatible_records_evolve_the_tables_and_others_are_quarantined(lake_of_version_1, spark):
+def test_compatible_records_evolve_the_tables_and_others_are_quarantined(lake_of_version_1, refresh):
     lake = lake_of_version_1
     expected = {
         order(1): (None, None),
@@ -97,7 +96,7 @@ def test_compatible_records_evolve_the_tables_and_others_are_quarantined(lake_of
     numbers = {"1": 1.0, "0": 0.0, "1e0": 1.0, "5e-1": 0.5, "0." + "3" * 900: 1 / 3, "1E-400": 0.0}
     raw_tables.land_records(lake, ORDERS, list(expected))
     raw_tables.land_records(lake, DELIVERIES, [delivery(number, text) for number, text in enumerate(numbers)])
-    jobs.refresh(lake, lambda: spark)
+    refresh(lake)
 
     raw = rows(lake, "raw/orders")
     assert [(row["value"], row["problem"]) for row in raw] == [

@@ -1,6 +1,7 @@
 """`verify` holds on a sound pipeline, and names the first difference as soon as one side is touched."""
 
 import uuid
+from collections.abc import Callable
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,7 +9,6 @@ import pytest
 from confluent_kafka import Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 from deltalake import DeltaTable, write_deltalake
-from pyspark.sql import SparkSession
 
 from shopnow import validation
 from shopnow.audit import audit_log, records
@@ -26,7 +26,6 @@ from shopnow.traffic.generate import generate
 from shopnow.traffic.ledger_totals import DUPLICATE
 from shopnow.traffic.run_config import Faults
 from shopnow.traffic.state_reader import PRODUCER_HEADER
-from shopnow_spark import jobs
 
 TROUBLE = Faults(
     late=0.1, duplicate=0.1, out_of_order=0.1, malformed=0.05, schema_v1=0.3, clock_skew_seconds=60
@@ -34,14 +33,14 @@ TROUBLE = Faults(
 
 
 @pytest.fixture(scope="module")
-def pipeline(conf: dict[str, str], hdfs: str, spark: SparkSession) -> tuple[dict, str]:
+def pipeline(conf: dict[str, str], hdfs: str, refresh: Callable) -> tuple[dict, str]:
     """Kafka and a lake whose KPIs hold traffic with faults and records of another producer."""
     lake = f"{hdfs}/{uuid.uuid4()}"
     generate(conf, f"verify-{uuid.uuid4()}", sessions=150, seed=3, faults=TROUBLE)
     send(conf, "orders", b"not an event")
     for topic in TOPICS.values():
         landing.land(conf, lake, topic)
-    jobs.refresh(lake, lambda: spark)
+    refresh(lake)
     return conf, lake
 
 
@@ -191,7 +190,7 @@ def test_a_changed_figure_is_named_to_the_cent_and_put_on_record(pipeline, touch
     assert audit_log.latest(lake) == audit
 
 
-def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline, spark):
+def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline, refresh):
     conf, lake = pipeline
     generate(conf, f"verify-{uuid.uuid4()}", sessions=20, seed=6)
     admin = AdminClient(conf)
@@ -209,7 +208,7 @@ def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline
         landing.land(conf, lake, TOPICS["payments"])
     for topic in TOPICS.values():
         landing.land(conf, lake, topic, acknowledgement=Acknowledgement("a test", "me"))
-    jobs.refresh(lake, lambda: spark)
+    refresh(lake)
     checks = {check.check: check for check in verify(conf, lake)}
     assert [check for check in checks.values() if not check.ok] == []
     assert "more are acknowledged as lost" in checks["ledger = events"].detail

@@ -1,17 +1,14 @@
 """Fixtures that create frames of raw records, of events and of KPI rows."""
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 
-import msgspec
 import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from shopnow import schemas
-from shopnow.events import TOPICS, Event
 from shopnow.kpis import Kpi
 from shopnow.schemas import RAW
+from support import frames
 
 RAW_COLUMNS = ("topic_id", "partition", "offset", "value", "problem", "correction")
 
@@ -39,32 +36,19 @@ def raw_of(spark: SparkSession) -> RawOf:
     return make
 
 
-@pytest.fixture(scope="session")
-def events_of(spark: SparkSession) -> EventsOf:
-    """Create rows of `events/{topic}` from these events, as `parse_events` does; see test_events.py.
-
-    Without that function, which test_events.py is about: its expressions would be in the plan of every KPI.
-    """
-
-    def make(topic: str, *events: Event) -> DataFrame:
-        rows = [
-            msgspec.to_builtins(event, builtin_types=(datetime,))
-            | {"source_topic_id": "id", "source_partition": 0, "source_offset": offset}
-            | {"event_date": event.event_time.astimezone(UTC).date()}
-            for offset, event in enumerate(events)
-        ]
-        return spark.createDataFrame(pa.Table.from_pylist(rows, schemas.events(TOPICS[topic])))
-
-    return make
+@pytest.fixture(scope="module")
+def events_of(engine: SparkSession) -> EventsOf:
+    """Create frames of `events/{topic}` from events."""
+    return lambda topic, *events: frames.create(engine, frames.table_of(topic, *events))
 
 
-@pytest.fixture(scope="session")
-def table(spark: SparkSession) -> TableOf:
+@pytest.fixture(scope="module")
+def table(engine: SparkSession) -> TableOf:
     """Create a frame of a KPI table's content columns; columns that a row does not name are null."""
 
     def make(kpi: Kpi, *values: dict) -> DataFrame:
         # Nullable, as each test names only the columns that it is about.
         fields = [kpi.schema.field(name).with_nullable(True) for name in kpi.value_columns]
-        return spark.createDataFrame(pa.Table.from_pylist(list(values), pa.schema(fields)))
+        return frames.create(engine, pa.Table.from_pylist(list(values), pa.schema(fields)))
 
     return make

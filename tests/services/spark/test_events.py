@@ -11,6 +11,7 @@ from shopnow.events import TOPICS, OrderItem, OrderPlaced, encode
 from shopnow.lake.lineage.lineage import OffsetRange
 from shopnow.validation import read_valid
 from shopnow_spark.events import deduplicate, filter_ranges, parse_events
+from support import frames
 
 PAYMENTS, ORDERS = TOPICS["payments"], TOPICS["orders"]
 
@@ -46,12 +47,12 @@ def test_columns_are_those_of_the_table(raw_of):
 
 
 @pytest.mark.parametrize("topic", TOPICS.values(), ids=TOPICS)
-def test_events_of_the_kpi_tests_are_those_of_the_pipeline(raw_of, events_of, topic):
+def test_events_of_the_kpi_tests_are_those_of_the_pipeline(raw_of, topic):
     events = [event(type_, "2026-11-03T01:30:00+02:00") for type_ in topic.types]
     parsed = parse_events(raw_of([encode(event) for event in events]), topic)
-    created = events_of(topic.name, *events)
-    assert created.columns == parsed.columns
-    assert created.toArrow().to_pylist() == parsed.toArrow().to_pylist()
+    created = frames.table_of(topic.name, *events)
+    assert created.column_names == parsed.columns
+    assert created.to_pylist() == parsed.toArrow().to_pylist()
 
 
 def test_nested_items_are_kept(raw_of):

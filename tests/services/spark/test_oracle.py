@@ -18,12 +18,12 @@ from support.lake_oracle import events_tables, kpi_settings
 @pytest.mark.parametrize(
     ("seed", "now"), [(1, datetime(2026, 1, 20, 12, 30, tzinfo=UTC)), (2, datetime(2027, 1, 1, tzinfo=UTC))]
 )
-def test_spark_and_the_oracle_agree_on_random_events(spark, seed, now):
+def test_the_engines_and_the_oracle_agree_on_random_events(engine, seed, now):
     random = Random(seed)
     sources = {
         f"events/{topic}": table for topic, table in events_tables(random_events.events(random, 600)).items()
     }
-    frames = {name: spark.createDataFrame(_dated(table)) for name, table in sources.items()}
+    frames = {name: engine.createDataFrame(_dated(table)) for name, table in sources.items()}
     diffs = []
     with oracle(kpi_settings()) as database:
         for name, table in sources.items():
@@ -39,11 +39,11 @@ def test_spark_and_the_oracle_agree_on_random_events(spark, seed, now):
                     KpiContext(now, *kpi_settings()), *inputs
                 )
             rows = frame.select(kpi.value_columns).toArrow()
-            database.store("spark", rows, kpi.value_columns)
+            database.store("engine", rows, kpi.value_columns)
             expected = database.compute(kpi, now)
-            diffs.append(diff(database, kpi, expected, "spark"))
+            diffs.append(diff(database, kpi, expected, "engine"))
             database.load(kpi.name, rows)
-            frames[kpi.name] = spark.createDataFrame(rows)
+            frames[kpi.name] = engine.createDataFrame(rows)
     assert [difference.first for difference in diffs if difference.first] == []
     assert all(difference.rows for difference in diffs)
 

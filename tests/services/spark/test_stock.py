@@ -43,7 +43,7 @@ def adjusted(time: str, product: str, pieces: int, after: int):
 POSITION = ("product_id", "product_name", "quantity", "sold_units", "last_offset", "stock_out")
 
 
-def test_stock_position_does_not_depend_on_the_order_of_arrival(spark, events_of):
+def test_stock_position_does_not_depend_on_the_order_of_arrival(engine, events_of):
     events = events_of(
         "stock",
         adjusted("02T08:00", "a", 5, 5),
@@ -56,7 +56,7 @@ def test_stock_position_does_not_depend_on_the_order_of_arrival(spark, events_of
     expected = [("a", "a at 0", 0, 5, 2, True), ("b", "b at 2", 2, 2, 5, False)]
     assert rows(kpis.stock_position(None, events), *POSITION) == expected
     # Each split has products of its own, so that one computation has all splits.
-    splits = events.crossJoin(spark.range(7).toDF("split")).withColumn(
+    splits = events.crossJoin(engine.range(7).toDF("split")).withColumn(
         "product_id", F.concat_ws("@", "product_id", "split")
     )
     before, after = (splits.where(f"source_offset {sign} split").drop("split") for sign in ("<", ">="))

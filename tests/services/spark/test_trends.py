@@ -9,6 +9,7 @@ from shopnow import schemas
 from shopnow.kpis import ANOMALIES, SALES_HOURLY, TRENDS
 from shopnow.kpis.trends import TREND_FIGURES
 from shopnow_spark.kpis.trends import anomalies, trends
+from support import frames
 from support.frames import rows
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -18,7 +19,7 @@ NOW = datetime(2028, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
-def hourly(spark: SparkSession) -> Callable[..., DataFrame]:
+def hourly(engine: SparkSession) -> Callable[..., DataFrame]:
     """Create rows of `kpi/sales_hourly` from (hour, figures) pairs; other figures are 0."""
     names = ["hour", "date", "currency", *TREND_FIGURES]
     schema = pa.schema([SALES_HOURLY.schema.field(name) for name in names])
@@ -34,7 +35,7 @@ def hourly(spark: SparkSession) -> Callable[..., DataFrame]:
             }
             for hour, figures in rows
         ]
-        return spark.createDataFrame(pa.Table.from_pylist(table_rows, schema))
+        return frames.create(engine, pa.Table.from_pylist(table_rows, schema))
 
     return make
 
@@ -46,12 +47,12 @@ def hours(days: float, start: datetime = START, **figures: int) -> list[tuple[da
 WEEKS = ("as_of", "this_week", "week_before", "change")
 
 
-def test_columns_are_those_of_the_definitions(spark, hourly):
+def test_columns_are_those_of_the_definitions(engine, hourly):
     sales = hourly(hours(30, orders=1))
     for kpi, frame in ((TRENDS, trends(sales, now=NOW)), (ANOMALIES, anomalies(sales, now=NOW))):
         assert frame.columns == kpi.value_columns
         schema = schemas.spark_ddl(pa.schema([kpi.schema.field(name) for name in kpi.value_columns]))
-        frame.to(spark.createDataFrame([], schema).schema).collect()
+        frame.to(engine.createDataFrame([], schema).schema).collect()
 
 
 def test_a_half_finished_day_is_compared_with_the_same_half(hourly):

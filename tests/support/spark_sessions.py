@@ -1,0 +1,76 @@
+"""Fixtures with a session of each engine: Spark, and Sail for tests that only need results."""
+
+import logging
+import os
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from pyspark.sql import SparkSession
+
+from shopnow.local_stack import sail as local_sail
+from shopnow.local_stack import spark as local_spark
+from shopnow.local_stack import stack as local_stack
+from shopnow.local_stack import supervision
+from shopnow.settings import Settings
+from shopnow_spark import connect
+from support.free_ports import settings_on_free_ports
+
+# Tests have few rows, so each further partition would only add a task to schedule.
+ONE_PARTITION = {
+    "spark.default.parallelism": "1",
+    "spark.sql.shuffle.partitions": "1",
+    "spark.databricks.delta.snapshotPartitions": "1",
+}
+
+
+LOCAL_RELATIONS = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.session.localRelationCacheThreshold": str(1 << 30),
+    "spark.sql.session.localRelationSizeLimit": str(1 << 30),
+    "spark.sql.session.localRelationChunkSizeRows": "10000",
+    "spark.sql.session.localRelationChunkSizeBytes": str(1 << 24),
+    "spark.sql.session.localRelationBatchOfChunksSizeBytes": str(1 << 30),
+    "spark.sql.execution.pandas.inferPandasDictAsMap": "false",
+    "spark.sql.execution.pandas.convertToArrowArraySafely": "false",
+    "spark.sql.pyspark.inferNestedDictAsStruct.enabled": "false",
+    "spark.sql.pyspark.legacy.inferArrayTypeFromFirstElement.enabled": "false",
+    "spark.sql.pyspark.legacy.inferMapTypeFromFirstPair.enabled": "false",
+}
+"""Properties that Spark's client asks for before it sends rows, and that Sail does not know."""
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """A Spark session with the settings of the local stack but few partitions, in a JVM of the suite."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("spark"))
+    java_home = local_stack.install(settings, lambda subject, what: None)
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in local_spark.environment(settings, java_home).items():
+            environment.setenv(name, value)
+        # The last of repeated options counts, as the JVM reads them in order.
+        partitions = [f"-D{name}={value}" for name, value in ONE_PARTITION.items()]
+        environment.setenv("SPARK_SUBMIT_OPTS", " ".join([os.environ["SPARK_SUBMIT_OPTS"], *partitions]))
+        session = SparkSession.builder.master(local_spark.MASTER).appName("tests").getOrCreate()
+    # py4j still logs at interpreter exit, to a stream that is closed by then.
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def sail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """A session of Sail in a process of the suite; a refresh takes a fraction of the time of Spark's."""
+    settings = settings_on_free_ports(tmp_path_factory.mktemp("sail"))
+    url = f"sc://127.0.0.1:{settings.ports['sail']}"
+    environment = {**os.environ, **local_sail.environment(settings)}
+    server = subprocess.Popen(local_sail.command(settings), env=environment)
+    try:
+        assert supervision.wait_until(lambda: local_sail.answers(url), 60)
+        with connect.session(url, settings) as session:
+            for name, value in LOCAL_RELATIONS.items():
+                session.conf.set(name, value)
+            yield session
+    finally:
+        server.kill()
+        server.wait()
