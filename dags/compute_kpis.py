@@ -25,6 +25,10 @@ values before and after, and the reason.
 
 **Runs** when records have landed, or by hand. It takes no params. With nothing new it writes nothing.
 
+**Engine.** A small change is computed by the engine behind the connection `spark_connect_default`, which runs
+all the time. A backlog, or an engine that does not answer, is left to `spark-submit` and the connection
+`spark_default`; so is everything if `spark_connect_default` has no host. Both compute the same rows.
+
 **When it fails.** The Spark driver's log is in the task log. No partial result is visible: each table changes
 in one commit that also records its source versions, so the next run continues from there. `raw_landed` waits
 for the first landing.
@@ -38,8 +42,30 @@ from airflow.providers.apache.hdfs.sensors.web_hdfs import WebHdfsSensor
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG
 
-from shopnow.dag_common import DEFAULT_ARGS, KPIS, LAKE_PATH, LAKE_URI, LONG_TIMEOUT, RAW, Tag, lower_priority
+from shopnow.dag_common import (
+    DEFAULT_ARGS,
+    KPIS,
+    LAKE_PATH,
+    LAKE_URI,
+    LONG_TIMEOUT,
+    RAW,
+    Tag,
+    lake_uri,
+    lower_priority,
+    spark_connect_url,
+)
 from shopnow.settings import ROOT
+
+
+class ComputeKpis(SparkSubmitOperator):
+    """Refresh events and KPIs: with the engine that already runs if it can, else with spark-submit."""
+
+    def execute(self, context):
+        from shopnow_spark import small_changes
+
+        if not (url := spark_connect_url()) or not small_changes.refresh(url, lake_uri()):
+            super().execute(context)
+
 
 with DAG(
     dag_id="compute_kpis",
@@ -59,7 +85,7 @@ with DAG(
         timeout=timedelta(minutes=15).total_seconds(),
         doc_md="Waits until the lake has raw tables: HDFS is up and records have landed.",
     )
-    compute = SparkSubmitOperator(
+    compute = ComputeKpis(
         task_id="compute",
         application=str(ROOT / "spark_apps" / "compute_kpis.py"),
         application_args=["--lake", LAKE_URI],

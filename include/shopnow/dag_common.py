@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from airflow.providers.apache.spark.hooks.spark_connect import SparkConnectHook
 from airflow.sdk import Asset, Connection, CronTriggerTimetable
-from airflow.sdk.exceptions import AirflowFailException
+from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundException
 
 from shopnow.errors import UserError
 
@@ -96,6 +97,15 @@ def kafka_conf() -> dict[str, Any]:
 def lake_uri() -> str:
     """Return the lake's URI from the extra of the connection `webhdfs_default`."""
     return Connection.get("webhdfs_default").extra_dejson["lake"]
+
+
+def spark_connect_url() -> str | None:
+    """Return the address of Spark Connect from `spark_connect_default`; None if it has no host."""
+    try:
+        has_host = bool(Connection.get(SparkConnectHook.default_conn_name).host)
+    except AirflowNotFoundException:
+        return None
+    return SparkConnectHook().get_connection_url() if has_host else None
 
 
 def airflow_database() -> dict[str, Any]:
