@@ -12,7 +12,7 @@ from pyspark.sql.connect.session import SparkSession as ConnectSession
 from shopnow.kpis import parameters
 from shopnow.settings import Settings
 
-_CHANNEL_OPTIONS = [
+CHANNEL_OPTIONS = [
     # An engine that is frozen is noticed after 20 s; otherwise its client would wait for ever.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 10_000),
@@ -34,7 +34,7 @@ def session(url: str, settings: Settings) -> Iterator[SparkSession]:
     Raises:
         pyspark.errors.PySparkException: the engine does not answer, or fails.
     """
-    builder = ConnectSession.builder.channelBuilder(DefaultChannelBuilder(url, _CHANNEL_OPTIONS))
+    builder = ConnectSession.builder.channelBuilder(DefaultChannelBuilder(url, CHANNEL_OPTIONS))
     opened = builder.create()
     try:
         opened.client.set_retry_policies([DefaultPolicy(max_retries=_RETRIES)])

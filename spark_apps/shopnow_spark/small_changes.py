@@ -35,7 +35,7 @@ def refresh(url: str, lake: str) -> bool:
         log.info("there are too many new records for %s: left to spark-submit", url)
         return False
     except PySparkException as error:
-        log.warning("%s failed, the rest is left to spark-submit: %s", url, str(error).splitlines()[0])
+        log.warning("%s failed, the rest is left to spark-submit: %s", url, errors.one_line(error))
         return False
     for result in refreshed:
         log.info(result.summary())

@@ -19,6 +19,7 @@ class Fault(StrEnum):
     LANDING = "landing killed at every kill point"
     FROZEN = "landing frozen past the commit of another run, at every kill point"
     SPARK = "Spark driver killed at every kill point"
+    ENGINE = "Sail killed, frozen while it computes a small change"
     TWICE = "the same run twice, and two at once"
     BAD = "bad records, corrected and replayed"
     RETENTION = "retention removes unread records"

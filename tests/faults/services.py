@@ -1,4 +1,4 @@
-"""Kafka and HDFS of the fault suite, which its tests kill, freeze and restart."""
+"""Kafka, HDFS and Sail of the fault suite, which its tests kill, freeze and restart."""
 
 import os
 import signal
@@ -14,6 +14,8 @@ from shopnow.settings import Settings
 
 DISK_MB = 4096
 """Size of the in-memory disks of the broker and each DataNode; they take the memory of their files only."""
+
+NAMES = (*STORAGE_SERVICES, "sail")
 
 _DEATH_SECONDS = 30
 _RESTART_SECONDS = 120
@@ -31,7 +33,7 @@ class Services:
     def up(self) -> None:
         for disk in self.disks.values():
             disk.mount(DISK_MB)
-        self._start(*STORAGE_SERVICES)
+        self._start(*NAMES)
 
     def down(self) -> None:
         stack.down(self.settings)
@@ -41,6 +43,11 @@ class Services:
     def new_lake(self) -> str:
         """Return the URI of an empty lake."""
         return f"{self.settings.lake_uri}/{uuid.uuid4()}"
+
+    @property
+    def engine_url(self) -> str:
+        """Address of Sail."""
+        return f"sc://127.0.0.1:{self.settings.ports['sail']}"
 
     def pid(self, name: str) -> int:
         pid = next(
@@ -72,7 +79,7 @@ class Services:
 
     def await_ready(self) -> None:
         """Wait until all services answer and HDFS has left safe mode."""
-        for name in STORAGE_SERVICES:
+        for name in NAMES:
             assert supervision.wait_until(
                 lambda name=name: is_ready(SERVICES[name], self.settings), _RESTART_SECONDS
             ), f"{name} does not answer"

@@ -6,47 +6,26 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from random import Random
-
-import pytest
+from subprocess import CompletedProcess
 
 from faults import oracle
-from faults.pipeline import land_all, run_spark
+from faults.pipeline import (
+    land_all,
+    refresh,
+    require_same_as_without_faults,
+    run_small_change,
+    run_spark,
+)
 from faults.scoreboard import Fault, Scoreboard
 from faults.services import Services
 from shopnow.kpis import KPIS
 from shopnow.traffic.generate import generate
-from shopnow_spark import jobs
 
 EVENTS_POINTS = ("kpi:plan", "kpi:events", "kpi:events_committed")
 """Failpoints that are passed once per topic."""
 KPI_POINTS = tuple(f"{kpi.name.replace('/', ':')}{end}" for kpi in KPIS for end in ("", "_committed"))
 
 KILLS_PER_ROUND = 4
-
-Compute = Callable[[str], None]
-
-
-@pytest.fixture
-def compute(
-    services: Services, for_suite: Callable[[int, int], int], request: pytest.FixtureRequest
-) -> Compute:
-    """Compute the KPIs of a lake without a fault.
-
-    The short suite computes in one Spark session for all runs, as every spark-submit costs a start.
-    """
-
-    def submit(lake: str) -> None:
-        run = run_spark(services, lake)
-        assert run.returncode == 0, run.stderr
-
-    if for_suite(0, 1):
-        return submit
-    spark = request.getfixturevalue("spark")
-
-    def refresh(lake: str) -> None:
-        jobs.refresh(lake, lambda: spark)
-
-    return refresh
 
 
 def test_killed_at_every_point(
@@ -55,16 +34,16 @@ def test_killed_at_every_point(
     rng: Random,
     scoreboard: Scoreboard,
     for_suite: Callable[[int, int], int],
-    compute: Compute,
 ) -> None:
     points = schedule(rng, for_suite)
     while points:
         generate(services.conf, str(uuid.uuid4()), sessions=60, seed=rng.randrange(2**31))
         land_all(services, shared_lake)
         snapshots = [oracle.contents(shared_lake)]
-        kill(services, shared_lake, points, scoreboard, snapshots)
-        last_kill, hour = time.monotonic(), current_hour()
-        compute(shared_lake)
+        run = rng.choice((run_small_change, run_spark)) if for_suite(0, 1) else run_small_change
+        kill(run, services, shared_lake, points, scoreboard, snapshots)
+        last_kill, computed_at = time.monotonic(), datetime.now(UTC)
+        refresh(services, shared_lake)
         scoreboard.recovered(Fault.SPARK, time.monotonic() - last_kill)
         scoreboard.judge(Fault.SPARK, oracle.score_events(services.conf, shared_lake))
         before, after = snapshots[0], oracle.contents(shared_lake)
@@ -74,22 +53,7 @@ def test_killed_at_every_point(
                 f"{name} was half written"
             )
 
-    without_faults = services.new_lake()
-    land_all(services, without_faults)
-    compute(without_faults)
-    if current_hour() != hour:
-        # Trends end at the hour of their computation, so both lakes get new events in the same one.
-        generate(services.conf, str(uuid.uuid4()), sessions=60, seed=rng.randrange(2**31))
-        for lake in (shared_lake, without_faults):
-            land_all(services, lake)
-            compute(lake)
-    expected = oracle.contents(without_faults)
-    for name, rows in oracle.contents(shared_lake).items():
-        assert rows == expected[name], f"{name} differs from its content without faults"
-
-
-def current_hour() -> datetime:
-    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    require_same_as_without_faults(services, shared_lake, computed_at, rng)
 
 
 def schedule(rng: Random, for_suite: Callable[[int, int], int]) -> list[str]:
@@ -101,7 +65,12 @@ def schedule(rng: Random, for_suite: Callable[[int, int], int]) -> list[str]:
 
 
 def kill(
-    services: Services, lake: str, points: list[str], scoreboard: Scoreboard, snapshots: list[dict]
+    run_killed: Callable[[Services, str, str], CompletedProcess[str]],
+    services: Services,
+    lake: str,
+    points: list[str],
+    scoreboard: Scoreboard,
+    snapshots: list[dict],
 ) -> None:
     """Kill runs at the next failpoints, or until a run succeeds, as no work is left that passes the next one.
 
@@ -110,7 +79,7 @@ def kill(
         snapshots: Receives the content of the derived tables after each kill.
     """
     for _ in range(min(KILLS_PER_ROUND, len(points))):
-        run = run_spark(services, lake, kill_at=points[0])
+        run = run_killed(services, lake, points[0])
         if run.returncode == 0:
             points[0] = points[0].removesuffix(":2")
             break

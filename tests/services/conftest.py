@@ -8,10 +8,11 @@ from pyspark.sql import SparkSession
 
 from shopnow.broker import topics, transactional_producer
 from shopnow.traffic.generate import generate
-from shopnow_spark import connect, jobs
+from shopnow_spark import connect
 from shopnow_spark.lake_reader import is_remote_session
 from shopnow_spark.result import Refreshed
 from support.local_servers import Inbox, run_server
+from support.spark_sessions import refresh_with
 
 LONGEST = ("test_damage.py", "test_verify.py", "test_compaction.py", "test_rebuild.py", "test_erasure.py")
 """Files that take longest. They come first: at the end the other processes would wait for one of them."""
@@ -41,17 +42,6 @@ def nowhere(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for module in (topics, transactional_producer):
         monkeypatch.setattr(module, "TIMEOUT_SECONDS", 1.0)
     return {"bootstrap.servers": "127.0.0.1:1"}
-
-
-@pytest.fixture(scope="session")
-def refresh(sail: SparkSession) -> Callable[[str], dict[str, Refreshed]]:
-    """Compute events and KPIs of a lake from its raw tables; returns the results by table."""
-    return lambda lake: refresh_with(sail, lake)
-
-
-def refresh_with(engine: SparkSession, lake: str) -> dict[str, Refreshed]:
-    with connect.column_functions() if is_remote_session(engine) else nullcontext():
-        return {result.table: result for result in jobs.refresh(lake, lambda: engine)}
 
 
 @pytest.fixture(scope="module", params=["spark", "sail"])

@@ -3,7 +3,8 @@
 import logging
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pytest
 from pyspark.sql import SparkSession
@@ -13,7 +14,9 @@ from shopnow.local_stack import spark as local_spark
 from shopnow.local_stack import stack as local_stack
 from shopnow.local_stack import supervision
 from shopnow.settings import Settings
-from shopnow_spark import connect
+from shopnow_spark import connect, jobs
+from shopnow_spark.lake_reader import is_remote_session
+from shopnow_spark.result import Refreshed
 from support.free_ports import settings_on_free_ports
 
 # Tests have few rows, so each further partition would only add a task to schedule.
@@ -74,3 +77,14 @@ def sail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     finally:
         server.kill()
         server.wait()
+
+
+@pytest.fixture(scope="session")
+def refresh(sail: SparkSession) -> Callable[[str], dict[str, Refreshed]]:
+    """Compute events and KPIs of a lake from its raw tables; returns the results by table."""
+    return lambda lake: refresh_with(sail, lake)
+
+
+def refresh_with(engine: SparkSession, lake: str) -> dict[str, Refreshed]:
+    with connect.column_functions() if is_remote_session(engine) else nullcontext():
+        return {result.table: result for result in jobs.refresh(lake, lambda: engine)}

@@ -2,7 +2,6 @@
 
 import shutil
 import socket
-import time
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -36,7 +35,6 @@ Report = Callable[[str, str], None]
 
 MIN_FREE_BYTES = 2 * 1024**3
 START_SECONDS = 240
-TOPIC_START_SECONDS = 30
 
 
 def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVICES)) -> None:
@@ -59,7 +57,7 @@ def up(settings: Settings, report: Report, names: Collection[str] = tuple(SERVIC
     stopped = {process.name for process in supervision.list_processes(settings) if not process.running}
     _check_ports(settings, [name for name in names if name in stopped])
     supervision.start_daemon(settings)
-    branches = (_start_kafka, _start_hdfs, _start_test_servers, _start_airflow)
+    branches = (_start_kafka, _start_hdfs, _start_independent, _start_airflow)
     with ThreadPoolExecutor(len(branches)) as pool:
         for future in [pool.submit(branch, settings, home, set(names), report) for branch in branches]:
             future.result()
@@ -112,12 +110,6 @@ def _fence_runs(conf: Conf) -> dict[str, int]:
     # Imported only once in the life of a stack, as it takes long.
     from shopnow.traffic.generate import fence
 
-    # Topics that were created just now have no leader yet.
-    for _ in range(TOPIC_START_SECONDS):
-        try:
-            return fence(conf)
-        except UserError:
-            time.sleep(1)
     return fence(conf)
 
 
@@ -130,8 +122,8 @@ def _start_hdfs(settings: Settings, home: Path, names: set[str], report: Report)
         _start(settings, home, services, report)
 
 
-def _start_test_servers(settings: Settings, home: Path, names: set[str], report: Report) -> None:
-    _start(settings, home, [name for name in ("smtp", "slack") if name in names], report)
+def _start_independent(settings: Settings, home: Path, names: set[str], report: Report) -> None:
+    _start(settings, home, [name for name in ("smtp", "slack", "sail") if name in names], report)
 
 
 def _start_airflow(settings: Settings, home: Path, names: set[str], report: Report) -> None:
