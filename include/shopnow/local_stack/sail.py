@@ -1,20 +1,35 @@
-"""Sail: the engine of small changes, which speaks Spark Connect."""
+"""Sail: the engine of small changes, which speaks Spark Connect.
 
+    python -m shopnow.local_stack.sail --ip 127.0.0.1 --port 15002
+
+Sail has no login, and runs code that it is sent. So it is confined to its program and temporary files, where
+the kernel can do that: whoever reaches the port gets no more than HDFS gives everybody.
+"""
+
+import os
 import sys
+import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import grpc
 
+from shopnow.local_stack import file_confinement
 from shopnow.settings import Settings
 
 _ANSWER_SECONDS = 2.0
+_SYSTEM = (
+    *("/usr", "/lib", "/lib64", "/bin", "/opt", "/proc", "/sys", "/dev/null", "/dev/zero", "/dev/urandom"),
+    *("/etc/hosts", "/etc/resolv.conf", "/etc/nsswitch.conf", "/etc/passwd", "/etc/group", "/etc/localtime"),
+    *("/etc/ssl", "/etc/ld.so.cache", "/etc/alternatives"),
+)
+"""Programs and files that every user may read."""
 
 
 def command(settings: Settings, ip: str = "127.0.0.1") -> list[str]:
     """Return the command line of the server."""
-    program = str(Path(sys.executable).with_name("sail"))
-    return [program, "spark", "server", "--ip", ip, "--port", str(settings.ports["sail"])]
+    options = ["--ip", ip, "--port", str(settings.ports["sail"])]
+    return [sys.executable, "-m", "shopnow.local_stack.sail", *options]
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -35,3 +50,19 @@ def answers(url: str) -> bool:
         except grpc.FutureTimeoutError:
             return False
     return True
+
+
+def main(arguments: list[str]) -> None:
+    """Replace this process by the server."""
+    programs = {Path(folder).resolve() for folder in (sys.prefix, sys.base_prefix)}
+    temporary = Path(tempfile.gettempdir()) / "sail"
+    temporary.mkdir(mode=0o700, exist_ok=True)
+    writable = [temporary, Path("/dev/null")]
+    if not file_confinement.confine([*programs, *map(Path, _SYSTEM)], writable):
+        print("sail: this kernel cannot confine it to its own files", file=sys.stderr)
+    program = str(Path(sys.executable).with_name("sail"))
+    os.execve(program, [program, "spark", "server", *arguments], os.environ | {"TMPDIR": str(temporary)})
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
