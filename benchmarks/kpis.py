@@ -15,7 +15,7 @@ import os
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from statistics import median
@@ -96,9 +96,11 @@ def arguments() -> argparse.Namespace:
 
 
 @contextmanager
-def empty_shop(console: Console, archive: bool) -> Iterator[Settings]:
+def empty_shop(
+    console: Console, archive: bool, names: Collection[str] = STORAGE_SERVICES
+) -> Iterator[Settings]:
     """Start Kafka and HDFS without any events, and put Spark's variables into the environment."""
-    with workbench.services(STORAGE_SERVICES) as settings:
+    with workbench.services(names) as settings:
         home = jvm.java_home(settings.data_dir)
         os.environ.update(spark.environment(settings, home))
         if archive:
