@@ -33,8 +33,8 @@ RESTART_REPORT_SECONDS = 20.0
 MAX_START_DELAY = timedelta(minutes=15)
 """How late a run may start, and how long one may be queued."""
 MAX_RUN_DURATION = timedelta(hours=3)
-UNBOUNDED_DAGS = {"approve_restock", "receive_restock"}
-"""DAGs whose runs wait for a person or a file, so that no duration of theirs is a problem."""
+UNBOUNDED_DAGS = {"approve_restock"}
+"""DAGs whose runs wait for a person, so that no duration of theirs is a problem."""
 
 
 def main() -> None:

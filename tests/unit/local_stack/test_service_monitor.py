@@ -66,7 +66,7 @@ def test_failed_run_that_a_person_triggered_is_no_problem():
         ("queued", 0.1, "land_events", None),
         ("running", 2, "land_events", None),
         ("running", 80, "approve_restock", None),
-        ("running", 80, "receive_restock", None),
+        ("running", 4, "receive_restock", "dag/receive_restock/long"),
     ],
 )
 def test_stuck_run_is_a_problem_unless_its_dag_waits_for_someone(state, hours, dag_id, key):
