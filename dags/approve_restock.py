@@ -1,12 +1,14 @@
 """
 ### Ask a person to approve a restock
 
-A product is low or out of stock: how many pieces should be ordered, if any? The run is deferred until someone
+A product is low or out of stock: how many pieces should be ordered, if any? The run waits until someone
 answers in the UI (Browse, *Required Actions*) or through the API; it holds no worker slot. After an approval,
-the supplier's delivery note is dropped in the inbox of `receive_restock` when it is due.
+the supplier's delivery note waits in the folder `restock/ordered`, and `receive_restock` takes it when it is
+due.
 
-**Runs** when `watch_stock` finds a product low or out of stock, once until the alert is resolved, or by hand
-with the form:
+**Runs** when `watch_stock` opens the proposal of a stock alert, once until the alert is resolved, or by hand
+with the form. At most five proposals of alerts are open at a time, those with the most money at risk; each
+answer opens the next one (`docs/restock.md`):
 
 | param | meaning |
 |---|---|
@@ -25,6 +27,9 @@ delivery arrives, from `kpi/stock_cover`; 50 pieces, delivered immediately, for 
 The answer and its author are stored with the question. Without an answer for three days the proposal is
 rejected; the alert keeps firing, and its reminders continue.
 
+**Withdrawn.** When the alert is resolved before anybody has answered, `watch_stock` clears the run, and the
+task rejects the proposal itself, with the reason in the answer. A run started by hand is not touched.
+
 **Exactly once.** The run id contains the alert, so each alert is proposed once. The number of the delivery
 note derives from the run id, so a note that is dropped more than once is counted once.
 
@@ -35,23 +40,28 @@ note derives from the run id, so a note that is dropped more than once is counte
 - `receive_restock` rejects a product that the shop does not have; its log has the reason.
 """
 
-from datetime import timedelta
+from datetime import datetime
 
 from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.providers.standard.sensors.date_time import DateTimeSensor
 from airflow.sdk import DAG, Param, get_current_context, task
+from airflow.sdk.exceptions import TaskAwaitingInput
 
-from shopnow.dag_common import DEFAULT_ARGS, Tag, lake_uri
-from shopnow.restock import inbox, proposals
+from shopnow.airflow_internals import answer_from_task
+from shopnow.dag_common import DEFAULT_ARGS, PROPOSALS, Tag, lake_uri
+from shopnow.restock import backlog, inbox, proposals
 from shopnow.restock.delivery_note import MAX_QUANTITY
 from shopnow.restock.inbox import Inbox
 
 SUGGESTION_KEY = "suggested"
+MAX_REASON_LENGTH = 500
 
 
 class RestockApproval(ApprovalOperator):
-    """Ask for approval of the run's product, with the suggestion computed when the task runs."""
+    """Ask for approval of the run's product, with the suggestion computed when the task runs.
+
+    Answers itself, with the reason, if the alert that proposed it is resolved.
+    """
 
     def execute(self, context):
         params = context["params"]
@@ -64,7 +74,19 @@ class RestockApproval(ApprovalOperator):
         defaults = {"pieces": suggestion.quantity, "delivered_in_days": suggestion.lead_time_days}
         self.params.update(defaults)
         context["ti"].xcom_push(key=SUGGESTION_KEY, value=defaults)
-        super().execute(context)
+        try:
+            return super().execute(context)
+        except TaskAwaitingInput:
+            reason = backlog.withdrawal_reason(lake_uri(), context["run_id"])
+            if reason is None:
+                raise
+        return self._withdraw(context, {**defaults, "reason": reason[:MAX_REASON_LENGTH]})
+
+    def _withdraw(self, context, params_input):
+        answer = {"chosen_options": [self.REJECT], "params_input": params_input}
+        responded_at = answer_from_task(context["ti"].id, **answer)
+        event = {**answer, "responded_at": responded_at, "responded_by_user": None}
+        return self.execute_complete(context, event)
 
 
 with DAG(
@@ -73,7 +95,8 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     catchup=False,
-    max_active_runs=1000,  # every run is deferred until a person answers
+    # Runs that are started by hand wait, too, until a person answers.
+    max_active_runs=1000,
     default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.ALERTS},
     params={
@@ -103,11 +126,12 @@ with DAG(
             "delivered_in_days": Param(
                 0.0, type="number", minimum=0, maximum=365, title="Delivered in days", source="task"
             ),
-            "reason": Param("", type="string", maxLength=500, title="Reason", source="task"),
+            "reason": Param("", type="string", maxLength=MAX_REASON_LENGTH, title="Reason", source="task"),
         },
         defaults=ApprovalOperator.REJECT,
         response_timeout=proposals.APPROVAL_TIMEOUT,
         execution_timeout=None,
+        outlets=[PROPOSALS],
     )
 
     @task
@@ -116,24 +140,14 @@ with DAG(
         suggested = get_current_context()["ti"].xcom_pull(task_ids="approve", key=SUGGESTION_KEY)
         return proposals.approved_order(answer, suggested)._asdict()
 
-    delivery_due = DateTimeSensor(
-        task_id="delivery_due",
-        target_time="{{ ti.xcom_pull('order')['due'] }}",
-        mode="reschedule",
-        poke_interval=30,
-        timeout=timedelta(days=366).total_seconds(),
-        execution_timeout=None,
-    )
-
     @task
     def supply(ordered: dict) -> str:
-        """Drop the delivery note; return its path."""
+        """Write the delivery note, which is received when it is due; return its path."""
         context = get_current_context()
         name, data = proposals.make_delivery_note(
             context["run_id"], context["params"]["product_id"], ordered["pieces"]
         )
         box = Inbox(WebHDFSHook("webhdfs_default").get_conn(), inbox.inbox_path(lake_uri()))
-        return box.drop(name, data)
+        return box.order(name, data, datetime.fromisoformat(ordered["due"]))
 
-    ordered = order(approve.output)
-    ordered >> delivery_due >> supply(ordered)
+    supply(order(approve.output))
