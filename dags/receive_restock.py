@@ -36,7 +36,7 @@ from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.sdk import DAG, Asset, AssetWatcher, get_current_context, task
 
 from shopnow.dag_common import DEFAULT_ARGS, TRAFFIC, Tag, kafka_conf, lake_uri
-from shopnow.restock import inbox, service
+from shopnow.restock import inbox
 from shopnow.restock.inbox import Inbox
 from shopnow.restock.trigger import DeliveryNoteTrigger
 from shopnow.text_format import build_table, printable, render_text
@@ -66,6 +66,9 @@ with DAG(
     @task(outlets=[TRAFFIC])
     def receive() -> list[dict]:
         """Return each file with its outcome; fail after that if HDFS did not give one of them."""
+        # Not while the file is parsed, which takes place every 30 seconds: it imports pandas and Faker.
+        from shopnow.restock import service
+
         client = WebHDFSHook("webhdfs_default").get_conn()
         filed = service.receive(
             kafka_conf(), Inbox(client, inbox.inbox_path(lake_uri())), get_current_context()["run_id"]
