@@ -134,20 +134,17 @@ with DAG(
         outlets=[PROPOSALS],
     )
 
+    # One task, as Airflow's scheduler looks at every task of an open run in each of its loops.
     @task
-    def order(answer: dict) -> dict:
-        """Return what was ordered, and when it is due."""
-        suggested = get_current_context()["ti"].xcom_pull(task_ids="approve", key=SUGGESTION_KEY)
-        return proposals.approved_order(answer, suggested)._asdict()
-
-    @task
-    def supply(ordered: dict) -> str:
-        """Write the delivery note, which is received when it is due; return its path."""
+    def supply(answer: dict) -> dict:
+        """Write the delivery note, which is received when it is due; return the order and the note's path."""
         context = get_current_context()
+        suggested = context["ti"].xcom_pull(task_ids="approve", key=SUGGESTION_KEY)
+        order = proposals.approved_order(answer, suggested)
         name, data = proposals.make_delivery_note(
-            context["run_id"], context["params"]["product_id"], ordered["pieces"]
+            context["run_id"], context["params"]["product_id"], order.pieces
         )
         box = Inbox(WebHDFSHook("webhdfs_default").get_conn(), inbox.inbox_path(lake_uri()))
-        return box.order(name, data, datetime.fromisoformat(ordered["due"]))
+        return {**order._asdict(), "note": box.order(name, data, datetime.fromisoformat(order.due))}
 
-    supply(order(approve.output))
+    supply(approve.output)

@@ -125,8 +125,7 @@ def test_approve_restock_orders_after_approval(dagbag):
     tasks = dagbag.dags["approve_restock"].task_dict
     assert {name: task.upstream_task_ids for name, task in tasks.items()} == {
         "approve": set(),
-        "order": {"approve"},
-        "supply": {"order"},
+        "supply": {"approve"},
     }
     approve = tasks["approve"]
     assert approve.response_timeout == timedelta(days=3)
