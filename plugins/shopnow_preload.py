@@ -21,6 +21,8 @@ MODULES = (
     "shopnow.lake.ingest.landing",
     "shopnow.restock.proposals",
     "shopnow.dag_common",
+    "airflow.providers.standard.decorators.python",
+    "airflow.providers.apache.hdfs.hooks.webhdfs",
     "airflow.providers.smtp.hooks.smtp",
     "airflow.providers.slack.hooks.slack",
     "airflow.providers.slack.hooks.slack_webhook",
