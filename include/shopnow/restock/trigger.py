@@ -41,6 +41,7 @@ class DeliveryNoteTrigger(BaseEventTrigger):
         return f"{type(self).__module__}.{type(self).__qualname__}", kwargs
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
+        logging.getLogger("hdfs.client").setLevel(logging.WARNING)  # it would log every call of every poll
         lake = (await BaseHook.aget_connection(self.webhdfs_conn_id)).extra_dejson["lake"]
         last_files: list[str] = []
         fired_at = 0.0
