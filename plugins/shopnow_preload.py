@@ -19,7 +19,7 @@ MODULES = (
     "shopnow.alerts.evaluate",
     "shopnow.lake.ingest.lag",
     "shopnow.lake.ingest.landing",
-    "shopnow.restock.proposals",
+    "shopnow.restock.backlog",
     "shopnow.dag_common",
     "airflow.providers.standard.decorators.python",
     "airflow.providers.apache.hdfs.hooks.webhdfs",
