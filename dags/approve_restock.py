@@ -40,14 +40,14 @@ note derives from the run id, so a note that is dropped more than once is counte
 - `receive_restock` rejects a product that the shop does not have; its log has the reason.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import TaskAwaitingInput
 
-from shopnow.airflow_internals import answer_from_task
 from shopnow.dag_common import DEFAULT_ARGS, PROPOSALS, Tag, lake_uri
 from shopnow.restock import backlog, inbox, proposals
 from shopnow.restock.delivery_note import MAX_QUANTITY
@@ -60,7 +60,7 @@ MAX_REASON_LENGTH = 500
 class RestockApproval(ApprovalOperator):
     """Ask for approval of the run's product, with the suggestion computed when the task runs.
 
-    Answers itself, with the reason, if the alert that proposed it is resolved.
+    If the alert that proposed it is resolved, it is rejected at once, with the reason.
     """
 
     def execute(self, context):
@@ -74,19 +74,22 @@ class RestockApproval(ApprovalOperator):
         defaults = {"pieces": suggestion.quantity, "delivered_in_days": suggestion.lead_time_days}
         self.params.update(defaults)
         context["ti"].xcom_push(key=SUGGESTION_KEY, value=defaults)
+        reason = backlog.withdrawal_reason(lake_uri(), context["run_id"])
+        self.params["reason"] = (reason or "")[:MAX_REASON_LENGTH]
         try:
-            return super().execute(context)
+            super().execute(context)
         except TaskAwaitingInput:
-            reason = backlog.withdrawal_reason(lake_uri(), context["run_id"])
             if reason is None:
                 raise
-        return self._withdraw(context, {**defaults, "reason": reason[:MAX_REASON_LENGTH]})
-
-    def _withdraw(self, context, params_input):
-        answer = {"chosen_options": [self.REJECT], "params_input": params_input}
-        responded_at = answer_from_task(context["ti"].id, **answer)
-        event = {**answer, "responded_at": responded_at, "responded_by_user": None}
-        return self.execute_complete(context, event)
+        # As if nobody had answered in time: only a trigger may answer for a person.
+        trigger = HITLTrigger(
+            ti_id=context["ti"].id,
+            options=self.options,
+            defaults=self.defaults,
+            params=self.serialized_params,
+            timeout_datetime=datetime.now(UTC),
+        )
+        self.defer(trigger=trigger, method_name="execute_complete")
 
 
 with DAG(

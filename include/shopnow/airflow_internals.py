@@ -90,18 +90,6 @@ def task_states_from_task(dag_id: str, task_id: str, run_ids: Sequence[str]) -> 
     return {run_id: states[task_id] for run_id, states in response.task_states.items()}
 
 
-def answer_from_task(ti_id: Any, chosen_options: list[str], params_input: Mapping[str, Any]) -> datetime:
-    """Answer the question that the running task has asked a person; returns the time of the answer.
-
-    Raises:
-        AirflowRuntimeError: it is answered already.
-    """
-    from airflow.sdk.execution_time.comms import UpdateHITLDetail
-
-    answer = UpdateHITLDetail(ti_id=ti_id, chosen_options=chosen_options, params_input=dict(params_input))
-    return _ask_supervisor(answer).responded_at
-
-
 def _ask_supervisor(request: Any) -> Any:
     """Send a request to the supervisor of the running task; returns its response."""
     from airflow.sdk.exceptions import AirflowRuntimeError

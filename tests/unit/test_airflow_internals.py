@@ -7,7 +7,6 @@ import ast
 import inspect
 import json
 import smtplib
-import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -115,15 +114,6 @@ def test_a_task_reads_the_states_of_other_runs(send_to):
     assert task_states == {"run-1": "awaiting_input", "run-2": None}
     [request] = supervisor.requests
     assert (request.dag_id, request.task_ids) == ("approve_restock", ["approve"])
-
-
-def test_a_task_answers_its_own_question(send_to):
-    at, ti_id = datetime(2026, 7, 1, tzinfo=UTC), uuid.uuid4()
-    supervisor = send_to(SimpleNamespace(responded_at=at))
-    assert airflow_internals.answer_from_task(ti_id, ["Reject"], {"reason": "back in stock"}) == at
-    [request] = supervisor.requests
-    assert (request.ti_id, request.chosen_options) == (ti_id, ["Reject"])
-    assert request.params_input == {"reason": "back in stock"}
 
 
 def test_the_api_server_triggers_a_run_in_a_users_name(monkeypatch: pytest.MonkeyPatch):

@@ -1,12 +1,14 @@
 """The task of `approve_restock` that asks a person, called without Airflow."""
 
+import sys
+import uuid
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
 from airflow.providers.standard.operators.hitl import HITLOperator
-from airflow.sdk.exceptions import TaskAwaitingInput
+from airflow.sdk.exceptions import TaskAwaitingInput, TaskDeferred
 
 from shopnow.settings import ROOT
 
@@ -15,29 +17,21 @@ PARAMS = {"product_id": "mug", "product_name": "Mug", "on_hand": 2, "rule": "low
 
 @pytest.fixture
 def ask(tmp_path, monkeypatch):
-    """Run the task, with the reason for which its proposal is withdrawn; returns its XComs and answers."""
+    """Return a function that runs the task, given the reason for which its proposal is withdrawn."""
     dag = DagBag(dag_folder=str(ROOT / "dags" / "approve_restock.py")).dags["approve_restock"]
     task = dag.get_task("approve")
-    names = type(task)._withdraw.__globals__
-    answers: list[tuple[list[str], dict]] = []
+    module = sys.modules[type(task).__module__]
 
     def wait(self, context) -> None:
         raise TaskAwaitingInput(method_name="execute_complete")
 
-    def answer(ti_id, chosen_options, params_input) -> datetime:
-        answers.append((chosen_options, params_input))
-        return datetime(2026, 7, 1, tzinfo=UTC)
-
     monkeypatch.setattr(HITLOperator, "execute", wait)
-    monkeypatch.setattr(type(task), "skip", lambda self, ti, tasks: None)
-    monkeypatch.setitem(names, "lake_uri", lambda: tmp_path.as_uri())
-    monkeypatch.setitem(names, "answer_from_task", answer)
+    monkeypatch.setattr(module, "lake_uri", lambda: tmp_path.as_uri())
 
-    def ask(reason: str | None):
-        monkeypatch.setattr(names["backlog"], "withdrawal_reason", lambda lake, run_id: reason)
-        ti = SimpleNamespace(id="ti", xcom_push=lambda key, value: None)
-        result = task.execute({"params": PARAMS, "run_id": "run", "ti": ti, "task": task})
-        return result, answers
+    def ask(reason: str | None) -> None:
+        monkeypatch.setattr(module.backlog, "withdrawal_reason", lambda lake, run_id: reason)
+        ti = SimpleNamespace(id=uuid.uuid4(), xcom_push=lambda key, value: None)
+        task.execute({"params": PARAMS, "run_id": "run", "ti": ti})
 
     return ask
 
@@ -47,10 +41,13 @@ def test_a_person_is_asked_while_the_alert_is_active(ask):
         ask(None)
 
 
-def test_a_proposal_whose_alert_is_resolved_is_rejected_with_the_reason(ask):
-    result, answers = ask("withdrawn, as the alert is resolved: Back in stock, 80 left" + "." * 1000)
-    [(options, params)] = answers
-    assert options == result["chosen_options"] == ["Reject"]
-    assert (params["pieces"], params["delivered_in_days"]) == (40, 0.0)
-    assert params["reason"].startswith("withdrawn, as the alert is resolved: Back in stock, 80 left")
-    assert len(params["reason"]) == 500
+def test_a_proposal_whose_alert_is_resolved_is_rejected_at_once_with_the_reason(ask):
+    with pytest.raises(TaskDeferred) as deferred:
+        ask("withdrawn, as the alert is resolved: Back in stock, 80 left" + "." * 1000)
+    trigger = deferred.value.trigger
+    assert (deferred.value.method_name, trigger.defaults) == ("execute_complete", ["Reject"])
+    assert trigger.timeout_datetime <= datetime.now(UTC)
+    answer = trigger.params.dump()
+    assert (answer["pieces"], answer["delivered_in_days"]) == (40, 0.0)
+    assert answer["reason"].startswith("withdrawn, as the alert is resolved: Back in stock, 80 left")
+    assert len(answer["reason"]) == 500
