@@ -7,7 +7,7 @@ the supplier's delivery note waits in the folder `restock/ordered`, and `receive
 due.
 
 **Runs** when `watch_stock` opens the proposal of a stock alert, once until the alert is resolved, or by hand
-with the form. At most five proposals of alerts are open at a time, those with the most money at risk; each
+with the form. At most three proposals of alerts are open at a time, those with the most money at risk; each
 answer opens the next one (`docs/restock.md`):
 
 | param | meaning |

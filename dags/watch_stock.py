@@ -9,7 +9,7 @@ product with a new stock alert is also proposed for a restock.
 stock; when the KPIs are updated; after an audit; when a restock proposal was answered; or by hand. It takes
 no params.
 
-**Restock proposals.** At most five are open at a time, each a run of `approve_restock`: those with the most
+**Restock proposals.** At most three are open at a time, each a run of `approve_restock`: those with the most
 money at risk. The others wait as data, the alert itself, and `./shopnow alerts` lists them; each answer opens
 the next one. A proposal whose alert is resolved is withdrawn. `docs/restock.md` explains it.
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from shopnow.alerts.alert_log import Row
 from shopnow.alerts.model import State
 
-MAX_OPEN = 5
+MAX_OPEN = 3
 """Proposals that are open at a time, whatever the number of alerts."""
 
 
