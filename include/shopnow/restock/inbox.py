@@ -69,7 +69,7 @@ class Inbox:
 
         It stays while the inbox has a file of the same name and other content.
         """
-        source, target = f"ordered/{name}", f"inbox/{name.partition('.')[2]}"
+        source, target = f"ordered/{name}", f"inbox/{note_name(name)}"
         if self._exists(target):
             if self._content(f"{self._root}/{source}") == self._content(f"{self._root}/{target}"):
                 self._client.delete(f"{self._root}/{source}")
@@ -204,6 +204,11 @@ def due_time(name: str) -> datetime | None:
         return datetime.strptime(name.partition(".")[0], _DUE_FORMAT).replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def note_name(name: str) -> str:
+    """Return the name that a file in `ordered` gets in the inbox, without the time at which it is due."""
+    return name.partition(".")[2]
 
 
 def archive_name(name: str, digest: str) -> str:

@@ -65,5 +65,5 @@ class DeliveryNoteTrigger(BaseEventTrigger):
 
 
 def files_to_receive(box: Inbox) -> list[str]:
-    """Return the names of the files that are pending or due."""
-    return [*box.pending(), *box.due(datetime.now(UTC))]
+    """Return the names of the files that are pending or due, in an order that moving them does not change."""
+    return sorted({*box.pending(), *map(inbox.note_name, box.due(datetime.now(UTC)))})
