@@ -6,7 +6,7 @@
 Each trial sells out a new product and waits until both servers have received its message. The time is split
 into stages: acknowledged by Kafka → woken (asset event stored) → task started → evaluated (alert committed) →
 mail and Slack received. `land_events` and `compute_kpis` run back to back all the time. In the end the
-products are put back in stock and their restock proposals deleted. Exits 1 if an alert is missed or repeated,
+products are put back in stock, which ends their restock proposals. Exits 1 if an alert is missed or repeated,
 or if the 95th percentile is over 10 s.
 """
 
@@ -75,7 +75,7 @@ def main() -> int:
         # Again, as repeated messages may have arrived after a trial ended.
         trials = [trial.updated(settings) for trial in trials]
         stages = [stage_seconds(settings, api, trial) for trial in trials]
-        put_back(settings, api, [trial.product for trial in trials])
+        put_back(settings, [trial.product for trial in trials])
     result = summarize(trials, stages)
     if options.json:
         print(json.dumps(result, indent=2))
@@ -203,21 +203,13 @@ def stage_seconds(settings: Settings, api: httpx.Client, trial: Trial) -> dict[s
     return dict(zip(STAGES, seconds, strict=True))
 
 
-def put_back(settings: Settings, api: httpx.Client, products: Sequence[str]) -> None:
-    """Put the products back in stock and delete the open proposals to restock them."""
+def put_back(settings: Settings, products: Sequence[str]) -> None:
+    """Put the products back in stock, which ends their alerts and the proposals to restock them."""
     adjustments = [
         StockAdjusted(**common_fields(product), quantity_change=1000, quantity_after=1000, reason="benchmark")
         for product in products
     ]
     send(settings, adjustments)
-    proposals = (
-        api.get("/dags/approve_restock/dagRuns", params={"state": "running", "limit": 1000})
-        .raise_for_status()
-        .json()["dag_runs"]
-    )
-    for run in proposals:
-        if run["conf"].get("product_id") in products:
-            api.delete(f"/dags/approve_restock/dagRuns/{run['dag_run_id']}")
 
 
 def summarize(trials: Sequence[Trial], stages: Sequence[dict[str, float] | None]) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """
 ### Ask a person to approve a restock
 
-A product is low or out of stock: how many pieces should be ordered, if any? The run is deferred until someone
+A product is low or out of stock: how many pieces should be ordered, if any? The run waits until someone
 answers in the UI (Browse, *Required Actions*) or through the API; it holds no worker slot. After an approval,
-the supplier's delivery note is dropped in the inbox of `receive_restock` when it is due.
+the supplier's delivery note waits in the folder `restock/ordered`, and `receive_restock` takes it when it is
+due.
 
-**Runs** when `watch_stock` finds a product low or out of stock, once until the alert is resolved, or by hand
-with the form:
+**Runs** when `watch_stock` opens the proposal of a stock alert, once until the alert is resolved, or by hand
+with the form. At most three proposals of alerts are open at a time, those with the most money at risk; each
+answer opens the next one (`docs/restock.md`):
 
 | param | meaning |
 |---|---|
@@ -25,6 +27,9 @@ delivery arrives, from `kpi/stock_cover`; 50 pieces, delivered immediately, for 
 The answer and its author are stored with the question. Without an answer for three days the proposal is
 rejected; the alert keeps firing, and its reminders continue.
 
+**Withdrawn.** When the alert is resolved before anybody has answered, `watch_stock` clears the run, and the
+task rejects the proposal itself, with the reason in the answer. A run started by hand is not touched.
+
 **Exactly once.** The run id contains the alert, so each alert is proposed once. The number of the delivery
 note derives from the run id, so a note that is dropped more than once is counted once.
 
@@ -35,23 +40,28 @@ note derives from the run id, so a note that is dropped more than once is counte
 - `receive_restock` rejects a product that the shop does not have; its log has the reason.
 """
 
-from datetime import timedelta
+from datetime import UTC, datetime
 
 from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
 from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.providers.standard.sensors.date_time import DateTimeSensor
+from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.sdk import DAG, Param, get_current_context, task
+from airflow.sdk.exceptions import TaskAwaitingInput
 
-from shopnow.dag_common import DEFAULT_ARGS, Tag, lake_uri
-from shopnow.restock import inbox, proposals
+from shopnow.dag_common import DEFAULT_ARGS, PROPOSALS, Tag, lake_uri
+from shopnow.restock import backlog, inbox, proposals
 from shopnow.restock.delivery_note import MAX_QUANTITY
 from shopnow.restock.inbox import Inbox
 
 SUGGESTION_KEY = "suggested"
+MAX_REASON_LENGTH = 500
 
 
 class RestockApproval(ApprovalOperator):
-    """Ask for approval of the run's product, with the suggestion computed when the task runs."""
+    """Ask for approval of the run's product, with the suggestion computed when the task runs.
+
+    If the alert that proposed it is resolved, it is rejected at once, with the reason.
+    """
 
     def execute(self, context):
         params = context["params"]
@@ -64,7 +74,22 @@ class RestockApproval(ApprovalOperator):
         defaults = {"pieces": suggestion.quantity, "delivered_in_days": suggestion.lead_time_days}
         self.params.update(defaults)
         context["ti"].xcom_push(key=SUGGESTION_KEY, value=defaults)
-        super().execute(context)
+        reason = backlog.withdrawal_reason(lake_uri(), context["run_id"])
+        self.params["reason"] = (reason or "")[:MAX_REASON_LENGTH]
+        try:
+            super().execute(context)
+        except TaskAwaitingInput:
+            if reason is None:
+                raise
+        # As if nobody had answered in time: only a trigger may answer for a person.
+        trigger = HITLTrigger(
+            ti_id=context["ti"].id,
+            options=self.options,
+            defaults=self.defaults,
+            params=self.serialized_params,
+            timeout_datetime=datetime.now(UTC),
+        )
+        self.defer(trigger=trigger, method_name="execute_complete")
 
 
 with DAG(
@@ -73,7 +98,8 @@ with DAG(
     doc_md=__doc__,
     schedule=None,
     catchup=False,
-    max_active_runs=1000,  # every run is deferred until a person answers
+    # Runs that are started by hand wait, too, until a person answers.
+    max_active_runs=1000,
     default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.ALERTS},
     params={
@@ -103,37 +129,25 @@ with DAG(
             "delivered_in_days": Param(
                 0.0, type="number", minimum=0, maximum=365, title="Delivered in days", source="task"
             ),
-            "reason": Param("", type="string", maxLength=500, title="Reason", source="task"),
+            "reason": Param("", type="string", maxLength=MAX_REASON_LENGTH, title="Reason", source="task"),
         },
         defaults=ApprovalOperator.REJECT,
         response_timeout=proposals.APPROVAL_TIMEOUT,
         execution_timeout=None,
+        outlets=[PROPOSALS],
     )
 
+    # One task, as Airflow's scheduler looks at every task of an open run in each of its loops.
     @task
-    def order(answer: dict) -> dict:
-        """Return what was ordered, and when it is due."""
-        suggested = get_current_context()["ti"].xcom_pull(task_ids="approve", key=SUGGESTION_KEY)
-        return proposals.approved_order(answer, suggested)._asdict()
-
-    delivery_due = DateTimeSensor(
-        task_id="delivery_due",
-        target_time="{{ ti.xcom_pull('order')['due'] }}",
-        mode="reschedule",
-        poke_interval=30,
-        timeout=timedelta(days=366).total_seconds(),
-        execution_timeout=None,
-    )
-
-    @task
-    def supply(ordered: dict) -> str:
-        """Drop the delivery note; return its path."""
+    def supply(answer: dict) -> dict:
+        """Write the delivery note, which is received when it is due; return the order and the note's path."""
         context = get_current_context()
+        suggested = context["ti"].xcom_pull(task_ids="approve", key=SUGGESTION_KEY)
+        order = proposals.approved_order(answer, suggested)
         name, data = proposals.make_delivery_note(
-            context["run_id"], context["params"]["product_id"], ordered["pieces"]
+            context["run_id"], context["params"]["product_id"], order.pieces
         )
         box = Inbox(WebHDFSHook("webhdfs_default").get_conn(), inbox.inbox_path(lake_uri()))
-        return box.drop(name, data)
+        return {**order._asdict(), "note": box.order(name, data, datetime.fromisoformat(order.due))}
 
-    ordered = order(approve.output)
-    ordered >> delivery_due >> supply(ordered)
+    supply(approve.output)

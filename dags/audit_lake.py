@@ -24,7 +24,6 @@ from airflow.sdk import DAG, get_current_context, task
 from airflow.sdk.exceptions import AirflowFailException
 
 from shopnow.audit import audit_log
-from shopnow.audit.verify import verify
 from shopnow.dag_common import AUDIT, DEFAULT_ARGS, LONG_TIMEOUT, Tag, every_hour, kafka_conf, lake_uri
 
 log = logging.getLogger(__name__)
@@ -43,6 +42,9 @@ with DAG(
     @task(outlets=[AUDIT], execution_timeout=LONG_TIMEOUT)
     def audit() -> list[str]:
         """Return the failed checks, each with its first difference."""
+        # Not while the file is parsed, which takes place every 30 seconds: it imports pandas and DuckDB.
+        from shopnow.audit.verify import verify
+
         context = get_current_context()
         checks = verify(kafka_conf(), lake_uri(), lambda subject, detail: log.info("%s: %s", subject, detail))
         audit_result = audit_log.record(lake_uri(), checks, by=context["run_id"])

@@ -48,7 +48,6 @@ from shopnow.dag_common import (
     no_retry_of_user_errors,
 )
 from shopnow.traffic import dag_params
-from shopnow.traffic.generate import generate
 
 with DAG(
     dag_id="generate_traffic",
@@ -65,6 +64,9 @@ with DAG(
     @task(outlets=[TRAFFIC], execution_timeout=LONG_TIMEOUT)
     def simulate() -> dict:
         """Simulate the period; return the totals of the run."""
+        # Not while the file is parsed, which takes place every 30 seconds: it imports pandas and Faker.
+        from shopnow.traffic.generate import generate
+
         context = get_current_context()
         run_id = context["run_id"]
         with no_retry_of_user_errors():

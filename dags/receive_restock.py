@@ -1,13 +1,14 @@
 """
 ### Receive deliveries from suppliers
 
-Waits for delivery notes, CSV files in the folder `restock/inbox` of the lake on HDFS, adds the goods to the
+Takes delivery notes, CSV files in the folder `restock/inbox` of the lake on HDFS, adds the goods to the
 simulated shop's inventory, and moves the note to `restock/done`, or to `restock/rejected` with a text file
-that has the reason. `docs/restock.md` has the format, an example and ways to drop a note, such as
-`./shopnow restock FILE`.
+that has the reason. The notes of approved orders wait in `restock/ordered` until they are due.
+`docs/restock.md` has the format, an example and ways to drop a note, such as `./shopnow restock FILE`.
 
-**Runs** continuously: a new run starts as soon as the previous one ends. It takes no params. The sensor polls
-every 30 seconds and ignores files that are still being written.
+**Runs** when a note has been dropped, or an approved order is due; or by hand. It takes no params. A trigger
+(`shopnow.restock.trigger`) lists the folders every ten seconds, ignores files that are still being written,
+and wakes it again every five minutes while files stay.
 
 **Writes** a `stock_restocked` event for each row, through the simulated shop, which alone knows its
 inventory, so `quantity_after` is right. That fences a `generate_traffic` run in progress; its retry continues
@@ -30,49 +31,44 @@ a retry counts nothing twice and leaves no file behind.
 """
 
 import logging
-from datetime import timedelta
 
 from airflow.providers.apache.hdfs.hooks.webhdfs import WebHDFSHook
-from airflow.providers.apache.hdfs.sensors.web_hdfs import WebHdfsSensor
-from airflow.sdk import DAG, get_current_context, task
+from airflow.sdk import DAG, Asset, AssetWatcher, get_current_context, task
 
-from shopnow.dag_common import CONTINUOUS_ARGS, DEFAULT_ARGS, LAKE_PATH, TRAFFIC, Tag, kafka_conf, lake_uri
-from shopnow.restock import inbox, service
+from shopnow.dag_common import DEFAULT_ARGS, TRAFFIC, Tag, kafka_conf, lake_uri
+from shopnow.restock import inbox
 from shopnow.restock.inbox import Inbox
+from shopnow.restock.trigger import DeliveryNoteTrigger
 from shopnow.text_format import build_table, printable, render_text
 
 log = logging.getLogger(__name__)
 
-
-class DeliveryNoteSensor(WebHdfsSensor):
-    """Wait for a delivery note in the inbox below the path."""
-
-    def poke(self, context) -> bool:
-        return any(Inbox(WebHDFSHook(self.webhdfs_conn_id).get_conn(), self.filepath).pending())
-
+NOTES = Asset(
+    "delivery_notes",
+    "shopnow://delivery_notes",
+    group="shopnow",
+    watchers=[AssetWatcher(name="restock_inbox", trigger=DeliveryNoteTrigger())],
+)
+"""There are delivery notes to receive; its events only trigger a run."""
 
 with DAG(
     dag_id="receive_restock",
     description="Delivery notes on HDFS → stock",
     doc_md=__doc__,
-    schedule="@continuous",
+    # A trigger instead of a run that waits in a sensor: every poll of a sensor is a new task process.
+    schedule=NOTES,
+    catchup=False,
+    max_active_runs=1,
     default_args=DEFAULT_ARGS,
     tags={Tag.SHOPNOW, Tag.INGEST},
-    **CONTINUOUS_ARGS,
 ) as dag:
-    note_dropped = DeliveryNoteSensor(
-        task_id="note_dropped",
-        filepath=f"{LAKE_PATH}/restock",
-        mode="reschedule",
-        poke_interval=30,
-        timeout=timedelta(days=7).total_seconds(),
-        execution_timeout=None,
-        soft_fail=True,
-    )
 
     @task(outlets=[TRAFFIC])
     def receive() -> list[dict]:
         """Return each file with its outcome; fail after that if HDFS did not give one of them."""
+        # Not while the file is parsed, which takes place every 30 seconds: it imports pandas and Faker.
+        from shopnow.restock import service
+
         client = WebHDFSHook("webhdfs_default").get_conn()
         filed = service.receive(
             kafka_conf(), Inbox(client, inbox.inbox_path(lake_uri())), get_current_context()["run_id"]
@@ -85,4 +81,4 @@ with DAG(
             )
         return [{name: printable(value) for name, value in note._asdict().items()} for note in filed]
 
-    note_dropped >> receive()
+    receive()

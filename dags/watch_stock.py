@@ -3,10 +3,15 @@
 
 Evaluates the rules (`include/shopnow/alerts/rules.toml`, explained in `docs/alerts.md`) on stock, sales,
 payments, deliveries and data quality, and sends the changes as one message by e-mail and one to Slack. Each
-product with a new stock alert is also proposed for a restock: a run of `approve_restock`.
+product with a new stock alert is also proposed for a restock.
 
 **Runs** within seconds after a product on the topic `stock` sells out, falls below its limit, or is back in
-stock; when the KPIs are updated; after an audit; or by hand. It takes no params.
+stock; when the KPIs are updated; after an audit; when a restock proposal was answered; or by hand. It takes
+no params.
+
+**Restock proposals.** At most three are open at a time, each a run of `approve_restock`: those with the most
+money at risk. The others wait as data, the alert itself, and `./shopnow alerts` lists them; each answer opens
+the next one. A proposal whose alert is resolved is withdrawn. `docs/restock.md` explains it.
 
 **Low latency.** It does not wait for landing or Spark: it reads `kpi/stock_position`, and from the topic the
 events since that table was computed.
@@ -24,7 +29,7 @@ killed triggerer misses nothing.
 messages to send are one commit of the `alerts` table; then the queued messages are sent and marked as sent.
 A channel that is down does not block the others. A retry sends only what was not marked; a message repeated
 after a crash has the same deduplication key. The run id of a proposal contains the alert, so there is one of
-each.
+each; a run that was killed before it started a proposal's run leaves that to the next one.
 
 **When it fails.**
 - Mail or Slack is unreachable or refuses: the task retries with backoff, the message stays queued, and the
@@ -35,20 +40,16 @@ each.
 - Kafka or HDFS is unreachable: the task retries. See `./shopnow status`.
 """
 
-import logging
 from datetime import timedelta
 
 from airflow.sdk import DAG, Asset, AssetWatcher, conf, get_current_context, task
 
-from shopnow.airflow_internals import trigger_run_from_task
 from shopnow.alerts import channels
 from shopnow.alerts.dispatcher import deliver
 from shopnow.alerts.evaluate import evaluate
 from shopnow.alerts.trigger import StockTrigger
-from shopnow.dag_common import AUDIT, DEFAULT_ARGS, KPIS, Tag, kafka_conf, lake_uri
-from shopnow.restock import proposals
-
-log = logging.getLogger(__name__)
+from shopnow.dag_common import AUDIT, DEFAULT_ARGS, KPIS, PROPOSALS, Tag, kafka_conf, lake_uri
+from shopnow.restock import backlog
 
 STOCK = Asset(
     "stock",
@@ -62,7 +63,7 @@ with DAG(
     dag_id="watch_stock",
     description="Alert rules on stock, sales and data → e-mail, Slack",
     doc_md=__doc__,
-    schedule=STOCK | KPIS | AUDIT,
+    schedule=STOCK | KPIS | AUDIT | PROPOSALS,
     catchup=False,
     # While one run waits for a channel that is down, another notifies through the channels that work.
     max_active_runs=3,
@@ -84,17 +85,12 @@ with DAG(
         try:
             sent = deliver(lake_uri(), owner, channels.default(), conf.get("api", "base_url"))
         finally:
-            # Start the proposals even if a channel is down.
-            for alert in evaluation["proposed"]:
-                try:
-                    trigger_run_from_task(
-                        "approve_restock", proposals.run_id(alert), proposals.dag_params(alert)
-                    )
-                except Exception as error:
-                    log.exception("the proposal for %r is not started", alert["product_id"])
-                    failures.append(f"proposal for {alert['product_id']!r}: {type(error).__name__}")
+            # Open proposals even if a channel is down.
+            proposals = backlog.advance(lake_uri(), evaluation["on_hand"])
+            failures += proposals["failures"]
         if failures:
             raise RuntimeError(f"all alerts are sent, except what failed: {'; '.join(failures)}")
-        return {**evaluation, "sent": sent}
+        counts = {name: count for name, count in evaluation.items() if name != "on_hand"}
+        return {**counts, "sent": sent, "proposals": proposals}
 
     watch()

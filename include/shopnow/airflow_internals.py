@@ -6,7 +6,7 @@ names the part that changed. Only `notifications/smtp_session.py` uses the SMTP 
 Airflow is imported inside the functions: each process needs only some of them, and the imports cost seconds.
 """
 
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -54,15 +54,52 @@ def trigger_run_from_task(dag_id: str, run_id: str, conf: dict[str, Any]) -> boo
         AirflowRuntimeError: Airflow refuses the request.
     """
     from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
-    from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
+    from airflow.sdk.execution_time.comms import TriggerDagRun
+
+    try:
+        _ask_supervisor(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=conf))
+    except AirflowRuntimeError as error:
+        if error.error.error == ErrorType.DAGRUN_ALREADY_EXISTS:
+            return False
+        raise
+    return True
+
+
+def restart_run_from_task(dag_id: str, run_id: str) -> None:
+    """Run all tasks of an existing DAG run again, from inside a running task.
+
+    Raises:
+        AirflowRuntimeError: Airflow refuses the request.
+    """
+    from airflow.sdk.execution_time.comms import TriggerDagRun
+
+    _ask_supervisor(TriggerDagRun(dag_id=dag_id, run_id=run_id, reset_dag_run=True))
+
+
+def task_states_from_task(dag_id: str, task_id: str, run_ids: Sequence[str]) -> dict[str, str | None]:
+    """Return the state of a task in DAG runs by run id, from inside a running task.
+
+    Runs that do not exist are not in the result.
+
+    Raises:
+        AirflowRuntimeError: Airflow refuses the request.
+    """
+    from airflow.sdk.execution_time.comms import GetTaskStates
+
+    response = _ask_supervisor(GetTaskStates(dag_id=dag_id, task_ids=[task_id], run_ids=list(run_ids)))
+    return {run_id: states[task_id] for run_id, states in response.task_states.items()}
+
+
+def _ask_supervisor(request: Any) -> Any:
+    """Send a request to the supervisor of the running task; returns its response."""
+    from airflow.sdk.exceptions import AirflowRuntimeError
+    from airflow.sdk.execution_time.comms import ErrorResponse
     from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-    response = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=conf))
+    response = SUPERVISOR_COMMS.send(request)
     if isinstance(response, ErrorResponse):
-        if response.error == ErrorType.DAGRUN_ALREADY_EXISTS:
-            return False
         raise AirflowRuntimeError(response)
-    return True
+    return response
 
 
 def trigger_run_as_user(dag_id: str, run_id: str, conf: dict[str, Any], username: str) -> RunRecord:

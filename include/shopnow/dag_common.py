@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -24,6 +24,9 @@ KPIS = Asset(name="kpis", uri="shopnow://kpis", group="shopnow")
 
 AUDIT = Asset(name="audit", uri="shopnow://audit", group="shopnow")
 """Updated after an audit; the event's extra has `ok`, whether all checks hold, and the `broken` checks."""
+
+PROPOSALS = Asset(name="proposals", uri="shopnow://proposals", group="shopnow")
+"""Updated when a restock proposal is answered, or ends without an answer."""
 
 
 class Tag(StrEnum):
@@ -61,16 +64,6 @@ def lower_priority(context: Mapping[str, Any]) -> None:
     For use as a task's `pre_execute` hook.
     """
     os.nice(NICENESS)
-
-
-CONTINUOUS_ARGS: dict[str, Any] = {
-    # Any past date: without one the first run's interval is empty and the second run would get the same
-    # logical date, so it is never created.
-    "start_date": datetime(2026, 1, 1, tzinfo=UTC),
-    "catchup": False,
-    "max_active_runs": 1,
-}
-"""Arguments of a `@continuous` DAG, whose next run starts when the last one ends."""
 
 
 def every_five_minutes(after: int = 0) -> CronTriggerTimetable:

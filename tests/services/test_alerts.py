@@ -23,10 +23,12 @@ from typer.testing import CliRunner
 from shopnow.alerts import alert_log, channels, dispatcher, outbox
 from shopnow.alerts.dispatcher import Undelivered, deliver, sent_totals
 from shopnow.alerts.evaluate import STOCK, evaluate
+from shopnow.alerts.proposals import MAX_OPEN, read_proposals
 from shopnow.cli.__main__ import app
 from shopnow.cli.inbox import messages
 from shopnow.lake.delta.tables import Table
 from shopnow.local_stack.webhook_server import MessageStore
+from shopnow.restock.proposals import run_id
 from support.local_servers import Inbox, run_server
 
 URL = "http://airflow.example"
@@ -194,17 +196,30 @@ import json, os, signal, sys, traceback
 from datetime import timedelta
 
 import airflow.providers.slack.hooks.slack_webhook, airflow.providers.smtp.hooks.smtp
+from pathlib import Path
+from shopnow import airflow_internals
 from shopnow.alerts import channels, dispatcher
 from shopnow.alerts.evaluate import evaluate
+from shopnow.restock import backlog
 
-def run(lake, owner, failpoint):
+def simulate_airflow(folder):
+    # A run is a file; each of them waits for a person.
+    airflow_internals.trigger_run_from_task = lambda dag_id, run_id, conf: (folder / run_id).touch()
+    airflow_internals.task_states_from_task = lambda dag_id, task_id, run_ids: {
+        run_id: "awaiting_input" for run_id in run_ids if (folder / run_id).exists()
+    }
+
+def run(lake, owner, failpoint, proposals):
     signal.alarm(60)  # a run that hangs is killed
     os.dup2(2, 1)  # logs go to stdout
     if failpoint:
         os.environ["SHOPNOW_KILL_AT"] = failpoint
     try:
-        evaluate(lake, owner)
+        evaluation = evaluate(lake, owner)
         dispatcher.deliver(lake, owner, channels.default(), "http://airflow.example", timedelta(seconds=30))
+        if proposals:
+            simulate_airflow(Path(proposals))
+            backlog.advance(lake, evaluation["on_hand"])
     except BaseException:
         traceback.print_exc()
         os._exit(1)
@@ -222,6 +237,8 @@ class Run(NamedTuple):
     lake: str
     owner: str
     failpoint: str | None = None
+    proposals: str | None = None
+    """Folder of the runs that are the open proposals; without it, none is opened."""
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +275,35 @@ def test_a_killed_run_sends_everything_on_retry_and_repeats_at_most_once(
         assert len(counts) == 1
         assert set(counts.values()) <= {1, 2}
     assert [totals["messages"] for totals in sent_totals(lake)] == [1, 1]
+
+
+@pytest.mark.parametrize("point", ["alerts:queued", "proposals:committed", "proposals:started:2"])
+def test_a_killed_run_loses_no_proposal_and_opens_each_once(
+    lake: str, inbox: Inbox, run_concurrently: Callable[..., list[int]], tmp_path: Path, point: str
+):
+    stock(lake, {f"Mug {number}": 0 for number in range(MAX_OPEN + 2)})
+    folder = tmp_path / "runs"
+    folder.mkdir()
+    killed = Run(lake, "run-1", point, str(folder))
+    assert run_concurrently(killed) == [-signal.SIGKILL]
+    others = [killed._replace(owner=owner, failpoint=None) for owner in ("run-1", "run-2")]
+    assert run_concurrently(*others) == [0, 0]
+    proposals = read_proposals(alert_log.read_rows(alert_log.open_table(lake), "alert", "proposal"))
+    assert Counter(proposal.state for proposal in proposals) == {"open": MAX_OPEN, "waiting": 2}
+    opened = {run_id(proposal) for proposal in proposals if proposal.state == "open"}
+    assert {run.name for run in folder.iterdir()} == opened
+
+
+def test_the_mail_and_the_command_line_say_how_many_proposals_wait(local_lake: str, inbox: Inbox):
+    stock(local_lake, {f"Mug {number}": 0 for number in range(MAX_OPEN + 7)})
+    evaluate(local_lake, "run-1")
+    send(local_lake)
+    line = "Restock proposals that wait until others are answered: 7, most money at risk first"
+    [mail] = inbox.mails()
+    assert line in mail.get_body(("plain",)).get_content()
+    assert line in mail.get_body(("html",)).get_content()
+    assert line in json.dumps(inbox.slack())
+    assert {alert["restock"] for alert in shopnow(local_lake, "alerts")["alerts"]} == {"waiting"}
 
 
 def test_concurrent_runs_send_one_message(

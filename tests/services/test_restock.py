@@ -1,11 +1,14 @@
 """Delivery notes from a real HDFS to a real Kafka: received once, with every file archived by outcome."""
 
+import asyncio
 import json
 import signal
 import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
 
 import pyarrow.compute as pc
 import pytest
@@ -17,7 +20,7 @@ from shopnow.cli.__main__ import app
 from shopnow.connections import variable_name
 from shopnow.errors import UserError
 from shopnow.local_stack import supervision
-from shopnow.restock import inbox, service
+from shopnow.restock import inbox, service, trigger
 from shopnow.restock.inbox import Inbox
 from shopnow.restock.service import ALREADY_RECEIVED, RECEIVED, REJECTED, FiledNote
 from shopnow.settings import Settings
@@ -196,8 +199,8 @@ def test_a_running_generator_resumes_with_the_received_goods(conf, box, opened):
 
 
 @pytest.fixture
-def restock(storage, lake, monkeypatch) -> Iterator:
-    """Return a function that runs `./shopnow restock` with arguments."""
+def connection(storage, lake, monkeypatch) -> None:
+    """The connection to this HDFS and lake, as Airflow and the command line read it."""
     webhdfs = {
         "conn_type": "webhdfs",
         "host": "127.0.0.1",
@@ -205,6 +208,11 @@ def restock(storage, lake, monkeypatch) -> Iterator:
         "login": "shopnow",
     }
     monkeypatch.setenv(variable_name("webhdfs_default"), json.dumps({**webhdfs, "extra": {"lake": lake}}))
+
+
+@pytest.fixture
+def restock(connection) -> Iterator:
+    """Return a function that runs `./shopnow restock` with arguments."""
     return lambda *arguments: CliRunner().invoke(app, ["restock", *map(str, arguments)])
 
 
@@ -225,3 +233,32 @@ def test_the_command_drops_only_valid_notes(restock, box, tmp_path):
         result = restock(*arguments)
         assert isinstance(result.exception, UserError)
         assert len(str(result.exception).splitlines()) == 1
+
+
+def test_the_trigger_fires_for_new_notes_and_due_orders_and_again_while_they_stay(
+    connection, client, box, root, monkeypatch
+):
+    monkeypatch.setattr(trigger, "POLL_SECONDS", 0.1)
+    monkeypatch.setattr(trigger, "REPEAT_SECONDS", 1.0)
+
+    async def watch() -> None:
+        async with aclosing(trigger.DeliveryNoteTrigger().run()) as events:
+
+            async def next_files() -> list[str]:
+                return (await asyncio.wait_for(anext(events), 30)).payload["files"]
+
+            now = datetime.now(UTC)
+            box.order("R-1.csv", note(("p-001", 1)), now + timedelta(seconds=3))
+            box.order("R-2.csv", note(("p-001", 1)), now + timedelta(days=3))
+            box.drop("a.csv", note(("p-001", 1)))
+            assert await next_files() == ["a.csv"]
+            while (files := await next_files()) == ["a.csv"]:
+                pass
+            assert files == ["R-1.csv", "a.csv"]
+            assert datetime.now(UTC) >= now + timedelta(seconds=2)
+            client.delete(f"{root}/inbox/a.csv")
+            while (files := await next_files()) == ["R-1.csv", "a.csv"]:
+                pass
+            assert files == ["R-1.csv"]
+
+    asyncio.run(watch())

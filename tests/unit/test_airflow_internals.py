@@ -97,6 +97,25 @@ def test_a_run_that_exists_is_not_triggered_again(send_to):
         airflow_internals.trigger_run_from_task("approve_restock", "run-1", {})
 
 
+def test_a_task_restarts_a_run_by_the_supervisor(send_to):
+    used_by = "airflow_internals.restart_run_from_task"
+    supervisor = send_to(private("airflow.sdk.execution_time.comms", "OKResponse", used_by)(ok=True))
+    airflow_internals.restart_run_from_task("approve_restock", "run-1")
+    [request] = supervisor.requests
+    assert (request.dag_id, request.run_id, request.reset_dag_run) == ("approve_restock", "run-1", True)
+
+
+def test_a_task_reads_the_states_of_other_runs(send_to):
+    used_by = "airflow_internals.task_states_from_task"
+    states = {"run-1": {"approve": "awaiting_input"}, "run-2": {"approve": None}}
+    result = private("airflow.sdk.execution_time.comms", "TaskStatesResult", used_by)
+    supervisor = send_to(result(task_states=states))
+    task_states = airflow_internals.task_states_from_task("approve_restock", "approve", ["run-1", "run-2"])
+    assert task_states == {"run-1": "awaiting_input", "run-2": None}
+    [request] = supervisor.requests
+    assert (request.dag_id, request.task_ids) == ("approve_restock", ["approve"])
+
+
 def test_the_api_server_triggers_a_run_in_a_users_name(monkeypatch: pytest.MonkeyPatch):
     used_by = "airflow_internals.trigger_run_as_user"
     signature = inspect.signature(private("airflow.api.common.trigger_dag", "trigger_dag", used_by))

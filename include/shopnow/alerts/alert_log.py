@@ -6,7 +6,8 @@ Rows of `kind` "alert" are alerts in a new state, or announced again in the same
 `dedup_key` of their message. Rows of `kind` "silence" suppress notifications for a target until a time; the
 newest of a target counts. Rows of `kind` "message" are one message on one channel: `queued` in the same
 commit as its alerts, then `sent`, possibly after `claimed`, `unconfirmed` or `failed`, or given up as `dead`.
-The newest row of an alert or a message is its state.
+The newest row of an alert or a message is its state. Rows of `kind` "proposal" record that a restock proposal
+was opened or closed (`proposals`).
 
 Every decision (to raise alerts, acknowledge, silence, claim a message) commits with optimistic concurrency:
 the app transaction `sequence` is one more than in the snapshot that the decision rests on, so of two
@@ -37,7 +38,9 @@ SCHEMA = pa.schema(
             nullable=False,
             metadata={"comment": "number of the decision that the row belongs to"},
         ),
-        pa.field("kind", pa.string(), nullable=False, metadata={"comment": "alert, silence or message"}),
+        pa.field(
+            "kind", pa.string(), nullable=False, metadata={"comment": "alert, silence, message, proposal"}
+        ),
         pa.field("state", pa.string(), nullable=False),
         pa.field(
             "dedup_key",
@@ -88,7 +91,7 @@ SCHEMA = pa.schema(
         pa.field(
             "reason",
             pa.string(),
-            metadata={"comment": "why it was acknowledged or silenced, or why the message is not sent"},
+            metadata={"comment": "why it was acknowledged, silenced or closed, or is not sent"},
         ),
     ]
 )
@@ -96,7 +99,7 @@ SCHEMA = pa.schema(
 _APP_ID = "watch_stock"
 
 Row = dict[str, Any]
-Kind = Literal["alert", "silence", "message"]
+Kind = Literal["alert", "silence", "message", "proposal"]
 
 
 def open_table(lake: str) -> DeltaTable:

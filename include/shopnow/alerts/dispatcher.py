@@ -25,6 +25,7 @@ from shopnow.alerts.channels import Channel
 from shopnow.alerts.message import Message, ThreadRoot, compose
 from shopnow.alerts.model import Alert
 from shopnow.alerts.outbox import MAX_UNCONFIRMED, Pending
+from shopnow.alerts.proposals import count_waiting, read_proposals
 from shopnow.audit import audit_log
 from shopnow.failpoints import failpoint
 from shopnow.lake.delta.conflicts import retry_on_conflict
@@ -94,7 +95,7 @@ def deliver(
         others = [message for message in messages if message.held_by not in {owner, None}]
         if own:
             link = f"{airflow_url.rstrip('/')}/dags/watch_stock"
-            rows = alert_log.read_rows(table, "alert", "message")
+            rows = alert_log.read_rows(table, "alert", "message", "proposal")
             contents = _compose_all(rows, own, link, _audit_warning(lake))
             deliveries += _deliver(lake, own, contents, channels, retry_timeout)
         elif others:
@@ -151,6 +152,7 @@ def _compose_all(rows: list[Row], messages: Iterable[Pending], link: str, warnin
                 alerts = map(latest, _for_channel(channel, announced[thread]))
                 yield ThreadRoot(compose(thread, alerts, link, warning), reference)
 
+    waiting_proposals = count_waiting(read_proposals(rows))
     contents = {}
     for message in messages:
         try:
@@ -160,6 +162,7 @@ def _compose_all(rows: list[Row], messages: Iterable[Pending], link: str, warnin
                 link,
                 warning,
                 thread_roots(message.dedup_key, message.channel),
+                waiting_proposals,
             )
         except Exception:  # it is refused when its turn comes, and the others are sent
             _log.exception("%s: message %s cannot be composed", message.channel, message.dedup_key)

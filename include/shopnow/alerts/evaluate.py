@@ -4,8 +4,7 @@ import logging
 import uuid
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from itertools import groupby
-from typing import Any, TypedDict
+from typing import TypedDict
 
 from deltalake import DeltaTable
 
@@ -37,9 +36,8 @@ class EvaluationResult(TypedDict):
     """Alerts with a reminder, because nobody has acknowledged them."""
     dedup_key: str | None
     """The message queued on the channels; None if no change is announced."""
-    proposed: list[dict[str, Any]]
-    """Restock proposals: for each stock alert that this owner is the first to announce, product_id,
-    product_name, quantity on hand, rule, fingerprint and dedup_key. The same on every retry of the owner."""
+    on_hand: dict[str, int]
+    """Pieces in stock of the products that have an active alert, by product id."""
     failures: list[str]
     """What could not be evaluated, with the reason; all other rules were."""
 
@@ -92,7 +90,7 @@ def _evaluate(
     if table is None:
         if not observations:
             _log.info("no data to evaluate yet; the first run of compute_kpis creates it")
-            return _result([], [], None, [], failures)
+            return _result([], [], None, {}, failures)
         table = alert_log.open_table(lake)
         if table.version():
             raise CommitConflict  # another run created it since, and may have committed a decision
@@ -111,7 +109,7 @@ def _evaluate(
         alert_log.commit_decision(table, decision)
         rows += decision
         failpoint("alerts:queued")
-    evaluation = _result(observations, announced, key, _proposals(rows, owner, observations), failures)
+    evaluation = _result(observations, announced, key, _on_hand(rows, observations), failures)
     _log.info(
         "evaluated %(products)d products: %(firing)d firing, %(resolved)d resolved, %(repeated)d repeated",
         evaluation,
@@ -123,7 +121,7 @@ def _result(
     observations: list[Observation],
     announced: list[Change],
     key: str | None,
-    proposed: list[dict[str, Any]],
+    on_hand: dict[str, int],
     failures: list[str],
 ) -> EvaluationResult:
     reminders = [change for change in announced if change.repeated and change.alert.thread]
@@ -138,57 +136,20 @@ def _result(
         resolved=sum(change.alert.state == State.RESOLVED for change in announced),
         repeated=len(reminders),
         dedup_key=key,
-        proposed=proposed,
+        on_hand=on_hand,
         failures=failures,
     )
 
 
-def _proposals(
-    rows: Iterable[alert_log.Row], owner: str, observations: list[Observation]
-) -> list[dict[str, Any]]:
-    """Return the stock alerts first announced by messages that this owner queued, now or in an earlier try.
-
-    A product that goes from low to sold out gives only one proposal, because its answer covers the whole
-    restock.
-    """
-    rows = list(rows)
-    keys = {
-        row["dedup_key"]
-        for row in rows
-        if row["kind"] == "message" and row["state"] == "queued" and row["held_by"] == owner
-    }
-    quantities = {
+def _on_hand(rows: Iterable[alert_log.Row], observations: Iterable[Observation]) -> dict[str, int]:
+    """Return the pieces in stock of the products that have an active alert, by product id."""
+    alerts = [status.alert for status in alert_log.latest_statuses(rows).values()]
+    products = {alert.subject for alert in alerts if alert.about == "product" and alert.is_active}
+    return {
         observation.subject: int(observation.value)
         for observation in observations
-        if observation.metric == "stock_quantity"
+        if observation.metric == "stock_quantity" and observation.subject in products
     }
-    active: dict[str, set[str]] = {}
-    """Fingerprints of the active alerts by product id, before each decision."""
-    proposals = []
-    product_rows = (row for row in rows if row["kind"] == "alert" and row["about"] == "product")
-    for _, decision in groupby(product_rows, key=lambda row: row["sequence"]):
-        alerts = list(decision)
-        proposals += [
-            {
-                "product_id": row["subject"],
-                "product_name": row["subject_name"],
-                "quantity": quantities.get(row["subject"], 0),
-                "rule": row["rule"],
-                "fingerprint": row["fingerprint"],
-                "dedup_key": row["dedup_key"],
-            }
-            for row in alerts
-            if row["dedup_key"] in keys
-            and row["thread"] == row["dedup_key"]
-            and not active.get(row["subject"])
-        ]
-        for row in alerts:
-            fingerprints = active.setdefault(row["subject"], set())
-            if row["state"] == State.RESOLVED:
-                fingerprints.discard(row["fingerprint"])
-            else:
-                fingerprints.add(row["fingerprint"])
-    return proposals
 
 
 def _dedup_key(table: DeltaTable) -> str:

@@ -39,6 +39,8 @@ class Message(NamedTuple):
     """Why the data that the alerts rest on may be wrong; empty if there is no known reason."""
     thread_roots: tuple["ThreadRoot", ...] = ()
     """First messages about alerts that changed with this message."""
+    waiting_proposals: int = 0
+    """Restock proposals that wait until a person has answered others."""
 
     @property
     def replies_to(self) -> list[str]:
@@ -59,11 +61,13 @@ def compose(
     link: str,
     warning: str = "",
     thread_roots: Iterable[ThreadRoot] = (),
+    waiting_proposals: int = 0,
 ) -> Message:
     """Compose the message about the alerts: the most severe first, resolved ones last."""
     kinds = list(_COLORS)
     ordered = sorted(alerts, key=lambda alert: (kinds.index(_kind(alert)), alert.subject_name))
-    return Message(dedup_key, tuple(ordered), link, one_line(warning, max_length=400), tuple(thread_roots))
+    one_line_warning = one_line(warning, max_length=400)
+    return Message(dedup_key, tuple(ordered), link, one_line_warning, tuple(thread_roots), waiting_proposals)
 
 
 def subject(message: Message) -> str:
@@ -102,7 +106,8 @@ def text(message: Message) -> str:
         for alert in message.alerts
     )
     warning = f"\n\nIn doubt: {message.warning}" if message.warning else ""
-    return f"{alerts}{warning}\n\nMore: {message.link}\n\n-- \nShopNow+ alert {message.dedup_key}\n"
+    restock = f"\n\n{waiting}" if (waiting := _waiting_proposals(message)) else ""
+    return f"{alerts}{restock}{warning}\n\nMore: {message.link}\n\n-- \nShopNow+ alert {message.dedup_key}\n"
 
 
 def html(message: Message) -> str:
@@ -117,6 +122,7 @@ def html(message: Message) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(subject(message))}</title>'
         f'<body style="font:16px system-ui,sans-serif"><table style="border-spacing:0 8px">{rows}</table>'
+        f"{f'<p>{escape(waiting)}</p>' if (waiting := _waiting_proposals(message)) else ''}"
         f"{f'<p><strong>In doubt:</strong> {escape(message.warning)}</p>' if message.warning else ''}"
         f'<p><a href="{escape(message.link)}">Open it in Airflow</a></p>'
         f'<p style="color:#666;font-size:12px">ShopNow+ alert {escape(message.dedup_key)}</p></body></html>'
@@ -130,12 +136,24 @@ def slack(message: Message) -> dict[str, Any]:
     ]
     if (more := len(message.alerts) - MAX_SLACK_ALERTS) > 0:
         blocks.append(_section(f"… and {more} more"))
+    if waiting := _waiting_proposals(message):
+        blocks.append(_section(slack_escape(waiting)))
     if message.warning:
         blocks.append(_section(f"⚠️ *In doubt:* {slack_escape(message.warning)}"))
     link = f"<{slack_escape(message.link)}|Open it in Airflow>"
     context = f"{link} · ShopNow+ alert {slack_escape(message.dedup_key)}"
     blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": context}]})
     return {"text": slack_escape(subject(message)), "blocks": blocks}
+
+
+def _waiting_proposals(message: Message) -> str:
+    """How many restock proposals wait, if the message is about products; empty if none does."""
+    if not message.waiting_proposals or all(alert.about != "product" for alert in message.alerts):
+        return ""
+    return (
+        f"Restock proposals that wait until others are answered: {message.waiting_proposals:,}, "
+        "most money at risk first; ./shopnow alerts lists them"
+    )
 
 
 def _kind(alert: Alert) -> str:

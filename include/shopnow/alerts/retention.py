@@ -1,8 +1,8 @@
 """Retention of the alert log: delete old rows that no decision and no message rests on any more.
 
 Every evaluation reads the whole log, so it must not grow with time. Kept, however old, are the rows of each
-alert's latest firing, the newest silence of each target, messages that are not finished, and the first
-messages of the kept firings, which later ones answer or update.
+alert's latest firing, the newest silence of each target, messages that are not finished, the first messages
+of the kept firings, which later ones answer or update, and restock proposals that hold or are open.
 """
 
 from collections.abc import Sequence
@@ -10,6 +10,7 @@ from datetime import datetime
 
 from shopnow.alerts import alert_log, outbox
 from shopnow.alerts.alert_log import Row
+from shopnow.alerts.proposals import read_proposals
 from shopnow.lake.delta.conflicts import retry_on_conflict
 from shopnow.lake.delta.tables import Table
 
@@ -25,7 +26,7 @@ def purge(lake: str, before: datetime, dry_run: bool = False) -> int:
 
     def attempt() -> int:
         table = alert_log.open_table(lake)
-        rows = alert_log.read_rows(table, "alert", "silence", "message")
+        rows = alert_log.read_rows(table, "alert", "silence", "message", "proposal")
         kept = needed(rows, before)
         if len(kept) < len(rows) and not dry_run:
             # As a decision, so that of this and a concurrent one only the first is committed.
@@ -47,7 +48,8 @@ def needed(rows: Sequence[Row], before: datetime) -> list[Row]:
         if row["at"] >= before or row["firing"] == firings[row["fingerprint"]] or row["dedup_key"] in pending
     }
     recent = {row["dedup_key"] for row in rows if row["at"] >= before}
-    keys = (pending | threads | recent) - {None}
+    proposed = {proposal.dedup_key for proposal in read_proposals(rows)}
+    keys = (pending | threads | recent | proposed) - {None}
 
     def is_needed(row: Row) -> bool:
         if row["at"] >= before or row["dedup_key"] in keys:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from shopnow.alerts import alert_log, outbox
+from shopnow.alerts.proposals import read_proposals
 from shopnow.lake.delta.tables import Table
 
 ALERT_COLUMNS = (
@@ -26,7 +27,8 @@ class Overview(NamedTuple):
     """Lists of dicts whose keys are those of the JSON output."""
 
     alerts: list[dict[str, Any]]
-    """Active alerts, newest first, with `told_at`, `by`, `reason` and `silenced_until`."""
+    """Active alerts, newest first, with `told_at`, `by`, `reason`, `silenced_until`, and `restock`: the state
+    of the proposal to restock the product."""
     silences: list[dict[str, Any]]
     """Silences in force."""
     messages: list[dict[str, Any]]
@@ -39,7 +41,8 @@ def overview(lake: str, now: datetime) -> Overview:
     """Return the overview at `now`; empty before the first evaluation."""
     if not Table(lake, alert_log.TABLE).exists():
         return Overview([], [], [], [])
-    rows = alert_log.read_rows(alert_log.open_table(lake), "alert", "silence", "message")
+    rows = alert_log.read_rows(alert_log.open_table(lake), "alert", "silence", "message", "proposal")
+    restock = {proposal.product_id: proposal.state for proposal in read_proposals(rows) if proposal.holds}
     silences = [silence for silence in alert_log.silences(rows) if now < silence.until]
     newest = {row["fingerprint"]: row for row in rows if row["kind"] == "alert"}
     alerts = []
@@ -52,6 +55,7 @@ def overview(lake: str, now: datetime) -> Overview:
                 "by": row["by"],
                 "reason": row["reason"],
                 "silenced_until": max(ends, default=None),
+                "restock": restock.get(row["subject"]) if row["about"] == "product" else None,
             }
             alerts.append({**{name: row[name] for name in ALERT_COLUMNS}, **notification})
     histories = reversed(outbox.message_histories(rows))

@@ -1,6 +1,7 @@
 """`alerts`: list, acknowledge and silence alerts."""
 
 import getpass
+from collections import Counter
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -8,6 +9,7 @@ import typer
 
 from shopnow.alerts import commands, time_parsing
 from shopnow.alerts.commands import Attribution
+from shopnow.alerts.proposals import ProposalState
 from shopnow.alerts.status import Overview, overview
 from shopnow.cli.alerts_backtest import backtest_rules
 from shopnow.cli.endpoints import endpoints
@@ -97,8 +99,10 @@ def silence(
 
 
 def _print(status: Overview, history: bool) -> None:
-    columns = ("state", "severity", "alert", "what", "now", "since", "owner", "notified", "")
+    columns = ("state", "severity", "alert", "what", "now", "since", "owner", "notified", "restock", "")
     print_table("Alerts", columns, [_alert_cells(alert) for alert in status.alerts])
+    if summary := _proposal_summary(status):
+        say(summary)
     if status.silences:
         print_table(
             "Silences",
@@ -130,7 +134,20 @@ def _alert_cells(alert: dict[str, Any]) -> tuple[Any, ...]:
         minute(alert["since"]),
         alert["owner"],
         minute(alert["told_at"]),
+        alert["restock"] or "",
         "; ".join(filter(None, remarks)),
+    )
+
+
+def _proposal_summary(status: Overview) -> str:
+    """One line about the restock proposals; empty if none is open or waits."""
+    states = {alert["subject"]: alert["restock"] for alert in status.alerts if alert["restock"]}
+    counts = Counter(states.values())
+    if not (counts[ProposalState.OPEN] or counts[ProposalState.WAITING]):
+        return ""
+    return (
+        f"restock proposals: {counts[ProposalState.OPEN]:,} open, to be answered in Airflow (Browse, "
+        f"Required Actions); {counts[ProposalState.WAITING]:,} waiting until one of these is answered"
     )
 
 

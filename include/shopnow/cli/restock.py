@@ -26,7 +26,7 @@ def restock(
 ) -> None:
     """Check suppliers' delivery notes and put them into the inbox on HDFS.
 
-    receive_restock picks them up within half a minute and adds the goods to the
+    receive_restock picks them up within a few seconds and adds the goods to the
     simulated shop's stock; ./shopnow show stock shows them. A note counts once,
     however often it is dropped.
     """

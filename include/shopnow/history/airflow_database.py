@@ -1,7 +1,7 @@
 """Purge of Airflow's metadata database: runs that ended long ago with all that belongs to them, and logs.
 
-Airflow's own `airflow db clean` goes by age alone: it would delete the task instances and XComs of a restock
-whose delivery is due in a year, and the trigger that watches the stock topic (docs/decisions/0024).
+Airflow's own `airflow db clean` goes by age alone: it would delete the task instances and XComs of runs that
+have not ended, and the trigger that watches the stock topic (docs/decisions/0024).
 """
 
 from collections.abc import Iterator, Mapping

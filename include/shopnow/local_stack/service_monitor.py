@@ -9,7 +9,7 @@ when it is resolved; the incidents are stored in a file, which `./shopnow status
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
@@ -24,6 +24,10 @@ from shopnow.local_stack.supervision import Process
 from shopnow.settings import Settings
 
 CHECK_INTERVAL_SECONDS = 5.0
+PROBE_SECONDS = 15.0
+"""How often a service that is ready is probed: the probes take CPU of the service, too."""
+DAG_CHECK_SECONDS = 15.0
+"""How often the DAG runs are checked while they have no problem: it costs the API server 0.1 s of CPU."""
 UNRESPONSIVE_SECONDS = 60.0
 """How long a running service may fail its readiness check before that is a problem."""
 START_SECONDS = 240.0
@@ -33,8 +37,8 @@ RESTART_REPORT_SECONDS = 20.0
 MAX_START_DELAY = timedelta(minutes=15)
 """How late a run may start, and how long one may be queued."""
 MAX_RUN_DURATION = timedelta(hours=3)
-UNBOUNDED_DAGS = {"approve_restock", "receive_restock"}
-"""DAGs whose runs wait for a person or a file, so that no duration of theirs is a problem."""
+UNBOUNDED_DAGS = {"approve_restock"}
+"""DAGs whose runs wait for a person, so that no duration of theirs is a problem."""
 
 
 def main() -> None:
@@ -61,13 +65,16 @@ def watch(
         interval_seconds: pause between two checks.
     """
     open_incidents, _ = incidents.load(settings)
+    next_dag_check = time.monotonic()
     while True:
-        problems, unknown = list(check_services()), []
-        try:
-            with connect() as api:
-                problems += dag_problems(api, datetime.now(UTC), airflow.base_url(settings))
-        except (UserError, httpx.HTTPError):
-            unknown = ["dag/"]  # the checks of Airflow's services report the cause
+        problems, unknown = list(check_services()), ["dag/"]
+        if time.monotonic() >= next_dag_check:
+            # If Airflow does not answer, the checks of its services report the cause.
+            with suppress(UserError, httpx.HTTPError), connect() as api:
+                failures = list(dag_problems(api, datetime.now(UTC), airflow.base_url(settings)))
+                problems, unknown = problems + failures, []
+                # The next check confirms a problem, or its end.
+                next_dag_check = time.monotonic() + (0 if failures else DAG_CHECK_SECONDS)
         open_incidents = notify(
             settings, incidents.update(open_incidents, problems, unknown, datetime.now(UTC))
         )
@@ -82,6 +89,8 @@ class ServiceChecker:
         self._settings = settings
         self._answered: set[Process] = set()
         """Processes that were ready at least once."""
+        self._ready_at: dict[str, float] = {}
+        """Time of the last probe by service, if it was ready then."""
         self._unresponsive_since: dict[str, float] = {}
 
     def check(self) -> Iterator[Problem]:
@@ -93,9 +102,7 @@ class ServiceChecker:
         for process in processes:
             now = time.time()
             log = supervision.log_dir(self._settings) / f"{process.name}.log"
-            if process.running and (
-                process.name == "watchdog" or is_ready(SERVICES[process.name], self._settings)
-            ):
+            if process.running and (process.name == "watchdog" or self._is_ready(process, now)):
                 self._answered.add(process)
                 self._unresponsive_since.pop(process.name, None)
             elif process.running:
@@ -104,6 +111,17 @@ class ServiceChecker:
             problem = service_problem(process, process in self._answered, unresponsive_seconds, now)
             if problem:
                 yield Problem(f"service/{process.name}", f"{process.name} {problem}; see {log}")
+
+    def _is_ready(self, process: Process, now: float) -> bool:
+        """Return whether the service passes its readiness check, or has just passed it."""
+        is_due = now - self._ready_at.get(process.name, 0) >= PROBE_SECONDS
+        if process in self._answered and not is_due:
+            return True
+        self._ready_at.pop(process.name, None)
+        if is_ready(SERVICES[process.name], self._settings):
+            self._ready_at[process.name] = now
+            return True
+        return False
 
 
 def service_problem(

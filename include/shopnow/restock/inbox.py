@@ -1,6 +1,7 @@
-"""Delivery notes on HDFS: four folders through which a file moves in one direction.
+"""Delivery notes on HDFS: folders through which a file moves in one direction.
 
-Suppliers drop files into `inbox`; `taken` holds claimed files, so that a file of the same name that is
+The note of an approved order waits in `ordered` until it is due, the time in its name, and then moves to
+`inbox`, where suppliers drop files; `taken` holds claimed files, so that a file of the same name that is
 dropped later stays separate; `done` and `rejected` are the archives. There the name contains the content's
 digest: `note-17.csv` becomes `note-17.3fa9c2d10b5e.csv`, and a rejected file has a text file with the reason
 next to it. A name that would become too long there is shortened, so that every file can be filed.
@@ -12,7 +13,7 @@ detects a file that is still being written, which hdfs-native, the client of the
 import hashlib
 import logging
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -32,6 +33,7 @@ MAX_NAME_BYTES = 255
 _log = logging.getLogger(__name__)
 _REASON_SUFFIX = ".reason.txt"
 _DIGEST_LENGTH = 12
+_DUE_FORMAT = "%Y%m%dT%H%M%SZ"
 ACCESS_DENIED = "Permission denied"
 """Part of HDFS's message about a file that this user may not read."""
 _UNDER_CONSTRUCTION = "is under construction"
@@ -55,6 +57,25 @@ class Inbox:
         for name in self._names("inbox"):
             if name not in taken and not self._is_being_written(name):
                 yield name
+
+    def due(self, now: datetime) -> Iterator[str]:
+        """Yield the names in `ordered` of the notes that are due, the first due one first."""
+        for name in sorted(self._names("ordered")):
+            if (time := due_time(name)) and time <= now:
+                yield name
+
+    def release(self, name: str) -> None:
+        """Move a note that is due from `ordered` to `inbox`; idempotent.
+
+        It stays while the inbox has a file of the same name and other content.
+        """
+        source, target = f"ordered/{name}", f"inbox/{note_name(name)}"
+        if self._exists(target):
+            if self._content(f"{self._root}/{source}") == self._content(f"{self._root}/{target}"):
+                self._client.delete(f"{self._root}/{source}")
+            return
+        self._client.makedirs(f"{self._root}/inbox")
+        self._move(source, target)
 
     def claim(self, name: str) -> None:
         """Move a file to `taken`; does nothing if it is claimed already."""
@@ -113,14 +134,21 @@ class Inbox:
         Raises:
             HdfsError: a file of the same name and other content is pending.
         """
+        return self._write("inbox", name, data)
+
+    def order(self, name: str, data: bytes, due: datetime) -> str:
+        """Write the note of an order, which moves to the inbox when it is due; idempotent, as `drop`."""
+        return self._write("ordered", f"{due.astimezone(UTC):{_DUE_FORMAT}}.{name}", data)
+
+    def _write(self, folder: str, name: str, data: bytes) -> str:
         # Not `.{name}`, which can be too long.
-        temporary = f"{self._root}/inbox/.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-        target = f"{self._root}/inbox/{name}"
+        temporary = f"{self._root}/{folder}/.{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+        target = f"{self._root}/{folder}/{name}"
         self._client.write(temporary, data=data, overwrite=True)
         try:
             self._client.rename(temporary, target)
         except HdfsError:
-            if not self._exists(f"inbox/{name}") or self._content(target) != data:
+            if not self._exists(f"{folder}/{name}") or self._content(target) != data:
                 raise
             self._client.delete(temporary)
         return target
@@ -168,6 +196,19 @@ class Inbox:
 def inbox_path(lake: str) -> str:
     """Return the path of the folders in a lake."""
     return f"{urlsplit(lake).path.rstrip('/')}/restock"
+
+
+def due_time(name: str) -> datetime | None:
+    """Return the time at which a file in `ordered` is due; None if its name does not begin with one."""
+    try:
+        return datetime.strptime(name.partition(".")[0], _DUE_FORMAT).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+
+
+def note_name(name: str) -> str:
+    """Return the name that a file in `ordered` gets in the inbox, without the time at which it is due."""
+    return name.partition(".")[2]
 
 
 def archive_name(name: str, digest: str) -> str:

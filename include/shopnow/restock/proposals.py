@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from shopnow.alerts.proposals import Proposal
 from shopnow.kpis import STOCK_COVER
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
@@ -36,24 +37,20 @@ class Order(NamedTuple):
     """Time of delivery, ISO 8601."""
 
 
-def run_id(alert: Mapping[str, Any]) -> str:
-    """Return the id of the run that asks for approval, the same for the same alert.
-
-    Args:
-        alert: an alert as `evaluate` proposes it, with `fingerprint` and `dedup_key`.
-    """
-    digest = sha256(f"{alert['fingerprint']}\n{alert['dedup_key']}".encode()).hexdigest()[:16]
+def run_id(proposal: Proposal) -> str:
+    """Return the id of the run that asks for approval, the same for the same alert."""
+    digest = sha256(f"{proposal.fingerprint}\n{proposal.dedup_key}".encode()).hexdigest()[:16]
     # Product ids are free text, but Airflow restricts run ids.
-    return f"alert__{re.sub(r'[^A-Za-z0-9_.-]+', '-', alert['fingerprint'])[:80]}__{digest}"
+    return f"alert__{re.sub(r'[^A-Za-z0-9_.-]+', '-', proposal.fingerprint)[:80]}__{digest}"
 
 
-def dag_params(alert: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the params of that run."""
+def dag_params(proposal: Proposal, on_hand: int) -> dict[str, Any]:
+    """Return the params of that run, with the pieces in stock."""
     return {
-        "product_id": alert["product_id"],
-        "product_name": alert["product_name"],
-        "on_hand": alert["quantity"],
-        "rule": alert["rule"],
+        "product_id": proposal.product_id,
+        "product_name": proposal.product_name,
+        "on_hand": on_hand,
+        "rule": proposal.rule,
     }
 
 

@@ -43,7 +43,7 @@ class FiledNote(NamedTuple):
 
 
 def receive(conf: Conf, inbox: Inbox, run_id: str) -> list[FiledNote]:
-    """Receive the pending delivery notes, oldest first, at most `MAX_FILES`.
+    """Receive the pending delivery notes, oldest first, at most `MAX_FILES`, orders that are due among them.
 
     Idempotent: killed anywhere and called again, it receives each note once. A file that HDFS does not give
     or file is postponed, and the others are received.
@@ -55,6 +55,9 @@ def receive(conf: Conf, inbox: Inbox, run_id: str) -> list[FiledNote]:
     filed: list[FiledNote] = []
     files: list[tuple[str, str]] = []
     deliveries: list[Delivery] = []
+    for name in islice(inbox.due(datetime.now(UTC)), MAX_FILES):
+        with _postponed_on_failure(name, filed):
+            inbox.release(name)
     for name in islice(inbox.pending(), MAX_FILES):
         with _postponed_on_failure(name, filed):
             result = _read(inbox, name)

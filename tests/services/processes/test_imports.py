@@ -1,4 +1,4 @@
-"""What imports do: DAG files no I/O, and the modules of an image's build stage need no others."""
+"""What imports do: DAG files no I/O and nothing large; modules of an image's build stage need no others."""
 
 import os
 import re
@@ -12,12 +12,15 @@ FILES = sorted((ROOT / "dags").glob("*.py"))
 
 
 def test_no_io_at_import():
-    """Loading a DAG file connects nowhere, starts no process, writes no file and reads no settings file."""
+    """Loading a DAG file connects nowhere, starts no process, writes no file and reads no settings file.
+
+    It imports no large library either: Airflow parses each file every 30 seconds, in a new process.
+    """
     script = """
 import runpy, sys
 for file in sys.argv[1:]:
     runpy.run_path(file)  # first import, not audited: libraries may do I/O
-violations = []
+violations = [f"import {name}" for name in ("pandas", "faker", "duckdb", "pyspark") if name in sys.modules]
 def hook(event, args):
     if event in {"socket.connect", "socket.getaddrinfo", "subprocess.Popen", "os.system"}:
         violations.append(f"{event} {args[0]}")

@@ -23,7 +23,7 @@ def test_an_empty_lake_is_not_evaluated(lake):
         "resolved": 0,
         "repeated": 0,
         "dedup_key": None,
-        "proposed": [],
+        "on_hand": {},
         "failures": [],
     }
     assert not DeltaTable.is_deltatable(f"{lake}/alerts")
@@ -106,7 +106,7 @@ def test_a_firing_alert_is_repeated_after_its_interval(lake, stock):
     first = evaluate(lake, "run-1", start)
     assert evaluate(lake, "run-2", start + timedelta(hours=23))["dedup_key"] is None
     again = evaluate(lake, "run-3", start + timedelta(hours=24))
-    assert (again["firing"], again["repeated"], again["proposed"]) == (0, 1, [])
+    assert (again["firing"], again["repeated"]) == (0, 1)
     assert again["dedup_key"] not in {None, first["dedup_key"]}
     rows = alert_log.read_rows(alert_log.open_table(lake), "alert")
     assert [(row["dedup_key"], row["thread"]) for row in rows] == [
@@ -122,40 +122,8 @@ def test_a_message_is_queued_only_on_the_channels_of_its_rules(lake, stock):
     assert [message.channel for message in messages(lake)] == ["email"]
 
 
-def test_a_new_stock_alert_is_proposed_once(lake, stock, table):
-    stock({"Mug": 2, "Bowl": 0})
-    cover = {
-        "product_name": "Mug",
-        "quantity": 2,
-        "days_of_cover": 0.7,
-        "computed_at": datetime(2026, 7, 1, tzinfo=UTC),
-    }
-    table(
-        "kpi/stock_cover",
-        [{"product_id": "mug", "demand_per_day": 3.0, "lead_time_days": 4.5, "reorder_point": 18, **cover}],
-    )
-    evaluation = evaluate(lake, "run-1")
-    proposed = {proposal["product_id"]: proposal for proposal in evaluation["proposed"]}
-    assert proposed["mug"] == {
-        "product_id": "mug",
-        "product_name": "Mug",
-        "quantity": 2,
-        "rule": "short_cover",
-        "fingerprint": "short_cover:mug",
-        "dedup_key": evaluation["dedup_key"],
-    }
-    assert proposed["bowl"]["rule"] == "stock_out"
-    assert evaluate(lake, "run-2")["proposed"] == []
-    # A retry proposes again, because the killed try may not have started the approvals.
-    assert evaluate(lake, "run-1")["proposed"] == evaluation["proposed"]
-
-
-def test_a_product_is_proposed_once_until_all_its_alerts_are_resolved(lake, stock):
-    rules_proposed = []
-    for quantity in (2, 0, 100, 0):
-        stock({"Mug": quantity})
-        rules_proposed += [
-            proposal["rule"]
-            for proposal in evaluate(lake, f"run-{len(rules_proposed)}-{quantity}")["proposed"]
-        ]
-    assert rules_proposed == ["low_stock", "stock_out"]
+def test_the_stock_of_products_with_an_active_alert_is_returned(lake, stock):
+    stock({"Mug": 2, "Bowl": 0, "Plate": 50})
+    assert evaluate(lake, "run-1")["on_hand"] == {"mug": 2, "bowl": 0}
+    stock({"Mug": 50, "Bowl": 1, "Plate": 50})
+    assert evaluate(lake, "run-2")["on_hand"] == {"bowl": 1}

@@ -40,6 +40,17 @@ def test_a_warning_about_the_data_is_shown():
     assert all("In doubt" not in body for body in (text(message()), html(message()), str(slack(message()))))
 
 
+def test_the_number_of_waiting_proposals_is_shown_with_products_only():
+    restock = compose("key-1", [alert()], "http://airflow.example", waiting_proposals=1_495)
+    for body in (text(restock), html(restock), str(slack(restock))):
+        assert "Restock proposals that wait until others are answered: 1,495, most money at risk" in body
+    payments = alert("all methods, EUR", about="payments", title="Payments failing")
+    other = compose("key-1", [payments], "http://airflow.example", waiting_proposals=2)
+    assert all(
+        "Restock" not in body for body in (text(message()), text(other), html(other), str(slack(other)))
+    )
+
+
 def test_the_subject_names_the_only_product_or_counts_them():
     assert subject(message()) == "[ShopNow+] Sold out: Mug"
     assert subject(

@@ -14,6 +14,7 @@ from shopnow.alerts import alert_log, retention
 from shopnow.alerts.dispatcher import deliver, sent_totals
 from shopnow.alerts.evaluate import STOCK, evaluate
 from shopnow.alerts.outbox import pending_messages
+from shopnow.alerts.proposals import ProposalState, read_proposals
 from shopnow.alerts.status import overview
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.conflicts import CommitConflict
@@ -59,6 +60,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
         at = NOW - timedelta(days=50)
         row = {**silence, "until": until, "at": at, "sequence": sequence}
         alert_log.append(folder.as_uri(), [row])
+    [bowl] = read_proposals(alert_log.read_rows(alert_log.open_table(folder.as_uri()), "alert"))
+    alert_log.append(folder.as_uri(), [bowl.row(ProposalState.OPEN, 200, NOW - timedelta(days=90))])
     return folder
 
 
@@ -71,12 +74,12 @@ def history(template: Path, tmp_path: Path) -> str:
 
 def state(lake: str) -> tuple:
     """What decisions, messages and pages rest on."""
-    rows = alert_log.read_rows(alert_log.open_table(lake), "alert", "silence", "message")
+    rows = alert_log.read_rows(alert_log.open_table(lake), "alert", "silence", "message", "proposal")
     shown = overview(lake, NOW)
     return (
         alert_log.latest_statuses(rows),
         alert_log.silences(rows),
-        pending_messages(rows),
+        (pending_messages(rows), read_proposals(rows)),
         alert_log.next_sequence(alert_log.open_table(lake)),
         shown.alerts,
         shown.silences,
@@ -116,8 +119,10 @@ def test_alerts_go_on_as_without_a_purge(history):
     retention.purge(history, CUTOFF)
     assert evaluate(history, "run", NOW)["firing"] == 0
     write_stock(history, mug=0, bowl=0)
-    evaluation = evaluate(history, "run", NOW)
-    assert [proposal["product_id"] for proposal in evaluation["proposed"]] == ["mug"]
+    evaluate(history, "run", NOW)
+    rows = alert_log.read_rows(alert_log.open_table(history), "alert", "proposal")
+    proposals = {proposal.product_id: proposal.state for proposal in read_proposals(rows)}
+    assert proposals == {"bowl": "open", "mug": "waiting"}
     [mug] = [alert for alert in overview(history, NOW).alerts if alert["subject"] == "mug"]
     firings = [row["firing"] for row in alert_log.read_rows(alert_log.open_table(history), "alert")]
     assert (mug["state"], max(firings)) == ("firing", 4)
@@ -129,7 +134,7 @@ def test_alerts_go_on_as_without_a_purge(history):
 def test_a_concurrent_decision_is_not_overwritten(history):
     finish_messages(history, but=set())
     slower = alert_log.open_table(history)
-    kept = retention.needed(alert_log.read_rows(slower, "alert", "silence", "message"), CUTOFF)
+    kept = retention.needed(alert_log.read_rows(slower, "alert", "silence", "message", "proposal"), CUTOFF)
     write_stock(history, mug=0, bowl=0)
     evaluate(history, "meanwhile", NOW)
     with pytest.raises(CommitConflict):
@@ -139,7 +144,7 @@ def test_a_concurrent_decision_is_not_overwritten(history):
 
 def test_a_concurrent_outcome_is_not_overwritten(history):
     slower = alert_log.open_table(history)
-    rows = alert_log.read_rows(slower, "alert", "silence", "message")
+    rows = alert_log.read_rows(slower, "alert", "silence", "message", "proposal")
     finish_messages(history, but=set())
     with suppress(CommitConflict, CommitFailedError):  # whether it is committed or not, the outcomes stay
         alert_log.commit_decision(slower, retention.needed(rows, CUTOFF), mode="overwrite")

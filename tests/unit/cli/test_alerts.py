@@ -75,6 +75,7 @@ def test_what_fires_is_listed_without_what_its_name_would_do_to_the_terminal(lak
     shown = shopnow("alerts")
     assert r"Sold out: Mug [red]\x1b[2J" in shown
     assert "queued" in shown
+    assert "restock proposals: 0 open" in shown
     shopnow("alerts", "ack", "stock_out:p-1", "--why", "ordered")
     shopnow("alerts", "silence", "stock_out", "--for", "2h", "--why", "stocktaking")
     shown = shopnow("alerts", "--all")

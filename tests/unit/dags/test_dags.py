@@ -8,7 +8,7 @@ from airflow.dag_processing.dagbag import DagBag
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk.exceptions import ParamValidationError
 
-from shopnow.dag_common import AUDIT, KPIS, RAW, TRAFFIC, Tag, lower_priority
+from shopnow.dag_common import AUDIT, KPIS, PROPOSALS, RAW, TRAFFIC, Tag, lower_priority
 from shopnow.settings import ROOT
 
 FILES = sorted((ROOT / "dags").glob("*.py"))
@@ -92,29 +92,40 @@ def test_dags_are_chained_by_assets(dagbag):
     assert triggers("compute_kpis") == {RAW.name}
     assert outlets("compute_kpis", "compute") == {KPIS.name}
     assert outlets("audit_lake", "audit") == {AUDIT.name}
-    assert triggers("watch_stock") == {"stock", KPIS.name, AUDIT.name}
+    assert outlets("approve_restock", "approve") == {PROPOSALS.name}
+    assert triggers("watch_stock") == {"stock", KPIS.name, AUDIT.name, PROPOSALS.name}
 
 
-def test_stock_asset_watcher_has_a_trigger_that_airflow_can_load(dagbag):
-    [stock] = [
-        asset
-        for asset in dagbag.dags["watch_stock"].timetable.asset_condition.objects
-        if asset.name == "stock"
-    ]
-    [watcher] = stock.watchers
+@pytest.mark.parametrize(
+    ("dag_id", "asset"), [("watch_stock", "stock"), ("receive_restock", "delivery_notes")]
+)
+def test_an_asset_watcher_has_a_trigger_that_airflow_can_load(dagbag, dag_id, asset):
+    condition = dagbag.dags[dag_id].timetable.asset_condition
+    [watched] = [found for found in getattr(condition, "objects", [condition]) if found.name == asset]
+    [watcher] = watched.watchers
     classpath, kwargs = watcher.trigger.serialize()
     deserialized = resolve_name(classpath)(**kwargs)
     assert deserialized.serialize() == (classpath, kwargs)
-    assert len(dagbag.dags["watch_stock"].tasks) == 1
+    # Each run wakes for one thing; every task costs seconds.
+    assert len(dagbag.dags[dag_id].tasks) == 1
 
 
-def test_approve_restock_orders_after_approval_and_supplies_when_due(dagbag):
+def test_no_dag_waits_in_a_run_of_its_own_but_for_a_person(dagbag):
+    waiting = {
+        (task.dag_id, task.task_id)
+        for dag in dagbag.dags.values()
+        for task in dag.tasks
+        if getattr(task, "response_timeout", None)
+        or getattr(task, "timeout", 0) > timedelta(hours=1).total_seconds()
+    }
+    assert waiting == {("approve_restock", "approve")}
+
+
+def test_approve_restock_orders_after_approval(dagbag):
     tasks = dagbag.dags["approve_restock"].task_dict
     assert {name: task.upstream_task_ids for name, task in tasks.items()} == {
         "approve": set(),
-        "order": {"approve"},
-        "delivery_due": {"order"},
-        "supply": {"delivery_due", "order"},
+        "supply": {"approve"},
     }
     approve = tasks["approve"]
     assert approve.response_timeout == timedelta(days=3)

@@ -1,5 +1,6 @@
 """Which services and DAG runs the service monitor reports as problems."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -7,7 +8,9 @@ import httpx
 import pytest
 
 from shopnow.local_stack import service_monitor
+from shopnow.local_stack.incidents import Problem
 from shopnow.local_stack.supervision import Process
+from shopnow.settings import Settings
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -66,7 +69,7 @@ def test_failed_run_that_a_person_triggered_is_no_problem():
         ("queued", 0.1, "land_events", None),
         ("running", 2, "land_events", None),
         ("running", 80, "approve_restock", None),
-        ("running", 80, "receive_restock", None),
+        ("running", 4, "receive_restock", "dag/receive_restock/long"),
     ],
 )
 def test_stuck_run_is_a_problem_unless_its_dag_waits_for_someone(state, hours, dag_id, key):
@@ -106,3 +109,68 @@ def test_end_of_a_service_is_a_problem_until_it_answers_again(
     process, has_answered, unresponsive, now, expected
 ):
     assert service_monitor.service_problem(process, has_answered, unresponsive, now) == expected
+
+
+class Clock:
+    """The time of the monitor, which sleeping advances."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def time(self) -> float:
+        return self.now
+
+    monotonic = time
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(service_monitor, "time", clock)
+    return clock
+
+
+def test_a_service_is_probed_at_every_check_unless_it_was_just_ready(clock, monkeypatch):
+    process, probes = Process("slack", True, False, 1, 500, 0, ""), []
+
+    def is_ready(*_: Any) -> bool:
+        probes.append(clock.now - 1_000)
+        return probes[-1] not in {15, 20}
+
+    monkeypatch.setattr(service_monitor.supervision, "list_processes", lambda settings: [process])
+    monkeypatch.setattr(service_monitor.supervision, "unsupervised_processes", lambda settings: [])
+    monkeypatch.setattr(service_monitor, "is_ready", is_ready)
+    checker = service_monitor.ServiceChecker(Settings())
+    for _ in range(8):
+        assert list(checker.check()) == []
+        clock.sleep(5)
+    assert probes == [0, 15, 20, 25]
+
+
+def test_dags_are_checked_less_often_while_they_have_no_problem(clock, monkeypatch):
+    failing, checks = [20.0, 25.0], []
+
+    class Stop(Exception):
+        pass
+
+    def problems_now(*_: Any) -> list[Problem]:
+        checks.append(clock.now - 1_000)
+        return [Problem("dag/land_events/failed", "failed")] if clock.now - 1_000 in failing else []
+
+    def connect() -> nullcontext:
+        if clock.now - 1_000 == 15:
+            raise httpx.ConnectError("Airflow restarts")
+        if clock.now - 1_000 > 50:
+            raise Stop
+        return nullcontext()
+
+    monkeypatch.setattr(service_monitor, "dag_problems", problems_now)
+    monkeypatch.setattr(service_monitor, "notify", lambda settings, incidents: dict(incidents))
+    monkeypatch.setattr(service_monitor.incidents, "load", lambda settings: ({}, None))
+    monkeypatch.setattr(service_monitor.incidents, "save", lambda settings, incidents: None)
+    with pytest.raises(Stop):
+        service_monitor.watch(Settings(), lambda: [], connect, 5)
+    assert checks == [0, 20, 25, 30, 45]

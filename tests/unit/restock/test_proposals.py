@@ -4,27 +4,29 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shopnow.alerts.proposals import Proposal
 from shopnow.restock import delivery_note, proposals
 
-ALERT = {
-    "product_id": "p-1",
-    "product_name": "Mug",
-    "quantity": 2,
-    "rule": "low_stock",
-    "fingerprint": "low_stock:p-1",
-    "dedup_key": "one",
-}
+PROPOSAL = Proposal(
+    fingerprint="low_stock:p-1",
+    dedup_key="one",
+    rule="low_stock",
+    severity="warning",
+    product_id="p-1",
+    product_name="Mug",
+    since=datetime(2026, 7, 1, tzinfo=UTC),
+)
 COVER = {"reorder_point": 20, "demand_per_day": 3.4, "lead_time_days": 5.0}
 
 
 def test_the_run_id_identifies_the_alert():
-    assert proposals.run_id(ALERT) == proposals.run_id({**ALERT, "quantity": 1})
-    others = [{**ALERT, "dedup_key": "two"}, {**ALERT, "fingerprint": "stock_out:p-1"}]
-    assert len({proposals.run_id(alert) for alert in [ALERT, *others]}) == 3
+    assert proposals.run_id(PROPOSAL) == proposals.run_id(PROPOSAL._replace(holds=False))
+    others = [PROPOSAL._replace(dedup_key="two"), PROPOSAL._replace(fingerprint="stock_out:p-1")]
+    assert len({proposals.run_id(proposal) for proposal in [PROPOSAL, *others]}) == 3
 
 
 def test_a_product_id_of_any_text_gives_a_valid_run_id():
-    run_id = proposals.run_id({**ALERT, "fingerprint": "low_stock:" + "é/ ?#%\n" * 40})
+    run_id = proposals.run_id(PROPOSAL._replace(fingerprint="low_stock:" + "é/ ?#%\n" * 40))
     assert len(run_id) < 250
     assert run_id.replace("_", "").replace("-", "").isalnum()
 
@@ -48,7 +50,8 @@ def test_the_suggestion_covers_demand_during_the_lead_time(row, on_hand, request
 
 
 def test_the_prompt_escapes_names():
-    params = {**proposals.dag_params(ALERT), "product_name": "Mug](http://evil) <b>*now*</b>\n# {{ conf }}"}
+    hostile = PROPOSAL._replace(product_name="Mug](http://evil) <b>*now*</b>\n# {{ conf }}")
+    params = proposals.dag_params(hostile, on_hand=2)
     subject, body = proposals.approval_prompt(params, proposals.suggest(None, 2))
     assert "\n" not in subject
     for text in (subject, body):

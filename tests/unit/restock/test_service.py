@@ -1,10 +1,11 @@
 """Receiving notes: every file of the inbox is filed with its outcome, and none blocks the others."""
 
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shopnow.restock import service
+from shopnow.restock import service, trigger
 from shopnow.restock.inbox import Inbox
 from shopnow.restock.service import ALREADY_RECEIVED, POSTPONED, RECEIVED, REJECTED
 from shopnow.traffic import restock_simulation
@@ -167,3 +168,29 @@ def test_the_reason_lists_only_the_first_of_many_unknown_products(hdfs, receive)
     rows = "".join(f"N-1,Depot,x-{number},1\n" for number in range(1000))
     drop(hdfs, "many.csv", (HEADER + rows).encode())
     assert receive()["many.csv"].detail.splitlines()[-1] == "… and 990 more"
+
+
+def test_an_order_waits_as_a_file_until_it_is_due_and_counts_once(hdfs, receive):
+    box, now = Inbox(hdfs, ROOT), datetime.now(UTC)
+    box.order("R-1.csv", note("R-1"), now - timedelta(minutes=2))
+    box.order("R-2.csv", note("R-2"), now + timedelta(days=3))
+    box.order("R-2.csv", note("R-2"), now + timedelta(days=3))  # a retry
+    hdfs.write(f"{ROOT}/ordered/no-time.csv", note("R-3"))
+    assert len(trigger.files_to_receive(box)) == 1
+    assert {name: filed.outcome for name, filed in receive().items()} == {"R-1.csv": RECEIVED}
+    box.order("R-1.csv", note("R-1"), now)
+    assert {name: filed.outcome for name, filed in receive().items()} == {"R-1.csv": ALREADY_RECEIVED}
+    assert receive() == {}
+    assert trigger.files_to_receive(box) == []
+    [waiting] = [path for path in hdfs.files if "R-2" in path]
+    assert waiting == f"{ROOT}/ordered/{now + timedelta(days=3):%Y%m%dT%H%M%SZ}.R-2.csv"
+
+
+def test_an_order_waits_while_another_file_has_its_name(hdfs, receive):
+    box, past = Inbox(hdfs, ROOT), datetime.now(UTC) - timedelta(minutes=2)
+    box.drop("R-1.csv", note("R-1"))
+    box.order("R-1.csv", note("R-1"), past)
+    box.order("R-1.csv", note("R-1", quantity=99), past + timedelta(minutes=1))
+    assert receive()["R-1.csv"].outcome == RECEIVED
+    assert receive()["R-1.csv"].outcome == REJECTED
+    assert list(box.due(datetime.now(UTC))) == list(box.pending()) == []
