@@ -56,6 +56,7 @@ def test_a_user_without_an_entry_gets_a_name(home, fallback, monkeypatch):
 
 
 def test_a_user_without_an_entry_is_the_one_of_the_services_to_hdfs(home, fallback, monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 0)
     assert "HADOOP_USER_NAME" not in launch_environment.prepare(home, fallback)
     monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
     assert launch_environment.prepare(home, fallback)["HADOOP_USER_NAME"] == "nobody"
