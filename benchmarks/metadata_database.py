@@ -182,7 +182,15 @@ def rest_memory_mb(settings: Settings, with_server: bool) -> float:
         and (process.name.startswith("airflow-") or (with_server and process.name == "postgres"))
     ]
     members = [member for service in services for member in (service, *service.children(recursive=True))]
-    return sum(member.memory_full_info().pss for member in members) / 1e6
+    return sum(map(proportional_bytes, members)) / 1e6
+
+
+def proportional_bytes(process: psutil.Process) -> int:
+    """Return the process's proportional memory; 0 if it has ended, as those that parse DAG files soon do."""
+    try:
+        return process.memory_full_info().pss
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def trigger_at_once(settings: Settings, count: int) -> Storm:
