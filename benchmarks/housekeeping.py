@@ -1,6 +1,6 @@
 """Measure how quick the stack is after a month of schedule, before and after the DAG `purge_history`.
 
-    python benchmarks/housekeeping.py --runs 60000 --landings 60
+    python benchmarks/housekeeping.py --runs 60000 --landings 30
 
 Starts a stack of its own and measures it three times: on its first day; with a month of history, which is
 what a stack keeps by default; and after `purge_history` has deleted that month as expired. The history is
@@ -93,8 +93,8 @@ def main() -> int:
 def arguments() -> argparse.Namespace:
     parser = workbench.parser(__doc__)
     parser.add_argument("--runs", type=int, default=60_000, help="DAG runs of the history")
-    parser.add_argument("--landings", type=int, default=60, help="landings of each topic in the history")
-    parser.add_argument("--cycles", type=int, default=6, help="measured runs of the pipeline per phase")
+    parser.add_argument("--landings", type=int, default=30, help="landings of each topic in the history")
+    parser.add_argument("--cycles", type=int, default=5, help="measured runs of the pipeline per phase")
     return parser.parse_args()
 
 

@@ -16,7 +16,6 @@ from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,7 +34,8 @@ DATABASES = ("PostgreSQL", "SQLite")
 DEMO_CHAIN = ("generate_traffic", "land_events", "compute_kpis", "watch_stock")
 REST_SECONDS = 60.0
 PIPELINE_SECONDS = 900.0
-STORM_SECONDS = 1800.0
+UNCHANGED_SECONDS = 240.0
+"""After this time without another waiting run, those that are missing are lost."""
 CLIENTS = 20
 """Threads that trigger at once."""
 
@@ -57,7 +57,7 @@ class Result(NamedTuple):
     start: float
     pipeline: float
     hops: tuple[float, ...]
-    """Seconds from the end of each DAG run of the chain to the start of the next one."""
+    """Seconds from the update of the asset that triggers each run of the chain to the start of the run."""
     memory_mb: float
     """PSS of Airflow's services and of PostgreSQL at rest."""
     storm: Storm
@@ -74,7 +74,7 @@ def main() -> int:
     rows: dict[str, Callable[[Result], str]] = {
         "start of the stack, s": lambda result: f"{result.start:.0f}",
         "pipeline, from traffic to KPIs and alerts, s": lambda result: f"{result.pipeline:.0f}",
-        "between two DAG runs, s": lambda result: " ".join(f"{hop:.1f}" for hop in result.hops),
+        "from an asset to the next DAG run, s": lambda result: " ".join(f"{hop:.1f}" for hop in result.hops),
         "memory at rest, MB": lambda result: f"{result.memory_mb:.0f}",
         f"{options.triggers} triggers: refused": lambda result: str(result.storm.refused),
         "… runs lost": lambda result: str(result.storm.lost),
@@ -100,12 +100,12 @@ def measure(database: str, triggers: int, progress: Callable[[str], None]) -> Re
     with metadata_in(database), workbench.services(list(SERVICES)) as settings:
         started = time.monotonic() - start
         progress("running the pipeline")
-        runs, pipeline = run_pipeline(settings)
+        pipeline, seconds_between = run_pipeline(settings)
         progress("at rest")
         time.sleep(REST_SECONDS)  # the duration of the rest, not a wait for something
         memory = rest_memory_mb(settings, with_server=database == "PostgreSQL")
         progress(f"{triggers} triggers at once")
-        return Result(started, pipeline, tuple(hops(runs)), memory, trigger_at_once(settings, triggers))
+        return Result(started, pipeline, seconds_between, memory, trigger_at_once(settings, triggers))
 
 
 @contextmanager
@@ -133,35 +133,44 @@ def metadata_in(database: str) -> Iterator[None]:
         airflow.environment = product_environment
 
 
-def run_pipeline(settings: Settings) -> tuple[list[dict[str, Any]], float]:
-    """Run the pipeline once on new traffic; returns the run of each DAG of the chain, and the seconds."""
+def run_pipeline(settings: Settings) -> tuple[float, tuple[float, ...]]:
+    """Run the pipeline once on new traffic; returns its seconds, and the hops between its DAG runs."""
     start = time.monotonic()
     runs: list[dict[str, Any]] = []
     with airflow_api.connect(settings) as api:
         airflow_api.trigger(api, DEMO_CHAIN[0], {"sessions": 600, "seed": 1})
         for dag_id in DEMO_CHAIN:
-            runs.append(await_run(api, dag_id, after=runs[-1]["end_date"] if runs else ""))
-    return runs, time.monotonic() - start
+            runs.append(await_run(api, dag_id, runs[-1] if runs else None))
+        return time.monotonic() - start, tuple(hops(api, runs))
 
 
-def await_run(api: httpx.Client, dag_id: str, after: str) -> dict[str, Any]:
-    """Return the DAG's run that started after a time, once it has ended."""
+def await_run(api: httpx.Client, dag_id: str, previous: dict[str, Any] | None) -> dict[str, Any]:
+    """Return the run that the previous DAG's run has triggered, once it has ended.
+
+    It may start before the other run has ended: the assets of a task are updated at the task's end.
+    """
     deadline = time.monotonic() + PIPELINE_SECONDS
     while time.monotonic() < deadline:
         run = airflow_api.last_finished_run(api, dag_id)
-        if run and run["start_date"] > after:
+        if run and (
+            previous is None
+            or (
+                run["run_type"] == "asset_triggered"
+                and run["start_date"] > previous["start_date"]
+                and run["end_date"] > previous["end_date"]
+            )
+        ):
             return run
         time.sleep(0.5)
     raise UserError(f"{dag_id} has not ended after {PIPELINE_SECONDS:.0f} s")
 
 
-def hops(runs: list[dict[str, Any]]) -> Iterator[float]:
-    for before, after in pairwise(runs):
-        started, ended = (
-            datetime.fromisoformat(after["start_date"]),
-            datetime.fromisoformat(before["end_date"]),
-        )
-        yield (started - ended).total_seconds()
+def hops(api: httpx.Client, runs: list[dict[str, Any]]) -> Iterator[float]:
+    for run in runs[1:]:
+        path = f"/dags/{run['dag_id']}/dagRuns/{run['dag_run_id']}/upstreamAssetEvents"
+        events = api.get(path).raise_for_status().json()["asset_events"]
+        updated = max(datetime.fromisoformat(event["timestamp"]) for event in events)
+        yield (datetime.fromisoformat(run["start_date"]) - updated).total_seconds()
 
 
 def rest_memory_mb(settings: Settings, with_server: bool) -> float:
@@ -173,7 +182,15 @@ def rest_memory_mb(settings: Settings, with_server: bool) -> float:
         and (process.name.startswith("airflow-") or (with_server and process.name == "postgres"))
     ]
     members = [member for service in services for member in (service, *service.children(recursive=True))]
-    return sum(member.memory_full_info().pss for member in members) / 1e6
+    return sum(map(proportional_bytes, members)) / 1e6
+
+
+def proportional_bytes(process: psutil.Process) -> int:
+    """Return the process's proportional memory; 0 if it has ended, as those that parse DAG files soon do."""
+    try:
+        return process.memory_full_info().pss
+    except psutil.NoSuchProcess:
+        return 0
 
 
 def trigger_at_once(settings: Settings, count: int) -> Storm:
@@ -190,23 +207,24 @@ def trigger_at_once(settings: Settings, count: int) -> Storm:
         with httpx.Client(base_url=f"{address}/api/v2", headers=headers, timeout=120) as api:
             return api.post("/dags/approve_restock/dagRuns", json=request).status_code
 
-    before = ends_of_airflow(settings)
+    ends_before = ends_of_airflow(settings)
+    waiting_before = waiting_runs(address, headers, 0)
     start = time.monotonic()
     with ThreadPoolExecutor(CLIENTS) as pool:
         statuses = list(pool.map(trigger, range(count)))
     accepted = sum(status < 300 for status in statuses)
     waiting = last = 0
-    seconds = deadline = time.monotonic()
-    while waiting < accepted and time.monotonic() - deadline < STORM_SECONDS:
+    seconds = time.monotonic()
+    while waiting < accepted and time.monotonic() - seconds < UNCHANGED_SECONDS:
         time.sleep(2)
-        waiting = waiting_runs(address, headers, last)
+        waiting = waiting_runs(address, headers, last + waiting_before) - waiting_before
         if waiting != last:
             last, seconds = waiting, time.monotonic()
     return Storm(
         sum(status >= 500 for status in statuses),
         accepted - waiting,
         seconds - start,
-        ends_of_airflow(settings) - before,
+        ends_of_airflow(settings) - ends_before,
     )
 
 

@@ -16,6 +16,9 @@ from shopnow.errors import UserError
 CA_FILE_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
 """Names of the file of trusted certificate authorities, by which programs look for it; the first counts."""
 
+NAMESPACE_USER = "nobody"
+"""Name of a user without an entry in the user database in `local_stack.user_namespace`."""
+
 
 def prepare(environment: Mapping[str, str], fallback_home: Path) -> dict[str, str]:
     """Return the environment for the children of `./shopnow`.
@@ -76,7 +79,9 @@ def _user(environment: Mapping[str, str]) -> dict[str, str]:
         pwd.getpwuid(os.getuid())
     except KeyError:
         name = environment.get("USER") or environment.get("LOGNAME") or f"uid{os.getuid()}"
-        return {"USER": name, "LOGNAME": name}
+        # HDFS clients read neither. To write the lake, they must be the same user as the services.
+        hdfs_user = environment.get("HADOOP_USER_NAME") or NAMESPACE_USER
+        return {"USER": name, "LOGNAME": name, "HADOOP_USER_NAME": hdfs_user}
     return {}
 
 

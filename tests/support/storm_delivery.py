@@ -3,6 +3,7 @@
 import http.client
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from random import Random
 from typing import Any, NamedTuple
 
@@ -159,7 +160,9 @@ def send_requests(port: int, token: str, requests: Sequence[HostileRequest]) -> 
                 connection.putheader(name, value.encode("latin-1", "replace"))
             if request.body is not None:
                 connection.putheader("Content-Length", str(len(request.body)))
-            connection.endheaders(request.body)
+            # A request that is no HTTP is answered, and its connection closed, before its body is read.
+            with suppress(ConnectionError):
+                connection.endheaders(request.body)
             response = connection.getresponse()
             return Answer(response.status, what, response.read()[:300].decode(errors="replace"))
         except (OSError, http.client.HTTPException) as error:

@@ -55,6 +55,15 @@ def test_a_user_without_an_entry_gets_a_name(home, fallback, monkeypatch):
     assert launch_environment.prepare(home | {"USER": "anna"}, fallback)["LOGNAME"] == "anna"
 
 
+def test_a_user_without_an_entry_is_the_one_of_the_services_to_hdfs(home, fallback, monkeypatch):
+    monkeypatch.setattr(os, "getuid", lambda: 0)
+    assert "HADOOP_USER_NAME" not in launch_environment.prepare(home, fallback)
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000_000)
+    assert launch_environment.prepare(home, fallback)["HADOOP_USER_NAME"] == "nobody"
+    own = home | {"HADOOP_USER_NAME": "anna"}
+    assert launch_environment.prepare(own, fallback)["HADOOP_USER_NAME"] == "anna"
+
+
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [({"LC_ALL": "C"}, "C.UTF-8"), ({"LANG": "xx_YY.UTF-8"}, "C.UTF-8"), ({"LC_ALL": "C.UTF-8"}, "C.UTF-8")],

@@ -11,8 +11,7 @@ import subprocess
 from functools import cache
 
 from shopnow.errors import UserError
-
-_NAME = "nobody"
+from shopnow.launch_environment import NAMESPACE_USER
 
 
 def prefix() -> tuple[str, ...]:
@@ -34,7 +33,7 @@ def _has_name() -> bool:
 
 @cache
 def _namespace() -> tuple[str, ...]:
-    entry = pwd.getpwnam(_NAME)
+    entry = pwd.getpwnam(NAMESPACE_USER)
     ids = f"--map-user={entry.pw_uid}", f"--map-group={entry.pw_gid}"
     command = (shutil.which("unshare") or "unshare", "--user", *ids)
     try:
