@@ -68,6 +68,18 @@ PROTECTIONS = (
         _seed(4),
     ),
     Protection(
+        5,
+        "Sail killed while it computes",
+        "failure_of_the_engine_ignored",
+        f"{_FAULTS}/test_engine.py::test_spark_submit_goes_on[killed]",
+    ),
+    Protection(
+        25,
+        "a query for a file of the user, sent to Sail",
+        "sail_reads_any_file",
+        f"{_SERVICES}/test_sail.py::test_a_query_cannot_read_the_files_of_its_user",
+    ),
+    Protection(
         6,
         "a task that sends alerts killed",
         "messages_marked_sent_too_early",

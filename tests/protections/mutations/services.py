@@ -27,3 +27,10 @@ def restarted_services_are_not_reported() -> None:
         return [process._replace(ended_at=0) for process in list_processes(*args)]
 
     supervision.list_processes = without_past
+
+
+def sail_reads_any_file() -> None:
+    """Sail runs with all rights of its user."""
+    from shopnow.local_stack import file_confinement
+
+    file_confinement.confine = lambda readable, writable: True
