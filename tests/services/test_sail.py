@@ -4,7 +4,19 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql.functions import udf
 
+from shopnow.settings import Settings
 from shopnow_spark import connect
+from support.spark_sessions import run_sail
+
+
+@pytest.fixture(scope="module")
+def sail(tmp_path_factory):
+    """A session of Sail as the stack starts it."""
+    with (
+        run_sail(tmp_path_factory.mktemp("sail"), is_confined=True) as url,
+        connect.session(url, Settings()) as sail,
+    ):
+        yield sail
 
 
 @pytest.fixture

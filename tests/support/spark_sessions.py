@@ -4,7 +4,8 @@ import logging
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
@@ -61,22 +62,36 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     session.stop()
 
 
-@pytest.fixture(scope="session")
-def sail(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """A session of Sail in a process of the suite; a refresh takes a fraction of the time of Spark's."""
-    settings = settings_on_free_ports(tmp_path_factory.mktemp("sail"))
+@contextmanager
+def run_sail(directory: Path, *, is_confined: bool) -> Iterator[str]:
+    """Run Sail on a free port; yield its address."""
+    settings = settings_on_free_ports(directory)
     url = f"sc://127.0.0.1:{settings.ports['sail']}"
-    environment = {**os.environ, **local_sail.environment(settings)}
-    server = subprocess.Popen(local_sail.command(settings), env=environment)
+    confined = local_sail.command(settings)
+    command = confined if is_confined else local_sail.program(confined[confined.index("--ip") :])
+    server = subprocess.Popen(command, env={**os.environ, **local_sail.environment(settings)})
     try:
         assert supervision.wait_until(lambda: local_sail.answers(url), 60)
-        with connect.session(url, settings) as session:
-            for name, value in LOCAL_RELATIONS.items():
-                session.conf.set(name, value)
-            yield session
+        yield url
     finally:
         server.kill()
         server.wait()
+
+
+@pytest.fixture(scope="session")
+def sail_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a Sail that also reads lakes in folders."""
+    with run_sail(tmp_path_factory.mktemp("sail"), is_confined=False) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sail(sail_url: str) -> Iterator[SparkSession]:
+    """A session of Sail; a refresh takes a fraction of the time of Spark's."""
+    with connect.session(sail_url, Settings()) as session:
+        for name, value in LOCAL_RELATIONS.items():
+            session.conf.set(name, value)
+        yield session
 
 
 @pytest.fixture(scope="session")

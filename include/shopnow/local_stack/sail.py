@@ -9,6 +9,7 @@ the kernel can do that: whoever reaches the port gets no more than HDFS gives ev
 import os
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -30,6 +31,11 @@ def command(settings: Settings, ip: str = "127.0.0.1") -> list[str]:
     """Return the command line of the server."""
     options = ["--ip", ip, "--port", str(settings.ports["sail"])]
     return [sys.executable, "-m", "shopnow.local_stack.sail", *options]
+
+
+def program(arguments: Sequence[str]) -> list[str]:
+    """Return the command line of the server without confinement."""
+    return [str(Path(sys.executable).with_name("sail")), "spark", "server", *arguments]
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -60,8 +66,8 @@ def main(arguments: list[str]) -> None:
     writable = [temporary, Path("/dev/null")]
     if not file_confinement.confine([*programs, *map(Path, _SYSTEM)], writable):
         print("sail: this kernel cannot confine it to its own files", file=sys.stderr)
-    program = str(Path(sys.executable).with_name("sail"))
-    os.execve(program, [program, "spark", "server", *arguments], os.environ | {"TMPDIR": str(temporary)})
+    command_line = program(arguments)
+    os.execve(command_line[0], command_line, os.environ | {"TMPDIR": str(temporary)})
 
 
 if __name__ == "__main__":
