@@ -42,6 +42,8 @@ from shopnow.settings import Settings
 MAX_SECONDS = 30.0
 GIVE_UP_SECONDS = 180.0
 SETTLE_SECONDS = 900.0
+KILL_SECONDS = 5.0
+"""How much later than the kill the end of a service is recorded at most."""
 ACTIVE_STATES = {"queued", "running"}
 HEARTBEATS = {
     "airflow-scheduler": ("scheduler", "latest_scheduler_heartbeat"),
@@ -242,11 +244,16 @@ def list_reports(folder: Path) -> list[Report]:
 
 def reports_of(restart: Restart, reports: list[Report]) -> list[Report]:
     """Return the reports of a kill: one in all if it was reported once."""
-    # Supervisord's times are whole seconds, and a service may end once more while its database starts.
-    first, last = restart.killed_at - timedelta(seconds=1), restart.killed_at + timedelta(seconds=MAX_SECONDS)
-    return [
-        report for report in reports if report.service == restart.service and first <= report.ended_at <= last
-    ]
+    own = [report for report in reports if report.service == restart.service]
+    for seconds in (KILL_SECONDS, MAX_SECONDS):  # an open incident has the last of several ends
+        last = restart.killed_at + timedelta(seconds=seconds)
+        # Supervisord's times are whole seconds.
+        found = [
+            report for report in own if restart.killed_at - timedelta(seconds=1) <= report.ended_at <= last
+        ]
+        if found:
+            return found
+    return []
 
 
 def report(

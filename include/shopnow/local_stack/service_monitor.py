@@ -34,6 +34,8 @@ START_SECONDS = 240.0
 """How long a service may take to start."""
 RESTART_REPORT_SECONDS = 20.0
 """How long a restart is a problem at least: long enough for every channel to be notified of it."""
+REPORT_CHECKS = 2
+"""How many checks find a restart at least; each may take `RESTART_REPORT_SECONDS` while services are down."""
 MAX_START_DELAY = timedelta(minutes=15)
 """How late a run may start, and how long one may be queued."""
 MAX_RUN_DURATION = timedelta(hours=3)
@@ -92,9 +94,17 @@ class ServiceChecker:
         self._ready_at: dict[str, float] = {}
         """Time of the last probe by service, if it was ready then."""
         self._unresponsive_since: dict[str, float] = {}
+        self._ends: dict[str, tuple[int, int]] = {}
+        """Last end of each service, in Unix seconds, and the number of checks that found it."""
+        _, checked_at = incidents.load(settings)
+        self._previous_check = checked_at.timestamp() if checked_at else time.time()
 
     def check(self) -> Iterator[Problem]:
-        """Yield the services that ended and are not ready again, or that are unresponsive."""
+        """Yield the services that ended and are not ready again, or that are unresponsive.
+
+        Each end is found by `REPORT_CHECKS` checks, also if the service is ready again before the first.
+        """
+        start = time.time()
         if supervision.unsupervised_processes(self._settings):
             yield Problem("service/supervisord", supervision.UNSUPERVISED)
         processes = supervision.list_processes(self._settings)
@@ -108,9 +118,19 @@ class ServiceChecker:
             elif process.running:
                 self._unresponsive_since.setdefault(process.name, now)
             unresponsive_seconds = now - self._unresponsive_since.get(process.name, now)
-            problem = service_problem(process, process in self._answered, unresponsive_seconds, now)
+            ended_at, checks = self._ends.get(process.name, (0, 0))
+            if process.ended_at != ended_at:
+                checks = 0
+            # supervisord's times are whole seconds.
+            is_old = process.ended_at + 1 < self._previous_check
+            is_reported = checks >= REPORT_CHECKS or (checks == 0 and is_old)
+            problem = service_problem(
+                process, process in self._answered, unresponsive_seconds, now, is_reported
+            )
             if problem:
+                self._ends[process.name] = process.ended_at, checks + 1
                 yield Problem(f"service/{process.name}", f"{process.name} {problem}; see {log}")
+        self._previous_check = start
 
     def _is_ready(self, process: Process, now: float) -> bool:
         """Return whether the service passes its readiness check, or has just passed it."""
@@ -125,7 +145,11 @@ class ServiceChecker:
 
 
 def service_problem(
-    process: Process, has_answered: bool, unresponsive_seconds: float, now: float
+    process: Process,
+    has_answered: bool,
+    unresponsive_seconds: float,
+    now: float,
+    is_reported: bool = True,
 ) -> str | None:
     """Return the problem of a service, or None.
 
@@ -134,11 +158,12 @@ def service_problem(
         has_answered: whether this process was ready at least once.
         unresponsive_seconds: for how long it has not been ready.
         now: Unix time in seconds.
+        is_reported: whether enough checks have found its last end.
     """
     is_starting = process.running and now - process.started_at < START_SECONDS
     if (
         process.died
-        or (process.ended_at and now - process.ended_at < RESTART_REPORT_SECONDS)
+        or (process.ended_at and (not is_reported or now - process.ended_at < RESTART_REPORT_SECONDS))
         or (process.ended_at and is_starting and not has_answered)
     ):
         return f"ended at {datetime.fromtimestamp(process.ended_at, UTC):%H:%M:%S} UTC and is restarted"

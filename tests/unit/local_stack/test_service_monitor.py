@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shopnow.local_stack import service_monitor
+from shopnow.local_stack import incidents, service_monitor
 from shopnow.local_stack.incidents import Problem
 from shopnow.local_stack.supervision import Process
 from shopnow.settings import Settings
@@ -174,3 +174,36 @@ def test_dags_are_checked_less_often_while_they_have_no_problem(clock, monkeypat
     with pytest.raises(Stop):
         service_monitor.watch(Settings(), lambda: [], connect, 5)
     assert checks == [0, 20, 25, 30, 45]
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> list[Process]:
+    """What supervisord lists; every process answers."""
+    listed: list[Process] = []
+    monkeypatch.setattr(service_monitor.supervision, "list_processes", lambda settings: list(listed))
+    monkeypatch.setattr(service_monitor.supervision, "unsupervised_processes", lambda settings: [])
+    monkeypatch.setattr(service_monitor, "is_ready", lambda service, settings: True)
+    return listed
+
+
+def test_checks_that_take_long_report_each_end_of_a_service(tmp_path, processes, monkeypatch):
+    times = iter([1000.0, 1090.0, 1090.0, 1150.0, 1150.0, 1210.0, 1210.0, 1270.0, 1270.0])
+    monkeypatch.setattr(service_monitor.time, "time", lambda: next(times))
+    checker = service_monitor.ServiceChecker(Settings(data_dir=tmp_path))
+    processes[:] = [RUNNING]
+    assert list(checker.check()) == []
+    processes[:] = [RESTARTED]
+    found = [[problem.key for problem in checker.check()] for _ in range(3)]
+    assert found == [["service/kafka"], ["service/kafka"], []]
+
+
+def test_a_monitor_that_restarts_reports_the_ends_since_the_last_check(tmp_path, processes):
+    settings = Settings(data_dir=tmp_path)
+    incidents.save(settings, {})
+    _, checked_at = incidents.load(settings)
+    assert checked_at is not None
+    for ended_at, expected in ((checked_at.timestamp() - 3600, []), (checked_at.timestamp() + 1, ["kafka"])):
+        processes[:] = [RESTARTED._replace(ended_at=int(ended_at + 0.999), started_at=int(ended_at + 2))]
+        checker = service_monitor.ServiceChecker(settings)
+        keys = [problem.key.removeprefix("service/") for problem in checker.check()]
+        assert keys == expected
