@@ -12,11 +12,10 @@ import pytest
 
 from faults import oracle, worker
 from faults.scoreboard import Fault, Scoreboard
-from faults.services import Services
+from faults.services import NAMES, Services
 from faults.worker import Worker
 from shopnow import connections
 from shopnow.local_stack import data_dir, stack, supervision
-from shopnow.local_stack.services import STORAGE_SERVICES
 from shopnow.traffic import generate
 from support import api_server
 
@@ -40,7 +39,7 @@ def test_supervisords_socket_deleted_while_landing(
     assert supervision.unsupervised_processes(services.settings)
     scoreboard.kill(Fault.SURROUNDINGS, "socket deleted")
     at = time.monotonic()
-    stack.up(services.settings, lambda subject, event: None, STORAGE_SERVICES)
+    stack.up(services.settings, lambda subject, event: None, NAMES)
     assert not supervision.unsupervised_processes(services.settings)
     scoreboard.recovered(Fault.SURROUNDINGS, worker.retried(process.wait(), "land", **run).at - at)
     scoreboard.judge(Fault.SURROUNDINGS, oracle.score_raw(services.conf, shared_lake, ["views"]))

@@ -23,9 +23,9 @@ from shopnow.events import TOPICS
 from shopnow.examples import example_json
 from shopnow.lake.ingest import data_loss, lag
 from shopnow.local_stack import airflow_api, supervision
+from shopnow.local_stack.services import SERVICES
 from support.full_stack import APPROVE, MINUTE, answer_approval, get
 
-SERVICE_COUNT = 12
 PAUSED = ("land_events", "compute_kpis")
 SENT_BY_HAND = [example_json(type_) for name in ("orders", "payments") for type_ in TOPICS[name].types]
 RESTOCKED = ("p-041", "p-042")
@@ -228,7 +228,7 @@ def test_deliveries_change_the_stock_and_the_kpis(sent, landed, settings):
 
 def test_json_of_status_topics_and_verify(sent, landed, as_json):
     status = as_json("status")
-    assert [service["state"] for service in status["services"]] == ["running"] * SERVICE_COUNT
+    assert [service["state"] for service in status["services"]] == ["running"] * len(SERVICES)
     assert all(service["pid"] for service in status["services"])
     topics = as_json("topics")["topics"]
     assert {topic["topic"] for topic in topics} == set(TOPICS)
