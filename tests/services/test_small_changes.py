@@ -1,4 +1,4 @@
-"""What a refresh with Sail does itself, and what it leaves to spark-submit."""
+"""A refresh with Sail computes small changes, and leaves all others to spark-submit."""
 
 import pytest
 

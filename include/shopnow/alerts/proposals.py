@@ -16,7 +16,7 @@ from shopnow.alerts.alert_log import Row
 from shopnow.alerts.model import State
 
 MAX_OPEN = 3
-"""Proposals that are open at a time, whatever the number of alerts."""
+"""Maximum number of proposals that are open at a time."""
 
 
 class ProposalState(StrEnum):

@@ -2,8 +2,8 @@
 
     python -m shopnow.local_stack.sail --ip 127.0.0.1 --port 15002
 
-Sail has no login, and runs code that it is sent. So it is confined to its program and temporary files, where
-the kernel can do that: whoever reaches the port gets no more than HDFS gives everybody.
+Sail has no login and runs code that a query contains. So it is confined to its program and temporary files,
+where the kernel can do that: another user of the machine gets no more from it than from HDFS.
 """
 
 import os

@@ -1,8 +1,8 @@
 """The backlog of restock proposals: opens the most urgent ones, and ends those that do not hold any more.
 
 A proposal waits as data (`shopnow.alerts.proposals`); only a few are open at a time, each as a run of
-`approve_restock`. What is opened or closed is decided against one snapshot of the alert log and committed
-before any run is started; a run that is missing is started by the next evaluation, under the same id.
+`approve_restock`. A plan is made against one snapshot of the alert log and committed before any run starts;
+a run that is missing is started by the next evaluation, under the same id.
 """
 
 import logging

@@ -11,7 +11,7 @@ from shopnow.lake.delta.tables import Table
 PRICE_DAYS = 28
 """Newest days of orders from which a product's price is computed, as for `kpi/stock_outs`."""
 DEFAULT_LEAD_TIME_DAYS = 1.0
-"""Lead time of a product of which no delivery is known."""
+"""Lead time of a product without a known delivery."""
 
 Row = Mapping[str, Any]
 

@@ -33,7 +33,7 @@ def events_dated_by_processing_time() -> None:
 
 
 def failure_of_the_engine_ignored() -> None:
-    """A run of small changes ends as if all was computed, whatever happens to Sail."""
+    """A run of small changes ends as if all was computed, although Sail has failed."""
     from shopnow_spark import small_changes
 
     refresh = small_changes.refresh
