@@ -4,9 +4,12 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql.functions import udf
 
+from shopnow.local_stack import file_confinement
 from shopnow.settings import Settings
 from shopnow_spark import connect
 from support.spark_sessions import run_sail
+
+pytestmark = pytest.mark.skipif(file_confinement.kernel_version() < 1, reason="this kernel has no Landlock")
 
 
 @pytest.fixture(scope="module")

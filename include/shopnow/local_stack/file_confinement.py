@@ -39,8 +39,7 @@ def confine(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
     Raises:
         OSError: the kernel refuses it.
     """
-    library = ctypes.CDLL(None, use_errno=True)
-    version = library.syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)
+    library, version = _library(), kernel_version()
     if version < 1:
         return False
     all_rights = (1 << _RIGHTS_OF_VERSIONS[min(version, len(_RIGHTS_OF_VERSIONS)) - 1]) - 1
@@ -59,6 +58,15 @@ def confine(readable: Iterable[Path], writable: Iterable[Path]) -> bool:
     _check(library.syscall(_RESTRICT_SELF, ruleset, 0))
     os.close(ruleset)
     return True
+
+
+def kernel_version() -> int:
+    """Return the version of the kernel's Landlock; below 1 if it has none, or a sandbox forbids it."""
+    return _library().syscall(_CREATE_RULESET, None, 0, _VERSION_FLAG)
+
+
+def _library() -> ctypes.CDLL:
+    return ctypes.CDLL(None, use_errno=True)
 
 
 def _check(result: int) -> int:
