@@ -4,7 +4,7 @@
 
 On a Kafka and HDFS of this benchmark alone, two lakes get the same events: a history of 30 days, then changes
 of 200 events. One lake is computed by `spark-submit compute_kpis.py`, the other by a process that uses Sail,
-as the DAG `compute_kpis` does; both start anew each time. Prints the medians of the seconds and the peak
+as the DAG `compute_kpis` does; each run is a new process. Prints the medians of the seconds and the peak
 memory of each. Exits 1 if a row of any table differs.
 """
 

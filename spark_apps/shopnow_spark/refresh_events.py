@@ -66,12 +66,14 @@ def refresh_events(lake: str, topic: Topic, start: Start) -> Refreshed | None:
         records = raw.count() if ranges is None else sum(range_.end - range_.start for range_ in ranges)
         metadata = lineage.describe({source.name: raw.version()})
         if records <= MAX_DECODED_RECORDS:
-            rows = decoded_events.read(raw, topic, ranges)
-            refreshed = _append(table, target.name, rows, metadata, raw.version())
+            decoded = decoded_events.read(raw, topic, ranges)
+            refreshed = _append(table, target.name, decoded, metadata, raw.version())
         elif records <= MAX_APPEND_RECORDS:
             spark = lake_reader.session_for(lake_reader.for_bulk(start()), records)
-            rows = _parse(spark, raw, topic, ranges).toArrow()
-            refreshed = _append(table, target.name, rows, metadata, raw.version())
+            # No variable keeps the rows, whose copies `_append` frees.
+            refreshed = _append(
+                table, target.name, _parse(spark, raw, topic, ranges).toArrow(), metadata, raw.version()
+            )
         else:
             spark = lake_reader.for_bulk(start())
             spark = lake_reader.commit_session(spark, metadata, raw.version(), records)
