@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from shopnow.audit import digests
-from shopnow.broker import topics
+from shopnow.broker import topic_state
 from shopnow.errors import UserError
 from shopnow.lake.delta.tables import Table as LakeTable
 from shopnow.lake.ingest.landing import land
@@ -76,7 +76,7 @@ def check_exactly_once(conf: dict[str, str], topic: str, lake: str, events: int)
     Raises:
         UserError: a record is missing, repeated or different.
     """
-    state = topics.describe(conf, [topic])[topic]
+    state = topic_state.describe(conf, [topic])[topic]
     table = LakeTable(lake, f"raw/{workbench.TOPIC.name}").open()
     if table.count() != events:
         raise UserError(f"{table.count():,} rows in the lake of {events:,} events")

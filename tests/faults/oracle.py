@@ -11,7 +11,7 @@ import pyarrow as pa
 import xxhash
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 
-from shopnow.broker import topics as broker_topics
+from shopnow.broker import topic_state
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
 from shopnow.lake.delta import tables
@@ -101,7 +101,7 @@ def records_in_topic(conf: dict, topic: str) -> Records:
         {**conf, "group.id": "oracle", "isolation.level": "read_committed", "enable.partition.eof": True}
     )
     records: Records = Counter()
-    topic_id = broker_topics.topic_id(conf, topic)
+    topic_id = topic_state.topic_id(conf, topic)
     try:
         info = consumer.list_topics(topic, timeout=30).topics[topic]
         unread = set(info.partitions)

@@ -9,7 +9,7 @@ from factories.events import payment_record
 from faults import oracle, worker
 from faults.oracle import Records
 from faults.services import Services
-from shopnow.broker import topics
+from shopnow.broker import topic_state, topics
 from shopnow.events import TOPICS
 from shopnow.lake.ingest import landing
 from shopnow.lake.ingest.data_loss import Acknowledgement
@@ -33,7 +33,7 @@ class Source:
     def send_values(
         self, values: Sequence[bytes | None], producer: Producer | None = None, partition: int = -1
     ) -> Records:
-        topic_id = topics.topic_id(self.conf, self.name)
+        topic_id = topic_state.topic_id(self.conf, self.name)
         delivered: Records = Records()
 
         def record_delivery(error: object, message: object) -> None:

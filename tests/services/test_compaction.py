@@ -17,7 +17,7 @@ from factories import raw_tables as sample
 from factories.events import payment_record
 from shopnow import schemas
 from shopnow.audit import digests
-from shopnow.broker import topics
+from shopnow.broker import topic_state
 from shopnow.events import TOPICS
 from shopnow.failpoints import ENV_VARIABLE
 from shopnow.lake.delta import file_swap, tables
@@ -249,7 +249,7 @@ def test_a_concurrent_compaction_does_not_stop_the_landing(lake, kafka, compact,
             if number == 3:
                 monkeypatch.setattr(landing, "failpoint", compact_now)
             assert landing.land(conf, lake, PAYMENTS, kafka_topic=topic).rows == 2
-        topic_id = topics.topic_id(conf, topic)
+        topic_id = topic_state.topic_id(conf, topic)
         in_kafka = digests.kafka_digests(conf, topic, {0: (0, 8)})
         assert digests.raw_digests(Table(lake, RAW).open(), topic_id) == in_kafka
     assert compactions[0].files_before == 3

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from factories.events import payment_record
 from shopnow.audit.verify import CHECKS, verify
-from shopnow.broker import reader, topics
+from shopnow.broker import reader, topic_state
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata, file_swap, tables
 from shopnow.lake.delta.tables import Table
@@ -258,12 +258,12 @@ def test_what_kafka_no_longer_has_is_recorded_as_lost(conf, lake, monkeypatch):
     raw = Table(lake, "raw/payments")
     with topic(conf) as name:
         # Landing reads another topic of Kafka here; repair would read the one of the same name.
-        describe, read = topics.describe, reader.read
+        describe, read = topic_state.describe, reader.read
         monkeypatch.setattr(
-            topics, "describe", lambda conf, names: {"payments": describe(conf, [name])[name]}
+            topic_state, "describe", lambda conf, names: {"payments": describe(conf, [name])[name]}
         )
         monkeypatch.setattr(reader, "read", lambda conf, _, *rest, **more: read(conf, name, *rest, **more))
-        monkeypatch.setattr(topics, "topic_id", lambda conf, _: describe(conf, [name])[name].topic_id)
+        monkeypatch.setattr(topic_state, "topic_id", lambda conf, _: describe(conf, [name])[name].topic_id)
         for first in (0, 10):
             send(conf, name, [payment_record(number) for number in range(first, first + 10)], partition=0)
             landing.land(conf, lake, TOPICS["payments"])

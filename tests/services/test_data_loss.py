@@ -8,8 +8,8 @@ from confluent_kafka.admin import AdminClient
 
 from factories.events import payment_record
 from shopnow import events
-from shopnow.broker import topics
-from shopnow.broker.topics import TopicState
+from shopnow.broker import topic_state
+from shopnow.broker.topic_state import TopicState
 from shopnow.errors import UserError
 from shopnow.lake.delta import commit_metadata, tables
 from shopnow.lake.delta.tables import Table
@@ -140,12 +140,12 @@ def test_a_truncated_topic_stops_the_landing_and_gets_a_new_id(conf, lake, name,
     send(conf, name, [payment_record(number) for number in range(10, 15)], partition=1)
     land()
     # As if the broker had restarted with six records of partition 0; four new ones reuse the lost offsets.
-    describe = topics.describe
+    describe = topic_state.describe
     delete(conf, name)
     create(conf, name)
     send(conf, name, [payment_record(number) for number in (*range(6), *range(100, 104))], partition=0)
     send(conf, name, [payment_record(number) for number in range(10, 15)], partition=1)
-    real_id = topics.topic_id(conf, name)
+    real_id = topic_state.topic_id(conf, name)
     raw = Table(lake, "raw/payments").open()
     old_id = tables.read(raw, ["topic_id"])["topic_id"][0].as_py()
 
@@ -158,8 +158,8 @@ def test_a_truncated_topic_stops_the_landing_and_gets_a_new_id(conf, lake, name,
                 )
             }
 
-        monkeypatch.setattr(topics, "describe", describe_truncated)
-        monkeypatch.setattr(topics, "topic_id", lambda *args: old_id)
+        monkeypatch.setattr(topic_state, "describe", describe_truncated)
+        monkeypatch.setattr(topic_state, "topic_id", lambda *args: old_id)
 
     truncate(6)
     with pytest.raises(

@@ -16,7 +16,7 @@ from shopnow.alerts import collect, metrics
 from shopnow.audit import raw_receipts, topics_raw
 from shopnow.audit.context import Evidence
 from shopnow.audit.kpi_oracle import KpiSettings
-from shopnow.broker import held_back, reader, topics, transactional_producer
+from shopnow.broker import held_back, reader, topic_state, topics, transactional_producer
 from shopnow.cli.__main__ import app
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
@@ -54,7 +54,7 @@ def open_transaction(conf: dict[str, str]) -> Iterator[Producer]:
     producer = Producer({**conf, "transactional.id": f"hung-{uuid.uuid4()}"})
     producer.init_transactions(30)
     producer.begin_transaction()
-    for partition in topics.describe(conf, ["orders"])["orders"].partitions:
+    for partition in topic_state.describe(conf, ["orders"])["orders"].partitions:
         producer.produce("orders", b"{}", partition=partition)
     assert producer.flush(30) == 0
     yield producer
@@ -62,7 +62,7 @@ def open_transaction(conf: dict[str, str]) -> Iterator[Producer]:
 
 
 def test_records_behind_an_open_transaction_are_counted_and_not_landed(conf, lake, open_transaction, status):
-    partitions = topics.describe(conf, ["orders"])["orders"].partitions
+    partitions = topic_state.describe(conf, ["orders"])["orders"].partitions
     land(conf, lake, TOPICS["orders"])
     kafka_topics.send(conf, "orders", [b"{}"] * 20, partition=0)
     found = held_back.read(conf, TOPICS)
@@ -114,7 +114,7 @@ def test_what_compaction_removed_before_landing_is_a_possible_loss(conf, lake):
             assert producer.flush(30) == 0
 
         def end() -> int:
-            return topics.describe(conf, [topic.name])[topic.name].end_offsets[0]
+            return topic_state.describe(conf, [topic.name])[topic.name].end_offsets[0]
 
         def is_compacted() -> bool:
             send(99, b"other key")  # closes the segment before
@@ -147,7 +147,7 @@ def evidence_of(conf, lake: str, name: str) -> Evidence:
         {f"raw/{name}": Table(lake, f"raw/{name}").open()},
         [],
         pa.table({}),
-        topics.describe(conf, [name]),
+        topic_state.describe(conf, [name]),
         KpiSettings(0.95, 2),
         lambda subject, what: None,
         topics.compacted(conf, [name]),

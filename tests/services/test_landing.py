@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient, NewPartitions
 from factories.events import payment_record
 from shopnow import events
 from shopnow.audit import digests
-from shopnow.broker import topics
+from shopnow.broker import topic_state
 from shopnow.errors import UserError
 from shopnow.lake.delta import hdfs
 from shopnow.lake.delta.tables import Table
@@ -48,7 +48,7 @@ def rows(lake: str) -> list[dict[str, Any]]:
 
 def assert_exactly_once(conf: dict[str, str], lake: str, name: str, records: int) -> None:
     """Assert that raw holds each committed record of the topic once and that offsets and receipts agree."""
-    state = topics.describe(conf, [name])[name]
+    state = topic_state.describe(conf, [name])[name]
     in_raw = digests.raw_digests(Table(lake, "raw/payments").open(), state.topic_id)
     in_kafka = digests.kafka_digests(conf, name, state.partitions)
     assert in_raw == {partition: digest for partition, digest in in_kafka.items() if digest.rows}
@@ -87,7 +87,7 @@ def test_lands_a_backlog_of_many_batches(conf: dict[str, str], lake: str, name: 
     send(conf, name, [payment_record(number) for number in range(3000)])
     landed = land(conf, lake, PAYMENTS, kafka_topic=name, batch_rows=200)
     assert landed.rows == 3000
-    assert landed.offsets == topics.describe(conf, [name])[name].partitions
+    assert landed.offsets == topic_state.describe(conf, [name])[name].partitions
     assert_exactly_once(conf, lake, name, 3000)
 
 

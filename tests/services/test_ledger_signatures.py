@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer
 
 from shopnow import connections
-from shopnow.broker import reader, topics
+from shopnow.broker import reader, topic_state
 from shopnow.broker.topics import LEDGER, SHOP_STATE
 from shopnow.errors import UserError
 from shopnow.local_stack import stack
@@ -57,7 +57,7 @@ def key_file(settings: Settings) -> Path:
 
 def last_record(conf: dict[str, Any], topic: str) -> tuple[bytes | None, bytes | None, list]:
     """Key, value and headers of the last record of a single-partition topic."""
-    [chunk] = list(reader.read(conf, topic, topics.describe(conf, [topic])[topic].partitions))[-1:]
+    [chunk] = list(reader.read(conf, topic, topic_state.describe(conf, [topic])[topic].partitions))[-1:]
     return chunk.keys[-1], chunk.values[-1], chunk.headers[-1] or []
 
 

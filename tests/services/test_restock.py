@@ -15,7 +15,7 @@ import pytest
 from hdfs import InsecureClient
 from typer.testing import CliRunner
 
-from shopnow.broker import reader, topics
+from shopnow.broker import reader, topic_state
 from shopnow.cli.__main__ import app
 from shopnow.connections import variable_name
 from shopnow.errors import UserError
@@ -59,7 +59,8 @@ def note(*items: tuple[str, int], number: str | None = None) -> bytes:
 
 def ends(conf: dict[str, str]) -> dict[int, int]:
     return {
-        partition: end for partition, (_, end) in topics.describe(conf, ["stock"])["stock"].partitions.items()
+        partition: end
+        for partition, (_, end) in topic_state.describe(conf, ["stock"])["stock"].partitions.items()
     }
 
 

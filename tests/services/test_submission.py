@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from typer.testing import CliRunner
 
 from factories.fuzz_inputs import BATCHES, EXAMPLES
-from shopnow.broker import reader, topics
+from shopnow.broker import reader, topic_state, topics
 from shopnow.broker.transactional_producer import TransactionalProducer
 from shopnow.cli.__main__ import app
 from shopnow.connections import variable_name
@@ -26,7 +26,7 @@ from shopnow.submission.validation import InvalidBatch
 AT = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 CANCELLED = {"event_type": "order_cancelled", "order_id": "o-1", "reason": "changed my mind"}
 
-TopicStates = dict[str, topics.TopicState]
+TopicStates = dict[str, topic_state.TopicState]
 Position = tuple[str, int, int]
 
 
@@ -36,7 +36,7 @@ def batch() -> str:
 
 
 def topic_states(conf: dict[str, str]) -> TopicStates:
-    return topics.describe(conf, TOPICS)
+    return topic_state.describe(conf, TOPICS)
 
 
 def sent_since(conf: dict[str, str], before: TopicStates) -> dict[Position, bytes]:
@@ -195,14 +195,14 @@ def test_an_unreachable_broker_fails_with_one_line(nowhere, batch):
 
 def test_only_batches_since_the_given_time_are_searched(conf, batch):
     submit(conf, batch, json.dumps(CANCELLED).encode(), AT)
-    end = topics.describe(conf, [topics.SENT_BATCHES])[topics.SENT_BATCHES].partitions[0][1]
-    assert topics.offsets_since(conf, topics.SENT_BATCHES, datetime.now(UTC) + timedelta(hours=1)) == {
+    end = topic_state.describe(conf, [topics.SENT_BATCHES])[topics.SENT_BATCHES].partitions[0][1]
+    assert topic_state.offsets_since(conf, topics.SENT_BATCHES, datetime.now(UTC) + timedelta(hours=1)) == {
         0: (end, end)
     }
-    [(first, last)] = topics.offsets_since(
+    [(first, last)] = topic_state.offsets_since(
         conf, topics.SENT_BATCHES, datetime.now(UTC) - timedelta(minutes=5)
     ).values()
     assert first < last == end
     # Kafka takes some timestamps before 1970 for the first and the last offset, and refuses the others.
     for at in (datetime(1969, 12, 31, 23, 59, 59, 999_000, tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)):
-        assert topics.offsets_since(conf, topics.SENT_BATCHES, at) == {0: (0, end)}
+        assert topic_state.offsets_since(conf, topics.SENT_BATCHES, at) == {0: (0, end)}

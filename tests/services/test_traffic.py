@@ -21,7 +21,7 @@ from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, C
 from typer.testing import CliRunner
 
 from shopnow import events
-from shopnow.broker import reader, topics
+from shopnow.broker import reader, topic_state, topics
 from shopnow.cli import ledger as cli
 from shopnow.errors import UserError
 from shopnow.traffic import ledger, ledger_totals, run_totals
@@ -56,7 +56,7 @@ class RecordKey(NamedTuple):
 class Mark(NamedTuple):
     """End offsets of the topics and the ledger at some moment."""
 
-    topics: dict[str, topics.TopicState]
+    topics: dict[str, topic_state.TopicState]
     ledger: int
 
 
@@ -66,13 +66,13 @@ def run_id() -> str:
 
 
 def take_mark(conf: dict[str, str]) -> Mark:
-    return Mark(topics.describe(conf, events.TOPICS), ledger.end_offset(conf))
+    return Mark(topic_state.describe(conf, events.TOPICS), ledger.end_offset(conf))
 
 
 def sent_since(conf: dict[str, str], before: Mark) -> dict[RecordKey, bytes]:
     """Return the values of the generator's committed records after a mark."""
     values = {}
-    for name, state in topics.describe(conf, events.TOPICS).items():
+    for name, state in topic_state.describe(conf, events.TOPICS).items():
         ranges = {
             partition: (before.topics[name].end_offsets[partition], end)
             for partition, end in state.end_offsets.items()

@@ -14,7 +14,7 @@ from shopnow import schemas
 from shopnow.audit import digests, raw_events, raw_receipts, topics_raw
 from shopnow.audit.context import Evidence
 from shopnow.audit.kpi_oracle import KpiSettings
-from shopnow.broker.topics import TopicState
+from shopnow.broker.topic_state import TopicState
 from shopnow.events import TOPICS
 from shopnow.lake.delta import catalog, file_swap, tables
 from shopnow.lake.delta.checksum import EMPTY

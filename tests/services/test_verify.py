@@ -13,7 +13,7 @@ from deltalake import DeltaTable, write_deltalake
 from shopnow import validation
 from shopnow.audit import audit_log, records
 from shopnow.audit.verify import CHECKS, verify
-from shopnow.broker import reader, topics
+from shopnow.broker import reader, topic_state, topics
 from shopnow.events import TOPICS
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
@@ -53,7 +53,7 @@ def send(conf: dict, topic: str, value: bytes, **more) -> None:
 def of_all(conf: dict) -> tuple[int, int]:
     """Count invalid and duplicate records in Kafka, of all producers, as other tests send some too."""
     bad, repeated = 0, 0
-    for name, state in topics.describe(conf, TOPICS).items():
+    for name, state in topic_state.describe(conf, TOPICS).items():
         ids = []
         for chunk in reader.read(conf, name, state.partitions):
             values = chunk.values
@@ -196,7 +196,7 @@ def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline
     admin = AdminClient(conf)
     places = [
         TopicPartition("payments", partition)
-        for partition in topics.describe(conf, ["payments"])["payments"].partitions
+        for partition in topic_state.describe(conf, ["payments"])["payments"].partitions
     ]
     ends = admin.list_offsets(dict.fromkeys(places, OffsetSpec.latest()))
     truncated_offsets = [
@@ -222,7 +222,7 @@ def test_what_is_acknowledged_as_lost_is_not_missed_and_the_kpis_say_so(pipeline
 
 def test_another_producer_with_the_generators_header_is_another_producer(pipeline):
     conf, _ = pipeline
-    for partition in topics.describe(conf, ["views"])["views"].partitions:
+    for partition in topic_state.describe(conf, ["views"])["views"].partitions:
         send(conf, "views", b"forged", key=b"k", headers=[PRODUCER_HEADER], partition=partition)
     # The ledger has to come past it.
     generate(conf, f"verify-{uuid.uuid4()}", sessions=50, seed=6)
@@ -236,7 +236,7 @@ def test_a_record_of_the_generators_that_the_ledger_does_not_know_is_named(pipel
     conf, _ = pipeline
     raw = tables.read(Table(pipeline[1], "raw/stock").open(), ["value", "key"]).slice(0, 1).to_pylist()[0]
     # Seen once the ledger has come past it, as it does on some of the partitions at least.
-    for partition in topics.describe(conf, ["stock"])["stock"].partitions:
+    for partition in topic_state.describe(conf, ["stock"])["stock"].partitions:
         send(conf, "stock", raw["value"], key=raw["key"], headers=[PRODUCER_HEADER], partition=partition)
     generate(conf, f"verify-{uuid.uuid4()}", sessions=50, seed=5)
     assert "stock: " in broken(pipeline)["ledger = topics"]

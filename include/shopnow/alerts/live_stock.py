@@ -13,10 +13,10 @@ from typing import NamedTuple
 from deltalake import DeltaTable
 
 from shopnow import validation
-from shopnow.broker import reader, topics
+from shopnow.broker import reader, topic_state
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Chunk, Ranges
-from shopnow.broker.topics import TopicState
+from shopnow.broker.topic_state import TopicState
 from shopnow.events import TOPICS, Stock
 from shopnow.kpis import STOCK_POSITION
 from shopnow.lake.delta import tables
@@ -61,7 +61,7 @@ def current_levels(conf: Conf | None, lake: str, kafka_topic: str = "stock") -> 
     table = Table(lake, STOCK_POSITION.name).open_if_exists()
     levels = {} if table is None else _read_position(table)
     if conf is not None:
-        state = topics.describe(conf, [kafka_topic])[kafka_topic]
+        state = topic_state.describe(conf, [kafka_topic])[kafka_topic]
         ranges = unread_ranges(state, None if table is None else _source_snapshot(lake, table))
         for chunk in reader.read(conf, kafka_topic, ranges, queue_bytes=PREFETCH_BYTES):
             for event, offset in _valid_events(chunk):

@@ -13,7 +13,7 @@ from confluent_kafka import Message
 
 from shopnow.alerts import rules
 from shopnow.alerts.rows import Row
-from shopnow.broker import client, topics
+from shopnow.broker import client, topic_state
 from shopnow.broker.client import Conf
 from shopnow.events import TOPICS, Stock
 from shopnow.kpis import STOCK_COVER
@@ -92,7 +92,7 @@ class StockTopic:
     def __init__(self, conf: Conf, thresholds: Thresholds, name: str = "stock") -> None:
         self._conf, self._thresholds = conf, thresholds
         self._lock = threading.Lock()
-        end_offsets = topics.describe(conf, [name])[name].end_offsets
+        end_offsets = topic_state.describe(conf, [name])[name].end_offsets
         self._consumer = client.consumer(
             conf,
             {

@@ -9,9 +9,9 @@ from deltalake import DeltaTable
 
 from shopnow.audit import records, totals
 from shopnow.audit.kpi_oracle import KpiSettings
-from shopnow.broker import topics
+from shopnow.broker import topic_state, topics
 from shopnow.broker.client import Conf
-from shopnow.broker.topics import TopicState
+from shopnow.broker.topic_state import TopicState
 from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
 from shopnow.lake.delta import catalog, errors
@@ -93,7 +93,7 @@ def gather(conf: Conf, lake: str, report: Report) -> Evidence:
         raw=open_existing([f"raw/{name}" for name in TOPICS]),
         losses=or_unreadable("losses", lambda: data_loss.read(lake), []),
         ledger=ledger.read(conf, columns=LEDGER),
-        topics=topics.describe(conf, TOPICS),
+        topics=topic_state.describe(conf, TOPICS),
         kpi_settings=KpiSettings(settings.service_level, settings.lead_time_days),
         report=report,
         compacted=topics.compacted(conf, TOPICS),
@@ -110,7 +110,7 @@ def require_services(conf: Conf, lake: str) -> None:
     with errors.as_user_errors(lake):
         errors.check_reachable(lake)
         catalog.table_names(lake)
-    topics.describe(conf, TOPICS)
+    topic_state.describe(conf, TOPICS)
 
 
 def open_latest_equivalent(table: Table, version: int) -> DeltaTable:

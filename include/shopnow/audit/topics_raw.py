@@ -7,7 +7,7 @@ from deltalake import DeltaTable
 from shopnow.audit import digests, records
 from shopnow.audit.context import Difference, Evidence, require_same_records
 from shopnow.broker.reader import Ranges
-from shopnow.broker.topics import TopicState
+from shopnow.broker.topic_state import TopicState
 from shopnow.lake.delta import commit_metadata
 from shopnow.lake.delta.checksum import EMPTY, Digest
 from shopnow.lake.delta.tables import Table

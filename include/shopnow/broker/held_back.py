@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from confluent_kafka import KafkaException
 
-from shopnow.broker import client, topics
+from shopnow.broker import client, topic_state
 from shopnow.broker.client import Conf
-from shopnow.broker.topics import TopicState
+from shopnow.broker.topic_state import TopicState
 
 GROUP = "shopnow-held-back"
 """Id of the consumer group, which is never joined."""
@@ -43,7 +43,7 @@ def read(conf: Conf, names: Iterable[str]) -> list[HeldBack]:
     Raises:
         UserError: a topic does not exist, or Kafka does not respond.
     """
-    states = topics.describe(conf, names).values()
+    states = topic_state.describe(conf, names).values()
     return [
         HeldBack(state.topic, sum(state.held_back.values()), _oldest(conf, state))
         for state in states

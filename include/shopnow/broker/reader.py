@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
-from shopnow.broker import client, topics
+from shopnow.broker import client, topic_state
 from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow.framing import Header
@@ -241,7 +241,7 @@ def _is_end_of_partition(conf: Conf, topic: str, notice: Message, positions: Map
     if error.code() == KafkaError._PARTITION_EOF:
         return True
     if error.code() == KafkaError._AUTO_OFFSET_RESET:
-        earliest, stable = topics.describe(conf, [topic])[topic].partitions[notice.partition()]
+        earliest, stable = topic_state.describe(conf, [topic])[topic].partitions[notice.partition()]
         check_position(topic, notice.partition(), positions[notice.partition()], earliest, stable)
     if error.retriable() or error.code() in {
         KafkaError._TRANSPORT,

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from shopnow.broker import reader, topics
+from shopnow.broker import reader, topic_state
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Header, Ranges
 
@@ -38,7 +38,7 @@ def read_tail(conf: Conf, topic: str, limit: int, sort_key: Callable[[Record], A
     Raises:
         UserError: the topic does not exist, or Kafka does not respond.
     """
-    state = topics.describe(conf, [topic])[topic]
+    state = topic_state.describe(conf, [topic])[topic]
     records: dict[int, list[Record]] = {}
     incomplete, span = dict(state.partitions), limit + 10
     while incomplete:
@@ -69,7 +69,7 @@ def follow(
     """
     ends = dict(ends)
     while True:
-        state = topics.describe(conf, [topic])[topic]
+        state = topic_state.describe(conf, [topic])[topic]
         ranges = {
             partition: (max(ends.get(partition, 0), earliest), end)
             for partition, (earliest, end) in state.partitions.items()

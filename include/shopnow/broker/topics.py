@@ -1,31 +1,13 @@
-"""Topics: configuration, creation, retention, and the offset range of each partition."""
+"""Topics: configuration, creation and retention."""
 
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections.abc import Iterable
 
-from confluent_kafka import IsolationLevel, KafkaError, KafkaException, TopicCollection, TopicPartition
-from confluent_kafka.admin import (
-    AdminClient,
-    AlterConfigOpType,
-    ConfigEntry,
-    ConfigResource,
-    NewTopic,
-    OffsetSpec,
-)
-from tenacity import (
-    Retrying,
-    retry_base,
-    retry_if_exception,
-    retry_if_exception_type,
-    stop_after_delay,
-    wait_fixed,
-)
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
-from shopnow.broker import client
+from shopnow.broker import admin_api, client, topic_state
+from shopnow.broker.admin_api import TIMEOUT_SECONDS
 from shopnow.broker.client import Conf
-from shopnow.errors import UserError
 from shopnow.events import TOPICS
 
 LEDGER = "ledger"
@@ -36,48 +18,12 @@ DELIVERY_NOTES = "delivery_notes"
 RETENTION_DAYS = 7
 SENT_BATCHES_DAYS = 30
 MAX_RECORD_BYTES = 8 << 20
-TIMEOUT_SECONDS = 10.0
 
-_RETRY_SECONDS = 0.02
-_NO_LEADER = {
-    KafkaError.LEADER_NOT_AVAILABLE,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
-    KafkaError.OFFSET_NOT_AVAILABLE,
-}
-"""Answers of a broker while a partition gets its leader: of a new topic, or after a restart."""
 _RETENTION = "retention.ms"
 _UNLIMITED_MS = 1000 * 365 * 86_400_000
 """A longer retention, such as the greatest number of the setting, is none, and has no end in the calendar."""
 _COMPACTED = {"cleanup.policy": "compact", "segment.bytes": str(32 << 20), "min.cleanable.dirty.ratio": "0.1"}
 """Kafka compacts only closed segments; small ones keep the topic short, as readers read all of it."""
-
-
-class _UnknownTopic(UserError):
-    """The topic does not exist."""
-
-
-class TopicState(NamedTuple):
-    """A topic's id and, by partition, its first offset and its last stable offset."""
-
-    topic: str
-    topic_id: str
-    partitions: dict[int, tuple[int, int]]
-    high_watermarks: Mapping[int, int] = {}
-    """By partition, the offset after its last record, decided or not."""
-
-    @property
-    def held_back(self) -> dict[int, int]:
-        """By partition, the number of offsets that an open transaction holds back, where there are any."""
-        return {
-            partition: self.high_watermarks[partition] - stable
-            for partition, stable in self.end_offsets.items()
-            if self.high_watermarks.get(partition, 0) > stable
-        }
-
-    @property
-    def end_offsets(self) -> dict[int, int]:
-        """By partition, the last stable offset: all records before it are decided, committed or aborted."""
-        return {partition: stable for partition, (_, stable) in self.partitions.items()}
 
 
 def event_config(retention_days: float = RETENTION_DAYS) -> dict[str, str]:
@@ -159,7 +105,7 @@ def create(conf: Conf, new_topics: Iterable[NewTopic]) -> list[str]:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise client.to_user_error(conf, error) from error
     if created:
-        _wait_until_known(conf, admin, created)
+        topic_state.await_topics(conf, created)
     return created
 
 
@@ -185,73 +131,8 @@ def set_retention(conf: Conf, names: Iterable[str], retention_days: float) -> li
     ]
     futures = admin.incremental_alter_configs(changes, request_timeout=TIMEOUT_SECONDS) if changes else {}
     for resource, future in futures.items():
-        _result(conf, future, resource.name)
+        admin_api.result(conf, future, resource.name)
     return sorted(outdated)
-
-
-def describe(conf: Conf, names: Iterable[str]) -> dict[str, TopicState]:
-    """Return the id and the offset ranges of each topic.
-
-    Raises:
-        UserError: a topic does not exist, or Kafka does not respond.
-    """
-    admin = client.admin_client(conf)
-    described = _describe(conf, admin, names)
-    partitions = {
-        name: [TopicPartition(name, info.id) for info in topic.partitions]
-        for name, topic in described.items()
-    }
-    all_partitions = [partition for group in partitions.values() for partition in group]
-    # In this order, so that no record which is committed in between seems to be held back.
-    latest = _list_offsets(conf, admin, all_partitions, OffsetSpec.latest(), IsolationLevel.READ_UNCOMMITTED)
-    stable = _list_offsets(conf, admin, all_partitions, OffsetSpec.latest())
-    earliest = _list_offsets(conf, admin, all_partitions, OffsetSpec.earliest())
-    return {
-        name: TopicState(
-            name,
-            str(topic.topic_id),
-            {p.partition: (earliest[name, p.partition], stable[name, p.partition]) for p in partitions[name]},
-            {p.partition: latest[name, p.partition] for p in partitions[name]},
-        )
-        for name, topic in described.items()
-    }
-
-
-def offsets_since(conf: Conf, name: str, at: datetime) -> dict[int, tuple[int, int]]:
-    """Return, by partition, the offset range of the records with a timestamp at or after a time.
-
-    Raises:
-        UserError: the topic does not exist, or Kafka does not respond.
-    """
-    partitions = describe(conf, [name])[name].partitions
-    requested = [TopicPartition(name, partition) for partition in partitions]
-    # Kafka refuses negative timestamps, and takes some of them for the first and the last offset.
-    spec = OffsetSpec.for_timestamp(max(round(at.timestamp() * 1000), 0))
-    first = _list_offsets(conf, client.admin_client(conf), requested, spec)
-    # Kafka returns -1 for a partition without such records.
-    return {
-        partition: (end if first[name, partition] < 0 else first[name, partition], end)
-        for partition, (_, end) in partitions.items()
-    }
-
-
-def topic_id(conf: Conf, name: str) -> str:
-    """Return Kafka's id of a topic, which changes when the topic is recreated.
-
-    Raises:
-        UserError: the topic does not exist, or Kafka does not respond.
-    """
-    return str(_describe(conf, client.admin_client(conf), [name])[name].topic_id)
-
-
-def _wait_until_known(conf: Conf, admin: AdminClient, names: Iterable[str]) -> None:
-    """Wait until the broker describes new topics; its metadata lags a moment behind the controller."""
-    _retrying(retry_if_exception_type(_UnknownTopic))(_describe, conf, admin, names)
-
-
-def _describe(conf: Conf, admin: AdminClient, names: Iterable[str]) -> dict[str, Any]:
-    futures = admin.describe_topics(TopicCollection(list(names)), request_timeout=TIMEOUT_SECONDS)
-    return {name: _result(conf, future, name) for name, future in futures.items()}
 
 
 def _describe_configs(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, ConfigEntry]]:
@@ -259,51 +140,6 @@ def _describe_configs(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, C
     admin = client.admin_client(conf)
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
     futures = admin.describe_configs(resources, request_timeout=TIMEOUT_SECONDS)
-    return {resource.name: _result(conf, future, resource.name) for resource, future in futures.items()}
-
-
-def _list_offsets(
-    conf: Conf,
-    admin: AdminClient,
-    partitions: list[TopicPartition],
-    spec: OffsetSpec,
-    isolation_level: IsolationLevel = IsolationLevel.READ_COMMITTED,
-) -> Mapping[tuple[str, int], int]:
-    if not partitions:
-        return {}
-
-    def request() -> dict[tuple[str, int], int]:
-        futures = admin.list_offsets(
-            dict.fromkeys(partitions, spec),
-            isolation_level=isolation_level,
-            request_timeout=TIMEOUT_SECONDS,
-        )
-        return {
-            (p.topic, p.partition): _result(conf, future, p.topic).offset for p, future in futures.items()
-        }
-
-    return _retrying(retry_if_exception(_has_no_leader))(request)
-
-
-def _retrying(condition: retry_base) -> Retrying:
-    """Retry for `TIMEOUT_SECONDS`, then raise the last error."""
-    return Retrying(
-        retry=condition, stop=stop_after_delay(TIMEOUT_SECONDS), wait=wait_fixed(_RETRY_SECONDS), reraise=True
-    )
-
-
-def _has_no_leader(error: BaseException) -> bool:
-    cause = error.__cause__
-    return isinstance(cause, KafkaException) and cause.args[0].code() in _NO_LEADER
-
-
-def _result(conf: Conf, future: "Future[Any]", name: str) -> Any:
-    try:
-        return future.result()
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.UNKNOWN_TOPIC_OR_PART:
-            raise _UnknownTopic(
-                f"Kafka at {conf.get('bootstrap.servers')} has no topic {name!r}; "
-                "create it or correct the name"
-            ) from None
-        raise client.to_user_error(conf, error) from error
+    return {
+        resource.name: admin_api.result(conf, future, resource.name) for resource, future in futures.items()
+    }

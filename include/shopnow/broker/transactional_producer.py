@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
-from shopnow.broker import client, topics
+from shopnow.broker import client, topic_state, topics
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Header
 from shopnow.errors import UserError
@@ -166,7 +166,7 @@ class TransactionalProducer:
         deadline = time.monotonic() + TIMEOUT_SECONDS
         names = {topic for topic, _ in self._last_offsets}
         while True:
-            states = topics.describe(self._conf, names)
+            states = topic_state.describe(self._conf, names)
             hidden = {
                 topic
                 for (topic, partition), offset in self._last_offsets.items()

@@ -16,7 +16,7 @@ from confluent_kafka.admin import (
 )
 
 from shopnow.alerts import stock_watcher
-from shopnow.broker import client, held_back, reader, topics
+from shopnow.broker import admin_api, client, held_back, reader, topics
 from shopnow.broker.client import Conf
 from shopnow.events import TOPICS
 from shopnow.local_stack.kafka import SCRAM_ITERATIONS, SUPERUSER
@@ -103,9 +103,9 @@ def set_acls(conf: Conf) -> None:
     """
     admin, wanted = client.admin_client(conf), set(acls())
     for future in admin.create_acls(list(wanted)).values():
-        future.result(topics.TIMEOUT_SECONDS)
+        future.result(admin_api.TIMEOUT_SECONDS)
     principals = {f"User:{user}" for user in ACCESS}
-    existing = admin.describe_acls(EVERY_ACL).result(topics.TIMEOUT_SECONDS)
+    existing = admin.describe_acls(EVERY_ACL).result(admin_api.TIMEOUT_SECONDS)
     outdated = [acl for acl in existing if acl.principal in principals and acl not in wanted]
     filters = [
         AclBindingFilter(
@@ -120,7 +120,7 @@ def set_acls(conf: Conf) -> None:
         for acl in outdated
     ]
     for future in admin.delete_acls(filters).values() if filters else ():
-        future.result(topics.TIMEOUT_SECONDS)
+        future.result(admin_api.TIMEOUT_SECONDS)
 
 
 def set_passwords(conf: Conf, passwords: Mapping[str, str]) -> None:
@@ -134,7 +134,7 @@ def set_passwords(conf: Conf, passwords: Mapping[str, str]) -> None:
     upsertions = [
         UserScramCredentialUpsertion(user, scram, password.encode()) for user, password in passwords.items()
     ]
-    futures = admin.alter_user_scram_credentials(upsertions, request_timeout=topics.TIMEOUT_SECONDS)
+    futures = admin.alter_user_scram_credentials(upsertions, request_timeout=admin_api.TIMEOUT_SECONDS)
     for future in futures.values():
         future.result()
 

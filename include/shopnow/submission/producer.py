@@ -14,7 +14,7 @@ import msgspec
 import xxhash
 from confluent_kafka import KafkaException
 
-from shopnow.broker import client, reader, topics
+from shopnow.broker import client, reader, topic_state
 from shopnow.broker.client import Conf
 from shopnow.broker.topics import SENT_BATCHES
 from shopnow.broker.transactional_producer import TransactionalProducer
@@ -74,7 +74,7 @@ def send_batch(conf: Conf, batch_id: str, events: Sequence[Accepted], since: dat
         BatchConflictError: other events were sent under this id.
         UserError: a topic does not exist, Kafka fails or does not answer, or another attempt has taken over.
     """
-    topics.describe(conf, [*TOPICS, SENT_BATCHES])  # reports a missing topic sooner than a producer does
+    topic_state.describe(conf, [*TOPICS, SENT_BATCHES])  # reports a missing topic sooner than a producer does
     for attempts_left in reversed(range(MAX_ATTEMPTS)):
         try:
             return _send(conf, batch_id, events, since)
@@ -138,6 +138,6 @@ def _check_record(batch_id: str, record: bytes, digest: str) -> list[Sent]:
 def _read_batches(conf: Conf, since: datetime) -> Iterator[tuple[bytes | None, bytes | None]]:
     # The topic may hold gigabytes of older batches.
     for chunk in reader.read(
-        conf, SENT_BATCHES, topics.offsets_since(conf, SENT_BATCHES, since - MAX_CLOCK_SKEW)
+        conf, SENT_BATCHES, topic_state.offsets_since(conf, SENT_BATCHES, since - MAX_CLOCK_SKEW)
     ):
         yield from zip(chunk.keys, chunk.values, strict=True)

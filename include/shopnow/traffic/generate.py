@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from shopnow.broker import topics
+from shopnow.broker import topic_state
 from shopnow.broker.client import Conf
 from shopnow.broker.topics import DELIVERY_NOTES, LEDGER, SHOP_STATE
 from shopnow.errors import UserError
@@ -100,7 +100,8 @@ def generate(
         raise UserError(f"run_id {run_id!r} is invalid: give a text of 1 to 250 characters")
     config = run_config.validate(sessions=sessions, seed=seed, **options)
     topic_ids = {
-        name: state.topic_id for name, state in topics.describe(conf, [*TOPICS, LEDGER, SHOP_STATE]).items()
+        name: state.topic_id
+        for name, state in topic_state.describe(conf, [*TOPICS, LEDGER, SHOP_STATE]).items()
     }
     producer = TransactionalProducer(conf)
     # The producer has fenced all earlier generators, so the state read from here on is final.
@@ -151,11 +152,11 @@ def fence(conf: Conf) -> dict[str, int]:
         UserError: a topic does not exist, or Kafka does not respond.
     """
     names = [LEDGER, SHOP_STATE, DELIVERY_NOTES]
-    states = topics.describe(conf, names)
+    states = topic_state.describe(conf, names)
     # Fencing takes seconds on a new Kafka, where nothing has run yet.
     if any(state.end_offsets[0] for state in states.values()):
         TransactionalProducer(conf)
-        states = topics.describe(conf, names)
+        states = topic_state.describe(conf, names)
     return {state.topic_id: state.end_offsets[0] for state in states.values()}
 
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from shopnow.broker import topics
+from shopnow.broker import topic_state
 from shopnow.broker.client import Conf
 from shopnow.broker.topics import DELIVERY_NOTES, LEDGER, SHOP_STATE
 from shopnow.events import TOPICS
@@ -71,7 +71,7 @@ def receive(conf: Conf, run_id: str, deliveries: Sequence[Delivery]) -> list[Out
         KafkaException: Kafka failed during the transaction. Calling again receives nothing twice.
     """
     names = [*TOPICS, LEDGER, SHOP_STATE, DELIVERY_NOTES]
-    topic_ids = {name: state.topic_id for name, state in topics.describe(conf, names).items()}
+    topic_ids = {name: state.topic_id for name, state in topic_state.describe(conf, names).items()}
     producer = TransactionalProducer(conf)
     # The producer has fenced all other runs of the shop, so what is read from here on is final.
     receipts = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from shopnow.broker import reader, topics
+from shopnow.broker import reader, topic_state
 from shopnow.broker.client import Conf
 from shopnow.traffic import signature
 
@@ -12,7 +12,7 @@ PRODUCER_HEADER = ("producer", b"generate_traffic")
 
 def end_offset(conf: Conf, topic: str) -> int:
     """Return the last stable offset of a single-partition topic."""
-    return topics.describe(conf, [topic])[topic].end_offsets[0]
+    return topic_state.describe(conf, [topic])[topic].end_offsets[0]
 
 
 def read(conf: Conf, topic: str, upto: int | None = None) -> Iterator[tuple[bytes, bytes | None]]:
@@ -24,7 +24,7 @@ def read(conf: Conf, topic: str, upto: int | None = None) -> Iterator[tuple[byte
     Raises:
         UserError: the topic does not exist, or Kafka does not respond.
     """
-    state = topics.describe(conf, [topic])[topic]
+    state = topic_state.describe(conf, [topic])[topic]
     earliest, stable = state.partitions[0]
     end = stable if upto is None else min(upto, stable)
     signing_key = signature.load(conf)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from shopnow.broker import topics
+from shopnow.broker import topic_state
 from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
@@ -39,7 +39,7 @@ class PositionReader:
             for topic, table in RAW_TABLES.items()
             if table in stats
         }
-        states = topics.describe(self._conf(), TOPICS)
+        states = topic_state.describe(self._conf(), TOPICS)
         with suppress(UserError):
             positions: Positions = {topic: [] for topic in TOPICS}
             for position in lag.compute_positions(states, self._tables):

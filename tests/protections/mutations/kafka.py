@@ -26,11 +26,11 @@ def non_transactional_producer() -> None:
 
 def new_partitions_read_from_high_watermark() -> None:
     """An added partition is landed from its high watermark, not from its first offset."""
-    from shopnow.broker import topics
-    from shopnow.broker.topics import TopicState
+    from shopnow.broker import topic_state
+    from shopnow.broker.topic_state import TopicState
     from support.kafka_topics import PARTITIONS
 
-    describe = topics.describe
+    describe = topic_state.describe
 
     def from_high_watermark(*args: Any) -> dict[str, TopicState]:
         states = describe(*args)
@@ -43,7 +43,7 @@ def new_partitions_read_from_high_watermark() -> None:
             states[name] = state._replace(partitions=state.partitions | added)
         return states
 
-    topics.describe = from_high_watermark
+    topic_state.describe = from_high_watermark
 
 
 def aborted_records_read() -> None:
@@ -65,7 +65,7 @@ def gaps_of_compacted_topics_are_markers() -> None:
 
 def held_back_records_ignored() -> None:
     """Records behind an open transaction are neither counted nor named."""
-    from shopnow.broker.topics import TopicState
+    from shopnow.broker.topic_state import TopicState
 
     TopicState.held_back = property(lambda state: {})  # type: ignore[assignment, misc]
 
@@ -87,16 +87,16 @@ def held_back_events_fail() -> None:
 
 def negative_timestamps_requested() -> None:
     """Kafka is asked for offsets of times before 1970, for which it has an error or another meaning."""
-    from shopnow.broker import client, topics
+    from shopnow.broker import client, topic_state
 
     def offsets_since(conf: Any, name: str, at: Any) -> dict[int, tuple[int, int]]:
-        partitions = topics.describe(conf, [name])[name].partitions
-        requested = [topics.TopicPartition(name, partition) for partition in partitions]
-        spec = topics.OffsetSpec.for_timestamp(round(at.timestamp() * 1000))
-        first = topics._list_offsets(conf, client.admin_client(conf), requested, spec)
+        partitions = topic_state.describe(conf, [name])[name].partitions
+        requested = [topic_state.TopicPartition(name, partition) for partition in partitions]
+        spec = topic_state.OffsetSpec.for_timestamp(round(at.timestamp() * 1000))
+        first = topic_state._list_offsets(conf, client.admin_client(conf), requested, spec)
         return {
             partition: (end if first[name, partition] < 0 else first[name, partition], end)
             for partition, (_, end) in partitions.items()
         }
 
-    topics.offsets_since = offsets_since
+    topic_state.offsets_since = offsets_since

@@ -13,7 +13,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AclOperation, NewTopic, ResourceType
 
 from shopnow.alerts.stock_watcher import StockTopic, Thresholds
-from shopnow.broker import client, held_back, reader, topics
+from shopnow.broker import client, held_back, reader, topic_state, topics
 from shopnow.cluster import (
     certificates,
     connections,
@@ -143,7 +143,7 @@ def test_trigger_tails_the_stock_topic(container):
 
 
 def test_metrics_exporter_reads_positions(container):
-    assert topics.describe(conf_of(container, "metrics"), TOPICS).keys() == set(TOPICS)
+    assert topic_state.describe(conf_of(container, "metrics"), TOPICS).keys() == set(TOPICS)
 
 
 def test_service_monitor_sees_the_broker(container):
@@ -161,7 +161,7 @@ def test_admin_tools_log_in_with_any_password(container):
 
 def read(conf: Conf, topic: str) -> list[bytes | None]:
     """Return the values of a topic."""
-    ranges = topics.describe(conf, [topic])[topic].partitions
+    ranges = topic_state.describe(conf, [topic])[topic].partitions
     return [value for chunk in reader.read(conf, topic, ranges) for value in chunk.values]
 
 
@@ -222,7 +222,7 @@ def read_retention(conf: Conf, name: str) -> None:
 
 
 def describe(conf: Conf, name: str) -> None:
-    topics.describe(conf, [name])
+    topic_state.describe(conf, [name])
 
 
 DENIED: list[tuple[str, Callable[[Conf, str], object], str]] = [

@@ -7,7 +7,7 @@ import pytest
 
 from shopnow.alerts import live_stock
 from shopnow.alerts.live_stock import StockLevel, TrackedLevel
-from shopnow.broker.topics import TopicState
+from shopnow.broker.topic_state import TopicState
 from shopnow.events import SCHEMA_VERSION, StockSold
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)

@@ -8,7 +8,7 @@ import pytest
 from shopnow.audit import ledger_topics
 from shopnow.audit.context import LEDGER, Difference, Evidence
 from shopnow.audit.kpi_oracle import KpiSettings
-from shopnow.broker.topics import TopicState
+from shopnow.broker.topic_state import TopicState
 from shopnow.traffic import ledger
 
 

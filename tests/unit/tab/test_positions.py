@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from shopnow.broker.topics import TopicState
+from shopnow.broker.topic_state import TopicState
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow_tab_app.pages import positions

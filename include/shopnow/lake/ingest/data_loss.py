@@ -15,7 +15,7 @@ import msgspec
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Transaction
 
-from shopnow.broker.topics import TopicState
+from shopnow.broker.topic_state import TopicState
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata

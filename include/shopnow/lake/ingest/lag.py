@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from deltalake import DeltaTable
 
-from shopnow.broker import topics
+from shopnow.broker import topic_state
 from shopnow.broker.client import Conf
-from shopnow.broker.topics import TopicState
+from shopnow.broker.topic_state import TopicState
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.lake.delta.tables import Table
@@ -45,7 +45,7 @@ def positions(conf: Conf, lake: str) -> list[Position]:
     """
     raw_tables = {topic: Table(lake, f"raw/{topic}") for topic in TOPICS}
     snapshots = {topic: raw.open() for topic, raw in raw_tables.items() if raw.exists()}
-    return compute_positions(topics.describe(conf, TOPICS), snapshots)
+    return compute_positions(topic_state.describe(conf, TOPICS), snapshots)
 
 
 def compute_positions(

@@ -24,7 +24,7 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import AddAction
 
-from shopnow.broker import reader, topics
+from shopnow.broker import reader, topic_state
 from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow.events import Topic
@@ -209,7 +209,7 @@ def _commit(
         CommitConflict: another run committed offsets of these partitions, before or just after this commit.
         UserError: the topic was recreated while it was read.
     """
-    if topics.topic_id(conf, plan.kafka_topic) != offsets.kafka_id(plan.topic_id):
+    if topic_state.topic_id(conf, plan.kafka_topic) != offsets.kafka_id(plan.topic_id):
         raise UserError(
             f"topic {plan.kafka_topic} was deleted and created again while it was read; run again"
         )

@@ -6,10 +6,10 @@ from typing import NamedTuple
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
-from shopnow.broker import topics
+from shopnow.broker import topic_state, topics
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Ranges
-from shopnow.broker.topics import TopicState
+from shopnow.broker.topic_state import TopicState
 from shopnow.lake.delta.conflicts import retry_on_conflict
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import data_loss, offsets
@@ -78,7 +78,7 @@ def _record_losses(
 ) -> TopicState:
     """Record losses until the topic has no unrecorded one, and return its state."""
     while True:
-        state = topics.describe(conf, [kafka_topic])[kafka_topic]
+        state = topic_state.describe(conf, [kafka_topic])[kafka_topic]
         losses = data_loss.find(raw, snapshot, state)
         if not losses:
             return state

@@ -4,9 +4,9 @@ from datetime import datetime
 
 from deltalake import DeltaTable
 
-from shopnow.broker import topics
+from shopnow.broker import topic_state
 from shopnow.broker.client import Conf
-from shopnow.broker.topics import TopicState
+from shopnow.broker.topic_state import TopicState
 from shopnow.events import TOPICS
 from shopnow.lake.delta.tables import Table
 from shopnow.lake.ingest import offsets
@@ -21,11 +21,11 @@ def lagging_topics(conf: Conf, lake: str, moment: datetime) -> list[str]:
     """
     # Read the lake first, so that records which arrive in between do not count as missing.
     snapshots = {topic: _raw_snapshot(lake, topic) for topic in TOPICS}
-    states = topics.describe(conf, TOPICS)
+    states = topic_state.describe(conf, TOPICS)
     return [
         topic
         for topic, state in states.items()
-        if _is_behind(snapshots[topic], state, topics.offsets_since(conf, topic, moment))
+        if _is_behind(snapshots[topic], state, topic_state.offsets_since(conf, topic, moment))
     ]
 
 

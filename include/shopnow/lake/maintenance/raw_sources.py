@@ -8,7 +8,7 @@ from deltalake import DeltaTable
 from deltalake.fs import DeltaStorageHandler
 from pyarrow.fs import FileSelector, PyFileSystem
 
-from shopnow.broker import reader, topics
+from shopnow.broker import reader, topic_state
 from shopnow.broker.client import Conf
 from shopnow.broker.reader import Chunk
 from shopnow.events import Topic
@@ -33,7 +33,7 @@ def read_from_kafka(
 ) -> pa.Table:
     """Read the landed records of a partition that Kafka still has and no intact file holds."""
     topic_id, partition = key
-    state = topics.describe(conf, [topic.name])[topic.name]
+    state = topic_state.describe(conf, [topic.name])[topic.name]
     # After a truncation Kafka has other records at the offsets of the earlier topic ids.
     if topic_id != offsets.current_id(snapshot, state.topic_id) or partition not in state.partitions:
         return SCHEMA.empty_table()

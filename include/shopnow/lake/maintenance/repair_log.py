@@ -16,7 +16,7 @@ import msgspec
 import pyarrow as pa
 from deltalake import DeltaTable
 
-from shopnow.broker import reader, topics
+from shopnow.broker import reader, topic_state
 from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow.failpoints import failpoint
@@ -144,7 +144,7 @@ def _receipt_from_kafka(conf: Conf, raw: Table, files: LogFiles, version: int) -
     gaps = {key: (ends.get(key, 0), start) for key, start in starts.items() if ends.get(key, 0) < start}
     if not gaps:
         return None
-    state = topics.describe(conf, [topic])[topic]
+    state = topic_state.describe(conf, [topic])[topic]
     [topic_id] = {key[0] for key in gaps}
     ranges = {key[1]: gap for key, gap in gaps.items()}
     for partition, (start, _) in ranges.items():
