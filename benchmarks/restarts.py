@@ -243,7 +243,10 @@ def list_reports(folder: Path) -> list[Report]:
 
 
 def reports_of(restart: Restart, reports: list[Report]) -> list[Report]:
-    """Return the reports of a kill: one in all if it was reported once."""
+    """Return the reports of a kill: one in all if it was reported once.
+
+    A service may end again within seconds, because of another one that was killed; that is another failure.
+    """
     own = [report for report in reports if report.service == restart.service]
     for seconds in (KILL_SECONDS, MAX_SECONDS):  # an open incident has the last of several ends
         last = restart.killed_at + timedelta(seconds=seconds)
@@ -252,7 +255,8 @@ def reports_of(restart: Restart, reports: list[Report]) -> list[Report]:
             report for report in own if restart.killed_at - timedelta(seconds=1) <= report.ended_at <= last
         ]
         if found:
-            return found
+            first = min(report.ended_at for report in found)
+            return [report for report in found if report.ended_at == first]
     return []
 
 
@@ -280,7 +284,7 @@ def report(
             str(counts.count(1)),
             str(others),
         )
-    Console().print(table)
+    workbench.show(table)
     states = Counter(run["state"] for run in runs)
     lost = set(started) - {run["dag_run_id"] for run in runs}
     failed = [

@@ -96,8 +96,17 @@ class ServiceChecker:
         self._unresponsive_since: dict[str, float] = {}
         self._ends: dict[str, tuple[int, int]] = {}
         """Last end of each service, in Unix seconds, and the number of checks that found it."""
-        _, checked_at = incidents.load(settings)
+        open_incidents, checked_at = incidents.load(settings)
         self._previous_check = checked_at.timestamp() if checked_at else time.time()
+        if checked_at:
+            # Otherwise a service that was reported and is ready would be reported again when it next is not,
+            # as while a service it depends on is down.
+            self._answered.update(
+                process
+                for process in supervision.list_processes(settings)
+                if process.started_at + 1 < self._previous_check
+                and f"service/{process.name}" not in open_incidents
+            )
 
     def check(self) -> Iterator[Problem]:
         """Yield the services that ended and are not ready again, or that are unresponsive.

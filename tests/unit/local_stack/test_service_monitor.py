@@ -197,6 +197,22 @@ def test_checks_that_take_long_report_each_end_of_a_service(tmp_path, processes,
     assert found == [["service/kafka"], ["service/kafka"], []]
 
 
+@pytest.mark.parametrize("is_open", [False, True])
+def test_a_monitor_that_restarts_does_not_report_again_what_was_resolved(
+    tmp_path, processes, monkeypatch, is_open
+):
+    settings = Settings(data_dir=tmp_path)
+    open_incident = {"service/kafka": incidents.Incident("ended", "2026-01-01T00:00:00+00:00", ["mail"])}
+    incidents.save(settings, open_incident if is_open else {})
+    _, checked_at = incidents.load(settings)
+    ended_at = int(checked_at.timestamp()) - 60
+    processes[:] = [RESTARTED._replace(ended_at=ended_at, started_at=ended_at + 2)]
+    # As while a service that it depends on is down, too.
+    monkeypatch.setattr(service_monitor, "is_ready", lambda service, settings: False)
+    checker = service_monitor.ServiceChecker(settings)
+    assert [problem.key for problem in checker.check()] == (["service/kafka"] if is_open else [])
+
+
 def test_a_monitor_that_restarts_reports_the_ends_since_the_last_check(tmp_path, processes):
     settings = Settings(data_dir=tmp_path)
     incidents.save(settings, {})
