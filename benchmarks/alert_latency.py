@@ -244,7 +244,7 @@ def print_summary(result: dict[str, Any]) -> None:
     table.add_row(
         "mail and Slack received", str(result["p50_seconds"]), str(result["p95_seconds"]), style="bold"
     )
-    Console().print(table)
+    workbench.show(table)
     print(
         f"{result['trials']} trials, {result['missed']} missed, {result['repeated']} repeated; "
         f"at most {MAX_SECONDS:.0f} s at p95 required"

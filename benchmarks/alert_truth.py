@@ -18,14 +18,12 @@ Exits 1 if a visible stock-out raised no alert, or an alert was false.
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from statistics import median, quantiles
 from typing import NamedTuple
 
 import workbench
-from rich.console import Console
 from rich.table import Table
 
 from shopnow.alerts import backtest, rules
@@ -93,7 +91,7 @@ def main() -> int:
         score = judge(stock_rules, levels, stock_outs, options.every)
         is_accurate = is_accurate and not score.missed and not score.false
         table.add_row(str(seed), *cells(score))
-    Console(width=None if sys.stdout.isatty() else 140).print(table)
+    workbench.show(table)
     print(
         f"{options.hours:g} hours of {options.sessions:,} sessions per seed, "
         f"an evaluation every {options.every} s, rules: {', '.join(stock_rules)}"

@@ -77,7 +77,7 @@ def main() -> int:
             f"{after[name].scan_seconds:.2f}",
             f"{state.scan_seconds / after[name].scan_seconds:.1f}",
         )
-    Console().print(table)
+    workbench.show(table)
     speedup = before[RAW].scan_seconds / after[RAW].scan_seconds
     files = max(state.files for state in after.values())
     print(

@@ -23,7 +23,6 @@ from statistics import quantiles
 import httpx
 import psutil
 import workbench
-from rich.console import Console
 from rich.table import Table
 
 from factories import sample_lake
@@ -59,7 +58,7 @@ def main() -> int:
     for call, times in sorted(milliseconds.items()):
         cuts = quantiles(times, n=20)
         table.add_row(call, f"{len(times):,}", *(f"{value:.1f}" for value in (cuts[9], cuts[18], max(times))))
-    Console().print(table)
+    workbench.show(table)
     slowest = max(quantiles(milliseconds[call], n=20)[18] for call in CALLS)
     print(
         f"{failed} calls failed; the API server takes {server:.0f} MB, "

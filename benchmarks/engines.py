@@ -75,7 +75,7 @@ def main() -> int:
             f"{median(run.seconds for run in changes):.1f}",
             f"{max(run.memory for run in changes):.0f}",
         )
-    Console().print(table)
+    workbench.show(table)
     different = [name for name in contents[0] if contents[0][name] != contents[1][name]]
     print(
         f"Sail's own process: {server:.0f} MiB; "

@@ -99,7 +99,7 @@ def report(answers: list[Answer], memory: list[Memory]) -> int:
     table = Table("items", "API process, MB", "reader, MB")
     for part, used in enumerate(memory):
         table.add_row(f"{part * len(answers) // PARTS:,}", f"{used.api:.0f}", f"{used.reader:.0f}")
-    Console().print(table)
+    workbench.show(table)
     statuses = Counter(answer.status for answer in answers)
     print(
         f"{len(answers):,} answers:",

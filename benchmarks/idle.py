@@ -216,7 +216,7 @@ def print_phases(before: Phase, after: Phase, watch_seconds: float) -> None:
     table.add_row("land_events, s", *(f"{phase.landing_seconds:.1f}" for phase in phases))
     table.add_row("proposals that wait in Airflow", *(str(phase.waiting) for phase in phases))
     table.add_row("watch_stock, s", "", f"{watch_seconds:.1f}")
-    Console().print(table)
+    workbench.show(table)
 
 
 if __name__ == "__main__":

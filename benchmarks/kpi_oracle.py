@@ -72,7 +72,7 @@ def main() -> int:
     table = Table("table", "rows compared", "different")
     for name, count in rows.items():
         table.add_row(name, f"{count:,}", f"{different[name]:,}")
-    Console().print(table)
+    workbench.show(table)
     return 1 if different.total() else 0
 
 

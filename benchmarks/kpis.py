@@ -62,7 +62,7 @@ def main() -> int:
     table = Table("table", "last commit after (s)")
     for name, seconds in sorted(month.commits.items(), key=lambda commit: commit[1]):
         table.add_row(name, f"{seconds:.1f}")
-    Console().print(table)
+    workbench.show(table)
     print(
         f"a month of {options.events:,} events: {month.seconds:.1f} s, at most {MAX_SECONDS:.0f} s required; "
         f"peak memory {month.memory:,.0f} MiB"

@@ -34,7 +34,7 @@ def main() -> int:
     for step, run in (("produce", produced), ("bare consume", consumed), ("landing", landing)):
         rate = options.events / run.seconds
         table.add_row(step, f"{rate:,.0f}", f"{run.seconds:.1f}", f"{run.memory:,.0f}")
-    Console().print(table)
+    workbench.show(table)
     landed, share = landing.result, consumed.seconds / landing.seconds
     print(
         f"{landed.rows:,} rows in {landed.commits} commits; landing reached {share:.2f} of the bare rate, "

@@ -155,7 +155,7 @@ def report(topic: str, landings: dict[str, list[Landing]]) -> bool:
     cpu_ratios = [this.cpu / other.cpu for this, other in pairs]
     rate_ratios = [this.rate / other.rate for this, other in pairs]
     table.add_row("this / other, by round", spread(cpu_ratios, ".3f"), spread(rate_ratios, ".3f"))
-    Console().print(table)
+    workbench.show(table)
     ratio, (low, high) = statistics.median(cpu_ratios), confidence_interval(cpu_ratios)
     print(
         f"{topic}: {ratio:.3f} × the CPU time of the other checkout at the median, with 95 % confidence "

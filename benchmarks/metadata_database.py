@@ -87,7 +87,7 @@ def main() -> int:
     }
     for label, cell in rows.items():
         table.add_row(label, *(cell(result) for result in results.values()))
-    Console().print(table)
+    workbench.show(table)
     storm = results["PostgreSQL"].storm if "PostgreSQL" in results else None
     return 1 if storm and (storm.refused or storm.lost) else 0
 

@@ -44,7 +44,7 @@ def main() -> int:
     for kind, values in rates.items():
         summary = (statistics.median(values), min(values), max(values))
         table.add_row(kind, *(f"{rate:,.0f}" for rate in summary))
-    Console().print(table)
+    workbench.show(table)
     share = statistics.median(rates["with"]) / statistics.median(rates["without"])
     print(
         f"landing with receipts reaches {share:.2f} of the rate without; at least {MIN_SHARE:.2f} is required"

@@ -86,7 +86,7 @@ def main() -> int:
         spark.stop()
     if len(comparisons) > 1:
         table.add_row("all", *cells(combine(comparisons)))
-    Console().print(table)
+    workbench.show(table)
     print(f"{options.scenario}, {options.days} days of {options.sessions_per_day:,} sessions")
     return 1 if any(comparison.missed or comparison.extra for comparison in comparisons) else 0
 

@@ -52,7 +52,7 @@ def main() -> int:
             f"{records / run.seconds:,.0f}",
             f"{run.memory:,.0f}",
         )
-    Console().print(table)
+    workbench.show(table)
     rate = events / generated.cpu_seconds
     print(
         f"{options.sessions:,} sessions, {orders:,} orders; {rate:,.0f} events per second and core, "

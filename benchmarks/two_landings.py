@@ -46,7 +46,7 @@ def main() -> int:
     for runs, times in seconds.items():
         summary = (statistics.median(times), min(times), max(times))
         table.add_row(str(runs), *(f"{duration:.1f}" for duration in summary))
-    Console().print(table)
+    workbench.show(table)
     ratio = statistics.median(seconds[2]) / statistics.median(seconds[1])
     print(f"rows landed by the two of a pair: {', '.join(splits)}; each event exactly once in every round")
     print(f"two at once take {ratio:.2f} × the time of one; at most {MAX_RATIO} is required")

@@ -29,9 +29,11 @@ from confluent_kafka import KafkaException, Producer
 from confluent_kafka.admin import NewTopic
 from hdfs_native import Client
 from rich.console import Console
+from rich.table import Table
 
 from shopnow import events
 from shopnow.broker import client, topics
+from shopnow.cli import output
 from shopnow.errors import UserError
 from shopnow.ids import uuid7
 from shopnow.local_stack import jvm, stack
@@ -53,6 +55,11 @@ class Measurement(NamedTuple):
     seconds: float
     cpu_seconds: float
     memory: float
+
+
+def show(table: Table) -> None:
+    """Print a table; in a file or a pipe with whole figures, where rich would cut it to 80 columns."""
+    output.show(table)
 
 
 def run(main: Callable[[], int]) -> NoReturn:

@@ -110,7 +110,7 @@ def report(options: argparse.Namespace, runs: list[LandingRun]) -> None:
             ),
         )
         limits.append(f"{workers} limited by {limit(group[len(group) // 2], cores)}")
-    Console().print(table)
+    workbench.show(table)
     print(*limits, sep="\n")
     print(
         f"{options.events:,} events, {options.partitions} partitions, medians of {options.rounds} rounds; "
