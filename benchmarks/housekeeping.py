@@ -37,7 +37,7 @@ REQUESTS = 40
 """Requests per page."""
 HOPS = (
     ("generate_traffic", "simulate", "land_events"),
-    ("land_events", "publish", "compute_kpis"),
+    ("land_events", "land", "compute_kpis"),
 )
 """A DAG, its task that updates an asset, and the DAG that this triggers."""
 PURGE = "purge_history"
@@ -196,7 +196,7 @@ def show(console: Console, phases: list[Phase]) -> None:
         table.add_row(what, *(phase.sizes[what] for phase in phases))
     for what in phases[0].seconds:
         table.add_row(what, *(describe(phase.seconds[what]) for phase in phases))
-    console.print(table)
+    workbench.show(table)
 
 
 def describe(seconds: list[float]) -> str:

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowNotFoundExceptio
 from shopnow.errors import UserError
 
 TRAFFIC = Asset(name="traffic", uri="shopnow://traffic", group="shopnow")
-"""Updated when new events are on the topics."""
+"""Updated when a DAG has put new events on the topics."""
 
 RAW = Asset(name="raw", uri="shopnow://raw", group="shopnow")
 """Updated when new records are in the lake's raw tables."""

@@ -4,7 +4,6 @@ from random import Random
 
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewPartitions
 
 from factories.events import payment_record
 from faults.scoreboard import Fault, Scoreboard
@@ -105,8 +104,8 @@ def test_partitions_added(source: Source, rng: Random, scoreboard: Scoreboard) -
     for partition in range(PARTITIONS):
         source.send(rng.randint(1, 30), partition=partition)
     source.land()
-    admin, partitions = AdminClient(source.conf), PARTITIONS + rng.randint(1, 4)
-    admin.create_partitions([NewPartitions(source.name, partitions)])[source.name].result()
+    partitions = PARTITIONS + rng.randint(1, 4)
+    kafka_topics.add_partitions(source.conf, source.name, partitions)
     for partition in range(partitions):
         source.send(5, partition=partition)
     assert {
@@ -116,8 +115,7 @@ def test_partitions_added(source: Source, rng: Random, scoreboard: Scoreboard) -
 
 
 def test_the_score_detects_added_partitions_read_from_their_high_watermark(source: Source) -> None:
-    admin = AdminClient(source.conf)
-    admin.create_partitions([NewPartitions(source.name, PARTITIONS + 1)])[source.name].result()
+    kafka_topics.add_partitions(source.conf, source.name, PARTITIONS + 1)
     source.send(5, partition=PARTITIONS)
     source.send(5, partition=0)
     source.land_with_mutation("new_partitions_read_from_high_watermark")

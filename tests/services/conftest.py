@@ -6,7 +6,7 @@ from contextlib import ExitStack, nullcontext
 import pytest
 from pyspark.sql import SparkSession
 
-from shopnow.broker import topics, transactional_producer
+from shopnow.broker import admin_api, topics, transactional_producer
 from shopnow.traffic.generate import generate
 from shopnow_spark import connect
 from shopnow_spark.lake_reader import is_remote_session
@@ -39,7 +39,7 @@ def conf(kafka: str) -> dict[str, str]:
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """The client configuration for a Kafka that does not answer, which is noticed after a second."""
-    for module in (topics, transactional_producer):
+    for module in (admin_api, transactional_producer):
         monkeypatch.setattr(module, "TIMEOUT_SECONDS", 1.0)
     return {"bootstrap.servers": "127.0.0.1:1"}
 

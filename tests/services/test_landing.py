@@ -8,7 +8,6 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewPartitions
 
 from factories.events import payment_record
 from shopnow import events
@@ -23,7 +22,7 @@ from shopnow.lake.ingest import batches, landing, offsets, receipts
 from shopnow.lake.ingest.landing import LandingResult, land
 from shopnow.lake.ingest.plan import PartitionShard
 from shopnow.schemas import RAW
-from support.kafka_topics import PARTITIONS, send, topic
+from support.kafka_topics import PARTITIONS, add_partitions, send, topic
 
 PAYMENTS = events.TOPICS["payments"]
 
@@ -159,8 +158,7 @@ def test_only_committed_transactions_land(conf: dict[str, str], lake: str, name:
 def test_added_partitions_land_from_their_first_record(conf: dict[str, str], lake: str, name: str) -> None:
     send(conf, name, [payment_record(0)], partition=0)
     land(conf, lake, PAYMENTS, kafka_topic=name)
-    admin = AdminClient(conf)
-    admin.create_partitions([NewPartitions(name, PARTITIONS + 1)])[name].result()
+    add_partitions(conf, name, PARTITIONS + 1)
     send(conf, name, [payment_record(1)], partition=PARTITIONS)
     assert land(conf, lake, PAYMENTS, kafka_topic=name).offsets == {PARTITIONS: (0, 1)}
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from confluent_kafka import Producer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewPartitions, NewTopic
 
 from shopnow.broker import topics
 
@@ -30,6 +30,12 @@ def create(conf: dict[str, str], name: str, partitions: int = PARTITIONS) -> Non
 def delete(conf: dict[str, str], name: str) -> None:
     admin = AdminClient(conf)
     admin.delete_topics([name])[name].result()
+
+
+def add_partitions(conf: dict[str, str], name: str, total: int) -> None:
+    """Extend a topic to this number of partitions."""
+    admin = AdminClient(conf)  # must outlive the future
+    admin.create_partitions([NewPartitions(name, total)])[name].result()
 
 
 def send(

@@ -9,7 +9,6 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 from tenacity import retry_if_exception, retry_if_exception_type
 
 from shopnow.broker import admin_api, client
-from shopnow.broker.admin_api import TIMEOUT_SECONDS
 from shopnow.broker.client import Conf
 
 _NO_LEADER = {
@@ -42,6 +41,36 @@ class TopicState(NamedTuple):
     def end_offsets(self) -> dict[int, int]:
         """By partition, the last stable offset: all records before it are decided, committed or aborted."""
         return {partition: stable for partition, (_, stable) in self.partitions.items()}
+
+
+class EndOffsets:
+    """Reader of the last stable offsets of topics, cheap enough to ask every second.
+
+    It does not see partitions that are added later.
+
+    Raises:
+        UserError: a topic does not exist, or Kafka does not respond.
+    """
+
+    def __init__(self, conf: Conf, names: Iterable[str]) -> None:
+        self._conf, self._admin = conf, client.admin_client(conf)
+        self._partitions = [
+            TopicPartition(name, info.id)
+            for name, topic in _describe(conf, self._admin, names).items()
+            for info in topic.partitions
+        ]
+
+    def read(self) -> dict[str, dict[int, int]]:
+        """Return the last stable offset of each partition, by topic.
+
+        Raises:
+            UserError: a topic was deleted, or Kafka does not respond.
+        """
+        ends: dict[str, dict[int, int]] = {}
+        offsets = _list_offsets(self._conf, self._admin, self._partitions, OffsetSpec.latest())
+        for (name, partition), offset in offsets.items():
+            ends.setdefault(name, {})[partition] = offset
+        return ends
 
 
 def describe(conf: Conf, names: Iterable[str]) -> dict[str, TopicState]:
@@ -107,7 +136,7 @@ def await_topics(conf: Conf, names: Iterable[str]) -> None:
 
 
 def _describe(conf: Conf, admin: AdminClient, names: Iterable[str]) -> dict[str, Any]:
-    futures = admin.describe_topics(TopicCollection(list(names)), request_timeout=TIMEOUT_SECONDS)
+    futures = admin.describe_topics(TopicCollection(list(names)), request_timeout=admin_api.TIMEOUT_SECONDS)
     return {name: admin_api.result(conf, future, name) for name, future in futures.items()}
 
 
@@ -125,7 +154,7 @@ def _list_offsets(
         futures = admin.list_offsets(
             dict.fromkeys(partitions, spec),
             isolation_level=isolation_level,
-            request_timeout=TIMEOUT_SECONDS,
+            request_timeout=admin_api.TIMEOUT_SECONDS,
         )
         return {
             (p.topic, p.partition): admin_api.result(conf, future, p.topic).offset

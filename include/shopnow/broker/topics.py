@@ -6,7 +6,6 @@ from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic
 
 from shopnow.broker import admin_api, client, topic_state
-from shopnow.broker.admin_api import TIMEOUT_SECONDS
 from shopnow.broker.client import Conf
 from shopnow.events import TOPICS
 
@@ -95,7 +94,9 @@ def create(conf: Conf, new_topics: Iterable[NewTopic]) -> list[str]:
     created = []
     admin = client.admin_client(conf)  # must outlive the futures
     futures = admin.create_topics(
-        list(new_topics), operation_timeout=TIMEOUT_SECONDS, request_timeout=TIMEOUT_SECONDS
+        list(new_topics),
+        operation_timeout=admin_api.TIMEOUT_SECONDS,
+        request_timeout=admin_api.TIMEOUT_SECONDS,
     )
     for name, future in futures.items():
         try:
@@ -129,7 +130,9 @@ def set_retention(conf: Conf, names: Iterable[str], retention_days: float) -> li
     changes = [
         ConfigResource(ConfigResource.Type.TOPIC, name, incremental_configs=[entry]) for name in outdated
     ]
-    futures = admin.incremental_alter_configs(changes, request_timeout=TIMEOUT_SECONDS) if changes else {}
+    futures = (
+        admin.incremental_alter_configs(changes, request_timeout=admin_api.TIMEOUT_SECONDS) if changes else {}
+    )
     for resource, future in futures.items():
         admin_api.result(conf, future, resource.name)
     return sorted(outdated)
@@ -139,7 +142,7 @@ def _describe_configs(conf: Conf, names: Iterable[str]) -> dict[str, dict[str, C
     """Return the configuration of each topic, by option."""
     admin = client.admin_client(conf)
     resources = [ConfigResource(ConfigResource.Type.TOPIC, name) for name in names]
-    futures = admin.describe_configs(resources, request_timeout=TIMEOUT_SECONDS)
+    futures = admin.describe_configs(resources, request_timeout=admin_api.TIMEOUT_SECONDS)
     return {
         resource.name: admin_api.result(conf, future, resource.name) for resource, future in futures.items()
     }

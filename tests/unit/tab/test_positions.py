@@ -37,7 +37,7 @@ def replica() -> FakeReplica:
 @pytest.fixture
 def read_positions(replica: FakeReplica, monkeypatch: pytest.MonkeyPatch) -> PositionReader:
     monkeypatch.setattr(
-        positions.topics,
+        positions.topic_state,
         "describe",
         lambda conf, names: {name: TopicState(name, "id", {0: (0, 100)}) for name in TOPICS},
     )

@@ -94,11 +94,11 @@ class UnacknowledgedLoss(UserError):
         self.losses = losses
 
     def __str__(self) -> str:
-        topic = self.losses[0].topic
+        topics = sorted({loss.topic for loss in self.losses})
         return (
-            f"{'; '.join(map(str, self.losses))}; landing of this topic has stopped. To continue without "
-            f'these records, run land_events with {{"acknowledge_loss_of": "{topic}", "reason": "why that is '
-            'right"}; the acknowledgement is recorded'
+            f"{'; '.join(map(str, self.losses))}; landing of {' and '.join(topics)} has stopped. To continue "
+            f'without these records, run land_events with {{"acknowledge_loss_of": "{topics[0]}", "reason": '
+            '"why that is right"}, a run for each topic; the acknowledgement is recorded'
         )
 
 

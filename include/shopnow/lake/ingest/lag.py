@@ -34,6 +34,11 @@ class Position(NamedTuple):
         """Number of offsets not landed yet, transaction markers included."""
         return max(self.stable - (self.earliest if self.landed is None else self.landed), 0)
 
+    @property
+    def is_landed(self) -> bool:
+        """Whether the lake has all up to the last stable offset, which is lower after a truncation."""
+        return self.stable == (self.earliest if self.landed is None else self.landed)
+
 
 def positions(conf: Conf, lake: str) -> list[Position]:
     """Return the position of every partition of every topic.
@@ -64,14 +69,8 @@ def compute_positions(
 
 
 def lagging_topics(conf: Conf, lake: str) -> list[str]:
-    """Return the topics whose last stable offset differs from the lake's; after a truncation it is lower."""
-    return sorted(
-        {
-            position.topic
-            for position in positions(conf, lake)
-            if position.stable != (position.earliest if position.landed is None else position.landed)
-        }
-    )
+    """Return the topics whose last stable offset differs from the lake's."""
+    return sorted({position.topic for position in positions(conf, lake) if not position.is_landed})
 
 
 def check_landed(conf: Conf, lake: str) -> None:
