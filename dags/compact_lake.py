@@ -1,7 +1,8 @@
 """
 ### Compact small files, expire old records, and vacuum
 
-Three steps; stopping any of them at any point leaves every table consistent:
+Once HDFS is up and records have landed, three steps; stopping any of them at any point leaves every table
+consistent:
 
 1. **expire**: removes raw records older than `SHOPNOW_RAW_RETENTION_DAYS` (kept forever by default), whole
    days at a time, once the events tables have been built from them. The removal is recorded, so receipts can
@@ -28,12 +29,22 @@ Example: `{"before": "2026-11-24"}`
 - HDFS is unreachable: the task retries. See `./shopnow status`.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+from airflow.providers.apache.hdfs.sensors.web_hdfs import WebHdfsSensor
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, Param, conf, get_current_context, task
 
-from shopnow.dag_common import DEFAULT_ARGS, LAKE_URI, LONG_TIMEOUT, Tag, every_hour, lake_uri, lower_priority
+from shopnow.dag_common import (
+    DEFAULT_ARGS,
+    LAKE_PATH,
+    LAKE_URI,
+    LONG_TIMEOUT,
+    Tag,
+    every_hour,
+    lake_uri,
+    lower_priority,
+)
 from shopnow.lake.maintenance import retention
 from shopnow.lake.maintenance import vacuum as lake_vacuum
 from shopnow.settings import ROOT
@@ -57,6 +68,15 @@ with DAG(
         )
     },
 ) as dag:
+    raw_landed = WebHdfsSensor(
+        task_id="raw_landed",
+        filepath=f"{LAKE_PATH}/raw",
+        mode="reschedule",
+        poke_interval=15,
+        timeout=timedelta(minutes=15).total_seconds(),
+        soft_fail=True,
+        doc_md="Waits until the lake has raw tables; if it has none for 15 minutes, the run is skipped.",
+    )
 
     @task
     def expire() -> list[dict]:
@@ -84,4 +104,4 @@ with DAG(
         """Return the number of files removed, by table."""
         return lake_vacuum.vacuum(lake_uri(), conf.getint("shopnow", "vacuum_hours"))
 
-    expire() >> compact >> vacuum()
+    raw_landed >> expire() >> compact >> vacuum()
