@@ -1,7 +1,8 @@
 """The tab's FastAPI app: the pages, and their API."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shopnow import airflow_internals, dag_common
 from shopnow.errors import UserError
 from shopnow_request_limits import BodyLimit
+from shopnow_tab_app.pages import activity
+from shopnow_tab_app.pages.changes import Changes
+from shopnow_tab_app.pages.registry import PAGES
 from shopnow_tab_app.replica import tables
 from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.routes.change_stream import create_stream_router
 from shopnow_tab_app.routes.problems import PROBLEMS
 from shopnow_tab_app.routes.read_routes import create_read_router
 from shopnow_tab_app.routes.write_routes import create_write_router
@@ -28,6 +33,9 @@ TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+
+STREAMED_EVENTS = 40
+"""Number of the newest events in the stream of changes."""
 
 BODY_BYTES = 64 << 10
 """Maximum size of a body: forms of the pages have a few fields."""
@@ -64,7 +72,11 @@ def create(
         openapi_url=None,
         responses=PROBLEMS,
     )
-    app.include_router(create_read_router(lake, tail or TopicTail(conf), conf))
+    tail = tail or TopicTail(conf)
+    app.include_router(create_read_router(lake, tail, conf))
+    shown_tables: dict[str, Sequence[str]] = {name: page.tables for name, page in PAGES.items()}
+    newest = partial(activity.build, tail, STREAMED_EVENTS)
+    app.include_router(create_stream_router(Changes(tail, newest, lake, shown_tables)))
     app.include_router(create_write_router(conf))
     app.add_api_route("/api/openapi.json", lambda: app.openapi(), include_in_schema=False)
     app.add_api_route("/", lambda: _static_file("index.html"), include_in_schema=False)

@@ -87,6 +87,10 @@ class LakeReplica:
         """
         return self._call("state", tuple(names))
 
+    def await_change(self, names: Iterable[str], shown: ReplicaState, seconds: float) -> None:
+        """Wait until tables have other versions, or reading them another error, than in this state."""
+        self._call("await_change", tuple(names), shown, seconds)
+
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
         """Return the rows of a query, by column name."""
         return self._call("query", sql, parameters)

@@ -78,7 +78,7 @@ class ServerConfig(NamedTuple):
 class ReplicaProxy(BaseProxy):
     """Client-side proxy of the replica server; each thread has a connection of its own."""
 
-    _exposed_ = ("state", "query", "chunks", "table_stats", "transaction_version")
+    _exposed_ = ("state", "await_change", "query", "chunks", "table_stats", "transaction_version")
     _method_to_typeid_ = {"chunks": "ChunkIterator"}  # noqa: RUF012  (as the base class has it)
 
 

@@ -26,7 +26,7 @@ from shopnow.errors import UserError
 from shopnow.lake.delta import errors
 from shopnow.lake.delta.file_swap import data_files
 from shopnow.lake.delta.tables import Table
-from shopnow_tab_app.replica import derived_tables, replica
+from shopnow_tab_app.replica import derived_tables, queries, replica
 from shopnow_tab_app.replica.protocol import (
     READY,
     DerivedTable,
@@ -49,8 +49,6 @@ FIRST_READ_SECONDS = 3.0
 SLOW_SECONDS = 20.0
 """Reading time of one table after which HDFS is reported as slow."""
 MEMORY = "192MB"
-MEMORY_ATTEMPTS = 6
-"""Attempts, half a second apart, of a query without memory, as happens while a large table is read."""
 
 
 class ReplicaServer:
@@ -131,10 +129,22 @@ class ReplicaServer:
                 self._as_of,
             )
 
+    def await_change(self, names: Sequence[str], shown: ReplicaState, seconds: float) -> None:
+        """Wait until tables have other versions, or reading them another error, than in this state."""
+        before = dict(shown.versions)
+        with self._changed:
+            self._changed.wait_for(
+                lambda: (
+                    {name: self._versions[name] for name in names if name in self._versions} != before
+                    or bool(self._current_error()) != bool(shown.error)
+                ),
+                seconds,
+            )
+
     def query(self, sql: str, parameters: Sequence[Any] | dict[str, Any] = ()) -> list[dict[str, Any]]:
         """Return the rows of a query, by column name."""
         with self._connection.cursor() as cursor:
-            result = _execute(cursor, sql, parameters)
+            result = queries.execute(cursor, sql, parameters)
             names = [column[0] for column in result.description]
             return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -143,7 +153,7 @@ class ReplicaServer:
     ) -> Iterator[list[tuple]]:
         """Yield the rows of a query in chunks of `size` rows."""
         with self._connection.cursor() as cursor:
-            result = _execute(cursor, sql, parameters)
+            result = queries.execute(cursor, sql, parameters)
             while rows := result.fetchmany(size):
                 yield rows
 
@@ -274,18 +284,6 @@ class ReplicaServer:
             return Table(self._address, name).open()
         except TableNotFoundError:
             return None
-
-
-def _execute(
-    cursor: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[Any] | dict[str, Any]
-) -> duckdb.DuckDBPyConnection:
-    for attempts_left in reversed(range(MEMORY_ATTEMPTS)):
-        try:
-            return cursor.execute(sql, parameters)
-        except duckdb.OutOfMemoryException:
-            if attempts_left:
-                time.sleep(0.5)
-    raise UserError("a table that is being read takes up the replica's memory; try again in a moment")
 
 
 def main() -> None:

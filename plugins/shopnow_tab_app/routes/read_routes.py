@@ -12,13 +12,12 @@ from pydantic import BaseModel
 from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow_tab_app import i18n
-from shopnow_tab_app.pages import csv_export, deliveries, pdf, pdf_sheets
+from shopnow_tab_app.pages import activity, csv_export, deliveries, pdf, pdf_sheets
 from shopnow_tab_app.pages.charts import Chart
 from shopnow_tab_app.pages.paging import PageQuery, page_query
 from shopnow_tab_app.pages.period import PeriodQuery, period_query
 from shopnow_tab_app.pages.positions import PositionReader, Positions
 from shopnow_tab_app.pages.registry import EXPORTS, PAGES, Page, PageName, Query, Sources, Status
-from shopnow_tab_app.pages.response import Missing
 from shopnow_tab_app.replica import tables
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.routes import access, alert_actions, order_form
@@ -26,7 +25,7 @@ from shopnow_tab_app.routes.problems import Problem
 from shopnow_tab_app.routes.response_cache import ResponseCache
 from shopnow_tab_app.sources import runs
 from shopnow_tab_app.sources.polled_cache import PolledCache
-from shopnow_tab_app.sources.topic_tail import Event, TopicTail
+from shopnow_tab_app.sources.topic_tail import TopicTail
 
 _Period = Annotated[PeriodQuery, Depends(period_query)]
 _Rows = Annotated[PageQuery, Depends(page_query)]
@@ -34,13 +33,6 @@ _PageName = Annotated[PageName, Path(alias="shown")]
 
 
 UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "Unknown name"}}
-
-
-class Activity(BaseModel):
-    """The newest events of the topics, newest first."""
-
-    events: list[Event]
-    missing: list[Missing]
 
 
 class Me(BaseModel):
@@ -68,14 +60,12 @@ def create_read_router(lake: LakeReplica, tail: TopicTail, conf: Callable[[], Co
         """Permissions of the user."""
         return Me(may_send=may_send, may_act=may_act)
 
-    @router.get("/activity", response_model=Activity)
+    @router.get("/activity", response_model=activity.Activity)
     def get_activity(request: Request, limit: Annotated[int, QueryParameter(ge=1, le=200)] = 20) -> Response:
         """The newest events on the topics."""
-        received, events, error = tail.received, tail.newest(limit), tail.error
-        missing = [Missing(what="kafka", why=error, as_of=tail.as_of)] if error else []
-        return responses.respond(
-            request, (received, len(events), error), lambda: Activity(events=events, missing=missing)
-        )
+        stamp = tail.stamp
+        newest = activity.build(tail, limit)
+        return responses.respond(request, (stamp, len(newest.events)), lambda: newest)
 
     @router.get("/products")
     def get_products() -> list[order_form.Product]:

@@ -30,6 +30,7 @@ CONSUME_RECORDS = 500
 IDLE_SECONDS = 60.0
 """Time after the last request until the consumer stops."""
 TIMEOUT_SECONDS = 3.0
+_POLL_SECONDS = 0.3
 
 
 class Event(BaseModel):
@@ -85,14 +86,21 @@ class TopicTail:
         self.as_of: datetime | None = None
         """When Kafka last answered; None before the first answer."""
 
+    @property
+    def stamp(self) -> tuple[int, str | None]:
+        """Differs whenever there are other events, or another error, than before."""
+        return self.received, self.error
+
+    def wait(self, stamp: tuple[int, str | None] | None, seconds: float) -> None:
+        """Wait until the stamp differs from this one."""
+        with self._changed:
+            self._keep_reading()
+            self._changed.wait_for(lambda: self._caught_up and self.stamp != stamp, seconds)
+
     def newest(self, limit: int) -> list[Event]:
         """Return the newest events of all topics, newest first."""
         with self._changed:
-            self._requested_at = time.monotonic()
-            if self._thread is None or not self._thread.is_alive():
-                self._caught_up = False
-                self._thread = threading.Thread(target=self._run, name="shopnow-tab-tail", daemon=True)
-                self._thread.start()
+            self._keep_reading()
             self._changed.wait_for(lambda: self._caught_up or self.error, TIMEOUT_SECONDS)
             events = [event for topic_events in self._events.values() for event in topic_events]
         # Within one second the order of TOPICS decides, so that an order comes before its payment.
@@ -101,6 +109,13 @@ class TopicTail:
             key=lambda event: (event.time[:19], TOPICS.index(event.topic) * -1, event.offset),
             reverse=True,
         )[:limit]
+
+    def _keep_reading(self) -> None:
+        self._requested_at = time.monotonic()
+        if self._thread is None or not self._thread.is_alive():
+            self._caught_up = False
+            self._thread = threading.Thread(target=self._run, name="shopnow-tab-tail", daemon=True)
+            self._thread.start()
 
     def _is_idle(self) -> bool:
         return time.monotonic() - self._requested_at >= IDLE_SECONDS
@@ -144,9 +159,10 @@ class TopicTail:
             consumer.close()
 
     def _consume(self, consumer: Consumer) -> None:
-        messages = [
-            message for message in consumer.consume(CONSUME_RECORDS, timeout=0.3) if not message.error()
-        ]
+        # Not `consume` with a time, which waits for as many records.
+        first = consumer.poll(_POLL_SECONDS)
+        polled = [first, *consumer.consume(CONSUME_RECORDS - 1, 0)] if first is not None else []
+        messages = [message for message in polled if not message.error()]
         if len(messages) == CONSUME_RECORDS:
             _skip_backlog(consumer)
         with self._changed:

@@ -12,7 +12,7 @@ from deltalake import DeltaTable, write_deltalake
 from factories import sample_lake
 from shopnow.errors import UserError
 from shopnow.local_stack import supervision
-from shopnow_tab_app.replica import server, tables
+from shopnow_tab_app.replica import queries, tables
 from shopnow_tab_app.replica.protocol import DerivedTable, ReplicaState, TableCopy
 from shopnow_tab_app.replica.server import ReplicaServer
 from support import local_replica
@@ -154,10 +154,10 @@ def test_query_that_runs_out_of_memory_is_retried_then_rejected(
     lake: ReplicaServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(server.time, "sleep", waits.append)
+    monkeypatch.setattr(queries.time, "sleep", waits.append)
     with pytest.raises(UserError, match="try again in a moment"):
         lake.query("SELECT list(number) FROM range(50_000_000) AS numbers(number)")
-    assert len(waits) == server.MEMORY_ATTEMPTS - 1
+    assert len(waits) == queries.ATTEMPTS - 1
     assert lake.query("SELECT 1 AS one") == [{"one": 1}]
 
 

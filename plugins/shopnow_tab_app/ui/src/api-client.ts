@@ -1,11 +1,22 @@
 /** Client of the tab's HTTP API: GET, POST with retry, and a polling hook. */
 import { useEffect, useState } from "preact/hooks";
 import type { PageData } from "./api-types";
+import { isPushed, onChange } from "./change-stream";
 
 const GET_TIMEOUT_MS = 15_000;
 const POST_TIMEOUT_MS = 40_000;
 const POLL_MS = 5_000;
 const POLL_WHILE_LOADING_MS = 1_000;
+const POLL_WHILE_PUSHED_MS = 30_000;
+
+/** By path, the kind of change after which its response may differ. */
+const CHANGES: Record<string, string> = {
+  activity: "activity",
+  dashboard: "page",
+  orders: "page",
+  payments: "page",
+  deliveries: "page",
+};
 
 export type Query = Record<string, string | number | boolean | null | undefined>;
 
@@ -76,7 +87,8 @@ export interface PollResult<T> {
 }
 
 /**
- * Polls a GET endpoint while the page is visible. The previous data stays until the next response arrives.
+ * Polls a GET endpoint while the page is visible, and at once after a change that the server pushes, which may
+ * come with the data. The previous data stays until the next response arrives.
  *
  * While the server is still loading a table for the first time, it polls every second.
  */
@@ -86,25 +98,34 @@ export function usePoll<T>(path: string, query: Query = {}, intervalMs = POLL_MS
   useEffect(() => {
     let stopped = false;
     let timer = 0;
+    let calls = 0;
+    const change = CHANGES[path];
     const poll = async () => {
       clearTimeout(timer);
+      const call = ++calls;
+      const isCurrent = () => !stopped && call === calls; // a later call has newer data
       let loading = false;
       if (!document.hidden) {
         try {
           const data = await get<T>(path, query);
           loading = !!(data as Partial<PageData>).missing?.some((source) => source.why === "unread");
-          if (!stopped) setResult({ data, error: null });
+          if (isCurrent()) setResult({ data, error: null });
         } catch (error) {
-          if (!stopped) setResult((previous) => ({ ...previous, error: error as Error }));
+          if (isCurrent()) setResult((previous) => ({ ...previous, error: error as Error }));
         }
       }
-      if (!stopped) timer = window.setTimeout(poll, loading ? POLL_WHILE_LOADING_MS : intervalMs);
+      const interval = change && isPushed(change) ? POLL_WHILE_PUSHED_MS : intervalMs;
+      if (isCurrent()) timer = window.setTimeout(poll, loading ? POLL_WHILE_LOADING_MS : interval);
     };
     const onVisibilityChange = () => document.hidden || poll();
     poll();
+    const stopListening = change
+      ? onChange(change, (data) => (data ? setResult({ data: data as T, error: null }) : poll()))
+      : null;
     document.addEventListener("visibilitychange", onVisibilityChange);
     return () => {
       stopped = true;
+      stopListening?.();
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", onVisibilityChange);
     };

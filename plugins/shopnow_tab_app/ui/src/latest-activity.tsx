@@ -1,4 +1,4 @@
-/** The newest events of the topics, refreshed every two seconds. */
+/** The newest events of the topics, as they arrive. */
 import { usePoll } from "./api-client";
 import type { Activity, TopicEvent } from "./api-types";
 import { Notices, Panel } from "./components";
@@ -14,7 +14,7 @@ export function LatestActivity() {
     <Panel title={t("latest_activity")}>
       <Notices data={data} error={error} />
       <ol class="activity">
-        {data?.events.map((event) => (
+        {data?.events.slice(0, SHOWN_EVENTS).map((event) => (
           <ActivityRow key={`${event.topic} ${event.partition} ${event.offset}`} event={event} />
         ))}
       </ol>

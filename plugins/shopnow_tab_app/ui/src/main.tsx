@@ -2,6 +2,7 @@
 import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { usePoll } from "./api-client";
+import { openStream } from "./change-stream";
 import type { CurrentUser } from "./api-types";
 import { ErrorBoundary } from "./error-boundary";
 import { t } from "./i18n";
@@ -31,6 +32,7 @@ function App() {
   const preferences = usePreferences();
   const page = usePage();
   const [permissions, permissionError] = usePermissions();
+  useEffect(() => (page.isStreamed === false ? undefined : openStream(page.name)), [page]);
   useEffect(
     () =>
       document

@@ -14,6 +14,8 @@ export interface PageEntry {
   name: string;
   titleKey: TextKey;
   component: ComponentType<Permissions>;
+  /** False if its data never changes. */
+  isStreamed?: boolean;
 }
 
 export const PAGES: PageEntry[] = [
@@ -23,7 +25,7 @@ export const PAGES: PageEntry[] = [
   { name: "deliveries", titleKey: "page_deliveries", component: DeliveriesPage },
   { name: "stock", titleKey: "page_stock", component: StockPage },
   { name: "pipeline", titleKey: "page_pipeline", component: PipelinePage },
-  { name: "api", titleKey: "page_api", component: ApiReferencePage },
+  { name: "api", titleKey: "page_api", component: ApiReferencePage, isStreamed: false },
 ];
 
 export const routeOf = (page: PageEntry): string => `#/${page.name}`;
