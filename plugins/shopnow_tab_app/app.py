@@ -62,7 +62,7 @@ def create(
         tail: reader of the newest events; by default of the Kafka in Airflow's connection.
         conf: function that returns the Kafka configuration.
     """
-    lake = lake or LakeReplica(dag_common.lake_uri, tables.COPIES, tables.DERIVED)
+    lake = lake or LakeReplica(dag_common.lake_uri, tables.COPIES, tables.DERIVED, conf)
     app = FastAPI(
         title="ShopNow+",
         description="API of the ShopNow+ tab. Amounts are integer cents of a currency, times and days UTC.",

@@ -15,14 +15,12 @@ from deltalake import DeltaTable
 from shopnow import validation
 from shopnow.broker import reader, topic_state
 from shopnow.broker.client import Conf
-from shopnow.broker.reader import Chunk, Ranges
-from shopnow.broker.topic_state import TopicState
+from shopnow.broker.reader import Chunk
 from shopnow.events import TOPICS, Stock
 from shopnow.kpis import STOCK_POSITION
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
-from shopnow.lake.ingest import offsets
-from shopnow.lake.lineage import lineage
+from shopnow.lake.lineage import unread
 
 PREFETCH_BYTES = 16 << 20
 """Bytes prefetched from Kafka; there is usually little to read."""
@@ -62,26 +60,13 @@ def current_levels(conf: Conf | None, lake: str, kafka_topic: str = "stock") -> 
     levels = {} if table is None else _read_position(table)
     if conf is not None:
         state = topic_state.describe(conf, [kafka_topic])[kafka_topic]
-        ranges = unread_ranges(state, None if table is None else _source_snapshot(lake, table))
+        position = Table(lake, STOCK_POSITION.name)
+        raw = None if table is None else unread.source_snapshot(position, table.version(), "stock")
+        ranges = unread.unread_ranges(state, raw)
         for chunk in reader.read(conf, kafka_topic, ranges, queue_bytes=PREFETCH_BYTES):
             for event, offset in _valid_events(chunk):
                 apply_event(levels, event, offset)
     return sorted(tracked.level for tracked in levels.values())
-
-
-def unread_ranges(state: TopicState, raw: DeltaTable | None) -> Ranges:
-    """Return the offset ranges of the topic that a version of `raw/stock` lacks.
-
-    These are all offsets of a recreated topic, or of a truncated partition.
-
-    Records that retention removed before they were read are left out; landing reports them.
-    """
-    topic_id = None if raw is None else offsets.current_id(raw, state.topic_id)
-    ranges = {}
-    for partition, (earliest, stable) in state.partitions.items():
-        read = None if raw is None or topic_id is None else offsets.position(raw, topic_id, partition)
-        ranges[partition] = (earliest if read is None or read > stable else max(read, earliest), stable)
-    return ranges
 
 
 def apply_event(levels: dict[str, TrackedLevel], event: Stock, offset: int) -> None:
@@ -105,12 +90,6 @@ def _read_position(table: DeltaTable) -> dict[str, TrackedLevel]:
         )
         for row in rows
     }
-
-
-def _source_snapshot(lake: str, table: DeltaTable) -> DeltaTable | None:
-    """Return the snapshot of `raw/stock` that the position was made from."""
-    version = lineage.sources(Table(lake, STOCK_POSITION.name), table.version()).get("raw/stock")
-    return None if version is None else Table(lake, "raw/stock").open(version)
 
 
 def _valid_events(chunk: Chunk) -> Iterator[tuple[Stock, int]]:

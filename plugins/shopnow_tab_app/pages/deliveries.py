@@ -32,6 +32,8 @@ class Delivery(BaseModel):
     created_at: datetime | None
     shipped_at: datetime | None
     delivered_at: datetime | None
+    provisional: bool
+    """From records that the lake does not have yet; proved figures do not contain it."""
     overdue: bool
     """Delivered after the promised time, or still open at the time of the newest delivery event."""
 

@@ -27,6 +27,8 @@ class Order(BaseModel):
     currency: str
     event_time: datetime
     status: Status
+    provisional: bool
+    """From records that the lake does not have yet; proved figures do not contain it."""
 
 
 class Orders(PageResponse):

@@ -28,6 +28,8 @@ class Payment(BaseModel):
     status: Status
     reason: str | None
     event_time: datetime
+    provisional: bool
+    """From records that the lake does not have yet; proved figures do not contain it."""
 
 
 class Payments(PageResponse):

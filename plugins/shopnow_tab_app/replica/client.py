@@ -13,7 +13,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
@@ -58,7 +58,11 @@ class LakeReplica:
     """
 
     def __init__(
-        self, address: Callable[[], str], copies: Sequence[TableCopy], derived: Sequence[DerivedTable] = ()
+        self,
+        address: Callable[[], str],
+        copies: Sequence[TableCopy],
+        derived: Sequence[DerivedTable] = (),
+        conf: Callable[[], Mapping[str, Any]] | None = None,
     ) -> None:
         """Configure the replica without starting its process.
 
@@ -66,8 +70,9 @@ class LakeReplica:
             address: function that returns the lake's address.
             copies: tables to copy.
             derived: tables to compute from the copies.
+            conf: function that returns the Kafka configuration, for records that the lake lacks.
         """
-        self._address, self._copies, self._derived = address, copies, derived
+        self._address, self._copies, self._derived, self._conf = address, copies, derived, conf
         self._lock = threading.Lock()
         self._running: _Running | None = None
         self._cached_address: tuple[float, str] | None = None
@@ -151,12 +156,13 @@ class LakeReplica:
 
     def _start(self, address: str) -> _Running:
         folder = tempfile.TemporaryDirectory(prefix="shopnow-tab-")
-        config = ServerConfig(folder.name, secrets.token_bytes(), address, self._copies, self._derived)
+        conf = dict(self._conf()) if self._conf else None
+        config = ServerConfig(folder.name, secrets.token_bytes(), address, self._copies, self._derived, conf)
         modules = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         # The reader of the lake has no use for Airflow's keys and connections.
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
         process = subprocess.Popen(
-            [sys.executable, "-m", "shopnow_tab_app.replica.server"],
+            [sys.executable, "-m", "shopnow_tab_app.replica"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={**inherited, "PYTHONPATH": os.pathsep.join(modules)},

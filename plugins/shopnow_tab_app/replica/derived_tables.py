@@ -1,7 +1,8 @@
 # ruff: noqa: S608  (SQL of our own)
 """Tables computed from copies, updated incrementally: only rows whose source rows changed are recomputed."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import duckdb
 
@@ -16,8 +17,29 @@ def create(database: duckdb.DuckDBPyConnection, derived: DerivedTable) -> None:
     database.execute(f'CREATE OR REPLACE TABLE "{derived.table}" AS {derived.select}')
 
 
+class ProvisionalChange(NamedTuple):
+    """Provisional rows of the sources that changed since a derived table was last computed."""
+
+    added: dict[str, list[int]]
+    """By source, the numbers of new rows."""
+    removed_keys: set[int]
+    """Keys of rows that were removed."""
+
+
+def keys_of(
+    database: duckdb.DuckDBPyConnection, derived: DerivedTable, source: str, numbers: Sequence[int]
+) -> set[int]:
+    """Return the keys of the source's rows with these numbers."""
+    query = f'SELECT DISTINCT {derived.keys[source]} FROM "{source}" WHERE _file IN (SELECT unnest(?))'
+    return {key for (key,) in database.execute(query, [list(numbers)]).fetchall()}
+
+
 def update(
-    database: duckdb.DuckDBPyConnection, derived: DerivedTable, before: FileNumbers, after: FileNumbers
+    database: duckdb.DuckDBPyConnection,
+    derived: DerivedTable,
+    before: FileNumbers,
+    after: FileNumbers,
+    provisional: ProvisionalChange,
 ) -> None:
     """Bring a derived table up to date.
 
@@ -26,6 +48,7 @@ def update(
         derived: table to update.
         before: files of its sources when it was last computed.
         after: files of its sources now.
+        provisional: rows of its sources that belong to no file.
     """
     has_removals = any(
         before.get(source, {}).items() - after.get(source, {}).items() for source in derived.keys
@@ -33,15 +56,20 @@ def update(
     if has_removals or not any(before.values()):
         create(database, derived)  # The keys of removed rows are unknown.
         return
-    new_files = [
+    new_files: list[list[int]] = [
         [number for path, number in after.get(source, {}).items() if path not in before.get(source, {})]
+        + provisional.added.get(source, [])
         for source in derived.keys
     ]
     keys = [
         f'SELECT {key} AS key FROM "{source}" WHERE _file IN (SELECT unnest(?))'
         for source, key in derived.keys.items()
     ]
-    database.execute(f"CREATE OR REPLACE TEMP TABLE changed AS {' UNION '.join(keys)}", new_files)
+    keys.append("SELECT unnest(?)::UBIGINT AS key")
+    database.execute(
+        f"CREATE OR REPLACE TEMP TABLE changed AS {' UNION '.join(keys)}",
+        [*new_files, list(provisional.removed_keys)],
+    )
     # A name in WITH hides the table of that name, so that one select computes these rows and all rows. Row
     # ids are looked up by key, so that the scan reads the key column only, not the long texts of all rows.
     changed_rows = ", ".join(

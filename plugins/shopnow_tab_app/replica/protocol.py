@@ -18,6 +18,9 @@ class TableCopy(NamedTuple):
     """SQL select list of the columns to keep."""
     where: str = "true"
     """SQL condition of the rows to keep."""
+    topic: str | None = None
+    """Topic whose records the copy has, too, until the table has them. The copy of such a table has a column
+    `provisional`, true for these."""
 
 
 class DerivedTable(NamedTuple):
@@ -65,6 +68,8 @@ class ServerConfig(NamedTuple):
     """The lake's address."""
     copies: Sequence[TableCopy]
     derived: Sequence[DerivedTable]
+    conf: Mapping[str, Any] | None
+    """Configuration of Kafka's clients; None to copy the lake only."""
 
     def socket(self, server: int | str) -> str:
         """Return the path of the socket, which is short wherever the folder is.

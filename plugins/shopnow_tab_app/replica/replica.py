@@ -26,11 +26,17 @@ SMALL_BYTES = 256 << 10
 PARALLEL_FILES = 6
 
 
+def _select(copy: TableCopy, number: str, is_provisional: bool) -> str:
+    """Return the select list of rows with this number."""
+    flag = f", {is_provisional} AS provisional" if copy.topic else ""
+    return f"{number}::UBIGINT AS _file, {copy.select}{flag}"
+
+
 def create(database: duckdb.DuckDBPyConnection, copy: TableCopy) -> None:
     """Create an empty copy, which also stands for a table that the lake does not have."""
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
         pq.write_table(copy.schema.empty_table(), file.name)
-        columns = f"SELECT 0::UBIGINT AS _file, {copy.select} FROM read_parquet(?)"  # noqa: S608  (SQL of our own)
+        columns = f"SELECT {_select(copy, '0', False)} FROM read_parquet(?)"  # noqa: S608  (SQL of our own)
         database.execute(f'CREATE OR REPLACE TABLE "{copy.table}" AS {columns}', [file.name])
 
 
@@ -40,6 +46,7 @@ def update(
     table: DeltaTable,
     data_files: Iterable[DataFile],
     file_numbers: dict[str, int],
+    superseded: Sequence[int] = (),
 ) -> dict[str, int]:
     """Bring a copy up to the open version of its table.
 
@@ -49,6 +56,7 @@ def update(
         table: table, open at the version to copy.
         data_files: data files of that version.
         file_numbers: by path, the numbers of the files in the copy.
+        superseded: numbers of provisional rows that this version replaces.
 
     Returns:
         The numbers of the files in the updated copy, by path.
@@ -57,17 +65,16 @@ def update(
         OSError, deltalake.exceptions.DeltaError: the lake does not answer; the copy is unchanged.
     """
     files = {file.path: file for file in data_files}
-    removed = [number for path, number in file_numbers.items() if path not in files]
+    removed = [number for path, number in file_numbers.items() if path not in files] + list(superseded)
     numbers = {path: number for path, number in file_numbers.items() if path in files}
     next_number = iter(range(max(file_numbers.values(), default=0) + 1, 2**63))
     database.execute("BEGIN")
     try:
-        if removed:
-            database.execute(f'DELETE FROM "{copy.table}" WHERE _file IN (SELECT unnest(?))', [removed])  # noqa: S608  (our own names)
+        _delete(database, copy, removed)
         added = [file for path, file in files.items() if path not in numbers]
         for file, batches in _read(table, added, copy.schema):
             numbers[file.path] = next(next_number)
-            _insert(database, copy, numbers[file.path], batches)
+            _insert(database, copy, _select(copy, str(numbers[file.path]), False), batches)
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
@@ -76,17 +83,45 @@ def update(
     return numbers
 
 
+def change_provisional(
+    database: duckdb.DuckDBPyConnection,
+    copy: TableCopy,
+    removed: Sequence[int],
+    numbers: Sequence[int],
+    rows: pa.Table,
+) -> None:
+    """Remove provisional rows with these numbers from a copy, and add others, in one transaction."""
+    database.execute("BEGIN")
+    try:
+        _delete(database, copy, removed)
+        numbered = rows.append_column("_number", pa.array(numbers, pa.uint64()))
+        _insert(database, copy, _select(copy, "_number", True), numbered.to_batches(), numbered.schema)
+        database.execute("COMMIT")
+    except BaseException:
+        database.execute("ROLLBACK")
+        raise
+
+
+def _delete(database: duckdb.DuckDBPyConnection, copy: TableCopy, numbers: Sequence[int]) -> None:
+    if numbers:
+        database.execute(f'DELETE FROM "{copy.table}" WHERE _file IN (SELECT unnest(?))', [list(numbers)])  # noqa: S608  (our own names)
+
+
 def _insert(
-    database: duckdb.DuckDBPyConnection, copy: TableCopy, number: int, batches: Iterable[pa.RecordBatch]
+    database: duckdb.DuckDBPyConnection,
+    copy: TableCopy,
+    select: str,
+    batches: Iterable[pa.RecordBatch],
+    schema: pa.Schema | None = None,
 ) -> None:
     # Through a file: reading Arrow data takes the interpreter lock, whose holder may be waiting for DuckDB.
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
-        with pq.ParquetWriter(file.name, copy.schema) as writer:
+        with pq.ParquetWriter(file.name, schema or copy.schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
         database.execute(
             f'INSERT INTO "{copy.table}" '  # noqa: S608
-            f"SELECT {number}, {copy.select} FROM read_parquet(?) WHERE {copy.where}",
+            f"SELECT {select} FROM read_parquet(?) WHERE {copy.where}",
             [file.name],
         )
 

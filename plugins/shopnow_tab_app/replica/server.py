@@ -7,18 +7,15 @@ server ended.
 """
 
 import logging
-import os
-import pickle
-import shutil
-import sys
-import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import duckdb
+from confluent_kafka import Message
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
@@ -26,17 +23,16 @@ from shopnow.errors import UserError
 from shopnow.lake.delta import errors
 from shopnow.lake.delta.file_swap import data_files
 from shopnow.lake.delta.tables import Table
-from shopnow_tab_app.replica import derived_tables, queries, replica
+from shopnow_tab_app.replica import queries
+from shopnow_tab_app.replica.copy_store import CopyStore
+from shopnow_tab_app.replica.pending import PendingRows
 from shopnow_tab_app.replica.protocol import (
-    READY,
     DerivedTable,
-    ReplicaManager,
-    ReplicaProxy,
     ReplicaState,
-    ServerConfig,
     TableCopy,
     TableStats,
 )
+from shopnow_tab_app.replica.topic_reader import TopicReader
 
 log = logging.getLogger(__name__)
 
@@ -55,7 +51,12 @@ class ReplicaServer:
     """The copies, and the thread that updates them."""
 
     def __init__(
-        self, folder: str, address: str, copies: Sequence[TableCopy], derived: Sequence[DerivedTable] = ()
+        self,
+        folder: str,
+        address: str,
+        copies: Sequence[TableCopy],
+        derived: Sequence[DerivedTable] = (),
+        conf: Mapping[str, Any] | None = None,
     ) -> None:
         """Create empty copies.
 
@@ -64,31 +65,28 @@ class ReplicaServer:
             address: the lake's address.
             copies: tables to copy.
             derived: tables to compute from the copies.
+            conf: configuration of Kafka's clients; None to copy the lake only.
         """
         self._address = address
-        self._copies = {copy.table: copy for copy in copies}
-        self._derived = {table.table: table for table in derived}
         # The connection runs no queries itself: opening a cursor, one for each thread, would wait for them.
         self._connection = duckdb.connect(f"{folder}/copies.duckdb")
-        self._database = self._connection.cursor()
-        self._database.execute(
+        database = self._connection.cursor()
+        database.execute(
             f"SET memory_limit='{MEMORY}'; SET threads=2; SET preserve_insertion_order=false; "
             "SET TimeZone='UTC'"
         )
-        for copy in copies:
-            replica.create(self._database, copy)
-        for table in derived:
-            derived_tables.create(self._database, table)
+        self._store = CopyStore(database, address, copies, derived, with_topics=conf is not None)
+        self._topics = TopicReader(conf or {}, self._store.pending, self._add, lambda: self._requested)
         self._changed = threading.Condition()
         self._requested: dict[str, float] = {}
         """By table, when it was last requested."""
         self._open: dict[str, DeltaTable] = {}
         self._stats: dict[str, TableStats] = {}
-        self._file_numbers: dict[str, dict[str, int]] = {}
-        """By copy, the numbers of its files by path."""
         self._versions: dict[str, int | None] = {}
-        self._derived_from: dict[str, dict[str, dict[str, int]]] = {}
-        """By derived table, the file numbers of its sources when it was last computed."""
+        self._table_versions: dict[str, int | None] = {}
+        """Versions of the lake's tables, which are part of those above."""
+        self._additions: Counter[str] = Counter()
+        """How often provisional rows were added to each copy, which makes another version, too."""
         self._error: str | None = None
         self._table_errors: dict[str, str] = {}
         """Why a table cannot be read although others can, by table."""
@@ -103,16 +101,15 @@ class ReplicaServer:
         Waits up to FIRST_READ_SECONDS for tables that were never read.
         """
         names = tuple(names)
-        requested = [
-            *names,
-            *(source for name in names if name in self._derived for source in self._derived[name].keys),
-        ]
+        requested = [*names, *self._store.sources(names)]
         now = time.monotonic()
         with self._changed:
             self._requested.update(dict.fromkeys(requested, now))
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="shopnow-tab-lake", daemon=True)
                 self._thread.start()
+            if self._store.pending.keys() & set(requested):
+                self._topics.start()
             self._changed.notify_all()
             self._changed.wait_for(
                 lambda: (
@@ -216,9 +213,9 @@ class ReplicaServer:
 
     def _update(self, names: Sequence[str]) -> None:
         errors.check_reachable(self._address)
-        for name in sorted(names, key=lambda name: name in self._derived):
+        for name in sorted(names, key=self._store.is_derived):
             try:
-                if name in self._derived:
+                if self._store.is_derived(name):
                     self._update_derived(name)
                 else:
                     with errors.as_user_errors(self._address):
@@ -237,37 +234,44 @@ class ReplicaServer:
         self._as_of = datetime.now(UTC)
 
     def _update_derived(self, name: str) -> None:
-        derived = self._derived[name]
-        sources = {source: self._file_numbers.get(source, {}) for source in derived.keys}
-        if self._derived_from.get(name) != sources:
-            derived_tables.update(self._database, derived, self._derived_from.get(name, {}), sources)
-            self._derived_from[name] = sources
-            # Versions start at the time, so that none equals one of an earlier process, which may be part of
-            # a cached response's stamp.
-            self._set_version(name, (self._versions.get(name) or time.time_ns()) + 1)
+        if self._store.update_derived(name) or name not in self._versions:
+            with self._changed:
+                # Versions start at the time, so that none equals one of an earlier process, which may be part
+                # of a cached response's stamp.
+                self._versions[name] = (self._versions.get(name) or time.time_ns()) + 1
+                self._changed.notify_all()
+
+    def _add(self, pending: PendingRows, messages: Sequence[Message], kafka_id: str) -> None:
+        """Show new records of a topic at once."""
+        name = pending.copy.table
+        if self._store.add(pending, messages, kafka_id):
+            with self._changed:
+                self._additions[name] += 1
+                self._set_version(name, self._table_versions.get(name))
+            for derived in self._store.derived_from(name):
+                if derived in self._versions:
+                    self._update_derived(derived)
 
     def _set_version(self, name: str, version: int | None) -> None:
+        """Note that a copy has this version of its table."""
         with self._changed:
-            self._versions[name] = version
+            self._table_versions[name] = version
+            additions = self._additions[name]
+            self._versions[name] = (version or 0) + additions if additions else version
             self._changed.notify_all()
 
     def _update_copy(self, name: str) -> int | None:
         """Bring a copy up to date and return its version; None if the lake does not have the table."""
         self._reading_since = time.monotonic()
         table = self._open_latest(name)
-        copy = self._copies.get(name)
         if table is None:
             self._stats.pop(name, None)
             self._open.pop(name, None)
-            if copy and self._file_numbers.pop(name, None):
-                replica.create(self._database, copy)
+            self._store.clear(name)
             return None
         if name not in self._stats or self._stats[name].version != table.version():
             files = data_files(table)
-            if copy:
-                self._file_numbers[name] = replica.update(
-                    self._database, copy, table, files, self._file_numbers.get(name, {})
-                )
+            self._store.update(name, table, files)
             self._stats[name] = TableStats(table.version(), sum(file.rows for file in files))
         self._open[name] = table
         return table.version()
@@ -284,23 +288,3 @@ class ReplicaServer:
             return Table(self._address, name).open()
         except TableNotFoundError:
             return None
-
-
-def main() -> None:
-    """Serve the replica until the standard input is closed."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    config: ServerConfig = pickle.load(sys.stdin.buffer)  # noqa: S301  (written by the parent process)
-    tempfile.tempdir = config.folder
-    replica_server = ReplicaServer(config.folder, config.address, config.copies, config.derived)
-    ReplicaManager.register("replica", lambda: replica_server, ReplicaProxy)
-    server = ReplicaManager(config.socket("self"), config.key).get_server()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    os.write(sys.stdout.fileno(), READY)
-    sys.stdin.buffer.read()
-    for _ in range(2):  # DuckDB may write a file during the first attempt.
-        shutil.rmtree(config.folder, ignore_errors=True)
-    os._exit(0)
-
-
-if __name__ == "__main__":
-    main()

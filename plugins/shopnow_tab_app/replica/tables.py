@@ -35,6 +35,7 @@ _ORDERS = TableCopy(
     "hash(order_id) AS key, event_type, event_time, order_id, customer_id, customer_name, country, "
     "items[1].product_name AS product, len(items)::INTEGER AS products, "
     "list_sum([item.quantity FOR item IN items])::BIGINT AS units, total_cents, currency",
+    topic="orders",
 )
 _PAYMENTS = TableCopy(
     "events/payments",
@@ -52,6 +53,7 @@ _PAYMENTS = TableCopy(
     ),
     "hash(order_id) AS key, event_type.replace('payment_', '') AS status, event_time, payment_id, order_id, "
     "method, amount_cents, currency, attempt::SMALLINT AS attempt, reason",
+    topic="payments",
 )
 _DELIVERIES = TableCopy(
     "events/deliveries",
@@ -69,6 +71,7 @@ _DELIVERIES = TableCopy(
     "CASE event_type WHEN 'delivery_created' THEN 0 WHEN 'delivery_in_transit' THEN 1 ELSE 2 END::TINYINT "
     "AS stage, "
     "event_time, delivery_id, order_id, address, promised_at, progress",
+    topic="deliveries",
 )
 
 
@@ -130,14 +133,20 @@ ORDERS_NOW = DerivedTable(
     """
     WITH paid AS (
         SELECT key,
-            max(CASE status WHEN 'refunded' THEN 3 WHEN 'succeeded' THEN 2 ELSE 1 END)::TINYINT AS stage
+            max(CASE status WHEN 'refunded' THEN 3 WHEN 'succeeded' THEN 2 ELSE 1 END)::TINYINT AS stage,
+            bool_or(provisional) AS provisional
         FROM "events/payments" GROUP BY key
     ), sent AS (
-        SELECT hash(order_id) AS key, max(stage) AS stage FROM "events/deliveries" GROUP BY ALL
+        SELECT hash(order_id) AS key, max(stage) AS stage, bool_or(provisional) AS provisional
+        FROM "events/deliveries" GROUP BY hash(order_id)
     ), cancelled AS (
-        SELECT DISTINCT key FROM "events/orders" WHERE event_type = 'order_cancelled'
+        SELECT key, bool_or(provisional) AS provisional
+        FROM "events/orders" WHERE event_type = 'order_cancelled' GROUP BY key
     )
-    SELECT orders.* EXCLUDE (_file, event_type), CASE
+    SELECT orders.* EXCLUDE (_file, event_type, provisional),
+        orders.provisional OR coalesce(paid.provisional, false) OR coalesce(sent.provisional, false)
+            OR coalesce(cancelled.provisional, false) AS provisional,
+        CASE
         WHEN cancelled.key IS NOT NULL THEN 'cancelled'
         WHEN paid.stage = 3 THEN 'refunded'
         WHEN sent.stage = 2 THEN 'delivered'
@@ -151,7 +160,7 @@ ORDERS_NOW = DerivedTable(
     WHERE event_type = 'order_placed'
     """,
 )
-"""Every order placed, with its current status."""
+"""Every order placed, with its current status; provisional if an event of it is."""
 
 DELIVERIES_NOW = DerivedTable(
     "deliveries_now",

@@ -74,7 +74,7 @@ def readers(parent: int | None = None) -> list[psutil.Process]:
     return [
         process
         for process in psutil.Process(parent).children()
-        if "shopnow_tab_app.replica.server" in process.cmdline()
+        if "shopnow_tab_app.replica" in process.cmdline()
     ]
 
 

@@ -9,6 +9,7 @@ from shopnow.alerts import live_stock
 from shopnow.alerts.live_stock import StockLevel, TrackedLevel
 from shopnow.broker.topic_state import TopicState
 from shopnow.events import SCHEMA_VERSION, StockSold
+from shopnow.lake.lineage import unread
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -84,4 +85,4 @@ class Raw:
     ],
 )
 def test_only_records_that_the_table_lacks_are_read(raw, expected):
-    assert live_stock.unread_ranges(TopicState("stock", "id", {0: (5, 30), 1: (0, 7)}), raw) == expected
+    assert unread.unread_ranges(TopicState("stock", "id", {0: (5, 30), 1: (0, 7)}), raw) == expected

@@ -1,6 +1,7 @@
 /** Client of the tab's HTTP API: GET, POST with retry, and a polling hook. */
 import { useEffect, useState } from "preact/hooks";
 import type { PageData } from "./api-types";
+import { type Query, apiUrl } from "./api-url";
 import { isPushed, onChange } from "./change-stream";
 
 const GET_TIMEOUT_MS = 15_000;
@@ -18,8 +19,6 @@ const CHANGES: Record<string, string> = {
   deliveries: "page",
 };
 
-export type Query = Record<string, string | number | boolean | null | undefined>;
-
 /** An error response of the API. */
 export class ApiError extends Error {
   constructor(
@@ -34,13 +33,6 @@ export class ApiError extends Error {
     return this.status >= 400 && this.status < 500;
   }
 }
-
-export const apiUrl = (path: string, query: Query = {}): string => {
-  const params = Object.entries(query)
-    .filter(([, value]) => value !== undefined && value !== null && value !== "")
-    .map(([name, value]) => [name, String(value)]);
-  return `api/${path}${params.length ? "?" : ""}${new URLSearchParams(params)}`;
-};
 
 async function parseResponse<T>(response: Response): Promise<T> {
   if (response.ok) return response.json();

@@ -101,6 +101,7 @@ export interface Order {
   currency: string;
   event_time: string;
   status: string;
+  provisional: boolean;
 }
 export interface Orders extends PageData {
   rows: Order[];
@@ -124,6 +125,7 @@ export interface Payment {
   status: string;
   reason: string | null;
   event_time: string;
+  provisional: boolean;
 }
 export interface Payments extends PageData {
   period: [string, string];
@@ -157,6 +159,7 @@ export interface Delivery {
   shipped_at: string | null;
   delivered_at: string | null;
   overdue: boolean;
+  provisional: boolean;
 }
 export interface Deliveries extends PageData {
   period: [string, string];

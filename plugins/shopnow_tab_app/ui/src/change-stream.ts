@@ -1,5 +1,5 @@
 /** The server's stream of changes: one connection while the page is visible, shared by all that polls. */
-import { apiUrl } from "./api-client";
+import { apiUrl } from "./api-url";
 
 /** Called with the new data if the server has sent it, else with null. */
 type Listener = (data: object | null) => void;

@@ -18,7 +18,7 @@ import {
   Tooltip,
 } from "chart.js";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Query } from "./api-client";
+import type { Query } from "./api-url";
 import type { ChartData, Series } from "./api-types";
 import { Download, Panel } from "./components";
 import { amount, dateTime } from "./format";

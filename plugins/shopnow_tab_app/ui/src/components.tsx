@@ -1,7 +1,8 @@
 /** Components shared by the pages. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, apiUrl, type Query } from "./api-client";
+import { ApiError } from "./api-client";
+import { apiUrl, type Query } from "./api-url";
 import type { MissingSource, PageData } from "./api-types";
 import { dateTime, timeAgo, timeOfDay } from "./format";
 import { type Scope, t, term, translated } from "./i18n";
@@ -61,6 +62,14 @@ export const Badge = ({ tone, children }: { tone: Tone; children: ComponentChild
 export const StatusBadge = ({ scope, code }: { scope: Scope; code: string }) => (
   <Badge tone={TONES[code] ?? "plain"}>{term(scope, code)}</Badge>
 );
+
+/** Marks a row of records that the lake does not have yet. */
+export const ProvisionalBadge = ({ row }: { row: { provisional: boolean } }) =>
+  row.provisional ? (
+    <span class="badge provisional" title={t("provisional_hint")}>
+      {t("provisional")}
+    </span>
+  ) : null;
 
 /** Names the sources that a response does without, and the age of the data shown instead. */
 export function Notices({ data, error }: { data: Pick<PageData, "missing"> | null; error: Error | null }) {

@@ -1,7 +1,7 @@
 /** Tables: columns, sorting, paging, and the state of a table whose rows the API searches and sorts. */
 import type { ComponentChildren } from "preact";
 import { useContext, useState } from "preact/hooks";
-import type { Query } from "./api-client";
+import type { Query } from "./api-url";
 import { RowBoundary } from "./error-boundary";
 import { number } from "./format";
 import { t, term } from "./i18n";

@@ -1,6 +1,7 @@
 /** Sales at a glance: KPI cards, charts, top products, stock at risk and the latest activity. */
 import { useState } from "preact/hooks";
-import { type Query, usePoll } from "../api-client";
+import { usePoll } from "../api-client";
+import { type Query } from "../api-url";
 import type { Card, Dashboard, ProductAtRisk, TopProduct } from "../api-types";
 import { ChartPanel, Sparkline } from "../chart-panel";
 import {

@@ -13,6 +13,7 @@ import {
   Panel,
   PdfDownload,
   ProgressBar,
+  ProvisionalBadge,
   Search,
   StatusBadge,
   type Tone,
@@ -103,6 +104,7 @@ export function DeliveriesPage() {
                   <>
                     <StatusBadge scope="delivery_stage" code={row.stage} />{" "}
                     {row.overdue ? <Badge tone="bad">{t("overdue")}</Badge> : null}
+                    <ProvisionalBadge row={row} />
                   </>
                 ),
               },

@@ -9,6 +9,7 @@ import {
   type Option,
   Panel,
   PdfDownload,
+  ProvisionalBadge,
   Search,
   Select,
   StatusBadge,
@@ -92,7 +93,15 @@ function OrderTable() {
             cell: (row) => money(row.total_cents, row.currency),
           },
           { name: "event_time", title: t("field_date"), cell: (row) => dateTime(row.event_time) },
-          { name: "status", cell: (row) => <StatusBadge scope="order_status" code={row.status} /> },
+          {
+            name: "status",
+            cell: (row) => (
+              <>
+                <StatusBadge scope="order_status" code={row.status} />
+                <ProvisionalBadge row={row} />
+              </>
+            ),
+          },
         ]}
       />
       <Pager page={table.page} total={data?.total ?? 0} onChange={table.setPage} />

@@ -10,6 +10,7 @@ import {
   type Option,
   Panel,
   PdfDownload,
+  ProvisionalBadge,
   Search,
   Select,
   StatusBadge,
@@ -100,6 +101,7 @@ export function PaymentsPage({ canSend }: Permissions) {
               cell: (row) => (
                 <span title={row.reason ?? undefined}>
                   <StatusBadge scope="payment_status" code={row.status} />
+                  <ProvisionalBadge row={row} />
                 </span>
               ),
             },
