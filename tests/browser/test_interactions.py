@@ -3,12 +3,16 @@
 import csv
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+from factories.events import event, unique_event_id
+from shopnow.events import OrderPlaced, encode
 from shopnow.local_stack import airflow, airflow_api, supervision
 from shopnow.settings import Settings
+from support.kafka_topics import send
 
 pytestmark = pytest.mark.needs("browser")
 
@@ -20,6 +24,7 @@ COUNT_SOUNDS = """
 """
 HIDE_PAYMENTS = """
     window.hidePayments = true;
+    window.EventSource = class { addEventListener() {} close() {} };  // so that the page polls
     const originalFetch = window.fetch;
     window.fetch = async (...args) => {
         const response = await originalFetch(...args);
@@ -97,6 +102,21 @@ def test_created_order_reaches_the_lake_and_the_kpis_after_a_pipeline_run(
     expect(row).to_contain_text("Ada Counted")
     expect(order_count).not_to_have_text(count_before, timeout=120_000)
     assert supervision.wait_until(counts_agree, 60)
+
+
+def test_order_of_another_producer_is_shown_at_once_and_marked_until_it_is_proved(
+    open_page: OpenPage, stack_settings: Settings
+) -> None:
+    page = open_page("orders")
+    table = page.get_by_role("region", name="Orders", exact=True)
+    expect(table.locator("tbody tr").first).to_be_visible(timeout=60_000)
+    order = event(OrderPlaced, datetime.now(UTC), event_id=unique_event_id(), order_id=unique_event_id())
+    send({"bootstrap.servers": stack_settings.bootstrap_servers}, "orders", [encode(order)])
+    row = table.locator("tbody tr", has_text=order.order_id)
+    expect(row).to_contain_text("provisional", timeout=10_000)
+    # Nothing is triggered: the records wake landing.
+    expect(row).not_to_contain_text("provisional", timeout=120_000)
+    expect(row).to_have_count(1)
 
 
 def test_orders_are_generated_until_stopped(open_page: OpenPage) -> None:

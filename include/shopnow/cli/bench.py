@@ -34,6 +34,18 @@ def freshness(
     _run("freshness.py", f"--rate={rate}", f"--seconds={seconds}", as_json=as_json)
 
 
+@app.command()
+def seen(
+    trials: Annotated[int, typer.Option(min=2, max=1000, help="Number of orders to send.")] = 40,
+    as_json: Json = False,
+) -> None:
+    """Measure when an order is on an open page, in a real browser; exit 1 if the p95 is over 0.3 s.
+
+    Sends orders that stay in the shop, and triggers no DAG.
+    """
+    _run("seen.py", f"--trials={trials}", as_json=as_json)
+
+
 def _run(benchmark: str, *options: str, as_json: bool) -> NoReturn:
     script = [
         sys.executable,

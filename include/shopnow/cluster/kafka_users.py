@@ -60,8 +60,8 @@ ACCESS: Mapping[str, Access] = {
         groups=(reader.GROUP, "shopnow-tab"),
         transactional_id_prefixes=(f"{SUBMISSION}shopnow_tab/",),
     ),
-    # The trigger that tails the stock topic.
-    "triggers": Access(reads=("stock",), groups=(stock_watcher.GROUP,)),
+    # The trigger that tails the stock topic, and the one that compares all topics with the lake.
+    "triggers": Access(describes=EVENT_TOPICS, reads=("stock",), groups=(stock_watcher.GROUP,)),
     # Positions only, no records.
     "metrics": Access(describes=EVENT_TOPICS),
     # The service monitor asks for the brokers, which needs a login and no more.

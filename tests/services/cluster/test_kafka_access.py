@@ -29,6 +29,7 @@ from shopnow.cluster.settings import ClusterSettings
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.ids import uuid7
+from shopnow.lake.ingest.arrivals import Arrivals
 from shopnow.local_stack import kafka, stack, supervision
 from shopnow.submission.service import submit
 from shopnow.traffic.generate import generate
@@ -36,6 +37,7 @@ from shopnow_tab_app.routes import order_form
 from shopnow_tab_app.routes.order_form import NewOrder, NewPayment
 from shopnow_tab_app.sources.topic_tail import TopicTail
 from support.free_ports import free_ports, settings_on_free_ports
+from support.local_replica import local_replica
 from support.storage_services import without_optimizing_compiler
 
 HARD_CHARACTERS = "@:/%#?&=+ $x\\\"',;]{}~"
@@ -130,6 +132,27 @@ def test_tab_sends_orders_and_payments_and_shows_the_latest_events(container):
     supervision.wait_until(lambda: len(tail.newest(100)) >= 2, TIMEOUT_SECONDS)
     assert {"orders", "payments"} <= {event.topic for event in tail.newest(100)}
     assert tail.error is None
+
+
+def test_trigger_compares_all_topics_with_the_lake(container, tmp_path):
+    names = [
+        name
+        for name, state in topic_state.describe(conf_of(container, "admin"), TOPICS).items()
+        if any(state.end_offsets.values())
+    ]
+    watch = Arrivals(conf_of(container, "triggers"), tmp_path.as_uri())
+    assert watch.check() == sorted(names)
+
+
+def test_tab_shows_what_the_topics_hold_beyond_the_lake(container, tmp_path):
+    order = order_form.place_order(conf_of(container, "tab"), NewOrder(request_id=new_request_id()))
+    with local_replica(tmp_path.as_uri(), tmp_path, conf=conf_of(container, "tab")) as replica:
+
+        def orders() -> list[dict]:
+            replica.state(["events/orders"])
+            return replica.query('SELECT order_id FROM "events/orders" WHERE provisional')
+
+        assert supervision.wait_until(lambda: {"order_id": order.subject} in orders(), TIMEOUT_SECONDS)
 
 
 def test_trigger_tails_the_stock_topic(container):
@@ -241,7 +264,8 @@ DENIED: list[tuple[str, Callable[[Conf, str], object], str]] = [
     ("tab", use_transactional_id, "shopnow-traffic"),
     ("tab", use_transactional_id, "shopnow-send-cli/1"),
     ("tab", join_group, "shopnow-tab"),
-    ("triggers", describe, "orders"),
+    ("triggers", describe, topics.LEDGER),
+    ("triggers", read, "orders"),
     ("triggers", write, "stock"),
     ("triggers", read_retention, "stock"),
     ("triggers", use_transactional_id, "shopnow-traffic"),
