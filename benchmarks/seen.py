@@ -13,6 +13,7 @@ order does not appear within 30 s. The orders stay in the shop.
 import argparse
 import json
 import random
+import sys
 import time
 import uuid
 from collections.abc import Iterator, Sequence
@@ -30,7 +31,8 @@ from rich.console import Console
 from rich.table import Table
 
 from shopnow import connections
-from shopnow.cli.test_tools import browser_executable
+from shopnow.cli import test_tools
+from shopnow.errors import UserError
 from shopnow.events import OrderPlaced, encode, key
 from shopnow.examples import example
 from shopnow.ids import uuid7
@@ -58,6 +60,8 @@ WATCH = """
 def main() -> int:
     options = arguments()
     settings = Settings.load()
+    if missing := test_tools.prepare(["browser"], lambda line: print(line, file=sys.stderr)):
+        raise UserError("; ".join(missing.values()))
     seconds: dict[str, list[float]] = {place: [] for place in PLACES}
     with open_orders(settings) as page, Console(stderr=True).status("sending orders") as status:
         producer = Producer({**connections.kafka_conf(connections.load(settings)), "linger.ms": 0})
@@ -94,7 +98,9 @@ def open_orders(settings: Settings) -> Iterator[Page]:
     """The page of orders in a browser, which notes when it shows an order of this benchmark."""
     token = airflow_api.fetch_token(airflow.url(settings), airflow.ADMIN_USER, airflow.password(settings))
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_executable(), args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=test_tools.browser_executable(), args=["--no-sandbox"]
+        )
         context = browser.new_context(viewport={"width": 1440, "height": 1000})
         context.add_cookies([{"name": "_token", "value": token, "url": airflow.url(settings)}])
         context.add_init_script("localStorage.setItem('i18nextLng', 'en');" + WATCH % json.dumps(PLACES))

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 from urllib.parse import urlsplit
 
 sys.path.extend(
-    str(Path(__file__).resolve().parents[1] / folder) for folder in ("include", "spark_apps", "tests")
+    str(Path(__file__).resolve().parents[1] / folder)
+    for folder in ("include", "plugins", "spark_apps", "tests")
 )
 
 from confluent_kafka import KafkaException, Producer

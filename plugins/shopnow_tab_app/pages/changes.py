@@ -7,11 +7,13 @@ is. A page that is slow to read gets the last state of what changed, not every s
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from shopnow.errors import UserError
+from shopnow_tab_app.pace import Pace
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.sources.topic_tail import TopicTail
 
@@ -20,6 +22,10 @@ log = logging.getLogger(__name__)
 MAX_SUBSCRIPTIONS = 500
 WAIT_SECONDS = 1.0
 """How long a thread waits for a change before it looks whether a page is still open."""
+
+BURST = 10
+PER_SECOND = 2.0
+"""How often changes of one kind are published while there are many."""
 
 ACTIVITY = "activity"
 PAGE = "page"
@@ -106,11 +112,11 @@ class Changes:
                 next(steps)
             except UserError:
                 steps = watch()
-                threading.Event().wait(WAIT_SECONDS)
+                time.sleep(WAIT_SECONDS)
             except Exception:
                 log.exception("watching the %s failed", name)
                 steps = watch()
-                threading.Event().wait(WAIT_SECONDS)
+                time.sleep(WAIT_SECONDS)
 
     def _is_needed(self, name: str) -> bool:
         with self._lock:
@@ -120,26 +126,31 @@ class Changes:
 
     def _watch_topics(self) -> Iterator[None]:
         shown: tuple[int, str | None] | None = None
+        pace = Pace(BURST, PER_SECOND)
         while True:
             self._tail.wait(shown, WAIT_SECONDS)
             if self._tail.stamp != shown:
                 shown = self._tail.stamp
                 self._publish(ACTIVITY, self._activity())
+                time.sleep(pace.step())
             yield
 
     def _watch_tables(self) -> Iterator[None]:
         shown: dict[str, Any] = {}
+        pace = Pace(BURST, PER_SECOND)
         while True:
             pages = {subscription.page for subscription in self._open()}
             names = sorted({table for page in pages for table in self._tables[page]})
             state = self._lake.state(names)
+            is_changed = False
             for page in pages:
                 stamp = [state.versions.get(table, "unread") for table in self._tables[page]], state.error
                 # Also when it is first read: the page may have asked for its data before that.
                 if shown.get(page) != stamp:
-                    shown[page] = stamp
+                    shown[page], is_changed = stamp, True
                     self._publish(PAGE, page, only=page)
             self._lake.await_change(names, state, WAIT_SECONDS)
+            time.sleep(pace.step() if is_changed else 0)
             yield
 
     def _publish(self, kind: str, data: Any, only: str | None = None) -> None:

@@ -235,22 +235,31 @@ class ReplicaServer:
 
     def _update_derived(self, name: str) -> None:
         if self._store.update_derived(name) or name not in self._versions:
-            with self._changed:
-                # Versions start at the time, so that none equals one of an earlier process, which may be part
-                # of a cached response's stamp.
-                self._versions[name] = (self._versions.get(name) or time.time_ns()) + 1
-                self._changed.notify_all()
+            self._set_next_version(name)
 
     def _add(self, pending: PendingRows, messages: Sequence[Message], kafka_id: str) -> None:
         """Show new records of a topic at once."""
         name = pending.copy.table
-        if self._store.add(pending, messages, kafka_id):
-            with self._changed:
-                self._additions[name] += 1
-                self._set_version(name, self._table_versions.get(name))
-            for derived in self._store.derived_from(name):
-                if derived in self._versions:
-                    self._update_derived(derived)
+        if not self._store.add(pending, messages, kafka_id):
+            return
+        derived = [
+            table
+            for table in self._store.derived_from(name)
+            if table in self._versions and self._store.update_derived(table)
+        ]
+        with self._changed:  # one change, as a page shows several of these tables
+            self._additions[name] += 1
+            self._set_version(name, self._table_versions.get(name))
+            for table in derived:
+                self._set_next_version(table)
+
+    def _set_next_version(self, name: str) -> None:
+        """Note that a derived table has changed."""
+        with self._changed:
+            # Versions start at the time, so that none equals one of an earlier process, which may be part of
+            # a cached response's stamp.
+            self._versions[name] = (self._versions.get(name) or time.time_ns()) + 1
+            self._changed.notify_all()
 
     def _set_version(self, name: str, version: int | None) -> None:
         """Note that a copy has this version of its table."""

@@ -1,6 +1,5 @@
 """The API route that tells an open page what has changed, as a stream of server-sent events."""
 
-import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
@@ -16,9 +15,6 @@ MAX_SECONDS = 600.0
 """Time after which a stream ends and the page opens another, for which its user must still be logged in."""
 CHECK_SECONDS = 1.0
 RECONNECT_MS = 1_000
-PAUSE_SECONDS = 0.1
-"""Time between events of a stream; of a stream that is busy, `BUSY_PAUSE_SECONDS`."""
-BUSY_PAUSE_SECONDS = 0.5
 
 
 def create_stream_router(changes: Changes) -> APIRouter:
@@ -39,15 +35,10 @@ def create_stream_router(changes: Changes) -> APIRouter:
         page's tables have changed. A stream ends after ten minutes.
         """
         yield ServerSentEvent(event="open", data=subscription.page, retry=RECONNECT_MS)
-        opened = sent = time.monotonic()
+        opened = time.monotonic()
         while time.monotonic() - opened < MAX_SECONDS and not _is_server_ending():
-            changed = await subscription.next(CHECK_SECONDS)
-            for kind, data in changed.items():
+            for kind, data in (await subscription.next(CHECK_SECONDS)).items():
                 yield ServerSentEvent(event=kind, data=data)
-            if changed:
-                is_busy = time.monotonic() - sent < 2 * BUSY_PAUSE_SECONDS
-                sent = time.monotonic()
-                await asyncio.sleep(BUSY_PAUSE_SECONDS if is_busy else PAUSE_SECONDS)
 
     return router
 
