@@ -118,14 +118,18 @@ def run_cycle(api: httpx.Client) -> dict[str, float]:
     for dag_id, task_id, next_dag in HOPS:
         [updated] = [task for task in tasks(api, dag_id, start) if task["task_id"] == task_id]
         ended = datetime.fromisoformat(updated["end_date"])
-        # Other assets may have triggered an earlier run.
-        started = [
-            begin
-            for run in airflow_api.list_runs(api, next_dag, start)
-            if (begin := datetime.fromisoformat(run["start_date"] or "9999-01-01T00:00:00Z")) >= ended
-        ]
-        hops[f"hop {dag_id} → {next_dag}"] = (min(started) - ended).total_seconds()
+        wait_until(partial(started_after, api, next_dag, start, ended))
+        started = min(started_after(api, next_dag, start, ended))
+        hops[f"hop {dag_id} → {next_dag}"] = (started - ended).total_seconds()
+    wait_until(lambda: not airflow_runs(api))
     return hops
+
+
+def started_after(api: httpx.Client, dag_id: str, since: datetime, ended: datetime) -> list[datetime]:
+    """The starts of the DAG's runs after that end; other assets may have triggered an earlier one."""
+    runs = airflow_api.list_runs(api, dag_id, since)
+    starts = [datetime.fromisoformat(run["start_date"]) for run in runs if run["start_date"]]
+    return [start for start in starts if start >= ended]
 
 
 def airflow_runs(api: httpx.Client) -> list[str]:

@@ -12,7 +12,11 @@ from hdfs import InsecureClient
 from psycopg2 import sql
 
 from shopnow.events import TOPICS
+from shopnow.lake.delta import commit_metadata
+from shopnow.lake.governance.amendments import AMENDMENTS
+from shopnow.lake.ingest.data_loss import LOSSES
 from shopnow.lake.ingest.landing import land
+from shopnow.lake.ingest.receipts import RECEIPTS
 from shopnow.local_stack import airflow
 from shopnow.settings import Settings
 from shopnow.traffic.generate import generate
@@ -125,7 +129,13 @@ def add_landings(settings: Settings, landings: int) -> int:
 
 
 def age_table_logs(settings: Settings) -> None:
-    """Make the logs of the raw tables older than the 30 days for which Delta keeps them."""
+    """Make the logs of the raw tables older than the 30 days for which Delta keeps them.
+
+    Their metadata is collected first, as it would have been a day after each commit.
+    """
+    commit_metadata._RECORD_PROGRESS_AFTER = timedelta(0)
+    for table in (RECEIPTS, LOSSES, AMENDMENTS):
+        commit_metadata.collect(settings.lake_uri, table)
     client, old = hdfs_client(settings), datetime.now(UTC) - MONTH - NEWEST
     for topic in TOPICS:
         folder = f"/shopnow/raw/{topic}/_delta_log"

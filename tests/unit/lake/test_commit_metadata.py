@@ -1,5 +1,5 @@
 import json
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -92,3 +92,21 @@ def test_collected_metadata_outlives_the_log_and_uncollected_metadata_is_reporte
         UserError, match="the log of one no longer has version 1, which was not yet collected into words"
     ):
         read(Table(lake, "one"), WORDS)
+
+
+def test_a_table_with_few_commits_is_collected_before_its_log_is_cleaned_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = str(tmp_path)
+    for _ in range(3):
+        commit(lake, "one")
+    assert collect(lake, WORDS) == 0
+    assert Table(lake, "words").version() == 0  # a commit for each would be many
+    monkeypatch.setattr(commit_metadata, "_RECORD_PROGRESS_AFTER", timedelta(0))  # as a day later
+    assert collect(lake, WORDS) == 0
+    DeltaTable(Table(lake, "one").uri).create_checkpoint()
+    for version in range(2):
+        (tmp_path / "one" / "_delta_log" / f"{version:020}.json").unlink()
+    commit(lake, "one", "a")
+    assert words(lake, "one") == [(3, "a")]
+    assert collect(lake, WORDS) == 1

@@ -7,7 +7,7 @@ collected.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -33,8 +33,10 @@ ORIGIN = pa.schema(
 )
 """Columns of every collected table after its own; it is partitioned by `date`."""
 
-# Versions without metadata are recorded as collected only after this many, to save commits.
+# Versions without metadata are recorded as collected only after this many, or when the first of them is this
+# old, to save commits. The log of a table with few commits is cleaned up before there are so many.
 _RECORD_PROGRESS_EVERY = 50
+_RECORD_PROGRESS_AFTER = timedelta(days=1)
 
 Row = Mapping[str, Any]
 
@@ -112,7 +114,10 @@ def _collect(lake: str, commit_table: CommitTable, snapshot: DeltaTable) -> int:
         if position >= last:
             continue
         new_rows = _new_rows(source, commit_table, position + 1, last)
-        if new_rows or last - position >= _RECORD_PROGRESS_EVERY:
+        is_due = (
+            last - position >= _RECORD_PROGRESS_EVERY or _age(source, position + 1) > _RECORD_PROGRESS_AFTER
+        )
+        if new_rows or is_due:
             rows += new_rows
             progress.append(Transaction(name, last))
     if not progress:
@@ -150,6 +155,12 @@ def rows_of_commits(source: Table, commit_table: CommitTable, last: int) -> list
         for version, actions in source.commits(last)
         for row in _rows_of_commit(source, commit_table, version, actions)
     ]
+
+
+def _age(source: Table, version: int) -> timedelta:
+    """Return how long ago a version that the log has was committed."""
+    _, actions = next(source.commits(version, version))
+    return datetime.now(UTC) - datetime.fromtimestamp(log.info(actions).get("timestamp", 0) / 1000, UTC)
 
 
 def _rows_of_commit(
