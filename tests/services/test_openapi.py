@@ -17,7 +17,7 @@ from shopnow.submission.report import Report
 from shopnow_tab_app.app import create
 from shopnow_tab_app.pages import pdf
 from shopnow_tab_app.pages.positions import PositionReader
-from shopnow_tab_app.routes import access, alert_actions, order_form
+from shopnow_tab_app.routes import access, alert_actions, change_stream, order_form
 from shopnow_tab_app.sources import runs
 from support.local_replica import local_replica
 
@@ -42,7 +42,9 @@ def description(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The API of a sample lake for a user with all permissions, without Kafka and Airflow's database."""
     folder = str(tmp_path_factory.mktemp("lake"))
     sample_lake.write_lake(folder, 100, 3, sample_lake.NOW)
-    tail: Any = SimpleNamespace(received=0, newest=lambda limit: [], error=None, as_of=None)
+    tail: Any = SimpleNamespace(
+        stamp=(0, None), newest=lambda limit: [], wait=lambda stamp, seconds: None, error=None, as_of=None
+    )
     sent = Sent(1, "order_placed", "orders", 0, 1, "e")
     security = "airflow.api_fastapi.core_api.security.requires_access_dag"
     with (
@@ -51,6 +53,7 @@ def description(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     ):
         patch.setattr(security, lambda *rights: allow)
         patch.setattr("airflow.api.common.trigger_dag.trigger_dag", started_run)
+        patch.setattr(change_stream, "MAX_SECONDS", 0.0)
         patch.setattr(pdf, "render", lambda sheet: b"%PDF")
         patch.setattr(order_form, "submit", lambda *arguments: Report([sent], []))
         patch.setattr(PositionReader, "__call__", lambda reader: {})

@@ -17,6 +17,11 @@ CHECK_SECONDS = 1.0
 RECONNECT_MS = 1_000
 
 
+class _ChangeStream(EventSourceResponse):
+    # Otherwise FastAPI describes the answers of `PROBLEMS`, too, as such a stream.
+    media_type = None  # type: ignore[assignment]
+
+
 def create_stream_router(changes: Changes) -> APIRouter:
     """Return the route."""
     router = APIRouter(prefix="/api", tags=["read"])
@@ -25,7 +30,7 @@ def create_stream_router(changes: Changes) -> APIRouter:
         with changes.subscribe(page) as subscription:
             yield subscription
 
-    @router.get("/changes", response_class=EventSourceResponse)
+    @router.get("/changes", response_class=_ChangeStream)
     async def get_changes(
         subscription: Annotated[Subscription, Depends(subscribe)],
     ) -> AsyncIterator[ServerSentEvent]:
