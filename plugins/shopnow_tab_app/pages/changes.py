@@ -1,4 +1,4 @@
-"""Tells open pages what has changed: new events on the topics, and new versions of the tables they show.
+"""Notifies open pages of changes: new events on the topics, and new versions of the tables they show.
 
 Two threads wait, one for the topics and one for the tables, however many pages are open, and only while one
 is. A page that is slow to read gets the last state of what changed, not every state in between.

@@ -1,4 +1,4 @@
-"""The API route that tells an open page what has changed, as a stream of server-sent events."""
+"""The API route that notifies an open page of changes, as a stream of server-sent events."""
 
 import signal
 import time
@@ -49,6 +49,6 @@ def create_stream_router(changes: Changes) -> APIRouter:
 
 
 def _is_server_ending() -> bool:
-    """Return whether uvicorn was told to exit; it waits for open responses, which must end by themselves."""
+    """Return whether uvicorn is exiting; it waits for open responses, which must end by themselves."""
     server = getattr(signal.getsignal(signal.SIGTERM), "__self__", None)
     return getattr(server, "should_exit", False)

@@ -159,7 +159,7 @@ class TopicTail:
             consumer.close()
 
     def _consume(self, consumer: Consumer) -> None:
-        # Not `consume` with a time, which waits for as many records.
+        # Not `consume` with a timeout, which waits until it has CONSUME_RECORDS.
         first = consumer.poll(_POLL_SECONDS)
         polled = [first, *consumer.consume(CONSUME_RECORDS - 1, 0)] if first is not None else []
         messages = [message for message in polled if not message.error()]

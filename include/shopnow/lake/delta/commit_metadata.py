@@ -34,7 +34,7 @@ ORIGIN = pa.schema(
 """Columns of every collected table after its own; it is partitioned by `date`."""
 
 # Versions without metadata are recorded as collected only after this many, or when the first of them is this
-# old, to save commits. The log of a table with few commits is cleaned up before there are so many.
+# old, to save commits. The log of a table with few commits is cleaned up before their number is reached.
 _RECORD_PROGRESS_EVERY = 50
 _RECORD_PROGRESS_AFTER = timedelta(days=1)
 

@@ -1,4 +1,4 @@
-"""Tell when topics have records that the lake does not have, for the trigger that wakes `land_events`.
+"""Topics with records that the lake does not have, for the trigger that wakes `land_events`.
 
 Only the lake knows what has landed, so nothing is committed here: after a restart the comparison of Kafka
 and lake comes out the same. Once a landing is asked for, the next is not before the lake has all that the
