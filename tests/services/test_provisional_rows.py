@@ -14,6 +14,7 @@ from shopnow.events import Event, OrderPlaced, PaymentSucceeded, encode
 from shopnow.lake.ingest import small_landing
 from shopnow.local_stack import supervision
 from shopnow_tab_app.replica import pending
+from shopnow_tab_app.replica import replica as replica_module
 from shopnow_tab_app.replica.server import ReplicaServer
 from shopnow_tab_app.replica.tables import ORDERS_NOW, with_sources
 from support.kafka_topics import send
@@ -79,6 +80,24 @@ def test_rows_are_provisional_until_the_lake_has_them(conf, lake, refresh, repli
     # A payment of a proved order makes only that row provisional.
     pay(conf, "foreign-1")
     wait_for(lambda: orders(replica)["foreign-1"]["provisional"])
+
+
+def test_a_failed_read_of_the_lake_shows_no_row_twice(conf, lake, refresh, replica, monkeypatch):
+    wait_for(lambda: len(orders(replica)) > 0)
+    before = orders(replica).keys()
+    read, failures = replica_module._read, [OSError("no answer")]
+
+    def fail_once(*args: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return read(*args)
+
+    monkeypatch.setattr(replica_module, "_read", fail_once)
+    small_landing.land(conf, lake, {})
+    refresh(lake)
+    wait_for(lambda: not any(row["provisional"] for row in orders(replica).values()))
+    assert not failures
+    assert orders(replica).keys() == before
 
 
 def test_each_change_makes_another_version(conf, lake, replica):

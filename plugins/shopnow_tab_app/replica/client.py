@@ -4,6 +4,7 @@ It is a separate process, so that reading a large table takes neither memory nor
 API server, which serves all of Airflow's pages.
 """
 
+import logging
 import os
 import pickle
 import secrets
@@ -29,6 +30,8 @@ from shopnow_tab_app.replica.protocol import (
     TableCopy,
     TableStats,
 )
+
+log = logging.getLogger(__name__)
 
 CONNECTION_ERRORS = (EOFError, ConnectionError, FileNotFoundError)
 """Errors of a call to a process that has ended."""
@@ -156,7 +159,7 @@ class LakeReplica:
 
     def _start(self, address: str) -> _Running:
         folder = tempfile.TemporaryDirectory(prefix="shopnow-tab-")
-        conf = dict(self._conf()) if self._conf else None
+        conf = _look_up(self._conf) if self._conf else None
         config = ServerConfig(folder.name, secrets.token_bytes(), address, self._copies, self._derived, conf)
         modules = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         # The reader of the lake has no use for Airflow's keys and connections.
@@ -199,6 +202,15 @@ def _resolve_address(address: Callable[[], str]) -> str:
             "no address of the lake from Airflow; check the lake's connection: "
             f"{error or type(error).__name__}"
         ) from error
+
+
+def _look_up(conf: Callable[[], Mapping[str, Any]]) -> dict[str, Any] | None:
+    """Return the Kafka configuration; None, with a warning, if Airflow has no valid one."""
+    try:
+        return dict(conf())
+    except Exception as error:  # Airflow raises errors of many types for a missing or invalid connection.
+        log.warning("there will be no provisional rows: no Kafka connection from Airflow: %s", error)
+        return None
 
 
 def _wait_readable(stream: IO[bytes], seconds: float) -> bool:

@@ -69,13 +69,15 @@ class CopyStore:
         copy, pending = self._copies.get(name), self.pending.get(name)
         if copy is None:
             return
-        raw = pending.find_source(self._address, table.version()) if pending else None
+        raw = pending.find_source(self._address, table.version(), bool(files)) if pending else None
         with self._lock:
-            superseded = pending.supersede(raw) if pending else []
+            superseded = pending.covered_by(raw) if pending else []
             self._note_removal(name, superseded)
             self._file_numbers[name] = replica.update(
                 self._database, copy, table, files, self._file_numbers.get(name, {}), superseded
             )
+            if pending:
+                pending.supersede(raw)
 
     def clear(self, name: str) -> None:
         """Empty the copy of a table that the lake does not have; all its records are pending then."""
@@ -83,19 +85,25 @@ class CopyStore:
         with self._lock:
             if copy and self._file_numbers.pop(name, None):
                 replica.create(self._database, copy)
-            if pending:
+                if pending:
+                    pending.reset()
+            elif pending:
                 pending.supersede(None)
 
     def add(self, pending: PendingRows, messages: Sequence[Message], kafka_id: str) -> bool:
         """Add the rows of new records; return whether the copy changed."""
         name = pending.copy.table
         with self._lock:
-            removed, numbers, rows = pending.add(messages, kafka_id)
-            if not removed and not numbers:
+            addition = pending.prepare(messages, kafka_id)
+            if not addition.obsolete and not addition.numbers:
                 return False
-            self._note_removal(name, removed)
-            replica.change_provisional(self._database, pending.copy, removed, numbers, rows)
-            for derived in self.derived_from(name):
+            numbers = list(addition.numbers.values())
+            self._note_removal(name, addition.obsolete)
+            replica.change_provisional(
+                self._database, pending.copy, addition.obsolete, numbers, addition.rows
+            )
+            pending.add(addition)
+            for derived in self._computed_from(name):
                 self._provisional[derived].added.setdefault(name, []).extend(numbers)
         return True
 
@@ -113,9 +121,13 @@ class CopyStore:
             self._provisional[name] = ProvisionalChange({}, set())
             return True
 
+    def _computed_from(self, name: str) -> list[str]:
+        """Return the tables derived from a copy that have been computed; the others will be, as a whole."""
+        return [derived for derived in self.derived_from(name) if derived in self._derived_from]
+
     def _note_removal(self, name: str, numbers: Sequence[int]) -> None:
         """Note the keys of rows that are about to be removed, for the tables derived from them."""
         if numbers:
-            for derived in self.derived_from(name):
+            for derived in self._computed_from(name):
                 keys = derived_tables.keys_of(self._database, self._derived[derived], name, numbers)
                 self._provisional[derived].removed_keys.update(keys)

@@ -1,8 +1,10 @@
 """Rows of a topic's records that the events table does not have yet, shown until it has them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import count
+from typing import NamedTuple
 
 import msgspec
 import pyarrow as pa
@@ -26,6 +28,19 @@ MAX_ROWS = 20_000
 
 _numbers = count(FIRST_NUMBER)
 
+Key = tuple[str, int, int]
+"""The lake's topic id, partition and offset of a record."""
+
+
+class Addition(NamedTuple):
+    """Rows to add to a copy."""
+
+    obsolete: list[int]
+    """Numbers of rows to remove, as the topic was created again."""
+    numbers: dict[Key, int]
+    rows: pa.Table
+    """With the columns that the copy is made from, in the order of `numbers`."""
+
 
 class PendingRows:
     """Which records of a topic are in the copy of its events table, although the table lacks them.
@@ -37,26 +52,42 @@ class PendingRows:
         self.copy, self.topic = copy, topic
         self._decode = TOPICS[topic].decoder().decode
         self._raw: DeltaTable | None = None
-        self._numbers: dict[tuple[str, int, int], int] = {}
-        """Number of each row, by the lake's topic id, partition and offset of its record."""
+        self._numbers: dict[Key, int] = {}
         self.is_ready = False
         """Whether it is known what the table has."""
+
+        self.generation = 0
+        """Differs from before when records have to be read again."""
 
     @property
     def is_full(self) -> bool:
         return len(self._numbers) >= MAX_ROWS
 
-    def find_source(self, lake: str, version: int) -> DeltaTable | None:
+    def find_source(self, lake: str, version: int, has_rows: bool) -> DeltaTable | None:
         """Return the snapshot of the raw table that a version of the events table was computed from."""
-        try:
-            return unread.source_snapshot(Table(lake, self.copy.table), version, self.topic)
-        except DeltaError:  # the log was cleaned up
+        raw = None
+        with suppress(DeltaError):  # the log was cleaned up
+            raw = unread.source_snapshot(Table(lake, self.copy.table), version, self.topic)
+        if raw is None and has_rows:
             return Table(lake, f"raw/{self.topic}").open_if_exists()
+        return raw
 
-    def supersede(self, raw: DeltaTable | None) -> list[int]:
-        """Note what the table has from now on; forget the rows that it replaces and return their numbers."""
+    def covered_by(self, raw: DeltaTable | None) -> list[int]:
+        """Return the numbers of the rows that a table computed from this snapshot has."""
+        return [number for key, number in self._numbers.items() if _has(raw, *key)]
+
+    def supersede(self, raw: DeltaTable | None) -> None:
+        """Forget the rows that the table has from now on."""
+        if self._raw is not None and (raw is None or raw.version() < self._raw.version()):
+            self.generation += 1  # the lake was emptied or restored
+        covered = set(self.covered_by(raw))
+        self._numbers = {key: number for key, number in self._numbers.items() if number not in covered}
         self._raw, self.is_ready = raw, True
-        return self._forget([key for key in self._numbers if self._has(*key)])
+
+    def reset(self) -> None:
+        """Forget all rows, as the copy is empty; they are read again."""
+        self._numbers, self._raw, self.is_ready = {}, None, True
+        self.generation += 1
 
     def unread_ranges(self, state: TopicState) -> Ranges:
         """Return the offsets to read, by partition: the newest that the table lacks."""
@@ -64,33 +95,36 @@ class PendingRows:
         most = MAX_ROWS // max(len(ranges), 1)
         return {partition: (max(start, end - most), end) for partition, (start, end) in ranges.items()}
 
-    def add(self, messages: Sequence[Message], kafka_id: str) -> tuple[list[int], list[int], pa.Table]:
-        """Take the valid events among new records of the topic that has this id in Kafka.
-
-        Returns:
-            The numbers of rows that are forgotten, as the topic was created again; of the new rows; and these
-            rows, with the columns that the copy is made from.
-        """
+    def prepare(self, messages: Sequence[Message], kafka_id: str) -> Addition:
+        """Return the rows of the valid events among new records of the topic that has this id in Kafka."""
         topic_id = offsets.current_id(self._raw, kafka_id) if self._raw else kafka_id
-        forgotten = self._forget([key for key in self._numbers if key[0] != topic_id])
-        numbers, rows = [], []
+        obsolete = [number for key, number in self._numbers.items() if key[0] != topic_id]
+        numbers: dict[Key, int] = {}
+        rows = []
         for message in messages:
             key = topic_id, message.partition(), message.offset()
-            if key in self._numbers or self._has(*key) or self.is_full:
+            if key in self._numbers or _has(self._raw, *key):
                 continue
+            if len(self._numbers) + len(numbers) >= MAX_ROWS:
+                self.generation += 1
+                break
             event = check_record(
                 self._decode, message.value(), message.headers(), message.timestamp()[1]
             ).event
             if event is None:
                 continue  # landing quarantines it
-            self._numbers[key] = next(_numbers)
-            numbers.append(self._numbers[key])
+            numbers[key] = next(_numbers)
             rows.append(msgspec.to_builtins(event, builtin_types=(datetime,)))
-        return forgotten, numbers, pa.Table.from_pylist(rows, self.copy.schema)
+        return Addition(obsolete, numbers, pa.Table.from_pylist(rows, self.copy.schema))
 
-    def _has(self, topic_id: str, partition: int, offset: int) -> bool:
-        landed = None if self._raw is None else offsets.position(self._raw, topic_id, partition)
-        return landed is not None and offset < landed
+    def add(self, addition: Addition) -> None:
+        """Note that the copy has these rows."""
+        obsolete = set(addition.obsolete)
+        kept = {key: number for key, number in self._numbers.items() if number not in obsolete}
+        self._numbers = kept | addition.numbers
 
-    def _forget(self, keys: Sequence[tuple[str, int, int]]) -> list[int]:
-        return [self._numbers.pop(key) for key in keys]
+
+def _has(raw: DeltaTable | None, topic_id: str, partition: int, offset: int) -> bool:
+    """Return whether a snapshot of the raw table has this record."""
+    landed = None if raw is None else offsets.position(raw, topic_id, partition)
+    return landed is not None and offset < landed

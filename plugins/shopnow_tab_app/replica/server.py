@@ -9,7 +9,6 @@ server ended.
 import logging
 import threading
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +20,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from shopnow.errors import UserError
 from shopnow.lake.delta import errors
+from shopnow.lake.delta import log as log_cache
 from shopnow.lake.delta.file_swap import data_files
 from shopnow.lake.delta.tables import Table
 from shopnow_tab_app.replica import queries
@@ -33,6 +33,7 @@ from shopnow_tab_app.replica.protocol import (
     TableStats,
 )
 from shopnow_tab_app.replica.topic_reader import TopicReader
+from shopnow_tab_app.replica.versions import Versions
 
 log = logging.getLogger(__name__)
 
@@ -77,16 +78,12 @@ class ReplicaServer:
         )
         self._store = CopyStore(database, address, copies, derived, with_topics=conf is not None)
         self._topics = TopicReader(conf or {}, self._store.pending, self._add, lambda: self._requested)
-        self._changed = threading.Condition()
+        self._versions = Versions()
+        self._changed = self._versions.changed
         self._requested: dict[str, float] = {}
         """By table, when it was last requested."""
         self._open: dict[str, DeltaTable] = {}
         self._stats: dict[str, TableStats] = {}
-        self._versions: dict[str, int | None] = {}
-        self._table_versions: dict[str, int | None] = {}
-        """Versions of the lake's tables, which are part of those above."""
-        self._additions: Counter[str] = Counter()
-        """How often provisional rows were added to each copy, which makes another version, too."""
         self._error: str | None = None
         self._table_errors: dict[str, str] = {}
         """Why a table cannot be read although others can, by table."""
@@ -118,23 +115,20 @@ class ReplicaServer:
                 ),
                 FIRST_READ_SECONDS,
             )
-            table_errors = [self._table_errors[name] for name in requested if name in self._table_errors]
             return ReplicaState(
-                {name: self._versions[name] for name in names if name in self._versions},
+                self._versions.of(names),
                 tuple(name for name in names if name not in self._versions),
-                self._current_error() or next(iter(table_errors), None),
+                self._error_of(requested),
                 self._as_of,
             )
 
     def await_change(self, names: Sequence[str], shown: ReplicaState, seconds: float) -> None:
         """Wait until tables have other versions, or reading them another error, than in this state."""
         before = dict(shown.versions)
+        read = [*names, *self._store.sources(names)]
         with self._changed:
             self._changed.wait_for(
-                lambda: (
-                    {name: self._versions[name] for name in names if name in self._versions} != before
-                    or bool(self._current_error()) != bool(shown.error)
-                ),
+                lambda: self._versions.of(names) != before or self._error_of(read) != shown.error,
                 seconds,
             )
 
@@ -173,6 +167,11 @@ class ReplicaServer:
             raise UserError(f"{name} is being read again; try again in a moment")
         with errors.as_user_errors(self._address):
             return table.transaction_version(app_id)
+
+    def _error_of(self, names: Iterable[str]) -> str | None:
+        """Return why the lake, or one of these tables, cannot be read."""
+        table_errors = [self._table_errors[name] for name in names if name in self._table_errors]
+        return self._current_error() or next(iter(table_errors), None)
 
     def _current_error(self) -> str | None:
         if self._reading_since and time.monotonic() - self._reading_since > SLOW_SECONDS:
@@ -219,7 +218,7 @@ class ReplicaServer:
                     self._update_derived(name)
                 else:
                     with errors.as_user_errors(self._address):
-                        self._set_version(name, self._update_copy(name))
+                        self._versions.set_table(name, self._update_copy(name))
             except Exception:
                 errors.check_reachable(self._address)
                 # The copy keeps its last version, and the other tables are read.
@@ -235,39 +234,23 @@ class ReplicaServer:
 
     def _update_derived(self, name: str) -> None:
         if self._store.update_derived(name) or name not in self._versions:
-            self._set_next_version(name)
+            self._versions.set_next(name)
 
     def _add(self, pending: PendingRows, messages: Sequence[Message], kafka_id: str) -> None:
         """Show new records of a topic at once."""
         name = pending.copy.table
         if not self._store.add(pending, messages, kafka_id):
             return
-        derived = [
-            table
-            for table in self._store.derived_from(name)
-            if table in self._versions and self._store.update_derived(table)
-        ]
-        with self._changed:  # one change, as a page shows several of these tables
-            self._additions[name] += 1
-            self._set_version(name, self._table_versions.get(name))
-            for table in derived:
-                self._set_next_version(table)
-
-    def _set_next_version(self, name: str) -> None:
-        """Note that a derived table has changed."""
-        with self._changed:
-            # Versions start at the time, so that none equals one of an earlier process, which may be part of
-            # a cached response's stamp.
-            self._versions[name] = (self._versions.get(name) or time.time_ns()) + 1
-            self._changed.notify_all()
-
-    def _set_version(self, name: str, version: int | None) -> None:
-        """Note that a copy has this version of its table."""
-        with self._changed:
-            self._table_versions[name] = version
-            additions = self._additions[name]
-            self._versions[name] = (version or 0) + additions if additions else version
-            self._changed.notify_all()
+        derived = []
+        try:
+            for table in self._store.derived_from(name):
+                if table in self._versions and self._store.update_derived(table):
+                    derived.append(table)
+        finally:
+            with self._changed:  # one change, as a page shows several of these tables
+                self._versions.add_rows(name)
+                for table in derived:
+                    self._versions.set_next(table)
 
     def _update_copy(self, name: str) -> int | None:
         """Bring a copy up to date and return its version; None if the lake does not have the table."""
@@ -294,6 +277,8 @@ class ReplicaServer:
             except DeltaError:
                 pass  # The log was cleaned up, or the table was recreated.
         try:
-            return Table(self._address, name).open()
+            latest = Table(self._address, name)
+            log_cache.evict(latest.uri)
+            return latest.open()
         except TableNotFoundError:
             return None

@@ -86,19 +86,20 @@ class TopicReader:
         }
         consumer = client.consumer(self._conf, settings)
         try:
-            assigned: list[PendingRows] = []
+            assigned: list[tuple[PendingRows, int]] = []
             states: dict[str, TopicState] = {}
             described_at = 0.0
             pace = Pace(BURST, BATCHES_PER_SECOND)
             while shown := self._shown():
                 to_read = [pending for pending in shown if pending.is_ready and not pending.is_full]
                 is_due = time.monotonic() - described_at > REFRESH_SECONDS
-                if to_read != assigned or is_due:
+                generations = [(pending, pending.generation) for pending in to_read]
+                if generations != assigned or is_due:
                     before, states = states, topic_state.describe(self._conf, [p.topic for p in to_read])
                     described_at = time.monotonic()
-                    if to_read != assigned or _identities(states) != _identities(before):
+                    if generations != assigned or _identities(states) != _identities(before):
                         _assign(consumer, to_read, states)
-                        assigned = to_read
+                        assigned = generations
                 if messages := _poll(consumer):
                     self._take(messages, states)
                     time.sleep(pace.step())

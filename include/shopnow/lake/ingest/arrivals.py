@@ -72,7 +72,9 @@ class Arrivals:
 
     def _connect(self) -> None:
         self._ends = EndOffsets(self._conf, self._names)
-        self._landed.clear()  # a topic created again may have the offsets of the old one
+        # A topic created again may have the offsets of the old one, and a raw table another log.
+        self._landed.clear()
+        self._tables.clear()
         self._connected_at = time.monotonic()
 
     def _behind(self, names: Iterable[str]) -> dict[str, Mapping[int, int]]:
@@ -80,9 +82,9 @@ class Arrivals:
         states = topic_state.describe(self._conf, names)
         with errors.as_user_errors(self._lake):
             tables = {name: table for name in names if (table := self._table(name)) is not None}
-        positions: dict[str, list[Position]] = {name: [] for name in names}
-        for position in lag.compute_positions(states, tables):
-            positions[position.topic].append(position)
+            positions: dict[str, list[Position]] = {name: [] for name in names}
+            for position in lag.compute_positions(states, tables):
+                positions[position.topic].append(position)
         behind: dict[str, Mapping[int, int]] = {}
         for name, partitions in positions.items():
             if all(position.is_landed for position in partitions):

@@ -23,27 +23,32 @@ class SmallLanding:
     landed: Mapping[str, int]
     """Number of rows landed, by topic."""
     backlogs: list[str]
-    """Topics with more records than one task should land."""
+    """Topics left to tasks of their own: those with more records than one task should land, and with them
+    those that could not be landed."""
 
 
 def land(conf: Conf, lake: str, acknowledgements: Mapping[str, Acknowledgement]) -> SmallLanding:
     """Land every topic that has new records but no backlog, all at a time.
 
+    If others have a backlog, a topic that cannot be landed is left to a task of its own like these.
+
     Args:
         acknowledgements: of losses, by topic.
 
     Raises:
-        UserError: a topic could not be landed; the others are.
-        UnacknowledgedLoss: of the topics that could not be landed, all have lost records.
+        UserError: a topic could not be landed, although the others were.
+        UnacknowledgedLoss: the same, and all that could not be landed have lost records.
     """
     offsets: Counter[str] = Counter()
     for position in lag.positions(conf, lake):
         # A topic that was truncated has no lag, and landing must find out.
         offsets[position.topic] += position.lag if position.is_landed else max(position.lag, 1)
+    backlogs = [topic for topic, count in offsets.items() if count > MAX_RECORDS]
     small = sorted(topic for topic, count in offsets.items() if 0 < count <= MAX_RECORDS)
     landed: dict[str, int] = {}
     losses: list[Loss] = []
     failures: list[Exception] = []
+    failed: list[str] = []
 
     def land_topic(topic: str) -> LandingResult:
         return landing.land(conf, lake, TOPICS[topic], acknowledgement=acknowledgements.get(topic))
@@ -54,10 +59,12 @@ def land(conf: Conf, lake: str, acknowledgements: Mapping[str, Acknowledgement])
                 landed[topic] = future.result().rows
             except UnacknowledgedLoss as error:
                 losses += error.losses
+                failed.append(topic)
             except Exception as error:  # the other topics must land
                 failures.append(error)
-    if failures:  # before losses, which a retry cannot mend
+                failed.append(topic)
+    if failures and not backlogs:  # before losses, which a retry cannot mend
         raise failures[0]
-    if losses:
+    if losses and not backlogs:
         raise UnacknowledgedLoss(losses)
-    return SmallLanding(landed, sorted(topic for topic, count in offsets.items() if count > MAX_RECORDS))
+    return SmallLanding(landed, sorted([*backlogs, *failed] if backlogs else []))

@@ -49,4 +49,5 @@ class ArrivalTrigger(BaseEventTrigger):
                 _log.warning(
                     "cannot compare topics and lake: %s; trying again in %.0f s", error, RETRY_SECONDS
                 )
+                arrivals = None
                 await asyncio.sleep(RETRY_SECONDS)

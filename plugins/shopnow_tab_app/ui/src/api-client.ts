@@ -112,7 +112,13 @@ export function usePoll<T>(path: string, query: Query = {}, intervalMs = POLL_MS
     const onVisibilityChange = () => document.hidden || poll();
     poll();
     const stopListening = change
-      ? onChange(change, (data) => (data ? setResult({ data: data as T, error: null }) : poll()))
+      ? onChange(change, (data) => {
+          if (!data) return void poll();
+          calls++; // a call that is under way has older data
+          setResult({ data: data as T, error: null });
+          clearTimeout(timer);
+          timer = window.setTimeout(poll, POLL_WHILE_PUSHED_MS);
+        })
       : null;
     document.addEventListener("visibilitychange", onVisibilityChange);
     return () => {
