@@ -43,6 +43,7 @@ ANSWERS: dict[str, Any] = {
     "products": [],
     "orders": {"as_of": TIME, "missing": [], "rows": [ORDER], "total": 1, "statuses": {}},
     "activity": {"events": [EVENT], "missing": []},
+    "changes": None,  # so the page polls
 }
 LAKE_DOWN = {"what": "lake", "why": "HDFS does not answer", "as_of": None}
 
