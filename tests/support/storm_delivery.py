@@ -164,7 +164,9 @@ def send_requests(port: int, token: str, requests: Sequence[HostileRequest]) -> 
             with suppress(ConnectionError):
                 connection.endheaders(request.body)
             response = connection.getresponse()
-            return Answer(response.status, what, response.read()[:300].decode(errors="replace"))
+            is_endless = response.headers.get("Content-Type", "").startswith("text/event-stream")
+            body = response.readline() if is_endless else response.read()
+            return Answer(response.status, what, body[:300].decode(errors="replace"))
         except (OSError, http.client.HTTPException) as error:
             return Answer(0, what, repr(error))
         finally:
