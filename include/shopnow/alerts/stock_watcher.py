@@ -113,8 +113,7 @@ class StockTopic:
             UserError: the topic was deleted, or Kafka does not answer.
         """
         with self._lock:
-            first = self._consumer.poll(seconds)
-            messages = [first, *self._consumer.consume(_MAX_RECORDS, 0)] if first is not None else []
+            messages = client.poll_batch(self._consumer, seconds, _MAX_RECORDS)
         for message in messages:
             if message.error() is not None:
                 raise client.to_user_error(self._conf, message.error())

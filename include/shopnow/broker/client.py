@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from shopnow.errors import UserError
@@ -44,6 +44,15 @@ def consumer(conf: Conf, settings: Conf) -> Consumer:
         return Consumer({**DEFAULTS, **conf, **settings})
     except KafkaException as error:
         raise to_user_error(conf, error) from error
+
+
+def poll_batch(consumer: Consumer, seconds: float, limit: int) -> list[Message]:
+    """Wait for a message; return it and those that have arrived with it, errors included, `limit` at most.
+
+    Unlike `Consumer.consume` it does not wait until there are `limit` messages.
+    """
+    first = consumer.poll(seconds)
+    return [] if first is None else [first, *consumer.consume(limit - 1, 0)]
 
 
 def topic_partitions(topic: str, offsets: Mapping[int, int]) -> list[TopicPartition]:

@@ -71,7 +71,7 @@ class Changes:
         """Watch nothing yet.
 
         Args:
-            activity: builds what is published when the topics have new events.
+            activity: builds the data to publish when the topics have new events.
             tables: the tables that each page shows.
         """
         self._tail, self._activity, self._lake, self._tables = tail, activity, lake, tables

@@ -128,6 +128,5 @@ def _assign(consumer: Consumer, to_read: Sequence[PendingRows], states: Mapping[
 
 
 def _poll(consumer: Consumer) -> list[Message]:
-    first = consumer.poll(POLL_SECONDS)
-    messages = [first, *consumer.consume(MAX_RECORDS - 1, 0)] if first is not None else []
-    return [message for message in messages if not message.error()]
+    polled = client.poll_batch(consumer, POLL_SECONDS, MAX_RECORDS)
+    return [message for message in polled if not message.error()]

@@ -159,9 +159,7 @@ class TopicTail:
             consumer.close()
 
     def _consume(self, consumer: Consumer) -> None:
-        # Not `consume` with a timeout, which waits until it has CONSUME_RECORDS.
-        first = consumer.poll(_POLL_SECONDS)
-        polled = [first, *consumer.consume(CONSUME_RECORDS - 1, 0)] if first is not None else []
+        polled = client.poll_batch(consumer, _POLL_SECONDS, CONSUME_RECORDS)
         messages = [message for message in polled if not message.error()]
         if len(messages) == CONSUME_RECORDS:
             _skip_backlog(consumer)
