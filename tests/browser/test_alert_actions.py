@@ -65,7 +65,8 @@ def test_user_silences_an_alert_by_keyboard_in_french(
 ) -> None:
     page = open_page("stock", language="fr", theme="dark")
     button = page.get_by_role("button", name=f"Mettre en sourdine : {alert}")
-    button.press("Enter", timeout=MINUTE)
+    expect(button).to_be_enabled(timeout=MINUTE)  # `press` does not wait for it
+    button.press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_label("Motif")).to_be_focused()
     page.keyboard.press("Escape")
