@@ -2,7 +2,7 @@
 
 import psutil
 
-from shopnow.local_stack import supervision
+from shopnow.local_stack import marked_processes, supervision
 
 
 def test_down_leaves_no_process_and_keeps_the_data(demo, shopnow, settings, as_json, versions, broken_checks):
@@ -17,9 +17,7 @@ def test_down_leaves_no_process_and_keeps_the_data(demo, shopnow, settings, as_j
     shopnow("down")
     assert supervision.list_stack_processes(settings) == []
     assert workers
-    assert not [
-        worker for worker in workers if worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE
-    ]
+    assert not [worker for worker in workers if marked_processes.is_alive(worker)]
     assert {service["state"] for service in as_json("status")["services"]} == {"stopped"}
     shopnow("down")
     for verb in ("topics", "verify"):

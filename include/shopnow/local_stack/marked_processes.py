@@ -32,6 +32,14 @@ def end(processes: list[psutil.Process]) -> None:
     psutil.wait_procs(still_running, timeout=10)
 
 
+def is_alive(process: psutil.Process) -> bool:
+    """Return whether a process runs; one that has ended and waits for its parent to notice does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _signal(send: Callable[[], None]) -> None:
     with suppress(psutil.NoSuchProcess):
         send()

@@ -131,7 +131,8 @@ def stop_daemon(settings: Settings) -> None:
     if _is_daemon_running(settings):
         daemon = psutil.Process(_rpc(settings).getPID())
         _rpc(settings).shutdown()
-        psutil.wait_procs([daemon], timeout=60)
+        # Not `daemon.wait`: a process that started it, and has not asked for its end, keeps it as a zombie.
+        wait_until(lambda: not marked_processes.is_alive(daemon), seconds=60)
     end_leftover_processes(settings)
 
 
