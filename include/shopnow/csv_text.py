@@ -8,10 +8,10 @@ from typing import Any
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
-def format_rows(rows: Iterable[Sequence[Any]]) -> str:
+def format_rows(rows: Iterable[Sequence[Any]], delimiter: str = ",") -> str:
     """Return rows as CSV lines, with formulas escaped."""
     out = io.StringIO(newline="")
-    csv.writer(out).writerows([escape_formula(value) for value in row] for row in rows)
+    csv.writer(out, delimiter=delimiter).writerows([escape_formula(value) for value in row] for row in rows)
     return out.getvalue()
 
 
@@ -29,7 +29,7 @@ def escape_formula(value: Any) -> Any:
 
 def _is_number(text: str) -> bool:
     try:
-        float(text)
+        float(text.replace(",", "."))
     except ValueError:
         return False
     return True

@@ -1,21 +1,29 @@
-"""Translations shared by the pages (`ui/src/i18n.ts`) and the PDF sheets."""
+"""Texts of a language, shared with the pages (`ui/src/i18n.ts`), and its formats of numbers and times."""
 
 import json
 import re
-from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
+
+from babel import Locale, dates, numbers
 
 LOCALES = Path(__file__).with_name("locales")
 DEFAULT_LANGUAGE = "en"
 LANGUAGES = (DEFAULT_LANGUAGE, "fr")
 
 
-class Translator:
-    """The texts of one language."""
+_LOCALES = {"en": Locale("en", "GB"), "fr": Locale("fr", "FR")}
+"""As the pages format numbers and times."""
 
-    def __init__(self, texts: Mapping[str, str], english: Mapping[str, str]) -> None:
-        self._texts, self._english = texts, english
+
+class Translator:
+    """The texts and formats of one language."""
+
+    def __init__(self, language: str) -> None:
+        self._texts, self._english = texts(language), texts(DEFAULT_LANGUAGE)
+        self._locale = _LOCALES[language]
 
     def __call__(self, key: str) -> str:
         """The text of a key.
@@ -24,6 +32,33 @@ class Translator:
             KeyError: no locale file has the key.
         """
         return self._texts[key]
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether a comma separates decimals, so that spreadsheets expect semicolons between cells."""
+        return numbers.get_decimal_symbol(self._locale) == ","
+
+    def number(self, value: float) -> str:
+        """A number with at most one decimal."""
+        return numbers.format_decimal(value, "#,##0.#", locale=self._locale)
+
+    def plain_number(self, value: Decimal | float) -> str:
+        """A number that spreadsheets of the language read as one, without separators of thousands."""
+        return str(value).replace(".", numbers.get_decimal_symbol(self._locale))
+
+    def money(self, cents: int, currency: str | None) -> str:
+        """An amount with its currency."""
+        units = Decimal(cents) / 100
+        if currency is None:
+            return numbers.format_decimal(units, "#,##0.00", locale=self._locale)
+        return numbers.format_currency(units, currency, locale=self._locale)
+
+    def time(self, value: datetime) -> str:
+        """A day and time of day, UTC."""
+        return dates.format_datetime(value, "short", locale=self._locale)
+
+    def day(self, value: date) -> str:
+        return dates.format_date(value, "short", locale=self._locale)
 
     def term(self, scope: str, code: str) -> str:
         """The text of an API code, `{scope}_{code}`; an untranslated code with spaces for underscores."""
@@ -56,4 +91,4 @@ def texts(language: str) -> dict[str, str]:
 def translator(language: str) -> Translator:
     """The translator of a language tag such as `fr-FR`; English for other languages than `LANGUAGES`."""
     supported = next((name for name in LANGUAGES if language.startswith(name)), DEFAULT_LANGUAGE)
-    return Translator(texts(supported), texts(DEFAULT_LANGUAGE))
+    return Translator(supported)

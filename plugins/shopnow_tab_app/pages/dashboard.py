@@ -1,18 +1,25 @@
 """The dashboard: figures of a period and the previous one, charts, top products and stock at risk."""
 
 import json
+from collections.abc import Mapping
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 from pydantic import BaseModel
 
-from shopnow.kpis import DELIVERIES, KPIS, SALES_DAILY
+from shopnow.kpis import SALES_DAILY
 from shopnow_tab_app.pages import sales
+from shopnow_tab_app.pages.cards import Card, cards
 from shopnow_tab_app.pages.charts import Chart, chart
-from shopnow_tab_app.pages.paging import Listing
+from shopnow_tab_app.pages.comparison import compare, previous_period
+from shopnow_tab_app.pages.csv_export import Export, ListingExport, ResponseExport
+from shopnow_tab_app.pages.paging import Filter, Listing
 from shopnow_tab_app.pages.period import Period, PeriodQuery, resolve_period
+from shopnow_tab_app.pages.query import Query
 from shopnow_tab_app.pages.response import PageResponse, as_of, missing
 from shopnow_tab_app.pages.sales import Rows, Sales
+from shopnow_tab_app.pages.text_tables import TextTable
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.replica.protocol import ReplicaState
 from shopnow_tab_app.sources import runs
@@ -32,18 +39,7 @@ TABLES = (
 HOURLY_DAYS = 3
 """Longest period, in days, whose sales are shown by the hour."""
 AT_RISK_PRODUCTS = 8
-CHARTS = ("orders", "payments", "funnel")
-_TOP_PRODUCTS = (
-    "date",
-    "currency",
-    "rank",
-    "product_id",
-    "product_name",
-    "category",
-    "orders",
-    "units",
-    "gmv_cents",
-)
+CHARTS = ("orders", "revenue", "payments", "funnel")
 _SALES_DAILY = (
     "date",
     "currency",
@@ -55,31 +51,6 @@ _SALES_DAILY = (
     "net_revenue_cents",
     "missing_rows",
 )
-EXPORTS = {
-    "top_products": Listing("kpi/top_products", _TOP_PRODUCTS, ("product_name",), "product_id"),
-    "sales_daily": Listing("kpi/sales_daily", _SALES_DAILY, ("currency",), "date"),
-}
-
-DEFINITIONS = {
-    f"{kpi.name}.{field.name}": field.metadata[b"comment"].decode()
-    for kpi in KPIS
-    for field in kpi.schema
-    if field.metadata and b"comment" in field.metadata
-}
-"""Definition of each figure, by table and column."""
-
-
-class Card(BaseModel):
-    """A figure; `value` is null where its table is missing, or has no such figure for the filter."""
-
-    name: str
-    value: int | None
-    before: int | None
-    """The figure of the previous period; null if unknown."""
-    unit: str
-    definition: str
-    spark: list[int | None]
-    """The figure of each day."""
 
 
 class Completeness(BaseModel):
@@ -131,6 +102,8 @@ class Options(BaseModel):
 
 class Dashboard(PageResponse):
     period: tuple[str, str]
+    compared_until: datetime | None
+    """End of the part of the period that is compared with the previous one; null if nothing is over yet."""
     currency: str | None
     cards: list[Card]
     completeness: Completeness
@@ -141,59 +114,78 @@ class Dashboard(PageResponse):
     options: Options
 
 
-def build(lake: LakeReplica, query: PeriodQuery, state: ReplicaState) -> Dashboard:
-    """Build the page, except its latest events."""
+SHOWN_PRODUCTS = TextTable(
+    "top_products", ("product_name", "category", "units", "amount"), {"category": "category"}, "gmv_cents"
+)
+SHOWN_AT_RISK = TextTable("stock_at_risk", ("product_name", "quantity", "days_of_cover"))
+SHOWN_SALES = TextTable("sales_daily", ("date", "orders", "units", "amount"), amount="net_revenue_cents")
+SALES_LISTING = Listing(SALES_DAILY.name, _SALES_DAILY, ("currency",), "currency", "date")
+
+
+def filter_sales(lake: LakeReplica, query: Query) -> Filter:
+    """Return the condition of the days that a request asks for; by default all."""
+    return SALES_LISTING.filter(
+        {"currency": query.period.currency},
+        resolve_period(lake, query.period) if query.period.is_chosen else None,
+    )
+
+
+EXPORTS: Mapping[str, Export] = {
+    "top_products": ResponseExport(SHOWN_PRODUCTS, Product, lambda page: page.top_products),
+    "stock_at_risk": ResponseExport(SHOWN_AT_RISK, AtRisk, lambda page: page.at_risk),
+    "sales_daily": ListingExport(SHOWN_SALES, SALES_LISTING, filter_sales),
+}
+
+
+def build(lake: LakeReplica, query: PeriodQuery, now: datetime, state: ReplicaState) -> Dashboard:
+    """Build the page, except its latest events.
+
+    Args:
+        lake: replica of the lake.
+        query: the period and the filter.
+        now: the current time, which decides what of the period is over.
+        state: state of the replica.
+    """
     period = resolve_period(lake, query)
+    previous = previous_period(period, query.preset)
     options = sales.options(lake)
     currency = query.currency or (options.currencies[0] if options.currencies else None)
     filtered_sales = Sales(lake, query, currency)
     daily = filtered_sales.daily(period)
+    comparison = compare(period, previous, now, is_hourly=not filtered_sales.is_filtered)
     return Dashboard(
         as_of=as_of(state),
         missing=missing(state),
         period=(period.first.isoformat(), period.last.isoformat()),
+        compared_until=comparison and comparison.current.end,
         currency=currency,
-        cards=_cards(filtered_sales, period, daily),
+        cards=cards(
+            filtered_sales, period, daily, comparison, compare(period, previous, now, is_hourly=False)
+        ),
         completeness=_completeness(lake, daily),
         freshness=_freshness(daily),
-        charts=_charts(filtered_sales, period, daily),
+        charts=_charts(filtered_sales, period, previous, daily),
         top_products=[Product(**row) for row in filtered_sales.top_products(period)],
         at_risk=_at_risk(lake),
         options=Options(**options._asdict()),
     )
 
 
-def _cards(filtered_sales: Sales, period: Period, daily: Rows) -> list[Card]:
-    before = filtered_sales.daily(period.before)
-    delivered, delivered_before = filtered_sales.deliveries(period), filtered_sales.deliveries(period.before)
-
-    def card(name: str, table: str, column: str, unit: str, days: Rows, days_before: Rows) -> Card:
-        return Card(
-            name=name,
-            value=_sum(days, column),
-            before=_sum(days_before, column),
-            unit=unit,
-            definition=DEFINITIONS.get(f"{table}.{column}", ""),
-            spark=[row[column] for row in days],
-        )
-
-    return [
-        card("orders", SALES_DAILY.name, "orders", "orders", daily, before),
-        card("payments", SALES_DAILY.name, "payments_succeeded", "payments", daily, before),
-        card("deliveries", DELIVERIES.name, "delivered", "deliveries", delivered, delivered_before),
-        card("revenue", SALES_DAILY.name, "net_revenue_cents", "cents", daily, before),
-    ]
-
-
-def _charts(filtered_sales: Sales, period: Period, daily: Rows) -> dict[str, Chart]:
+def _charts(filtered_sales: Sales, period: Period, previous: Period, daily: Rows) -> dict[str, Chart]:
     is_hourly = not filtered_sales.is_filtered and period.days <= HOURLY_DAYS
-    orders = (
-        filtered_sales.hourly(period)
-        if is_hourly
-        else [{**row, "revenue": row["net_revenue_cents"]} for row in daily]
-    )
+    read, label = (filtered_sales.hourly, "hour") if is_hourly else (filtered_sales.daily, "date")
+    rows, before = read(period) if is_hourly else daily, read(previous)
+
+    def over_time(name: str, column: str, unit: str) -> Chart:
+        """A line, and one of the previous period whose points are at the same distance from its start."""
+        current = [{label: row[label], name: row[column]} for row in rows]
+        for row, earlier in zip_longest(current, before[: len(current)]):
+            row[f"{name}_before"] = earlier and earlier[column]
+        return chart(name, current, label, **{name: unit, f"{name}_before": unit})
+
     return {
-        "orders": chart("orders", orders, "hour" if is_hourly else "date", orders="orders", revenue="cents"),
+        "orders": over_time("orders", "orders", "orders"),
+        "revenue": over_time("revenue", "net_revenue_cents", "cents"),
         "payments": chart(
             "payments", daily, "date", payments_succeeded="payments", payments_failed="payments"
         ),
@@ -252,8 +244,3 @@ def _freshness(daily: Rows) -> Freshness:
 def _last_computed(daily: Rows) -> dict[str, Any] | None:
     computed = (row for row in daily if row["computed_at"])
     return max(computed, key=lambda row: row["computed_at"], default=None)
-
-
-def _sum(rows: Rows, column: str) -> int | None:
-    values = [row[column] for row in rows if row[column] is not None]
-    return sum(values) if values else None

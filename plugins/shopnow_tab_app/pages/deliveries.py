@@ -6,9 +6,12 @@ from typing import Literal
 from pydantic import BaseModel
 
 from shopnow_tab_app.pages.charts import Chart, chart
-from shopnow_tab_app.pages.paging import Listing, PageQuery
-from shopnow_tab_app.pages.period import Period, PeriodQuery, resolve_period
+from shopnow_tab_app.pages.csv_export import ListingExport
+from shopnow_tab_app.pages.paging import Filter, Listing
+from shopnow_tab_app.pages.period import ALL_DAYS, Period, resolve_period
+from shopnow_tab_app.pages.query import Query
 from shopnow_tab_app.pages.response import PageResponse, as_of, missing
+from shopnow_tab_app.pages.text_tables import TextTable
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.replica.protocol import ReplicaState
 from shopnow_tab_app.replica.tables import DELIVERIES_NOW, with_sources
@@ -49,44 +52,60 @@ class Deliveries(PageResponse):
 
 CHARTS = ("timeline",)
 COLUMNS = [name for name in Delivery.model_fields if name != "overdue"]
-LISTING = Listing(DELIVERIES_NOW.table, COLUMNS, ("delivery_id", "order_id", "address"), "delivery_id")
+LISTING = Listing(
+    DELIVERIES_NOW.table, COLUMNS, ("delivery_id", "order_id", "address"), "delivery_id", "event_time"
+)
+SHOWN = TextTable(
+    "page_deliveries",
+    (
+        "delivery_id",
+        "order_id",
+        "address",
+        "stage",
+        "promised_at",
+        "created_at",
+        "shipped_at",
+        "delivered_at",
+    ),
+    {"stage": "delivery_stage"},
+)
 
 
-def stage_number(stage: Stage | None) -> int | None:
-    """Return the number of a stage in the table."""
-    return STAGES.index(stage) if stage else None
+def filter_rows(lake: LakeReplica, query: Query) -> Filter:
+    """Return the condition of the rows that a request asks for."""
+    return LISTING.filter(query.choices, _period(lake, query) if query.period.is_chosen else None)
 
 
-def build(
-    lake: LakeReplica, period_query: PeriodQuery, query: PageQuery, stage: Stage | None, state: ReplicaState
-) -> Deliveries:
+def _period(lake: LakeReplica, query: Query) -> Period:
+    return resolve_period(lake, query.period, "events/deliveries", "event_time", default=ALL_DAYS)
+
+
+EXPORTS = {"deliveries": ListingExport(SHOWN, LISTING, filter_rows)}
+
+
+def build(lake: LakeReplica, query: Query, state: ReplicaState) -> Deliveries:
     """Build the page."""
-    filter_ = LISTING.filter(stage=stage_number(stage))
-    period = resolve_period(lake, period_query, "events/deliveries", "event_time")
+    period, filter_ = _period(lake, query), filter_rows(lake, query)
+    of_period = LISTING.filter({}, period if query.period.is_chosen else None)
     now = datetime.now(UTC)
     counts = lake.query(
         f"""
-        SELECT stage, count(*) AS deliveries, count(*) FILTER (stage < 2 AND promised_at < ?) AS overdue
-        FROM {DELIVERIES_NOW.table} GROUP BY 1
-        """,  # noqa: S608  (a name of our own)
-        [now],
+        SELECT stage::VARCHAR AS stage, count(*) AS deliveries,
+            count(*) FILTER (stage != 'delivered' AND promised_at < $now) AS overdue
+        FROM {DELIVERIES_NOW.table} WHERE {of_period.condition} GROUP BY 1
+        """,  # noqa: S608  (names of our own)
+        {**of_period.parameters, "now": now},
     )
     return Deliveries(
         as_of=as_of(state),
         missing=missing(state),
         period=(period.first.isoformat(), period.last.isoformat()),
         rows=[
-            Delivery(
-                **{**row, "stage": STAGES[row["stage"]]},
-                overdue=(row["delivered_at"] or now) > row["promised_at"],
-            )
-            for row in LISTING.rows(lake, query, filter_)
+            Delivery(**row, overdue=(row["delivered_at"] or now) > row["promised_at"])
+            for row in LISTING.rows(lake, query.rows, filter_)
         ],
-        total=LISTING.total(lake, query, filter_),
-        stages={
-            name: sum(row["deliveries"] for row in counts if row["stage"] == number)
-            for number, name in enumerate(STAGES)
-        },
+        total=LISTING.total(lake, query.rows, filter_),
+        stages={name: sum(row["deliveries"] for row in counts if row["stage"] == name) for name in STAGES},
         overdue=sum(row["overdue"] for row in counts),
         charts={"timeline": _timeline(lake, period)},
     )

@@ -6,9 +6,12 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from shopnow_tab_app.pages.charts import Chart, chart
-from shopnow_tab_app.pages.paging import Listing, PageQuery
-from shopnow_tab_app.pages.period import Period, PeriodQuery, resolve_period
+from shopnow_tab_app.pages.csv_export import ListingExport
+from shopnow_tab_app.pages.paging import Filter, Listing
+from shopnow_tab_app.pages.period import ALL_DAYS, Period, resolve_period
+from shopnow_tab_app.pages.query import Query
 from shopnow_tab_app.pages.response import PageResponse, as_of, missing
+from shopnow_tab_app.pages.text_tables import TextTable
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.replica.protocol import ReplicaState
 
@@ -34,34 +37,47 @@ class Payment(BaseModel):
 
 class Payments(PageResponse):
     period: tuple[str, str]
-    """First and last day of the charts; the table has all days."""
+    """First and last day of the charts and the table."""
     rows: list[Payment]
     total: int
     charts: dict[str, Chart]
 
 
 CHARTS = ("outcome", "methods")
-LISTING = Listing(TABLE, list(Payment.model_fields), ("payment_id", "order_id", "method"), "payment_id")
+LISTING = Listing(
+    TABLE, list(Payment.model_fields), ("payment_id", "order_id", "method"), "payment_id", "event_time"
+)
+SHOWN = TextTable(
+    "page_payments",
+    ("payment_id", "order_id", "method", "amount", "attempt", "date", "status", "reason"),
+    {"method": "payment_method", "status": "payment_status"},
+    amount="amount_cents",
+)
 
 
-def build(
-    lake: LakeReplica,
-    period_query: PeriodQuery,
-    query: PageQuery,
-    status: str | None,
-    method: Method | None,
-    state: ReplicaState,
-) -> Payments:
+def filter_rows(lake: LakeReplica, query: Query) -> Filter:
+    """Return the condition of the rows that a request asks for."""
+    return LISTING.filter(query.choices, _period(lake, query) if query.period.is_chosen else None)
+
+
+def _period(lake: LakeReplica, query: Query) -> Period:
+    return resolve_period(lake, query.period, TABLE, "event_time", default=ALL_DAYS)
+
+
+EXPORTS = {"payments": ListingExport(SHOWN, LISTING, filter_rows)}
+
+
+def build(lake: LakeReplica, query: Query, state: ReplicaState) -> Payments:
     """Build the page."""
-    filter_ = LISTING.filter(status=status, method=method)
-    period = resolve_period(lake, period_query, TABLE, "event_time")
-    by_status, by_method = _count_by(lake, "status", period), _count_by(lake, "method", period)
+    filter_ = filter_rows(lake, query)
+    period = _period(lake, query)
+    by_status, by_method = _count_by(lake, "status", filter_), _count_by(lake, "method", filter_)
     return Payments(
         as_of=as_of(state),
         missing=missing(state),
         period=(period.first.isoformat(), period.last.isoformat()),
-        rows=[Payment(**row) for row in LISTING.rows(lake, query, filter_)],
-        total=LISTING.total(lake, query, filter_),
+        rows=[Payment(**row) for row in LISTING.rows(lake, query.rows, filter_)],
+        total=LISTING.total(lake, query.rows, filter_),
         charts={
             "outcome": chart("outcome", by_status, "status", payments="payments"),
             "methods": chart("methods", by_method, "method", succeeded="payments", failed="payments"),
@@ -69,13 +85,12 @@ def build(
     )
 
 
-def _count_by(lake: LakeReplica, column: str, period: Period) -> list[dict[str, Any]]:
+def _count_by(lake: LakeReplica, column: str, filter_: Filter) -> list[dict[str, Any]]:
     return lake.query(
         f"""
         SELECT {column}, count(*) FILTER (status = 'succeeded') AS succeeded,
             count(*) FILTER (status = 'failed') AS failed, count(*) AS payments
-        FROM "{TABLE}" WHERE event_time >= ?::DATE AND event_time < ?::DATE + 1
-        GROUP BY 1 ORDER BY payments DESC, 1
+        FROM "{TABLE}" WHERE {filter_.condition} GROUP BY 1 ORDER BY payments DESC, 1
         """,  # noqa: S608  (names of our own)
-        [*period],
+        dict(filter_.parameters),
     )

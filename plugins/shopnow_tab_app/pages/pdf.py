@@ -14,6 +14,8 @@ import msgspec
 from shopnow.errors import UserError
 
 TIMEOUT_SECONDS = 60
+MAX_ROWS = 1_000
+"""Rows of a table that a PDF has at most."""
 _SLOTS = BoundedSemaphore(2)
 """PDFs drawn at the same time; each takes a process of more than 100 MB."""
 _QUEUE = BoundedSemaphore(6)

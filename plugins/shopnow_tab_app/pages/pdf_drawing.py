@@ -5,6 +5,7 @@
 
 import sys
 import textwrap
+from itertools import cycle
 from typing import IO, Any
 
 import msgspec
@@ -20,7 +21,19 @@ FOOTER = 0.98 * HEIGHT
 CARDS_PER_ROW = 4
 MAX_CELL_LENGTH = 44
 GREY, LINE = "#667085", "#d0d5dd"
-SERIES_COLORS = ("#3b5b89", "#15803d", "#a16207", "#b91c1c")
+BLUE, GREEN, OCHRE, RED = "#3b5b89", "#15803d", "#a16207", "#b91c1c"
+CODE_COLORS = {
+    "succeeded": GREEN,
+    "payments_succeeded": GREEN,
+    "delivered": GREEN,
+    "failed": RED,
+    "payments_failed": RED,
+    "pending": OCHRE,
+    "refunded": BLUE,
+    "in_transit": BLUE,
+}
+"""Colors of series and labels with a fixed meaning, as on the pages (`ui/src/chart-panel.tsx`)."""
+OTHER_COLORS = (BLUE, OCHRE, GREEN, RED)
 
 
 def draw(sheet: dict[str, Any], out: IO[bytes]) -> None:
@@ -67,12 +80,18 @@ def _chart(canvas: PdfCanvas, chart: dict[str, Any]) -> None:
     axes.tick_params(labelsize=7)
     positions = range(len(chart["labels"]))
     bottoms = [0.0] * len(positions)
-    for color, (name, values) in zip(SERIES_COLORS, chart["series"].items(), strict=False):
-        heights = [value or 0 for value in values]
+    label_colors = [CODE_COLORS.get(code) for code in chart["label_codes"]]
+    for other_color, series in zip(cycle(OTHER_COLORS), chart["series"], strict=False):
+        color = CODE_COLORS.get(series["code"], other_color)
+        heights = [value or 0 for value in series["values"]]
         if chart["kind"] == "line":
-            axes.plot(positions, heights, color=color, label=name, linewidth=1.4)
+            is_before = series["code"].endswith("_before")
+            [line] = axes.plot(positions, heights, color=color, label=series["name"], linewidth=1.4)
+            if is_before:
+                line.set(color=GREY, linestyle="--")
         else:
-            axes.bar(positions, heights, bottom=bottoms, color=color, label=name, width=0.6)
+            colors = [label_color or color for label_color in label_colors]
+            axes.bar(positions, heights, bottom=bottoms, color=colors, label=series["name"], width=0.6)
             bottoms = [bottom + height for bottom, height in zip(bottoms, heights, strict=True)]
     step = max(len(positions) // 8, 1)
     axes.set_xticks(list(positions)[::step], chart["labels"][::step])
@@ -100,6 +119,10 @@ def _table(canvas: PdfCanvas, table: dict[str, Any]) -> None:
             x += length * character_width
         canvas.skip(ROW_HEIGHT)
         canvas.rule(LEFT, RIGHT, -0.011 * HEIGHT, LINE, 0.6)
+    if table["note"]:
+        canvas.need(ROW_HEIGHT)
+        canvas.text(LEFT, table["note"], size=7.5, color=GREY)
+        canvas.skip(ROW_HEIGHT)
     canvas.skip(0.02 * HEIGHT)
 
 

@@ -1,7 +1,7 @@
 """Period and sales filter of a page."""
 
-from datetime import UTC, date, datetime
-from typing import Annotated, NamedTuple
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Literal, NamedTuple
 
 from fastapi import HTTPException, Query
 
@@ -12,16 +12,29 @@ DAYS = 7
 MAX_DAYS = 3_660
 """Ten years: pages have a value per day, and memory is limited."""
 
+Preset = Literal["today", "yesterday", "week", "month", "all"]
+
 
 class PeriodQuery(NamedTuple):
     """Period and sales filter of a request; by default all sales, in the currency with most orders."""
 
-    first: date | None
-    last: date | None
-    days: int
-    currency: str | None
-    category: str | None
-    country: str | None
+    first: date | None = None
+    last: date | None = None
+    days: int | None = None
+    preset: Preset | None = None
+    currency: str | None = None
+    category: str | None = None
+    country: str | None = None
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether the request names a period other than all days."""
+        is_named = any((self.first, self.last, self.days, self.preset))
+        return is_named and not (self.preset == "all" and not self.first and not self.last)
+
+
+LATEST_DAYS = PeriodQuery(days=DAYS)
+ALL_DAYS = PeriodQuery(preset="all")
 
 
 class Period(NamedTuple):
@@ -47,11 +60,18 @@ _Text = Annotated[str | None, Query(max_length=100)]
 async def period_query(
     first: Annotated[date | None, Query(alias="from", description="first day, UTC")] = None,
     last: Annotated[
-        date | None, Query(alias="to", description="last day, UTC; default: the last day with sales")
+        date | None, Query(alias="to", description="last day, UTC; default: the last day with data")
     ] = None,
     days: Annotated[
-        int, Query(ge=1, le=MAX_DAYS, description="number of days; ignored if `from` is given")
-    ] = DAYS,
+        int | None, Query(ge=1, le=MAX_DAYS, description="number of days; ignored if `from` is given")
+    ] = None,
+    preset: Annotated[
+        Preset | None,
+        Query(
+            description="today, yesterday, this week since Monday, this month, or all days with data, UTC; "
+            "ignored if `from`, `to` or `days` is given"
+        ),
+    ] = None,
     currency: _Text = None,
     category: _Text = None,
     country: _Text = None,
@@ -63,24 +83,55 @@ async def period_query(
         raise HTTPException(
             422, "sales cannot be filtered by category and country at the same time; choose one"
         )
-    return PeriodQuery(first, last, days, currency or None, category or None, country or None)
+    return PeriodQuery(first, last, days, preset, currency or None, category or None, country or None)
 
 
 def resolve_period(
-    lake: LakeReplica, query: PeriodQuery, table: str = "kpi/sales_daily", day: str = "date"
+    lake: LakeReplica,
+    query: PeriodQuery,
+    table: str = "kpi/sales_daily",
+    day: str = "date",
+    default: PeriodQuery = LATEST_DAYS,
 ) -> Period:
-    """Return the period of a query; by default it ends on the last day that a table has rows of, or today.
+    """Return the period of a query.
+
+    A number of days ends on the last day that a table has rows of, or today, whichever is earlier.
 
     Args:
         lake: replica of the lake.
         query: query of the request.
         table: table that has the last day.
         day: its column of the day, or of a time.
+        default: period of a query without one.
+
+    Raises:
+        HTTPException: the period has more than `MAX_DAYS`, which all days with data are cut to.
     """
-    newest = lake.query(f'SELECT max({day})::DATE AS last FROM "{table}"')[0]["last"]  # noqa: S608
     today = datetime.now(UTC).date()
-    last = query.last or min(newest or today, today)
-    period = Period(query.first or add_days_clamped(last, 1 - query.days), last)
+    first, last, days, preset = query[:4] if any(query[:4]) else default[:4]
+    if preset and not (first or last or days) and (period := _preset_period(preset, today)):
+        return period
+    known = lake.query(f'SELECT min({day})::DATE AS first, max({day})::DATE AS last FROM "{table}"')[0]  # noqa: S608
+    last = last or min(known["last"] or today, today)
+    if preset == "all" and not (first or days):
+        earliest = add_days_clamped(last, 1 - MAX_DAYS)
+        return Period(min(max(known["first"] or last, earliest), last), last)
+    period = Period(first or add_days_clamped(last, 1 - (days or DAYS)), last)
     if period.days > MAX_DAYS:
         raise HTTPException(422, f"The period has more than {MAX_DAYS} days")
     return period
+
+
+def _preset_period(preset: Preset, today: date) -> Period | None:
+    """Return the days of a preset; None for all days, which depend on the data."""
+    match preset:
+        case "today":
+            return Period(today, today)
+        case "yesterday":
+            return Period(today - timedelta(days=1), today - timedelta(days=1))
+        case "week":
+            return Period(today - timedelta(days=today.weekday()), today)
+        case "month":
+            return Period(today.replace(day=1), today)
+        case "all":
+            return None

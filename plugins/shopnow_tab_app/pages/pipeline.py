@@ -12,9 +12,12 @@ from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
 from shopnow.lake.ingest.lag import Position
 from shopnow.text_format import excerpt, printable
-from shopnow_tab_app.pages.paging import Listing
+from shopnow_tab_app.pages.csv_export import ListingExport
+from shopnow_tab_app.pages.paging import ALL, Filter, Listing
 from shopnow_tab_app.pages.positions import RAW_TABLES, Positions
+from shopnow_tab_app.pages.query import Query
 from shopnow_tab_app.pages.response import Missing, PageResponse, as_of, missing
+from shopnow_tab_app.pages.text_tables import TextTable
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.replica.protocol import ReplicaState, TableStats
 from shopnow_tab_app.sources import runs
@@ -48,9 +51,18 @@ _LOSSES = (
     "acknowledged_by",
     "committed_at",
 )
+RECEIPTS = Listing("receipts", _RECEIPTS, ("topic",), "partition", "committed_at")
+LOSSES = Listing("losses", _LOSSES, ("topic",), "partition", "committed_at")
+
+
+def filter_rows(lake: LakeReplica, query: Query) -> Filter:
+    """Return the condition of all rows, as the page has no filters."""
+    return ALL
+
+
 EXPORTS = {
-    "receipts": Listing("receipts", _RECEIPTS, ("topic",), "partition"),
-    "losses": Listing("losses", _LOSSES, ("topic",), "partition"),
+    "receipts": ListingExport(TextTable("batches_and_receipts", _RECEIPTS), RECEIPTS, filter_rows),
+    "losses": ListingExport(TextTable("data_loss", _LOSSES), LOSSES, filter_rows),
 }
 
 

@@ -9,9 +9,11 @@ from fastapi import Depends
 
 from shopnow_tab_app.i18n import Translator
 from shopnow_tab_app.pages import dashboard, deliveries, orders, payments, pdf_sheets, pipeline, stock
-from shopnow_tab_app.pages.paging import PAGE_SIZE, Listing, PageQuery, page_query
-from shopnow_tab_app.pages.period import DAYS, PeriodQuery, period_query
+from shopnow_tab_app.pages.csv_export import Export
+from shopnow_tab_app.pages.paging import PageQuery, page_query
+from shopnow_tab_app.pages.period import PeriodQuery, period_query
 from shopnow_tab_app.pages.positions import Positions
+from shopnow_tab_app.pages.query import Query
 from shopnow_tab_app.pages.response import PageResponse
 from shopnow_tab_app.pages.stock import AlertAction
 from shopnow_tab_app.replica.client import LakeReplica
@@ -26,10 +28,6 @@ _Period = Annotated[PeriodQuery, Depends(period_query)]
 _Page = Annotated[PageQuery, Depends(page_query)]
 
 
-DEFAULT_PERIOD = PeriodQuery(None, None, DAYS, None, None, None)
-DEFAULT_ROWS = PageQuery("", "event_time", True, 0, PAGE_SIZE)
-
-
 class Sources(NamedTuple):
     """What the pages read."""
 
@@ -37,16 +35,6 @@ class Sources(NamedTuple):
     positions: Callable[[], PollResult[Positions]]
     dags: Callable[[], list[runs.Dag]]
     alert_actions: Callable[[], list[AlertAction]]
-
-
-class Query(NamedTuple):
-    """Query parameters of a page's request; a page ignores those it has no use for."""
-
-    period: PeriodQuery
-    rows: PageQuery
-    status: Status | None = None
-    method: payments.Method | None = None
-    stage: deliveries.Stage | None = None
 
 
 class Build(NamedTuple):
@@ -72,7 +60,7 @@ class Page(NamedTuple):
     """Fills the page's PDF sheet from its response."""
     charts: Sequence[str] = ()
     """Names of the charts in its response."""
-    exports: Mapping[str, Listing] = {}
+    exports: Mapping[str, Export] = {}
     """Tables to export as CSV, by name."""
 
     def build(self, sources: Sources, query: Query) -> PageResponse:
@@ -82,11 +70,11 @@ class Page(NamedTuple):
 
 
 async def _period_parameters(period: _Period) -> Query:
-    return Query(period, DEFAULT_ROWS)
+    return Query(period)
 
 
-async def _orders_parameters(rows: _Page, status: orders.Status | None = None) -> Query:
-    return Query(DEFAULT_PERIOD, rows, status=status)
+async def _orders_parameters(period: _Period, rows: _Page, status: orders.Status | None = None) -> Query:
+    return Query(period, rows, {"status": status})
 
 
 async def _payments_parameters(
@@ -95,40 +83,56 @@ async def _payments_parameters(
     status: payments.Status | None = None,
     method: payments.Method | None = None,
 ) -> Query:
-    return Query(period, rows, status=status, method=method)
+    return Query(period, rows, {"status": status, "method": method})
 
 
 async def _deliveries_parameters(
     period: _Period, rows: _Page, stage: deliveries.Stage | None = None
 ) -> Query:
-    return Query(period, rows, stage=stage)
+    return Query(period, rows, {"stage": stage})
+
+
+async def _stock_parameters(level: stock.Level | None = None) -> Query:
+    return Query(choices={"level": level})
 
 
 async def _no_parameters() -> Query:
-    return Query(DEFAULT_PERIOD, DEFAULT_ROWS)
+    return Query()
+
+
+async def any_parameters(
+    period: _Period,
+    rows: _Page,
+    status: Status | None = None,
+    method: payments.Method | None = None,
+    stage: deliveries.Stage | None = None,
+    level: stock.Level | None = None,
+) -> Query:
+    """Read the query parameters of all pages, for routes that serve each of them."""
+    return Query(period, rows, {"status": status, "method": method, "stage": stage, "level": level})
 
 
 def _prepare_dashboard(sources: Sources, query: Query) -> Build:
-    return Build(None, partial(dashboard.build, sources.lake, query.period))
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    return Build(hour, partial(dashboard.build, sources.lake, query.period, hour))
 
 
 def _prepare_orders(sources: Sources, query: Query) -> Build:
-    return Build(None, partial(orders.build, sources.lake, query.rows, query.status))
+    return Build(datetime.now(UTC).date(), partial(orders.build, sources.lake, query))
 
 
 def _prepare_payments(sources: Sources, query: Query) -> Build:
-    build = partial(payments.build, sources.lake, query.period, query.rows, query.status, query.method)
-    return Build(None, build)
+    return Build(datetime.now(UTC).date(), partial(payments.build, sources.lake, query))
 
 
 def _prepare_deliveries(sources: Sources, query: Query) -> Build:
-    return Build(None, partial(deliveries.build, sources.lake, query.period, query.rows, query.stage))
+    return Build(datetime.now(UTC).date(), partial(deliveries.build, sources.lake, query))
 
 
 def _prepare_stock(sources: Sources, query: Query) -> Build:
     # To the minute, so that the response can be cached.
     actions, now = sources.alert_actions(), datetime.now(UTC).replace(second=0, microsecond=0)
-    return Build((actions, now), partial(stock.build, sources.lake, actions, now))
+    return Build((actions, now), partial(stock.build, sources.lake, actions, now, query))
 
 
 def _prepare_pipeline(sources: Sources, query: Query) -> Build:
@@ -156,7 +160,7 @@ PAGES: Mapping[PageName, Page] = {
         parameters=_orders_parameters,
         prepare=_prepare_orders,
         sheet=pdf_sheets.orders,
-        exports={"orders": orders.LISTING},
+        exports=orders.EXPORTS,
     ),
     "payments": Page(
         tables=payments.TABLES,
@@ -166,7 +170,7 @@ PAGES: Mapping[PageName, Page] = {
         prepare=_prepare_payments,
         sheet=pdf_sheets.payments,
         charts=payments.CHARTS,
-        exports={"payments": payments.LISTING},
+        exports=payments.EXPORTS,
     ),
     "deliveries": Page(
         tables=deliveries.TABLES,
@@ -176,13 +180,13 @@ PAGES: Mapping[PageName, Page] = {
         prepare=_prepare_deliveries,
         sheet=pdf_sheets.deliveries,
         charts=deliveries.CHARTS,
-        exports={"deliveries": deliveries.LISTING},
+        exports=deliveries.EXPORTS,
     ),
     "stock": Page(
         tables=stock.TABLES,
         response=stock.Stock,
         summary="Stock levels, active alerts, people's actions on them, and sent messages.",
-        parameters=_no_parameters,
+        parameters=_stock_parameters,
         prepare=_prepare_stock,
         sheet=pdf_sheets.stock,
         exports=stock.EXPORTS,
@@ -198,7 +202,7 @@ PAGES: Mapping[PageName, Page] = {
     ),
 }
 
-EXPORTS: Mapping[str, Listing] = {
-    name: listing for page in PAGES.values() for name, listing in page.exports.items()
+EXPORTS: Mapping[str, tuple[PageName, Export]] = {
+    name: (page_name, export) for page_name, page in PAGES.items() for name, export in page.exports.items()
 }
-"""Tables to export as CSV, by name."""
+"""Tables to export as CSV, with their page, by name."""

@@ -2,7 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from shopnow.kpis import SALES_DAILY
+from shopnow.kpis import SALES_DAILY, SALES_HOURLY
+from shopnow_tab_app.pages.comparison import Span
 from shopnow_tab_app.pages.period import Period, PeriodQuery
 from shopnow_tab_app.replica.client import LakeReplica
 
@@ -10,6 +11,8 @@ TOP_PRODUCTS = 8
 FUNNEL_STEPS = ("viewed", "carted", "ordered", "paid", "delivered")
 
 Rows = list[dict[str, Any]]
+Totals = dict[str, int | None]
+"""Sums by column; null without data."""
 
 
 class SalesOptions(NamedTuple):
@@ -63,21 +66,44 @@ class Sales:
         )
 
     def hourly(self, period: Period) -> Rows:
-        """Return orders and revenue of each hour between the first and the last hour with sales."""
+        """Return orders and revenue of each hour, up to the last one that has any."""
         return self._lake.query(
             """
             WITH sales AS (
-                SELECT hour, orders, net_revenue_cents FROM "kpi/sales_hourly"
-                WHERE currency = $currency AND date BETWEEN $first AND $last
+                SELECT hour, orders, net_revenue_cents FROM "kpi/sales_hourly" WHERE currency = $currency
             )
-            SELECT start AS hour, coalesce(orders, 0) AS orders, coalesce(net_revenue_cents, 0) AS revenue
+            SELECT start AS hour, coalesce(orders, 0) AS orders,
+                coalesce(net_revenue_cents, 0) AS net_revenue_cents
             FROM generate_series(
-                (SELECT min(hour) FROM sales), (SELECT max(hour) FROM sales), INTERVAL 1 HOUR
+                $first::DATE::TIMESTAMPTZ,
+                least($last::DATE::TIMESTAMPTZ + INTERVAL 23 HOUR, (SELECT max(hour) FROM sales)),
+                INTERVAL 1 HOUR
             ) AS hours(start)
             LEFT JOIN sales ON sales.hour = start ORDER BY 1
             """,
             {"currency": self._currency, "first": period.first, "last": period.last},
         )
+
+    def totals(self, span: Span | None) -> Totals:
+        """Return the sums of a span; of one category or country it has to begin and end at midnight."""
+        if span is None:
+            return {}
+        time = "date" if self._column else "hour"
+        table = self._table if self._column else SALES_HOURLY.name
+        condition = f"AND {self._column} = $value" if self._column else ""
+        payments = "NULL" if self._column == "category" else "sum(payments_succeeded)::BIGINT"
+        return self._lake.query(
+            f"""
+            SELECT sum(orders)::BIGINT AS orders, sum(net_revenue_cents)::BIGINT AS net_revenue_cents,
+                {payments} AS payments_succeeded
+            FROM "{table}" WHERE currency = $currency AND {time} >= $start AND {time} < $end {condition}
+            """,  # noqa: S608  (names of our own; values are bound)
+            {
+                "currency": self._currency,
+                **({"value": self._value} if self._column else {}),
+                **span._asdict(),
+            },
+        )[0]
 
     def top_products(self, period: Period) -> Rows:
         """Return the products with the highest GMV."""
@@ -107,6 +133,18 @@ class Sales:
         return self._lake.query(
             'SELECT date, delivered FROM "kpi/deliveries" WHERE date BETWEEN ? AND ? ORDER BY 1', [*period]
         )
+
+    def delivered(self, span: Span) -> Totals:
+        """Return the deliveries of a span that begins and ends at midnight."""
+        if self._column:
+            return {}
+        return self._lake.query(
+            """
+            SELECT sum(delivered)::BIGINT AS delivered FROM "kpi/deliveries"
+            WHERE date >= $start::DATE AND date < $end::DATE
+            """,
+            span._asdict(),
+        )[0]
 
     def funnel(self, period: Period) -> Rows:
         """Return the number of sessions that reached each step of the conversion funnel."""

@@ -1,13 +1,15 @@
 """The stock and alerts page: stock levels, active alerts, people's actions on them, and sent messages."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from shopnow_tab_app.pages.paging import Listing
+from shopnow_tab_app.pages.csv_export import Export, ResponseExport
+from shopnow_tab_app.pages.query import Query
 from shopnow_tab_app.pages.response import PageResponse, as_of, missing
+from shopnow_tab_app.pages.text_tables import TextTable
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.replica.protocol import ReplicaState
 from shopnow_tab_app.sources import runs
@@ -17,33 +19,7 @@ CLOSED_STATES = ("resolved",)
 SEVERITIES = ("critical", "warning", "info")
 """Most severe first."""
 MAX_MESSAGES = 50
-_POSITION = ("product_id", "product_name", "quantity", "last_event_time")
-_COVER = (
-    "product_id",
-    "product_name",
-    "quantity",
-    "demand_per_day",
-    "days_of_cover",
-    "reorder_point",
-    "safety_stock",
-)
-_ALERTS = (
-    '"at"',
-    "kind",
-    "state",
-    "rule",
-    "severity",
-    "subject",
-    "subject_name",
-    "facts",
-    "channel",
-    "reason",
-)
-EXPORTS = {
-    "stock": Listing("kpi/stock_position", _POSITION, _POSITION[:2], "product_id"),
-    "stock_cover": Listing("kpi/stock_cover", _COVER, _COVER[:2], "product_id"),
-    "alerts": Listing("alerts", _ALERTS, ("rule", "subject_name"), '"at"'),
-}
+Level = Literal["ok", "low", "out"]
 
 
 class Shelf(BaseModel):
@@ -57,6 +33,7 @@ class Shelf(BaseModel):
     reorder_point: int | None
     safety_stock: int | None
     below_reorder_point: bool | None
+    level: Level
     last_event_time: datetime
 
 
@@ -127,13 +104,32 @@ class Stock(PageResponse):
     """Estimated sales lost in stock-outs, by currency."""
 
 
-def build(lake: LakeReplica, actions: Sequence[AlertAction], now: datetime, state: ReplicaState) -> Stock:
+SHOWN_SHELVES = TextTable(
+    "stock",
+    ("product_name", "quantity", "days_of_cover", "reorder_point", "demand_per_day", "level"),
+    {"level": "stock_level"},
+)
+SHOWN_ALERTS = TextTable(
+    "alerts",
+    ("severity", "title", "subject_name", "facts", "state", "since"),
+    {"severity": "severity", "state": "alert_state"},
+)
+EXPORTS: Mapping[str, Export] = {
+    "stock": ResponseExport(SHOWN_SHELVES, Shelf, lambda page: page.shelves),
+    "alerts": ResponseExport(SHOWN_ALERTS, Alert, lambda page: page.alerts),
+}
+
+
+def build(
+    lake: LakeReplica, actions: Sequence[AlertAction], now: datetime, query: Query, state: ReplicaState
+) -> Stock:
     """Build the page.
 
     Args:
         lake: replica of the lake.
         actions: recent actions on alerts.
         now: time that decides which silences are active.
+        query: may choose a stock level; products that are out of stock count as low, too.
         state: state of the replica.
     """
     alerts = _alerts(lake)
@@ -141,7 +137,9 @@ def build(lake: LakeReplica, actions: Sequence[AlertAction], now: datetime, stat
     return Stock(
         as_of=as_of(state),
         missing=missing(state),
-        shelves=[Shelf(**row) for row in _shelves(lake)],
+        shelves=[
+            Shelf(**row) for row in _shelves(lake) if _has_level(row["level"], query.choices.get("level"))
+        ],
         alerts=sorted(active, key=_severity_order),
         silences=[Silence(**row) for row in _silences(lake, now)],
         acts=list(actions),
@@ -159,6 +157,10 @@ def build(lake: LakeReplica, actions: Sequence[AlertAction], now: datetime, stat
     )
 
 
+def _has_level(level: str, chosen: str | None) -> bool:
+    return chosen in (None, level) or (chosen == "low" and level == "out")
+
+
 def _severity_order(alert: Alert) -> tuple[int, str]:
     unknown = len(SEVERITIES)
     severity = SEVERITIES.index(alert.severity) if alert.severity in SEVERITIES else unknown
@@ -169,7 +171,8 @@ def _shelves(lake: LakeReplica) -> list[dict[str, Any]]:
     return lake.query(
         """
         SELECT stock.product_id, stock.product_name, stock.quantity, demand_per_day, days_of_cover,
-            reorder_point, safety_stock, below_reorder_point, last_event_time
+            reorder_point, safety_stock, below_reorder_point, last_event_time,
+            CASE WHEN stock.quantity = 0 THEN 'out' WHEN below_reorder_point THEN 'low' ELSE 'ok' END AS level
         FROM "kpi/stock_position" AS stock LEFT JOIN "kpi/stock_cover" AS cover USING (product_id)
         ORDER BY stock.quantity = 0 DESC, coalesce(days_of_cover, 1e9), stock.quantity, stock.product_id
         """

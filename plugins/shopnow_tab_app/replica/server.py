@@ -90,17 +90,22 @@ class ReplicaServer:
         self._as_of: datetime | None = None
         self._reading_since: float | None = None
         """When the thread began to read the current table."""
+        self._read_at: dict[str, float] = {}
+        """By table, when its last update began."""
         self._thread: threading.Thread | None = None
 
     def state(self, names: Iterable[str]) -> ReplicaState:
         """Return the versions of tables, and keep them up to date for WATCHED_SECONDS.
 
-        Waits up to FIRST_READ_SECONDS for tables that were never read.
+        Waits up to FIRST_READ_SECONDS for tables that were never read, or not kept up to date lately.
         """
         names = tuple(names)
         requested = [*names, *self._store.sources(names)]
         now = time.monotonic()
         with self._changed:
+            oldest = {
+                name: now if self._requested.get(name, 0.0) < now - WATCHED_SECONDS else 0.0 for name in names
+            }
             self._requested.update(dict.fromkeys(requested, now))
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="shopnow-tab-lake", daemon=True)
@@ -111,7 +116,11 @@ class ReplicaServer:
             self._changed.wait_for(
                 lambda: (
                     self._current_error()
-                    or all(name in self._versions or name in self._table_errors for name in names)
+                    or all(
+                        name in self._table_errors
+                        or (name in self._versions and self._read_at.get(name, 0.0) >= oldest[name])
+                        for name in names
+                    )
                 ),
                 FIRST_READ_SECONDS,
             )
@@ -213,6 +222,7 @@ class ReplicaServer:
     def _update(self, names: Sequence[str]) -> None:
         errors.check_reachable(self._address)
         for name in sorted(names, key=self._store.is_derived):
+            started = time.monotonic()
             try:
                 if self._store.is_derived(name):
                     self._update_derived(name)
@@ -229,7 +239,10 @@ class ReplicaServer:
                     )
                     self._changed.notify_all()
             else:
-                self._table_errors.pop(name, None)
+                with self._changed:
+                    self._table_errors.pop(name, None)
+                    self._read_at[name] = started
+                    self._changed.notify_all()
         self._as_of = datetime.now(UTC)
 
     def _update_derived(self, name: str) -> None:

@@ -166,7 +166,10 @@ DELIVERIES_NOW = DerivedTable(
     "deliveries_now",
     {"events/deliveries": "key"},
     """
-    SELECT latest.* EXCLUDE (_file), stages.created_at, stages.shipped_at, stages.delivered_at
+    SELECT latest.* EXCLUDE (_file, stage),
+        (['pending', 'in_transit', 'delivered'])[1 + stage]::ENUM('pending', 'in_transit', 'delivered')
+            AS stage,
+        stages.created_at, stages.shipped_at, stages.delivered_at
     FROM "events/deliveries" AS latest JOIN (
         SELECT key, max(stage) AS stage, min(event_time) FILTER (stage = 0) AS created_at,
             min(event_time) FILTER (stage = 1) AS shipped_at,

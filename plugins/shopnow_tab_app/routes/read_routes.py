@@ -1,7 +1,7 @@
 """The API routes that read: one for each page of the registry, and its PDF, charts and CSV exports."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Path, Request, Response
@@ -12,13 +12,12 @@ from pydantic import BaseModel
 from shopnow.broker.client import Conf
 from shopnow.errors import UserError
 from shopnow_tab_app import i18n
-from shopnow_tab_app.pages import activity, csv_export, deliveries, pdf, pdf_sheets
+from shopnow_tab_app.pages import activity, csv_export, pdf, pdf_sheets
 from shopnow_tab_app.pages.charts import Chart
-from shopnow_tab_app.pages.paging import PageQuery, page_query
-from shopnow_tab_app.pages.period import PeriodQuery, period_query
 from shopnow_tab_app.pages.positions import PositionReader, Positions
-from shopnow_tab_app.pages.registry import EXPORTS, PAGES, Page, PageName, Query, Sources, Status
-from shopnow_tab_app.replica import tables
+from shopnow_tab_app.pages.query import Query
+from shopnow_tab_app.pages.registry import EXPORTS, PAGES, Page, PageName, Sources, any_parameters
+from shopnow_tab_app.pages.response import as_of
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.routes import access, alert_actions, order_form
 from shopnow_tab_app.routes.problems import Problem
@@ -27,8 +26,8 @@ from shopnow_tab_app.sources import runs
 from shopnow_tab_app.sources.polled_cache import PolledCache
 from shopnow_tab_app.sources.topic_tail import TopicTail
 
-_Period = Annotated[PeriodQuery, Depends(period_query)]
-_Rows = Annotated[PageQuery, Depends(page_query)]
+_AnyQuery = Annotated[Query, Depends(any_parameters)]
+_Language = Annotated[str, QueryParameter(max_length=10)]
 _PageName = Annotated[PageName, Path(alias="shown")]
 
 
@@ -75,55 +74,63 @@ def create_read_router(lake: LakeReplica, tail: TopicTail, conf: Callable[[], Co
     @router.get(
         "/pages/{shown}.pdf", response_class=Response, responses={200: {"content": {"application/pdf": {}}}}
     )
-    def get_page(
-        name: _PageName,
-        period: _Period,
-        rows: _Rows,
-        language: Annotated[str, QueryParameter(max_length=10)] = "en",
-        status: Status | None = None,
-        stage: deliveries.Stage | None = None,
-    ) -> Response:
-        """A page as PDF, on A4, in English or French."""
+    def get_page(name: _PageName, query: _AnyQuery, language: _Language = i18n.DEFAULT_LANGUAGE) -> Response:
+        """A page as PDF, on A4, in English or French: its summary, its charts, and its rows.
+
+        At most the first 1,000 rows; a line says how many there are.
+        """
         page = PAGES[name]
-        data = page.build(sources, Query(period, rows, status=status, stage=stage))
+        rows = query.rows._replace(page=0, size=pdf.MAX_ROWS)
+        data = page.build(sources, query._replace(rows=rows))
         content = pdf.render(pdf_sheets.sheet(name, data, i18n.translator(language), page.sheet))
-        headers = {"Content-Disposition": f'attachment; filename="shopnow-{name}.pdf"'}
+        headers = {"Content-Disposition": f'attachment; filename="{_file_name(name, data.as_of, "pdf")}"'}
         return Response(content, media_type="application/pdf", headers=headers)
 
     @router.get("/charts/{shown}/{name}", responses=UNKNOWN)
-    def get_chart(
-        page_name: Annotated[str, Path(alias="shown")], name: str, period: _Period, rows: _Rows
-    ) -> Chart:
+    def get_chart(page_name: Annotated[str, Path(alias="shown")], name: str, query: _AnyQuery) -> Chart:
         """The data of a chart."""
         page = next((page for key, page in PAGES.items() if key == page_name and name in page.charts), None)
         if page is None:
             raise HTTPException(404, f"page {page_name!r} has no chart {name!r}")
-        return page.build(sources, Query(period, rows)).charts[name]  # type: ignore[attr-defined]
+        return page.build(sources, query).charts[name]  # type: ignore[attr-defined]
 
     @router.get(
         "/tables/{name}.csv",
         response_class=Response,
         responses={200: {"content": {"text/csv": {}}}, **UNKNOWN},
     )
-    def get_table(
-        name: str,
-        search: Annotated[str, QueryParameter(max_length=100)] = "",
-        status: Status | None = None,
-        stage: deliveries.Stage | None = None,
-    ) -> Response:
-        """A whole table as CSV, searched and filtered, in the table's own order."""
-        listing = EXPORTS.get(name)
-        if listing is None:
+    def get_table(name: str, query: _AnyQuery, language: _Language | None = None) -> Response:
+        """The rows of a table on all its pages as CSV, searched, filtered and sorted as the page is.
+
+        Without a language, for programs: the fields of the API, with amounts in cents. With one, for a
+        reader: the columns of the page, as spreadsheets of the language expect them.
+        """
+        if name not in EXPORTS:
             raise HTTPException(404, f"unknown table {name!r}; choose one of {', '.join(EXPORTS)}")
-        state = lake.state(tables.with_sources(listing.table))
+        page_name, export = EXPORTS[name]
+        state = lake.state(PAGES[page_name].tables)
         if state.unread:
             raise UserError(state.error or "the first read of the lake is in progress; try again in a moment")
-        filter_ = listing.filter(status=status, stage=deliveries.stage_number(stage))
-        lines = csv_export.lines(lake, listing, search.strip(), filter_)
-        headers = {"Content-Disposition": f'attachment; filename="{re.sub(r"[^a-z_]", "", name)}.csv"'}
-        return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=headers)
+        chunks: Iterable[list[csv_export.Row]]
+        if isinstance(export, csv_export.ListingExport):
+            chunks, currency = export.read(lake, query), None
+        else:
+            data = PAGES[page_name].build(sources, query)
+            chunks, currency = [[dict(row) for row in export.rows(data)]], getattr(data, "currency", None)
+        reader = i18n.translator(language) if language else None
+        file_name = _file_name(re.sub(r"[^a-z_]", "", name), as_of(state), "csv")
+        return StreamingResponse(
+            csv_export.lines(export, chunks, reader, currency),
+            media_type="text/csv; charset=utf-8",
+            headers={"Content-Disposition": f'attachment; filename="{file_name}"'},
+        )
 
     return router
+
+
+def _file_name(name: str, as_of: str | None, suffix: str) -> str:
+    """Return the name of a download, which says how old its figures are."""
+    return f"shopnow-{name}-{re.sub('[^0-9T]', '', (as_of or '')[:16]) or 'empty'}.{suffix}"
 
 
 def _add_page(router: APIRouter, name: str, page: Page, sources: Sources, responses: ResponseCache) -> None:

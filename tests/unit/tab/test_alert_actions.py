@@ -23,6 +23,7 @@ from shopnow.ids import uuid7
 from shopnow.lake.delta.tables import Table
 from shopnow_tab_app.app import create
 from shopnow_tab_app.pages import stock
+from shopnow_tab_app.pages.query import Query
 from shopnow_tab_app.replica.server import ReplicaServer
 from shopnow_tab_app.routes import access, alert_actions
 from shopnow_tab_app.sources import runs
@@ -206,7 +207,7 @@ def test_page_shows_acknowledgements_active_silences_and_actions_in_progress(
     )
 
     def page(now: datetime) -> stock.Stock:
-        return stock.build(lake, [action], now, lake.state(stock.TABLES))
+        return stock.build(lake, [action], now, Query(), lake.state(stock.TABLES))
 
     current = page(datetime.now(UTC))
     [alert] = current.alerts

@@ -4,7 +4,7 @@ import csv
 import io
 import itertools
 import re
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, get_args
 
 import pytest
@@ -15,16 +15,18 @@ from factories.sample_lake import NOW
 from shopnow_tab_app import i18n
 from shopnow_tab_app.app import create
 from shopnow_tab_app.pages import csv_export, dashboard, orders, pdf_sheets
+from shopnow_tab_app.pages.csv_export import ListingExport
 from shopnow_tab_app.pages.period import Period, PeriodQuery
-from shopnow_tab_app.pages.registry import DEFAULT_ROWS, EXPORTS, PAGES, PageName, Query, Sources
-from shopnow_tab_app.replica import tables
+from shopnow_tab_app.pages.query import Query
+from shopnow_tab_app.pages.registry import EXPORTS, PAGES, PageName, Sources
 from shopnow_tab_app.replica.server import ReplicaServer
 from shopnow_tab_app.routes import alert_actions
 from shopnow_tab_app.sources import runs
 from shopnow_tab_app.sources.polled_cache import PollResult
 
 TODAY = NOW.date()
-TWO_DAYS = PeriodQuery(None, None, 2, None, None, None)
+TWO_DAYS = PeriodQuery(days=2)
+OF_TWO_DAYS = Query(TWO_DAYS)
 STAGE_PROGRESS = {"pending": 0.0, "in_transit": 0.5, "delivered": 1.0}
 
 
@@ -34,11 +36,15 @@ def no_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runs, "find_active_run", lambda dag_id, moment: None)
 
 
-def build(lake: ReplicaServer, name: PageName) -> Any:
+def build(lake: ReplicaServer, name: PageName, query: Query = OF_TWO_DAYS) -> Any:
     sources = Sources(lake, lambda: PollResult({}, None, "Kafka is down"), list, list)
     while lake.state(PAGES[name].tables).unread:
         pass
-    return PAGES[name].build(sources, Query(TWO_DAYS, DEFAULT_ROWS))
+    return PAGES[name].build(sources, query)
+
+
+def build_dashboard(lake: ReplicaServer, period: PeriodQuery) -> dashboard.Dashboard:
+    return dashboard.build(lake, period, NOW, lake.state(dashboard.TABLES))
 
 
 def test_registry_has_every_page_name() -> None:
@@ -51,11 +57,24 @@ def test_registry_names_the_charts_of_the_page(lake: ReplicaServer, name: PageNa
 
 
 @pytest.mark.parametrize("name", EXPORTS)
-def test_every_export_can_be_read(lake: ReplicaServer, name: str) -> None:
-    while lake.state(tables.with_sources(EXPORTS[name].table)).unread:
-        pass
-    header = "".join(csv_export.lines(lake, EXPORTS[name])).splitlines()[0]
-    assert header.split(",") == [column.strip('"') for column in EXPORTS[name].columns]
+@pytest.mark.parametrize("language", [None, "en", "fr"])
+def test_every_export_has_a_heading_for_each_cell(
+    lake: ReplicaServer, name: str, language: str | None
+) -> None:
+    page, export = EXPORTS[name]
+    data = build(lake, page)
+    chunks = (
+        export.read(lake, Query())
+        if isinstance(export, ListingExport)
+        else [[dict(row) for row in export.rows(data)]]
+    )
+    reader = i18n.translator(language) if language else None
+    text = "".join(csv_export.lines(export, chunks, reader, "EUR"))
+    rows = list(csv.reader(text.splitlines(), delimiter=";" if language == "fr" else ","))
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert len(set(rows[0])) == len(rows[0])
+    if language is None:
+        assert rows[0] == list(export.fields)
 
 
 def test_cards_sum_the_period_and_the_previous_period(lake: ReplicaServer) -> None:
@@ -79,7 +98,7 @@ def test_cards_sum_the_period_and_the_previous_period(lake: ReplicaServer) -> No
 
 def test_chart_has_null_on_days_without_sales(lake: ReplicaServer) -> None:
     build(lake, "dashboard")
-    page = dashboard.build(lake, TWO_DAYS._replace(days=9), lake.state(dashboard.TABLES))
+    page = build_dashboard(lake, PeriodQuery(days=9))
     chart = page.charts["payments"]
     assert chart.labels == [(TODAY - timedelta(days=ago)).isoformat() for ago in range(8, -1, -1)]
     assert chart.series[0].values[0] is None
@@ -92,13 +111,12 @@ def test_revenue_of_all_filter_values_adds_up(lake: ReplicaServer, column: str) 
 
     page = build(lake, "dashboard")
     values = page.options.categories if column == "category" else page.options.countries
-    state = lake.state(dashboard.TABLES)
-    filtered = [dashboard.build(lake, TWO_DAYS._replace(**{column: value}), state) for value in values]
+    filtered = [build_dashboard(lake, TWO_DAYS._replace(**{column: value})) for value in values]
     assert sum(revenue(part) or 0 for part in filtered) == revenue(page)
 
 
 def test_order_has_its_current_status(lake: ReplicaServer) -> None:
-    page = build(lake, "orders")
+    page = build(lake, "orders", Query())
     assert page.total == 600
     assert sum(page.statuses.values()) == 600
     failed = lake.query("SELECT count(*) AS orders FROM \"events/payments\" WHERE status = 'failed'")[0][
@@ -113,7 +131,7 @@ def test_order_has_its_current_status(lake: ReplicaServer) -> None:
 
 
 def test_delivery_is_counted_once_in_its_latest_stage(lake: ReplicaServer) -> None:
-    page = build(lake, "deliveries")
+    page = build(lake, "deliveries", Query())
     assert (
         sum(page.stages.values())
         == lake.query('SELECT count(DISTINCT delivery_id) AS n FROM "events/deliveries"')[0]["n"]
@@ -123,15 +141,14 @@ def test_delivery_is_counted_once_in_its_latest_stage(lake: ReplicaServer) -> No
 
 def test_search_matches_text_literally(lake: ReplicaServer) -> None:
     build(lake, "orders")
-    rows = orders.LISTING.rows(lake, DEFAULT_ROWS._replace(search="o'neil</b"))
+    rows = orders.LISTING.rows(lake, Query().rows._replace(search="o'neil</b"))
     assert {row["customer_name"] for row in rows} == {"<b>O'Neil</b>"}
-    assert orders.LISTING.rows(lake, DEFAULT_ROWS._replace(search="%")) == []
+    assert orders.LISTING.rows(lake, Query().rows._replace(search="%")) == []
 
 
 def test_filter_restricts_the_rows_and_the_total(lake: ReplicaServer) -> None:
-    page = build(lake, "orders")
-    failed = orders.build(lake, DEFAULT_ROWS, "failed", lake.state(orders.TABLES))
-    assert failed.total == page.statuses["failed"]
+    failed = build(lake, "orders", Query(choices={"status": "failed"}))
+    assert failed.total == build(lake, "orders", Query()).statuses["failed"]
     assert {row.status for row in failed.rows} == {"failed"}
 
 
@@ -165,13 +182,87 @@ def test_pdf_of_a_page_has_its_title_charts_and_tables(
     ]
     cells = [row[0] for table in sheet["tables"] for row in (table["columns"], *table["rows"])]
     assert {*titles, *cells, *itertools.chain(*sheet["cards"])} <= drawn
-    assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", sheet["subtitle"])
+    assert re.search(r"\d\d/\d\d/\d{4},? \d\d:\d\d UTC", sheet["subtitle"])
+
+
+def exported(
+    lake: ReplicaServer, name: str, query: Query, language: str | None = None
+) -> list[dict[str, str]]:
+    """Return the rows of an export from the lake."""
+    page, export = EXPORTS[name]
+    build(lake, page)
+    assert isinstance(export, ListingExport)
+    reader = i18n.translator(language) if language else None
+    text = "".join(csv_export.lines(export, export.read(lake, query), reader)).removeprefix("\ufeff")
+    return list(csv.DictReader(text.splitlines(), delimiter=";" if language == "fr" else ","))
 
 
 def test_csv_has_every_row(lake: ReplicaServer) -> None:
-    build(lake, "orders")
-    rows = list(csv.DictReader("".join(csv_export.lines(lake, EXPORTS["orders"])).splitlines()))
-    assert len(rows) == 600
+    assert len(exported(lake, "orders", Query())) == 600
+
+
+@pytest.mark.parametrize("name", ["orders", "payments", "deliveries"])
+def test_csv_has_the_rows_of_all_pages_in_their_order(lake: ReplicaServer, name: PageName) -> None:
+    chosen = {"status": "delivered" if name == "orders" else "failed", "method": "card", "stage": "delivered"}
+    key = {"orders": "order_id", "payments": "payment_id", "deliveries": "delivery_id"}[name]
+    rows = Query().rows._replace(search="1", sort=key, descending=False, size=1_000)
+    query = Query(TWO_DAYS, rows, chosen)
+    shown = [getattr(row, key) for row in build(lake, name, query).rows]
+    assert shown
+    assert len(shown) < 600
+    assert [row[key] for row in exported(lake, name, query)] == shown
+
+
+def test_csv_of_a_reader_has_the_columns_and_formats_of_the_page(lake: ReplicaServer) -> None:
+    [order] = build(lake, "orders", Query(rows=Query().rows._replace(size=1))).rows
+    first = exported(lake, "orders", Query(), "fr")[0]
+    assert first["Montant"] == f"{order.total_cents // 100},{order.total_cents % 100:02}"
+    assert (first["Commande"], first["Devise"]) == (order.order_id, order.currency)
+    assert first["Statut"] == i18n.translator("fr").term("order_status", order.status)
+    assert first["Date"] == f"{order.event_time:%Y-%m-%d %H:%M:%S}"
+
+
+@pytest.mark.parametrize("name", ["payments", "deliveries"])
+def test_charts_have_the_period_of_the_rows(lake: ReplicaServer, name: PageName) -> None:
+    day = PeriodQuery(first=TODAY, last=TODAY)
+    everything, today = build(lake, name, Query()), build(lake, name, Query(day))
+    assert 0 < today.total < everything.total
+    assert today.period == (TODAY.isoformat(), TODAY.isoformat())
+    if name == "payments":
+        outcome = today.charts["outcome"].series[0]
+        assert sum(outcome.values) == today.total
+    else:
+        assert today.charts["timeline"].labels == [TODAY.isoformat()]
+
+
+def test_stock_is_filtered_by_level(lake: ReplicaServer) -> None:
+    levels = {shelf.level for shelf in build(lake, "stock", Query()).shelves}
+    for level in ("ok", "low", "out"):
+        shown = {shelf.level for shelf in build(lake, "stock", Query(choices={"level": level})).shelves}
+        assert shown == levels & ({"low", "out"} if level == "low" else {level})
+
+
+def test_unfinished_period_is_compared_with_the_same_hours(lake: ReplicaServer) -> None:
+    build(lake, "dashboard")
+    cards = {card.name: card for card in build_dashboard(lake, PeriodQuery(first=TODAY, last=TODAY)).cards}
+    hours = lake.query('SELECT hour, orders FROM "kpi/sales_hourly"')
+
+    def orders_before(end: datetime) -> int:
+        return sum(row["orders"] for row in hours if end.date() == row["hour"].date() and row["hour"] < end)
+
+    assert cards["orders"].compared == orders_before(NOW)
+    assert cards["orders"].before == orders_before(NOW - timedelta(days=1))
+    assert cards["deliveries"].before is None  # known by the day only
+
+
+def test_charts_compare_with_the_previous_period(lake: ReplicaServer) -> None:
+    build(lake, "dashboard")
+    chart = build_dashboard(lake, PeriodQuery(first=TODAY, last=TODAY)).charts["orders"]
+    hours = {row["hour"]: row["orders"] for row in lake.query('SELECT hour, orders FROM "kpi/sales_hourly"')}
+    assert [series.name for series in chart.series] == ["orders", "orders_before"]
+    for label, current, before in zip(chart.labels, *(series.values for series in chart.series), strict=True):
+        hour = datetime.fromisoformat(label)
+        assert (current, before) == (hours.get(hour, 0), hours.get(hour - timedelta(days=1), 0))
 
 
 @pytest.fixture

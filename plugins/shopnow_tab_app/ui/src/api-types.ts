@@ -35,6 +35,8 @@ export interface CurrentUser {
 export interface Card {
   name: string;
   value: number | null;
+  /** The part of the value that is as long as `before`. */
+  compared: number | null;
   before: number | null;
   unit: string;
   definition: string;
@@ -57,6 +59,7 @@ export interface ProductAtRisk {
 }
 export interface Dashboard extends PageData {
   period: [string, string];
+  compared_until: string | null;
   currency: string | null;
   cards: Card[];
   completeness: { complete: boolean; missing_rows: number | null; losses: string[]; audit: string | null };
@@ -179,6 +182,7 @@ export interface StockItem {
   reorder_point: number | null;
   safety_stock: number | null;
   below_reorder_point: boolean | null;
+  level: "ok" | "low" | "out";
   last_event_time: string;
 }
 export interface Alert {

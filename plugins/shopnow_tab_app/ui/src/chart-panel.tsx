@@ -63,6 +63,8 @@ const COLORS: Record<string, string> = {
   pending: "--warn",
   refunded: "--info",
 };
+/** End of the name of a series of the previous period. */
+const BEFORE = "_before";
 /** Above this number of labels a line has no points. */
 const MAX_POINTS = 40;
 /** Values read out to screen readers, per series. */
@@ -89,15 +91,13 @@ interface ChartPanelProps {
   data: ChartData | undefined;
   currency?: string | null;
   query?: Query;
-  /** Names of the series shown; all by default. */
-  only?: string[];
   size?: "wide" | "full";
 }
 
-export function ChartPanel({ page, title, kind, data, currency = null, query, only, size }: ChartPanelProps) {
+export function ChartPanel({ page, title, kind, data, currency = null, query, size }: ChartPanelProps) {
   const [isTable, setIsTable] = useState(false);
   const labels = data?.labels ?? [];
-  const series = (data?.series ?? []).filter(({ name }) => !only || only.includes(name));
+  const series = data?.series ?? [];
   const isEmpty = series.every(({ values }) => values.every((value) => value === null));
   const tools = (
     <>
@@ -242,6 +242,17 @@ function datasetOf(kind: Kind, labels: string[], { name, values }: Series, index
       backgroundColor: labels.map(colorOf),
       borderColor: cssColor("--panel"),
       borderWidth: 2,
+    };
+  }
+  if (name.endsWith(BEFORE)) {
+    return {
+      ...base,
+      borderColor: cssColor("--secondary-text"),
+      borderDash: [4, 4],
+      borderWidth: 1.5,
+      tension: 0.25,
+      pointRadius: 0,
+      pointHitRadius: 12,
     };
   }
   if (kind === "line") {

@@ -1,6 +1,7 @@
 /** Components shared by the pages. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { airflowPath, navigateAirflow } from "./airflow-frame";
 import { ApiError } from "./api-client";
 import { apiUrl, type Query } from "./api-url";
 import type { MissingSource, PageData } from "./api-types";
@@ -110,6 +111,7 @@ const SEARCH_DELAY_MS = 300;
 /** A search field; reports its value once typing pauses. */
 export function Search({ value, onChange }: { value: string; onChange: (value: string) => void }) {
   const [text, setText] = useState(value);
+  useEffect(() => setText(value), [value]);
   useEffect(() => {
     const timer = setTimeout(() => text !== value && onChange(text), SEARCH_DELAY_MS);
     return () => clearTimeout(timer);
@@ -163,41 +165,29 @@ export const ButtonGroup = ({ label, value, options, onChange }: ChoiceProps) =>
 interface DownloadProps {
   path: string;
   query?: Query;
-  fileName: string;
+  /** By default the name that the server gives it. */
+  fileName?: string;
   label: string;
 }
 
 export const Download = ({ path, query, fileName, label }: DownloadProps) => (
-  <a class="button small" href={apiUrl(path, query)} download={fileName}>
+  <a class="button small" href={apiUrl(path, query)} download={fileName ?? ""}>
     {label}
   </a>
 );
 
+/** The rows of a table on all its pages, for the spreadsheet of the language. */
 export const CsvDownload = ({ table, query }: { table: string; query?: Query }) => (
-  <Download path={`tables/${table}.csv`} query={query} fileName={`${table}.csv`} label="CSV" />
+  <Download path={`tables/${table}.csv`} query={{ ...query, language: document.documentElement.lang }} label="CSV" />
 );
 
 export const PdfDownload = ({ page, query }: { page: string; query?: Query }) => (
   <Download
     path={`pages/${page}.pdf`}
     query={{ ...query, language: document.documentElement.lang }}
-    fileName={`shopnow-${page}.pdf`}
     label="PDF"
   />
 );
-
-/** The path of a page of Airflow: the tab is mounted next to them, which need not be at the root. */
-const airflowPath = (page: string): string => new URL(`..${page}`, location.href).pathname;
-
-/** Navigates Airflow's own router: the sandboxed frame may not load another page of Airflow itself. */
-function navigateAirflow(path: string): void {
-  const airflow = window.parent;
-  if (airflow === window) location.assign(path);
-  else {
-    airflow.history.pushState(null, "", path);
-    airflow.dispatchEvent(new PopStateEvent("popstate", { state: null }));
-  }
-}
 
 interface AirflowLinkProps {
   /** Path of the page within Airflow. */

@@ -1,26 +1,19 @@
 /** Entry point: the navigation and the page of the current route. */
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
+import { linkTo, useAddress } from "./address";
+import { shareHash } from "./airflow-frame";
 import { usePoll } from "./api-client";
 import { openStream } from "./change-stream";
 import type { CurrentUser } from "./api-types";
 import { ErrorBoundary } from "./error-boundary";
 import { t } from "./i18n";
-import { PAGES, pageAt, routeOf } from "./page-registry";
+import { resumeGenerating, setGenerating, useSender } from "./order-sender";
+import { PAGES, pageNamed } from "./page-registry";
 import type { Permissions } from "./permissions";
 import { usePreferences } from "./preferences";
 
 const PERMISSIONS_POLL_MS = 15_000;
-
-function usePage() {
-  const [page, setPage] = useState(() => pageAt(location.hash));
-  useEffect(() => {
-    const onHashChange = () => setPage(pageAt(location.hash));
-    addEventListener("hashchange", onHashChange);
-    return () => removeEventListener("hashchange", onHashChange);
-  }, []);
-  return page;
-}
 
 /** The user's permissions, undefined until the API has answered, and why it has not. */
 function usePermissions(): [Permissions, Error | null] {
@@ -28,9 +21,20 @@ function usePermissions(): [Permissions, Error | null] {
   return [{ canSend: data?.may_send, canManageAlerts: data?.may_act }, data ? null : error];
 }
 
+/** Says on every page that orders are generated, and ends it. */
+function GeneratingBadge() {
+  const { isGenerating } = useSender();
+  if (!isGenerating) return null;
+  return (
+    <button class="small generating" onClick={() => setGenerating(false)}>
+      {t("generating_orders")}
+    </button>
+  );
+}
+
 function App() {
   const preferences = usePreferences();
-  const page = usePage();
+  const page = pageNamed(useAddress().page);
   const [permissions, permissionError] = usePermissions();
   useEffect(() => (page.isStreamed === false ? undefined : openStream(page.name)), [page]);
   useEffect(
@@ -54,11 +58,12 @@ function App() {
       <header class="navigation">
         <nav aria-label={t("navigation")}>
           {PAGES.map((entry) => (
-            <a key={entry.name} href={routeOf(entry)} aria-current={entry === page ? "page" : undefined}>
+            <a key={entry.name} href={linkTo(entry.name)} aria-current={entry === page ? "page" : undefined}>
               {t(entry.titleKey)}
             </a>
           ))}
         </nav>
+        <GeneratingBadge />
       </header>
       <main id="main" tabIndex={-1} key={`${page.name} ${preferences}`}>
         <h1 class="visually-hidden">{t(page.titleKey)}</h1>
@@ -75,4 +80,6 @@ function App() {
   );
 }
 
+shareHash();
+resumeGenerating();
 render(<App />, document.getElementById("app")!);

@@ -1,4 +1,4 @@
-/** The pages of the tab in navigation order. The route of a page is `#/name`. */
+/** The pages of the tab in navigation order. */
 import type { ComponentType } from "preact";
 import type { TextKey } from "./i18n";
 import { ApiReferencePage } from "./pages/api-reference";
@@ -28,10 +28,5 @@ export const PAGES: PageEntry[] = [
   { name: "api", titleKey: "page_api", component: ApiReferencePage, isStreamed: false },
 ];
 
-export const routeOf = (page: PageEntry): string => `#/${page.name}`;
-
-/** The page of a location hash; the first page if the hash names none. */
-export const pageAt = (hash: string): PageEntry => {
-  const name = hash.replace(/^#\/?/, "");
-  return PAGES.find((page) => page.name === name) ?? PAGES[0];
-};
+/** The page of this name; the first page if there is none. */
+export const pageNamed = (name: string): PageEntry => PAGES.find((page) => page.name === name) ?? PAGES[0];

@@ -1,6 +1,7 @@
 /** Tables: columns, sorting, paging, and the state of a table whose rows the API searches and sorts. */
 import type { ComponentChildren } from "preact";
-import { useContext, useState } from "preact/hooks";
+import { useContext } from "preact/hooks";
+import { choose, useAddress } from "./address";
 import type { Query } from "./api-url";
 import { RowBoundary } from "./error-boundary";
 import { number } from "./format";
@@ -107,6 +108,8 @@ function ColumnHeader<Row>(props: { column: Column<Row>; sort?: Sort; onSort?: (
 }
 
 export const PAGE_ROWS = 25;
+/** A column, after `-` if its highest value comes first. */
+const NEWEST_FIRST = "-event_time";
 
 export function Pager({
   page,
@@ -136,35 +139,35 @@ export function Pager({
 export interface TableState {
   search: string;
   sort: Sort;
+  /** Number of the page, from 0. */
   page: number;
-  /** Query parameters for the API. */
-  query: Query;
   setSearch: (search: string) => void;
   setSort: (sort: Sort) => void;
   setPage: (page: number) => void;
-  /** Wraps a setter of another filter, which also goes back to the first page. */
-  resetsPage: <Value>(setValue: (value: Value) => void) => (value: Value) => void;
 }
 
-/** The newest rows first, until the user sorts by another column. */
+/** The search, order and page of a table in the address; at first its newest rows. */
 export function useTableState(): TableState {
-  const [search, setSearch] = useState("");
-  const [sort, setSort] = useState<Sort>({ by: "event_time", descending: true });
-  const [page, setPage] = useState(0);
-  function resetsPage<Value>(setValue: (value: Value) => void) {
-    return (value: Value) => {
-      setValue(value);
-      setPage(0);
-    };
-  }
+  const { choices } = useAddress();
+  const sort = choices.get("sort") ?? NEWEST_FIRST;
   return {
-    search,
-    sort,
-    page,
-    query: { search, page, size: PAGE_ROWS, sort: sort.by, descending: sort.descending },
-    setSearch: resetsPage(setSearch),
-    setSort: resetsPage(setSort),
-    setPage,
-    resetsPage,
+    search: choices.get("search") ?? "",
+    sort: { by: sort.replace(/^-/, ""), descending: sort.startsWith("-") },
+    page: Math.max(Math.trunc(Number(choices.get("page"))) || 1, 1) - 1,
+    setSearch: (search) => choose({ search }, { typed: true }),
+    setSort: ({ by, descending }) => choose({ sort: `${descending ? "-" : ""}${by}` }),
+    setPage: (page) => choose({ page: page ? String(page + 1) : "" }),
   };
 }
+
+/** The query parameters of a table's rows, which its downloads have as well, and those of the page shown. */
+export const rowQuery = ({ search, sort }: TableState): Query => ({
+  search,
+  sort: sort.by,
+  descending: sort.descending,
+});
+export const pageQuery = (table: TableState): Query => ({
+  ...rowQuery(table),
+  page: table.page,
+  size: PAGE_ROWS,
+});

@@ -1,5 +1,5 @@
 /** Sales at a glance: KPI cards, charts, top products, stock at risk and the latest activity. */
-import { useState } from "preact/hooks";
+import { choose, useAddress, useChoice } from "../address";
 import { usePoll } from "../api-client";
 import { type Query } from "../api-url";
 import type { Card, Dashboard, ProductAtRisk, TopProduct } from "../api-types";
@@ -7,7 +7,6 @@ import { ChartPanel, Sparkline } from "../chart-panel";
 import {
   AirflowLink,
   Badge,
-  ButtonGroup,
   CsvDownload,
   Notices,
   type Option,
@@ -22,60 +21,40 @@ import { Grid } from "../error-boundary";
 import { amount, dateTime, money, number, percentChange } from "../format";
 import { t, term } from "../i18n";
 import { LatestActivity } from "../latest-activity";
+import { PeriodChoice, usePeriod } from "../period";
 import { Table } from "../table";
 
-const CUSTOM = "custom";
+const PERIOD = "7";
 /** Value of `audit` when the latest audit found no difference. */
 const AUDIT_PASSED = "holds";
 
 export function DashboardPage() {
-  const [days, setDays] = useState("7");
-  const [from, setFrom] = useState("");
-  const [to, setTo] = useState("");
-  const [filter, setFilter] = useState("");
-  const [currency, setCurrency] = useState("");
-  const [column, value] = filter.split("=");
-  const query: Query = {
-    ...(days === CUSTOM ? { from, to } : { days }),
-    currency,
-    ...(column ? { [column]: value } : {}),
+  const { choices } = useAddress();
+  const [category, country] = [choices.get("category") ?? "", choices.get("country") ?? ""];
+  const [currency, setCurrency] = useChoice("currency");
+  const query: Query = { ...usePeriod(PERIOD), currency, category, country };
+  const filter = category ? `category=${category}` : country ? `country=${country}` : "";
+  const setFilter = (value: string) => {
+    const [column, name] = value.split("=");
+    choose({ category: "", country: "", ...(column ? { [column]: name } : {}) });
   };
   const { data, error } = usePoll<Dashboard>("dashboard", query);
   const { categories = [], countries = [], currencies = [] } = data?.options ?? {};
   return (
     <>
       <div class="toolbar">
-        <ButtonGroup
-          label={t("period")}
-          value={days}
-          onChange={setDays}
-          options={[
-            ["1", t("period_1_day")],
-            ["7", t("period_7_days")],
-            ["30", t("period_30_days")],
-            [CUSTOM, t("period_custom")],
-          ]}
-        />
-        {days === CUSTOM ? (
-          <>
-            <DateInput label={t("date_from")} value={from} max={to} onChange={setFrom} />
-            <DateInput label={t("date_to")} value={to} min={from} onChange={setTo} />
-          </>
-        ) : null}
+        <PeriodChoice names={["today", "yesterday", "7", "30", "week", "month"]} fallback={PERIOD} />
         <Select
           label={t("filter")}
           value={filter}
           onChange={setFilter}
           options={[
             ["", t("filter_all")],
-            ...categories.map((category): Option => [
-              `category=${category}`,
-              t("filter_category", { name: term("category", category) }),
+            ...categories.map((name): Option => [
+              `category=${name}`,
+              t("filter_category", { name: term("category", name) }),
             ]),
-            ...countries.map((country): Option => [
-              `country=${country}`,
-              t("filter_country", { name: country }),
-            ]),
+            ...countries.map((name): Option => [`country=${name}`, t("filter_country", { name })]),
           ]}
         />
         {currencies.length > 1 ? (
@@ -99,27 +78,6 @@ export function DashboardPage() {
   );
 }
 
-interface DateInputProps {
-  label: string;
-  value: string;
-  min?: string;
-  max?: string;
-  onChange: (value: string) => void;
-}
-
-const DateInput = ({ label, value, min, max, onChange }: DateInputProps) => (
-  <label class="labelled-control">
-    <span>{label}</span>
-    <input
-      type="date"
-      value={value}
-      min={min || undefined}
-      max={max || undefined}
-      onChange={(event) => onChange(event.currentTarget.value)}
-    />
-  </label>
-);
-
 function DashboardContent({
   data,
   query,
@@ -137,6 +95,7 @@ function DashboardContent({
           <KpiCard
             key={card.name}
             card={card}
+            comparedUntil={data.compared_until}
             currency={data.currency}
             isComplete={data.completeness.complete}
             isFiltered={isFiltered}
@@ -151,10 +110,18 @@ function DashboardContent({
           title={isHourly ? t("orders_per_hour") : t("orders_per_day")}
           kind="line"
           data={data.charts.orders}
-          only={["orders"]}
           query={query}
         />
         <LatestActivity />
+        <ChartPanel
+          page="dashboard"
+          size="wide"
+          title={isHourly ? t("revenue_per_hour") : t("revenue_per_day")}
+          kind="line"
+          data={data.charts.revenue}
+          currency={data.currency}
+          query={query}
+        />
         <ChartPanel
           page="dashboard"
           title={t("payments_per_day")}
@@ -170,14 +137,14 @@ function DashboardContent({
           query={query}
         />
         <StockAtRisk products={data.at_risk} />
-        <TopProducts products={data.top_products} currency={data.currency} />
+        <TopProducts products={data.top_products} currency={data.currency} query={query} />
       </Grid>
     </>
   );
 }
 
 const StockAtRisk = ({ products }: { products: ProductAtRisk[] }) => (
-  <Panel title={t("stock_at_risk")} tools={<CsvDownload table="stock" />}>
+  <Panel title={t("stock_at_risk")} tools={<CsvDownload table="stock_at_risk" />}>
     <Table
       caption={t("stock_at_risk")}
       rows={products}
@@ -197,10 +164,16 @@ const StockAtRisk = ({ products }: { products: ProductAtRisk[] }) => (
   </Panel>
 );
 
-function TopProducts({ products, currency }: { products: TopProduct[]; currency: string | null }) {
+interface TopProductsProps {
+  products: TopProduct[];
+  currency: string | null;
+  query: Query;
+}
+
+function TopProducts({ products, currency, query }: TopProductsProps) {
   const maximum = Math.max(...products.map((product) => product.gmv_cents), 1);
   return (
-    <Panel title={t("top_products")} size="full" tools={<CsvDownload table="top_products" />}>
+    <Panel title={t("top_products")} size="full" tools={<CsvDownload table="top_products" query={query} />}>
       <Table
         caption={t("top_products")}
         rows={products}
@@ -222,29 +195,33 @@ function TopProducts({ products, currency }: { products: TopProduct[]; currency:
 
 interface KpiCardProps {
   card: Card;
+  comparedUntil: string | null;
   currency: string | null;
   isComplete: boolean;
   isFiltered: boolean;
 }
 
-function KpiCard({ card, currency, isComplete, isFiltered }: KpiCardProps) {
+function KpiCard({ card, comparedUntil, currency, isComplete, isFiltered }: KpiCardProps) {
   return (
     <section class="card" title={card.definition}>
       <h2>{term("card", card.name)}</h2>
       <p class="value">{amount(card.value, card.unit, currency, true)}</p>
-      <Trend card={card} isFiltered={isFiltered} />
+      <Trend card={card} comparedUntil={comparedUntil} isFiltered={isFiltered} />
       {card.spark.length > 1 ? <Sparkline values={card.spark} /> : null}
       {isComplete ? null : <Badge tone="warn">{t("incomplete")}</Badge>}
     </section>
   );
 }
 
-function Trend({ card: { value, before }, isFiltered }: { card: Card; isFiltered: boolean }) {
+function Trend({ card, comparedUntil, isFiltered }: Omit<KpiCardProps, "currency" | "isComplete">) {
+  const { value, compared, before } = card;
   if (value === null) return <p class="trend">{isFiltered ? t("not_available_for_filter") : ""}</p>;
   if (!before) return <p class="trend">{t("no_previous_data")}</p>;
-  const change = (value - before) / before;
+  const change = ((compared ?? 0) - before) / before;
+  // Of a period that is not over, only what is over is compared.
+  const until = compared === value || !comparedUntil ? "" : t("compared_until", { time: dateTime(comparedUntil) });
   return (
-    <p class={`trend ${change < 0 ? "down" : "up"}`}>
+    <p class={`trend ${change < 0 ? "down" : "up"}`} title={until}>
       {`${change < 0 ? "▼" : "▲"} ${percentChange(change)} ${t("vs_previous_period")}`}
     </p>
   );

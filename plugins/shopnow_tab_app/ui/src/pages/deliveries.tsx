@@ -1,6 +1,7 @@
 /** All deliveries with their progress, and the number per stage and day. */
-import { useState } from "preact/hooks";
+import { useChoice } from "../address";
 import { usePoll } from "../api-client";
+import type { Query } from "../api-url";
 import type { Deliveries, Delivery } from "../api-types";
 import { ChartPanel } from "../chart-panel";
 import {
@@ -21,29 +22,26 @@ import {
 import { Grid } from "../error-boundary";
 import { dateTime, number } from "../format";
 import { labelled, t, term } from "../i18n";
-import { Pager, Table, useTableState } from "../table";
+import { PeriodChoice, usePeriod } from "../period";
+import { pageQuery, Pager, rowQuery, Table, useTableState } from "../table";
 
+const PERIOD = "30";
 const STAGES = ["pending", "in_transit", "delivered"];
 const TONES: Record<string, Tone> = { pending: "warn", in_transit: "info", delivered: "good" };
 /** Keeps the bar of a delivery without progress visible. */
 const MIN_FRACTION = 0.04;
 
 export function DeliveriesPage() {
-  const [stage, setStage] = useState("");
-  const [days, setDays] = useState("30");
+  const [stage, setStage] = useChoice("stage");
   const table = useTableState();
-  const filter = { search: table.search, stage };
-  const { data, error } = usePoll<Deliveries>("deliveries", {
-    ...table.query,
-    ...filter,
-    days,
-  });
+  const shown: Query = { ...rowQuery(table), ...usePeriod(PERIOD), stage };
+  const { data, error } = usePoll<Deliveries>("deliveries", { ...shown, ...pageQuery(table) });
   const total = Object.values(data?.stages ?? {}).reduce((sum, count) => sum + count, 0);
   const tools = (
     <>
       <DataAsOf data={data} />
-      <CsvDownload table="deliveries" query={filter} />
-      <PdfDownload page="deliveries" query={filter} />
+      <CsvDownload table="deliveries" query={shown} />
+      <PdfDownload page="deliveries" query={shown} />
     </>
   );
   return (
@@ -52,7 +50,7 @@ export function DeliveriesPage() {
         <ButtonGroup
           label={t("field_stage")}
           value={stage}
-          onChange={table.resetsPage(setStage)}
+          onChange={setStage}
           options={[
             ["", `${t("all_deliveries")} ${number(total)}`],
             ...STAGES.map((code): Option => [
@@ -65,15 +63,7 @@ export function DeliveriesPage() {
           <Badge tone="bad">{t("overdue_count", { count: number(data.overdue) })}</Badge>
         ) : null}
         <span class="spacer" />
-        <ButtonGroup
-          label={t("period")}
-          value={days}
-          onChange={setDays}
-          options={[
-            ["7", t("period_7_days")],
-            ["30", t("period_30_days")],
-          ]}
-        />
+        <PeriodChoice names={["all", "today", "7", "30"]} fallback={PERIOD} />
       </div>
       <Grid data={data}>
         <ChartPanel
@@ -82,7 +72,7 @@ export function DeliveriesPage() {
           title={t("deliveries_per_day")}
           kind="stacked-bars"
           data={data?.charts.timeline}
-          query={{ days }}
+          query={shown}
         />
         <Panel title={t("page_deliveries")} size="full" tools={tools}>
           <Notices data={data} error={error} />
@@ -97,6 +87,7 @@ export function DeliveriesPage() {
             onSort={table.setSort}
             columns={[
               { name: "delivery_id", cell: (row) => <code>{row.delivery_id}</code> },
+              { name: "order_id", cell: (row) => <code>{row.order_id}</code> },
               { name: "address", cell: (row) => row.address },
               {
                 name: "stage",

@@ -1,7 +1,9 @@
 /** All orders of the lake, and a form that creates orders. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import { get, post, usePoll } from "../api-client";
-import type { CatalogueProduct, Order, Orders, SendReceipt } from "../api-types";
+import { useChoice } from "../address";
+import { get, usePoll } from "../api-client";
+import type { Query } from "../api-url";
+import type { CatalogueProduct, Order, Orders } from "../api-types";
 import {
   CsvDownload,
   DataAsOf,
@@ -19,11 +21,13 @@ import { isKnown } from "../known-data";
 import { dateTime, money, number } from "../format";
 import { t, term } from "../i18n";
 import { LatestActivity } from "../latest-activity";
+import { sendOrder, setGenerating, useSender } from "../order-sender";
+import { PeriodChoice, usePeriod } from "../period";
 import type { Permissions } from "../permissions";
 import { SendResult } from "../send-result";
-import { Pager, Table, useTableState } from "../table";
+import { pageQuery, Pager, rowQuery, Table, useTableState } from "../table";
 
-const AUTO_GENERATE_MS = 2_000;
+const PERIOD = "all";
 const CATALOGUE_CURRENCY = "EUR";
 const STATUSES = ["placed", "failed", "paid", "in_transit", "delivered", "refunded", "cancelled"];
 const OPTIONAL_FIELDS = ["customer_name", "country", "address"];
@@ -39,29 +43,27 @@ export function OrdersPage({ canSend }: Permissions) {
 }
 
 function OrderTable() {
-  const [status, setStatus] = useState("");
+  const [status, setStatus] = useChoice("status");
   const table = useTableState();
-  const filter = { search: table.search, status };
-  const { data, error } = usePoll<Orders>("orders", {
-    ...table.query,
-    ...filter,
-  });
+  const shown: Query = { ...rowQuery(table), ...usePeriod(PERIOD), status };
+  const { data, error } = usePoll<Orders>("orders", { ...shown, ...pageQuery(table) });
   const tools = (
     <>
       <DataAsOf data={data} />
-      <CsvDownload table="orders" query={filter} />
-      <PdfDownload page="orders" query={filter} />
+      <CsvDownload table="orders" query={shown} />
+      <PdfDownload page="orders" query={shown} />
     </>
   );
   return (
     <Panel title={t("page_orders")} size="full" tools={tools}>
       <Notices data={data} error={error} />
       <div class="toolbar">
+        <PeriodChoice names={["all", "today", "7", "30"]} fallback={PERIOD} />
         <Search value={table.search} onChange={table.setSearch} />
         <Select
           label={t("field_status")}
           value={status}
-          onChange={table.resetsPage(setStatus)}
+          onChange={setStatus}
           options={[
             ["", t("all_statuses")],
             ...STATUSES.map((code): Option => [
@@ -111,32 +113,20 @@ function OrderTable() {
 
 function CreateOrder({ canSend }: Pick<Permissions, "canSend">) {
   const [products, setProducts] = useState<CatalogueProduct[]>([]);
-  const [receipt, setReceipt] = useState<SendReceipt | null>(null);
-  const [error, setError] = useState<string | null>(null);
+  const [loadError, setLoadError] = useState<string | null>(null);
   const [isSending, setIsSending] = useState(false);
-  const [created, setCreated] = useState(0);
+  const { isGenerating, created, receipt, error } = useSender();
   const form = useRef<HTMLFormElement>(null);
-  useEffect(() => void get<CatalogueProduct[]>("products").then(setProducts, (failure) => setError(failure.message)), []);
-  /** Sends an order. Returns whether it was received. */
-  const send = async (order: object): Promise<boolean> => {
-    try {
-      setReceipt(await post<SendReceipt>("orders", order));
-      setError(null);
-      setCreated((count) => count + 1);
-      return true;
-    } catch (failure) {
-      setError((failure as Error).message);
-      return false;
-    }
-  };
-  const [isGenerating, setIsGenerating] = useAutoGenerate(() => send({}));
+  useEffect(() => {
+    get<CatalogueProduct[]>("products").then(setProducts, (failure) => setLoadError(failure.message));
+  }, []);
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     const values = new FormData(form.current!);
     const optional = OPTIONAL_FIELDS.map((name) => [name, String(values.get(name) ?? "").trim()]);
     const item = { product_id: values.get("product_id"), quantity: Number(values.get("quantity")) };
     setIsSending(true);
-    await send({ ...Object.fromEntries(optional.filter(([, value]) => value)), items: [item] });
+    await sendOrder({ ...Object.fromEntries(optional.filter(([, value]) => value)), items: [item] });
     setIsSending(false);
   };
   return (
@@ -185,7 +175,7 @@ function CreateOrder({ canSend }: Pick<Permissions, "canSend">) {
           disabled={!canSend}
           aria-pressed={isGenerating}
           class={isGenerating ? "primary" : ""}
-          onClick={() => setIsGenerating(!isGenerating)}
+          onClick={() => setGenerating(!isGenerating)}
         >
           {isGenerating ? t("auto_generate_stop") : t("auto_generate_start")}
         </button>
@@ -193,31 +183,7 @@ function CreateOrder({ canSend }: Pick<Permissions, "canSend">) {
           <span class="secondary-text">{t("orders_created", { count: number(created) })}</span>
         ) : null}
       </div>
-      <SendResult receipt={receipt} error={error} />
+      <SendResult receipt={receipt} error={error ?? loadError} />
     </Panel>
   );
-}
-
-/** Calls `send` every two seconds while switched on; switches itself off once a call fails. */
-function useAutoGenerate(send: () => Promise<boolean>): [boolean, (isOn: boolean) => void] {
-  const [isOn, setIsOn] = useState(false);
-  useEffect(() => {
-    if (!isOn) return;
-    let stopped = false;
-    let timer = 0;
-    const generate = async () => {
-      const started = Date.now();
-      const received = await send();
-      if (stopped) return;
-      if (received) {
-        timer = window.setTimeout(generate, Math.max(AUTO_GENERATE_MS - (Date.now() - started), 0));
-      } else setIsOn(false);
-    };
-    generate();
-    return () => {
-      stopped = true;
-      clearTimeout(timer);
-    };
-  }, [isOn]);
-  return [isOn, setIsOn];
 }

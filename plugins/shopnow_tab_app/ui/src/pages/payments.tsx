@@ -1,7 +1,9 @@
 /** Payment outcomes, all payment attempts, and a form that pays an order. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
+import { useChoice } from "../address";
 import { post, usePoll } from "../api-client";
-import type { Activity, Payment, Payments, SendReceipt } from "../api-types";
+import type { Query } from "../api-url";
+import type { Payment, Payments, SendReceipt } from "../api-types";
 import { ChartPanel } from "../chart-panel";
 import {
   CsvDownload,
@@ -18,63 +20,65 @@ import {
 import { Grid } from "../error-boundary";
 import { dateTime, money } from "../format";
 import { t, term } from "../i18n";
-import { ACTIVITY_POLL_MS } from "../latest-activity";
+import { PaymentSound } from "../payment-sound";
+import { PeriodChoice, usePeriod } from "../period";
 import type { Permissions } from "../permissions";
 import { SendResult } from "../send-result";
-import { Pager, Table, useTableState } from "../table";
+import { pageQuery, Pager, rowQuery, Table, useTableState } from "../table";
 
+const PERIOD = "all";
 const METHODS = ["card", "debit", "paypal", "transfer"];
 const STATUSES = ["succeeded", "failed", "refunded"];
-const ACTIVITY_EVENTS = 40;
-const SUCCESS_HZ = 880;
-const FAILURE_HZ = 330;
-const SOUND_SECONDS = 0.35;
 
 const methodOptions = (): Option[] => METHODS.map((code) => [code, term("payment_method", code)]);
 const statusOptions = (): Option[] => STATUSES.map((code) => [code, term("payment_status", code)]);
 
 export function PaymentsPage({ canSend }: Permissions) {
-  const [status, setStatus] = useState("");
-  const [method, setMethod] = useState("");
+  const [status, setStatus] = useChoice("status");
+  const [method, setMethod] = useChoice("method");
   const table = useTableState();
-  const filter = { search: table.search, status };
-  const { data, error } = usePoll<Payments>("payments", {
-    ...table.query,
-    ...filter,
-    method,
-  });
+  const shown: Query = { ...rowQuery(table), ...usePeriod(PERIOD), status, method };
+  const { data, error } = usePoll<Payments>("payments", { ...shown, ...pageQuery(table) });
   const tools = (
     <>
       <PaymentSound />
       <DataAsOf data={data} />
-      <CsvDownload table="payments" query={filter} />
-      <PdfDownload page="payments" query={filter} />
+      <CsvDownload table="payments" query={shown} />
+      <PdfDownload page="payments" query={shown} />
     </>
   );
   return (
     <Grid data={data}>
       <PayOrder canSend={canSend} />
-      <ChartPanel page="payments" title={t("payment_outcomes")} kind="doughnut" data={data?.charts.outcome} />
+      <ChartPanel
+        page="payments"
+        title={t("payment_outcomes")}
+        kind="doughnut"
+        data={data?.charts.outcome}
+        query={shown}
+      />
       <ChartPanel
         page="payments"
         title={t("payments_by_method")}
         kind="stacked-bars"
         data={data?.charts.methods}
+        query={shown}
       />
       <Panel title={t("page_payments")} size="full" tools={tools}>
         <Notices data={data} error={error} />
         <div class="toolbar">
+          <PeriodChoice names={["all", "today", "7", "30"]} fallback={PERIOD} />
           <Search value={table.search} onChange={table.setSearch} />
           <Select
             label={t("field_status")}
             value={status}
-            onChange={table.resetsPage(setStatus)}
+            onChange={setStatus}
             options={[["", t("all_statuses")], ...statusOptions()]}
           />
           <Select
             label={t("field_method")}
             value={method}
-            onChange={table.resetsPage(setMethod)}
+            onChange={setMethod}
             options={[["", t("all_methods")], ...methodOptions()]}
           />
         </div>
@@ -174,44 +178,4 @@ function PayOrder({ canSend }: Pick<Permissions, "canSend">) {
       <SendResult receipt={receipt} error={error} />
     </Panel>
   );
-}
-
-/** A switch for a short sound per new payment; off at first, as browsers forbid sound before a click. */
-function PaymentSound() {
-  const [isOn, setIsOn] = useState(false);
-  const audio = useRef<AudioContext | null>(null);
-  // Position of the newest payment so far: undefined before the first response, null if it had no payment.
-  const lastPosition = useRef<string | null | undefined>(undefined);
-  const { data } = usePoll<Activity>("activity", { limit: ACTIVITY_EVENTS }, ACTIVITY_POLL_MS);
-  const newest = data?.events.find((event) => event.topic === "payments");
-  const position = newest ? `${newest.partition}/${newest.offset}` : null;
-  useEffect(() => {
-    const isNew = lastPosition.current !== undefined && position !== lastPosition.current;
-    if (isOn && newest && isNew) {
-      playTone(audio.current!, newest.event_type === "payment_succeeded" ? SUCCESS_HZ : FAILURE_HZ);
-    }
-    if (data) lastPosition.current = position ?? lastPosition.current ?? null;
-  }, [position, !data]);
-  const toggle = () => {
-    audio.current ??= new AudioContext();
-    if (!isOn) playTone(audio.current, SUCCESS_HZ);
-    setIsOn(!isOn);
-  };
-  return (
-    <button class="small" aria-pressed={isOn} onClick={toggle}>
-      {isOn ? t("sound_on") : t("sound_off")}
-    </button>
-  );
-}
-
-function playTone(audio: AudioContext, frequencyHz: number): void {
-  const oscillator = audio.createOscillator();
-  const gain = audio.createGain();
-  const end = audio.currentTime + SOUND_SECONDS;
-  oscillator.frequency.value = frequencyHz;
-  gain.gain.setValueAtTime(0.12, audio.currentTime);
-  gain.gain.exponentialRampToValueAtTime(0.001, end);
-  oscillator.connect(gain).connect(audio.destination);
-  oscillator.start();
-  oscillator.stop(end);
 }

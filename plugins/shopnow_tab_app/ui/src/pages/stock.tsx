@@ -1,5 +1,6 @@
 /** Stock levels, active alerts with their actions, silences, and the messages sent about alerts. */
 import { useEffect, useState } from "preact/hooks";
+import { useChoice } from "../address";
 import { usePoll } from "../api-client";
 import type { Alert, AlertAction, Message, Silence, Stock, StockItem } from "../api-types";
 import {
@@ -40,7 +41,8 @@ export function StockPage({ canManageAlerts }: Permissions) {
   const [request, setRequest] = useState<ActionRequest | null>(null);
   const [started, setStarted] = useState<AlertAction[]>([]);
   const pollMs = started.some(isPending) ? POLL_WHILE_PENDING_MS : POLL_MS;
-  const { data, error } = usePoll<Stock>("stock", {}, pollMs);
+  const [level] = useChoice("level");
+  const { data, error } = usePoll<Stock>("stock", { level }, pollMs);
   // An action started here is shown at once; the API's version of it replaces it when it arrives.
   useEffect(() => {
     const updated = (action: AlertAction) => data?.acts.find((other) => isSameRun(other, action)) ?? action;
@@ -227,21 +229,13 @@ const MessagePanel = ({ messages }: { messages: Message[] | null }) => (
   </Panel>
 );
 
-type StockLevel = "ok" | "low" | "out";
-
-const stockLevel = (item: StockItem): StockLevel =>
-  item.quantity === 0 ? "out" : item.below_reorder_point ? "low" : "ok";
-
 function StockPanel({ data }: { data: Stock | null }) {
-  const [filter, setFilter] = useState("all");
-  /** "low" includes products that are out of stock. */
-  const isShown = (item: StockItem) =>
-    filter === "all" || stockLevel(item) === filter || (filter === "low" && stockLevel(item) === "out");
+  const [level, setLevel] = useChoice("level");
   const tools = (
     <>
       <DataAsOf data={data} />
-      <CsvDownload table="stock_cover" />
-      <PdfDownload page="stock" />
+      <CsvDownload table="stock" query={{ level }} />
+      <PdfDownload page="stock" query={{ level }} />
     </>
   );
   return (
@@ -249,10 +243,10 @@ function StockPanel({ data }: { data: Stock | null }) {
       <div class="toolbar">
         <ButtonGroup
           label={t("stock")}
-          value={filter}
-          onChange={setFilter}
+          value={level}
+          onChange={setLevel}
           options={[
-            ["all", t("all_products")],
+            ["", t("all_products")],
             ["low", t("stock_level_low")],
             ["out", t("stock_level_out")],
           ]}
@@ -265,7 +259,7 @@ function StockPanel({ data }: { data: Stock | null }) {
       </div>
       <Table
         caption={t("stock")}
-        rows={(data?.shelves ?? []).filter(isShown)}
+        rows={data?.shelves ?? []}
         rowKey={(row) => row.product_id}
         columns={[
           { name: "product_name", cell: (row) => row.product_name },
@@ -274,7 +268,7 @@ function StockPanel({ data }: { data: Stock | null }) {
           { name: "cover", title: "", cell: (row) => <CoverBar item={row} /> },
           { name: "reorder_point", alignRight: true, cell: (row) => number(row.reorder_point) },
           { name: "demand_per_day", alignRight: true, cell: (row) => number(row.demand_per_day, 1) },
-          { name: "status", cell: (row) => <StatusBadge scope="stock_level" code={stockLevel(row)} /> },
+          { name: "status", cell: (row) => <StatusBadge scope="stock_level" code={row.level} /> },
         ]}
       />
     </Panel>
@@ -285,6 +279,6 @@ const CoverBar = ({ item }: { item: StockItem }) =>
   item.days_of_cover === null ? null : (
     <ProgressBar
       fraction={item.days_of_cover / FULL_COVER_DAYS}
-      tone={stockLevel(item) === "ok" ? "good" : "bad"}
+      tone={item.level === "ok" ? "good" : "bad"}
     />
   );

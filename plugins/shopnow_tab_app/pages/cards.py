@@ -1,0 +1,91 @@
+"""The dashboard's cards: a figure of the period, its days, and the same figure of the previous period."""
+
+from pydantic import BaseModel
+
+from shopnow.kpis import DELIVERIES, KPIS, SALES_DAILY
+from shopnow_tab_app.pages.comparison import Comparison
+from shopnow_tab_app.pages.period import Period
+from shopnow_tab_app.pages.sales import Rows, Sales, Totals
+
+DEFINITIONS = {
+    f"{kpi.name}.{field.name}": field.metadata[b"comment"].decode()
+    for kpi in KPIS
+    for field in kpi.schema
+    if field.metadata and b"comment" in field.metadata
+}
+"""Definition of each figure, by table and column."""
+
+
+class Card(BaseModel):
+    """A figure; `value` is null where its table is missing, or has no such figure for the filter."""
+
+    name: str
+    value: int | None
+    compared: int | None
+    """The part of the value that has the same length as `before`: less than the value in a period that is
+    not over."""
+    before: int | None
+    """The figure of the previous period, for as long; null if unknown."""
+    unit: str
+    definition: str
+    spark: list[int | None]
+    """The figure of each day."""
+
+
+def cards(
+    filtered_sales: Sales,
+    period: Period,
+    daily: Rows,
+    comparison: Comparison | None,
+    by_day: Comparison | None,
+) -> list[Card]:
+    """Return the cards of a period.
+
+    Args:
+        filtered_sales: the sales.
+        period: the period.
+        daily: their figures of each day of it.
+        comparison: what to compare; None for nothing.
+        by_day: the same for deliveries, which are known by the day only.
+    """
+    compared, before = (filtered_sales.totals(span) for span in comparison or (None, None))
+    delivered = filtered_sales.deliveries(period)
+    delivered_compared, delivered_before = (
+        filtered_sales.delivered(span) if span else {} for span in by_day or (None, None)
+    )
+
+    def card(
+        name: str, table: str, column: str, unit: str, days: Rows, compared: Totals, before: Totals
+    ) -> Card:
+        return Card(
+            name=name,
+            value=_sum(days, column),
+            compared=compared.get(column),
+            before=before.get(column),
+            unit=unit,
+            definition=DEFINITIONS.get(f"{table}.{column}", ""),
+            spark=[row[column] for row in days],
+        )
+
+    def of_sales(name: str, column: str, unit: str) -> Card:
+        return card(name, SALES_DAILY.name, column, unit, daily, compared, before)
+
+    return [
+        of_sales("revenue", "net_revenue_cents", "cents"),
+        of_sales("orders", "orders", "orders"),
+        of_sales("payments", "payments_succeeded", "payments"),
+        card(
+            "deliveries",
+            DELIVERIES.name,
+            "delivered",
+            "deliveries",
+            delivered,
+            delivered_compared,
+            delivered_before,
+        ),
+    ]
+
+
+def _sum(rows: Rows, column: str) -> int | None:
+    values = [row[column] for row in rows if row[column] is not None]
+    return sum(values) if values else None
