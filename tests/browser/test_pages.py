@@ -72,7 +72,7 @@ def test_tab_is_in_airflows_navigation_and_links_to_dags(
     page.goto("/")
     page.get_by_role("link", name="ShopNow+").click()
     frame = page.frame_locator("iframe")
-    expect(frame.get_by_role("heading", name="Net revenue")).to_be_visible(timeout=30_000)
+    expect(frame.get_by_role("heading", name="Net revenue", exact=True)).to_be_visible(timeout=30_000)
     frame.get_by_role("link", name="Pipeline", exact=True).click()
     frame.get_by_role("link", name="Run land_events").click()
     page.wait_for_url("**/dags/land_events")

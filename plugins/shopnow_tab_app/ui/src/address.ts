@@ -1,5 +1,6 @@
 /** Page and choices in the address, `#/page?name=value`, so that a reload, a link and Back show them again. */
 import { useEffect, useState } from "preact/hooks";
+import { setHash } from "./airflow-frame";
 
 export type Choices = Record<string, string>;
 
@@ -42,9 +43,7 @@ export function choose(changes: Choices, { typed = false } = {}): void {
   const { page, choices } = parse(location.hash);
   const hash = linkTo(page, { ...Object.fromEntries(choices), [TABLE_PAGE]: "", ...changes });
   if (hash === location.hash) return;
-  if (typed) history.replaceState(null, "", hash);
-  else history.pushState(null, "", hash);
-  dispatchEvent(new HashChangeEvent("hashchange")); // the browser sends none for these two
+  setHash(hash, { replace: typed });
 }
 
 /** A choice by its name in the address, and a function that changes it; the fallback is not in the address. */

@@ -14,10 +14,29 @@ export function navigateAirflow(path: string): void {
 }
 
 /**
- * Keeps the hash of the frame's address in Airflow's, which is the one that people see, reload and share, and
- * takes over the hash of an address that somebody has opened.
+ * Adds a step with this hash to the history, or replaces the current one.
+ *
+ * Inside Airflow the step is Airflow's: its address is the one that people see, reload and share.
  */
+export function setHash(hash: string, { replace = false } = {}): void {
+  const method = replace ? "replaceState" : "pushState";
+  if (airflow) {
+    const { pathname, search } = airflow.location;
+    // Airflow's router keeps its own state in the entries.
+    airflow.history[method](airflow.history.state, "", pathname + search + hash);
+    history.replaceState(null, "", hash);
+  } else history[method](null, "", hash);
+  dispatchEvent(new HashChangeEvent("hashchange")); // the browser sends none for these methods
+}
+
+/** Takes over the hash of Airflow's address, now and when it changes, and makes steps of links to other pages. */
 export function shareHash(): void {
+  addEventListener("click", (event) => {
+    const link = (event.target as Element).closest?.('a[href^="#/"]');
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    setHash(link.getAttribute("href")!);
+  });
   if (!airflow) return;
   const adopt = () => {
     const { hash } = airflow.location;
@@ -26,12 +45,6 @@ export function shareHash(): void {
     dispatchEvent(new HashChangeEvent("hashchange"));
   };
   adopt();
-  addEventListener("hashchange", () => {
-    if (airflow.location.hash === location.hash) return;
-    const { pathname, search } = airflow.location;
-    // Airflow's router keeps its own state in the entry.
-    airflow.history.replaceState(airflow.history.state, "", pathname + search + location.hash);
-  });
-  airflow.addEventListener("hashchange", adopt);
-  addEventListener("pagehide", () => airflow.removeEventListener("hashchange", adopt));
+  airflow.addEventListener("popstate", adopt);
+  addEventListener("pagehide", () => airflow.removeEventListener("popstate", adopt));
 }

@@ -97,7 +97,10 @@ interface ChartPanelProps {
 export function ChartPanel({ page, title, kind, data, currency = null, query, size }: ChartPanelProps) {
   const [isTable, setIsTable] = useState(false);
   const labels = data?.labels ?? [];
-  const series = data?.series ?? [];
+  // Of a previous period without data there is nothing to compare with.
+  const series = (data?.series ?? []).filter(
+    ({ name, values }) => !name.endsWith(BEFORE) || values.some((value) => value !== null),
+  );
   const isEmpty = series.every(({ values }) => values.every((value) => value === null));
   const tools = (
     <>

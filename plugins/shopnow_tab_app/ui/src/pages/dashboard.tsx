@@ -144,7 +144,7 @@ function DashboardContent({
 }
 
 const StockAtRisk = ({ products }: { products: ProductAtRisk[] }) => (
-  <Panel title={t("stock_at_risk")} tools={<CsvDownload table="stock_at_risk" />}>
+  <Panel title={t("stock_at_risk")} size="wide" tools={<CsvDownload table="stock_at_risk" />}>
     <Table
       caption={t("stock_at_risk")}
       rows={products}
