@@ -16,6 +16,8 @@ CHANNEL_OPTIONS = [
     # An engine that is frozen is noticed after 20 s; otherwise its client would wait for ever.
     ("grpc.keepalive_time_ms", 10_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # Without this limit, whose default is a minute, the one before has no effect.
+    ("grpc.http2.ping_timeout_ms", 10_000),
     # Limit of an attempt to connect, which a frozen engine's kernel still accepts.
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.http2.max_pings_without_data", 0),

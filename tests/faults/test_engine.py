@@ -40,11 +40,7 @@ def test_spark_submit_goes_on(
 
 def refresh_and_strike(url: str, lake: str, engine: int, number: signal.Signals) -> bool:
     """Refresh with Sail, and send its process a signal when the first KPI is about to be computed."""
-    connect.CHANNEL_OPTIONS[:3] = [
-        ("grpc.keepalive_time_ms", 1000),
-        ("grpc.keepalive_timeout_ms", 2000),
-        ("grpc.min_reconnect_backoff_ms", 2000),
-    ]
+    connect.CHANNEL_OPTIONS[:] = [(name, min(limit, 2_000)) for name, limit in connect.CHANNEL_OPTIONS]
     failpoint: Callable[[str], None] = planning.failpoint
 
     def strike(point: str) -> None:
