@@ -23,9 +23,10 @@ Example: `{"product_id": "p-041", "on_hand": 2}`
 **Suggestion.** The quantity that brings the stock to its reorder point and covers the sales until the
 delivery arrives, from `kpi/stock_cover`; 50 pieces, delivered immediately, for a product that is not in it.
 
-**Answer.** *Approve*, optionally with other `pieces` and `delivered_in_days`, or *Reject*, with a `reason`.
-The answer and its author are stored with the question. Without an answer for three days the proposal is
-rejected; the alert keeps firing, and its reminders continue.
+**Answer.** *Approve*, optionally with other `pieces` and `delivered_in_days`, or *Reject*, either with a
+`reason` if you wish, here or on the stock page of the ShopNow+ tab. The answer and its author are stored with
+the question. Without an answer for three days the proposal is rejected; the alert keeps firing, and its
+reminders continue.
 
 **Withdrawn.** When the alert is resolved before anybody has answered, `watch_stock` clears the run, and the
 task rejects the proposal itself, with the reason in the answer. A run started by hand is not touched.
@@ -75,7 +76,7 @@ class RestockApproval(ApprovalOperator):
         self.params.update(defaults)
         context["ti"].xcom_push(key=SUGGESTION_KEY, value=defaults)
         reason = backlog.withdrawal_reason(lake_uri(), context["run_id"])
-        self.params["reason"] = (reason or "")[:MAX_REASON_LENGTH]
+        self.params["reason"] = reason and reason[:MAX_REASON_LENGTH]
         try:
             super().execute(context)
         except TaskAwaitingInput:
@@ -129,7 +130,10 @@ with DAG(
             "delivered_in_days": Param(
                 0.0, type="number", minimum=0, maximum=365, title="Delivered in days", source="task"
             ),
-            "reason": Param("", type="string", maxLength=MAX_REASON_LENGTH, title="Reason", source="task"),
+            # Not required: an answer without a reason is one, too.
+            "reason": Param(
+                None, type=["null", "string"], maxLength=MAX_REASON_LENGTH, title="Reason", source="task"
+            ),
         },
         defaults=ApprovalOperator.REJECT,
         response_timeout=proposals.APPROVAL_TIMEOUT,

@@ -106,3 +106,32 @@ def test_viewer_sees_alerts_without_permission_to_act_on_them(open_page: OpenPag
             f"/shopnow/api/alerts/{action}", headers={"X-ShopNow": "1"}, data=request_body(alert)
         )
         assert response.status == 403
+
+
+def test_user_approves_a_restock_from_its_alert(
+    open_page: OpenPage, accessibility_violations: AccessibilityViolations
+) -> None:
+    page = open_page("stock")
+    button = page.get_by_role("button", name=re.compile("^Approve ")).first
+    product = str(button.get_attribute("aria-label", timeout=MINUTE)).partition(": ")[2]
+    row = page.get_by_role("region", name="Alerts").locator("tr", has_text=product)
+    button.click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_label("To order")).to_have_value(re.compile(r"[1-9]\d*"))
+    assert not accessibility_violations(page)
+    dialog.get_by_label("To order").fill("7")
+    with page.expect_response("**/hitlDetails") as answered:
+        dialog.get_by_role("button", name="Approve").click()
+    expect(row).to_contain_text("Ordered")
+    expect(dialog).to_have_count(0)
+    question = page.request.get(answered.value.url).json()
+    assert question["chosen_options"] == ["Approve"]
+    assert question["params_input"]["pieces"] == 7
+    assert question["responded_by_user"]["name"] == airflow.ADMIN_USER
+    page.reload()  # the proposal is closed once its run has ended
+    expect(row).to_contain_text("Answered", timeout=MINUTE)
+
+
+def test_viewer_cannot_approve_a_restock(open_page: OpenPage) -> None:
+    page = open_page("stock", user=airflow.VIEWER_USER)
+    expect(page.get_by_role("button", name=re.compile("^Approve ")).first).to_be_disabled(timeout=MINUTE)

@@ -39,7 +39,7 @@ EVENT = {
     "pieces": None,
 }
 ANSWERS: dict[str, Any] = {
-    "me": {"may_send": True, "may_act": True},
+    "me": {"may_send": True, "may_act": True, "may_approve": True},
     "products": [],
     "orders": {"as_of": TIME, "missing": [], "rows": [ORDER], "total": 1, "statuses": {}},
     "activity": {"events": [EVENT], "missing": []},

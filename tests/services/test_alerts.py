@@ -290,7 +290,9 @@ def test_a_killed_run_loses_no_proposal_and_opens_each_once(
     assert run_concurrently(*others) == [0, 0]
     proposals = read_proposals(alert_log.read_rows(alert_log.open_table(lake), "alert", "proposal"))
     assert Counter(proposal.state for proposal in proposals) == {"open": MAX_OPEN, "waiting": 2}
-    opened = {run_id(proposal) for proposal in proposals if proposal.state == "open"}
+    opened = {
+        run_id(proposal.fingerprint, proposal.dedup_key) for proposal in proposals if proposal.state == "open"
+    }
     assert {run.name for run in folder.iterdir()} == opened
 
 

@@ -71,13 +71,13 @@ def advance(lake: str, on_hand: Mapping[str, int]) -> Advance:
     for proposal in (*plan.missing, *plan.opened):
         params = dag_params(proposal, on_hand.get(proposal.product_id, 0))
         try:
-            airflow_internals.trigger_run_from_task(DAG_ID, run_id(proposal), params)
+            airflow_internals.trigger_run_from_task(DAG_ID, _run_id(proposal), params)
         except Exception as error:
             failures.append(_failure(proposal, "is not started", error))
         failpoint("proposals:started")
     for proposal in plan.withdrawn:
         try:
-            airflow_internals.restart_run_from_task(DAG_ID, run_id(proposal))
+            airflow_internals.restart_run_from_task(DAG_ID, _run_id(proposal))
         except Exception as error:
             failures.append(_failure(proposal, "is not ended", error))
     return Advance(
@@ -107,7 +107,7 @@ def plan(
             continue
         if proposal.state == ProposalState.CLOSED:
             continue
-        has_run, state = run_id(proposal) in task_states, task_states.get(run_id(proposal))
+        has_run, state = _run_id(proposal) in task_states, task_states.get(_run_id(proposal))
         if reason := _closing_reason(proposal, has_run, state):
             result.closed.append((proposal, reason))
             continue
@@ -134,7 +134,7 @@ def withdrawal_reason(lake: str, run: str) -> str | None:
     if not Table(lake, alert_log.TABLE).exists():
         return None
     rows = alert_log.read_rows(alert_log.open_table(lake), "alert", "proposal")
-    proposal = next((proposal for proposal in read_proposals(rows) if run_id(proposal) == run), None)
+    proposal = next((proposal for proposal in read_proposals(rows) if _run_id(proposal) == run), None)
     if proposal is None or proposal.holds:
         return None
     newest = next(
@@ -146,7 +146,7 @@ def withdrawal_reason(lake: str, run: str) -> str | None:
 def _commit_plan(lake: str, on_hand: Mapping[str, int]) -> Plan:
     table, now = alert_log.open_table(lake), datetime.now(UTC)
     proposals = read_proposals(alert_log.read_rows(table, "alert", "proposal"))
-    open_ids = [run_id(proposal) for proposal in proposals if proposal.state == ProposalState.OPEN]
+    open_ids = [_run_id(proposal) for proposal in proposals if proposal.state == ProposalState.OPEN]
     task_states = airflow_internals.task_states_from_task(DAG_ID, TASK_ID, open_ids) if open_ids else {}
     is_waiting = any(proposal.state == ProposalState.WAITING for proposal in proposals)
     decided = plan(proposals, task_states, _cents_at_risk(lake, on_hand) if is_waiting else {})
@@ -180,3 +180,7 @@ def _closing_reason(proposal: Proposal, has_run: bool, state: str | None) -> str
 def _failure(proposal: Proposal, what: str, error: Exception) -> str:
     _log.exception("the proposal for %r %s", proposal.product_id, what)
     return f"proposal for {proposal.product_id!r}: {type(error).__name__}"
+
+
+def _run_id(proposal: Proposal) -> str:
+    return run_id(proposal.fingerprint, proposal.dedup_key)

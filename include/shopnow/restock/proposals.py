@@ -14,6 +14,7 @@ from shopnow.kpis import STOCK_COVER
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
 from shopnow.restock.delivery_note import COLUMNS, MAX_QUANTITY
+from shopnow.text_format import one_line
 
 DEFAULT_QUANTITY = 50
 """Pieces proposed for a product whose reorder point is unknown."""
@@ -37,11 +38,11 @@ class Order(NamedTuple):
     """Time of delivery, ISO 8601."""
 
 
-def run_id(proposal: Proposal) -> str:
-    """Return the id of the run that asks for approval, the same for the same alert."""
-    digest = sha256(f"{proposal.fingerprint}\n{proposal.dedup_key}".encode()).hexdigest()[:16]
+def run_id(fingerprint: str, dedup_key: str) -> str:
+    """Return the id of the run that asks for approval of a proposal, the same for the same alert."""
+    digest = sha256(f"{fingerprint}\n{dedup_key}".encode()).hexdigest()[:16]
     # Product ids are free text, but Airflow restricts run ids.
-    return f"alert__{re.sub(r'[^A-Za-z0-9_.-]+', '-', proposal.fingerprint)[:80]}__{digest}"
+    return f"alert__{re.sub(r'[^A-Za-z0-9_.-]+', '-', fingerprint)[:80]}__{digest}"
 
 
 def dag_params(proposal: Proposal, on_hand: int) -> dict[str, Any]:
@@ -87,18 +88,18 @@ def suggest(row: Mapping[str, Any] | None, on_hand: int, quantity: int | None = 
 
 
 def approval_prompt(params: Mapping[str, Any], suggestion: Suggestion) -> tuple[str, str]:
-    """Return the subject and the body of the approval request, as Markdown."""
-    name = escape_markdown(params["product_name"] or params["product_id"])
-    product = f"{name} ({escape_markdown(params['product_id'])})"
+    """Return the subject of the approval request, as plain text, and its body, as Markdown."""
+    name = params["product_name"] or params["product_id"]
+    product = f"{escape_markdown(name)} ({escape_markdown(params['product_id'])})"
     body = [
         f"**{product}** has {params['on_hand']} left (alert `{params['rule'] or 'none'}`).",
         f"Suggested: **{suggestion.quantity}** pieces ({suggestion.reason}).",
         "*Approve*, with another number of pieces if you wish, to send the order to the supplier; "
         "`receive_restock` receives the goods when they are due.",
-        "*Reject*, with a reason, to order nothing; "
-        f"this also happens after {APPROVAL_TIMEOUT.days} days without an answer.",
+        f"*Reject* to order nothing; this also happens after {APPROVAL_TIMEOUT.days} days without an answer.",
     ]
-    return f"Restock {product}?", "\n\n".join(body)
+    subject = one_line(f"Restock {name} ({params['product_id']})?", max_length=200)
+    return subject, "\n\n".join(body)
 
 
 def approved_order(answer: Mapping[str, Any], suggested: Mapping[str, Any]) -> Order:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Any
 
 from shopnow_tab_app.i18n import Translator
+from shopnow_tab_app.pages import alerts
 from shopnow_tab_app.pages.charts import Chart
 from shopnow_tab_app.pages.dashboard import SHOWN_AT_RISK, SHOWN_PRODUCTS, Dashboard
 from shopnow_tab_app.pages.deliveries import SHOWN as SHOWN_DELIVERIES
@@ -14,7 +15,7 @@ from shopnow_tab_app.pages.orders import Orders
 from shopnow_tab_app.pages.payments import SHOWN as SHOWN_PAYMENTS
 from shopnow_tab_app.pages.payments import Payments
 from shopnow_tab_app.pages.pipeline import Pipeline
-from shopnow_tab_app.pages.stock import SHOWN_ALERTS, SHOWN_SHELVES, Stock
+from shopnow_tab_app.pages.stock import SHOWN_SHELVES, Stock
 from shopnow_tab_app.pages.text_tables import NO_VALUE, TextTable, format_value, text_rows
 
 Sheet = dict[str, Any]
@@ -105,7 +106,7 @@ def stock(page: Stock, t: Translator) -> Sheet:
     return {
         "cards": [(t("alerts"), t.number(len(page.alerts)))],
         "tables": [
-            _table(t, SHOWN_ALERTS, page.alerts),
+            _table(t, alerts.SHOWN, page.alerts, currency=page.currency),
             _table(t, TextTable("silences", ("target", "until", "by", "reason")), page.silences),
             _table(t, SHOWN_SHELVES, page.shelves),
         ],

@@ -9,13 +9,13 @@ from fastapi import Depends
 
 from shopnow_tab_app.i18n import Translator
 from shopnow_tab_app.pages import dashboard, deliveries, orders, payments, pdf_sheets, pipeline, stock
+from shopnow_tab_app.pages.alerts import AlertAction
 from shopnow_tab_app.pages.csv_export import Export
 from shopnow_tab_app.pages.paging import PageQuery, page_query
 from shopnow_tab_app.pages.period import PeriodQuery, period_query
 from shopnow_tab_app.pages.positions import Positions
 from shopnow_tab_app.pages.query import Query
 from shopnow_tab_app.pages.response import PageResponse
-from shopnow_tab_app.pages.stock import AlertAction
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.replica.protocol import ReplicaState
 from shopnow_tab_app.sources import runs

@@ -25,9 +25,11 @@ class TextTable(NamedTuple):
     """Translation scope by column that holds codes."""
     amount: str = ""
     """Field of the amount, in cents."""
+    amount_title: str = "amount"
+    """Key of its heading, without `field_`."""
 
     def headings(self, t: Translator) -> list[str]:
-        return [t(f"field_{column}") for column in self.columns]
+        return [t(f"field_{self.amount_title if column == 'amount' else column}") for column in self.columns]
 
     def cells(self, row: Mapping[str, Any], t: Translator, currency: str | None = None) -> list[str]:
         """Return a row as texts.
@@ -53,7 +55,7 @@ class TextTable(NamedTuple):
     ) -> list[str]:
         """Return a row as cells that a spreadsheet of the language can sum and sort."""
         cells = [
-            t.plain_number((Decimal(row[self.amount]) / 100).quantize(CENT))
+            _plain_money(row[self.amount], t)
             if column == "amount"
             else _spreadsheet_text(self._term(column, row, t), t)
             for column in self.columns
@@ -93,6 +95,10 @@ def format_value(value: Any, t: Translator) -> str:
 
 def _money(cents: int | None, currency: str | None, t: Translator) -> str:
     return NO_VALUE if cents is None else t.money(cents, currency)
+
+
+def _plain_money(cents: int | None, t: Translator) -> str:
+    return "" if cents is None else t.plain_number((Decimal(cents) / 100).quantize(CENT))
 
 
 def _spreadsheet_text(value: Any, t: Translator) -> str:

@@ -13,7 +13,7 @@ from shopnow.airflow_internals import InvalidConfError, RunRecord, UnknownDagErr
 from shopnow.alerts.commands import MAX_REASON_LENGTH
 from shopnow.dag_common import REFUSAL_KEY
 from shopnow.errors import UserError
-from shopnow_tab_app.pages.stock import AlertAction
+from shopnow_tab_app.pages.alerts import AlertAction
 from shopnow_tab_app.routes.request_id import CONFLICT, IdempotentRequest, time_of
 from shopnow_tab_app.sources import runs
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from shopnow.broker.client import Conf
 from shopnow.errors import UserError
+from shopnow.restock.backlog import DAG_ID as RESTOCK_DAG
 from shopnow_tab_app import i18n
 from shopnow_tab_app.pages import activity, csv_export, pdf, pdf_sheets
 from shopnow_tab_app.pages.charts import Chart
@@ -40,6 +41,8 @@ class Me(BaseModel):
     may_send: bool
     may_act: bool
     """Acknowledge and silence alerts."""
+    may_approve: bool
+    """Answer restock proposals."""
 
 
 def create_read_router(lake: LakeReplica, tail: TopicTail, conf: Callable[[], Conf]) -> APIRouter:
@@ -55,9 +58,10 @@ def create_read_router(lake: LakeReplica, tail: TopicTail, conf: Callable[[], Co
     def me(
         may_send: Annotated[bool, Depends(access.allowed_to_trigger(order_form.DAG))],
         may_act: Annotated[bool, Depends(access.allowed_to_trigger(alert_actions.DAG))],
+        may_approve: Annotated[bool, Depends(access.allowed_to_trigger(RESTOCK_DAG))],
     ) -> Me:
         """Permissions of the user."""
-        return Me(may_send=may_send, may_act=may_act)
+        return Me(may_send=may_send, may_act=may_act, may_approve=may_approve)
 
     @router.get("/activity", response_model=activity.Activity)
     def get_activity(request: Request, limit: Annotated[int, QueryParameter(ge=1, le=200)] = 20) -> Response:

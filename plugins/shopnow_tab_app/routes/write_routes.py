@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from shopnow_tab_app.pages.stock import AlertAction
+from shopnow_tab_app.pages.alerts import AlertAction
 from shopnow_tab_app.routes import access, alert_actions, order_form
 from shopnow_tab_app.routes.alert_actions import AcknowledgeRequest, SilenceRequest
 from shopnow_tab_app.routes.order_form import NewOrder, NewPayment, Receipt

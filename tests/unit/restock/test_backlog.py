@@ -59,7 +59,11 @@ def test_most_money_at_risk_is_opened_first_then_the_most_severe_and_oldest():
 )
 def test_an_open_proposal_follows_its_run(holds, states, closed, action):
     mug = proposal("mug", holds=holds, state=ProposalState.OPEN)
-    plan = backlog.plan([mug, proposal("bowl")], {run_id(mug): state for state in states.values()}, {})
+    plan = backlog.plan(
+        [mug, proposal("bowl")],
+        {run_id(mug.fingerprint, mug.dedup_key): state for state in states.values()},
+        {},
+    )
     assert [reason for _, reason in plan.closed] == ([closed] if closed else [])
     assert {name for name in ("missing", "withdrawn") if getattr(plan, name)} == (
         {action} if action else set()
@@ -168,7 +172,7 @@ def test_what_does_not_hold_any_more_ends_by_itself_and_makes_room(lake, look, r
     look(dict.fromkeys(products, 0))
     proposed = read_proposals(alert_log.read_rows(alert_log.open_table(lake), "alert", "proposal"))
     assert sum(proposal.product_id == "p-00" for proposal in proposed) == 1
-    assert run not in map(run_id, proposed)
+    assert run not in [run_id(each.fingerprint, each.dedup_key) for each in proposed]
 
 
 def test_a_run_that_airflow_refuses_is_reported_and_started_by_the_next_call(look, runs, monkeypatch):

@@ -20,13 +20,12 @@ COVER = {"reorder_point": 20, "demand_per_day": 3.4, "lead_time_days": 5.0}
 
 
 def test_the_run_id_identifies_the_alert():
-    assert proposals.run_id(PROPOSAL) == proposals.run_id(PROPOSAL._replace(holds=False))
-    others = [PROPOSAL._replace(dedup_key="two"), PROPOSAL._replace(fingerprint="stock_out:p-1")]
-    assert len({proposals.run_id(proposal) for proposal in [PROPOSAL, *others]}) == 3
+    ids = [("low_stock:p-1", "one"), ("low_stock:p-1", "two"), ("stock_out:p-1", "one")]
+    assert len({proposals.run_id(*proposal) for proposal in ids}) == 3
 
 
 def test_a_product_id_of_any_text_gives_a_valid_run_id():
-    run_id = proposals.run_id(PROPOSAL._replace(fingerprint="low_stock:" + "é/ ?#%\n" * 40))
+    run_id = proposals.run_id("low_stock:" + "é/ ?#%\n" * 40, "one")
     assert len(run_id) < 250
     assert run_id.replace("_", "").replace("-", "").isalnum()
 
@@ -53,9 +52,8 @@ def test_the_prompt_escapes_names():
     hostile = PROPOSAL._replace(product_name="Mug](http://evil) <b>*now*</b>\n# {{ conf }}")
     params = proposals.dag_params(hostile, on_hand=2)
     subject, body = proposals.approval_prompt(params, proposals.suggest(None, 2))
-    assert "\n" not in subject
-    for text in (subject, body):
-        assert r"Mug\]\(http\:\/\/evil\) \<b\>\*now\*\<\/b\> \# \{\{ conf \}\}" in text
+    assert subject == "Restock Mug](http://evil) <b>*now*</b> # {{ conf }} (p-1)?"  # shown as plain text
+    assert r"Mug\]\(http\:\/\/evil\) \<b\>\*now\*\<\/b\> \# \{\{ conf \}\}" in body
 
 
 ANSWER = {"chosen_options": ["Approve"], "responded_at": "2026-07-01T12:00:00+00:00"}

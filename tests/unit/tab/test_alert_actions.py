@@ -22,7 +22,7 @@ from shopnow.alerts.evaluate import STOCK, evaluate
 from shopnow.ids import uuid7
 from shopnow.lake.delta.tables import Table
 from shopnow_tab_app.app import create
-from shopnow_tab_app.pages import stock
+from shopnow_tab_app.pages import alerts, stock
 from shopnow_tab_app.pages.query import Query
 from shopnow_tab_app.replica.server import ReplicaServer
 from shopnow_tab_app.routes import access, alert_actions
@@ -198,7 +198,7 @@ def test_page_shows_acknowledgements_active_silences_and_actions_in_progress(
     commands.acknowledge(address, ALERT, Attribution("anna", "ordered"))
     commands.silence(address, "stock_out", LATER + timedelta(hours=1), Attribution("anna", "moving house"))
     commands.silence(address, "stock_out", LATER, Attribution("ben", "moving house"))
-    action = stock.AlertAction(
+    action = alerts.AlertAction(
         action="silence",
         alert=ALERT,
         by="anna",

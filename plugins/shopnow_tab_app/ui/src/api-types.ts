@@ -30,6 +30,8 @@ export interface DagRun {
 export interface CurrentUser {
   may_send: boolean;
   may_act: boolean;
+  /** Approve restocks. */
+  may_approve: boolean;
 }
 
 export interface Card {
@@ -198,6 +200,16 @@ export interface Alert {
   since: string | null;
   by: string | null;
   reason: string | null;
+  /** Pieces in stock now; this and the following are null unless the alert is about a product. */
+  on_hand: number | null;
+  days_of_cover: number | null;
+  /** Sales expected to be lost before a delivery that is ordered now arrives. */
+  at_risk_cents: number | null;
+  order_pieces: number | null;
+  /** When to order, so that the delivery arrives in time; null if that is too late. */
+  order_by: string | null;
+  /** The latest proposal to order it; null if it waits for others. */
+  approval: { run: string; is_open: boolean; at: string } | null;
 }
 export interface Silence {
   target: string;
@@ -222,10 +234,13 @@ export interface Message {
   about: string[];
 }
 export interface Stock extends PageData {
+  currency: string | null;
   shelves: StockItem[];
   alerts: Alert[];
   silences: Silence[];
   acts: AlertAction[];
+  /** Number of alerts that another one explains. */
+  inhibited: number;
   resolved: number;
   messages: Message[];
   lost_cents: Record<string, number>;

@@ -18,7 +18,10 @@ const PERMISSIONS_POLL_MS = 15_000;
 /** The user's permissions, undefined until the API has answered, and why it has not. */
 function usePermissions(): [Permissions, Error | null] {
   const { data, error } = usePoll<CurrentUser>("me", {}, PERMISSIONS_POLL_MS);
-  return [{ canSend: data?.may_send, canManageAlerts: data?.may_act }, data ? null : error];
+  return [
+    { canSend: data?.may_send, canManageAlerts: data?.may_act, canApprove: data?.may_approve },
+    data ? null : error,
+  ];
 }
 
 /** Says on every page that orders are generated, and ends it. */

@@ -4,4 +4,6 @@ export interface Permissions {
   canSend?: boolean;
   /** Acknowledge and silence alerts. */
   canManageAlerts?: boolean;
+  /** Answer restock proposals. */
+  canApprove?: boolean;
 }

@@ -1,8 +1,9 @@
 /** Acknowledging and silencing alerts: a dialog that starts a DAG run, and the state of such runs. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { post } from "../api-client";
 import type { Alert, AlertAction } from "../api-types";
 import { AirflowLink, Badge, runPath, type Tone } from "../components";
+import { FormDialog } from "../form-dialog";
 import { dateTime } from "../format";
 import { labelled, t, term, translated } from "../i18n";
 
@@ -34,81 +35,50 @@ interface ActionDialogProps {
 }
 
 export function ActionDialog({ request: { action, alert }, onStarted, onClose }: ActionDialogProps) {
-  const dialog = useRef<HTMLDialogElement>(null);
-  const reason = useRef<HTMLInputElement>(null);
-  const [isSending, setIsSending] = useState(false);
-  const [error, setError] = useState<string | null>(null);
   const [defaultUntil] = useState(() => toInputValue(new Date(Date.now() + DEFAULT_SILENCE_MS)));
-  useEffect(() => {
-    dialog.current!.showModal();
-    reason.current!.focus();
-  }, []);
-  const submit = async (event: SubmitEvent) => {
-    event.preventDefault();
-    const values = Object.fromEntries(new FormData(event.currentTarget as HTMLFormElement)) as Record<
-      string,
-      string
-    >;
+  const send = async (values: Record<string, string>) => {
     const body = {
       alert: values.target ?? alert.fingerprint,
       reason: values.reason,
       ...(action === "silence" ? { until: `${values.until}:00Z` } : {}),
     };
-    setIsSending(true);
-    try {
-      onStarted(await post<AlertAction>(`alerts/${action}`, body));
-      dialog.current!.close();
-    } catch (failure) {
-      setError((failure as Error).message);
-      setIsSending(false);
-    }
+    onStarted(await post<AlertAction>(`alerts/${action}`, body));
   };
   return (
-    <dialog ref={dialog} aria-labelledby="action-title" onClose={onClose}>
-      <form onSubmit={submit}>
-        <h2 id="action-title">{t(`action_${action}`)}</h2>
-        <p>{alertTitle(alert)}</p>
-        <p class="secondary-text">{t(`${action}_effect`)}</p>
-        <fieldset disabled={isSending}>
-          {action === "silence" ? (
-            <>
-              <label>
-                {t("applies_to")}
-                <select name="target">
-                  <option value={alert.fingerprint}>{t("this_alert")}</option>
-                  <option value={alert.rule}>{t("all_alerts_of_rule", { rule: alert.rule })}</option>
-                </select>
-              </label>
-              <label>
-                {t("until_utc")}
-                <input
-                  name="until"
-                  type="datetime-local"
-                  required
-                  defaultValue={defaultUntil}
-                  min={defaultUntil.slice(0, "YYYY-MM-DD".length)}
-                />
-              </label>
-            </>
-          ) : null}
+    <FormDialog
+      title={t(`action_${action}`)}
+      buttons={[[action, t(`action_${action}`)]]}
+      onSubmit={send}
+      onClose={onClose}
+    >
+      <p>{alertTitle(alert)}</p>
+      <p class="secondary-text">{t(`${action}_effect`)}</p>
+      {action === "silence" ? (
+        <>
           <label>
-            {t("field_reason")}
-            <input name="reason" required maxLength={300} pattern=".*\S.*" autoComplete="off" ref={reason} />
+            {t("applies_to")}
+            <select name="target">
+              <option value={alert.fingerprint}>{t("this_alert")}</option>
+              <option value={alert.rule}>{t("all_alerts_of_rule", { rule: alert.rule })}</option>
+            </select>
           </label>
-        </fieldset>
-        <p role="status" class="error-text">
-          {error ? t("action_failed", { error }) : ""}
-        </p>
-        <div class="toolbar">
-          <button class="primary" type="submit" disabled={isSending}>
-            {t(`action_${action}`)}
-          </button>
-          <button type="button" onClick={() => dialog.current!.close()}>
-            {t("cancel")}
-          </button>
-        </div>
-      </form>
-    </dialog>
+          <label>
+            {t("until_utc")}
+            <input
+              name="until"
+              type="datetime-local"
+              required
+              defaultValue={defaultUntil}
+              min={defaultUntil.slice(0, "YYYY-MM-DD".length)}
+            />
+          </label>
+        </>
+      ) : null}
+      <label>
+        {t("field_reason")}
+        <input name="reason" required maxLength={300} pattern=".*\S.*" autoComplete="off" data-autofocus />
+      </label>
+    </FormDialog>
   );
 }
 

@@ -2,10 +2,8 @@
 import { useEffect, useState } from "preact/hooks";
 import { useChoice } from "../address";
 import { usePoll } from "../api-client";
-import type { Alert, AlertAction, Message, Silence, Stock, StockItem } from "../api-types";
+import type { AlertAction, Message, Stock, StockItem } from "../api-types";
 import {
-  AirflowLink,
-  Badge,
   ButtonGroup,
   CsvDownload,
   DataAsOf,
@@ -20,15 +18,8 @@ import { dateTime, money, number } from "../format";
 import { labelled, t, translated } from "../i18n";
 import type { Permissions } from "../permissions";
 import { EmptyText, Table } from "../table";
-import {
-  ActionButtons,
-  ActionDialog,
-  ActionList,
-  type ActionRequest,
-  ActionStateBadge,
-  alertTitle,
-  isPending,
-} from "./alert-actions";
+import { ActionDialog, type ActionRequest, isPending } from "./alert-actions";
+import { AlertPanel } from "./alert-panel";
 
 const POLL_MS = 5_000;
 const POLL_WHILE_PENDING_MS = 1_000;
@@ -37,7 +28,7 @@ const SHOWN_ALERTS_PER_MESSAGE = 4;
 /** Days of cover that fill the bar. */
 const FULL_COVER_DAYS = 30;
 
-export function StockPage({ canManageAlerts }: Permissions) {
+export function StockPage(permissions: Permissions) {
   const [request, setRequest] = useState<ActionRequest | null>(null);
   const [started, setStarted] = useState<AlertAction[]>([]);
   const pollMs = started.some(isPending) ? POLL_WHILE_PENDING_MS : POLL_MS;
@@ -55,9 +46,14 @@ export function StockPage({ canManageAlerts }: Permissions) {
     <>
       <Notices data={data} error={error} />
       <Grid data={data}>
-        <AlertPanel data={data} actions={actions} canManageAlerts={canManageAlerts} onRequest={setRequest} />
-        <MessagePanel messages={data?.messages ?? null} />
+        <AlertPanel
+          data={data}
+          actions={actions}
+          permissions={permissions}
+          onRequest={setRequest}
+        />
         <StockPanel data={data} />
+        <MessagePanel messages={data?.messages ?? null} />
       </Grid>
       {request ? (
         <ActionDialog
@@ -72,132 +68,6 @@ export function StockPage({ canManageAlerts }: Permissions) {
 }
 
 const isSameRun = (a: AlertAction, b: AlertAction): boolean => a.run.run_id === b.run.run_id;
-
-/** Whether an action or silence targets the alert itself or its rule. */
-const concerns = (target: string, alert: Alert): boolean => [alert.fingerprint, alert.rule].includes(target);
-
-interface AlertPanelProps {
-  data: Stock | null;
-  actions: AlertAction[];
-  canManageAlerts?: boolean;
-  onRequest: (request: ActionRequest) => void;
-}
-
-function AlertPanel({ data, actions, canManageAlerts, onRequest }: AlertPanelProps) {
-  const alerts = data?.alerts ?? [];
-  const silences = data?.silences ?? [];
-  const hasPendingAction = (alert: Alert) =>
-    actions.some((action) => isPending(action) && concerns(action.alert, alert));
-  const tools = (
-    <>
-      <AirflowLink to="/required_actions" asButton>
-        {t("restock_approvals")}
-      </AirflowLink>
-      <CsvDownload table="alerts" />
-    </>
-  );
-  return (
-    <Panel title={`${t("alerts")} (${number(alerts.length)})`} size="wide" tools={tools}>
-      <Table
-        caption={t("alerts")}
-        rows={alerts}
-        rowKey={(row) => row.fingerprint}
-        emptyText={t("no_alerts")}
-        columns={[
-          { name: "severity", cell: (row) => <StatusBadge scope="severity" code={row.severity} /> },
-          {
-            name: "alert",
-            wrap: true,
-            cell: (row) => (
-              <>
-                <span title={row.rule}>{alertTitle(row)}</span>
-                <div class="secondary-text">
-                  {[
-                    row.facts && translated("alert_facts", row.facts),
-                    row.todo && translated("alert_todo", row.todo),
-                  ]
-                    .filter(Boolean)
-                    .join(" · ")}
-                </div>
-                <ActionButtons
-                  alert={row}
-                  disabled={!canManageAlerts || hasPendingAction(row)}
-                  onRequest={onRequest}
-                />
-              </>
-            ),
-          },
-          {
-            name: "state",
-            cell: (row) => (
-              <AlertState
-                alert={row}
-                silence={silences.filter((silence) => concerns(silence.target, row)).at(-1)}
-                hasPendingAction={hasPendingAction(row)}
-              />
-            ),
-          },
-          { name: "since", cell: (row) => dateTime(row.since) },
-        ]}
-      />
-      <ActionList actions={actions} />
-      {silences.length ? <SilenceTable silences={silences} /> : null}
-      <p class="secondary-text">
-        {t("resolved_count", { count: number(data?.resolved ?? 0) })}
-        {canManageAlerts === false ? ` · ${t("view_only_alerts")}` : ""}
-      </p>
-    </Panel>
-  );
-}
-
-interface AlertStateProps {
-  alert: Alert;
-  silence: Silence | undefined;
-  hasPendingAction: boolean;
-}
-
-const AlertState = ({ alert, silence, hasPendingAction }: AlertStateProps) => (
-  <>
-    <span title={attribution(alert)}>
-      <StatusBadge scope="alert_state" code={alert.state} />
-    </span>
-    {silence ? (
-      <>
-        {" "}
-        <span title={attribution(silence)}>
-          <Badge tone="info">{t("silenced_until", { time: dateTime(silence.until) })}</Badge>
-        </span>
-      </>
-    ) : null}
-    {hasPendingAction ? (
-      <>
-        {" "}
-        <ActionStateBadge state="running" />
-      </>
-    ) : null}
-  </>
-);
-
-/** Who acknowledged or silenced, and why. */
-const attribution = ({ by, reason }: { by: string | null; reason: string | null }): string | undefined =>
-  by ? labelled(by, reason ?? "") : undefined;
-
-/** The user's name; `by` is the name followed by the DAG run. */
-const userName = (by: string | null): string => by?.split(", ")[0] ?? "–";
-
-const SilenceTable = ({ silences }: { silences: Silence[] }) => (
-  <Table
-    caption={t("silences")}
-    rows={silences}
-    rowKey={(row) => row.target}
-    columns={[
-      { name: "target", cell: (row) => <code>{row.target}</code> },
-      { name: "until", cell: (row) => dateTime(row.until) },
-      { name: "by", cell: (row) => <span title={row.by ?? undefined}>{userName(row.by)}</span> },
-      { name: "reason", wrap: true, cell: (row) => row.reason ?? "" },
-    ]}
-  />
-);
 
 /** Translates `title: subject` of an alert. */
 function translatedAlert(text: string): string {
@@ -239,7 +109,7 @@ function StockPanel({ data }: { data: Stock | null }) {
     </>
   );
   return (
-    <Panel title={t("stock")} size="full" tools={tools}>
+    <Panel title={t("stock")} size="wide" tools={tools}>
       <div class="toolbar">
         <ButtonGroup
           label={t("stock")}

@@ -1,0 +1,250 @@
+"""Alerts, silences and messages of the stock page: what has to be done, most money at risk first."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel
+
+from shopnow.alerts.proposals import ProposalState
+from shopnow.restock import proposals, urgency
+from shopnow_tab_app.pages.text_tables import TextTable
+from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.sources import runs
+
+SEVERITIES = ("critical", "warning", "info")
+"""Most severe first."""
+MAX_MESSAGES = 50
+
+
+class Approval(BaseModel):
+    """A question to a person, whether a product is ordered."""
+
+    run: str
+    """Id of the run of `approve_restock` that asks."""
+    is_open: bool
+    """False once it is answered."""
+    at: datetime
+    """When it was opened or closed."""
+
+
+class Alert(BaseModel):
+    """Latest state of an alert."""
+
+    fingerprint: str
+    rule: str
+    severity: str
+    state: str
+    subject: str | None
+    subject_name: str | None
+    facts: str | None
+    """The figures when it fired, as text."""
+    title: str | None
+    todo: str | None
+    since: datetime | None
+    by: str | None
+    """Who acknowledged it; null if not acknowledged."""
+    reason: str | None
+    """Reason given for the acknowledgement."""
+    on_hand: int | None
+    """Pieces in stock now; this and the following are null unless the alert is about a product."""
+    days_of_cover: float | None
+    at_risk_cents: int | None
+    """Sales expected to be lost before a delivery that is ordered now arrives."""
+    order_pieces: int | None
+    """Pieces to order: up to the reorder point, and the demand until they arrive."""
+    order_by: datetime | None
+    """When to order them, so that they arrive before the product is sold out; null if that is too late."""
+    approval: Approval | None
+    """The latest proposal to order it; null if it waits for others."""
+
+
+class Silence(BaseModel):
+    """Notifications of an alert, or of all alerts of a rule, are suppressed until `until`."""
+
+    target: str
+    """Fingerprint of the alert, or name of the rule."""
+    until: datetime
+    by: str | None
+    reason: str | None
+
+
+class Message(BaseModel):
+    """A message on a channel, and its delivery state."""
+
+    dedup_key: str
+    channel: str | None
+    state: str
+    at: datetime
+    reason: str | None
+    about: list[str]
+    """Titles of the alerts in the message."""
+
+
+class AlertAction(BaseModel):
+    """A person's acknowledgement or silence of an alert, and the run that carries it out."""
+
+    action: str
+    alert: str
+    by: str | None
+    run: runs.Run
+    refused: str | None
+    """Why the action was refused, in a sentence; null if it was not refused, also if its run failed."""
+
+
+SHOWN = TextTable(
+    "alerts",
+    (
+        "severity",
+        "title",
+        "subject_name",
+        "on_hand",
+        "days_of_cover",
+        "order_pieces",
+        "amount",
+        "state",
+        "since",
+    ),
+    {"severity": "severity", "state": "alert_state"},
+    "at_risk_cents",
+    "at_risk",
+)
+
+
+class Alerts(NamedTuple):
+    """The alerts in their latest states."""
+
+    active: list[Alert]
+    inhibited: int
+    resolved: int
+
+
+def read(lake: LakeReplica) -> Alerts:
+    """Return the alerts."""
+    rows = _latest(lake)
+    states = [row["state"] for row in rows]
+    shown = [row for row in rows if row["state"] not in ("resolved", "inhibited")]
+    products = _products(lake, {row["subject"] for row in shown})
+    approvals = _approvals(lake) if products else {}
+    alerts = [
+        Alert(
+            **row,
+            **products.get(row["subject"], _NO_PRODUCT),
+            approval=_current(approvals.get(row["subject"]), row) if row["subject"] in products else None,
+        )
+        for row in shown
+    ]
+    return Alerts(sorted(alerts, key=_urgency), states.count("inhibited"), states.count("resolved"))
+
+
+_NO_PRODUCT = dict.fromkeys(("on_hand", "days_of_cover", "at_risk_cents", "order_pieces", "order_by"))
+
+
+def _products(lake: LakeReplica, product_ids: Iterable[str | None]) -> dict[str, dict[str, Any]]:
+    """Return what to do about products, by id, from their current stock."""
+    ids = [product for product in product_ids if product]
+    cover = lake.query(
+        """
+        SELECT stock.product_id, stock.quantity, stock.last_event_time, demand_per_day, lead_time_days,
+            days_of_cover, reorder_point
+        FROM "kpi/stock_position" AS stock LEFT JOIN "kpi/stock_cover" AS cover USING (product_id)
+        WHERE product_id IN (SELECT unnest($ids::VARCHAR[]))
+        """,
+        {"ids": ids},
+    )
+    orders = lake.query(
+        f"""
+        SELECT product_id, sum(units)::BIGINT AS units, sum(gmv_cents)::BIGINT AS gmv_cents
+        FROM "kpi/top_products" WHERE product_id IN (SELECT unnest($ids::VARCHAR[]))
+            AND date > (SELECT max(date) FROM "kpi/top_products") - {urgency.PRICE_DAYS} GROUP BY 1
+        """,  # noqa: S608  (a number of our own)
+        {"ids": ids},
+    )
+    on_hand = {row["product_id"]: row["quantity"] for row in cover}
+    at_risk = urgency.estimate(cover, orders, on_hand)
+    return {
+        row["product_id"]: {
+            "on_hand": row["quantity"],
+            "days_of_cover": row["days_of_cover"],
+            "at_risk_cents": round(at_risk.get(row["product_id"], 0)),
+            "order_pieces": proposals.suggest(row, row["quantity"]).quantity,
+            "order_by": _order_by(row),
+        }
+        for row in cover
+    }
+
+
+def _order_by(row: dict[str, Any]) -> datetime | None:
+    spare_days = (row["days_of_cover"] or 0) - (row["lead_time_days"] or 0)
+    return row["last_event_time"] + timedelta(days=spare_days) if spare_days > 0 else None
+
+
+def _approvals(lake: LakeReplica) -> dict[str, Approval]:
+    """Return the latest proposal of each product, by product id."""
+    rows = lake.query(
+        """
+        SELECT subject, fingerprint, dedup_key, state, "at" FROM alerts WHERE kind = 'proposal'
+        QUALIFY row_number() OVER (PARTITION BY subject ORDER BY sequence DESC, "at" DESC) = 1
+        """
+    )
+    return {
+        row["subject"]: Approval(
+            run=proposals.run_id(row["fingerprint"], row["dedup_key"]),
+            is_open=row["state"] == ProposalState.OPEN,
+            at=row["at"],
+        )
+        for row in rows
+    }
+
+
+def _current(approval: Approval | None, alert: dict[str, Any]) -> Approval | None:
+    """Return the proposal, unless it was answered before the alert fired."""
+    is_current = approval and (approval.is_open or alert["since"] is None or approval.at >= alert["since"])
+    return approval if is_current else None
+
+
+def _urgency(alert: Alert) -> tuple[bool, float, int, str]:
+    """Return the order of an alert: those about more than a product first, then by money at risk."""
+    severity = SEVERITIES.index(alert.severity) if alert.severity in SEVERITIES else len(SEVERITIES)
+    return alert.on_hand is not None, -(alert.at_risk_cents or 0), severity, alert.fingerprint
+
+
+def _latest(lake: LakeReplica) -> list[dict[str, Any]]:
+    """Return the latest row of each alert."""
+    return lake.query(
+        """
+        SELECT fingerprint, rule, severity, state, subject, subject_name, facts, title, todo, since, "by",
+            reason
+        FROM alerts WHERE kind = 'alert' AND fingerprint IS NOT NULL
+        QUALIFY row_number() OVER (PARTITION BY fingerprint ORDER BY sequence DESC, "at" DESC) = 1
+        """
+    )
+
+
+def read_silences(lake: LakeReplica, now: datetime) -> list[Silence]:
+    """Return the latest silence of each target, if it is active."""
+    rows = lake.query(
+        """
+        SELECT target, until, "by", reason FROM (
+            SELECT * FROM alerts WHERE kind = 'silence'
+            QUALIFY row_number() OVER (PARTITION BY target ORDER BY sequence DESC, "at" DESC) = 1
+        ) WHERE until > $now ORDER BY until, target
+        """,
+        {"now": now},
+    )
+    return [Silence(**row) for row in rows]
+
+
+def read_messages(lake: LakeReplica) -> list[Message]:
+    """Return the latest row of each message, newest first."""
+    rows = lake.query(
+        f"""
+        SELECT dedup_key, channel, state, "at", reason, coalesce(
+            (SELECT list(DISTINCT title || coalesce(': ' || subject_name, '')) FROM alerts AS alert
+             WHERE alert.kind = 'alert' AND alert.dedup_key = message.dedup_key), []) AS about
+        FROM alerts AS message WHERE kind = 'message' AND dedup_key IS NOT NULL
+        QUALIFY row_number() OVER (PARTITION BY dedup_key, channel ORDER BY sequence DESC, "at" DESC) = 1
+        ORDER BY "at" DESC LIMIT {MAX_MESSAGES}
+        """  # noqa: S608  (a number of our own)
+    )
+    return [Message(**row) for row in rows]
