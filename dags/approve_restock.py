@@ -49,9 +49,9 @@ from airflow.providers.standard.triggers.hitl import HITLTrigger
 from airflow.sdk import DAG, Param, get_current_context, task
 from airflow.sdk.exceptions import TaskAwaitingInput
 
+from shopnow.alerts.order_suggestion import MAX_QUANTITY, suggest
 from shopnow.dag_common import DEFAULT_ARGS, PROPOSALS, Tag, lake_uri
 from shopnow.restock import backlog, inbox, proposals
-from shopnow.restock.delivery_note import MAX_QUANTITY
 from shopnow.restock.inbox import Inbox
 
 SUGGESTION_KEY = "suggested"
@@ -66,7 +66,7 @@ class RestockApproval(ApprovalOperator):
 
     def execute(self, context):
         params = context["params"]
-        suggestion = proposals.suggest(
+        suggestion = suggest(
             proposals.read_stock_cover(lake_uri(), params["product_id"]),
             params["on_hand"],
             params["quantity"],

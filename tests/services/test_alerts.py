@@ -69,7 +69,7 @@ def test_one_mail_and_one_slack_message_include_all_alerts(
     assert html is not None
     assert "Sold out: Mug <b>& co</b> Bcc: all@example.org (P0)" in text.get_content()
     assert "Sold out: Mug &lt;b&gt;&amp; co&lt;/b&gt; Bcc: all@example.org (P0)" in html.get_content()
-    assert f'href="{URL}/dags/watch_stock"' in html.get_content()
+    assert f'href="{URL}/plugin/shopnow#/stock"' in html.get_content()
 
     [body] = inbox.slack()
     assert (

@@ -11,7 +11,7 @@ import logging
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from queue import SimpleQueue
@@ -19,14 +19,12 @@ from typing import TypedDict
 
 from deltalake import DeltaTable
 
-from shopnow.alerts import alert_log, outbox
+from shopnow.alerts import alert_log, message_contents, outbox
 from shopnow.alerts.alert_log import Row
 from shopnow.alerts.channels import Channel
-from shopnow.alerts.message import Message, ThreadRoot, compose
-from shopnow.alerts.model import Alert
+from shopnow.alerts.message import Message
+from shopnow.alerts.message_contents import MessageContents
 from shopnow.alerts.outbox import MAX_UNCONFIRMED, Pending
-from shopnow.alerts.proposals import count_waiting, read_proposals
-from shopnow.audit import audit_log
 from shopnow.failpoints import failpoint
 from shopnow.lake.delta.conflicts import retry_on_conflict
 from shopnow.lake.delta.tables import Table
@@ -34,9 +32,6 @@ from shopnow.notifications.delivery_errors import Refused, Unavailable, Unconfir
 
 RETRY_TIMEOUT = timedelta(seconds=60)
 """Time for which one delivery retries; well below the outbox's lease."""
-
-MessageContents = Mapping[tuple[str, str], Message]
-"""Messages by dedup key and channel."""
 
 _POLL_SECONDS = 1.0
 _log = logging.getLogger(__name__)
@@ -77,7 +72,7 @@ def deliver(
         lake: the lake's address.
         owner: the sender, as given to `evaluate`.
         channels: channels by name.
-        airflow_url: base address of the Airflow UI; messages link to the DAG there.
+        airflow_url: base address of the Airflow UI; messages link to the stock page of the tab there.
         retry_timeout: time for which a channel that does not accept messages is retried.
 
     Raises:
@@ -94,9 +89,9 @@ def deliver(
         own = [message for message in messages if message.held_by == owner]
         others = [message for message in messages if message.held_by not in {owner, None}]
         if own:
-            link = f"{airflow_url.rstrip('/')}/dags/watch_stock"
+            link = f"{airflow_url.rstrip('/')}/plugin/shopnow#/stock"
             rows = alert_log.read_rows(table, "alert", "message", "proposal")
-            contents = _compose_all(rows, own, link, _audit_warning(lake))
+            contents = message_contents.compose_all(rows, own, message_contents.read_background(lake, link))
             deliveries += _deliver(lake, own, contents, channels, retry_timeout)
         elif others:
             _log.info("waiting for %d messages that %s is sending", len(others), others[0].held_by)
@@ -121,66 +116,14 @@ def sent_totals(lake: str) -> list[Sent]:
         Sent(
             channel=name,
             messages=count,
-            alerts=sum(len(_for_channel(name, alerts[key])) for channel, key in sent if channel == name),
+            alerts=sum(
+                len(message_contents.for_channel(name, alerts[key]))
+                for channel, key in sent
+                if channel == name
+            ),
         )
         for name, count in sorted(counts.items())
     ]
-
-
-def _compose_all(rows: list[Row], messages: Iterable[Pending], link: str, warning: str) -> MessageContents:
-    """Compose each message for its channel, with the earlier messages of its threads as they read now."""
-    announced, statuses = alert_log.announced_alerts(rows), alert_log.latest_statuses(rows)
-    references = {
-        (row["dedup_key"], row["channel"]): row["reference"]
-        for row in rows
-        if row["kind"] == "message" and row["reference"]
-    }
-    sequences = {
-        row["dedup_key"]: row["sequence"] for row in rows if row["kind"] == "alert" and row["dedup_key"]
-    }
-
-    def latest(alert: Alert) -> Alert:
-        current = statuses[alert.fingerprint].alert
-        return current if current.firing == alert.firing else alert
-
-    def thread_roots(key: str, channel: str) -> Iterator[ThreadRoot]:
-        threads = {
-            row["thread"] for row in rows if row["kind"] == "alert" and row["sequence"] == sequences[key]
-        }
-        for thread in sorted(threads - {None, key}):
-            if reference := references.get((thread, channel)):
-                alerts = map(latest, _for_channel(channel, announced[thread]))
-                yield ThreadRoot(compose(thread, alerts, link, warning), reference)
-
-    waiting_proposals = count_waiting(read_proposals(rows))
-    contents = {}
-    for message in messages:
-        try:
-            contents[message.dedup_key, message.channel] = compose(
-                message.dedup_key,
-                _for_channel(message.channel, announced[message.dedup_key]),
-                link,
-                warning,
-                thread_roots(message.dedup_key, message.channel),
-                waiting_proposals,
-            )
-        except Exception:  # it is refused when its turn comes, and the others are sent
-            _log.exception("%s: message %s cannot be composed", message.channel, message.dedup_key)
-    return contents
-
-
-def _for_channel(channel: str, alerts: Iterable[Alert]) -> list[Alert]:
-    """Return the alerts whose rule names the channel."""
-    return [alert for alert in alerts if channel in alert.channels]
-
-
-def _audit_warning(lake: str) -> str:
-    """Return the first failed check of the latest audit, in words; empty if none failed."""
-    audit = audit_log.latest(lake)
-    if audit is None or not audit.broken:
-        return ""
-    check = f"{audit.verdict}: {audit.broken[0].detail}"
-    return f"a check failed in the audit of {audit.at:%Y-%m-%d %H:%M} UTC: {check}"
 
 
 def _deliver(

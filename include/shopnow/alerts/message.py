@@ -3,11 +3,13 @@
 Names come from events, so from untrusted producers: they are put on one line and escaped for each format.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any, NamedTuple
 
 from shopnow.alerts.model import Alert, State
+from shopnow.alerts.restock_advice import Advice
 from shopnow.notifications.slack import escape as slack_escape
 from shopnow.text_format import one_line
 
@@ -20,12 +22,25 @@ _COLORS = {
 }
 _EMOJI = {"critical": "🔴", "warning": "🟠", "info": "🔵", "acknowledged": "⚪", "resolved": "🟢"}
 
-MAX_SLACK_ALERTS = 40
-"""Alerts shown one by one in Slack, which refuses messages of more than 50 blocks and blocks of more than
-3,000 characters. Text from events is cut so that a block stays below that even if every character of it has
-to be escaped."""
+MAX_SHOWN = 20
+"""Alerts that a message shows one by one, the most urgent first; it counts the others.
+
+Mail programs cut a message at some 100 kB, and Slack refuses one of more than 50 blocks, or with a block of
+more than 3,000 characters. Text from events is cut so that a block stays below that even if every character
+of it has to be escaped."""
 _MAX_SLACK_BLOCK = 3000
 _MAX_FACTS, _MIN_FACTS = 900, 200
+
+
+class Background(NamedTuple):
+    """What a message says besides its alerts."""
+
+    link: str
+    """Address of the alerts in the Airflow UI."""
+    warning: str = ""
+    """Why the data that the alerts rest on may be wrong; empty if there is no known reason."""
+    advice: Mapping[str, Advice] = {}
+    """What to do about products, by product id."""
 
 
 class Message(NamedTuple):
@@ -33,10 +48,8 @@ class Message(NamedTuple):
 
     dedup_key: str
     alerts: tuple[Alert, ...]
-    link: str
-    """Address in the Airflow UI for more information."""
-    warning: str = ""
-    """Why the data that the alerts rest on may be wrong; empty if there is no known reason."""
+    """The most urgent first."""
+    background: Background
     thread_roots: tuple["ThreadRoot", ...] = ()
     """First messages about alerts that changed with this message."""
     waiting_proposals: int = 0
@@ -58,16 +71,25 @@ class ThreadRoot(NamedTuple):
 def compose(
     dedup_key: str,
     alerts: Iterable[Alert],
-    link: str,
-    warning: str = "",
+    background: Background,
     thread_roots: Iterable[ThreadRoot] = (),
     waiting_proposals: int = 0,
 ) -> Message:
-    """Compose the message about the alerts: the most severe first, resolved ones last."""
+    """Compose the message about the alerts: the most severe first, of these most money at risk first."""
     kinds = list(_COLORS)
-    ordered = sorted(alerts, key=lambda alert: (kinds.index(_kind(alert)), alert.subject_name))
-    one_line_warning = one_line(warning, max_length=400)
-    return Message(dedup_key, tuple(ordered), link, one_line_warning, tuple(thread_roots), waiting_proposals)
+
+    def urgency(alert: Alert) -> tuple[int, int, str]:
+        advice = background.advice.get(alert.subject) if alert.about == "product" else None
+        return kinds.index(_kind(alert)), -(advice.at_risk_cents if advice else 0), alert.subject_name
+
+    warning = one_line(background.warning, max_length=400)
+    return Message(
+        dedup_key,
+        tuple(sorted(alerts, key=urgency)),
+        background._replace(warning=warning),
+        tuple(thread_roots),
+        waiting_proposals,
+    )
 
 
 def subject(message: Message) -> str:
@@ -91,59 +113,68 @@ def subject(message: Message) -> str:
 
 def text(message: Message) -> str:
     """The message as plain text."""
-    alerts = "\n\n".join(
-        "\n  ".join(
-            filter(
-                None,
-                [
-                    _headline(alert),
-                    _facts(alert),
-                    alert.todo and f"To do: {alert.todo}",
-                    _owner_and_id(alert),
-                ],
-            )
-        )
-        for alert in message.alerts
-    )
-    warning = f"\n\nIn doubt: {message.warning}" if message.warning else ""
-    restock = f"\n\n{waiting}" if (waiting := _waiting_proposals(message)) else ""
-    return f"{alerts}{restock}{warning}\n\nMore: {message.link}\n\n-- \nShopNow+ alert {message.dedup_key}\n"
+    parts = [
+        *(
+            "\n  ".join([_headline(alert), *_lines(message, number)])
+            for number, alert in enumerate(message.alerts[:MAX_SHOWN])
+        ),
+        _rest(message),
+        _waiting_proposals(message),
+        f"In doubt: {message.background.warning}" if message.background.warning else "",
+        f"More: {message.background.link}",
+        f"-- \nShopNow+ alert {message.dedup_key}\n",
+    ]
+    return "\n\n".join(filter(None, parts))
 
 
 def html(message: Message) -> str:
     """The message as an HTML document."""
     rows = "".join(
         f'<tr><td style="padding:8px 12px;border-left:4px solid {_COLORS[_kind(alert)]}">'
-        f"<strong>{escape(_headline(alert))}</strong><br>{escape(_facts(alert))}"
-        f"{f'<br>To do: {escape(alert.todo)}' if alert.todo else ''}"
-        f'<br><span style="color:#666;font-size:12px">{escape(_owner_and_id(alert))}</span></td></tr>'
-        for alert in message.alerts
+        f"<strong>{escape(_headline(alert))}</strong><br>"
+        f"{'<br>'.join(map(escape, _lines(message, number)))}</td></tr>"
+        for number, alert in enumerate(message.alerts[:MAX_SHOWN])
     )
+    warning = escape(message.background.warning)
+    paragraphs = [
+        escape(_rest(message)),
+        escape(_waiting_proposals(message)),
+        f"<strong>In doubt:</strong> {warning}" if warning else "",
+        f'<a href="{escape(message.background.link)}">Open the alerts in Airflow</a>',
+        f'<span style="color:#666;font-size:12px">ShopNow+ alert {escape(message.dedup_key)}</span>',
+    ]
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(subject(message))}</title>'
         f'<body style="font:16px system-ui,sans-serif"><table style="border-spacing:0 8px">{rows}</table>'
-        f"{f'<p>{escape(waiting)}</p>' if (waiting := _waiting_proposals(message)) else ''}"
-        f"{f'<p><strong>In doubt:</strong> {escape(message.warning)}</p>' if message.warning else ''}"
-        f'<p><a href="{escape(message.link)}">Open it in Airflow</a></p>'
-        f'<p style="color:#666;font-size:12px">ShopNow+ alert {escape(message.dedup_key)}</p></body></html>'
+        f"{''.join(f'<p>{paragraph}</p>' for paragraph in filter(None, paragraphs))}</body></html>"
     )
 
 
 def slack(message: Message) -> dict[str, Any]:
     """The message as the body of a Slack incoming webhook."""
-    blocks: list[dict[str, Any]] = [
-        _section(_slack_alert(alert)) for alert in message.alerts[:MAX_SLACK_ALERTS]
-    ]
-    if (more := len(message.alerts) - MAX_SLACK_ALERTS) > 0:
-        blocks.append(_section(f"… and {more} more"))
-    if waiting := _waiting_proposals(message):
-        blocks.append(_section(slack_escape(waiting)))
-    if message.warning:
-        blocks.append(_section(f"⚠️ *In doubt:* {slack_escape(message.warning)}"))
-    link = f"<{slack_escape(message.link)}|Open it in Airflow>"
+    sections = [_slack_alert(message, number) for number in range(len(message.alerts[:MAX_SHOWN]))]
+    sections += [slack_escape(line) for line in (_rest(message), _waiting_proposals(message)) if line]
+    if message.background.warning:
+        sections.append(f"⚠️ *In doubt:* {slack_escape(message.background.warning)}")
+    link = f"<{slack_escape(message.background.link)}|Open the alerts in Airflow>"
     context = f"{link} · ShopNow+ alert {slack_escape(message.dedup_key)}"
+    blocks: list[dict[str, Any]] = [_section(section) for section in sections]
     blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": context}]})
     return {"text": slack_escape(subject(message)), "blocks": blocks}
+
+
+def _rest(message: Message) -> str:
+    """How many alerts of each title are not shown, and the money at risk in them; empty if all are."""
+    rest = message.alerts[MAX_SHOWN:]
+    if not rest:
+        return ""
+    counts = ", ".join(
+        f"{title}: {count:,}" for title, count in Counter(alert.title for alert in rest).items()
+    )
+    advice = [each for alert in rest if (each := _advice_on(message, alert))]
+    cents = sum(each.at_risk_cents for each in advice)
+    at_risk = f"; {_money(cents, advice[0].currency)} of sales at risk" if cents else ""
+    return f"… and {len(rest):,} more ({counts}){at_risk}"
 
 
 def _waiting_proposals(message: Message) -> str:
@@ -175,14 +206,47 @@ def _owner_and_id(alert: Alert) -> str:
     return f"For {alert.owner}; alert {one_line(alert.fingerprint, max_length=80)}"
 
 
-def _slack_alert(alert: Alert) -> str:
-    todo = f"\nTo do: {slack_escape(alert.todo)}" if alert.todo else ""
+def _advice_on(message: Message, alert: Alert) -> Advice | None:
+    """The advice on the product of an active alert; None if it is unknown, or about something else."""
+    return (
+        message.background.advice.get(alert.subject) if alert.about == "product" and alert.is_active else None
+    )
+
+
+def _advice(message: Message, alert: Alert) -> str:
+    """The money at risk and the pieces to order; empty if unknown."""
+    advice = _advice_on(message, alert)
+    if advice is None:
+        return ""
+    at_risk = f"{_money(advice.at_risk_cents, advice.currency)} of sales at risk"
+    return f"{at_risk}; to order: {advice.pieces:,}"
+
+
+def _money(cents: int, currency: str) -> str:
+    return f"{cents / 100:,.0f} {currency}".strip()
+
+
+def _todo(message: Message, number: int) -> str:
+    """What to do, with the first of the alerts of a title."""
+    alert = message.alerts[number]
+    is_first = all(earlier.title != alert.title for earlier in message.alerts[:number])
+    return f"To do: {alert.todo}" if alert.todo and is_first else ""
+
+
+def _lines(message: Message, number: int) -> list[str]:
+    """The lines below an alert's headline."""
+    alert = message.alerts[number]
+    lines = [_facts(alert), _advice(message, alert), _todo(message, number), _owner_and_id(alert)]
+    return [line for line in lines if line]
+
+
+def _slack_alert(message: Message, number: int) -> str:
+    alert = message.alerts[number]
     headline = f"{_EMOJI[_kind(alert)]} *{slack_escape(_headline(alert))}*"
-    owner = slack_escape(_owner_and_id(alert))
-    facts = slack_escape(_facts(alert))
-    if len(headline) + len(facts) + len(todo) + len(owner) + 2 > _MAX_SLACK_BLOCK:
-        facts = slack_escape(_facts(alert, _MIN_FACTS))
-    return f"{headline}\n{facts}{todo}\n{owner}"
+    lines = [headline, *map(slack_escape, _lines(message, number))]
+    if len("\n".join(lines)) > _MAX_SLACK_BLOCK:
+        lines[1] = slack_escape(_facts(alert, _MIN_FACTS))
+    return "\n".join(lines)
 
 
 def _section(markdown: str) -> dict[str, Any]:

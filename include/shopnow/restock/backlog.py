@@ -11,12 +11,11 @@ from datetime import UTC, datetime
 from typing import NamedTuple, TypedDict
 
 from shopnow import airflow_internals
-from shopnow.alerts import alert_log
+from shopnow.alerts import alert_log, money_at_risk
 from shopnow.alerts.proposals import MAX_OPEN, Proposal, ProposalState, read_proposals
 from shopnow.failpoints import failpoint
 from shopnow.lake.delta.conflicts import retry_on_conflict
 from shopnow.lake.delta.tables import Table
-from shopnow.restock import urgency
 from shopnow.restock.proposals import dag_params, run_id
 
 DAG_ID, TASK_ID = "approve_restock", "approve"
@@ -160,7 +159,7 @@ def _commit_plan(lake: str, on_hand: Mapping[str, int]) -> Plan:
 
 def _cents_at_risk(lake: str, on_hand: Mapping[str, int]) -> dict[str, float]:
     try:
-        return urgency.cents_at_risk(lake, on_hand)
+        return money_at_risk.cents_at_risk(lake, on_hand)
     except Exception:  # a damaged KPI table only makes the order of the proposals worse
         _log.exception("the money at risk is unknown: the most severe and oldest alerts come first")
         return {}

@@ -12,13 +12,14 @@ import unicodedata
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from shopnow.alerts.order_suggestion import MAX_QUANTITY
+
 COLUMNS = ("note_number", "supplier", "product_id", "quantity")
 
 MAX_BYTES = 1 << 20
 MAX_ROWS = 10_000
 MAX_COLUMNS = 100
 MAX_LINE_BYTES = 10_000
-MAX_QUANTITY = 1_000_000
 MAX_PROBLEMS = 10
 """Maximum number of problems reported per note."""
 _MAX_LENGTH = 100

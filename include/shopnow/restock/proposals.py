@@ -1,35 +1,26 @@
-"""Restock proposals: suggested quantity, approval prompt, and the resulting delivery note."""
+"""Restock proposals: approval prompt, and the resulting delivery note."""
 
 import csv
 import io
-import math
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
 
+from shopnow.alerts.order_suggestion import Suggestion
 from shopnow.alerts.proposals import Proposal
 from shopnow.kpis import STOCK_COVER
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table
-from shopnow.restock.delivery_note import COLUMNS, MAX_QUANTITY
+from shopnow.restock.delivery_note import COLUMNS
 from shopnow.text_format import one_line
-
-DEFAULT_QUANTITY = 50
-"""Pieces proposed for a product whose reorder point is unknown."""
 
 SUPPLIER = "ShopNow+ restock"
 """Supplier on the delivery notes of approved proposals."""
 
 APPROVAL_TIMEOUT = timedelta(days=3)
 """A proposal without an answer by then is rejected; its alert stays active, and a reminder is sent."""
-
-
-class Suggestion(NamedTuple):
-    quantity: int
-    lead_time_days: float
-    reason: str
 
 
 class Order(NamedTuple):
@@ -62,29 +53,6 @@ def read_stock_cover(lake: str, product_id: str) -> dict[str, Any] | None:
     columns = ["product_id", "demand_per_day", "lead_time_days", "reorder_point"]
     rows = tables.read(Table(lake, STOCK_COVER.name).open(), columns).to_pylist()
     return next((row for row in rows if row["product_id"] == product_id), None)
-
-
-def suggest(row: Mapping[str, Any] | None, on_hand: int, quantity: int | None = None) -> Suggestion:
-    """Suggest how much of a product to order.
-
-    The suggestion brings the stock to the reorder point and covers the expected demand during the lead time.
-
-    Args:
-        row: the product's row of `kpi/stock_cover`; None if it has none.
-        on_hand: pieces in stock.
-        quantity: pieces to suggest instead, if given.
-    """
-    if row is None or row["reorder_point"] is None:
-        reason = f"reorder point and lead time are unknown: {DEFAULT_QUANTITY} by default, delivered at once"
-        return Suggestion(_clamp(quantity or DEFAULT_QUANTITY), 0.0, reason)
-    lead_time = row["lead_time_days"] or 0.0
-    demand = math.ceil((row["demand_per_day"] or 0.0) * lead_time)
-    needed = row["reorder_point"] + demand - on_hand
-    reason = (
-        f"reorder point {row['reorder_point']}, expected demand {demand} "
-        f"in the lead time of {lead_time:.1f} days, {on_hand} on hand"
-    )
-    return Suggestion(_clamp(quantity or needed), lead_time, reason)
 
 
 def approval_prompt(params: Mapping[str, Any], suggestion: Suggestion) -> tuple[str, str]:
@@ -130,7 +98,3 @@ def escape_markdown(text: str) -> str:
     """Return untrusted text on one line, escaped for Markdown."""
     printable = "".join(character if character.isprintable() else " " for character in text)
     return re.sub(r"([^\w\s])", r"\\\1", " ".join(printable.split()))
-
-
-def _clamp(quantity: int) -> int:
-    return min(max(quantity, 1), MAX_QUANTITY)

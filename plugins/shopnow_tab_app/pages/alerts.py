@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 
 from pydantic import BaseModel
 
+from shopnow.alerts import money_at_risk, order_suggestion
 from shopnow.alerts.proposals import ProposalState
-from shopnow.restock import proposals, urgency
+from shopnow.restock import proposals
 from shopnow_tab_app.pages.text_tables import TextTable
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.sources import runs
@@ -156,18 +157,18 @@ def _products(lake: LakeReplica, product_ids: Iterable[str | None]) -> dict[str,
         f"""
         SELECT product_id, sum(units)::BIGINT AS units, sum(gmv_cents)::BIGINT AS gmv_cents
         FROM "kpi/top_products" WHERE product_id IN (SELECT unnest($ids::VARCHAR[]))
-            AND date > (SELECT max(date) FROM "kpi/top_products") - {urgency.PRICE_DAYS} GROUP BY 1
+            AND date > (SELECT max(date) FROM "kpi/top_products") - {money_at_risk.PRICE_DAYS} GROUP BY 1
         """,  # noqa: S608  (a number of our own)
         {"ids": ids},
     )
     on_hand = {row["product_id"]: row["quantity"] for row in cover}
-    at_risk = urgency.estimate(cover, orders, on_hand)
+    at_risk = money_at_risk.estimate(cover, orders, on_hand)
     return {
         row["product_id"]: {
             "on_hand": row["quantity"],
             "days_of_cover": row["days_of_cover"],
             "at_risk_cents": round(at_risk.get(row["product_id"], 0)),
-            "order_pieces": proposals.suggest(row, row["quantity"]).quantity,
+            "order_pieces": order_suggestion.suggest(row, row["quantity"]).quantity,
             "order_by": _order_by(row),
         }
         for row in cover

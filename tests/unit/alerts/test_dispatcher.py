@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec import structs
 
-from shopnow.alerts import alert_log, dispatcher, outbox, rules
+from shopnow.alerts import alert_log, message_contents, outbox, rules
 from shopnow.alerts.dispatcher import Undelivered, backoff_seconds, deliver, sent_totals
 from shopnow.alerts.evaluate import evaluate
 from shopnow.alerts.message import Message
@@ -132,12 +132,12 @@ def test_a_bug_in_a_channel_is_reported_without_its_text(lake, queued, caplog):
 def test_a_message_that_cannot_be_composed_blocks_no_other(lake, stock, queued, monkeypatch):
     stock({"Mug": 50, "Bowl": 50})
     later = evaluate(lake, "run-1")["dedup_key"]
-    compose = dispatcher.compose
+    compose = message_contents.compose
 
     def fail_for_first(key, *args):
         return 1 / 0 if key == queued else compose(key, *args)
 
-    monkeypatch.setattr(dispatcher, "compose", fail_for_first)
+    monkeypatch.setattr(message_contents, "compose", fail_for_first)
     to = channels()
     with pytest.raises(Undelivered, match="cannot be composed"):
         run(lake, to)
@@ -242,3 +242,13 @@ def test_the_retry_of_a_dead_run_does_not_wait(lake, queued):
 def test_the_backoff_grows_to_a_limit_and_respects_retry_after():
     assert [backoff_seconds(attempt) for attempt in range(1, 7)] == [1, 2, 4, 8, 15, 15]
     assert backoff_seconds(1, retry_after=30) == 30
+
+
+def test_damaged_kpi_tables_only_leave_out_the_advice(lake, queued, monkeypatch):
+    def fail(*arguments):
+        raise OSError("damaged")
+
+    monkeypatch.setattr(message_contents.restock_advice, "read", fail)
+    to = channels()
+    run(lake, to)
+    assert to["email"].accepted == to["slack"].accepted == [queued]

@@ -7,19 +7,19 @@ import pytest
 
 from factories.alert_factory import alert
 from shopnow.alerts.channels import compose_mail
-from shopnow.alerts.message import compose
+from shopnow.alerts.message import Background, compose
 from shopnow.notifications.delivery_errors import Refused
 from shopnow.notifications.mail import Mailer
 from shopnow.notifications.smtp_session import SmtpSession
 
-LINK = "http://airflow.example"
+BACKGROUND = Background("http://airflow.example")
 
 
 def mail(*alerts, key: str = "key-1", sender: str | None = "shop@example.com", **extra: Any):
     """Return the alert mail with the addresses that a connection of this extra gives it."""
     extra = {"to_email": "ops@example.com", **extra}
     hook = SimpleNamespace(conn=SimpleNamespace(extra_dejson=extra), from_email=sender)
-    message = compose(key, alerts, LINK)
+    message = compose(key, alerts, BACKGROUND)
     result = compose_mail(message)
     owners = [item.owner for item in message.alerts]
     Mailer().address(result, key, SmtpSession(hook), owners=owners, replies_to=message.replies_to)

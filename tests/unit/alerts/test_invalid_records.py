@@ -117,7 +117,7 @@ def test_many_large_records_have_a_bounded_description(lake):
     evaluate(lake, "run")
     rows = alert_log.read_rows(alert_log.open_table(lake), "alert")
     [alerts] = alert_log.announced_alerts(rows).values()
-    composed = message.compose("key", alerts, "http://airflow")
+    composed = message.compose("key", alerts, message.Background("http://airflow"))
     assert message.text(composed).replace("\n", "").isprintable()
     assert all(
         len(block.get("text", {}).get("text", "")) <= 3000 for block in message.slack(composed)["blocks"]

@@ -12,13 +12,13 @@ from factories.alert_factory import alert
 from shopnow.alerts.channels import Slack
 from shopnow.alerts.dispatcher import deliver
 from shopnow.alerts.evaluate import evaluate
-from shopnow.alerts.message import Message, ThreadRoot, compose
+from shopnow.alerts.message import Background, Message, ThreadRoot, compose
 from shopnow.alerts.model import State
 from shopnow.local_stack.webhook_server import MessageStore, answer_web_api, create_server
 from shopnow.notifications.delivery_errors import Refused, Unavailable
 
 TOKEN = "xoxb-very-secret"  # noqa: S105
-LINK = "http://airflow.example"
+BACKGROUND = Background("http://airflow.example")
 
 
 class Mailbox:
@@ -67,7 +67,7 @@ def shown(store: MessageStore) -> list[str]:
 
 
 def test_a_posted_message_is_identified_by_channel_and_timestamp(store):
-    reference = Slack().send(compose("key-1", [alert()], LINK))
+    reference = Slack().send(compose("key-1", [alert()], BACKGROUND))
     [item] = store.messages()
     assert reference == f"{item['channel']}/{item['ts']}"
     assert shown(store) == ["🔴 *Sold out: Mug (P1)*"]
@@ -77,7 +77,7 @@ def test_through_the_outbox_the_first_message_shows_the_latest_state_of_its_aler
     def run(number: int, **quantities: int) -> None:
         stock(quantities)
         evaluate(lake, f"run-{number}")
-        deliver(lake, f"run-{number}", {"email": Mailbox(), "slack": Slack()}, LINK)
+        deliver(lake, f"run-{number}", {"email": Mailbox(), "slack": Slack()}, BACKGROUND.link)
 
     run(1, Mug=0, Bowl=3)
     run(2, Mug=50, Bowl=3)
@@ -96,8 +96,8 @@ def test_through_the_outbox_the_first_message_shows_the_latest_state_of_its_aler
 
 def test_a_resolved_alert_is_posted_if_its_first_message_is_gone(store):
     resolved = alert(state=State.RESOLVED, thread="key-1", title="Back in stock")
-    gone = ThreadRoot(compose("key-1", [resolved], LINK), "C00000000/1.0")
-    assert Slack().send(compose("key-2", [resolved], LINK, thread_roots=[gone]))
+    gone = ThreadRoot(compose("key-1", [resolved], BACKGROUND), "C00000000/1.0")
+    assert Slack().send(compose("key-2", [resolved], BACKGROUND, thread_roots=[gone]))
     assert shown(store) == ["🟢 *Back in stock: Mug (P1)*"]
 
 
@@ -107,7 +107,7 @@ def test_a_rejected_token_is_reported_with_slacks_error_and_without_the_token(st
         "shopnow.local_stack.webhook_server.answer_web_api", lambda *_: {"ok": False, "error": "invalid_auth"}
     )
     with pytest.raises(Refused, match=r"Slack answers to chat\.postMessage: invalid_auth") as caught:
-        Slack().send(compose("key-1", [alert()], LINK))
+        Slack().send(compose("key-1", [alert()], BACKGROUND))
     assert "very-secret" not in str(caught.value) + caplog.text
 
 
@@ -116,13 +116,13 @@ def test_a_rate_limited_slack_is_unavailable(store, monkeypatch):
         "shopnow.local_stack.webhook_server.answer_web_api", lambda *_: {"ok": False, "error": "ratelimited"}
     )
     with pytest.raises(Unavailable, match="ratelimited"):
-        Slack().send(compose("key-1", [alert()], LINK))
+        Slack().send(compose("key-1", [alert()], BACKGROUND))
 
 
 def test_a_bot_needs_a_channel(listening, monkeypatch):
     connect(monkeypatch, listening.server_port, channel="")
     with pytest.raises(Refused, match='connection slack_api_default needs "channel" in its extra'):
-        Slack().send(compose("key-1", [alert()], LINK))
+        Slack().send(compose("key-1", [alert()], BACKGROUND))
 
 
 def test_an_unreachable_slack_is_unavailable(monkeypatch):
@@ -133,10 +133,10 @@ def test_an_unreachable_slack_is_unavailable(monkeypatch):
 
 def test_a_failed_update_is_repeated_and_a_firing_alert_is_posted_once(store, monkeypatch):
     first = ThreadRoot(
-        compose("key-1", [alert(state=State.RESOLVED, thread="key-1")], LINK),
-        str(Slack().send(compose("key-1", [alert()], LINK))),
+        compose("key-1", [alert(state=State.RESOLVED, thread="key-1")], BACKGROUND),
+        str(Slack().send(compose("key-1", [alert()], BACKGROUND))),
     )
-    message = compose("key-2", [alert("Bowl", subject="P2")], LINK, thread_roots=[first])
+    message = compose("key-2", [alert("Bowl", subject="P2")], BACKGROUND, thread_roots=[first])
     answers = iter([{"ok": False, "error": "internal_error"}])
 
     def failing_once(*request):

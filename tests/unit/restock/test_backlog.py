@@ -193,5 +193,5 @@ def test_a_damaged_kpi_table_costs_only_the_order(lake, look, runs, monkeypatch)
     def fail(*_: object) -> dict[str, float]:
         raise OSError("a file is damaged")
 
-    monkeypatch.setattr(backlog.urgency, "cents_at_risk", fail)
+    monkeypatch.setattr(backlog.money_at_risk, "cents_at_risk", fail)
     assert counts(look({"mug": 0})) == (1, 0, 1, 0)

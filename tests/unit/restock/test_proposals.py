@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shopnow.alerts import order_suggestion
 from shopnow.alerts.proposals import Proposal
 from shopnow.restock import delivery_note, proposals
 
@@ -37,13 +38,13 @@ def test_a_product_id_of_any_text_gives_a_valid_run_id():
         (COVER, 2, 9, 9, 5.0),
         (COVER, 90, None, 1, 5.0),
         ({**COVER, "demand_per_day": None, "lead_time_days": None}, 0, None, 20, 0.0),
-        ({**COVER, "reorder_point": None}, 2, None, proposals.DEFAULT_QUANTITY, 0.0),
-        (None, 2, None, proposals.DEFAULT_QUANTITY, 0.0),
-        (None, 2, 10**9, delivery_note.MAX_QUANTITY, 0.0),
+        ({**COVER, "reorder_point": None}, 2, None, order_suggestion.DEFAULT_QUANTITY, 0.0),
+        (None, 2, None, order_suggestion.DEFAULT_QUANTITY, 0.0),
+        (None, 2, 10**9, order_suggestion.MAX_QUANTITY, 0.0),
     ],
 )
 def test_the_suggestion_covers_demand_during_the_lead_time(row, on_hand, requested, quantity, days):
-    suggestion = proposals.suggest(row, on_hand, requested)
+    suggestion = order_suggestion.suggest(row, on_hand, requested)
     assert (suggestion.quantity, suggestion.lead_time_days) == (quantity, days)
     assert suggestion.reason
 
@@ -51,7 +52,7 @@ def test_the_suggestion_covers_demand_during_the_lead_time(row, on_hand, request
 def test_the_prompt_escapes_names():
     hostile = PROPOSAL._replace(product_name="Mug](http://evil) <b>*now*</b>\n# {{ conf }}")
     params = proposals.dag_params(hostile, on_hand=2)
-    subject, body = proposals.approval_prompt(params, proposals.suggest(None, 2))
+    subject, body = proposals.approval_prompt(params, order_suggestion.suggest(None, 2))
     assert subject == "Restock Mug](http://evil) <b>*now*</b> # {{ conf }} (p-1)?"  # shown as plain text
     assert r"Mug\]\(http\:\/\/evil\) \<b\>\*now\*\<\/b\> \# \{\{ conf \}\}" in body
 

@@ -1,5 +1,6 @@
-"""Urgency of restocks: the sales that are expected to be lost before an order placed now arrives."""
+"""Money at risk: the sales that are expected to be lost before an order placed now arrives."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from typing import Any
@@ -50,6 +51,14 @@ def estimate(cover: Iterable[Row], orders: Iterable[Row], on_hand: Mapping[str, 
     return at_risk
 
 
+def main_currency(lake: str) -> str | None:
+    """Return the currency with most units ordered lately; None without orders."""
+    units: Counter[str] = Counter()
+    for row in _read_orders(lake):
+        units[row["currency"]] += row["units"]
+    return units.most_common(1)[0][0] if units else None
+
+
 def _read_cover(lake: str) -> list[dict[str, Any]]:
     table = Table(lake, STOCK_COVER.name).open_if_exists()
     columns = ["product_id", "demand_per_day", "lead_time_days"]
@@ -64,5 +73,5 @@ def _read_orders(lake: str) -> list[dict[str, Any]]:
     if newest is None:
         return []
     since = date.fromisoformat(newest) - timedelta(days=PRICE_DAYS - 1)
-    columns = ["product_id", "units", "gmv_cents"]
+    columns = ["product_id", "currency", "units", "gmv_cents"]
     return tables.read(table, columns, f"date >= '{since}'").to_pylist()
