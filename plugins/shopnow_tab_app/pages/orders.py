@@ -21,6 +21,7 @@ TABLES = with_sources(ORDERS_NOW.table)
 
 class Order(BaseModel):
     order_id: str
+    customer_id: str
     customer_name: str
     country: str
     product: str
@@ -46,7 +47,7 @@ class Orders(PageResponse):
 LISTING = Listing(
     ORDERS_NOW.table,
     list(Order.model_fields),
-    ("order_id", "customer_name", "product"),
+    ("order_id", "customer_id", "customer_name", "product"),
     "order_id",
     "event_time",
 )

@@ -10,11 +10,15 @@ from shopnow_tab_app.pages.charts import Chart
 from shopnow_tab_app.pages.dashboard import SHOWN_AT_RISK, SHOWN_PRODUCTS, Dashboard
 from shopnow_tab_app.pages.deliveries import SHOWN as SHOWN_DELIVERIES
 from shopnow_tab_app.pages.deliveries import Deliveries
+from shopnow_tab_app.pages.order import SHOWN as SHOWN_STEPS
+from shopnow_tab_app.pages.order import OrderPage
 from shopnow_tab_app.pages.orders import SHOWN as SHOWN_ORDERS
 from shopnow_tab_app.pages.orders import Orders
 from shopnow_tab_app.pages.payments import SHOWN as SHOWN_PAYMENTS
 from shopnow_tab_app.pages.payments import Payments
 from shopnow_tab_app.pages.pipeline import Pipeline
+from shopnow_tab_app.pages.product import SHOWN as SHOWN_STOCK_OUTS
+from shopnow_tab_app.pages.product import ProductPage
 from shopnow_tab_app.pages.stock import SHOWN_SHELVES, Stock
 from shopnow_tab_app.pages.text_tables import NO_VALUE, TextTable, format_value, text_rows
 
@@ -99,6 +103,39 @@ def deliveries(page: Deliveries, t: Translator) -> Sheet:
         ],
         "charts": [_chart(t, "deliveries_per_day", "bars", page.charts["timeline"])],
         "tables": [_table(t, SHOWN_DELIVERIES, page.rows, page.total)],
+    }
+
+
+def order(page: OrderPage, t: Translator) -> Sheet:
+    found = page.order
+    cards = (
+        [
+            (t("field_customer_name"), found.customer_name),
+            (t("field_product"), found.product),
+            (t("field_amount"), t.money(found.total_cents, found.currency)),
+            (t("field_status"), t.term("order_status", found.status)),
+        ]
+        if found
+        else []
+    )
+    return {
+        "subtitle": found.order_id if found else t("no_data"),
+        "cards": cards,
+        "tables": [_table(t, SHOWN_STEPS, page.steps)],
+    }
+
+
+def product(page: ProductPage, t: Translator) -> Sheet:
+    shelf = page.shelf
+    return {
+        "subtitle": f"{shelf.product_name if shelf else t('no_data')} · {_days(page.period, t)}",
+        "cards": [
+            (t("field_quantity"), format_value(shelf and shelf.quantity, t)),
+            (t("field_units"), t.number(page.units)),
+            (t("field_gmv"), t.money(page.gmv_cents, page.currency)),
+        ],
+        "charts": [_chart(t, name, "line", page.charts[name]) for name in page.charts],
+        "tables": [_table(t, SHOWN_STOCK_OUTS, page.stock_outs)],
     }
 
 

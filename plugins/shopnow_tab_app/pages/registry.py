@@ -6,9 +6,20 @@ from functools import partial
 from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import Depends
+from fastapi import Query as QueryParameter
 
 from shopnow_tab_app.i18n import Translator
-from shopnow_tab_app.pages import dashboard, deliveries, orders, payments, pdf_sheets, pipeline, stock
+from shopnow_tab_app.pages import (
+    dashboard,
+    deliveries,
+    order,
+    orders,
+    payments,
+    pdf_sheets,
+    pipeline,
+    product,
+    stock,
+)
 from shopnow_tab_app.pages.alerts import AlertAction
 from shopnow_tab_app.pages.csv_export import Export
 from shopnow_tab_app.pages.paging import PageQuery, page_query
@@ -21,11 +32,12 @@ from shopnow_tab_app.replica.protocol import ReplicaState
 from shopnow_tab_app.sources import runs
 from shopnow_tab_app.sources.polled_cache import PollResult
 
-PageName = Literal["dashboard", "orders", "payments", "deliveries", "stock", "pipeline"]
+PageName = Literal["dashboard", "orders", "order", "payments", "deliveries", "stock", "product", "pipeline"]
 Status = orders.Status | payments.Status
 
 _Period = Annotated[PeriodQuery, Depends(period_query)]
 _Page = Annotated[PageQuery, Depends(page_query)]
+_Id = Annotated[str | None, QueryParameter(max_length=200)]
 
 
 class Sources(NamedTuple):
@@ -73,8 +85,18 @@ async def _period_parameters(period: _Period) -> Query:
     return Query(period)
 
 
-async def _orders_parameters(period: _Period, rows: _Page, status: orders.Status | None = None) -> Query:
-    return Query(period, rows, {"status": status})
+async def _orders_parameters(
+    period: _Period, rows: _Page, status: orders.Status | None = None, customer_id: _Id = None
+) -> Query:
+    return Query(period, rows, {"status": status, "customer_id": customer_id})
+
+
+async def _order_parameters(order_id: _Id = None) -> Query:
+    return Query(choices={"order_id": order_id})
+
+
+async def _product_parameters(period: _Period, product_id: _Id = None) -> Query:
+    return Query(period, choices={"product_id": product_id})
 
 
 async def _payments_parameters(
@@ -107,9 +129,14 @@ async def any_parameters(
     method: payments.Method | None = None,
     stage: deliveries.Stage | None = None,
     level: stock.Level | None = None,
+    order_id: _Id = None,
+    product_id: _Id = None,
+    customer_id: _Id = None,
 ) -> Query:
     """Read the query parameters of all pages, for routes that serve each of them."""
-    return Query(period, rows, {"status": status, "method": method, "stage": stage, "level": level})
+    choices = {"status": status, "method": method, "stage": stage, "level": level}
+    ids = {"order_id": order_id, "product_id": product_id, "customer_id": customer_id}
+    return Query(period, rows, {**choices, **ids})
 
 
 def _prepare_dashboard(sources: Sources, query: Query) -> Build:
@@ -119,6 +146,14 @@ def _prepare_dashboard(sources: Sources, query: Query) -> Build:
 
 def _prepare_orders(sources: Sources, query: Query) -> Build:
     return Build(datetime.now(UTC).date(), partial(orders.build, sources.lake, query))
+
+
+def _prepare_order(sources: Sources, query: Query) -> Build:
+    return Build(None, partial(order.build, sources.lake, query))
+
+
+def _prepare_product(sources: Sources, query: Query) -> Build:
+    return Build(datetime.now(UTC).date(), partial(product.build, sources.lake, query))
 
 
 def _prepare_payments(sources: Sources, query: Query) -> Build:
@@ -162,6 +197,14 @@ PAGES: Mapping[PageName, Page] = {
         sheet=pdf_sheets.orders,
         exports=orders.EXPORTS,
     ),
+    "order": Page(
+        tables=order.TABLES,
+        response=order.OrderPage,
+        summary="An order and its timeline.",
+        parameters=_order_parameters,
+        prepare=_prepare_order,
+        sheet=pdf_sheets.order,
+    ),
     "payments": Page(
         tables=payments.TABLES,
         response=payments.Payments,
@@ -190,6 +233,15 @@ PAGES: Mapping[PageName, Page] = {
         prepare=_prepare_stock,
         sheet=pdf_sheets.stock,
         exports=stock.EXPORTS,
+    ),
+    "product": Page(
+        tables=product.TABLES,
+        response=product.ProductPage,
+        summary="A product: its stock, and its sales, stock-outs and alerts.",
+        parameters=_product_parameters,
+        prepare=_prepare_product,
+        sheet=pdf_sheets.product,
+        charts=product.CHARTS,
     ),
     "pipeline": Page(
         tables=pipeline.TABLES,

@@ -80,9 +80,9 @@ def build(
     return Stock(
         as_of=as_of(state),
         missing=missing(state),
-        currency=_currency(lake),
+        currency=main_currency(lake),
         shelves=[
-            Shelf(**row) for row in _shelves(lake) if _has_level(row["level"], query.choices.get("level"))
+            Shelf(**row) for row in read_shelves(lake) if _has_level(row["level"], query.choices.get("level"))
         ],
         alerts=found.active,
         inhibited=found.inhibited,
@@ -106,20 +106,24 @@ def _has_level(level: str, chosen: str | None) -> bool:
     return chosen in (None, level) or (chosen == "low" and level == "out")
 
 
-def _currency(lake: LakeReplica) -> str | None:
+def main_currency(lake: LakeReplica) -> str | None:
+    """Return the currency with most orders; None without orders."""
     rows = lake.query(
         'SELECT currency FROM "kpi/top_products" GROUP BY 1 ORDER BY sum(orders) DESC, 1 LIMIT 1'
     )
     return rows[0]["currency"] if rows else None
 
 
-def _shelves(lake: LakeReplica) -> list[dict[str, Any]]:
+def read_shelves(lake: LakeReplica, product_id: str | None = None) -> list[dict[str, Any]]:
+    """Return the stock of all products, those that run out first at the top, or of one."""
     return lake.query(
         """
         SELECT stock.product_id, stock.product_name, stock.quantity, demand_per_day, days_of_cover,
             reorder_point, safety_stock, below_reorder_point, last_event_time,
             CASE WHEN stock.quantity = 0 THEN 'out' WHEN below_reorder_point THEN 'low' ELSE 'ok' END AS level
         FROM "kpi/stock_position" AS stock LEFT JOIN "kpi/stock_cover" AS cover USING (product_id)
+        WHERE $id IS NULL OR product_id = $id
         ORDER BY stock.quantity = 0 DESC, coalesce(days_of_cover, 1e9), stock.quantity, stock.product_id
-        """
+        """,
+        {"id": product_id},
     )

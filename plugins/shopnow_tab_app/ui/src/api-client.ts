@@ -17,6 +17,8 @@ const CHANGES: Record<string, string> = {
   orders: "page",
   payments: "page",
   deliveries: "page",
+  order: "page",
+  product: "page",
 };
 
 /** An error response of the API. */

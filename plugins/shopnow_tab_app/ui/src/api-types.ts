@@ -97,6 +97,7 @@ export interface Activity {
 
 export interface Order {
   order_id: string;
+  customer_id: string;
   customer_name: string;
   country: string;
   product: string;
@@ -187,6 +188,42 @@ export interface StockItem {
   level: "ok" | "low" | "out";
   last_event_time: string;
 }
+export interface OrderStep {
+  event_type: string;
+  event_time: string;
+  method: string | null;
+  amount_cents: number | null;
+  currency: string | null;
+  attempt: number | null;
+  reason: string | null;
+  promised_at: string | null;
+  provisional: boolean;
+}
+export interface OrderDetail extends PageData {
+  order: Order | null;
+  customer_orders: number;
+  steps: OrderStep[];
+}
+
+export interface StockOut {
+  started_at: string;
+  ended_at: string | null;
+  lost_units: number | null;
+  lost_cents: number | null;
+  currency: string | null;
+}
+export interface ProductDetail extends PageData {
+  period: [string, string];
+  currency: string | null;
+  shelf: StockItem | null;
+  category: string | null;
+  units: number;
+  gmv_cents: number;
+  charts: Record<string, ChartData>;
+  stock_outs: StockOut[];
+  alerts: Alert[];
+}
+
 export interface Alert {
   fingerprint: string;
   rule: string;

@@ -60,8 +60,12 @@ function App() {
       </a>
       <header class="navigation">
         <nav aria-label={t("navigation")}>
-          {PAGES.map((entry) => (
-            <a key={entry.name} href={linkTo(entry.name)} aria-current={entry === page ? "page" : undefined}>
+          {PAGES.filter((entry) => !entry.partOf).map((entry) => (
+            <a
+              key={entry.name}
+              href={linkTo(entry.name)}
+              aria-current={entry.name === (page.partOf ?? page.name) ? "page" : undefined}
+            >
               {t(entry.titleKey)}
             </a>
           ))}

@@ -4,6 +4,7 @@ import type { Alert, AlertAction, Silence, Stock } from "../api-types";
 import { AirflowLink, Badge, CsvDownload, Panel, StatusBadge } from "../components";
 import { dateTime, money, number } from "../format";
 import { labelled, t, translated } from "../i18n";
+import { ProductLink } from "../links";
 import type { Permissions } from "../permissions";
 import { Table } from "../table";
 import {
@@ -56,7 +57,13 @@ export function AlertPanel({ data, actions, permissions, onRequest }: AlertPanel
             wrap: true,
             cell: (row) => (
               <>
-                <span title={row.rule}>{alertTitle(row)}</span>
+                <span title={row.rule}>
+                  {row.on_hand !== null && row.subject ? (
+                    <ProductLink id={row.subject}>{alertTitle(row)}</ProductLink>
+                  ) : (
+                    alertTitle(row)
+                  )}
+                </span>
                 <div class="secondary-text">
                   {[
                     // Of a product the columns have the current figures.

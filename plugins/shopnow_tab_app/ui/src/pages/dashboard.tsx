@@ -21,6 +21,7 @@ import { Grid } from "../error-boundary";
 import { amount, dateTime, money, number, percentChange } from "../format";
 import { t, term } from "../i18n";
 import { LatestActivity } from "../latest-activity";
+import { ProductLink } from "../links";
 import { PeriodChoice, usePeriod } from "../period";
 import { Table } from "../table";
 
@@ -151,7 +152,10 @@ const StockAtRisk = ({ products }: { products: ProductAtRisk[] }) => (
       rowKey={(row) => row.product_id}
       emptyText={t("no_stock_at_risk")}
       columns={[
-        { name: "product_name", cell: (row) => row.product_name },
+        {
+          name: "product_name",
+          cell: (row) => <ProductLink id={row.product_id}>{row.product_name}</ProductLink>,
+        },
         {
           name: "quantity",
           alignRight: true,
@@ -179,7 +183,10 @@ function TopProducts({ products, currency, query }: TopProductsProps) {
         rows={products}
         rowKey={(row) => row.product_id}
         columns={[
-          { name: "product_name", cell: (row) => row.product_name },
+          {
+          name: "product_name",
+          cell: (row) => <ProductLink id={row.product_id}>{row.product_name}</ProductLink>,
+        },
           {
             name: "category",
             cell: (row) => <span class="secondary-text">{term("category", row.category)}</span>,

@@ -22,6 +22,7 @@ import {
 import { Grid } from "../error-boundary";
 import { dateTime, number } from "../format";
 import { labelled, t, term } from "../i18n";
+import { OrderLink } from "../links";
 import { PeriodChoice, usePeriod } from "../period";
 import { pageQuery, Pager, rowQuery, Table, useTableState } from "../table";
 
@@ -87,7 +88,7 @@ export function DeliveriesPage() {
             onSort={table.setSort}
             columns={[
               { name: "delivery_id", cell: (row) => <code>{row.delivery_id}</code> },
-              { name: "order_id", cell: (row) => <code>{row.order_id}</code> },
+              { name: "order_id", cell: (row) => <OrderLink id={row.order_id} /> },
               { name: "address", cell: (row) => row.address },
               {
                 name: "stage",

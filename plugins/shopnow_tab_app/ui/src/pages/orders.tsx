@@ -20,6 +20,7 @@ import { Grid } from "../error-boundary";
 import { isKnown } from "../known-data";
 import { dateTime, money, number } from "../format";
 import { t, term } from "../i18n";
+import { CustomerLink, OrderLink } from "../links";
 import { LatestActivity } from "../latest-activity";
 import { sendOrder, setGenerating, useSender } from "../order-sender";
 import { PeriodChoice, usePeriod } from "../period";
@@ -44,8 +45,9 @@ export function OrdersPage({ canSend }: Permissions) {
 
 function OrderTable() {
   const [status, setStatus] = useChoice("status");
+  const [customer, setCustomer] = useChoice("customer");
   const table = useTableState();
-  const shown: Query = { ...rowQuery(table), ...usePeriod(PERIOD), status };
+  const shown: Query = { ...rowQuery(table), ...usePeriod(PERIOD), status, customer_id: customer };
   const { data, error } = usePoll<Orders>("orders", { ...shown, ...pageQuery(table) });
   const tools = (
     <>
@@ -72,6 +74,11 @@ function OrderTable() {
             ]),
           ]}
         />
+        {customer ? (
+          <button onClick={() => setCustomer("")} aria-label={t("all_customers")}>
+            {t("only_customer", { id: customer })} ✕
+          </button>
+        ) : null}
       </div>
       <Table
         caption={t("page_orders")}
@@ -81,8 +88,11 @@ function OrderTable() {
         sort={table.sort}
         onSort={table.setSort}
         columns={[
-          { name: "order_id", cell: (row) => <code>{row.order_id}</code> },
-          { name: "customer_name", cell: (row) => row.customer_name },
+          { name: "order_id", cell: (row) => <OrderLink id={row.order_id} /> },
+          {
+            name: "customer_name",
+            cell: (row) => <CustomerLink id={row.customer_id}>{row.customer_name}</CustomerLink>,
+          },
           { name: "country", cell: (row) => row.country },
           {
             name: "product",

@@ -20,6 +20,7 @@ import {
 import { Grid } from "../error-boundary";
 import { dateTime, money } from "../format";
 import { t, term } from "../i18n";
+import { OrderLink } from "../links";
 import { PaymentSound } from "../payment-sound";
 import { PeriodChoice, usePeriod } from "../period";
 import type { Permissions } from "../permissions";
@@ -90,7 +91,7 @@ export function PaymentsPage({ canSend }: Permissions) {
           onSort={table.setSort}
           columns={[
             { name: "payment_id", cell: (row) => <code>{row.payment_id}</code> },
-            { name: "order_id", cell: (row) => <code>{row.order_id}</code> },
+            { name: "order_id", cell: (row) => <OrderLink id={row.order_id} /> },
             { name: "method", cell: (row) => term("payment_method", row.method) },
             {
               name: "amount_cents",

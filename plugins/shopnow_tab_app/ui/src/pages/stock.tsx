@@ -17,6 +17,7 @@ import { Grid } from "../error-boundary";
 import { dateTime, money, number } from "../format";
 import { labelled, t, translated } from "../i18n";
 import type { Permissions } from "../permissions";
+import { ProductLink } from "../links";
 import { EmptyText, Table } from "../table";
 import { ActionDialog, type ActionRequest, isPending } from "./alert-actions";
 import { AlertPanel } from "./alert-panel";
@@ -132,7 +133,10 @@ function StockPanel({ data }: { data: Stock | null }) {
         rows={data?.shelves ?? []}
         rowKey={(row) => row.product_id}
         columns={[
-          { name: "product_name", cell: (row) => row.product_name },
+          {
+            name: "product_name",
+            cell: (row) => <ProductLink id={row.product_id}>{row.product_name}</ProductLink>,
+          },
           { name: "quantity", alignRight: true, cell: (row) => number(row.quantity) },
           { name: "days_of_cover", alignRight: true, cell: (row) => number(row.days_of_cover, 1) },
           { name: "cover", title: "", cell: (row) => <CoverBar item={row} /> },
