@@ -77,7 +77,7 @@ def create(
     shown_tables: dict[str, Sequence[str]] = {name: page.tables for name, page in PAGES.items()}
     newest = partial(activity.build, tail, STREAMED_EVENTS)
     app.include_router(create_stream_router(Changes(tail, newest, lake, shown_tables)))
-    app.include_router(create_write_router(conf))
+    app.include_router(create_write_router(conf, lake))
     app.add_api_route("/api/openapi.json", lambda: app.openapi(), include_in_schema=False)
     app.add_api_route("/", lambda: _static_file("index.html"), include_in_schema=False)
     app.add_api_route("/assets/{name}", _static_file, include_in_schema=False)

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from factories.events import event, unique_event_id
 from shopnow.events import OrderPlaced, encode
+from shopnow.ids import uuid7
 from shopnow.local_stack import airflow, airflow_api, supervision
 from shopnow.settings import Settings
 from support.kafka_topics import send
@@ -60,9 +62,20 @@ def create_order(page: Page, customer: str) -> str:
     return receipt[2]
 
 
+def new_request_id() -> str:
+    return uuid7(round(time.time() * 1000), f"{time.time_ns():032x}")
+
+
+def place_order(page: Page) -> str:
+    """Place an order through the API and return its id."""
+    body = {"request_id": new_request_id()}
+    response = page.request.post("/shopnow/api/orders", headers=SEND_HEADERS, data=body)
+    assert response.status == 201
+    return response.json()["subject"]
+
+
 def pay(page: Page, order: str) -> None:
     page.get_by_label("Order", exact=True).fill(order)
-    page.get_by_label("Amount").fill("12.50")
     page.get_by_role("button", name="Pay", exact=True).click()
 
 
@@ -181,21 +194,23 @@ def test_deliveries_are_filtered_by_stage(open_page: OpenPage) -> None:
 def test_payment_sound_plays_only_while_switched_on(open_page: OpenPage) -> None:
     page = open_page("payments", init_script=COUNT_SOUNDS)
 
-    def pay_and_wait(order: str) -> None:
+    def pay_and_wait() -> str:
+        order = place_order(page)
         pay(page, order)
         expect(page.locator(".send-result")).to_contain_text(order, timeout=20_000)
+        return order
 
-    pay_and_wait("o-before")
+    pay_and_wait()
     page.get_by_role("button", name="Sound off").click()
     count_before = sound_count(page)
-    pay_and_wait("o-heard")
+    pay_and_wait()
     assert supervision.wait_until(lambda: sound_count(page) > count_before, 10)
     page.get_by_role("button", name="Sound on").click()
     count_when_muted = sound_count(page)
-    pay_and_wait("o-muted")
+    muted = pay_and_wait()
     # The row is pushed after the activity that plays sounds.
     table = page.get_by_role("region", name="Payments", exact=True)
-    expect(table).to_contain_text("o-muted", timeout=20_000)
+    expect(table).to_contain_text(muted, timeout=20_000)
     assert sound_count(page) == count_when_muted
     page.get_by_role("button", name="Sound off").click()
     page.reload()
@@ -209,8 +224,29 @@ def test_sound_plays_for_the_first_payment_a_page_receives(open_page: OpenPage) 
         page.wait_for_event("response", lambda response: "api/activity" in response.url)
     count_before = sound_count(page)
     page.evaluate("window.hidePayments = false")
-    pay(page, "o-first")
+    pay(page, place_order(page))
     assert supervision.wait_until(lambda: sound_count(page) > count_before, 10)
+
+
+def test_order_is_paid_from_its_row_once(open_page: OpenPage) -> None:
+    page = open_page("orders")
+    order = place_order(page)
+    row = page.get_by_role("region", name="Orders", exact=True).locator("tbody tr", has_text=order)
+    button = row.get_by_role("button", name=f"Pay: {order}")
+    button.click(timeout=20_000)
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Outcome").select_option("failed")
+    dialog.get_by_role("button", name="Pay").click()
+    expect(row).to_contain_text("Failed", timeout=20_000)
+    button.click()
+    dialog.get_by_role("button", name="Pay").click()
+    expect(row).to_contain_text("Paid", timeout=20_000)
+    expect(button).to_have_count(0)
+    for refused, reason in ((order, "is paid already"), ("o-nothing", "there is no order 'o-nothing'")):
+        body = {"request_id": new_request_id(), "order_id": refused, "method": "card"}
+        response = page.request.post("/shopnow/api/payments", headers=SEND_HEADERS, data=body)
+        assert response.status == 422
+        assert reason in response.json()["detail"]
 
 
 @pytest.mark.parametrize("name", ["orders", "payments", "deliveries"])

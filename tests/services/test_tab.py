@@ -33,7 +33,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
     lakes: list[LakeReplica] = []
 
     def client(address: str, conf: dict[str, Any]) -> TestClient:
-        lakes.append(LakeReplica(lambda: address, tables.COPIES, tables.DERIVED))
+        lakes.append(LakeReplica(lambda: address, tables.COPIES, tables.DERIVED, lambda: conf))
         app = create(lakes[-1], TopicTail(lambda: conf), lambda: conf)
         app.dependency_overrides[get_user] = lambda: None
         return TestClient(app)
@@ -77,12 +77,46 @@ def test_request_id_of_another_request_is_refused(client: Client, lake: str, con
     order = {"request_id": request_id(), "customer_name": "Zoé"}
     assert api.post("/api/orders", json=order, headers=WRITES).status_code == 201
     other = {**order, "customer_name": "Nina"}
-    payment = {"request_id": order["request_id"], "order_id": "o-1", "method": "card", "amount_cents": 1}
+    payment = {
+        "request_id": order["request_id"],
+        "order_id": f"o-{order['request_id']}",
+        "method": "card",
+    }
     for route, body in (("orders", other), ("payments", payment)):
         refused = api.post(f"/api/{route}", json=body, headers=WRITES)
         assert (route, refused.status_code) == (route, 409)
         assert refused.json()["detail"] == "request_id was used for another request; choose a new UUIDv7"
     assert api.post("/api/orders", json=order, headers=WRITES).status_code == 201
+
+
+def test_order_is_paid_once_and_unknown_orders_are_not(
+    client: Client, lake: str, conf: dict[str, str]
+) -> None:
+    api = client(lake, conf)
+    placed = api.post("/api/orders", json={"request_id": request_id()}, headers=WRITES).json()
+    payment = {"request_id": request_id(), "order_id": placed["subject"], "method": "card"}
+
+    def pay(**changes: str) -> Any:
+        return api.post("/api/payments", json={**payment, **changes}, headers=WRITES)
+
+    failed = pay(request_id=request_id(), outcome="failed")
+    assert (failed.status_code, failed.json()["cents"]) == (201, placed["cents"])
+    first = pay()
+    assert first.status_code == 201
+    assert first.json() == pay().json()
+
+    def is_paid() -> bool:
+        return pay(request_id=request_id()).status_code == 422
+
+    assert supervision.wait_until(is_paid, 10)
+    assert first.json() == pay().json()
+    assert "there is no order" in pay(request_id=request_id(), order_id="o-1").json()["detail"]
+    steps = api.get(f"/api/order?order_id={placed['subject']}").json()["steps"]
+    assert [step["event_type"] for step in steps][:3] == [
+        "order_placed",
+        "payment_failed",
+        "payment_succeeded",
+    ]
 
 
 def test_response_is_computed_once_for_each_version(client: Client, lake: str, conf: dict[str, str]) -> None:

@@ -14,6 +14,9 @@ from shopnow.submission.service import encode_events, submit
 from shopnow.traffic.catalogue import CATALOGUE, CURRENCY, PRODUCTS
 from shopnow.traffic.shoppers import shopper
 from shopnow_tab_app.pages.payments import Method
+from shopnow_tab_app.replica.client import LakeReplica
+from shopnow_tab_app.routes import payable_orders
+from shopnow_tab_app.routes.payable_orders import PayableOrder
 from shopnow_tab_app.routes.request_id import CONFLICT, IdempotentRequest, time_of
 
 DAG = "send_events"
@@ -40,9 +43,10 @@ class NewOrder(IdempotentRequest):
 
 
 class NewPayment(IdempotentRequest):
+    """A payment of the whole amount of an order."""
+
     order_id: _Id
     method: Method
-    amount_cents: Annotated[int, Field(ge=1, le=10**12)]
     outcome: Literal["succeeded", "failed"] = "succeeded"
 
 
@@ -92,13 +96,16 @@ def place_order(conf: Conf, order: NewOrder) -> Receipt:
     return _send(conf, order.request_id, event, event["total_cents"])
 
 
-def pay(conf: Conf, payment: NewPayment) -> Receipt:
-    """Send a succeeded or failed payment.
+def pay(conf: Conf, lake: LakeReplica, payment: NewPayment) -> Receipt:
+    """Send a succeeded or failed payment of an order.
 
     Raises:
-        UserError: Kafka does not answer.
+        HTTPException: the order cannot be paid.
+        UserError: Kafka does not answer, or the orders are not known yet.
     """
-    return _send(conf, payment.request_id, payment_event(payment), payment.amount_cents)
+    at = time_of(payment.request_id)
+    order = payable_orders.find(lake, payment.order_id, _payment_id(payment), at)
+    return _send(conf, payment.request_id, payment_event(payment, order), order.total_cents)
 
 
 def order_event(order: NewOrder) -> dict[str, Any]:
@@ -138,18 +145,22 @@ def order_event(order: NewOrder) -> dict[str, Any]:
     }
 
 
-def payment_event(payment: NewPayment) -> dict[str, Any]:
+def payment_event(payment: NewPayment, order: PayableOrder) -> dict[str, Any]:
     """Return the event of a payment, without the fields that all events have."""
     return {
         "event_type": f"payment_{payment.outcome}",
-        "payment_id": f"pay-{payment.request_id}",
+        "payment_id": _payment_id(payment),
         "order_id": payment.order_id,
         "method": payment.method,
-        "amount_cents": payment.amount_cents,
-        "currency": CURRENCY,
-        "attempt": 1,
+        "amount_cents": order.total_cents,
+        "currency": order.currency,
+        "attempt": order.attempts + 1,
         **({"reason": "declined by hand"} if payment.outcome == "failed" else {}),
     }
+
+
+def _payment_id(payment: NewPayment) -> str:
+    return f"pay-{payment.request_id}"
 
 
 def _unescape(escaped: bytes) -> str:

@@ -25,15 +25,20 @@ class IdempotentRequest(BaseModel):
     )
 
 
+def uuid7_time(text: str) -> datetime | None:
+    """Return the time in a UUIDv7; None if the text is none."""
+    return from_milliseconds(int(text.replace("-", "")[:12], 16)) if _UUID7.fullmatch(text) else None
+
+
 def time_of(request_id: str) -> datetime:
     """Return the time in a request's id, which repeated requests share.
 
     Raises:
         HTTPException: the id is not a UUIDv7, or its time differs from now by more than `MAX_AGE`.
     """
-    if not _UUID7.fullmatch(request_id):
+    at = uuid7_time(request_id)
+    if at is None:
         raise HTTPException(422, f"request_id is {request_id!r}; expected a lowercase UUIDv7")
-    at = from_milliseconds(int(request_id.replace("-", "")[:12], 16))
     now = datetime.now(UTC)
     if not now - MAX_AGE < at < now + MAX_AGE:
         raise HTTPException(

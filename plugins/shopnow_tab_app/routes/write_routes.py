@@ -6,6 +6,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from shopnow_tab_app.pages.alerts import AlertAction
+from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.routes import access, alert_actions, order_form
 from shopnow_tab_app.routes.alert_actions import AcknowledgeRequest, SilenceRequest
 from shopnow_tab_app.routes.order_form import NewOrder, NewPayment, Receipt
@@ -16,8 +17,8 @@ CONFLICTS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def create_write_router(conf: Callable[[], dict[str, Any]]) -> APIRouter:
-    """Return the routes, for a Kafka configuration."""
+def create_write_router(conf: Callable[[], dict[str, Any]], lake: LakeReplica) -> APIRouter:
+    """Return the routes, for a Kafka configuration and a lake."""
     router = APIRouter(prefix="/api")
     may_send, may_act = access.may_trigger(order_form.DAG), access.may_trigger(alert_actions.DAG)
 
@@ -28,8 +29,8 @@ def create_write_router(conf: Callable[[], dict[str, Any]]) -> APIRouter:
 
     @router.post("/payments", status_code=201, tags=["send"], dependencies=may_send, responses=CONFLICTS)
     def pay(payment: NewPayment) -> Receipt:
-        """Send a succeeded or failed payment of an order."""
-        return order_form.pay(conf(), payment)
+        """Send a succeeded or failed payment of an order that is not paid yet."""
+        return order_form.pay(conf(), lake, payment)
 
     @router.post(
         "/alerts/acknowledge", status_code=202, tags=["alerts"], dependencies=may_act, responses=CONFLICTS

@@ -33,6 +33,8 @@ from shopnow.lake.ingest.arrivals import Arrivals
 from shopnow.local_stack import kafka, stack, supervision
 from shopnow.submission.service import submit
 from shopnow.traffic.generate import generate
+from shopnow_tab_app.replica import tables
+from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.routes import order_form
 from shopnow_tab_app.routes.order_form import NewOrder, NewPayment
 from shopnow_tab_app.sources.topic_tail import TopicTail
@@ -121,13 +123,15 @@ def test_pipeline_sends_traffic_and_batches_and_reads_topics_and_settings(contai
     assert held_back.read(conf, TOPICS) == []
 
 
-def test_tab_sends_orders_and_payments_and_shows_the_latest_events(container):
+def test_tab_sends_orders_and_payments_and_shows_the_latest_events(container, local_lake):
     conf = conf_of(container, "tab")
+    replica = LakeReplica(lambda: local_lake, tables.COPIES, tables.DERIVED, lambda: conf)
     order = order_form.place_order(conf, NewOrder(request_id=new_request_id()))
-    payment = NewPayment(
-        request_id=new_request_id(), order_id=order.subject, method="card", amount_cents=order.cents
-    )
-    order_form.pay(conf, payment)
+    payment = NewPayment(request_id=new_request_id(), order_id=order.subject, method="card")
+    try:
+        assert order_form.pay(conf, replica, payment).cents == order.cents
+    finally:
+        replica.close()
     tail = TopicTail(lambda: conf)
     supervision.wait_until(lambda: len(tail.newest(100)) >= 2, TIMEOUT_SECONDS)
     assert {"orders", "payments"} <= {event.topic for event in tail.newest(100)}

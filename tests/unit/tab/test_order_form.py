@@ -10,6 +10,7 @@ from shopnow.ids import uuid7
 from shopnow.submission.validation import Defaults, check
 from shopnow_tab_app.routes import order_form
 from shopnow_tab_app.routes.order_form import Item, NewOrder, NewPayment
+from shopnow_tab_app.routes.payable_orders import PayableOrder
 from shopnow_tab_app.routes.request_id import time_of
 
 REQUEST = uuid7(1_790_000_000_000, "0123456789abcdef" * 2)
@@ -39,7 +40,8 @@ def test_order_has_the_requested_values() -> None:
 def test_payment_is_valid(outcome: str) -> None:
     assert is_valid(
         order_form.payment_event(
-            NewPayment(request_id=REQUEST, order_id="o-1", method="card", amount_cents=100, outcome=outcome)
+            NewPayment(request_id=REQUEST, order_id="o-1", method="card", outcome=outcome),
+            PayableOrder(total_cents=100, currency="USD", attempts=2),
         )
     )
 

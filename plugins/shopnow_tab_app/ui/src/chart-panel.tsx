@@ -229,7 +229,7 @@ function optionsOf(kind: Kind, series: Series[], currency: string | null): Chart
             beginAtZero: true,
             grid: { display: valueAxis === "y", color: lineColor },
             border: { display: false },
-            ticks: valueAxis === "y" ? { maxTicksLimit: 6, ...valueTicks } : {},
+            ticks: valueAxis === "y" ? { maxTicksLimit: 6, precision: unit === "cents" ? undefined : 0, ...valueTicks } : {},
           },
         },
     ...(isDoughnut ? { cutout: "68%" } : {}),

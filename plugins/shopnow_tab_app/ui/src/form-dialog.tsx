@@ -1,7 +1,7 @@
 /** A modal dialog with a form, which shows why its request failed and can be sent again. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { t } from "./i18n";
+import { t, translated } from "./i18n";
 
 interface FormDialogProps {
   title: string;
@@ -42,7 +42,7 @@ export function FormDialog({ title, children, buttons, onSubmit, onClose }: Form
         {/* Data of a disabled fieldset is not sent, but it is read before. */}
         <fieldset disabled={isSending}>{children}</fieldset>
         <p role="status" class="error-text">
-          {error ? t("action_failed", { error }) : ""}
+          {error ? t("action_failed", { error: translated("api_error", error) }) : ""}
         </p>
         <div class="toolbar">
           {buttons.map(([name, text], index) => (

@@ -7,8 +7,10 @@ import { Grid } from "../error-boundary";
 import { dateTime, money, number } from "../format";
 import { labelled, t, term } from "../i18n";
 import { CustomerLink } from "../links";
+import { PayButton } from "../payment-fields";
+import type { Permissions } from "../permissions";
 
-export function OrderPage() {
+export function OrderPage({ canSend }: Permissions) {
   const id = useAddress().choices.get("id") ?? "";
   const query = { order_id: id };
   const { data, error } = usePoll<OrderDetail>("order", query);
@@ -23,7 +25,7 @@ export function OrderPage() {
       <Panel title={labelled(t("page_order"), id)} tools={tools}>
         <Notices data={data} error={error} />
         {data?.order ? (
-          <OrderFacts data={data} />
+          <OrderFacts data={data} canSend={canSend} />
         ) : data && !data.missing.length ? (
           <p class="empty">{t("no_such_order", { id })}</p>
         ) : null}
@@ -39,14 +41,14 @@ export function OrderPage() {
   );
 }
 
-function OrderFacts({ data }: { data: OrderDetail }) {
+function OrderFacts({ data, canSend }: { data: OrderDetail; canSend: boolean | undefined }) {
   const order = data.order!;
   return (
     <dl class="facts">
       <dt>{t("field_status")}</dt>
       <dd>
         <StatusBadge scope="order_status" code={order.status} />
-        <ProvisionalBadge row={order} />
+        <ProvisionalBadge row={order} /> <PayButton order={order} canSend={canSend} />
       </dd>
       <dt>{t("field_customer_name")}</dt>
       <dd>

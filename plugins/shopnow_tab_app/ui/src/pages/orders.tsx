@@ -22,6 +22,7 @@ import { dateTime, money, number } from "../format";
 import { t, term } from "../i18n";
 import { CustomerLink, OrderLink } from "../links";
 import { LatestActivity } from "../latest-activity";
+import { PayButton } from "../payment-fields";
 import { sendOrder, setGenerating, useSender } from "../order-sender";
 import { PeriodChoice, usePeriod } from "../period";
 import type { Permissions } from "../permissions";
@@ -38,12 +39,12 @@ export function OrdersPage({ canSend }: Permissions) {
     <Grid>
       <CreateOrder canSend={canSend} />
       <LatestActivity />
-      <OrderTable />
+      <OrderTable canSend={canSend} />
     </Grid>
   );
 }
 
-function OrderTable() {
+function OrderTable({ canSend }: Pick<Permissions, "canSend">) {
   const [status, setStatus] = useChoice("status");
   const [customer, setCustomer] = useChoice("customer");
   const table = useTableState();
@@ -110,7 +111,7 @@ function OrderTable() {
             cell: (row) => (
               <>
                 <StatusBadge scope="order_status" code={row.status} />
-                <ProvisionalBadge row={row} />
+                <ProvisionalBadge row={row} /> <PayButton order={row} canSend={canSend} />
               </>
             ),
           },

@@ -21,6 +21,7 @@ import { Grid } from "../error-boundary";
 import { dateTime, money } from "../format";
 import { t, term } from "../i18n";
 import { OrderLink } from "../links";
+import { methodOptions, PaymentFields } from "../payment-fields";
 import { PaymentSound } from "../payment-sound";
 import { PeriodChoice, usePeriod } from "../period";
 import type { Permissions } from "../permissions";
@@ -28,10 +29,8 @@ import { SendResult } from "../send-result";
 import { pageQuery, Pager, rowQuery, Table, useTableState } from "../table";
 
 const PERIOD = "all";
-const METHODS = ["card", "debit", "paypal", "transfer"];
 const STATUSES = ["succeeded", "failed", "refunded"];
 
-const methodOptions = (): Option[] => METHODS.map((code) => [code, term("payment_method", code)]);
 const statusOptions = (): Option[] => STATUSES.map((code) => [code, term("payment_status", code)]);
 
 export function PaymentsPage({ canSend }: Permissions) {
@@ -126,12 +125,7 @@ function PayOrder({ canSend }: Pick<Permissions, "canSend">) {
   const submit = async (event: SubmitEvent) => {
     event.preventDefault();
     const values = Object.fromEntries(new FormData(form.current!)) as Record<string, string>;
-    const payment = {
-      order_id: values.order_id,
-      method: values.method,
-      outcome: values.outcome,
-      amount_cents: Math.round(Number(values.amount) * 100),
-    };
+    const payment = { order_id: values.order_id, method: values.method, outcome: values.outcome };
     setIsSending(true);
     try {
       setReceipt(await post<SendReceipt>("payments", payment));
@@ -150,27 +144,7 @@ function PayOrder({ canSend }: Pick<Permissions, "canSend">) {
             {t("field_order_id")}
             <input name="order_id" required maxLength={64} placeholder="o-…" autoComplete="off" />
           </label>
-          <label class="narrow">
-            {t("field_method")}
-            <select name="method">
-              {methodOptions().map(([code, text]) => (
-                <option key={code} value={code}>
-                  {text}
-                </option>
-              ))}
-            </select>
-          </label>
-          <label class="narrow">
-            {t("field_amount")} (€)
-            <input name="amount" type="number" min="0.01" step="0.01" required />
-          </label>
-          <label class="narrow">
-            {t("field_outcome")}
-            <select name="outcome">
-              <option value="succeeded">{t("payment_status_succeeded")}</option>
-              <option value="failed">{t("payment_status_failed")}</option>
-            </select>
-          </label>
+          <PaymentFields />
           <button class="primary" type="submit">
             {t("pay")}
           </button>
