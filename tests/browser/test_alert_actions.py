@@ -36,7 +36,7 @@ def alert_row(page: Page, alert: str) -> Locator:
 
 
 def request_body(alert: str) -> dict[str, str]:
-    request_id = uuid7(round(time.time() * 1000), f"{time.time_ns():032x}")
+    request_id = uuid7(round(time.time() * 1000), uuid.uuid4().hex)
     return {"request_id": request_id, "alert": alert, "reason": "a test"}
 
 

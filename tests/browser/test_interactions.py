@@ -3,6 +3,7 @@
 import csv
 import re
 import time
+import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -63,7 +64,7 @@ def create_order(page: Page, customer: str) -> str:
 
 
 def new_request_id() -> str:
-    return uuid7(round(time.time() * 1000), f"{time.time_ns():032x}")
+    return uuid7(round(time.time() * 1000), uuid.uuid4().hex)
 
 
 def place_order(page: Page) -> str:

@@ -1,6 +1,7 @@
 """The tab's API on a real Kafka and a real lake."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -44,7 +45,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
 
 
 def request_id() -> str:
-    return uuid7(round(time.time() * 1000), f"{time.time_ns():032x}")
+    return uuid7(round(time.time() * 1000), uuid.uuid4().hex)
 
 
 def test_order_is_sent_once_and_shown_at_once(client: Client, lake: str, conf: dict[str, str]) -> None:

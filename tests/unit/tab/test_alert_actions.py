@@ -1,6 +1,7 @@
 """Acknowledging and silencing from the pages: DAG runs in the user's name, shown on the stock page."""
 
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -69,7 +70,7 @@ def api(empty: ReplicaServer, monkeypatch: pytest.MonkeyPatch) -> TestClient:
 
 
 def request_body(**fields: Any) -> dict[str, Any]:
-    request_id = uuid7(round(time.time() * 1000), f"{time.time_ns():032x}")
+    request_id = uuid7(round(time.time() * 1000), uuid.uuid4().hex)
     return {"request_id": request_id, "alert": ALERT, "reason": "ordered <b>more</b>", **fields}
 
 

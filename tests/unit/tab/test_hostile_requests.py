@@ -2,6 +2,7 @@
 
 import json
 import time
+import uuid
 from types import SimpleNamespace
 from typing import Any
 
@@ -36,7 +37,7 @@ def api(lake: ReplicaServer, monkeypatch: pytest.MonkeyPatch) -> TestClient:
 
 
 def request_id() -> str:
-    return uuid7(round(time.time() * 1000), f"{time.time_ns():032x}")
+    return uuid7(round(time.time() * 1000), uuid.uuid4().hex)
 
 
 ROUTES = {
