@@ -71,6 +71,7 @@ function App() {
           ))}
         </nav>
         <GeneratingBadge />
+        <span class="secondary-text time-zone">{t("times_in_utc")}</span>
       </header>
       <main id="main" tabIndex={-1} key={`${page.name} ${preferences}`}>
         <h1 class="visually-hidden">{t(page.titleKey)}</h1>
