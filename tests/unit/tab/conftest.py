@@ -6,6 +6,7 @@ import pytest
 
 from factories import sample_lake
 from shopnow_tab_app.replica.server import ReplicaServer
+from shopnow_tab_app.sources import runs
 from support.local_replica import local_replica
 
 
@@ -24,3 +25,9 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaServer]:
     folder = str(tmp_path_factory.mktemp("empty"))
     with local_replica(folder, tmp_path_factory.mktemp("replica")) as replica:
         yield replica
+
+
+@pytest.fixture
+def no_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Replaces Airflow's database."""
+    monkeypatch.setattr(runs, "find_active_run", lambda dag_id, moment: None)

@@ -1,46 +1,27 @@
 """The pages of a sample lake, and of an empty one."""
 
-import csv
-import io
-import itertools
-import re
 from datetime import date, datetime, timedelta
-from typing import Any, get_args
+from typing import get_args
 
 import pytest
 from airflow.api_fastapi.core_api.security import get_user
 from fastapi.testclient import TestClient
 
 from factories.sample_lake import NOW
-from shopnow_tab_app import i18n
 from shopnow_tab_app.app import create
-from shopnow_tab_app.pages import csv_export, dashboard, orders, pdf_sheets
-from shopnow_tab_app.pages.csv_export import ListingExport
+from shopnow_tab_app.pages import dashboard, orders
 from shopnow_tab_app.pages.period import Period, PeriodQuery
 from shopnow_tab_app.pages.query import Query
-from shopnow_tab_app.pages.registry import EXPORTS, PAGES, PageName, Sources
+from shopnow_tab_app.pages.registry import PAGES, PageName
 from shopnow_tab_app.replica.server import ReplicaServer
 from shopnow_tab_app.routes import alert_actions
 from shopnow_tab_app.sources import runs
-from shopnow_tab_app.sources.polled_cache import PollResult
+from support.tab_pages import TWO_DAYS, build
+
+pytestmark = pytest.mark.usefixtures("no_runs")
 
 TODAY = NOW.date()
-TWO_DAYS = PeriodQuery(days=2)
-OF_TWO_DAYS = Query(TWO_DAYS)
 STAGE_PROGRESS = {"pending": 0.0, "in_transit": 0.5, "delivered": 1.0}
-
-
-@pytest.fixture(autouse=True)
-def no_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Replaces Airflow's database."""
-    monkeypatch.setattr(runs, "find_active_run", lambda dag_id, moment: None)
-
-
-def build(lake: ReplicaServer, name: PageName, query: Query = OF_TWO_DAYS) -> Any:
-    sources = Sources(lake, lambda: PollResult({}, None, "Kafka is down"), list, list)
-    while lake.state(PAGES[name].tables).unread:
-        pass
-    return PAGES[name].build(sources, query)
 
 
 def build_dashboard(lake: ReplicaServer, period: PeriodQuery) -> dashboard.Dashboard:
@@ -54,27 +35,6 @@ def test_registry_has_every_page_name() -> None:
 @pytest.mark.parametrize("name", PAGES)
 def test_registry_names_the_charts_of_the_page(lake: ReplicaServer, name: PageName) -> None:
     assert tuple(getattr(build(lake, name), "charts", ())) == tuple(PAGES[name].charts)
-
-
-@pytest.mark.parametrize("name", EXPORTS)
-@pytest.mark.parametrize("language", [None, "en", "fr"])
-def test_every_export_has_a_heading_for_each_cell(
-    lake: ReplicaServer, name: str, language: str | None
-) -> None:
-    page, export = EXPORTS[name]
-    data = build(lake, page)
-    chunks = (
-        export.read(lake, Query())
-        if isinstance(export, ListingExport)
-        else [[dict(row) for row in export.rows(data)]]
-    )
-    reader = i18n.translator(language) if language else None
-    text = "".join(csv_export.lines(export, chunks, reader, "EUR"))
-    rows = list(csv.reader(text.splitlines(), delimiter=";" if language == "fr" else ","))
-    assert {len(row) for row in rows} == {len(rows[0])}
-    assert len(set(rows[0])) == len(rows[0])
-    if language is None:
-        assert rows[0] == list(export.fields)
 
 
 def test_cards_sum_the_period_and_the_previous_period(lake: ReplicaServer) -> None:
@@ -160,71 +120,6 @@ def test_page_of_an_empty_lake_names_the_missing_tables(empty: ReplicaServer, na
     assert absent <= {*PAGES[name].tables}
 
 
-@pytest.mark.parametrize(("name", "language"), list(zip(PAGES, itertools.cycle(["en", "fr"]), strict=False)))
-def test_pdf_of_a_page_has_its_title_charts_and_tables(
-    lake: ReplicaServer, monkeypatch: pytest.MonkeyPatch, name: PageName, language: str
-) -> None:
-    import matplotlib
-
-    from shopnow_tab_app.pages import pdf_drawing
-
-    # Otherwise texts are compressed numbers of glyphs.
-    for name_, value in (("pdf.compression", 0), ("pdf.use14corefonts", True)):
-        monkeypatch.setitem(matplotlib.rcParams, name_, value)
-    sheet = pdf_sheets.sheet(name, build(lake, name), i18n.translator(language), PAGES[name].sheet)
-    document = io.BytesIO()
-    pdf_drawing.draw(sheet, document)
-    drawn = {
-        text.decode("cp1252") for text in re.findall(rb"\(((?:[^()\\]|\\.)*)\)\sTj", document.getvalue())
-    }
-    titles = [
-        sheet["title"],
-        sheet["subtitle"],
-        *(part["title"] for part in sheet["charts"] + sheet["tables"]),
-    ]
-    cells = [row[0] for table in sheet["tables"] for row in (table["columns"], *table["rows"])]
-    expected = {*titles, *cells, *itertools.chain(*sheet["cards"])}
-    assert expected - drawn == set()
-    assert re.search(r"\d\d/\d\d/\d{4},? \d\d:\d\d UTC", sheet["subtitle"])
-
-
-def exported(
-    lake: ReplicaServer, name: str, query: Query, language: str | None = None
-) -> list[dict[str, str]]:
-    """Return the rows of an export from the lake."""
-    page, export = EXPORTS[name]
-    build(lake, page)
-    assert isinstance(export, ListingExport)
-    reader = i18n.translator(language) if language else None
-    text = "".join(csv_export.lines(export, export.read(lake, query), reader)).removeprefix("\ufeff")
-    return list(csv.DictReader(text.splitlines(), delimiter=";" if language == "fr" else ","))
-
-
-def test_csv_has_every_row(lake: ReplicaServer) -> None:
-    assert len(exported(lake, "orders", Query())) == 600
-
-
-@pytest.mark.parametrize("name", ["orders", "payments", "deliveries"])
-def test_csv_has_the_rows_of_all_pages_in_their_order(lake: ReplicaServer, name: PageName) -> None:
-    chosen = {"status": "delivered" if name == "orders" else "failed", "method": "card", "stage": "delivered"}
-    key = {"orders": "order_id", "payments": "payment_id", "deliveries": "delivery_id"}[name]
-    rows = Query().rows._replace(search="1", sort=key, descending=False, size=1_000)
-    query = Query(TWO_DAYS, rows, chosen)
-    shown = [getattr(row, key) for row in build(lake, name, query).rows]
-    assert shown
-    assert len(shown) < 600
-    assert [row[key] for row in exported(lake, name, query)] == shown
-
-
-def test_csv_of_a_reader_has_the_columns_and_formats_of_the_page(lake: ReplicaServer) -> None:
-    [order] = build(lake, "orders", Query(rows=Query().rows._replace(size=1))).rows
-    first = exported(lake, "orders", Query(), "fr")[0]
-    assert first["Montant"] == f"{order.total_cents // 100},{order.total_cents % 100:02}"
-    assert (first["Commande"], first["Devise"]) == (order.order_id, order.currency)
-    assert first["Statut"] == i18n.translator("fr").term("order_status", order.status)
-    assert first["Date"] == f"{order.event_time:%Y-%m-%d %H:%M:%S}"
-
-
 @pytest.mark.parametrize("name", ["payments", "deliveries"])
 def test_charts_have_the_period_of_the_rows(lake: ReplicaServer, name: PageName) -> None:
     day = PeriodQuery(first=TODAY, last=TODAY)
@@ -303,37 +198,3 @@ def test_api_serves_every_chart_and_rejects_others(api: TestClient) -> None:
     assert api.get("/api/charts/orders/funnel").status_code == 404
     assert api.get("/api/tables/funnel.csv").status_code == 404
     assert api.get("/api/pages/funnel.pdf").status_code == 422
-
-
-def test_order_page_has_the_events_of_the_order_in_their_order(lake: ReplicaServer) -> None:
-    delivered = build(lake, "orders", Query(choices={"status": "delivered"})).rows[0]
-    page = build(lake, "order", Query(choices={"order_id": delivered.order_id}))
-    assert page.order == delivered
-    assert [step.event_type for step in page.steps] == [
-        "order_placed",
-        "payment_succeeded",
-        "delivery_created",
-        "delivery_in_transit",
-        "delivery_delivered",
-    ]
-    assert page.steps[0].amount_cents == delivered.total_cents
-    own = build(lake, "orders", Query(choices={"customer_id": delivered.customer_id}))
-    assert page.customer_orders == own.total > 0
-
-
-@pytest.mark.parametrize("name", ["order", "product"])
-@pytest.mark.parametrize("unknown", [None, "", "o-' OR true --", "é" * 200])
-def test_page_of_what_does_not_exist_is_empty(lake: ReplicaServer, name: PageName, unknown: str) -> None:
-    page = build(lake, name, Query(choices={f"{name}_id": unknown}))
-    assert (page.order if name == "order" else page.shelf) is None
-    assert (page.steps if name == "order" else page.stock_outs) == []
-
-
-def test_product_page_sums_the_period(lake: ReplicaServer) -> None:
-    build(lake, "dashboard")
-    [product] = build_dashboard(lake, TWO_DAYS).top_products[:1]
-    page = build(lake, "product", Query(TWO_DAYS, choices={"product_id": product.product_id}))
-    assert (page.units, page.gmv_cents) == (product.units, product.gmv_cents)
-    assert sum(page.charts["product_units"].series[0].values) == page.units
-    assert page.shelf.product_name == product.product_name
-    assert page.category == product.category

@@ -12,7 +12,7 @@ from deltalake import DeltaTable, write_deltalake
 from factories import sample_lake
 from shopnow.errors import UserError
 from shopnow.local_stack import supervision
-from shopnow_tab_app.replica import queries, tables
+from shopnow_tab_app.replica import queries, server, tables
 from shopnow_tab_app.replica.protocol import DerivedTable, ReplicaState, TableCopy
 from shopnow_tab_app.replica.server import ReplicaServer
 from support import local_replica
@@ -110,6 +110,19 @@ def test_copy_follows_appends_replacements_and_compaction(lake: ReplicaServer, t
     assert lake.query("SELECT count(*) AS rows, sum(twice)::INT AS twice FROM sales") == [
         {"rows": 4, "twice": 20}
     ]
+
+
+def test_first_answer_after_an_idle_time_is_current(
+    lake: ReplicaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_deltalake(tmp_path / "sales", rows((24, "mat", 2)), partition_by=["date"])
+    caught_up(lake, 0)
+    monkeypatch.setattr(server, "WATCHED_SECONDS", 0.0)
+    assert supervision.wait_until(lambda: not lake._thread or not lake._thread.is_alive(), 30)
+    monkeypatch.setattr(server, "WATCHED_SECONDS", 0.3)
+    write_deltalake(tmp_path / "sales", rows((25, "lamp", 3)), mode="append")
+    assert lake.state(["sales", "total"]).versions["sales"] == 1
+    assert lake.query('SELECT sum(twice)::INT AS twice FROM "total"') == [{"twice": 10}]
 
 
 def test_missing_table_is_empty_until_it_is_created(lake: ReplicaServer, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 /** The data flow from Kafka to the KPIs: volume, lag, batches, quarantine, data loss, KPI tables, DAGs. */
-import { useState } from "preact/hooks";
 import { usePoll } from "../api-client";
-import type { Batch, Dag, DataLoss, KpiTable, Pipeline, QuarantineReason, Topic } from "../api-types";
+import type { Batch, Dag, DataLoss, KpiTable, Pipeline, Topic } from "../api-types";
 import {
   AirflowLink,
   Badge,
@@ -16,7 +15,8 @@ import {
 import { Grid } from "../error-boundary";
 import { dateTime, number, timeOfDay } from "../format";
 import { t, translated } from "../i18n";
-import { EmptyText, Table } from "../table";
+import { Table } from "../table";
+import { QuarantinePanel } from "./quarantine-panel";
 
 export function PipelinePage() {
   const { data, error } = usePoll<Pipeline>("pipeline");
@@ -256,51 +256,4 @@ const KpiPanel = ({ kpis }: { kpis: KpiTable[] }) => (
       ]}
     />
   </Panel>
-);
-
-function QuarantinePanel({ reasons }: { reasons: QuarantineReason[] }) {
-  const [expanded, setExpanded] = useState<string | null>(null);
-  const replay = (
-    <AirflowLink asButton to="/dags/replay_quarantine">
-      {t("replay")}
-    </AirflowLink>
-  );
-  return (
-    <Panel title={t("quarantine")} size="wide" tools={replay}>
-      {reasons.length ? null : <EmptyText text={t("no_quarantine")} />}
-      <ul class="reasons">
-        {reasons.map((reason) => {
-          const key = `${reason.topic} ${reason.reason}`;
-          const isExpanded = expanded === key;
-          return (
-            <li key={key}>
-              <button
-                class="reason"
-                aria-expanded={isExpanded}
-                onClick={() => setExpanded(isExpanded ? null : key)}
-              >
-                <span>{reason.reason}</span>
-                <span class="secondary-text">{reason.topic}</span>
-                <strong>{number(reason.records)}</strong>
-              </button>
-              {isExpanded ? <QuarantineExamples reason={reason} /> : null}
-            </li>
-          );
-        })}
-      </ul>
-    </Panel>
-  );
-}
-
-const QuarantineExamples = ({ reason: { topic, examples } }: { reason: QuarantineReason }) => (
-  <>
-    {examples.map(({ partition, offset, timestamp, problem, value }) => (
-      <figure key={`${partition}/${offset}`}>
-        <figcaption>
-          {topic} {partition}/{offset} · {dateTime(timestamp)} · {problem}
-        </figcaption>
-        <pre tabIndex={0}>{value || "–"}</pre>
-      </figure>
-    ))}
-  </>
 );
