@@ -9,11 +9,12 @@ from typing import Any
 from pydantic import BaseModel
 
 from shopnow.kpis import SALES_DAILY
-from shopnow_tab_app.pages import sales
+from shopnow_tab_app.pages import drivers, sales
 from shopnow_tab_app.pages.cards import Card, cards
 from shopnow_tab_app.pages.charts import Chart, chart
 from shopnow_tab_app.pages.comparison import compare, previous_period
 from shopnow_tab_app.pages.csv_export import Export, ListingExport, ResponseExport
+from shopnow_tab_app.pages.drivers import Driver
 from shopnow_tab_app.pages.paging import Filter, Listing
 from shopnow_tab_app.pages.period import Period, PeriodQuery, resolve_period
 from shopnow_tab_app.pages.query import Query
@@ -109,6 +110,8 @@ class Dashboard(PageResponse):
     completeness: Completeness
     freshness: Freshness
     charts: dict[str, Chart]
+    drivers: list[Driver]
+    """What changed most since the previous period, largest difference first."""
     top_products: list[Product]
     at_risk: list[AtRisk]
     options: Options
@@ -153,17 +156,17 @@ def build(lake: LakeReplica, query: PeriodQuery, now: datetime, state: ReplicaSt
     filtered_sales = Sales(lake, query, currency)
     daily = filtered_sales.daily(period)
     comparison = compare(period, previous, now, is_hourly=not filtered_sales.is_filtered)
+    by_day = compare(period, previous, now, is_hourly=False)
     return Dashboard(
         as_of=as_of(state),
         missing=missing(state),
         period=(period.first.isoformat(), period.last.isoformat()),
         compared_until=comparison and comparison.current.end,
         currency=currency,
-        cards=cards(
-            filtered_sales, period, daily, comparison, compare(period, previous, now, is_hourly=False)
-        ),
+        cards=cards(filtered_sales, period, daily, comparison, by_day),
         completeness=_completeness(lake, daily),
         freshness=_freshness(daily),
+        drivers=drivers.read(lake, query, currency, by_day),
         charts=_charts(filtered_sales, period, previous, daily),
         top_products=[Product(**row) for row in filtered_sales.top_products(period)],
         at_risk=_at_risk(lake),

@@ -198,3 +198,36 @@ def test_api_serves_every_chart_and_rejects_others(api: TestClient) -> None:
     assert api.get("/api/charts/orders/funnel").status_code == 404
     assert api.get("/api/tables/funnel.csv").status_code == 404
     assert api.get("/api/pages/funnel.pdf").status_code == 422
+
+
+def test_drivers_have_the_largest_differences_between_whole_days(lake: ReplicaServer) -> None:
+    build(lake, "dashboard")
+    last, before = TODAY - timedelta(days=1), TODAY - timedelta(days=2)
+    page = build_dashboard(lake, PeriodQuery(first=last, last=last))
+
+    def differences(table: str, key: str, cents: str) -> dict[str, int]:
+        totals: dict[str, int] = {}
+        for row in lake.query(f'FROM "{table}"'):
+            sign = {last: 1, before: -1}.get(row["date"], 0)
+            totals[row[key]] = totals.get(row[key], 0) + sign * row[cents]
+        return totals
+
+    for kind, *table in (
+        ("product", "kpi/top_products", "product_id", "gmv_cents"),
+        ("category", "kpi/sales_by_category", "category", "net_revenue_cents"),
+        ("country", "kpi/sales_by_country", "country", "net_revenue_cents"),
+    ):
+        shown = {
+            driver.id: driver.cents - driver.before_cents for driver in page.drivers if driver.kind == kind
+        }
+        expected = differences(*table)
+        assert shown
+        assert shown == {name: expected[name] for name in shown}
+        assert min(map(abs, shown.values())) >= max(
+            (abs(value) for name, value in expected.items() if name not in shown), default=0
+        )
+    sizes = [abs(driver.cents - driver.before_cents) for driver in page.drivers]
+    assert sizes == sorted(sizes, reverse=True)
+    category = page.options.categories[0]
+    filtered = build_dashboard(lake, PeriodQuery(first=last, last=last, category=category)).drivers
+    assert {driver.kind for driver in filtered} <= {"product"}

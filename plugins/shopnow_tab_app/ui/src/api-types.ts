@@ -59,6 +59,14 @@ export interface ProductAtRisk {
   days_of_cover: number | null;
   reorder_point: number | null;
 }
+/** Sales of a product, category or country in two periods of the same length. */
+export interface Driver {
+  kind: "product" | "category" | "country";
+  id: string;
+  name: string;
+  cents: number;
+  before_cents: number;
+}
 export interface Dashboard extends PageData {
   period: [string, string];
   compared_until: string | null;
@@ -67,6 +75,7 @@ export interface Dashboard extends PageData {
   completeness: { complete: boolean; missing_rows: number | null; losses: string[]; audit: string | null };
   freshness: { computed_at: string | null; run: DagRun | null; raw_versions: Record<string, number> };
   charts: Record<string, ChartData>;
+  drivers: Driver[];
   top_products: TopProduct[];
   at_risk: ProductAtRisk[];
   options: {

@@ -22,6 +22,7 @@ import { amount, dateTime, money, number, percentChange } from "../format";
 import { t, term } from "../i18n";
 import { LatestActivity } from "../latest-activity";
 import { ProductLink } from "../links";
+import { WhatChanged } from "../what-changed";
 import { PeriodChoice, usePeriod } from "../period";
 import { Table } from "../table";
 
@@ -137,6 +138,7 @@ function DashboardContent({
           data={data.charts.funnel}
           query={query}
         />
+        <WhatChanged drivers={data.drivers} currency={data.currency} />
         <StockAtRisk products={data.at_risk} />
         <TopProducts products={data.top_products} currency={data.currency} query={query} />
       </Grid>
@@ -145,7 +147,7 @@ function DashboardContent({
 }
 
 const StockAtRisk = ({ products }: { products: ProductAtRisk[] }) => (
-  <Panel title={t("stock_at_risk")} size="wide" tools={<CsvDownload table="stock_at_risk" />}>
+  <Panel title={t("stock_at_risk")} tools={<CsvDownload table="stock_at_risk" />}>
     <Table
       caption={t("stock_at_risk")}
       rows={products}
@@ -177,7 +179,7 @@ interface TopProductsProps {
 function TopProducts({ products, currency, query }: TopProductsProps) {
   const maximum = Math.max(...products.map((product) => product.gmv_cents), 1);
   return (
-    <Panel title={t("top_products")} size="full" tools={<CsvDownload table="top_products" query={query} />}>
+    <Panel title={t("top_products")} size="wide" tools={<CsvDownload table="top_products" query={query} />}>
       <Table
         caption={t("top_products")}
         rows={products}
