@@ -14,7 +14,7 @@ from shopnow_tab_app.routes.request_id import uuid7_time
 TABLES = with_sources(ORDERS_NOW.table)
 RECENT = timedelta(minutes=1)
 """An order of the pages that is younger may still be on its way from its topic."""
-ARRIVAL_SECONDS = 2.0
+ARRIVAL_SECONDS = 5.0
 """How long such an order is waited for."""
 POLL_SECONDS = 0.05
 

@@ -35,7 +35,7 @@ from shopnow.submission.service import submit
 from shopnow.traffic.generate import generate
 from shopnow_tab_app.replica import tables
 from shopnow_tab_app.replica.client import LakeReplica
-from shopnow_tab_app.routes import order_form
+from shopnow_tab_app.routes import order_form, payable_orders
 from shopnow_tab_app.routes.order_form import NewOrder, NewPayment
 from shopnow_tab_app.sources.topic_tail import TopicTail
 from support.free_ports import free_ports, settings_on_free_ports
@@ -128,7 +128,13 @@ def test_tab_sends_orders_and_payments_and_shows_the_latest_events(container, lo
     replica = LakeReplica(lambda: local_lake, tables.COPIES, tables.DERIVED, lambda: conf)
     order = order_form.place_order(conf, NewOrder(request_id=new_request_id()))
     payment = NewPayment(request_id=new_request_id(), order_id=order.subject, method="card")
+
+    def is_known() -> bool:
+        replica.state(payable_orders.TABLES)
+        return bool(replica.query("FROM orders_now WHERE order_id = ?", [order.subject]))
+
     try:
+        assert supervision.wait_until(is_known, TIMEOUT_SECONDS)
         assert order_form.pay(conf, replica, payment).cents == order.cents
     finally:
         replica.close()
