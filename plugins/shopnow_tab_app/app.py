@@ -21,7 +21,7 @@ from shopnow_tab_app.pages.registry import PAGES
 from shopnow_tab_app.replica import tables
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.routes.change_stream import create_stream_router
-from shopnow_tab_app.routes.problems import PROBLEMS
+from shopnow_tab_app.routes.problems import PROBLEMS, refuse_repeated_parameters
 from shopnow_tab_app.routes.read_routes import create_read_router
 from shopnow_tab_app.routes.write_routes import create_write_router
 from shopnow_tab_app.sources.topic_tail import TopicTail
@@ -66,7 +66,10 @@ def create(
     app = FastAPI(
         title="ShopNow+",
         description="API of the ShopNow+ tab. Amounts are integer cents of a currency, times and days UTC.",
-        dependencies=[Depends(airflow_internals.current_user_dependency())],
+        dependencies=[
+            Depends(airflow_internals.current_user_dependency()),
+            Depends(refuse_repeated_parameters),
+        ],
         docs_url=None,
         redoc_url=None,
         openapi_url=None,

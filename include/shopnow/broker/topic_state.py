@@ -15,6 +15,9 @@ _NO_LEADER = {
     KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_LEADER_FOR_PARTITION,
     KafkaError.OFFSET_NOT_AVAILABLE,
+    # The client's or the broker's knowledge of the leader is a moment old.
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
 }
 """Answers of a broker while a partition gets its leader: of a new topic, or after a restart."""
 

@@ -1,7 +1,9 @@
 """Answers of the API other than what was requested, as its OpenAPI describes them."""
 
+from collections import Counter
 from typing import Any
 
+from fastapi import HTTPException, Request
 from pydantic import BaseModel
 
 
@@ -28,3 +30,10 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     503: {"model": Problem, "description": "A service does not answer; try again"},
 }
 """Answers that every route may give."""
+
+
+async def refuse_repeated_parameters(request: Request) -> None:
+    """Refuse query parameters that are given more than once: all but the last would be ignored."""
+    counts = Counter(name for name, _ in request.query_params.multi_items())
+    if repeated := [name for name, count in counts.items() if count > 1]:
+        raise HTTPException(422, f"parameter {repeated[0]!r} is given more than once")

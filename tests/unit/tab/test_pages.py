@@ -200,6 +200,15 @@ def test_api_serves_every_chart_and_rejects_others(api: TestClient) -> None:
     assert api.get("/api/pages/funnel.pdf").status_code == 422
 
 
+def test_repeated_parameters_are_refused(api: TestClient) -> None:
+    assert api.get("/api/orders?status=paid&search=a").status_code == 200
+    refused = api.get("/api/orders?status=paid&status=failed")
+    assert (refused.status_code, refused.json()["detail"]) == (
+        422,
+        "parameter 'status' is given more than once",
+    )
+
+
 def test_drivers_have_the_largest_differences_between_whole_days(lake: ReplicaServer) -> None:
     build(lake, "dashboard")
     last, before = TODAY - timedelta(days=1), TODAY - timedelta(days=2)
