@@ -94,6 +94,22 @@ def test_airflows_address_has_the_choices_of_its_frame(logged_in: Callable[..., 
     context.close()
 
 
+def test_back_returns_to_the_first_page_in_airflow(logged_in: Callable[..., BrowserContext]) -> None:
+    context = logged_in(airflow.ADMIN_USER)
+    context.add_init_script("localStorage.setItem('i18nextLng', 'en')")
+    page = context.new_page()
+    page.goto("/")
+    page.get_by_role("link", name="ShopNow+").click()
+    frame = page.frame_locator("iframe")
+    expect(frame.locator("h1")).to_have_text("Dashboard", timeout=FIRST_READ)
+    expect(page).to_have_url(re.compile("#/dashboard$"))
+    frame.get_by_role("link", name="Orders", exact=True).click()
+    expect(frame.locator("h1")).to_have_text("Orders")
+    page.go_back()
+    expect(frame.locator("h1")).to_have_text("Dashboard")
+    context.close()
+
+
 @pytest.mark.parametrize("language", ["en", "fr"])
 def test_csv_has_the_rows_and_the_texts_of_the_page(open_page: OpenPage, language: str) -> None:
     page = open_page("orders?status=delivered&sort=total_cents", language=language)

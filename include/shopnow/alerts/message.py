@@ -172,9 +172,11 @@ def _rest(message: Message) -> str:
         f"{title}: {count:,}" for title, count in Counter(alert.title for alert in rest).items()
     )
     advice = [each for alert in rest if (each := _advice_on(message, alert))]
-    cents = sum(each.at_risk_cents for each in advice)
-    at_risk = f"; {_money(cents, advice[0].currency)} of sales at risk" if cents else ""
-    return f"… and {len(rest):,} more ({counts}){at_risk}"
+    cents: Counter[str] = Counter()
+    for each in advice:
+        cents[each.currency] += each.at_risk_cents
+    sums = " and ".join(_money(amount, currency) for currency, amount in cents.items() if amount)
+    return f"… and {len(rest):,} more ({counts}){f'; {sums} of sales at risk' if sums else ''}"
 
 
 def _waiting_proposals(message: Message) -> str:

@@ -1,9 +1,8 @@
 """Money at risk: the sales that are expected to be lost before an order placed now arrives."""
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from shopnow.kpis import STOCK_COVER, TOP_PRODUCTS
 from shopnow.lake.delta import tables
@@ -17,46 +16,47 @@ DEFAULT_LEAD_TIME_DAYS = 1.0
 Row = Mapping[str, Any]
 
 
-def cents_at_risk(lake: str, on_hand: Mapping[str, int]) -> dict[str, float]:
+class AtRisk(NamedTuple):
+    """Money at risk of a product."""
+
+    cents: float
+    currency: str
+    """The currency in which most pieces of the product are ordered; ranking compares amounts of all."""
+
+
+def cents_at_risk(lake: str, on_hand: Mapping[str, int]) -> dict[str, AtRisk]:
     """Return the money at risk by product id; a product without demand or orders is not in it.
 
     Args:
+        lake: the lake's address.
         on_hand: pieces in stock by product id.
     """
     return estimate(_read_cover(lake), _read_orders(lake), on_hand)
 
 
-def estimate(cover: Iterable[Row], orders: Iterable[Row], on_hand: Mapping[str, int]) -> dict[str, float]:
+def estimate(cover: Iterable[Row], orders: Iterable[Row], on_hand: Mapping[str, int]) -> dict[str, AtRisk]:
     """Estimate the money at risk: pieces missing during the lead time × average price, in cents.
-
-    A product ordered in several currencies counts with its sales in all of them: the figure only ranks
-    products.
 
     Args:
         cover: rows of `kpi/stock_cover`.
         orders: rows of `kpi/top_products`.
         on_hand: pieces in stock by product id; products that are not in it are ignored.
     """
-    units: dict[str, int] = {}
-    cents: dict[str, int] = {}
+    sales: dict[str, dict[str, tuple[int, int]]] = {}
     for row in orders:
-        units[row["product_id"]] = units.get(row["product_id"], 0) + row["units"]
-        cents[row["product_id"]] = cents.get(row["product_id"], 0) + row["gmv_cents"]
+        of_product = sales.setdefault(row["product_id"], {})
+        units, cents = of_product.get(row["currency"], (0, 0))
+        of_product[row["currency"]] = units + row["units"], cents + row["gmv_cents"]
     at_risk = {}
     for row in cover:
         product = row["product_id"]
-        if product in on_hand and row["demand_per_day"] and units.get(product):
+        if product not in on_hand or not row["demand_per_day"] or product not in sales:
+            continue
+        currency, (units, cents) = max(sales[product].items(), key=lambda item: (item[1], item[0]))
+        if units:
             demand = row["demand_per_day"] * (row["lead_time_days"] or DEFAULT_LEAD_TIME_DAYS)
-            at_risk[product] = max(demand - on_hand[product], 0) * cents[product] / units[product]
+            at_risk[product] = AtRisk(max(demand - on_hand[product], 0) * cents / units, currency)
     return at_risk
-
-
-def main_currency(lake: str) -> str | None:
-    """Return the currency with most units ordered lately; None without orders."""
-    units: Counter[str] = Counter()
-    for row in _read_orders(lake):
-        units[row["currency"]] += row["units"]
-    return units.most_common(1)[0][0] if units else None
 
 
 def _read_cover(lake: str) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ from typing import Any, NamedTuple
 from shopnow.alerts.alert_log import Row
 from shopnow.alerts.model import State
 
+ANSWERED = "answered"
+"""Reason of a proposal that was closed because a person has answered it."""
 MAX_OPEN = 3
 """Maximum number of proposals that are open at a time."""
 

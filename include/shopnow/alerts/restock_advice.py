@@ -16,7 +16,6 @@ class Advice(NamedTuple):
     at_risk_cents: int
     """Sales expected to be lost before a delivery that is ordered now arrives."""
     currency: str
-    """The one with most units ordered; amounts in others are in the sum as they are."""
     pieces: int
     """Pieces to order."""
 
@@ -25,12 +24,11 @@ def read(lake: str) -> Mapping[str, Advice]:
     """Return the advice on each product with known demand and price, by product id."""
     on_hand = {row["product_id"]: row["quantity"] for row in _rows(lake, STOCK_POSITION.name, "quantity")}
     at_risk = money_at_risk.cents_at_risk(lake, on_hand)
-    currency = money_at_risk.main_currency(lake) or ""
     cover = _rows(lake, STOCK_COVER.name, "demand_per_day", "lead_time_days", "reorder_point")
     return {
         row["product_id"]: Advice(
-            round(at_risk[row["product_id"]]),
-            currency,
+            round(at_risk[row["product_id"]].cents),
+            at_risk[row["product_id"]].currency,
             suggest(row, on_hand[row["product_id"]]).quantity,
         )
         for row in cover

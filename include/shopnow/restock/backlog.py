@@ -12,7 +12,7 @@ from typing import NamedTuple, TypedDict
 
 from shopnow import airflow_internals
 from shopnow.alerts import alert_log, money_at_risk
-from shopnow.alerts.proposals import MAX_OPEN, Proposal, ProposalState, read_proposals
+from shopnow.alerts.proposals import ANSWERED, MAX_OPEN, Proposal, ProposalState, read_proposals
 from shopnow.failpoints import failpoint
 from shopnow.lake.delta.conflicts import retry_on_conflict
 from shopnow.lake.delta.tables import Table
@@ -159,7 +159,7 @@ def _commit_plan(lake: str, on_hand: Mapping[str, int]) -> Plan:
 
 def _cents_at_risk(lake: str, on_hand: Mapping[str, int]) -> dict[str, float]:
     try:
-        return money_at_risk.cents_at_risk(lake, on_hand)
+        return {product: each.cents for product, each in money_at_risk.cents_at_risk(lake, on_hand).items()}
     except Exception:  # a damaged KPI table only makes the order of the proposals worse
         _log.exception("the money at risk is unknown: the most severe and oldest alerts come first")
         return {}
@@ -173,7 +173,7 @@ def _closing_reason(proposal: Proposal, has_run: bool, state: str | None) -> str
         return "the alert is resolved"
     if not has_run:
         return None
-    return "answered" if state == "success" else f"its run is {state}"
+    return ANSWERED if state == "success" else f"its run is {state}"
 
 
 def _failure(proposal: Proposal, what: str, error: Exception) -> str:

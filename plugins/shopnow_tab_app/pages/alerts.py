@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 
 from shopnow.alerts import money_at_risk, order_suggestion
-from shopnow.alerts.proposals import ProposalState
+from shopnow.alerts.proposals import ANSWERED, ProposalState, read_proposals
 from shopnow.restock import proposals
 from shopnow_tab_app.pages.text_tables import TextTable
 from shopnow_tab_app.replica.client import LakeReplica
@@ -16,6 +16,8 @@ from shopnow_tab_app.sources import runs
 SEVERITIES = ("critical", "warning", "info")
 """Most severe first."""
 MAX_MESSAGES = 50
+MAX_DAYS = 3_650
+"""Days ahead, at most, by which an order is due."""
 
 
 class Approval(BaseModel):
@@ -25,8 +27,6 @@ class Approval(BaseModel):
     """Id of the run of `approve_restock` that asks."""
     is_open: bool
     """False once it is answered."""
-    at: datetime
-    """When it was opened or closed."""
 
 
 class Alert(BaseModel):
@@ -52,6 +52,8 @@ class Alert(BaseModel):
     days_of_cover: float | None
     at_risk_cents: int | None
     """Sales expected to be lost before a delivery that is ordered now arrives."""
+    currency: str | None
+    """Of the sales at risk."""
     order_pieces: int | None
     """Pieces to order: up to the reorder point, and the demand until they arrive."""
     order_by: datetime | None
@@ -120,28 +122,32 @@ class Alerts(NamedTuple):
     resolved: int
 
 
-def read(lake: LakeReplica) -> Alerts:
-    """Return the alerts."""
+def read(lake: LakeReplica, now: datetime) -> Alerts:
+    """Return the alerts; `now` decides which orders come too late."""
     rows = _latest(lake)
     states = [row["state"] for row in rows]
     shown = [row for row in rows if row["state"] not in ("resolved", "inhibited")]
-    products = _products(lake, {row["subject"] for row in shown})
-    approvals = _approvals(lake) if products else {}
+    products = _products(lake, {row["subject"] for row in shown}, now)
+    approvals = _approvals(lake, products) if products else {}
     alerts = [
         Alert(
             **row,
             **products.get(row["subject"], _NO_PRODUCT),
-            approval=_current(approvals.get(row["subject"]), row) if row["subject"] in products else None,
+            approval=approvals.get(row["subject"]),
         )
         for row in shown
     ]
     return Alerts(sorted(alerts, key=_urgency), states.count("inhibited"), states.count("resolved"))
 
 
-_NO_PRODUCT = dict.fromkeys(("on_hand", "days_of_cover", "at_risk_cents", "order_pieces", "order_by"))
+_NO_PRODUCT = dict.fromkeys(
+    ("on_hand", "days_of_cover", "at_risk_cents", "currency", "order_pieces", "order_by")
+)
 
 
-def _products(lake: LakeReplica, product_ids: Iterable[str | None]) -> dict[str, dict[str, Any]]:
+def _products(
+    lake: LakeReplica, product_ids: Iterable[str | None], now: datetime
+) -> dict[str, dict[str, Any]]:
     """Return what to do about products, by id, from their current stock."""
     ids = [product for product in product_ids if product]
     cover = lake.query(
@@ -155,9 +161,9 @@ def _products(lake: LakeReplica, product_ids: Iterable[str | None]) -> dict[str,
     )
     orders = lake.query(
         f"""
-        SELECT product_id, sum(units)::BIGINT AS units, sum(gmv_cents)::BIGINT AS gmv_cents
+        SELECT product_id, currency, sum(units)::BIGINT AS units, sum(gmv_cents)::BIGINT AS gmv_cents
         FROM "kpi/top_products" WHERE product_id IN (SELECT unnest($ids::VARCHAR[]))
-            AND date > (SELECT max(date) FROM "kpi/top_products") - {money_at_risk.PRICE_DAYS} GROUP BY 1
+            AND date > (SELECT max(date) FROM "kpi/top_products") - {money_at_risk.PRICE_DAYS} GROUP BY 1, 2
         """,  # noqa: S608  (a number of our own)
         {"ids": ids},
     )
@@ -167,41 +173,41 @@ def _products(lake: LakeReplica, product_ids: Iterable[str | None]) -> dict[str,
         row["product_id"]: {
             "on_hand": row["quantity"],
             "days_of_cover": row["days_of_cover"],
-            "at_risk_cents": round(at_risk.get(row["product_id"], 0)),
+            "at_risk_cents": round(at_risk[row["product_id"]].cents) if row["product_id"] in at_risk else 0,
+            "currency": at_risk[row["product_id"]].currency if row["product_id"] in at_risk else None,
             "order_pieces": order_suggestion.suggest(row, row["quantity"]).quantity,
-            "order_by": _order_by(row),
+            "order_by": _order_by(row, now),
         }
         for row in cover
     }
 
 
-def _order_by(row: dict[str, Any]) -> datetime | None:
+def _order_by(row: dict[str, Any], now: datetime) -> datetime | None:
     spare_days = (row["days_of_cover"] or 0) - (row["lead_time_days"] or 0)
-    return row["last_event_time"] + timedelta(days=spare_days) if spare_days > 0 else None
+    order_by = row["last_event_time"] + timedelta(days=min(spare_days, MAX_DAYS))
+    return order_by if order_by > now else None
 
 
-def _approvals(lake: LakeReplica) -> dict[str, Approval]:
-    """Return the latest proposal of each product, by product id."""
+def _approvals(lake: LakeReplica, product_ids: Iterable[str]) -> dict[str, Approval]:
+    """Return the proposals that hold, open or answered, by product id."""
     rows = lake.query(
         """
-        SELECT subject, fingerprint, dedup_key, state, "at" FROM alerts WHERE kind = 'proposal'
-        QUALIFY row_number() OVER (PARTITION BY subject ORDER BY sequence DESC, "at" DESC) = 1
-        """
+        SELECT kind, state, sequence, fingerprint, dedup_key, thread, rule, severity, about, subject,
+            subject_name, since, reason, "at"
+        FROM alerts WHERE kind IN ('alert', 'proposal') AND subject IN (SELECT unnest($ids::VARCHAR[]))
+        ORDER BY sequence, "at"
+        """,
+        {"ids": list(product_ids)},
     )
-    return {
-        row["subject"]: Approval(
-            run=proposals.run_id(row["fingerprint"], row["dedup_key"]),
-            is_open=row["state"] == ProposalState.OPEN,
-            at=row["at"],
-        )
-        for row in rows
-    }
-
-
-def _current(approval: Approval | None, alert: dict[str, Any]) -> Approval | None:
-    """Return the proposal, unless it was answered before the alert fired."""
-    is_current = approval and (approval.is_open or alert["since"] is None or approval.at >= alert["since"])
-    return approval if is_current else None
+    recorded = {(row["fingerprint"], row["dedup_key"]): row for row in rows if row["kind"] == "proposal"}
+    approvals = {}
+    for proposal in read_proposals(rows):
+        row = recorded.get((proposal.fingerprint, proposal.dedup_key))
+        is_open = proposal.state == ProposalState.OPEN
+        if row and proposal.holds and (is_open or row["reason"] == ANSWERED):
+            run = proposals.run_id(proposal.fingerprint, proposal.dedup_key)
+            approvals[proposal.product_id] = Approval(run=run, is_open=is_open)
+    return approvals
 
 
 def _urgency(alert: Alert) -> tuple[bool, float, int, str]:

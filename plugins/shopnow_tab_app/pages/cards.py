@@ -1,9 +1,13 @@
 """The dashboard's cards: a figure of the period, its days, and the same figure of the previous period."""
 
+from collections.abc import Callable
+from datetime import datetime
+from typing import NamedTuple
+
 from pydantic import BaseModel
 
 from shopnow.kpis import DELIVERIES, KPIS, SALES_DAILY
-from shopnow_tab_app.pages.comparison import Comparison
+from shopnow_tab_app.pages.comparison import Comparison, Span
 from shopnow_tab_app.pages.period import Period
 from shopnow_tab_app.pages.sales import Rows, Sales, Totals
 
@@ -26,6 +30,8 @@ class Card(BaseModel):
     not over."""
     before: int | None
     """The figure of the previous period, for as long; null if unknown."""
+    compared_until: datetime | None
+    """End of the part that is compared; null if nothing of the period is over yet."""
     unit: str
     definition: str
     spark: list[int | None]
@@ -48,42 +54,44 @@ def cards(
         comparison: what to compare; None for nothing.
         by_day: the same for deliveries, which are known by the day only.
     """
-    compared, before = (filtered_sales.totals(span) for span in comparison or (None, None))
-    delivered = filtered_sales.deliveries(period)
-    delivered_compared, delivered_before = (
-        filtered_sales.delivered(span) if span else {} for span in by_day or (None, None)
-    )
+    sales = _compare(filtered_sales.totals, comparison)
 
-    def card(
-        name: str, table: str, column: str, unit: str, days: Rows, compared: Totals, before: Totals
-    ) -> Card:
+    def card(name: str, table: str, column: str, unit: str, days: Rows, compared: _Compared) -> Card:
         return Card(
             name=name,
             value=_sum(days, column),
-            compared=compared.get(column),
-            before=before.get(column),
+            compared=compared.current.get(column),
+            before=compared.before.get(column),
+            compared_until=compared.until,
             unit=unit,
             definition=DEFINITIONS.get(f"{table}.{column}", ""),
             spark=[row[column] for row in days],
         )
 
     def of_sales(name: str, column: str, unit: str) -> Card:
-        return card(name, SALES_DAILY.name, column, unit, daily, compared, before)
+        return card(name, SALES_DAILY.name, column, unit, daily, sales)
 
+    delivered, deliveries = filtered_sales.deliveries(period), _compare(filtered_sales.delivered, by_day)
     return [
         of_sales("revenue", "net_revenue_cents", "cents"),
         of_sales("orders", "orders", "orders"),
         of_sales("payments", "payments_succeeded", "payments"),
-        card(
-            "deliveries",
-            DELIVERIES.name,
-            "delivered",
-            "deliveries",
-            delivered,
-            delivered_compared,
-            delivered_before,
-        ),
+        card("deliveries", DELIVERIES.name, "delivered", "deliveries", delivered, deliveries),
     ]
+
+
+class _Compared(NamedTuple):
+    """Sums of the part of a period that is over, and of the same part of the previous one."""
+
+    current: Totals
+    before: Totals
+    until: datetime | None
+
+
+def _compare(sums: Callable[[Span], Totals], comparison: Comparison | None) -> _Compared:
+    if comparison is None:
+        return _Compared({}, {}, None)
+    return _Compared(sums(comparison.current), sums(comparison.before), comparison.current.end)
 
 
 def _sum(rows: Rows, column: str) -> int | None:

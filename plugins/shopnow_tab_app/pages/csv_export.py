@@ -32,9 +32,9 @@ class ListingExport(NamedTuple):
         return self.listing.columns
 
     def read(self, lake: LakeReplica, query: Query) -> Iterator[list[Row]]:
-        """Yield the rows on all pages, in the order that the query asks for."""
-        for chunk in self.listing.chunks(lake, query.rows, CHUNK_ROWS, self.filter(lake, query)):
-            yield [dict(zip(self.fields, row, strict=True)) for row in chunk]
+        """Return the rows on all pages, in the order that the query asks for; refuse an invalid query."""
+        chunks = self.listing.chunks(lake, query.rows, CHUNK_ROWS, self.filter(lake, query))
+        return ([dict(zip(self.fields, row, strict=True)) for row in chunk] for chunk in chunks)
 
 
 class ResponseExport(NamedTuple):
@@ -46,10 +46,12 @@ class ResponseExport(NamedTuple):
     """Type of the rows."""
     rows: Callable[[Any], Sequence[BaseModel]]
     """Takes the rows from the response."""
+    left_out: Sequence[str] = ()
+    """Fields that are no single values."""
 
     @property
     def fields(self) -> Sequence[str]:
-        return list(self.model.model_fields)
+        return [name for name in self.model.model_fields if name not in self.left_out]
 
 
 Export = ListingExport | ResponseExport

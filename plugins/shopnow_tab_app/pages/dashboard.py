@@ -103,8 +103,6 @@ class Options(BaseModel):
 
 class Dashboard(PageResponse):
     period: tuple[str, str]
-    compared_until: datetime | None
-    """End of the part of the period that is compared with the previous one; null if nothing is over yet."""
     currency: str | None
     cards: list[Card]
     completeness: Completeness
@@ -155,13 +153,15 @@ def build(lake: LakeReplica, query: PeriodQuery, now: datetime, state: ReplicaSt
     currency = query.currency or (options.currencies[0] if options.currencies else None)
     filtered_sales = Sales(lake, query, currency)
     daily = filtered_sales.daily(period)
-    comparison = compare(period, previous, now, is_hourly=not filtered_sales.is_filtered)
-    by_day = compare(period, previous, now, is_hourly=False)
+    # What is not computed yet is not over.
+    newest = _last_computed(daily)
+    over = min(now, newest["computed_at"]) if newest else now
+    comparison = compare(period, previous, over, is_hourly=not filtered_sales.is_filtered)
+    by_day = compare(period, previous, over, is_hourly=False)
     return Dashboard(
         as_of=as_of(state),
         missing=missing(state),
         period=(period.first.isoformat(), period.last.isoformat()),
-        compared_until=comparison and comparison.current.end,
         currency=currency,
         cards=cards(filtered_sales, period, daily, comparison, by_day),
         completeness=_completeness(lake, daily),

@@ -1,6 +1,6 @@
 """The deliveries page: a table of all deliveries, and a timeline of their stages by day."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel
@@ -38,7 +38,7 @@ class Delivery(BaseModel):
     provisional: bool
     """From records that the lake does not have yet; proved figures do not contain it."""
     overdue: bool
-    """Delivered after the promised time, or still open at the time of the newest delivery event."""
+    """Delivered after the promised time, or still open after it."""
 
 
 class Deliveries(PageResponse):
@@ -83,11 +83,10 @@ def _period(lake: LakeReplica, query: Query) -> Period:
 EXPORTS = {"deliveries": ListingExport(SHOWN, LISTING, filter_rows)}
 
 
-def build(lake: LakeReplica, query: Query, state: ReplicaState) -> Deliveries:
+def build(lake: LakeReplica, now: datetime, query: Query, state: ReplicaState) -> Deliveries:
     """Build the page."""
     period, filter_ = _period(lake, query), filter_rows(lake, query)
     of_period = LISTING.filter({}, period if query.period.is_chosen else None)
-    now = datetime.now(UTC)
     counts = lake.query(
         f"""
         SELECT stage::VARCHAR AS stage, count(*) AS deliveries,

@@ -143,7 +143,7 @@ def stock(page: Stock, t: Translator) -> Sheet:
     return {
         "cards": [(t("alerts"), t.number(len(page.alerts)))],
         "tables": [
-            _table(t, alerts.SHOWN, page.alerts, currency=page.currency),
+            _table(t, alerts.SHOWN, page.alerts),
             _table(t, TextTable("silences", ("target", "until", "by", "reason")), page.silences),
             _table(t, SHOWN_SHELVES, page.shelves),
         ],

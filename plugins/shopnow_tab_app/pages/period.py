@@ -9,6 +9,8 @@ from shopnow.dates import add_days_clamped
 from shopnow_tab_app.replica.client import LakeReplica
 
 DAYS = 7
+LAST_DAY = date(9998, 12, 31)
+"""Later days have no end in Python's calendar, or no following period."""
 MAX_DAYS = 3_660
 """Ten years: pages have a value per day, and memory is limited."""
 
@@ -109,6 +111,7 @@ def resolve_period(
     """
     today = datetime.now(UTC).date()
     first, last, days, preset = query[:4] if any(query[:4]) else default[:4]
+    first, last = (day and min(day, LAST_DAY) for day in (first, last))
     if preset and not (first or last or days) and (period := _preset_period(preset, today)):
         return period
     known = lake.query(f'SELECT min({day})::DATE AS first, max({day})::DATE AS last FROM "{table}"')[0]  # noqa: S608

@@ -21,6 +21,7 @@ TABLES = (
     "kpi/stock_daily",
     "kpi/stock_outs",
     "kpi/top_products",
+    "kpi/sales_daily",
     "alerts",
 )
 MAX_STOCK_OUTS = 50
@@ -45,9 +46,9 @@ class ProductPage(PageResponse):
     """Null if no product of this id has stock."""
     category: str | None
     units: int
-    """Pieces ordered in the period."""
+    """Pieces ordered in the period, in any currency."""
     gmv_cents: int
-    """Their value, before discounts, in the currency of the page."""
+    """The value, before discounts, of those in the currency of the page."""
     charts: dict[str, Chart]
     stock_outs: list[StockOut]
     """The newest first, of all times."""
@@ -57,22 +58,20 @@ class ProductPage(PageResponse):
 SHOWN = TextTable("stock_outs", ("started_at", "ended_at", "lost_units", "amount"), amount="lost_cents")
 
 
-def build(lake: LakeReplica, query: Query, state: ReplicaState) -> ProductPage:
+def build(lake: LakeReplica, now: datetime, query: Query, state: ReplicaState) -> ProductPage:
     """Build the page of the product that `product_id` names."""
     product = query.choices.get("product_id") or ""
     period = resolve_period(lake, query.period)
-    currency = query.period.currency or stock.main_currency(lake)
+    [known] = lake.query(_KNOWN, [product])
+    currency = query.period.currency or known["currency"]
     daily = lake.query(_DAILY, {"id": product, "currency": currency, **period._asdict()})
-    categories = lake.query(
-        'SELECT arg_max(category, date) AS category FROM "kpi/top_products" WHERE product_id = ?', [product]
-    )
     return ProductPage(
         as_of=as_of(state),
         missing=missing(state),
         period=(period.first.isoformat(), period.last.isoformat()),
         currency=currency,
         shelf=next((Shelf(**row) for row in stock.read_shelves(lake, product)), None),
-        category=categories[0]["category"],
+        category=known["category"],
         units=sum(row["units"] for row in daily),
         gmv_cents=sum(row["gmv_cents"] for row in daily),
         charts={
@@ -81,16 +80,22 @@ def build(lake: LakeReplica, query: Query, state: ReplicaState) -> ProductPage:
             "product_stock": chart("product_stock", _stock(lake, product, period), "date", closing="pieces"),
         },
         stock_outs=[StockOut(**row) for row in _stock_outs(lake, product)],
-        alerts=[alert for alert in alerts.read(lake).active if alert.subject == product],
+        alerts=[alert for alert in alerts.read(lake, now).active if alert.subject == product],
     )
 
 
+_KNOWN = """
+    SELECT arg_max(category, date) AS category, arg_max(currency, bought) AS currency FROM (
+        SELECT category, date, currency, sum(units) OVER (PARTITION BY currency) AS bought
+        FROM "kpi/top_products" WHERE product_id = ?
+    )
+"""
+"""Its category, and the currency with most pieces ordered."""
 _DAILY = """
     SELECT day::DATE AS date, coalesce(sum(units), 0)::BIGINT AS units,
-        coalesce(sum(gmv_cents), 0)::BIGINT AS gmv_cents
+        coalesce(sum(gmv_cents) FILTER (currency = $currency), 0)::BIGINT AS gmv_cents
     FROM generate_series($first::DATE, $last::DATE, INTERVAL 1 DAY) AS days(day)
-    LEFT JOIN "kpi/top_products" AS sales
-        ON sales.date = day::DATE AND product_id = $id AND currency = $currency
+    LEFT JOIN "kpi/top_products" AS sales ON sales.date = day::DATE AND product_id = $id
     GROUP BY 1 ORDER BY 1
 """
 

@@ -139,6 +139,11 @@ async def any_parameters(
     return Query(period, rows, {**choices, **ids})
 
 
+def _minute() -> datetime:
+    """Return the current time, to the minute, so that responses can be cached."""
+    return datetime.now(UTC).replace(second=0, microsecond=0)
+
+
 def _prepare_dashboard(sources: Sources, query: Query) -> Build:
     hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     return Build(hour, partial(dashboard.build, sources.lake, query.period, hour))
@@ -153,7 +158,8 @@ def _prepare_order(sources: Sources, query: Query) -> Build:
 
 
 def _prepare_product(sources: Sources, query: Query) -> Build:
-    return Build(datetime.now(UTC).date(), partial(product.build, sources.lake, query))
+    now = _minute()
+    return Build(now, partial(product.build, sources.lake, now, query))
 
 
 def _prepare_payments(sources: Sources, query: Query) -> Build:
@@ -161,12 +167,12 @@ def _prepare_payments(sources: Sources, query: Query) -> Build:
 
 
 def _prepare_deliveries(sources: Sources, query: Query) -> Build:
-    return Build(datetime.now(UTC).date(), partial(deliveries.build, sources.lake, query))
+    now = _minute()
+    return Build(now, partial(deliveries.build, sources.lake, now, query))
 
 
 def _prepare_stock(sources: Sources, query: Query) -> Build:
-    # To the minute, so that the response can be cached.
-    actions, now = sources.alert_actions(), datetime.now(UTC).replace(second=0, microsecond=0)
+    actions, now = sources.alert_actions(), _minute()
     return Build((actions, now), partial(stock.build, sources.lake, actions, now, query))
 
 

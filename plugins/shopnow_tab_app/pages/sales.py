@@ -84,10 +84,8 @@ class Sales:
             {"currency": self._currency, "first": period.first, "last": period.last},
         )
 
-    def totals(self, span: Span | None) -> Totals:
+    def totals(self, span: Span) -> Totals:
         """Return the sums of a span; of one category or country it has to begin and end at midnight."""
-        if span is None:
-            return {}
         time = "date" if self._column else "hour"
         table = self._table if self._column else SALES_HOURLY.name
         condition = f"AND {self._column} = $value" if self._column else ""

@@ -35,8 +35,6 @@ class Shelf(BaseModel):
 
 
 class Stock(PageResponse):
-    currency: str | None
-    """The one with most orders, in which money at risk is stated."""
     shelves: list[Shelf]
     alerts: list[Alert]
     """Active alerts, each product's at its highest severity; most money at risk first."""
@@ -60,7 +58,7 @@ SHOWN_SHELVES = TextTable(
 )
 EXPORTS: Mapping[str, Export] = {
     "stock": ResponseExport(SHOWN_SHELVES, Shelf, lambda page: page.shelves),
-    "alerts": ResponseExport(alerts.SHOWN, Alert, lambda page: page.alerts),
+    "alerts": ResponseExport(alerts.SHOWN, Alert, lambda page: page.alerts, left_out=("approval",)),
 }
 
 
@@ -72,15 +70,14 @@ def build(
     Args:
         lake: replica of the lake.
         actions: recent actions on alerts.
-        now: time that decides which silences are active.
+        now: time that decides which silences are active, and which orders come too late.
         query: may choose a stock level; products that are out of stock count as low, too.
         state: state of the replica.
     """
-    found = alerts.read(lake)
+    found = alerts.read(lake, now)
     return Stock(
         as_of=as_of(state),
         missing=missing(state),
-        currency=main_currency(lake),
         shelves=[
             Shelf(**row) for row in read_shelves(lake) if _has_level(row["level"], query.choices.get("level"))
         ],
@@ -104,14 +101,6 @@ def build(
 
 def _has_level(level: str, chosen: str | None) -> bool:
     return chosen in (None, level) or (chosen == "low" and level == "out")
-
-
-def main_currency(lake: LakeReplica) -> str | None:
-    """Return the currency with most orders; None without orders."""
-    rows = lake.query(
-        'SELECT currency FROM "kpi/top_products" GROUP BY 1 ORDER BY sum(orders) DESC, 1 LIMIT 1'
-    )
-    return rows[0]["currency"] if rows else None
 
 
 def read_shelves(lake: LakeReplica, product_id: str | None = None) -> list[dict[str, Any]]:

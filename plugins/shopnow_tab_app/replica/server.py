@@ -74,7 +74,7 @@ class ReplicaServer:
         database = self._connection.cursor()
         database.execute(
             f"SET memory_limit='{MEMORY}'; SET threads=2; SET preserve_insertion_order=false; "
-            "SET TimeZone='UTC'"
+            "SET GLOBAL TimeZone='UTC'"
         )
         self._store = CopyStore(database, address, copies, derived, with_topics=conf is not None)
         self._topics = TopicReader(conf or {}, self._store.pending, self._add, lambda: self._requested)
@@ -92,6 +92,8 @@ class ReplicaServer:
         """When the thread began to read the current table."""
         self._read_at: dict[str, float] = {}
         """By table, when its last update began."""
+        self._resumed: dict[str, float] = {}
+        """By table, when it was first requested after an idle time."""
         self._thread: threading.Thread | None = None
 
     def state(self, names: Iterable[str]) -> ReplicaState:
@@ -103,9 +105,8 @@ class ReplicaServer:
         requested = [*names, *self._store.sources(names)]
         now = time.monotonic()
         with self._changed:
-            oldest = {
-                name: now if self._requested.get(name, 0.0) < now - WATCHED_SECONDS else 0.0 for name in names
-            }
+            idle = [name for name in requested if self._requested.get(name, 0.0) < now - WATCHED_SECONDS]
+            self._resumed.update(dict.fromkeys(idle, now))
             self._requested.update(dict.fromkeys(requested, now))
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="shopnow-tab-lake", daemon=True)
@@ -118,7 +119,7 @@ class ReplicaServer:
                     self._current_error()
                     or all(
                         name in self._table_errors
-                        or (name in self._versions and self._read_at.get(name, 0.0) >= oldest[name])
+                        or (name in self._versions and self._read_at.get(name, 0.0) >= self._resumed[name])
                         for name in names
                     )
                 ),

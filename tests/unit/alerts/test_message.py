@@ -152,3 +152,12 @@ def test_five_hundred_products_make_a_short_message():
     for body in bodies(composed):
         assert "… and 480 more (Sold out: 480); 4,800 EUR of sales at risk" in body
         assert body.count("For purchasing; alert") == MAX_SHOWN
+
+
+def test_the_rest_is_summed_by_currency():
+    alerts = [alert(f"{number:02}", subject=f"P{number}") for number in range(MAX_SHOWN + 3)]
+    advice = {each.subject: Advice(100_00, "EUR", 1) for each in alerts[:MAX_SHOWN]}
+    advice |= {each.subject: Advice(10_00, "EUR", 1) for each in alerts[MAX_SHOWN : MAX_SHOWN + 2]}
+    advice[alerts[-1].subject] = Advice(7_00, "JPY", 1)
+    for body in bodies(message(*alerts, advice=advice)):
+        assert "20 EUR and 7 JPY of sales at risk" in body

@@ -14,9 +14,9 @@ ORDERS = {"product_id": "mug", "currency": "EUR", "units": 10, "gmv_cents": 5_00
 
 def test_the_pieces_missing_until_the_delivery_count_at_the_average_price():
     orders = [ORDERS, {**ORDERS, "units": 30, "gmv_cents": 35_000}]
-    assert money_at_risk.estimate([COVER], orders, {"mug": 0}) == {"mug": 10 * 1_000}
-    assert money_at_risk.estimate([COVER], orders, {"mug": 4}) == {"mug": 6 * 1_000}
-    assert money_at_risk.estimate([COVER], orders, {"mug": 50}) == {"mug": 0}
+    assert money_at_risk.estimate([COVER], orders, {"mug": 0}) == {"mug": (10 * 1_000, "EUR")}
+    assert money_at_risk.estimate([COVER], orders, {"mug": 4}) == {"mug": (6 * 1_000, "EUR")}
+    assert money_at_risk.estimate([COVER], orders, {"mug": 50}) == {"mug": (0, "EUR")}
 
 
 def test_a_product_without_demand_price_or_alert_has_no_figure():
@@ -24,7 +24,7 @@ def test_a_product_without_demand_price_or_alert_has_no_figure():
     assert money_at_risk.estimate([COVER], [], {"mug": 0}) == {}
     assert money_at_risk.estimate([COVER], [ORDERS], {"bowl": 0}) == {}
     unknown_lead_time = money_at_risk.estimate([{**COVER, "lead_time_days": None}], [ORDERS], {"mug": 0})
-    assert unknown_lead_time == {"mug": 4 * 500}
+    assert unknown_lead_time == {"mug": (4 * 500, "EUR")}
 
 
 def test_only_the_orders_of_the_newest_days_give_the_price(tmp_path):
@@ -39,14 +39,9 @@ def test_only_the_orders_of_the_newest_days_give_the_price(tmp_path):
     ]
     uri = Table(lake, "kpi/top_products").uri
     write_deltalake(uri, pa.Table.from_pylist(orders), partition_by=["date"])
-    assert money_at_risk.cents_at_risk(lake, {"mug": 0}) == {"mug": 10 * 500}
-    assert money_at_risk.main_currency(lake) == "EUR"
+    assert money_at_risk.cents_at_risk(lake, {"mug": 0}) == {"mug": (10 * 500, "EUR")}
 
 
-def test_the_main_currency_has_most_units(tmp_path):
-    lake = tmp_path.as_uri()
-    assert money_at_risk.main_currency(lake) is None
-    day = {"date": date(2026, 7, 30)}
-    orders = [{**ORDERS, **day}, {**ORDERS, **day, "currency": "USD", "units": 11}]
-    write_deltalake(Table(lake, "kpi/top_products").uri, pa.Table.from_pylist(orders), partition_by=["date"])
-    assert money_at_risk.main_currency(lake) == "USD"
+def test_the_price_is_that_of_the_currency_with_most_pieces():
+    yen = {**ORDERS, "currency": "JPY", "units": 11, "gmv_cents": 11_000_000}
+    assert money_at_risk.estimate([COVER], [ORDERS, yen], {"mug": 0}) == {"mug": (10 * 1_000_000, "JPY")}

@@ -10,9 +10,10 @@ import pytest
 from deltalake import write_deltalake
 
 from factories.alert_factory import cover
-from shopnow.alerts import alert_log, rules
+from shopnow.alerts import alert_log, commands, rules
+from shopnow.alerts.commands import Attribution
 from shopnow.alerts.evaluate import evaluate
-from shopnow.alerts.proposals import ProposalState, read_proposals
+from shopnow.alerts.proposals import ANSWERED, ProposalState, read_proposals
 from shopnow.kpis import STOCK_COVER, STOCK_POSITION, TOP_PRODUCTS
 from shopnow.lake.delta.tables import Table
 from shopnow.restock import proposals
@@ -74,13 +75,13 @@ def lake(shop: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replic
         yield replica
 
 
-def read(lake: ReplicaServer) -> alerts.Alerts:
+def read(lake: ReplicaServer, now: datetime = AT) -> alerts.Alerts:
     """Return the alerts once the lake was read again, from the beginning."""
     for _ in range(2):  # the first of them may have begun before
         before = lake.state(stock.TABLES).as_of
         while (state := lake.state(stock.TABLES)).unread or state.as_of == before:
             pass
-    return alerts.read(lake)
+    return alerts.read(lake, now)
 
 
 def test_each_product_has_one_alert_and_most_money_at_risk_comes_first(lake: ReplicaServer) -> None:
@@ -116,19 +117,39 @@ def test_order_by_leaves_the_time_of_the_delivery(shop: str, lake: ReplicaServer
     write(shop, STOCK_COVER.name, rows)
     order_by = {alert.subject: alert.order_by for alert in read(lake).active}
     assert order_by == {"vase": AT + timedelta(days=2), "mug": None}
+    late = {alert.subject: alert.order_by for alert in read(lake, AT + timedelta(days=2)).active}
+    assert late == {"vase": None, "mug": None}
+
+
+def test_very_large_cover_has_a_day_within_the_calendar(shop: str, lake: ReplicaServer) -> None:
+    write(shop, STOCK_COVER.name, [cover(product_id="vase", days_of_cover=5e6)])
+    vase = next(alert for alert in read(lake).active if alert.subject == "vase")
+    assert vase.order_by == AT + timedelta(days=alerts.MAX_DAYS)
 
 
 def test_proposal_is_open_then_answered(shop: str, lake: ReplicaServer) -> None:
     table = alert_log.open_table(shop)
     [mug] = [each for each in read_proposals(alert_log.read_rows(table, "alert")) if each.product_id == "mug"]
-    for state, is_open in ((ProposalState.OPEN, True), (ProposalState.CLOSED, False)):
+
+    def record(state: ProposalState, reason: str | None = None) -> alerts.Approval | None:
+        """Record the state of the mug's proposal and return what the page shows of it."""
         table = alert_log.open_table(shop)
         sequence = alert_log.next_sequence(table)
-        alert_log.commit_decision(table, [mug.row(state, sequence, datetime.now(UTC), "answered")])
-        shown = {alert.subject: alert.approval for alert in read(lake).active}
-        assert shown["vase"] is None
-        assert shown["mug"]
-        assert (shown["mug"].run, shown["mug"].is_open) == (
-            proposals.run_id(mug.fingerprint, mug.dedup_key),
-            is_open,
-        )
+        alert_log.commit_decision(table, [mug.row(state, sequence, datetime.now(UTC), reason)])
+        return shown()
+
+    def shown() -> alerts.Approval | None:
+        return next(alert.approval for alert in read(lake).active if alert.subject == "mug")
+
+    run = proposals.run_id(mug.fingerprint, mug.dedup_key)
+    assert shown() is None
+    assert record(ProposalState.OPEN) == alerts.Approval(run=run, is_open=True)
+    assert record(ProposalState.CLOSED, "its run is failed") is None
+    answered = alerts.Approval(run=run, is_open=False)
+    assert record(ProposalState.CLOSED, ANSWERED) == answered
+    commands.acknowledge(shop, "stock_out:mug", Attribution("anna", "ordered"))
+    assert shown() == answered  # the answer is for all alerts until the product is back in stock
+    for quantity in (50, 0):
+        write(shop, STOCK_POSITION.name, stock_rows(mug=quantity, vase=2, bowl=50))
+        evaluate(shop, f"run-{quantity}", rule_set=rules.load())
+    assert shown() is None

@@ -38,9 +38,9 @@ def test_registry_names_the_charts_of_the_page(lake: ReplicaServer, name: PageNa
 
 
 def test_cards_sum_the_period_and_the_previous_period(lake: ReplicaServer) -> None:
-    page = build(lake, "dashboard")
+    period, before = (Period(day, day) for day in (date(2026, 11, 23), date(2026, 11, 22)))
+    page = build(lake, "dashboard", Query(PeriodQuery(period.first, period.last)))
     sales = lake.query('SELECT date, orders, net_revenue_cents FROM "kpi/sales_daily"')
-    period, before = Period(date(2026, 11, 23), TODAY), Period(date(2026, 11, 21), date(2026, 11, 22))
     assert period.before == before
 
     def total(days: Period, column: str) -> int:
@@ -207,6 +207,17 @@ def test_repeated_parameters_are_refused(api: TestClient) -> None:
         422,
         "parameter 'status' is given more than once",
     )
+
+
+@pytest.mark.parametrize("path", ["dashboard", "payments", "deliveries", "product", "orders"])
+def test_last_day_of_the_calendar_is_no_error(api: TestClient, path: str) -> None:
+    for period in ("to=9999-12-31", "from=9999-12-31", "from=9999-12-31&to=9999-12-31"):
+        assert api.get(f"/api/{path}?{period}").status_code == 200, period
+
+
+def test_invalid_export_is_refused_before_it_begins(api: TestClient) -> None:
+    for query in ("sort=foo", "from=2001-01-01&to=2026-01-01"):
+        assert api.get(f"/api/tables/orders.csv?{query}").status_code == 422, query
 
 
 def test_drivers_have_the_largest_differences_between_whole_days(lake: ReplicaServer) -> None:

@@ -1,6 +1,8 @@
 """The replica follows every version of the lake's tables, and reports what it cannot read."""
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -121,8 +123,24 @@ def test_first_answer_after_an_idle_time_is_current(
     assert supervision.wait_until(lambda: not lake._thread or not lake._thread.is_alive(), 30)
     monkeypatch.setattr(server, "WATCHED_SECONDS", 0.3)
     write_deltalake(tmp_path / "sales", rows((25, "lamp", 3)), mode="append")
-    assert lake.state(["sales", "total"]).versions["sales"] == 1
+    with ThreadPoolExecutor() as pool:  # not only the first of several requests
+        states = list(pool.map(lake.state, [["sales", "total"]] * 4))
+    assert [state.versions["sales"] for state in states] == [1] * 4
     assert lake.query('SELECT sum(twice)::INT AS twice FROM "total"') == [{"twice": 10}]
+
+
+def test_days_are_utc_wherever_the_server_is(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "America/New_York")
+    time.tzset()
+    try:
+        with replica(str(tmp_path), folder, [COPY], [TOTAL]) as lake:
+            [row] = lake.query("SELECT ?::TIMESTAMPTZ::DATE AS day", ["2026-11-24T01:00:00Z"])
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    assert row["day"] == date(2026, 11, 24)
 
 
 def test_missing_table_is_empty_until_it_is_created(lake: ReplicaServer, tmp_path: Path) -> None:

@@ -29,15 +29,21 @@ export function setHash(hash: string, { replace = false } = {}): void {
   dispatchEvent(new HashChangeEvent("hashchange")); // the browser sends none for these methods
 }
 
-/** Takes over the hash of Airflow's address, now and when it changes, and makes steps of links to other pages. */
-export function shareHash(): void {
+/**
+ * Takes over the hash of Airflow's address, now and when it changes, and makes steps of links to other pages.
+ *
+ * An address without a hash gets that of the first page: Airflow copies it when the frame has loaded, so that
+ * Back has a step to return to.
+ */
+export function shareHash(firstPage: string): void {
   addEventListener("click", (event) => {
     const link = (event.target as Element).closest?.('a[href^="#/"]');
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
     setHash(link.getAttribute("href")!);
   });
-  if (!airflow) return;
+  const begin = () => location.hash || history.replaceState(null, "", firstPage);
+  if (!airflow) return void begin();
   const adopt = () => {
     const { hash } = airflow.location;
     if (!hash || hash === location.hash) return;
@@ -45,6 +51,7 @@ export function shareHash(): void {
     dispatchEvent(new HashChangeEvent("hashchange"));
   };
   adopt();
+  begin();
   airflow.addEventListener("popstate", adopt);
   addEventListener("pagehide", () => airflow.removeEventListener("popstate", adopt));
 }

@@ -40,6 +40,8 @@ export interface Card {
   /** The part of the value that is as long as `before`. */
   compared: number | null;
   before: number | null;
+  /** End of the part that is compared. */
+  compared_until: string | null;
   unit: string;
   definition: string;
   spark: (number | null)[];
@@ -69,7 +71,6 @@ export interface Driver {
 }
 export interface Dashboard extends PageData {
   period: [string, string];
-  compared_until: string | null;
   currency: string | null;
   cards: Card[];
   completeness: { complete: boolean; missing_rows: number | null; losses: string[]; audit: string | null };
@@ -251,11 +252,12 @@ export interface Alert {
   days_of_cover: number | null;
   /** Sales expected to be lost before a delivery that is ordered now arrives. */
   at_risk_cents: number | null;
+  currency: string | null;
   order_pieces: number | null;
   /** When to order, so that the delivery arrives in time; null if that is too late. */
   order_by: string | null;
   /** The latest proposal to order it; null if it waits for others. */
-  approval: { run: string; is_open: boolean; at: string } | null;
+  approval: { run: string; is_open: boolean } | null;
 }
 export interface Silence {
   target: string;
@@ -280,7 +282,6 @@ export interface Message {
   about: string[];
 }
 export interface Stock extends PageData {
-  currency: string | null;
   shelves: StockItem[];
   alerts: Alert[];
   silences: Silence[];

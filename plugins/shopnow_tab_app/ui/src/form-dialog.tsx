@@ -7,7 +7,7 @@ interface FormDialogProps {
   title: string;
   /** The fields. The one with `autoFocus` gets the focus. */
   children: ComponentChildren;
-  /** Names of the buttons that send the form, and their texts; the first is the main one. */
+  /** Names of the buttons that send the form, and their texts; the first is the main one, for which fields must be valid. */
   buttons: [name: string, text: string][];
   /** Sends the values of the fields; the dialog closes unless it fails. */
   onSubmit: (values: Record<string, string>, button: string) => Promise<void>;
@@ -46,7 +46,14 @@ export function FormDialog({ title, children, buttons, onSubmit, onClose }: Form
         </p>
         <div class="toolbar">
           {buttons.map(([name, text], index) => (
-            <button key={name} name={name} class={index ? "" : "primary"} type="submit" disabled={isSending}>
+            <button
+              key={name}
+              name={name}
+              class={index ? "" : "primary"}
+              type="submit"
+              formNoValidate={index > 0}
+              disabled={isSending}
+            >
               {text}
             </button>
           ))}

@@ -88,6 +88,6 @@ function App() {
   );
 }
 
-shareHash();
+shareHash(linkTo(PAGES[0].name));
 resumeGenerating();
 render(<App />, document.getElementById("app")!);

@@ -1,5 +1,4 @@
 /** Fields of a payment, in the form of the page Payments and in the dialog of an order. */
-import { useState } from "preact/hooks";
 import { post } from "./api-client";
 import type { Order, SendReceipt } from "./api-types";
 import type { Option } from "./components";
@@ -35,34 +34,43 @@ export const PaymentFields = () => (
   </>
 );
 
-/** A button that pays an order which is not paid yet; nothing for other orders. */
-export function PayButton({ order, canSend }: { order: Order; canSend: boolean | undefined }) {
-  const [isOpen, setIsOpen] = useState(false);
-  if (!PAYABLE.includes(order.status)) return null;
-  const send = async ({ method, outcome }: Record<string, string>) => {
-    await post<SendReceipt>("payments", { order_id: order.order_id, method, outcome });
-  };
-  return (
-    <>
-      <button
-        class="small"
-        disabled={!canSend}
-        aria-label={labelled(t("pay"), order.order_id)}
-        onClick={() => setIsOpen(true)}
-      >
-        {t("pay")}
-      </button>
-      {isOpen ? (
-        <FormDialog
-          title={labelled(t("pay_order"), order.order_id)}
-          buttons={[["pay", t("pay")]]}
-          onSubmit={send}
-          onClose={() => setIsOpen(false)}
-        >
-          <p>{money(order.total_cents, order.currency)}</p>
-          <PaymentFields />
-        </FormDialog>
-      ) : null}
-    </>
-  );
+const isPayable = (order: Order): boolean => PAYABLE.includes(order.status);
+
+interface PayDialogProps {
+  order: Order;
+  onClose: () => void;
 }
+
+/** Pays an order that is not paid yet. */
+export const PayDialog = ({ order, onClose }: PayDialogProps) => (
+  <FormDialog
+    title={labelled(t("pay_order"), order.order_id)}
+    buttons={[["pay", t("pay")]]}
+    onSubmit={async ({ method, outcome }) => {
+      await post<SendReceipt>("payments", { order_id: order.order_id, method, outcome });
+    }}
+    onClose={onClose}
+  >
+    <p>{money(order.total_cents, order.currency)}</p>
+    <PaymentFields />
+  </FormDialog>
+);
+
+interface PayButtonProps {
+  order: Order;
+  canSend: boolean | undefined;
+  onPay: (order: Order) => void;
+}
+
+/** A button for an order that is not paid yet; nothing for other orders. */
+export const PayButton = ({ order, canSend, onPay }: PayButtonProps) =>
+  isPayable(order) ? (
+    <button
+      class="small"
+      disabled={!canSend}
+      aria-label={labelled(t("pay"), order.order_id)}
+      onClick={() => onPay(order)}
+    >
+      {t("pay")}
+    </button>
+  ) : null;

@@ -86,7 +86,7 @@ export function AlertPanel({ data, actions, permissions, onRequest }: AlertPanel
           {
             name: "at_risk",
             alignRight: true,
-            cell: (row) => money(row.at_risk_cents, data?.currency ?? null, true),
+            cell: (row) => money(row.at_risk_cents, row.currency, true),
           },
           {
             name: "order_pieces",
@@ -118,7 +118,6 @@ export function AlertPanel({ data, actions, permissions, onRequest }: AlertPanel
         <RestockDialog
           key={asked.fingerprint}
           alert={asked}
-          currency={data?.currency ?? null}
           onAnswered={(run, answer) => setAnswers((previous) => ({ ...previous, [run]: answer }))}
           onClose={() => setAsked(null)}
         />

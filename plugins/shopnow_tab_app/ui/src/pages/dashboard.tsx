@@ -97,7 +97,6 @@ function DashboardContent({
           <KpiCard
             key={card.name}
             card={card}
-            comparedUntil={data.compared_until}
             currency={data.currency}
             isComplete={data.completeness.complete}
             isFiltered={isFiltered}
@@ -204,28 +203,28 @@ function TopProducts({ products, currency, query }: TopProductsProps) {
 
 interface KpiCardProps {
   card: Card;
-  comparedUntil: string | null;
   currency: string | null;
   isComplete: boolean;
   isFiltered: boolean;
 }
 
-function KpiCard({ card, comparedUntil, currency, isComplete, isFiltered }: KpiCardProps) {
+function KpiCard({ card, currency, isComplete, isFiltered }: KpiCardProps) {
   return (
     <section class="card" title={card.definition}>
       <h2>{term("card", card.name)}</h2>
       <p class="value">{amount(card.value, card.unit, currency, true)}</p>
-      <Trend card={card} comparedUntil={comparedUntil} isFiltered={isFiltered} />
+      <Trend card={card} isFiltered={isFiltered} />
       {card.spark.length > 1 ? <Sparkline values={card.spark} /> : null}
       {isComplete ? null : <Badge tone="warn">{t("incomplete")}</Badge>}
     </section>
   );
 }
 
-function Trend({ card, comparedUntil, isFiltered }: Omit<KpiCardProps, "currency" | "isComplete">) {
-  const { value, compared, before } = card;
+function Trend({ card, isFiltered }: Pick<KpiCardProps, "card" | "isFiltered">) {
+  const { value, compared, before, compared_until: comparedUntil } = card;
   if (value === null) return <p class="trend">{isFiltered ? t("not_available_for_filter") : ""}</p>;
-  if (!before) return <p class="trend">{t("no_previous_data")}</p>;
+  // A share of nothing, or of more refunds than payments, says nothing.
+  if (before === null || before <= 0) return <p class="trend">{t("no_previous_data")}</p>;
   const change = ((compared ?? 0) - before) / before;
   // Of a period that is not over, only what is over is compared.
   const until = compared === value || !comparedUntil ? "" : t("compared_until", { time: dateTime(comparedUntil) });

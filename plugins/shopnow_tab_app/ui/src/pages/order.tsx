@@ -1,13 +1,14 @@
 /** An order: what was ordered, and its timeline from the order to the delivery. */
+import { useState } from "preact/hooks";
 import { useAddress } from "../address";
 import { usePoll } from "../api-client";
-import type { OrderDetail, OrderStep } from "../api-types";
+import type { Order, OrderDetail, OrderStep } from "../api-types";
 import { DataAsOf, Notices, Panel, PdfDownload, ProvisionalBadge, StatusBadge } from "../components";
 import { Grid } from "../error-boundary";
 import { dateTime, money, number } from "../format";
 import { labelled, t, term } from "../i18n";
 import { CustomerLink } from "../links";
-import { PayButton } from "../payment-fields";
+import { PayButton, PayDialog } from "../payment-fields";
 import type { Permissions } from "../permissions";
 
 export function OrderPage({ canSend }: Permissions) {
@@ -43,12 +44,14 @@ export function OrderPage({ canSend }: Permissions) {
 
 function OrderFacts({ data, canSend }: { data: OrderDetail; canSend: boolean | undefined }) {
   const order = data.order!;
+  const [paid, setPaid] = useState<Order | null>(null);
   return (
+    <>
     <dl class="facts">
       <dt>{t("field_status")}</dt>
       <dd>
         <StatusBadge scope="order_status" code={order.status} />
-        <ProvisionalBadge row={order} /> <PayButton order={order} canSend={canSend} />
+        <ProvisionalBadge row={order} /> <PayButton order={order} canSend={canSend} onPay={setPaid} />
       </dd>
       <dt>{t("field_customer_name")}</dt>
       <dd>
@@ -64,6 +67,8 @@ function OrderFacts({ data, canSend }: { data: OrderDetail; canSend: boolean | u
       <dt>{t("field_amount")}</dt>
       <dd>{money(order.total_cents, order.currency)}</dd>
     </dl>
+      {paid ? <PayDialog order={paid} onClose={() => setPaid(null)} /> : null}
+    </>
   );
 }
 

@@ -22,7 +22,7 @@ import { dateTime, money, number } from "../format";
 import { t, term } from "../i18n";
 import { CustomerLink, OrderLink } from "../links";
 import { LatestActivity } from "../latest-activity";
-import { PayButton } from "../payment-fields";
+import { PayButton, PayDialog } from "../payment-fields";
 import { sendOrder, setGenerating, useSender } from "../order-sender";
 import { PeriodChoice, usePeriod } from "../period";
 import type { Permissions } from "../permissions";
@@ -47,6 +47,8 @@ export function OrdersPage({ canSend }: Permissions) {
 function OrderTable({ canSend }: Pick<Permissions, "canSend">) {
   const [status, setStatus] = useChoice("status");
   const [customer, setCustomer] = useChoice("customer");
+  // Not in the row, which newer orders may push off the page.
+  const [paid, setPaid] = useState<Order | null>(null);
   const table = useTableState();
   const shown: Query = { ...rowQuery(table), ...usePeriod(PERIOD), status, customer_id: customer };
   const { data, error } = usePoll<Orders>("orders", { ...shown, ...pageQuery(table) });
@@ -111,13 +113,14 @@ function OrderTable({ canSend }: Pick<Permissions, "canSend">) {
             cell: (row) => (
               <>
                 <StatusBadge scope="order_status" code={row.status} />
-                <ProvisionalBadge row={row} /> <PayButton order={row} canSend={canSend} />
+                <ProvisionalBadge row={row} /> <PayButton order={row} canSend={canSend} onPay={setPaid} />
               </>
             ),
           },
         ]}
       />
       <Pager page={table.page} total={data?.total ?? 0} onChange={table.setPage} />
+      {paid ? <PayDialog key={paid.order_id} order={paid} onClose={() => setPaid(null)} /> : null}
     </Panel>
   );
 }

@@ -7,18 +7,17 @@ import { t } from "../i18n";
 
 const DAG = "approve_restock";
 const TASK = "approve";
-const MAX_PIECES = 100_000;
+const MAX_PIECES = 1_000_000;
 
 interface RestockDialogProps {
   alert: Alert;
-  currency: string | null;
   onAnswered: (run: string, answer: RestockAnswer) => void;
   onClose: () => void;
 }
 
 export type RestockAnswer = "Approve" | "Reject";
 
-export function RestockDialog({ alert, currency, onAnswered, onClose }: RestockDialogProps) {
+export function RestockDialog({ alert, onAnswered, onClose }: RestockDialogProps) {
   const { run } = alert.approval!;
   const send = async (values: Record<string, string>, button: string) => {
     const answer = button as RestockAnswer;
@@ -39,7 +38,7 @@ export function RestockDialog({ alert, currency, onAnswered, onClose }: RestockD
       <p class="secondary-text">
         {t("restock_facts", {
           on_hand: number(alert.on_hand),
-          at_risk: money(alert.at_risk_cents, currency),
+          at_risk: money(alert.at_risk_cents, alert.currency),
           by: alert.order_by ? dateTime(alert.order_by) : t("order_now"),
         })}
       </p>
