@@ -171,10 +171,10 @@ def _rest(message: Message) -> str:
     counts = ", ".join(
         f"{title}: {count:,}" for title, count in Counter(alert.title for alert in rest).items()
     )
-    advice = [each for alert in rest if (each := _advice_on(message, alert))]
     cents: Counter[str] = Counter()
-    for each in advice:
-        cents[each.currency] += each.at_risk_cents
+    for alert in rest:
+        if advice := _advice_on(message, alert):
+            cents[advice.currency] += advice.at_risk_cents
     sums = " and ".join(_money(amount, currency) for currency, amount in cents.items() if amount)
     return f"… and {len(rest):,} more ({counts}){f'; {sums} of sales at risk' if sums else ''}"
 

@@ -1,4 +1,4 @@
-"""Contents of the messages: their alerts as they are now, and what is known besides them."""
+"""Contents of the messages: the alerts in their latest state, with their background."""
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping

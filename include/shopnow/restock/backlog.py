@@ -159,7 +159,8 @@ def _commit_plan(lake: str, on_hand: Mapping[str, int]) -> Plan:
 
 def _cents_at_risk(lake: str, on_hand: Mapping[str, int]) -> dict[str, float]:
     try:
-        return {product: each.cents for product, each in money_at_risk.cents_at_risk(lake, on_hand).items()}
+        at_risk = money_at_risk.cents_at_risk(lake, on_hand)
+        return {product: money.cents for product, money in at_risk.items()}
     except Exception:  # a damaged KPI table only makes the order of the proposals worse
         _log.exception("the money at risk is unknown: the most severe and oldest alerts come first")
         return {}

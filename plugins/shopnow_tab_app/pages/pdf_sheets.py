@@ -107,19 +107,19 @@ def deliveries(page: Deliveries, t: Translator) -> Sheet:
 
 
 def order(page: OrderPage, t: Translator) -> Sheet:
-    found = page.order
+    placed = page.order
     cards = (
         [
-            (t("field_customer_name"), found.customer_name),
-            (t("field_product"), found.product),
-            (t("field_amount"), t.money(found.total_cents, found.currency)),
-            (t("field_status"), t.term("order_status", found.status)),
+            (t("field_customer_name"), placed.customer_name),
+            (t("field_product"), placed.product),
+            (t("field_amount"), t.money(placed.total_cents, placed.currency)),
+            (t("field_status"), t.term("order_status", placed.status)),
         ]
-        if found
+        if placed
         else []
     )
     return {
-        "subtitle": found.order_id if found else t("no_data"),
+        "subtitle": placed.order_id if placed else t("no_data"),
         "cards": cards,
         "tables": [_table(t, SHOWN_STEPS, page.steps)],
     }

@@ -114,11 +114,11 @@ def resolve_period(
     first, last = (day and min(day, LAST_DAY) for day in (first, last))
     if preset and not (first or last or days) and (period := _preset_period(preset, today)):
         return period
-    known = lake.query(f'SELECT min({day})::DATE AS first, max({day})::DATE AS last FROM "{table}"')[0]  # noqa: S608
-    last = last or min(known["last"] or today, today)
+    data = lake.query(f'SELECT min({day})::DATE AS first, max({day})::DATE AS last FROM "{table}"')[0]  # noqa: S608
+    last = last or min(data["last"] or today, today)
     if preset == "all" and not (first or days):
         earliest = add_days_clamped(last, 1 - MAX_DAYS)
-        return Period(min(max(known["first"] or last, earliest), last), last)
+        return Period(min(max(data["first"] or last, earliest), last), last)
     period = Period(first or add_days_clamped(last, 1 - (days or DAYS)), last)
     if period.days > MAX_DAYS:
         raise HTTPException(422, f"The period has more than {MAX_DAYS} days")

@@ -62,8 +62,8 @@ def build(lake: LakeReplica, now: datetime, query: Query, state: ReplicaState) -
     """Build the page of the product that `product_id` names."""
     product = query.choices.get("product_id") or ""
     period = resolve_period(lake, query.period)
-    [known] = lake.query(_KNOWN, [product])
-    currency = query.period.currency or known["currency"]
+    [attributes] = lake.query(_ATTRIBUTES, [product])
+    currency = query.period.currency or attributes["currency"]
     daily = lake.query(_DAILY, {"id": product, "currency": currency, **period._asdict()})
     return ProductPage(
         as_of=as_of(state),
@@ -71,7 +71,7 @@ def build(lake: LakeReplica, now: datetime, query: Query, state: ReplicaState) -
         period=(period.first.isoformat(), period.last.isoformat()),
         currency=currency,
         shelf=next((Shelf(**row) for row in stock.read_shelves(lake, product)), None),
-        category=known["category"],
+        category=attributes["category"],
         units=sum(row["units"] for row in daily),
         gmv_cents=sum(row["gmv_cents"] for row in daily),
         charts={
@@ -84,7 +84,7 @@ def build(lake: LakeReplica, now: datetime, query: Query, state: ReplicaState) -
     )
 
 
-_KNOWN = """
+_ATTRIBUTES = """
     SELECT arg_max(category, date) AS category, arg_max(currency, bought) AS currency FROM (
         SELECT category, date, currency, sum(units) OVER (PARTITION BY currency) AS bought
         FROM "kpi/top_products" WHERE product_id = ?

@@ -74,16 +74,16 @@ def build(
         query: may choose a stock level; products that are out of stock count as low, too.
         state: state of the replica.
     """
-    found = alerts.read(lake, now)
+    current = alerts.read(lake, now)
     return Stock(
         as_of=as_of(state),
         missing=missing(state),
         shelves=[
             Shelf(**row) for row in read_shelves(lake) if _has_level(row["level"], query.choices.get("level"))
         ],
-        alerts=found.active,
-        inhibited=found.inhibited,
-        resolved=found.resolved,
+        alerts=current.active,
+        inhibited=current.inhibited,
+        resolved=current.resolved,
         silences=alerts.read_silences(lake, now),
         acts=list(actions),
         messages=alerts.read_messages(lake),
