@@ -8,13 +8,14 @@ import { t, term } from "./i18n";
 export const ACTIVITY_POLL_MS = 2_000;
 const SHOWN_EVENTS = 14;
 
-export function LatestActivity() {
+/** `rows` is the number of events shown, by which the panel is as high as its neighbour. */
+export function LatestActivity({ rows = SHOWN_EVENTS }: { rows?: number }) {
   const { data, error } = usePoll<Activity>("activity", { limit: SHOWN_EVENTS }, ACTIVITY_POLL_MS);
   return (
     <Panel title={t("latest_activity")}>
       <Notices data={data} error={error} />
       <ol class="activity">
-        {data?.events.slice(0, SHOWN_EVENTS).map((event) => (
+        {data?.events.slice(0, rows).map((event) => (
           <ActivityRow key={`${event.topic} ${event.partition} ${event.offset}`} event={event} />
         ))}
       </ol>

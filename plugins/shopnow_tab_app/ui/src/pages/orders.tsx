@@ -38,7 +38,7 @@ export function OrdersPage({ canSend }: Permissions) {
   return (
     <Grid>
       <CreateOrder canSend={canSend} />
-      <LatestActivity />
+      <LatestActivity rows={6} />
       <OrderTable canSend={canSend} />
     </Grid>
   );
