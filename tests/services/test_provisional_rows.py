@@ -100,6 +100,21 @@ def test_a_failed_read_of_the_lake_shows_no_row_twice(conf, lake, refresh, repli
     assert orders(replica).keys() == before
 
 
+def test_a_repeated_record_is_one_row_before_and_after_it_lands(conf, lake, refresh, replica):
+    wait_for(lambda: len(orders(replica)) > 0)
+    items = {"items": [order_item(price=100)], "discount_cents": 0, "total_cents": 100}
+    order = encode(new(OrderPlaced, order_id="repeated", **items))
+    send(conf, "orders", [order, order])
+    wait_for(lambda: "repeated" in orders(replica))
+    small_landing.land(conf, lake, {})
+    refresh(lake)
+    wait_for(lambda: not orders(replica)["repeated"]["provisional"])
+    send(conf, "orders", [order])
+    place_order(conf, "after-repeated")
+    wait_for(lambda: "after-repeated" in orders(replica))
+    assert not orders(replica)["repeated"]["provisional"]
+
+
 def test_each_change_makes_another_version(conf, lake, replica):
     wait_for(lambda: len(orders(replica)) > 0)
     versions = replica.state(NAMES).versions

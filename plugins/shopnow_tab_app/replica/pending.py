@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from itertools import count
+from itertools import count, islice
 from typing import NamedTuple
 
 import msgspec
@@ -26,6 +26,9 @@ FIRST_NUMBER = 1 << 62
 MAX_ROWS = 20_000
 """Rows of a topic; records after them are shown when the table has them, as those of a backlog are."""
 
+MAX_EVENT_IDS = 2 * MAX_ROWS
+"""Event ids of a topic that are remembered, the newest."""
+
 _numbers = count(FIRST_NUMBER)
 
 Key = tuple[str, int, int]
@@ -38,6 +41,8 @@ class Addition(NamedTuple):
     obsolete: list[int]
     """Numbers of rows to remove, as the topic was created again."""
     numbers: dict[Key, int]
+    event_ids: dict[str, int]
+    """Numbers of the rows by event id."""
     rows: pa.Table
     """With the columns that the copy is made from, in the order of `numbers`."""
 
@@ -53,6 +58,8 @@ class PendingRows:
         self._decode = TOPICS[topic].decoder().decode
         self._raw: DeltaTable | None = None
         self._numbers: dict[Key, int] = {}
+        self._event_ids: dict[str, int] = {}
+        """Numbers of rows by event id, also of rows that the table has by now: a producer may repeat them."""
         self.is_ready = False
         """Whether it is known what the table has."""
 
@@ -80,13 +87,14 @@ class PendingRows:
         """Forget the rows that the table has from now on."""
         if self._raw is not None and (raw is None or raw.version() < self._raw.version()):
             self.generation += 1  # the lake was emptied or restored
+            self._event_ids = {}
         covered = set(self.covered_by(raw))
         self._numbers = {key: number for key, number in self._numbers.items() if number not in covered}
         self._raw, self.is_ready = raw, True
 
     def reset(self) -> None:
         """Forget all rows, as the copy is empty; they are read again."""
-        self._numbers, self._raw, self.is_ready = {}, None, True
+        self._numbers, self._event_ids, self._raw, self.is_ready = {}, {}, None, True
         self.generation += 1
 
     def unread_ranges(self, state: TopicState) -> Ranges:
@@ -100,6 +108,7 @@ class PendingRows:
         topic_id = offsets.current_id(self._raw, kafka_id) if self._raw else kafka_id
         obsolete = [number for key, number in self._numbers.items() if key[0] != topic_id]
         numbers: dict[Key, int] = {}
+        event_ids: dict[str, int] = {}
         rows = []
         for message in messages:
             key = topic_id, message.partition(), message.offset()
@@ -113,15 +122,21 @@ class PendingRows:
             ).event
             if event is None:
                 continue  # landing quarantines it
-            numbers[key] = next(_numbers)
+            event_id = event.event_id.lower()  # ids are compared by value
+            if event_id in self._event_ids or event_id in event_ids:
+                continue  # a repeated record is one event
+            numbers[key] = event_ids[event_id] = next(_numbers)
             rows.append(msgspec.to_builtins(event, builtin_types=(datetime,)))
-        return Addition(obsolete, numbers, pa.Table.from_pylist(rows, self.copy.schema))
+        return Addition(obsolete, numbers, event_ids, pa.Table.from_pylist(rows, self.copy.schema))
 
     def add(self, addition: Addition) -> None:
         """Note that the copy has these rows."""
         obsolete = set(addition.obsolete)
         kept = {key: number for key, number in self._numbers.items() if number not in obsolete}
         self._numbers = kept | addition.numbers
+        event_ids = {id_: number for id_, number in self._event_ids.items() if number not in obsolete}
+        newest = (event_ids | addition.event_ids).items()
+        self._event_ids = dict(islice(newest, max(len(newest) - MAX_EVENT_IDS, 0), None))
 
 
 def _has(raw: DeltaTable | None, topic_id: str, partition: int, offset: int) -> bool:
