@@ -153,7 +153,7 @@ def build(lake: LakeReplica, query: PeriodQuery, now: datetime, state: ReplicaSt
     currency = query.currency or (options.currencies[0] if options.currencies else None)
     filtered_sales = Sales(lake, query, currency)
     daily = filtered_sales.daily(period)
-    # What is not computed yet is not over.
+    # Hours that are not computed yet cannot be compared.
     newest = _last_computed(daily)
     over = min(now, newest["computed_at"]) if newest else now
     comparison = compare(period, previous, over, is_hourly=not filtered_sales.is_filtered)

@@ -73,7 +73,11 @@ SHOWN = TextTable(
 
 def filter_rows(lake: LakeReplica, query: Query) -> Filter:
     """Return the condition of the rows that a request asks for."""
-    return LISTING.filter(query.choices, _period(lake, query) if query.period.is_chosen else None)
+    return _filter(query, _period(lake, query))
+
+
+def _filter(query: Query, period: Period) -> Filter:
+    return LISTING.filter(query.choices, period if query.period.is_chosen else None)
 
 
 def _period(lake: LakeReplica, query: Query) -> Period:
@@ -85,7 +89,8 @@ EXPORTS = {"deliveries": ListingExport(SHOWN, LISTING, filter_rows)}
 
 def build(lake: LakeReplica, now: datetime, query: Query, state: ReplicaState) -> Deliveries:
     """Build the page."""
-    period, filter_ = _period(lake, query), filter_rows(lake, query)
+    period = _period(lake, query)
+    filter_ = _filter(query, period)
     of_period = LISTING.filter({}, period if query.period.is_chosen else None)
     counts = lake.query(
         f"""

@@ -76,7 +76,8 @@ EXPORTS = {"orders": ListingExport(SHOWN, LISTING, filter_rows)}
 
 def build(lake: LakeReplica, query: Query, state: ReplicaState) -> Orders:
     """Build the page."""
-    of_period = LISTING.filter({}, _period(lake, query))
+    period = _period(lake, query)
+    of_period = LISTING.filter({}, period)
     counts = lake.query(
         f"""
         SELECT status::VARCHAR AS status, count(*) AS orders FROM {ORDERS_NOW.table}
@@ -84,7 +85,7 @@ def build(lake: LakeReplica, query: Query, state: ReplicaState) -> Orders:
         """,  # noqa: S608  (names of our own)
         dict(of_period.parameters),
     )
-    filter_ = filter_rows(lake, query)
+    filter_ = LISTING.filter(query.choices, period)
     return Orders(
         as_of=as_of(state),
         missing=missing(state),

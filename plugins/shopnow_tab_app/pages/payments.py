@@ -57,7 +57,11 @@ SHOWN = TextTable(
 
 def filter_rows(lake: LakeReplica, query: Query) -> Filter:
     """Return the condition of the rows that a request asks for."""
-    return LISTING.filter(query.choices, _period(lake, query) if query.period.is_chosen else None)
+    return _filter(query, _period(lake, query))
+
+
+def _filter(query: Query, period: Period) -> Filter:
+    return LISTING.filter(query.choices, period if query.period.is_chosen else None)
 
 
 def _period(lake: LakeReplica, query: Query) -> Period:
@@ -69,8 +73,8 @@ EXPORTS = {"payments": ListingExport(SHOWN, LISTING, filter_rows)}
 
 def build(lake: LakeReplica, query: Query, state: ReplicaState) -> Payments:
     """Build the page."""
-    filter_ = filter_rows(lake, query)
     period = _period(lake, query)
+    filter_ = _filter(query, period)
     by_status, by_method = _count_by(lake, "status", filter_), _count_by(lake, "method", filter_)
     return Payments(
         as_of=as_of(state),

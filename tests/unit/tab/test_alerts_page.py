@@ -88,7 +88,7 @@ def test_each_product_has_one_alert_and_most_money_at_risk_comes_first(lake: Rep
     found = read(lake)
     assert [alert.subject for alert in found.active] == ["vase", "mug"]
     vase, mug = found.active
-    # 3 a day for 4 days, of which 2 or none are in stock.
+    # Demand of 3 a day for 4 days, minus the 2 or 0 in stock.
     assert (vase.at_risk_cents, mug.at_risk_cents) == (10 * 10_000, 12 * 1_000)
     # The reorder point is 12.
     assert (vase.order_pieces, mug.order_pieces) == (12 + 12 - 2, 12 + 12)

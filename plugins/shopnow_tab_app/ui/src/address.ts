@@ -36,8 +36,8 @@ export function useAddress(): Address {
 }
 
 /**
- * Changes choices of the current page. Each change is a step back in the browser's history, except a text that
- * is `typed`, of which Back should not undo every pause.
+ * Changes choices of the current page. Each change is a step in the browser's history, except a `typed` text:
+ * Back should not undo every pause of the typing.
  */
 export function choose(changes: Choices, { typed = false } = {}): void {
   const { page, choices } = parse(location.hash);

@@ -226,7 +226,7 @@ function Trend({ card, isFiltered }: Pick<KpiCardProps, "card" | "isFiltered">) 
   // A share of nothing, or of more refunds than payments, says nothing.
   if (before === null || before <= 0) return <p class="trend">{t("no_previous_data")}</p>;
   const change = ((compared ?? 0) - before) / before;
-  // Of a period that is not over, only what is over is compared.
+  // The tooltip names the compared part of an unfinished period.
   const until = compared === value || !comparedUntil ? "" : t("compared_until", { time: dateTime(comparedUntil) });
   return (
     <p class={`trend ${change < 0 ? "down" : "up"}`} title={until}>
