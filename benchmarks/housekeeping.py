@@ -2,9 +2,9 @@
 
     python benchmarks/housekeeping.py --runs 60000 --landings 30
 
-Starts a stack of its own and measures it three times: on its first day; with a month of history, which is
-what a stack keeps by default; and after `purge_history` has deleted that month as expired. The history is
-made of copies of the first day's runs, in Airflow's database with what belongs to them and as log files, and
+Starts a stack of its own and measures it three times: at the end of its first day; with a month of history,
+which is what a stack keeps by default; and after `purge_history` has deleted that month as expired. The
+history is made of copies of some runs, in Airflow's database with what belongs to them and as log files, and
 of real landing commits. Measured are sizes; *hops*, from the end of the task that updates an asset to the
 start of the run that it triggers; the answers of the tab's pages and of Airflow's API.
 
@@ -33,8 +33,10 @@ from shopnow.local_stack.services import SERVICES
 from shopnow.settings import Settings
 
 PAGES = ("dashboard", "activity?limit=14", "orders", "payments", "deliveries", "stock", "pipeline")
-REQUESTS = 40
+REQUESTS = 200
 """Requests per page."""
+RUNS_PER_DAY = 2_000
+LANDINGS_PER_DAY = 20
 HOPS = (
     ("land_events", "land", "compute_kpis"),
     ("compute_kpis", "compute", "watch_stock"),
@@ -58,23 +60,19 @@ def main() -> int:
     # The copies are older than this, and so expired.
     with (
         workbench.services(
-            list(SERVICES), traffic="off", history_days=past_month.NEWEST.days - 1
+            list(SERVICES), traffic="off", history_days=past_month.MONTH.newest.days - 1
         ) as settings,
         airflow_api.connect(settings) as api,
     ):
+        for _ in range(options.cycles):
+            run_cycle(api)
+        add_history(settings, past_month.DAY, RUNS_PER_DAY, LANDINGS_PER_DAY, console)
         phases = [measure("first day", settings, api, options)]
-        start = time.monotonic()
-        rows = past_month.copy_runs(settings, options.runs)
-        files = past_month.copy_logs(settings)
-        commits = past_month.add_landings(settings, options.landings)
-        console.print(
-            f"history made in {time.monotonic() - start:.0f} s: {rows}, {files:,} log files, "
-            f"{commits} landing commits"
-        )
+        add_history(settings, past_month.MONTH, options.runs, options.landings, console)
         phases.append(measure("with a month of history", settings, api, options))
         past_month.age_table_logs(settings)
         console.print("purge_history:", *purge(api), sep="\n  ")
-        past_month.add_landings(settings, 20)
+        past_month.add_landings(settings, LANDINGS_PER_DAY)
         phases.append(measure("after purge_history", settings, api, options))
         broken = [
             check
@@ -88,6 +86,19 @@ def main() -> int:
     console.print(f"more than {SLOWDOWN - 1:.0%} slower than on the first day: {slow or 'nothing'}")
     console.print(f"verify: {broken or 'all checks hold'}")
     return 1 if slow or broken else 0
+
+
+def add_history(
+    settings: Settings, period: past_month.Period, runs: int, landings: int, console: Console
+) -> None:
+    start = time.monotonic()
+    rows = past_month.copy_runs(settings, runs, period)
+    files = past_month.copy_logs(settings, period)
+    commits = past_month.add_landings(settings, landings)
+    console.print(
+        f"history of a {period.name} made in {time.monotonic() - start:.0f} s: {rows}, {files:,} log files, "
+        f"{commits} landing commits"
+    )
 
 
 def arguments() -> argparse.Namespace:
@@ -208,7 +219,7 @@ def show(console: Console, phases: list[Phase]) -> None:
 
 
 def describe(seconds: list[float]) -> str:
-    return f"{median(seconds) * 1000:,.0f} / {workbench.percentile(seconds, 95) * 1000:,.0f} ms"
+    return f"{median(seconds) * 1000:,.1f} / {workbench.percentile(seconds, 95) * 1000:,.1f} ms"
 
 
 def slower(first: Phase, last: Phase) -> list[str]:

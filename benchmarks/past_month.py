@@ -1,11 +1,11 @@
-"""A month of history for a running stack: copies of its runs with their logs, and landing commits."""
+"""History for a running stack: copies of its runs with their logs, and landing commits."""
 
 import os
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg2
 from hdfs import InsecureClient
@@ -30,27 +30,41 @@ TABLES = {
     "asset_event": "id",
 }
 """Tables that grow with the runs, referenced ones first; and their generated key."""
-NEWEST = timedelta(days=2)
-MONTH = timedelta(days=30)
 
 
-def copy_runs(settings: Settings, runs: int) -> str:
-    """Copy the finished runs of the database until there are as many; returns the numbers of new rows."""
+class Period(NamedTuple):
+    """A part of the past; its name is in the ids of the copied runs."""
+
+    name: str
+    newest: timedelta
+    """Age of its end."""
+    length: timedelta
+
+
+DAY = Period("day", timedelta(minutes=1), timedelta(hours=20))
+MONTH = Period("month", timedelta(days=2), timedelta(days=30))
+
+
+def copy_runs(settings: Settings, runs: int, period: Period) -> str:
+    """Copy the finished runs into a period until there are as many; returns the numbers of new rows."""
     counts = {}
     with closing(psycopg2.connect(**airflow.database_login(settings))) as connection:
         connection.autocommit = True
         cursor = connection.cursor()
-        cursor.execute("CREATE TABLE template AS SELECT dag_id, run_id FROM dag_run WHERE state = 'success'")
+        cursor.execute(
+            "CREATE TABLE template AS SELECT dag_id, run_id FROM dag_run "
+            "WHERE state = 'success' AND run_id NOT LIKE '%~%'"
+        )
         copies = -(-runs // cursor.rowcount)
         for table, key in TABLES.items():
-            cursor.execute(copy_statement(cursor, table, key), {"copies": copies})
+            cursor.execute(copy_statement(cursor, table, key, period), {"copies": copies})
             counts[table] = cursor.rowcount
         cursor.execute("DROP TABLE template")
         cursor.execute("VACUUM ANALYZE")
     return ", ".join(f"{count:,} {table}" for table, count in counts.items())
 
 
-def copy_statement(cursor: Any, table: str, key: str | None) -> sql.Composable:
+def copy_statement(cursor: Any, table: str, key: str | None, period: Period) -> sql.Composable:
     """Return the INSERT of the copies of the template runs' rows, with other ids and earlier times."""
     cursor.execute(
         "SELECT column_name, data_type, column_default FROM information_schema.columns WHERE table_name = %s",
@@ -59,10 +73,12 @@ def copy_statement(cursor: Any, table: str, key: str | None) -> sql.Composable:
     values = {}
     run_column = "source_run_id" if table == "asset_event" else "run_id"
     dag_column = "source_dag_id" if table == "asset_event" else "dag_id"
-    age = sql.SQL("make_interval(secs => {newest} + {month} * n / %(copies)s)").format(
-        newest=sql.Literal(NEWEST.total_seconds()), month=sql.Literal(MONTH.total_seconds())
+    age = sql.SQL("make_interval(secs => {newest} + {length} * n / %(copies)s)").format(
+        newest=sql.Literal(period.newest.total_seconds()), length=sql.Literal(period.length.total_seconds())
     )
-    copied_run = sql.SQL("t.{} || '~' || n").format(sql.Identifier(run_column))
+    copied_run = sql.SQL("t.{} || {} || n").format(
+        sql.Identifier(run_column), sql.Literal(f"~{period.name}-")
+    )
     for name, kind, default in cursor.fetchall():
         column = sql.SQL("t.{}").format(sql.Identifier(name))
         if name == key and default:
@@ -92,13 +108,15 @@ def copy_statement(cursor: Any, table: str, key: str | None) -> sql.Composable:
     )
 
 
-def copy_logs(settings: Settings) -> int:
-    """Copy the logs of the runs that were copied, with the age of the copy; returns the number of files."""
+def copy_logs(settings: Settings, period: Period) -> int:
+    """Copy the logs of the runs copied into a period, with that age; returns the number of files."""
     with (
         closing(psycopg2.connect(**airflow.database_login(settings))) as connection,
         connection.cursor() as cursor,
     ):
-        cursor.execute("SELECT dag_id, run_id, end_date FROM dag_run WHERE run_id LIKE '%~%'")
+        cursor.execute(
+            "SELECT dag_id, run_id, end_date FROM dag_run WHERE run_id LIKE %s", [f"%~{period.name}-%"]
+        )
         copies = cursor.fetchall()
     contents: dict[Path, dict[Path, bytes]] = {}
     written = 0
@@ -136,7 +154,7 @@ def age_table_logs(settings: Settings) -> None:
     commit_metadata._RECORD_PROGRESS_AFTER = timedelta(0)
     for table in (RECEIPTS, LOSSES, AMENDMENTS):
         commit_metadata.collect(settings.lake_uri, table)
-    client, old = hdfs_client(settings), datetime.now(UTC) - MONTH - NEWEST
+    client, old = hdfs_client(settings), datetime.now(UTC) - MONTH.newest - MONTH.length
     for topic in TOPICS:
         folder = f"/shopnow/raw/{topic}/_delta_log"
         for name in client.list(folder):
