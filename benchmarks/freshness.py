@@ -5,9 +5,10 @@
 
 Sends payments at that rate, as a producer that Airflow does not know, and triggers nothing. Every event is
 located by its offset: in the commit of raw whose receipt contains it, in the first commit of events made from
-that version, and in the first commit of each KPI of payments made from it. Prints the stages; exits 1 if the
-95th percentile is over 25 s, or if an event is not in the KPIs ten minutes after the last one was sent. The
-payments stay in the shop.
+that version, and in the first commit of each KPI of payments made from it. At the same time the dashboard is
+polled, whose figures contain payments before they are proved. Prints the stages; exits 1 if the 95th
+percentile is over 25 s, or over 5 s for the provisional figure, or if an event is not in the KPIs ten minutes
+after the last one was sent. The payments stay in the shop; nobody else may pay during the measurement.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import provisional_figures
 import workbench
 from confluent_kafka import Message, Producer
 from deltalake.exceptions import TableNotFoundError
@@ -35,7 +37,8 @@ from shopnow.lake.ingest.receipts import RECEIPTS
 from shopnow.settings import Settings
 
 RAW, EVENTS = f"raw/{workbench.TOPIC.name}", f"events/{workbench.TOPIC.name}"
-MAX_SECONDS = 25.0
+MAX_SECONDS, MAX_PROVISIONAL_SECONDS = 25.0, 5.0
+CURRENCY = "EUR"
 TIMEOUT_SECONDS = 600
 STAGES = ("landed", "in events", "in KPIs")
 
@@ -58,7 +61,10 @@ def main() -> int:
     settings = Settings.load()
     active = connections.load(settings)
     lake, start = connections.lake_uri(active), datetime.now(UTC)
-    with console.status("sending payments") as status:
+    with (
+        provisional_figures.watched_card(settings, CURRENCY) as card,
+        console.status("sending payments") as status,
+    ):
         acknowledged = send(connections.kafka_conf(active), options.rate, options.seconds)
         deadline = time.monotonic() + TIMEOUT_SECONDS
         durations = stage_durations(lake, acknowledged, start)
@@ -71,17 +77,29 @@ def main() -> int:
             "no payment reached the KPIs: see the runs of land_events and compute_kpis in Airflow"
         )
     *stages, total = zip(*durations, strict=True)
+    shown = card.delays(acknowledged.values())
+    if len(shown) < len(acknowledged):
+        raise UserError(
+            f"the dashboard never showed {len(acknowledged) - len(shown):,} of the payments: see the "
+            "log of the API server"
+        )
     result: dict[str, Any] = {
         "trials": len(durations),
         "missing": len(acknowledged) - len(durations),
         **summary(total),
+        "provisional_p50_seconds": summary(shown)["p50_seconds"],
+        "provisional_p95_seconds": summary(shown)["p95_seconds"],
+        "provisional_falls": card.falls,
         "stages": {name: summary(seconds) for name, seconds in zip(STAGES, stages, strict=True)},
     }
     if options.json:
         print(json.dumps(result, indent=2))
     else:
         print_summary(result, options.rate)
-    return 0 if not result["missing"] and result["p95_seconds"] <= MAX_SECONDS else 1
+    is_fast = (
+        result["p95_seconds"] <= MAX_SECONDS and result["provisional_p95_seconds"] <= MAX_PROVISIONAL_SECONDS
+    )
+    return 0 if is_fast and not result["missing"] else 1
 
 
 def arguments() -> argparse.Namespace:
@@ -108,6 +126,11 @@ def print_summary(result: dict[str, Any], rate: int) -> None:
     print(
         f"{result['trials']:,} payments at {rate} a second, {result['missing']} missing; p95 "
         f"{result['p95_seconds']} s, at most {MAX_SECONDS:.0f} s required"
+    )
+    print(
+        f"provisional figure of the dashboard: {result['provisional_p50_seconds']} s at the median, p95 "
+        f"{result['provisional_p95_seconds']} s, at most {MAX_PROVISIONAL_SECONDS:.0f} s required; it fell "
+        f"{result['provisional_falls']} times"
     )
 
 
@@ -141,7 +164,7 @@ def payments(count: int) -> Iterator[events.PaymentSucceeded]:
             order_id=str(uuid.uuid4()),
             method="card",
             amount_cents=1000,
-            currency="EUR",
+            currency=CURRENCY,
             attempt=1,
         )
 

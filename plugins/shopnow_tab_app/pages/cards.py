@@ -1,6 +1,6 @@
 """The dashboard's cards: a figure of the period, its days, and the same figure of the previous period."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -25,6 +25,9 @@ class Card(BaseModel):
 
     name: str
     value: int | None
+    """With its provisional part."""
+    provisional: int
+    """The part of the value that is not in the proved KPI tables yet."""
     compared: int | None
     """The part of the value that has the same length as `before`: less than the value in a period that is
     not over."""
@@ -42,6 +45,7 @@ def cards(
     filtered_sales: Sales,
     period: Period,
     daily: Rows,
+    provisional: Mapping[str, int],
     comparison: Comparison | None,
     by_day: Comparison | None,
 ) -> list[Card]:
@@ -50,7 +54,8 @@ def cards(
     Args:
         filtered_sales: the sales.
         period: the period.
-        daily: their figures of each day of it.
+        daily: their figures of each day of it, provisional ones included.
+        provisional: the provisional part, by column.
         comparison: what to compare; None for nothing.
         by_day: the same for deliveries, which are known by the day only.
     """
@@ -60,6 +65,7 @@ def cards(
         return Card(
             name=name,
             value=_sum(days, column),
+            provisional=provisional.get(column, 0),
             compared=compared.current.get(column),
             before=compared.before.get(column),
             compared_until=compared.until,

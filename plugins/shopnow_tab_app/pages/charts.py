@@ -22,15 +22,20 @@ class Chart(BaseModel):
     name: str
     labels: list[str]
     series: list[Series]
+    provisional: list[str] = []
+    """Labels whose values have a part that is not in the proved KPI tables yet."""
 
 
-def chart(name: str, rows: Sequence[dict[str, Any]], label: str, **units: str) -> Chart:
+def chart(
+    name: str, rows: Sequence[dict[str, Any]], label: str, provisional: Sequence[Any] = (), **units: str
+) -> Chart:
     """Return a chart of rows.
 
     Args:
         name: name of the chart.
         rows: rows, by column.
         label: column of the labels.
+        provisional: labels of rows that are provisional in part.
         units: unit of each series, by column.
     """
     return Chart(
@@ -40,6 +45,7 @@ def chart(name: str, rows: Sequence[dict[str, Any]], label: str, **units: str) -
             Series(name=column, unit=unit, values=[row[column] for row in rows])
             for column, unit in units.items()
         ],
+        provisional=[text(value) for value in provisional],
     )
 
 

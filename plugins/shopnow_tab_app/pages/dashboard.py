@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from shopnow.kpis import SALES_DAILY
-from shopnow_tab_app.pages import drivers, sales
+from shopnow_tab_app.pages import drivers, provisional_sales, sales
 from shopnow_tab_app.pages.cards import Card, cards
 from shopnow_tab_app.pages.charts import Chart, chart
 from shopnow_tab_app.pages.comparison import compare, previous_period
@@ -17,12 +17,14 @@ from shopnow_tab_app.pages.csv_export import Export, ListingExport, ResponseExpo
 from shopnow_tab_app.pages.drivers import Driver
 from shopnow_tab_app.pages.paging import Filter, Listing
 from shopnow_tab_app.pages.period import Period, PeriodQuery, resolve_period
+from shopnow_tab_app.pages.provisional_sales import ProvisionalSales
 from shopnow_tab_app.pages.query import Query
 from shopnow_tab_app.pages.response import PageResponse, as_of, missing
 from shopnow_tab_app.pages.sales import Rows, Sales
 from shopnow_tab_app.pages.text_tables import TextTable
 from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.replica.protocol import ReplicaState
+from shopnow_tab_app.replica.tables import SALES_NOW, with_sources
 from shopnow_tab_app.sources import runs
 
 TABLES = (
@@ -36,6 +38,7 @@ TABLES = (
     "kpi/stock_position",
     "kpi/stock_cover",
     "losses",
+    *with_sources(SALES_NOW.table),
 )
 HOURLY_DAYS = 3
 """Longest period, in days, whose sales are shown by the hour."""
@@ -153,6 +156,10 @@ def build(lake: LakeReplica, query: PeriodQuery, now: datetime, state: ReplicaSt
     currency = query.currency or (options.currencies[0] if options.currencies else None)
     filtered_sales = Sales(lake, query, currency)
     daily = filtered_sales.daily(period)
+    provisional = (
+        ProvisionalSales([]) if filtered_sales.is_filtered else provisional_sales.read(lake, currency, period)
+    )
+    latest = provisional_sales.add(daily, provisional.days, "date")
     # Hours that are not computed yet cannot be compared.
     newest = _last_computed(daily)
     over = min(now, newest["computed_at"]) if newest else now
@@ -163,34 +170,46 @@ def build(lake: LakeReplica, query: PeriodQuery, now: datetime, state: ReplicaSt
         missing=missing(state),
         period=(period.first.isoformat(), period.last.isoformat()),
         currency=currency,
-        cards=cards(filtered_sales, period, daily, comparison, by_day),
+        cards=cards(filtered_sales, period, latest, provisional.total, comparison, by_day),
         completeness=_completeness(lake, daily),
         freshness=_freshness(daily),
         drivers=drivers.read(lake, query, currency, by_day),
-        charts=_charts(filtered_sales, period, previous, daily),
+        charts=_charts(filtered_sales, period, previous, latest, provisional),
         top_products=[Product(**row) for row in filtered_sales.top_products(period)],
         at_risk=_at_risk(lake),
         options=Options(**options._asdict()),
     )
 
 
-def _charts(filtered_sales: Sales, period: Period, previous: Period, daily: Rows) -> dict[str, Chart]:
+def _charts(
+    filtered_sales: Sales, period: Period, previous: Period, daily: Rows, provisional: ProvisionalSales
+) -> dict[str, Chart]:
+    """Return the charts; `daily` contains the provisional figures."""
     is_hourly = not filtered_sales.is_filtered and period.days <= HOURLY_DAYS
-    read, label = (filtered_sales.hourly, "hour") if is_hourly else (filtered_sales.daily, "date")
-    rows, before = read(period) if is_hourly else daily, read(previous)
+    dates = [row["date"] for row in provisional.days]
+    if is_hourly:
+        label, before, marked = (
+            "hour",
+            filtered_sales.hourly(previous),
+            [r["hour"] for r in provisional.hours],
+        )
+        rows = provisional_sales.add(filtered_sales.hourly(period), provisional.hours, "hour")
+    else:
+        label, before, marked = "date", filtered_sales.daily(previous), dates
+        rows = daily
 
     def over_time(name: str, column: str, unit: str) -> Chart:
         """A line, and one of the previous period whose points are at the same distance from its start."""
         current = [{label: row[label], name: row[column]} for row in rows]
         for row, earlier in zip_longest(current, before[: len(current)]):
             row[f"{name}_before"] = earlier and earlier[column]
-        return chart(name, current, label, **{name: unit, f"{name}_before": unit})
+        return chart(name, current, label, marked, **{name: unit, f"{name}_before": unit})
 
     return {
         "orders": over_time("orders", "orders", "orders"),
         "revenue": over_time("revenue", "net_revenue_cents", "cents"),
         "payments": chart(
-            "payments", daily, "date", payments_succeeded="payments", payments_failed="payments"
+            "payments", daily, "date", dates, payments_succeeded="payments", payments_failed="payments"
         ),
         "funnel": chart("funnel", filtered_sales.funnel(period), "step", sessions="sessions"),
     }

@@ -54,7 +54,7 @@ def dashboard(page: Dashboard, t: Translator) -> Sheet:
         "subtitle": f"{_days(page.period, t)} · {completeness}",
         "cards": [
             (
-                t.term("card", card.name),
+                t.term("card", card.name) + (f" ({t('provisional')})" if card.provisional else ""),
                 t.money(card.value, page.currency)
                 if card.unit == "cents" and card.value is not None
                 else format_value(card.value, t),

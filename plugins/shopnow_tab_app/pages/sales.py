@@ -66,17 +66,19 @@ class Sales:
         )
 
     def hourly(self, period: Period) -> Rows:
-        """Return orders and revenue of each hour, up to the last one that has any."""
+        """Return proved orders and revenue of each hour, up to the last one that has sales, proved or not."""
         return self._lake.query(
             """
             WITH sales AS (
                 SELECT hour, orders, net_revenue_cents FROM "kpi/sales_hourly" WHERE currency = $currency
+            ), known AS (
+                SELECT hour FROM sales UNION ALL SELECT hour FROM sales_now WHERE currency = $currency
             )
             SELECT start AS hour, coalesce(orders, 0) AS orders,
                 coalesce(net_revenue_cents, 0) AS net_revenue_cents
             FROM generate_series(
                 $first::DATE::TIMESTAMPTZ,
-                least($last::DATE::TIMESTAMPTZ + INTERVAL 23 HOUR, (SELECT max(hour) FROM sales)),
+                least($last::DATE::TIMESTAMPTZ + INTERVAL 23 HOUR, (SELECT max(hour) FROM known)),
                 INTERVAL 1 HOUR
             ) AS hours(start)
             LEFT JOIN sales ON sales.hour = start ORDER BY 1

@@ -19,6 +19,8 @@ export interface ChartData {
   name: string;
   labels: string[];
   series: Series[];
+  /** Labels whose values are provisional in part. */
+  provisional: string[];
 }
 export interface DagRun {
   dag_id: string;
@@ -37,6 +39,8 @@ export interface CurrentUser {
 export interface Card {
   name: string;
   value: number | null;
+  /** The part of the value that is not proved yet. */
+  provisional: number;
   /** The part of the value that is as long as `before`. */
   compared: number | null;
   before: number | null;

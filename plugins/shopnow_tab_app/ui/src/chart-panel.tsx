@@ -20,7 +20,7 @@ import {
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Query } from "./api-url";
 import type { ChartData, Series } from "./api-types";
-import { Download, Panel } from "./components";
+import { Download, Panel, ProvisionalBadge } from "./components";
 import { amount, dateTime } from "./format";
 import { labelled, t, term } from "./i18n";
 import { EmptyText, Table } from "./table";
@@ -115,7 +115,8 @@ export function ChartPanel({ page, title, kind, data, currency = null, query, si
       />
     </>
   );
-  const props = { title, labels, series, currency };
+  const provisional = new Set(data?.provisional);
+  const props = { title, labels, series, currency, provisional };
   return (
     <Panel title={title} size={size} tools={tools}>
       {isEmpty ? (
@@ -134,15 +135,25 @@ interface ChartProps {
   labels: string[];
   series: Series[];
   currency: string | null;
+  /** Labels whose values are provisional in part. */
+  provisional: Set<string>;
 }
 
-const ChartTable = ({ title, labels, series, currency }: ChartProps) => (
+const ChartTable = ({ title, labels, series, currency, provisional }: ChartProps) => (
   <Table
     caption={title}
     rows={labels.map((label, index) => ({ label, index }))}
     rowKey={(row) => row.label}
     columns={[
-      { name: "label", title: "", cell: (row) => labelText(row.label) },
+      {
+        name: "label",
+        title: "",
+        cell: (row) => (
+          <>
+            {labelText(row.label)} <ProvisionalBadge row={{ provisional: provisional.has(row.label) }} />
+          </>
+        ),
+      },
       ...series.map(({ name, unit, values }) => ({
         name,
         title: term("chart", name),
@@ -153,7 +164,7 @@ const ChartTable = ({ title, labels, series, currency }: ChartProps) => (
   />
 );
 
-function ChartCanvas({ title, kind, labels, series, currency }: ChartProps & { kind: Kind }) {
+function ChartCanvas({ title, kind, labels, series, currency, provisional }: ChartProps & { kind: Kind }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const chart = useRef<Chart | null>(null);
   const type = CHART_TYPES[kind];
@@ -169,13 +180,14 @@ function ChartCanvas({ title, kind, labels, series, currency }: ChartProps & { k
   useEffect(() => {
     const { data } = chart.current!;
     data.labels = labels.map(labelText);
-    data.datasets = series.map((item, index) => datasetOf(kind, labels, item, index));
+    data.datasets = series.map((item, index) => datasetOf(kind, labels, item, index, provisional));
     chart.current!.update("none");
   });
   const description = series.map(({ name, unit, values }) => {
-    const points = labels.map(
-      (label, index) => `${labelText(label)} ${amount(values[index], unit, currency)}`,
-    );
+    const points = labels.map((label, index) => {
+      const mark = provisional.has(label) ? ` (${t("provisional")})` : "";
+      return `${labelText(label)} ${amount(values[index], unit, currency)}${mark}`;
+    });
     return labelled(term("chart", name), points.slice(-SPOKEN_VALUES).join(", "));
   });
   return (
@@ -236,8 +248,16 @@ function optionsOf(kind: Kind, series: Series[], currency: string | null): Chart
   };
 }
 
-function datasetOf(kind: Kind, labels: string[], { name, values }: Series, index: number): ChartDataset {
+function datasetOf(
+  kind: Kind,
+  labels: string[],
+  { name, values }: Series,
+  index: number,
+  provisional: Set<string>,
+): ChartDataset {
   const color = colorOf(name, index);
+  const isProvisional = labels.map((label) => provisional.has(label));
+  const pale = (share: number) => `color-mix(in srgb, ${color} ${share}%, transparent)`;
   const base = { label: term("chart", name), data: values as number[] };
   if (kind === "doughnut") {
     return {
@@ -261,16 +281,23 @@ function datasetOf(kind: Kind, labels: string[], { name, values }: Series, index
   if (kind === "line") {
     return {
       ...base,
-      backgroundColor: `color-mix(in srgb, ${color} 14%, transparent)`,
+      backgroundColor: pale(14),
       borderColor: color,
       borderWidth: 2,
       fill: true,
       tension: 0.25,
-      pointRadius: labels.length > MAX_POINTS ? 0 : 2,
+      segment: { borderDash: (segment) => (isProvisional[segment.p1DataIndex] ? [2, 3] : undefined) },
+      pointBackgroundColor: isProvisional.map((mark) => (mark ? cssColor("--panel") : color)),
+      pointRadius: isProvisional.map((mark) => (mark ? 4 : labels.length > MAX_POINTS ? 0 : 2)),
       pointHitRadius: 12,
     };
   }
-  return { ...base, backgroundColor: color, borderRadius: 3, maxBarThickness: 34 };
+  return {
+    ...base,
+    backgroundColor: isProvisional.map((mark) => (mark ? pale(55) : color)),
+    borderRadius: 3,
+    maxBarThickness: 34,
+  };
 }
 
 const SPARKLINE_WIDTH = 100;

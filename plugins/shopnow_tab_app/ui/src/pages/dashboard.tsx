@@ -214,6 +214,11 @@ function KpiCard({ card, currency, isComplete, isFiltered }: KpiCardProps) {
       <h2>{term("card", card.name)}</h2>
       <p class="value">{amount(card.value, card.unit, currency, true)}</p>
       <Trend card={card} isFiltered={isFiltered} />
+      {card.provisional ? (
+        <p class="provisional" title={t("provisional_hint")}>
+          {t("provisional_part", { amount: amount(card.provisional, card.unit, currency) })}
+        </p>
+      ) : null}
       {card.spark.length > 1 ? <Sparkline values={card.spark} /> : null}
       {isComplete ? null : <Badge tone="warn">{t("incomplete")}</Badge>}
     </section>
