@@ -13,22 +13,19 @@ as Airflow's do without their database, are counted apart.
 
 import argparse
 import os
-import re
 import signal
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
-from email import message_from_bytes
-from email.policy import default as default_policy
-from pathlib import Path
+from datetime import UTC, datetime
 from random import Random
 from typing import Any, NamedTuple
 
 import httpx
 import workbench
+from failure_reports import Report, list_reports, reports_of
 from rich.console import Console
 from rich.table import Table
 
@@ -42,8 +39,6 @@ from shopnow.settings import Settings
 MAX_SECONDS = 30.0
 GIVE_UP_SECONDS = 180.0
 SETTLE_SECONDS = 900.0
-KILL_SECONDS = 5.0
-"""How much later than the kill the end of a service is recorded at most."""
 ACTIVE_STATES = {"queued", "running"}
 HEARTBEATS = {
     "airflow-scheduler": ("scheduler", "latest_scheduler_heartbeat"),
@@ -219,47 +214,6 @@ def pages(api: httpx.Client) -> Iterator[dict[str, Any]]:
         offset += len(page)
 
 
-class Report(NamedTuple):
-    """A mail's line about the end of a service."""
-
-    service: str
-    ended_at: datetime
-
-
-def list_reports(folder: Path) -> list[Report]:
-    pattern = re.compile(r"^Problem: (\S+) ended at (\S+) UTC .*\(since (\S+) UTC\)\r?$", re.MULTILINE)
-    reports = []
-    for file in folder.glob("*.eml"):
-        mail = message_from_bytes(file.read_bytes(), policy=default_policy)
-        body = mail.get_body(("plain",))
-        text = body.get_content() if body else ""
-        for service, ended, since in pattern.findall(text):
-            found_at = datetime.fromisoformat(f"{since}+00:00")
-            # The line has the day of the check only, which may be the one before or after.
-            days = [found_at.date() + timedelta(days=days) for days in (-1, 0, 1)]
-            times = [datetime.fromisoformat(f"{day}T{ended}+00:00") for day in days]
-            reports.append(Report(service, min(times, key=lambda at: abs(at - found_at))))
-    return reports
-
-
-def reports_of(restart: Restart, reports: list[Report]) -> list[Report]:
-    """Return the reports of a kill: one in all if it was reported once.
-
-    A service may end again within seconds, because of another one that was killed; that is another failure.
-    """
-    own = [report for report in reports if report.service == restart.service]
-    for seconds in (KILL_SECONDS, MAX_SECONDS):  # an open incident has the last of several ends
-        last = restart.killed_at + timedelta(seconds=seconds)
-        # Supervisord's times are whole seconds.
-        found = [
-            report for report in own if restart.killed_at - timedelta(seconds=1) <= report.ended_at <= last
-        ]
-        if found:
-            first = min(report.ended_at for report in found)
-            return [report for report in found if report.ended_at == first]
-    return []
-
-
 def report(
     restarts: list[Restart],
     reports: list[Report],
@@ -268,13 +222,17 @@ def report(
     broken: list[str],
 ) -> int:
     """Print the times by service and what went wrong; returns the exit status."""
+
+    def count_reports(restart: Restart) -> int:
+        return len(reports_of(restart.service, restart.killed_at, reports, MAX_SECONDS))
+
     table = Table("service", "kills", "back, median s", "most", "reported once", "other ends reported")
     for name in SERVICES:
         own = [restart for restart in restarts if restart.service == name]
         if not own:
             continue
         seconds = [restart.seconds for restart in own]
-        counts = [len(reports_of(restart, reports)) for restart in own]
+        counts = [count_reports(restart) for restart in own]
         others = sum(report.service == name for report in reports) - sum(counts)
         table.add_row(
             name,
@@ -294,7 +252,7 @@ def report(
     miscounted = [
         f"{restart.service}, killed at {restart.killed_at:%H:%M:%S}: {count} reports"
         for restart in restarts
-        if (count := len(reports_of(restart, reports))) != 1
+        if (count := count_reports(restart)) != 1
     ]
     stuck = [run["dag_id"] for run in caused_by_traffic(runs) if run["state"] in ACTIVE_STATES]
     print(

@@ -5,8 +5,6 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -15,22 +13,16 @@ from confluent_kafka.admin import AclOperation, NewTopic, ResourceType
 from shopnow.alerts.stock_watcher import StockTopic, Thresholds
 from shopnow.broker import client, held_back, reader, topic_state, topics
 from shopnow.cluster import (
-    certificates,
-    connections,
-    kafka_client,
     kafka_users,
-    make_secrets,
     probes,
-    secret_files,
     tools,
 )
 from shopnow.cluster.services import Container
-from shopnow.cluster.settings import ClusterSettings
 from shopnow.errors import UserError
 from shopnow.events import TOPICS
 from shopnow.ids import uuid7
 from shopnow.lake.ingest.arrivals import Arrivals
-from shopnow.local_stack import kafka, stack, supervision
+from shopnow.local_stack import supervision
 from shopnow.submission.service import submit
 from shopnow.traffic.generate import generate
 from shopnow_tab_app.replica import tables
@@ -38,76 +30,16 @@ from shopnow_tab_app.replica.client import LakeReplica
 from shopnow_tab_app.routes import order_form, payable_orders
 from shopnow_tab_app.routes.order_form import NewOrder, NewPayment
 from shopnow_tab_app.sources.topic_tail import TopicTail
-from support.free_ports import free_ports, settings_on_free_ports
 from support.local_replica import local_replica
-from support.storage_services import without_optimizing_compiler
+from support.secured_broker import Conf, conf_of, secured_broker
 
-HARD_CHARACTERS = "@:/%#?&=+ $x\\\"',;]{}~"
-"""Characters that mean something in a URL, a shell, or one of Kafka's configuration files."""
 TIMEOUT_SECONDS = 20.0
-
-Conf = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def container(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Container]:
-    """The container of a running broker, with the topics, users and ACLs that `setup` creates."""
-    folder = tmp_path_factory.mktemp("secured")
-    (folder / "secrets").mkdir()
-    issued = certificates.issue_certificate("kafka", ["localhost"])
-    passwords = {name: f"{HARD_CHARACTERS}{name}" for name in make_secrets.PASSWORDS}
-    for name, value in {
-        **passwords,
-        "kafka_certificate": issued.certificate,
-        "kafka_authority": issued.authority,
-    }.items():
-        (folder / "secrets" / name).write_text(value)
-    settings = settings_on_free_ports(folder / "data")
-    with pytest.MonkeyPatch.context() as patch, without_optimizing_compiler():
-        patch.setattr(secret_files, "SECRETS_DIR", folder / "secrets")
-        patch.setattr(kafka_client, "PORT", settings.ports["kafka"])
-        patch.setattr(tools, "ADMIN_PROPERTIES", folder / "admin.properties")
-        java = stack.install(settings, lambda *step: None)
-        running = Container(ClusterSettings(kafka_hosts="localhost"), settings, java)
-        broker = kafka.local_broker(settings)._replace(
-            hosts=["localhost"],
-            security=kafka.Security(
-                folder / "secrets" / "kafka_certificate",
-                folder / "secrets" / "kafka_authority",
-                passwords["kafka_admin_password"],
-                *free_ports(1),
-            ),
-        )
-        kafka.prepare(broker, java)
-        with (
-            (folder / "log").open("w") as log,
-            subprocess.Popen(kafka.broker_command(broker, java), stdout=log, stderr=log) as process,
-        ):
-            try:
-                assert supervision.wait_until(lambda: answers(folder, process), 60), (
-                    folder / "log"
-                ).read_text()
-                admin = conf_of(running, "admin")
-                topics.create(admin, topics.shop_topics(partitions=2))
-                kafka_users.set_passwords(
-                    admin, {user: passwords[f"kafka_{user}_password"] for user in kafka_users.ACCESS}
-                )
-                kafka_users.set_acls(admin)
-                yield running
-            finally:
-                process.kill()
-
-
-def answers(folder: Path, process: subprocess.Popen) -> bool:
-    assert process.poll() is None, (folder / "log").read_text()
-    try:
-        return probes.kafka("localhost", "admin")
-    except probes.ProbeError:
-        return False
-
-
-def conf_of(container: Container, user: str) -> Conf:
-    return {**connections.kafka(container.cluster, container.settings, user), "log_level": 0}
+    with secured_broker(tmp_path_factory.mktemp("secured")) as container:
+        yield container
 
 
 def test_pipeline_sends_traffic_and_batches_and_reads_topics_and_settings(container):
