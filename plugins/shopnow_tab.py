@@ -1,4 +1,4 @@
-"""The ShopNow+ tab in Airflow's navigation; the app is in `shopnow_tab_app`."""
+"""The ShopNow+ tab in Airflow's navigation and on the pages of DAG runs; the app is in `shopnow_tab_app`."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -38,5 +38,13 @@ class ShopNowTab(AirflowPlugin):
             "nav_top_level": True,
             "icon": f"{ADDRESS}/assets/icon.svg",
             "icon_dark_mode": f"{ADDRESS}/assets/icon-dark.svg",
-        }
+        },
+        {
+            "name": "Receipts",
+            "href": f"{ADDRESS}/#/run?dag_id={{DAG_ID}}&run_id={{RUN_ID}}",
+            "destination": "dag_run",
+            "url_route": "shopnow-receipts",
+            "icon": f"{ADDRESS}/assets/icon.svg",
+            "icon_dark_mode": f"{ADDRESS}/assets/icon-dark.svg",
+        },
     ]

@@ -169,6 +169,21 @@ def list_dags() -> list[DagRecord]:
         ]
 
 
+def find_run(dag_id: str, run_id: str) -> RunRecord | None:
+    """Return a run of a DAG; None if there is no such run.
+
+    Raises:
+        sqlalchemy.exc.SQLAlchemyError: the metadata database does not answer.
+    """
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        run = session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).first()
+        return run and _run_record(run)
+
+
 def run_active_at(dag_id: str, moment: datetime) -> RunRecord | None:
     """Return the run of a DAG that was running at `moment`; None if there was no such run.
 

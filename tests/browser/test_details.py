@@ -2,9 +2,12 @@
 
 import re
 from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
+
+from shopnow.local_stack import airflow
 
 pytestmark = pytest.mark.needs("browser")
 
@@ -62,3 +65,20 @@ def test_product_opens_from_the_stock(
 def test_unknown_order_is_named(open_page: OpenPage) -> None:
     page = open_page("order?id=o-<b>nothing</b>")
     expect(page.get_by_text("There is no order o-<b>nothing</b>")).to_be_visible(timeout=FIRST_READ)
+
+
+def test_page_of_a_run_in_airflow_has_its_receipts(
+    logged_in: Callable[..., BrowserContext],
+) -> None:
+    context = logged_in(airflow.ADMIN_USER)
+    context.add_init_script("localStorage.setItem('i18nextLng', 'en')")
+    page = context.new_page()
+    page.goto("/")
+    query = "/api/v2/dags/land_events/dagRuns?state=success&order_by=run_after&limit=1"
+    run_id = page.request.get(query).json()["dag_runs"][0]["dag_run_id"]
+    page.goto(f"/dags/land_events/runs/{quote(run_id, safe='')}")
+    page.get_by_role("link", name="Receipts").click()
+    frame = page.frame_locator("iframe")
+    receipts = frame.get_by_role("region", name="Batches and receipts").locator("tbody tr")
+    expect(receipts.filter(has_text="orders")).to_have_count(1, timeout=FIRST_READ)
+    context.close()

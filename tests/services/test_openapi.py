@@ -1,6 +1,7 @@
 """Requests generated from the published OpenAPI get no 5xx, and no answer that it does not describe."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -37,6 +38,11 @@ def started_run(dag_id: str, run_id: str, conf: dict[str, Any], **ignored: Any) 
     )
 
 
+RUN = runs.Run(
+    dag_id="compute_kpis", run_id="run", state="running", started=datetime(2020, 1, 1, tzinfo=UTC), ended=None
+)
+
+
 @pytest.fixture(scope="module")
 def description(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """The API of a sample lake for a user with all permissions, without Kafka and Airflow's database."""
@@ -58,6 +64,7 @@ def description(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         patch.setattr(order_form, "submit", lambda *arguments: Report([sent], []))
         patch.setattr(PositionReader, "__call__", lambda reader: {})
         patch.setattr(runs, "find_active_run", lambda dag_id, moment: None)
+        patch.setattr(runs, "find_run", lambda *ids: RUN)
         patch.setattr(runs, "dags", list)
         patch.setattr(alert_actions, "recent_actions", alert_actions.runs.CachedRead(list, [], 1.0))
         app = create(lake, tail, conf=dict)

@@ -224,6 +224,14 @@ def test_the_run_of_a_moment_is_found(database: Session):
     assert airflow_internals.run_active_at("compute_kpis", NOON + timedelta(minutes=2)) is None
 
 
+def test_a_run_is_found_by_its_id(database: Session):
+    add_run(database, "first", NOON, NOON + timedelta(minutes=1))
+    record = airflow_internals.find_run("compute_kpis", "first")
+    assert record
+    assert record.start_date == NOON
+    assert airflow_internals.find_run("land_events", "first") is None
+
+
 def test_recent_runs_carry_an_xcom(database: Session):
     from airflow.models.xcom import XComModel
 

@@ -19,6 +19,7 @@ from shopnow_tab_app.pages.payments import Payments
 from shopnow_tab_app.pages.pipeline import Pipeline
 from shopnow_tab_app.pages.product import SHOWN as SHOWN_STOCK_OUTS
 from shopnow_tab_app.pages.product import ProductPage
+from shopnow_tab_app.pages.run import SHOWN_BATCHES, SHOWN_COMPUTED, RunPage
 from shopnow_tab_app.pages.stock import SHOWN_SHELVES, Stock
 from shopnow_tab_app.pages.text_tables import NO_VALUE, TextTable, format_value, text_rows
 
@@ -170,6 +171,16 @@ def pipeline(page: Pipeline, t: Translator) -> Sheet:
             table("data_loss", page.losses, "topic", "partition", "missing_rows", "reason"),
             table("dags", page.dags, "dag_id", "description"),
         ]
+    }
+
+
+def run(page: RunPage, t: Translator) -> Sheet:
+    return {
+        "subtitle": f"{page.run.dag_id} · {page.run.run_id}" if page.run else t("no_data"),
+        "tables": [
+            _table(t, SHOWN_BATCHES, page.batches),
+            _table(t, SHOWN_COMPUTED, page.computed),
+        ],
     }
 
 

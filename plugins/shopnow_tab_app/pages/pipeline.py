@@ -12,6 +12,7 @@ from shopnow.events import TOPICS
 from shopnow.kpis import KPIS
 from shopnow.lake.ingest.lag import Position
 from shopnow.text_format import excerpt, printable
+from shopnow_tab_app.pages.batches import Batch, read_batches
 from shopnow_tab_app.pages.csv_export import ListingExport
 from shopnow_tab_app.pages.paging import ALL, Filter, Listing
 from shopnow_tab_app.pages.positions import RAW_TABLES, Positions
@@ -26,7 +27,6 @@ from shopnow_tab_app.sources.polled_cache import PollResult
 EVENT_TABLES = tuple(f"events/{topic}" for topic in TOPICS)
 KPI_TABLES = tuple(kpi.name for kpi in KPIS if kpi.name != "kpi/customer_orders")
 TABLES = (*RAW_TABLES.values(), *EVENT_TABLES, *KPI_TABLES, "receipts", "losses", "alerts")
-MAX_BATCHES = 30
 MAX_EXAMPLES = 20
 """Quarantined records shown for each reason."""
 EXAMPLE_BYTES = 2_000
@@ -87,20 +87,6 @@ class Topic(BaseModel):
     raw: int | None
     quarantined: int
     events: int | None
-
-
-class Batch(BaseModel):
-    """A landing commit: the ranges it consumed from a topic's partitions."""
-
-    topic: str
-    version: int
-    committed_at: datetime
-    rows: int
-    quarantined: int
-    ranges: list[str]
-    """`partition: first–last offset`."""
-    first_event_time: datetime | None
-    last_event_time: datetime | None
 
 
 class Record(BaseModel):
@@ -167,7 +153,7 @@ def build(
             _topic(lake, topic, positions.value.get(topic, []), stats, is_raw_read=table not in state.unread)
             for topic, table in RAW_TABLES.items()
         ],
-        batches=[Batch(**row) for row in _batches(lake)],
+        batches=read_batches(lake),
         quarantine=[reason for topic in TOPICS for reason in _reasons(lake, topic)],
         losses=[Loss(**row) for row in _losses(lake)],
         kpis=[_kpi_table(lake, kpi.name, kpi.title, stats) for kpi in KPIS if kpi.name in KPI_TABLES],
@@ -204,18 +190,6 @@ def _topic(
         raw=_rows(stats, f"raw/{topic}"),
         quarantined=quarantined,
         events=_rows(stats, f"events/{topic}"),
-    )
-
-
-def _batches(lake: LakeReplica) -> list[dict[str, Any]]:
-    return lake.query(
-        f"""
-        SELECT topic, version, any_value(committed_at) AS committed_at, sum(rows)::BIGINT AS rows,
-            sum(quarantined)::BIGINT AS quarantined,
-            list(partition || ': ' || start_offset || '–' || (end_offset - 1) ORDER BY partition) AS ranges,
-            min(first_event_time) AS first_event_time, max(last_event_time) AS last_event_time
-        FROM receipts GROUP BY topic, version ORDER BY committed_at DESC, topic LIMIT {MAX_BATCHES}
-        """  # noqa: S608  (a number of our own)
     )
 
 

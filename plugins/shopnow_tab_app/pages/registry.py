@@ -18,6 +18,7 @@ from shopnow_tab_app.pages import (
     pdf_sheets,
     pipeline,
     product,
+    run,
     stock,
 )
 from shopnow_tab_app.pages.alerts import AlertAction
@@ -32,7 +33,9 @@ from shopnow_tab_app.replica.protocol import ReplicaState
 from shopnow_tab_app.sources import runs
 from shopnow_tab_app.sources.polled_cache import PollResult
 
-PageName = Literal["dashboard", "orders", "order", "payments", "deliveries", "stock", "product", "pipeline"]
+PageName = Literal[
+    "dashboard", "orders", "order", "payments", "deliveries", "stock", "product", "pipeline", "run"
+]
 Status = orders.Status | payments.Status
 
 _Period = Annotated[PeriodQuery, Depends(period_query)]
@@ -118,6 +121,10 @@ async def _stock_parameters(level: stock.Level | None = None) -> Query:
     return Query(choices={"level": level})
 
 
+async def _run_parameters(dag_id: _Id = None, run_id: _Id = None) -> Query:
+    return Query(choices={"dag_id": dag_id, "run_id": run_id})
+
+
 async def _no_parameters() -> Query:
     return Query()
 
@@ -132,11 +139,13 @@ async def any_parameters(
     order_id: _Id = None,
     product_id: _Id = None,
     customer_id: _Id = None,
+    dag_id: _Id = None,
+    run_id: _Id = None,
 ) -> Query:
     """Read the query parameters of all pages, for routes that serve each of them."""
     choices = {"status": status, "method": method, "stage": stage, "level": level}
     ids = {"order_id": order_id, "product_id": product_id, "customer_id": customer_id}
-    return Query(period, rows, {**choices, **ids})
+    return Query(period, rows, {**choices, **ids, "dag_id": dag_id, "run_id": run_id})
 
 
 def _minute() -> datetime:
@@ -181,6 +190,11 @@ def _prepare_pipeline(sources: Sources, query: Query) -> Build:
     positions, dags = sources.positions(), sources.dags()
     stamp = positions.value, positions.error, dags
     return Build(stamp, partial(pipeline.build, sources.lake, positions, dags))
+
+
+def _prepare_run(sources: Sources, query: Query) -> Build:
+    dag_run = runs.find_run(query.choices.get("dag_id") or "", query.choices.get("run_id") or "")
+    return Build(dag_run, partial(run.build, sources.lake, dag_run, query))
 
 
 PAGES: Mapping[PageName, Page] = {
@@ -257,6 +271,14 @@ PAGES: Mapping[PageName, Page] = {
         prepare=_prepare_pipeline,
         sheet=pdf_sheets.pipeline,
         exports=pipeline.EXPORTS,
+    ),
+    "run": Page(
+        tables=run.TABLES,
+        response=run.RunPage,
+        summary="A DAG run: the receipts and KPI rows that were committed while it ran.",
+        parameters=_run_parameters,
+        prepare=_prepare_run,
+        sheet=pdf_sheets.run,
     ),
 }
 

@@ -95,6 +95,16 @@ def find_active_run(dag_id: str, moment: datetime) -> Run | None:
     return read_or_default(find, None)
 
 
+def find_run(dag_id: str, run_id: str) -> Run | None:
+    """Return a run of a DAG; None if Airflow has no such run, or its database does not answer."""
+
+    def find() -> Run | None:
+        run = airflow_internals.find_run(dag_id, run_id)
+        return run and to_run(run)
+
+    return read_or_default(find, None)
+
+
 def read_or_default(read: Callable[[], T], default: T) -> T:
     """Return a read from Airflow's database, or `default` if the database does not answer."""
     try:

@@ -31,3 +31,4 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaServer]:
 def no_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     """Replaces Airflow's database."""
     monkeypatch.setattr(runs, "find_active_run", lambda dag_id, moment: None)
+    monkeypatch.setattr(runs, "find_run", lambda dag_id, run_id: None)

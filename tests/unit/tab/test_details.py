@@ -1,4 +1,6 @@
-"""The pages of an order and of a product."""
+"""The pages of an order, of a product and of a DAG run."""
+
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -7,6 +9,7 @@ from shopnow_tab_app.pages import dashboard
 from shopnow_tab_app.pages.query import Query
 from shopnow_tab_app.pages.registry import PageName
 from shopnow_tab_app.replica.server import ReplicaServer
+from shopnow_tab_app.sources import runs
 from support.tab_pages import TWO_DAYS, build
 
 pytestmark = pytest.mark.usefixtures("no_runs")
@@ -44,3 +47,38 @@ def test_product_page_sums_the_period(lake: ReplicaServer) -> None:
     assert sum(page.charts["product_units"].series[0].values) == page.units
     assert page.shelf.product_name == product.product_name
     assert page.category == product.category
+
+
+@pytest.mark.parametrize(
+    ("started", "ended", "is_computed"),
+    [
+        (NOW - timedelta(minutes=1), None, True),
+        (NOW, NOW, True),
+        (NOW - timedelta(minutes=2), NOW - timedelta(minutes=1), False),
+        (NOW + timedelta(minutes=1), None, False),
+        (None, None, False),
+    ],
+)
+def test_run_page_has_the_rows_computed_while_it_ran(
+    lake: ReplicaServer,
+    monkeypatch: pytest.MonkeyPatch,
+    started: datetime | None,
+    ended: datetime | None,
+    is_computed: bool,
+) -> None:
+    run = runs.Run(dag_id="compute_kpis", run_id="r", state="running", started=started, ended=ended)
+    monkeypatch.setattr(runs, "find_run", lambda *ids: run if ids == ("compute_kpis", "r") else None)
+    page = build(lake, "run", Query(choices={"dag_id": "compute_kpis", "run_id": "r"}))
+    assert page.run == run
+    rows = {table.table: (table.rows, table.first, table.last) for table in page.computed}
+    if not is_computed:
+        assert not rows
+        return
+    [days] = lake.query('SELECT count(*) AS n, min(date) AS first, max(date) AS last FROM "kpi/sales_daily"')
+    assert rows["kpi/sales_daily"] == tuple(days.values())
+    assert rows["kpi/stock_position"][1:] == (None, None)
+
+
+def test_page_of_an_unknown_run_is_empty(lake: ReplicaServer) -> None:
+    page = build(lake, "run", Query(choices={"dag_id": "compute_kpis", "run_id": "'"}))
+    assert (page.run, page.batches, page.computed) == (None, [], [])

@@ -356,3 +356,15 @@ export interface Pipeline extends PageData {
   dags: Dag[];
   kpis: KpiTable[];
 }
+export interface ComputedTable {
+  table: string;
+  rows: number;
+  first: string | null;
+  last: string | null;
+  missing_rows: number | null;
+}
+export interface RunDetail extends PageData {
+  run: DagRun | null;
+  batches: Batch[];
+  computed: ComputedTable[];
+}

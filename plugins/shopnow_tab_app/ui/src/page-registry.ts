@@ -9,6 +9,7 @@ import { OrdersPage } from "./pages/orders";
 import { PaymentsPage } from "./pages/payments";
 import { PipelinePage } from "./pages/pipeline";
 import { ProductPage } from "./pages/product";
+import { RunPage } from "./pages/run";
 import { StockPage } from "./pages/stock";
 import type { Permissions } from "./permissions";
 
@@ -31,6 +32,7 @@ export const PAGES: PageEntry[] = [
   { name: "stock", titleKey: "page_stock", component: StockPage },
   { name: "product", titleKey: "page_product", component: ProductPage, partOf: "stock" },
   { name: "pipeline", titleKey: "page_pipeline", component: PipelinePage },
+  { name: "run", titleKey: "page_run", component: RunPage, partOf: "pipeline" },
   { name: "api", titleKey: "page_api", component: ApiReferencePage, isStreamed: false },
 ];
 

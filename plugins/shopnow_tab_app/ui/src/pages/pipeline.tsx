@@ -197,25 +197,29 @@ const DagPanel = ({ dags }: { dags: Dag[] }) => (
 
 const BatchPanel = ({ batches }: { batches: Batch[] }) => (
   <Panel title={t("batches_and_receipts")} size="wide" tools={<CsvDownload table="receipts" />}>
-    <Table
-      scrollRows
-      caption={t("batches_and_receipts")}
-      rows={batches}
-      rowKey={(row) => `${row.topic} ${row.version}`}
-      emptyText={t("no_batches")}
-      columns={[
-        {
-          name: "committed_at",
-          cell: (row) => dateTime(row.committed_at, { dateStyle: "short", timeStyle: "medium" }),
-        },
-        { name: "topic", cell: (row) => row.topic },
-        { name: "version", alignRight: true, cell: (row) => row.version },
-        { name: "rows", alignRight: true, cell: (row) => number(row.rows) },
-        { name: "quarantined", alignRight: true, cell: (row) => number(row.quarantined) },
-        { name: "ranges", cell: (row) => <code class="wrap">{row.ranges.join("  ")}</code> },
-      ]}
-    />
+    <BatchTable batches={batches} emptyText={t("no_batches")} />
   </Panel>
+);
+
+export const BatchTable = ({ batches, emptyText }: { batches: Batch[]; emptyText: string }) => (
+  <Table
+    scrollRows
+    caption={t("batches_and_receipts")}
+    rows={batches}
+    rowKey={(row) => `${row.topic} ${row.version}`}
+    emptyText={emptyText}
+    columns={[
+      {
+        name: "committed_at",
+        cell: (row) => dateTime(row.committed_at, { dateStyle: "short", timeStyle: "medium" }),
+      },
+      { name: "topic", cell: (row) => row.topic },
+      { name: "version", alignRight: true, cell: (row) => row.version },
+      { name: "rows", alignRight: true, cell: (row) => number(row.rows) },
+      { name: "quarantined", alignRight: true, cell: (row) => number(row.quarantined) },
+      { name: "ranges", cell: (row) => <code class="wrap">{row.ranges.join("  ")}</code> },
+    ]}
+  />
 );
 
 const DataLossPanel = ({ losses }: { losses: DataLoss[] }) => (
