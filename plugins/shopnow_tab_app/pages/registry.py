@@ -40,7 +40,8 @@ Status = orders.Status | payments.Status
 
 _Period = Annotated[PeriodQuery, Depends(period_query)]
 _Page = Annotated[PageQuery, Depends(page_query)]
-_Id = Annotated[str | None, QueryParameter(max_length=200)]
+_Id = Annotated[str, QueryParameter(max_length=200)]
+"""Not nullable: in a query every text is one, and the empty one stands for no id."""
 
 
 class Sources(NamedTuple):
@@ -89,17 +90,17 @@ async def _period_parameters(period: _Period) -> Query:
 
 
 async def _orders_parameters(
-    period: _Period, rows: _Page, status: orders.Status | None = None, customer_id: _Id = None
+    period: _Period, rows: _Page, status: orders.Status | None = None, customer_id: _Id = ""
 ) -> Query:
-    return Query(period, rows, {"status": status, "customer_id": customer_id})
+    return Query(period, rows, {"status": status, "customer_id": customer_id or None})
 
 
-async def _order_parameters(order_id: _Id = None) -> Query:
-    return Query(choices={"order_id": order_id})
+async def _order_parameters(order_id: _Id = "") -> Query:
+    return Query(choices={"order_id": order_id or None})
 
 
-async def _product_parameters(period: _Period, product_id: _Id = None) -> Query:
-    return Query(period, choices={"product_id": product_id})
+async def _product_parameters(period: _Period, product_id: _Id = "") -> Query:
+    return Query(period, choices={"product_id": product_id or None})
 
 
 async def _payments_parameters(
@@ -121,8 +122,8 @@ async def _stock_parameters(level: stock.Level | None = None) -> Query:
     return Query(choices={"level": level})
 
 
-async def _run_parameters(dag_id: _Id = None, run_id: _Id = None) -> Query:
-    return Query(choices={"dag_id": dag_id, "run_id": run_id})
+async def _run_parameters(dag_id: _Id = "", run_id: _Id = "") -> Query:
+    return Query(choices={"dag_id": dag_id or None, "run_id": run_id or None})
 
 
 async def _no_parameters() -> Query:
@@ -136,16 +137,16 @@ async def any_parameters(
     method: payments.Method | None = None,
     stage: deliveries.Stage | None = None,
     level: stock.Level | None = None,
-    order_id: _Id = None,
-    product_id: _Id = None,
-    customer_id: _Id = None,
-    dag_id: _Id = None,
-    run_id: _Id = None,
+    order_id: _Id = "",
+    product_id: _Id = "",
+    customer_id: _Id = "",
+    dag_id: _Id = "",
+    run_id: _Id = "",
 ) -> Query:
     """Read the query parameters of all pages, for routes that serve each of them."""
     choices = {"status": status, "method": method, "stage": stage, "level": level}
-    ids = {"order_id": order_id, "product_id": product_id, "customer_id": customer_id}
-    return Query(period, rows, {**choices, **ids, "dag_id": dag_id, "run_id": run_id})
+    ids = {"order_id": order_id or None, "product_id": product_id or None, "customer_id": customer_id or None}
+    return Query(period, rows, {**choices, **ids, "dag_id": dag_id or None, "run_id": run_id or None})
 
 
 def _minute() -> datetime:
