@@ -16,7 +16,7 @@ TIMEOUT_SECONDS = 30.0
 
 
 class PaymentsCard:
-    """How many successful payments of today the dashboard has shown, at which time."""
+    """How many successful payments the dashboard has shown, at which time."""
 
     def __init__(self) -> None:
         self.times: list[float] = []
@@ -58,7 +58,7 @@ def watched_card(settings: Settings, currency: str) -> Iterator[PaymentsCard]:
     ) as client:
 
         def request() -> None:
-            response = client.get("dashboard", params={"preset": "today", "currency": currency})
+            response = client.get("dashboard", params={"preset": "all", "currency": currency})
             cards = {item["name"]: item["value"] for item in response.raise_for_status().json()["cards"]}
             card.add(time.time(), cards["payments"] or 0)
 

@@ -17,7 +17,6 @@ from shopnow_tab_app.pages.csv_export import Export, ListingExport, ResponseExpo
 from shopnow_tab_app.pages.drivers import Driver
 from shopnow_tab_app.pages.paging import Filter, Listing
 from shopnow_tab_app.pages.period import Period, PeriodQuery, resolve_period
-from shopnow_tab_app.pages.provisional_sales import ProvisionalSales
 from shopnow_tab_app.pages.query import Query
 from shopnow_tab_app.pages.response import PageResponse, as_of, missing
 from shopnow_tab_app.pages.sales import Rows, Sales
@@ -156,10 +155,8 @@ def build(lake: LakeReplica, query: PeriodQuery, now: datetime, state: ReplicaSt
     currency = query.currency or (options.currencies[0] if options.currencies else None)
     filtered_sales = Sales(lake, query, currency)
     daily = filtered_sales.daily(period)
-    provisional = (
-        ProvisionalSales([]) if filtered_sales.is_filtered else provisional_sales.read(lake, currency, period)
-    )
-    latest = provisional_sales.add(daily, provisional.days, "date")
+    provisional = filtered_sales.provisional(period, provisional_sales.DAILY)
+    latest = provisional_sales.add(daily, provisional, "date")
     # Hours that are not computed yet cannot be compared.
     newest = _last_computed(daily)
     over = min(now, newest["computed_at"]) if newest else now
@@ -170,7 +167,7 @@ def build(lake: LakeReplica, query: PeriodQuery, now: datetime, state: ReplicaSt
         missing=missing(state),
         period=(period.first.isoformat(), period.last.isoformat()),
         currency=currency,
-        cards=cards(filtered_sales, period, latest, provisional.total, comparison, by_day),
+        cards=cards(filtered_sales, period, latest, provisional_sales.total(provisional), comparison, by_day),
         completeness=_completeness(lake, daily),
         freshness=_freshness(daily),
         drivers=drivers.read(lake, query, currency, by_day),
@@ -182,34 +179,36 @@ def build(lake: LakeReplica, query: PeriodQuery, now: datetime, state: ReplicaSt
 
 
 def _charts(
-    filtered_sales: Sales, period: Period, previous: Period, daily: Rows, provisional: ProvisionalSales
+    filtered_sales: Sales, period: Period, previous: Period, daily: Rows, provisional: Rows
 ) -> dict[str, Chart]:
-    """Return the charts; `daily` contains the provisional figures."""
+    """Return the charts; `daily` contains `provisional`, the provisional figures of days."""
     is_hourly = not filtered_sales.is_filtered and period.days <= HOURLY_DAYS
-    dates = [row["date"] for row in provisional.days]
     if is_hourly:
-        label, before, marked = (
-            "hour",
-            filtered_sales.hourly(previous),
-            [r["hour"] for r in provisional.hours],
-        )
-        rows = provisional_sales.add(filtered_sales.hourly(period), provisional.hours, "hour")
+        label, before = "hour", filtered_sales.hourly(previous)
+        parts = filtered_sales.provisional(period, provisional_sales.HOURLY)
+        rows = provisional_sales.add(filtered_sales.hourly(period), parts, label)
     else:
-        label, before, marked = "date", filtered_sales.daily(previous), dates
-        rows = daily
+        label, before, rows, parts = "date", filtered_sales.daily(previous), daily, provisional
 
     def over_time(name: str, column: str, unit: str) -> Chart:
         """A line, and one of the previous period whose points are at the same distance from its start."""
         current = [{label: row[label], name: row[column]} for row in rows]
         for row, earlier in zip_longest(current, before[: len(current)]):
             row[f"{name}_before"] = earlier and earlier[column]
-        return chart(name, current, label, marked, **{name: unit, f"{name}_before": unit})
+        return chart(
+            name, current, label, [part[label] for part in parts], **{name: unit, f"{name}_before": unit}
+        )
 
     return {
         "orders": over_time("orders", "orders", "orders"),
         "revenue": over_time("revenue", "net_revenue_cents", "cents"),
         "payments": chart(
-            "payments", daily, "date", dates, payments_succeeded="payments", payments_failed="payments"
+            "payments",
+            daily,
+            "date",
+            [part["date"] for part in provisional],
+            payments_succeeded="payments",
+            payments_failed="payments",
         ),
         "funnel": chart("funnel", filtered_sales.funnel(period), "step", sessions="sessions"),
     }

@@ -1,16 +1,17 @@
 """Queries of the dashboard's sales figures: all sales of a currency, or those of one category or country."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from shopnow.kpis import SALES_DAILY, SALES_HOURLY
+from shopnow_tab_app.pages import provisional_sales
 from shopnow_tab_app.pages.comparison import Span
 from shopnow_tab_app.pages.period import Period, PeriodQuery
+from shopnow_tab_app.pages.provisional_sales import Resolution, Rows
 from shopnow_tab_app.replica.client import LakeReplica
 
 TOP_PRODUCTS = 8
 FUNNEL_STEPS = ("viewed", "carted", "ordered", "paid", "delivered")
 
-Rows = list[dict[str, Any]]
 Totals = dict[str, int | None]
 """Sums by column; null without data."""
 
@@ -85,6 +86,12 @@ class Sales:
             """,
             {"currency": self._currency, "first": period.first, "last": period.last},
         )
+
+    def provisional(self, period: Period, resolution: Resolution) -> Rows:
+        """Return the provisional part of each day or hour; none for one category or country."""
+        if self._column:
+            return []
+        return provisional_sales.read(self._lake, self._currency, period, resolution)
 
     def totals(self, span: Span) -> Totals:
         """Return the sums of a span; of one category or country it has to begin and end at midnight."""

@@ -81,7 +81,8 @@ class PendingRows:
 
     def covered_by(self, raw: DeltaTable | None) -> list[int]:
         """Return the numbers of the rows that a table computed from this snapshot has."""
-        return [number for key, number in self._numbers.items() if _has(raw, *key)]
+        landed = _Landed(raw)
+        return [number for key, number in self._numbers.items() if landed.has(key)]
 
     def supersede(self, raw: DeltaTable | None) -> None:
         """Forget the rows that the table has from now on."""
@@ -110,9 +111,10 @@ class PendingRows:
         numbers: dict[Key, int] = {}
         event_ids: dict[str, int] = {}
         rows = []
+        landed = _Landed(self._raw)
         for message in messages:
             key = topic_id, message.partition(), message.offset()
-            if key in self._numbers or _has(self._raw, *key):
+            if key in self._numbers or landed.has(key):
                 continue
             if len(self._numbers) + len(numbers) >= MAX_ROWS:
                 self.generation += 1
@@ -139,7 +141,18 @@ class PendingRows:
         self._event_ids = dict(islice(newest, max(len(newest) - MAX_EVENT_IDS, 0), None))
 
 
-def _has(raw: DeltaTable | None, topic_id: str, partition: int, offset: int) -> bool:
-    """Return whether a snapshot of the raw table has this record."""
-    landed = None if raw is None else offsets.position(raw, topic_id, partition)
-    return landed is not None and offset < landed
+class _Landed:
+    """Which records a snapshot of the raw table has; looked up once per partition, as that takes long."""
+
+    def __init__(self, raw: DeltaTable | None) -> None:
+        self._raw = raw
+        self._positions: dict[tuple[str, int], int | None] = {}
+
+    def has(self, key: Key) -> bool:
+        topic_id, partition, offset = key
+        if self._raw is None:
+            return False
+        if (topic_id, partition) not in self._positions:
+            self._positions[topic_id, partition] = offsets.position(self._raw, topic_id, partition)
+        position = self._positions[topic_id, partition]
+        return position is not None and offset < position
