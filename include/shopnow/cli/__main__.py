@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from shopnow.cli import alerts, bench, forget, pipeline, quarantine, repair, restock, send, show, stack, test
+from shopnow.cli import alerts, bench, forget, lab, pipeline, quarantine, repair, restock, send, show, stack, test
 from shopnow.cli.chaos import chaos
 from shopnow.cli.demo import demo
 from shopnow.cli.inbox import inbox
@@ -43,6 +43,7 @@ for command in (
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(bench.app, name="bench")
+app.add_typer(lab.app, name="lab")
 # Options after `test` belong to pytest.
 app.command("test", context_settings={"ignore_unknown_options": True})(test.run_checks)
 
