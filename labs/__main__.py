@@ -14,7 +14,7 @@ from labs.requirement import Requirement
 
 
 def check(lab: str) -> Iterator[Requirement]:
-    """Yield the requirements of a lab in order, up to the first that is not met, as later ones build on it."""
+    """Yield the requirements of a lab in order, up to the first missing one, which the others build on."""
     count = 0
     try:
         for requirement in importlib.import_module(f"labs.{lab}.check").requirements():
@@ -44,9 +44,14 @@ def describe(error: Exception) -> str:
     return f"{type(error).__name__}: {message} ({place}): correct it, then check again"
 
 
+def _to_json(requirement: Requirement) -> dict[str, object]:
+    text, is_met, next_step = requirement
+    return {"text": text, "is_met": is_met, "next_step": None if is_met else next_step}
+
+
 def main() -> None:
     results = list(check(sys.argv[1]))
-    print(json.dumps([requirement._asdict() for requirement in results]))
+    print(json.dumps([_to_json(requirement) for requirement in results]))
     sys.exit(0 if all(requirement.is_met for requirement in results) else 1)
 
 

@@ -5,6 +5,7 @@ import uuid
 
 from labs import orders, rows
 from labs.count_an_event_once.check import CUSTOMER
+
 from shopnow.cli.endpoints import endpoints
 from shopnow.ids import uuid7
 

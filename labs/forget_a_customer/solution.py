@@ -2,6 +2,7 @@
 
 from labs import orders, rows
 from labs.forget_a_customer.check import CUSTOMER, ORDER
+
 from shopnow.cli.endpoints import endpoints
 from shopnow.lake.governance import erasure
 

@@ -2,6 +2,7 @@
 
 from labs import orders
 from labs.recover_from_lost_offsets.lose_records import ORDER, lose_records
+
 from shopnow.cli.endpoints import endpoints
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from labs import rows
 from labs.requirement import Requirement
+
 from shopnow.cli.endpoints import endpoints
 
 CUSTOMER = "lab-3"

@@ -3,9 +3,9 @@
 import json
 
 from confluent_kafka import Producer
-
 from labs import orders, rows
 from labs.repair_a_record.check import CUSTOMER
+
 from shopnow.cli.endpoints import endpoints
 from shopnow.events import OrderPlaced
 from shopnow.examples import example_json

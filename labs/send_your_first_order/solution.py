@@ -2,6 +2,7 @@
 
 from labs import orders, rows
 from labs.send_your_first_order.check import CUSTOMER
+
 from shopnow.cli.endpoints import endpoints
 
 if __name__ == "__main__":

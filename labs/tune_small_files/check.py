@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from labs.requirement import Requirement
 from labs.tune_small_files.trickle import COMMITS, NAME
+
 from shopnow.cli.endpoints import endpoints
 from shopnow.lake.delta import tables
 from shopnow.lake.delta.tables import Table

@@ -1,6 +1,7 @@
 """Write the table in small commits, then compact it in one."""
 
 from labs.tune_small_files.trickle import NAME, trickle
+
 from shopnow.cli.endpoints import endpoints
 from shopnow.lake.delta.tables import Table
 

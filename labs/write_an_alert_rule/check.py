@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from labs.requirement import Requirement
+
 from shopnow.alerts import rules
 from shopnow.alerts.engine import compute_changes
 from shopnow.alerts.model import Observation, State

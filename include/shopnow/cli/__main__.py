@@ -4,7 +4,20 @@ import sys
 
 import typer
 
-from shopnow.cli import alerts, bench, forget, lab, pipeline, quarantine, repair, restock, send, show, stack, test
+from shopnow.cli import (
+    alerts,
+    bench,
+    forget,
+    lab,
+    pipeline,
+    quarantine,
+    repair,
+    restock,
+    send,
+    show,
+    stack,
+    test,
+)
 from shopnow.cli.chaos import chaos
 from shopnow.cli.demo import demo
 from shopnow.cli.inbox import inbox

@@ -138,7 +138,9 @@ def apply_patch(patch: Path, root: Path) -> None:
             check=False,
         )
     except FileNotFoundError:
-        raise UserError("git is not installed: install it, or make the changes of the patch by hand") from None
+        raise UserError(
+            "git is not installed: install it, or make the changes of the patch by hand"
+        ) from None
     if done.returncode != 0:
         raise UserError(
             f"the solution does not fit your code: {done.stderr.strip()}; put your own changes aside with "
