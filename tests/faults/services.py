@@ -1,14 +1,13 @@
 """Kafka, HDFS and Sail of the fault suite, which its tests kill, freeze and restart."""
 
 import os
-import signal
 import subprocess
 import uuid
 from pathlib import Path
 
 import psutil
 
-from shopnow.local_stack import stack, supervision
+from shopnow.local_stack import service_signals, stack, supervision
 from shopnow.local_stack.services import SERVICES, STORAGE_SERVICES, is_ready
 from shopnow.settings import Settings
 
@@ -50,26 +49,19 @@ class Services:
         return f"sc://127.0.0.1:{self.settings.ports['sail']}"
 
     def pid(self, name: str) -> int:
-        pid = next(
-            process.pid for process in supervision.list_processes(self.settings) if process.name == name
-        )
-        assert pid, f"{name} is not running"
-        return pid
+        return service_signals.pid(self.settings, name)
 
     def kill(self, name: str) -> None:
-        pid = self.pid(name)
-        os.kill(pid, signal.SIGKILL)
-        self.await_death(name, pid)
+        self.await_death(name, service_signals.kill(self.settings, name))
 
     def freeze(self, name: str) -> None:
-        """Suspend the process: it keeps its connections and answers nothing."""
-        os.kill(self.pid(name), signal.SIGSTOP)
+        service_signals.freeze(self.settings, name)
 
     def thaw(self, name: str) -> None:
-        os.kill(self.pid(name), signal.SIGCONT)
+        service_signals.thaw(self.settings, name)
 
     def is_frozen(self, name: str) -> bool:
-        return psutil.Process(self.pid(name)).status() == psutil.STATUS_STOPPED
+        return service_signals.is_frozen(self.settings, name)
 
     def await_death(self, name: str, pid: int, seconds: float = _DEATH_SECONDS) -> None:
         """Wait until this process of the service has ended."""

@@ -16,6 +16,7 @@ from pyspark.sql import SparkSession
 from factories.events import payment_record
 from shopnow.audit.verify import CHECKS, verify
 from shopnow.broker import reader, topic_state
+from shopnow.drills.file_damage import DAMAGES, Files
 from shopnow.events import TOPICS
 from shopnow.lake.delta import commit_metadata, file_swap, tables
 from shopnow.lake.delta.tables import Table
@@ -27,7 +28,7 @@ from shopnow.lake.maintenance.repair import Outcome
 from shopnow.settings import ROOT
 from shopnow.traffic.generate import generate
 from shopnow_spark import repair as spark_repair
-from support.damaged_files import DAMAGES, Files, damaged
+from support.damaged_files import damaged
 from support.kafka_topics import send, topic
 
 FILES = "files = log"

@@ -2,10 +2,10 @@
 
 import pytest
 
+from shopnow.drills.file_damage import DAMAGES, Files
 from shopnow.lake.delta import file_swap
 from shopnow.lake.delta.tables import Table
 from shopnow.local_stack import airflow_api
-from support.damaged_files import DAMAGES, Files
 
 DAMAGED = {"raw/stock": "flip", "events/payments": "truncate", "kpi/sales_daily": "remove"}
 

@@ -18,12 +18,14 @@ from shopnow.cli import (
     stack,
     test,
 )
+from shopnow.cli.break_stack import break_stack, undo_killed_drill
 from shopnow.cli.chaos import chaos
 from shopnow.cli.demo import demo
 from shopnow.cli.inbox import inbox
 from shopnow.cli.ledger import ledger
 from shopnow.cli.output import complain
 from shopnow.errors import UserError
+from shopnow.settings import Settings
 
 app = typer.Typer(
     name="shopnow",
@@ -53,6 +55,7 @@ for command in (
     chaos,
 ):
     app.command()(command)
+app.command("break")(break_stack)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(bench.app, name="bench")
@@ -67,6 +70,7 @@ def main() -> None:
             complain(f"argument {argument!r} is not UTF-8")
             sys.exit(2)
     try:
+        undo_killed_drill(Settings.load())
         app(prog_name="./shopnow")
     except UserError as error:
         complain(str(error))
