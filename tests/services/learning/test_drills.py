@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 
 from shopnow.audit.verify import verify
 from shopnow.drills import drill, journal
-from shopnow.drills.faults import FAULTS, Target
+from shopnow.drills.faults import FAULTS, Target, frozen
 from shopnow.drills.file_damage import Files
 from shopnow.drills.observe import Observer, quarantined_records
 from shopnow.errors import UserError
@@ -79,6 +80,16 @@ def test_two_drills_at_a_time_are_refused(target):
     finally:
         journal.clear(target.settings)
     assert entry.is_running
+
+
+def test_ctrl_c_undoes_the_fault(target, stack):
+    interrupted = frozen("kafka", "frozen", "", 0)._replace(
+        recover=lambda target: signal.raise_signal(signal.SIGINT)
+    )
+    with pytest.raises(KeyboardInterrupt):
+        drill.run(target, "broker-frozen", interrupted, lambda *step: None)
+    assert not service_signals.is_frozen(stack.settings, "kafka")
+    assert journal.read(target.settings) is None
 
 
 def next_command(stack) -> subprocess.CompletedProcess:
