@@ -26,6 +26,8 @@ Number = Annotated[int, typer.Argument(metavar="N", help="Number of the lab.")]
 app = typer.Typer(
     help="Exercises, each with steps, a check and a solution: list, show, check, solution.",
     no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
