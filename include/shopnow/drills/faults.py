@@ -108,7 +108,7 @@ def _repair(target: Target) -> None:
 FAULTS: Mapping[str, Fault] = {
     "broker-killed": killed(
         "kafka",
-        "the Kafka broker is killed while the shop sends",
+        "the Kafka broker is killed, and the shop goes on sending",
         "the lag is unknown until supervisord has restarted the broker; the producer repeats its transaction",
     ),
     "namenode-killed": killed(
