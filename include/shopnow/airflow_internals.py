@@ -179,6 +179,8 @@ def find_run(dag_id: str, run_id: str) -> RunRecord | None:
     from airflow.utils.session import create_session
     from sqlalchemy import select
 
+    if "\0" in dag_id or "\0" in run_id:
+        return None  # PostgreSQL refuses the character in a query, too
     with create_session() as session:
         run = session.scalars(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id)).first()
         return run and _run_record(run)
