@@ -1,6 +1,7 @@
 """The state of the stack during a drill, read by threads, as a broken service answers late or never."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -17,6 +18,8 @@ from shopnow.local_stack import supervision
 from shopnow.local_stack.services import SERVICES, is_ready
 
 INTERVAL_SECONDS = 1.0
+END_SECONDS = 20.0
+"""How long the end of a drill waits for services that do not answer."""
 
 
 class Value(NamedTuple):
@@ -77,12 +80,17 @@ class Observer:
     @contextmanager
     def running(self) -> Iterator[None]:
         # Daemons: a client that waits for a frozen service must not keep the process from its end.
-        for name in SOURCES:
-            threading.Thread(target=self._poll, args=(name,), daemon=True).start()
+        threads = [threading.Thread(target=self._poll, args=(name,), daemon=True) for name in SOURCES]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             self._stop.set()
+            # The clients of Kafka and HDFS crash if the interpreter ends while a thread is within them.
+            deadline = time.monotonic() + END_SECONDS
+            for thread in threads:
+                thread.join(max(deadline - time.monotonic(), 0))
 
     def _poll(self, name: str) -> None:
         while not self._stop.is_set():
