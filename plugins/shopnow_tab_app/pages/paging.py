@@ -101,9 +101,7 @@ class Listing(NamedTuple):
 
 async def page_query(
     search: Annotated[str, Query(max_length=100)] = "",
-    sort: Annotated[
-        str | None, Query(max_length=30, description="a column; default: the newest rows first")
-    ] = None,
+    sort: Annotated[str, Query(max_length=30, description="a column; default: the newest rows first")] = "",
     descending: bool = True,
     page: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
     size: Annotated[int, Query(ge=1, le=200)] = PAGE_SIZE,

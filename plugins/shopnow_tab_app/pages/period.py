@@ -1,9 +1,11 @@
 """Period and sales filter of a page."""
 
+import re
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 from fastapi import HTTPException, Query
+from pydantic import BeforeValidator
 
 from shopnow.dates import add_days_clamped
 from shopnow_tab_app.replica.client import LakeReplica
@@ -55,14 +57,25 @@ class Period(NamedTuple):
         return Period(add_days_clamped(self.first, -self.days), add_days_clamped(self.first, -1))
 
 
-_Text = Annotated[str | None, Query(max_length=100)]
+_Text = Annotated[str, Query(max_length=100)]
+"""Not nullable: in a query every text is one, and the empty one stands for no filter."""
+
+
+def _require_iso_date(text: Any) -> Any:
+    """Refuse numbers, which pydantic reads as seconds since 1970."""
+    if isinstance(text, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+        raise ValueError("expected a date such as 2026-12-31")
+    return text
+
+
+_Date = Annotated[date, BeforeValidator(_require_iso_date)]
 
 
 # `async`, because FastAPI runs other functions in a thread, which would take longer than the function itself.
 async def period_query(
-    first: Annotated[date | None, Query(alias="from", description="first day, UTC")] = None,
+    first: Annotated[_Date | None, Query(alias="from", description="first day, UTC")] = None,
     last: Annotated[
-        date | None, Query(alias="to", description="last day, UTC; default: the last day with data")
+        _Date | None, Query(alias="to", description="last day, UTC; default: the last day with data")
     ] = None,
     days: Annotated[
         int | None, Query(ge=1, le=MAX_DAYS, description="number of days; ignored if `from` is given")
@@ -74,9 +87,9 @@ async def period_query(
             "ignored if `from`, `to` or `days` is given"
         ),
     ] = None,
-    currency: _Text = None,
-    category: _Text = None,
-    country: _Text = None,
+    currency: _Text = "",
+    category: _Text = "",
+    country: _Text = "",
 ) -> PeriodQuery:
     """Read period and sales filter from the query parameters."""
     if first and last and first > last:

@@ -215,6 +215,11 @@ def test_last_day_of_the_calendar_is_no_error(api: TestClient, path: str) -> Non
         assert api.get(f"/api/{path}?{period}").status_code == 200, period
 
 
+@pytest.mark.parametrize("day", ["0", "-2.2e-313", "1767225600", "2026-1-2", "2026-01-02T00:00:00"])
+def test_only_iso_dates_are_dates(api: TestClient, day: str) -> None:
+    assert api.get("/api/payments", params={"to": day}).status_code == 422
+
+
 def test_invalid_export_is_refused_before_it_begins(api: TestClient) -> None:
     for query in ("sort=foo", "from=2001-01-01&to=2026-01-01"):
         assert api.get(f"/api/tables/orders.csv?{query}").status_code == 422, query
